@@ -1,0 +1,99 @@
+"""DSSE envelopes: the pre-authentication encoding, sign, verify.
+
+Not a parser of payloads: what the bytes mean is for the caller, after `verify` has returned.
+
+Source: the Dead Simple Signing Envelope, protocol 1.0.2. What is signed is
+
+    PAE(type, body) = "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body
+
+with lengths in ASCII decimal bytes, so that no two pairs (type, body) share an encoding:
+
+    >>> pae("http://example.com/HelloWorld", b"hello world")
+    b'DSSEv1 29 http://example.com/HelloWorld 11 hello world'
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from signing.errors import VerificationError
+from signing.keys import SIGNATURE_SIZE, Signer, VerifyingKey
+
+
+def pae(payload_type: str, body: bytes) -> bytes:
+    """Return the bytes that a DSSE signature covers."""
+    type_bytes = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(type_bytes), type_bytes, len(body), body)
+
+
+def sign(signer: Signer, payload_type: str, body: bytes) -> bytes:
+    """Return the raw 64-byte Ed25519 signature over the PAE."""
+    return signer.sign(pae(payload_type, body))
+
+
+@dataclass(frozen=True)
+class Signature:
+    keyid: str
+    sig: bytes
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A payload, its type, and who signed it. The payload is not to be looked into before `verify`."""
+
+    payload_type: str
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "payload": base64.b64encode(self.payload).decode(),
+            "payloadType": self.payload_type,
+            "signatures": [{"keyid": s.keyid, "sig": base64.b64encode(s.sig).decode()} for s in self.signatures],
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Envelope":
+        """Read an envelope from parsed JSON. Raises VerificationError naming the first part that is not as DSSE says."""
+        try:
+            payload_type, payload = document["payloadType"], base64.b64decode(document["payload"], validate=True)
+            signatures = tuple(
+                Signature(str(item.get("keyid", "")), base64.b64decode(item["sig"], validate=True))
+                for item in document["signatures"]
+            )
+        except (KeyError, TypeError, AttributeError, binascii.Error, ValueError) as error:
+            raise VerificationError(
+                f"not a DSSE envelope: expected payload, payloadType and signatures[].sig in base64, found a fault at {error}"
+            ) from error
+        if not isinstance(payload_type, str):
+            raise VerificationError("not a DSSE envelope: payloadType is not a string")
+        return cls(payload_type, payload, signatures)
+
+
+def verify(envelope: Envelope, payload_type: str, keys: Iterable[VerifyingKey]) -> list[str]:
+    """Return the ids of the keys that signed this envelope.
+
+    A signature by an unknown key is passed over; one that names a known key and fails, refuses the whole envelope. No
+    signature by a known key is an error too: an empty "all of" is not a pass.
+    """
+    if envelope.payload_type != payload_type:
+        raise VerificationError(f"expected the payload type {payload_type}, found {envelope.payload_type}")
+    known = {key.key_id: key for key in keys}
+    if not known:
+        raise VerificationError("no keys to verify with: expected at least one")
+    message = pae(envelope.payload_type, envelope.payload)
+    accepted: list[str] = []
+    for signature in envelope.signatures:
+        if (key := known.get(signature.keyid)) is None:
+            continue
+        if len(signature.sig) != SIGNATURE_SIZE:
+            raise VerificationError(f"expected a signature of {SIGNATURE_SIZE} bytes, found {len(signature.sig)}")
+        key.check(signature.sig, message)
+        if key.key_id not in accepted:
+            accepted.append(key.key_id)
+    if not accepted:
+        found = ", ".join(s.keyid[:16] for s in envelope.signatures) or "none"
+        raise VerificationError(f"no signature by a known key: known {sorted(k[:16] for k in known)}, found {found}")
+    return accepted

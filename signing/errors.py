@@ -1,0 +1,16 @@
+"""The one error family of this room.
+
+A failed check is never a return value: whoever forgets to look at a result must not thereby accept a forgery.
+"""
+
+
+class SigningError(Exception):
+    """Base of everything this room raises."""
+
+
+class KeyFormatError(SigningError):
+    """A key could not be read: wrong algorithm, wrong encoding, or unsafe file permissions."""
+
+
+class VerificationError(SigningError):
+    """A signature, hash or proof does not hold. The message says what was expected and what was found."""

@@ -1,0 +1,116 @@
+"""Ed25519 keys and key ids: make, load, save.
+
+Not a key store: which key may sign what, and from when to when, is the business of `signing.keyring`.
+A key id is the lower-case hex SHA-256 of the public key's SubjectPublicKeyInfo in DER (RFC 8410), computed by OpenSSL
+and `sha256sum` alone.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from signing.errors import KeyFormatError, VerificationError
+
+SIGNATURE_SIZE = 64
+PUBLIC_KEY_SIZE = 32
+# RFC 8410 §4: the DER prefix of every Ed25519 SubjectPublicKeyInfo; the 32 key bytes follow.
+_SPKI_PREFIX = bytes.fromhex("302a300506032b6570032100")
+
+
+def key_id(public_key: bytes) -> str:
+    """Return the key id of a raw 32-byte Ed25519 public key."""
+    if len(public_key) != PUBLIC_KEY_SIZE:
+        raise KeyFormatError(f"an Ed25519 public key has {PUBLIC_KEY_SIZE} bytes, found {len(public_key)}")
+    return hashlib.sha256(_SPKI_PREFIX + public_key).hexdigest()
+
+
+class Signer(Protocol):
+    """What a signing key must offer, wherever it lives: a file today, a KMS or an HSM by the same three names."""
+
+    @property
+    def public_key(self) -> bytes: ...
+
+    @property
+    def key_id(self) -> str: ...
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+class SigningKey:
+    """An Ed25519 private key held in this process."""
+
+    def __init__(self, private_key: Ed25519PrivateKey) -> None:
+        self.public_key = private_key.public_key().public_bytes_raw()
+        self.key_id = key_id(self.public_key)
+        self.sign = private_key.sign
+        self._private_key = private_key
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.key_id[:12]}…)"
+
+    @classmethod
+    def generate(cls) -> "SigningKey":
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> "SigningKey":
+        """Make the key of a 32-byte RFC 8032 seed: for published vectors and deterministic tests."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> "SigningKey":
+        try:
+            private_key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise KeyFormatError(f"expected an unencrypted PKCS#8 PEM private key: {error}") from error
+        if not isinstance(private_key, Ed25519PrivateKey):
+            raise KeyFormatError(f"expected an Ed25519 private key, found {type(private_key).__name__}")
+        return cls(private_key)
+
+    def to_pem(self) -> bytes:
+        return self._private_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+
+def save(key: SigningKey, path: Path) -> None:
+    """Write a private key as PKCS#8 PEM, mode 0600. Refuses to overwrite: a lost signing key cannot be made again."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key.to_pem())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load(path: Path) -> SigningKey:
+    """Read a private key from PEM. Refuses a file that others than its owner can read, as ssh does."""
+    try:
+        mode = path.stat().st_mode
+        pem = path.read_bytes()
+    except OSError as error:
+        raise KeyFormatError(f"cannot read the private key {path}: {error.strerror}") from error
+    if mode & 0o077:
+        raise KeyFormatError(f"{path} is open to others (mode {mode & 0o777:04o}); run: chmod 600 {path}")
+    return SigningKey.from_pem(pem)
+
+
+class VerifyingKey:
+    """An Ed25519 public key, parsed once and used often."""
+
+    def __init__(self, public_key: bytes) -> None:
+        self.key_id = key_id(public_key)
+        self.public_key = public_key
+        self._verify = Ed25519PublicKey.from_public_bytes(public_key).verify
+
+    def check(self, signature: bytes, message: bytes) -> None:
+        """Raise VerificationError unless `signature` (64 bytes) is this key's over `message` (RFC 8032)."""
+        try:
+            self._verify(signature, message)
+        except InvalidSignature:
+            raise VerificationError(f"the signature is not by key {self.key_id[:16]}… over these bytes") from None

@@ -1,0 +1,31 @@
+"""The Merkle tree of RFC 6962 §2.1, as the RFC writes it: recursive, over whole lists, slow, easy to believe."""
+
+import hashlib
+from collections.abc import Sequence
+
+
+def textbook_leaf(data: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def textbook_root(leaves: Sequence[bytes]) -> bytes:
+    """Return MTH over leaf hashes."""
+    n = len(leaves)
+    if n == 0:
+        return hashlib.sha256(b"").digest()
+    if n == 1:
+        return leaves[0]
+    # "let k be the largest power of two smaller than n"
+    k = 1
+    while k * 2 < n:
+        k *= 2
+    return hashlib.sha256(b"\x01" + textbook_root(leaves[:k]) + textbook_root(leaves[k:])).digest()
+
+
+def textbook_nodes(leaves: Sequence[bytes], height: int, first: int = 0) -> dict[tuple[int, int], bytes]:
+    """Return every complete node at one height, by (height, index); `first` is the leaf index of the first leaf."""
+    width = 1 << height
+    return {
+        (height, (first + start) // width): textbook_root(leaves[start : start + width])
+        for start in range(0, len(leaves) - width + 1, width)
+    }
