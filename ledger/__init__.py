@@ -1,0 +1,1 @@
+"""What may be written, and the chain: statements, entries, the only way to append, and the audit of all of it."""

@@ -1,0 +1,62 @@
+"""Append conditions in our own words, so that gates need not import eventsourcing.
+
+A condition says: append only if, after position `after`, no entry matches any of `none_of`. That is the Dynamic
+Consistency Boundary: a decision names what it was based on, and is refused when that has moved.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.errors import StatementError
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Entries of one of `types` (any, when empty) that carry all of `refs`."""
+
+    types: tuple[str, ...] = ()
+    refs: tuple[str, ...] = ()
+
+    def fits(self, event_type: str, refs: tuple[str, ...]) -> bool:
+        return (not self.types or event_type in self.types) and all(ref in refs for ref in self.refs)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """No entry after `after` may match any of `none_of`. Without any match named, every entry counts."""
+
+    none_of: tuple[Match, ...] = ()
+    after: int = 0
+
+    def matches(self) -> tuple[Match, ...]:
+        return self.none_of or (Match(),)
+
+
+def parse_condition(document: Any) -> Condition:
+    """Read `{"after": 41, "none_of": [{"types": ["approval.granted"], "refs": ["change:CHG-7"]}]}`."""
+    if not isinstance(document, dict) or not document.keys() <= {"after", "none_of"}:
+        raise StatementError(
+            'expected expect to be {"after": position, "none_of": [{"types": […], "refs": […]}]}', "/expect"
+        )
+    after, items = document.get("after", 0), document.get("none_of", [])
+    if type(after) is not int or after < 0:
+        raise StatementError(f"expected after to be a position, found {after!r}"[:120], "/expect/after")
+    if not isinstance(items, list) or len(items) > 32:
+        raise StatementError("expected none_of to be an array of at most 32", "/expect/none_of")
+    matches = []
+    for index, item in enumerate(items):
+        place = f"/expect/none_of/{index}"
+        if not isinstance(item, dict) or not item.keys() <= {"types", "refs"}:
+            raise StatementError("expected an object of types and refs", place)
+        parts = []
+        for name in ("types", "refs"):
+            values = item.get(name, [])
+            if (
+                not isinstance(values, list)
+                or len(values) > 64
+                or not all(isinstance(v, str) and v.isascii() for v in values)
+            ):
+                raise StatementError("expected an array of at most 64 ASCII strings", f"{place}/{name}")
+            parts.append(tuple(values))
+        matches.append(Match(types=parts[0], refs=parts[1]))
+    return Condition(tuple(matches), after)

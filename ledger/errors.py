@@ -1,0 +1,79 @@
+"""The error family of this room. A message says what was expected, what was found and, where it helps, what to do."""
+
+
+class LedgerError(Exception):
+    """Base of everything this room raises."""
+
+
+class StatementError(LedgerError):
+    """A statement cannot be admitted. `place` is a JSON pointer (RFC 6901) into what was submitted."""
+
+    def __init__(self, message: str, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place
+
+
+class StatementTooLargeError(StatementError):
+    """More bytes than a statement, text or body may have."""
+
+
+class UnknownTypeError(StatementError, KeyError):
+    """The event type is not in the catalogue."""
+
+
+class DeclarationError(LedgerError):
+    """An event class of the catalogue is declared wrongly. Raised at import, never at run time."""
+
+
+class ConflictError(LedgerError):
+    """The pair (source, id) was recorded before with another content."""
+
+    def __init__(self, message: str, *, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class ConditionFailedError(LedgerError):
+    """An append condition does not hold: `position` is the first entry that speaks against it."""
+
+    def __init__(self, message: str, *, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class ForbiddenError(LedgerError):
+    """The caller is known, and may not do this."""
+
+
+class UnauthenticatedError(LedgerError):
+    """The caller is not known: no credential, or one that is unknown, expired or revoked."""
+
+
+class NotFoundError(LedgerError):
+    """There is no such entry, event type, text or credential."""
+
+
+class LedgerStoppedError(LedgerError):
+    """The ledger does not append: history was lost, the clock jumped, or no valid key is at hand. An operator must look."""
+
+
+class LostHistoryError(LedgerStoppedError):
+    """What this process had acknowledged is not in the database any more."""
+
+
+class ClockError(LedgerStoppedError):
+    """The wall clock cannot be believed."""
+
+
+class KeyNotValidError(LedgerStoppedError):
+    """This process holds no entry key that is valid for the next position."""
+
+
+class QueueFullError(LedgerError):
+    """More callers wait than the writer may hold. Try again after `retry_after` seconds."""
+
+    retry_after = 1
+
+
+class SetupError(LedgerError):
+    """The ledger is not set up as it must be: no schema, an older schema, unsafe database settings, missing keys."""

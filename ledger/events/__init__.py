@@ -1,0 +1,60 @@
+"""THE CATALOGUE: one module per area, one small class per event type.
+
+To add an event type, write its class in its area's module. API, storage, audit and reference page follow.
+"""
+
+from ledger.events import (
+    access,
+    access_review,
+    approval,
+    change,
+    code,
+    code_review,
+    deployment,
+    freeze,
+    gate,
+    identity,
+    incident,
+    intake,
+    ledger,
+    pir,
+    policy,
+    risk,
+    rollback,
+    statement,
+)
+from ledger.events.base import CATALOGUE, Event, example, has_refs, refs_of, sentence
+
+# Only the ledger itself appends facts of these areas.
+RESERVED_AREAS = frozenset({"ledger", "gate", "intake"})
+# Facts of these areas decide who may do what: they need the role `operator`.
+OPERATOR_AREAS = frozenset({"identity", "policy"})
+
+__all__ = [
+    "CATALOGUE",
+    "OPERATOR_AREAS",
+    "RESERVED_AREAS",
+    "Event",
+    "access",
+    "access_review",
+    "approval",
+    "change",
+    "code",
+    "code_review",
+    "deployment",
+    "example",
+    "freeze",
+    "gate",
+    "has_refs",
+    "identity",
+    "incident",
+    "intake",
+    "ledger",
+    "pir",
+    "policy",
+    "refs_of",
+    "risk",
+    "rollback",
+    "sentence",
+    "statement",
+]  # fmt: skip

@@ -1,0 +1,236 @@
+"""`Event`, the base of every event class, and `CATALOGUE`, the list of all of them.
+
+An event class declares the *shape* of a fact: the fields of `data`, which of them are refs, and one sentence for
+people. It holds no behaviour: what a fact means is for the folds and rules of `projections`.
+
+A class that cannot be understood later is refused at import: no docstring, no sentence, a sentence or ref that names
+no field, a string without a pattern, a float, or an array without a bound.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from string import Formatter
+from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from ledger.canonical import pointer
+from ledger.errors import DeclarationError, StatementError, UnknownTypeError
+from ledger.events.identifiers import ERASABLE, Identity, Link, Text, many
+
+MAX_REF_BYTES: Final = 160
+# What a ref may hold as it is; everything else is percent-encoded.
+_REF_SAFE: Final = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
+_is_plain_ref = re.compile(r"[A-Za-z0-9!#$&'()*+,\-./:;<=>?@\[\]^_`{|}~]+").fullmatch
+
+
+class Event(BaseModel):
+    """Base of the catalogue: the fields that every `data` may have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: ClassVar[str] = ""
+    says: ClassVar[str] = ""
+    refs: ClassVar[tuple[str, ...]] = ()
+    # (kind, field, is it an array) for every ref; names of the erasable fields: computed once, read on every append.
+    ref_fields: ClassVar[tuple[tuple[str, str, bool], ...]] = ()
+    erasable_fields: ClassVar[tuple[str, ...]] = ()
+
+    actor: Identity | None = None
+    links: tuple[Link, ...] = many(at_most=16, default=())
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "type" in cls.__dict__:
+            CATALOGUE.declare(cls)
+
+    @classmethod
+    def area(cls) -> str:
+        return cls.type.partition(".")[0]
+
+
+class Catalogue(Mapping[str, type[Event]]):
+    """Every event class by its type, in the order of declaration."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, type[Event]] = {}
+        self._validators: dict[str, Callable[[Any], Any]] = {}
+
+    def __getitem__(self, event_type: str) -> type[Event]:
+        try:
+            return self._classes[event_type]
+        except KeyError:
+            raise UnknownTypeError(
+                f"the catalogue has no event type {event_type[:80]!r}; GET /v1/catalogue lists them", "/type"
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        return len(self._classes)
+
+    def declare(self, cls: type[Event]) -> None:
+        """Check a declaration and add it. Raises DeclarationError saying what is missing."""
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        if not (cls.__doc__ or "").strip() or cls.__doc__ == Event.__doc__:
+            raise DeclarationError(f"{name} has no docstring: expected one line saying what happened")
+        if cls.type in self._classes:
+            raise DeclarationError(f"{name} declares {cls.type}, which {self._classes[cls.type].__name__} has declared")
+        named = [field for _, field, _, _ in Formatter().parse(cls.says) if field is not None]
+        if not named:
+            raise DeclarationError(f"{name}.says is {cls.says!r}: expected a sentence that names at least one field")
+        for field in (*named, *cls.refs):
+            if field not in cls.model_fields:
+                raise DeclarationError(f"{name} names the field {field!r}, which it does not have")
+        _refuse_loose_schema(cls.model_json_schema(), name)
+        cls.ref_fields = tuple(_ref_field(cls, field) for field in cls.refs)
+        cls.erasable_fields = tuple(f for f, info in cls.model_fields.items() if _find_mark(info, ERASABLE))
+        self._classes[cls.type] = cls
+        self._validators[cls.type] = cls.__pydantic_validator__.validate_python
+
+    def validate(self, event_type: str, data: Any) -> None:
+        """Raise StatementError, naming the place, unless `data` (parsed JSON) has the shape of `event_type`."""
+        if event_type not in self._validators:
+            self[event_type]
+        if not isinstance(data, dict):
+            raise StatementError("expected data to be an object", "/data")
+        try:
+            self._validators[event_type](data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            place = "/data" + "".join(
+                f"/{pointer(str(part))}" for part in first["loc"] if not str(part).startswith("constrained-")
+            )
+            found = repr(first["input"])
+            message = first["msg"].removeprefix("Value error, ")
+            if first["type"] == "extra_forbidden":
+                message = f"{event_type} has no such field; it has {', '.join(sorted(self[event_type].model_fields))}"
+            elif first["type"] == "missing":
+                found = ""
+            suffix = f"; found {found[:80]}" if found else ""
+            raise StatementError(f"{message}{suffix} (at {place})", place) from None
+
+
+CATALOGUE: Final = Catalogue()
+
+
+def refs_of(cls: type[Event], data: Mapping[str, Any]) -> list[str]:
+    """Return the refs `kind:value` of parsed `data`, sorted, each once."""
+    refs: set[str] = set()
+    for kind, field, is_array in cls.ref_fields:
+        value = data.get(field)
+        if value is None:
+            continue
+        for item in value if is_array else (value,):
+            refs.add(f"{kind}:{item if _is_plain_ref(item) else quote(item, safe=_REF_SAFE)}")
+    return sorted(refs)
+
+
+def has_refs(cls: type[Event], data: Mapping[str, Any], refs: Mapping[str, Any]) -> bool:
+    """Say whether `refs` are exactly those of `data`. The same as comparing with `refs_of`, and quicker where they are."""
+    count = 0
+    for kind, field, is_array in cls.ref_fields:
+        value = data.get(field)
+        if value is None:
+            continue
+        for item in value if is_array else (value,):
+            if f"{kind}:{item}" not in refs:
+                return refs_of(cls, data) == list(refs)
+            count += 1
+    return count == len(refs) or refs_of(cls, data) == list(refs)
+
+
+def sentence(cls: type[Event], data: Mapping[str, Any]) -> str:
+    """Say in words what an entry's `data` says."""
+    return cls.says.format_map({field: _readable(data.get(field)) for field in cls.model_fields})
+
+
+def example(cls: type[Event]) -> dict[str, Any]:
+    """Return valid `data` of an event class, made from the examples of its field types: every field but `links`."""
+    schema = cls.model_json_schema()
+    made = {field: _example_of(part, schema) for field, part in schema["properties"].items() if field != "links"}
+    for field in cls.erasable_fields:
+        made[field] = f"text of {field.replace('_', ' ')}"
+    return {field: value for field, value in made.items() if value is not None}
+
+
+def _readable(value: Any) -> str:
+    if value is None:
+        return "(not said)"
+    if isinstance(value, list | tuple):
+        return ", ".join(_readable(item) for item in value) or "nothing"
+    if isinstance(value, dict):
+        return "(text)" if set(value) == {"sha256"} else ", ".join(f"{k} {_readable(v)}" for k, v in value.items())
+    return str(value)
+
+
+def _example_of(part: dict[str, Any], schema: dict[str, Any]) -> Any:
+    if "$ref" in part:
+        part = schema["$defs"][part["$ref"].rpartition("/")[2]]
+    if "const" in part:
+        return part["const"]
+    if part.get("enum"):
+        return part["enum"][0]
+    if "anyOf" in part:
+        return _example_of(next(option for option in part["anyOf"] if option.get("type") != "null"), schema)
+    if part.get("examples"):
+        return part["examples"][0]
+    if part["type"] == "array":
+        return [_example_of(part["items"], schema)] * max(1, part.get("minItems", 0))
+    return {field: _example_of(item, schema) for field, item in part["properties"].items()}
+
+
+def _ref_field(cls: type[Event], field: str) -> tuple[str, str, bool]:
+    info = cls.model_fields[field]
+    mark = _find_mark(info, Text)
+    if mark is None or mark.kind is None:
+        raise DeclarationError(
+            f"{cls.__name__}.{field} is no identifier: a ref needs a type with a kind, such as ChangeId"
+        )
+    is_array = any(get_origin(part) is tuple for part in _parts(info.annotation))
+    return mark.kind, field, is_array
+
+
+def _find_mark(info: FieldInfo, mark: Any) -> Any:
+    found = [*info.metadata]
+    for part in _parts(info.annotation):
+        if get_origin(part) is Annotated:
+            found += part.__metadata__
+    return next((m for m in found if m is mark or (isinstance(mark, type) and isinstance(m, mark))), None)
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for argument in get_args(annotation):
+        yield from _parts(argument)
+
+
+def _refuse_loose_schema(node: Any, name: str) -> None:
+    if isinstance(node, list):
+        for item in node:
+            _refuse_loose_schema(item, name)
+    elif isinstance(node, dict):
+        kind = node.get("type")
+        if kind == "string" and "pattern" in node and "maxLength" not in node:
+            raise DeclarationError(f"{name} has a string without a greatest length")
+        if kind == "string" and not ({"pattern", "enum", "const"} & node.keys()):
+            raise DeclarationError(f"{name} has an unconstrained string: expected a type of ledger.events.identifiers")
+        if kind == "number":
+            raise DeclarationError(f"{name} has a float: expected Decimal, which travels as a string")
+        if kind == "array" and "maxItems" not in node:
+            raise DeclarationError(f"{name} has an array without a bound: expected many(…)")
+        if kind == "integer" and not ({"maximum", "const"} & node.keys()):
+            raise DeclarationError(f"{name} has an integer without bounds: expected Count or Position")
+        if kind == "object" and node.get("additionalProperties", True) is not False:
+            raise DeclarationError(f"{name} has an open object: expected a Part, which refuses unknown fields")
+        for field, part in node.get("properties", {}).items():
+            if not {"type", "$ref", "anyOf", "enum", "const"} & part.keys():
+                raise DeclarationError(f"{name}.{field} may be anything: expected a type of ledger.events.identifiers")
+        if "items" in node and not {"type", "$ref", "anyOf", "enum", "const"} & node["items"].keys():
+            raise DeclarationError(f"{name} has an array of anything")
+        for item in node.values():
+            _refuse_loose_schema(item, name)

@@ -1,0 +1,124 @@
+"""Changes: what is to be altered, in which scope, and when."""
+
+from typing import ClassVar, Literal
+
+from ledger.events.base import Event
+from ledger.events.identifiers import (
+    ChangeId,
+    Count,
+    DeploymentId,
+    Digest,
+    Environment,
+    Erasable,
+    Identity,
+    Label,
+    Part,
+    PlaybookId,
+    Resource,
+    Service,
+    Team,
+    TemplateId,
+    Time,
+    Version,
+    many,
+)
+
+
+class ChangeEvent(Event):
+    """A fact about one change."""
+
+    refs: ClassVar[tuple[str, ...]] = ("change_id",)
+    change_id: ChangeId
+
+
+class ChangeOpened(ChangeEvent):
+    """A change was proposed; nothing is fixed yet."""
+
+    type = "change.opened"
+    says = "{actor} opened {change_type} change {change_id} for {services}"
+    refs = ("change_id", "services", "environment")
+    actor: Identity
+    change_type: Literal["standard", "normal", "emergency", "unauthorized"]
+    services: tuple[Service, ...] = many(at_least=1)
+    environment: Environment | None = None
+    team: Team | None = None
+    template_id: TemplateId | None = None
+    title: Erasable
+    description: Erasable | None = None
+
+
+class ChangeSubmitted(ChangeEvent):
+    """The scope of a change was fixed by digest and put forward for assessment."""
+
+    type = "change.submitted"
+    says = "{actor} submitted {change_id} with scope {scope_digest}"
+    actor: Identity
+    scope_digest: Digest
+    playbook_id: PlaybookId | None = None
+    playbook_version: Version | None = None
+
+
+class ChangeScopeAmended(ChangeEvent):
+    """The scope of a change became another; approvals of the old scope no longer count."""
+
+    type = "change.scope_amended"
+    says = "{actor} amended the scope of {change_id} to {scope_digest}"
+    actor: Identity
+    scope_digest: Digest
+    previous_digest: Digest | None = None
+    reason: Erasable | None = None
+
+
+class Dependent(Part):
+    """Something that depends on a target, and how far away it is."""
+
+    resource: Resource
+    depth: Count
+
+
+class ChangeImpactAssessed(ChangeEvent):
+    """Somebody listed what a change touches and what depends on it."""
+
+    type = "change.impact_assessed"
+    says = "{actor} assessed the impact of {change_id} on {targets} by {method}"
+    actor: Identity
+    targets: tuple[Resource, ...] = many(at_least=1)
+    dependents: tuple[Dependent, ...] = many(at_most=200)
+    method: Label
+
+
+class ChangeScheduled(ChangeEvent):
+    """A change was given a window in which it may be implemented."""
+
+    type = "change.scheduled"
+    says = "{change_id} is scheduled from {planned_start} to {planned_end}"
+    planned_start: Time
+    planned_end: Time
+
+
+class ChangeLinked(ChangeEvent):
+    """A deployment that did not name its change was linked to it afterwards."""
+
+    type = "change.linked"
+    says = "{actor} linked deployment {deployment_id} to {change_id}"
+    refs = ("change_id", "deployment_id")
+    actor: Identity
+    deployment_id: DeploymentId
+
+
+class ChangeReverted(ChangeEvent):
+    """A change went back to draft; pending approvals are cancelled."""
+
+    type = "change.reverted"
+    says = "{actor} returned {change_id} to draft"
+    actor: Identity
+    reason: Erasable | None = None
+
+
+class ChangeCancelled(ChangeEvent):
+    """A change was given up before it started."""
+
+    type = "change.cancelled"
+    says = "{actor} cancelled {change_id}"
+    actor: Identity
+    reason: Erasable | None = None

@@ -1,0 +1,157 @@
+"""The types of fields: identifiers, digests, times, numbers, erasable text.
+
+Every string here has a pattern, a length and an example, because what is admitted can never be edited and much of it
+is shown to people. What a person wrote freely is `Erasable`: the log holds a salted digest of it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StrictBool,
+    StrictInt,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from ledger.canonical import MAX_INTEGER
+
+
+@dataclass(frozen=True)
+class Text:
+    """The shape of a string: a pattern for all of it, its greatest length, an example, and its kind when it may be a ref `kind:value`."""
+
+    pattern: str
+    max_length: int
+    example: str
+    kind: str | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.str_schema(pattern=f"^(?:{self.pattern})$", max_length=self.max_length)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "examples": [self.example]}
+
+
+class Identifier(Text):
+    """A name that some system gave to a thing of a kind."""
+
+    def __init__(self, kind: str, example: str) -> None:
+        super().__init__(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", 100, example, kind)
+
+
+def _real_time(value: str) -> str:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"expected a time that exists: {error}") from None
+    return value
+
+
+TIME_PATTERN: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z"
+HEX64: Final = r"[0-9a-f]{64}"
+
+# Who: opaque, so that names and addresses stay in a directory that can be erased.
+Identity = Annotated[
+    str, Text(r"[a-z][a-z0-9-]{0,19}:[A-Za-z0-9][A-Za-z0-9._@/+\[\]-]*", 120, "person:alice", "identity")
+]
+Team = Annotated[str, Identifier("team", "payments")]
+RoleName = Annotated[str, Text(r"[a-z][a-z0-9_.-]*", 64, "release-approver")]
+
+# What is changed, and the records about it.
+ChangeId = Annotated[str, Identifier("change", "CHG-7")]
+ReleaseId = Annotated[str, Identifier("release", "2026.48")]
+DeploymentId = Annotated[str, Identifier("deployment", "payments-api-1042")]
+Environment = Annotated[str, Identifier("environment", "prod")]
+Service = Annotated[str, Identifier("service", "payments-api")]
+IncidentId = Annotated[str, Identifier("incident", "INC-31")]
+FreezeId = Annotated[str, Identifier("freeze", "year-end-2026")]
+PirId = Annotated[str, Identifier("pir", "PIR-7")]
+AccessReviewId = Annotated[str, Identifier("access_review", "2026-Q4-prod")]
+GrantId = Annotated[str, Identifier("grant", "GR-118")]
+RollbackId = Annotated[str, Identifier("rollback", "RB-3")]
+TriggerId = Annotated[str, Identifier("trigger", "payments-api-errors")]
+ModelId = Annotated[str, Identifier("risk_model", "change-risk")]
+PolicyId = Annotated[str, Identifier("policy", "change-approval")]
+PlaybookId = Annotated[str, Identifier("playbook", "payments-api-rollback")]
+TemplateId = Annotated[str, Identifier("template", "restart-cache")]
+Repository = Annotated[str, Identifier("repository", "acme/payments-api")]
+Resource = Annotated[str, Identifier("resource", "aws_db_instance.payments")]
+GateName = Annotated[str, Identifier("gate", "deploy")]
+CredentialId = Annotated[str, Text(r"[a-z]+:[A-Za-z0-9._-]+", 80, "token:9f2c41d07b3e", "credential")]
+Source = Annotated[str, Text(r"[!-~]+", 256, "https://ci.example.com/payments", "source")]
+Ref = Annotated[str, Text(r"[a-z_]+:[!-~]+", 160, "change:CHG-7")]
+
+PullRequest = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[42])]
+Commit = Annotated[str, Text(r"[0-9a-f]{7,64}", 64, "9fceb02d0ae598e95dc970b74767f19372d61af8", "commit")]
+Artifact = Annotated[
+    str, Text(r"(pkg:[!-~]+|sha256:[0-9a-f]{64})", 512, "pkg:oci/payments-api@sha256%3A0b31b1c02ff458ad")
+]
+Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", 64, "1.4.0")]
+EventType = Annotated[str, Text(r"[a-z_]+\.[a-z_]+(\.v[0-9]+)?", 64, "approval.granted")]
+Area = Annotated[str, Text(r"([a-z_]+|\*)", 32, "deployment")]
+SourcePattern = Annotated[str, Text(r"[!-~]+", 256, "https://ci.example.com/*")]
+Label = Annotated[str, Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "error_rate")]
+MediaType = Annotated[str, Text(r"[a-z]+/[A-Za-z0-9.+-]+", 100, "application/json")]
+Comparator = Annotated[str, Text(r"(gt|ge|lt|le)", 2, "gt")]
+
+# Digests and key material.
+Sha256Hex = Annotated[str, Text(HEX64, 64, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+Digest = Annotated[
+    str, Text("sha256:" + HEX64, 71, "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+]
+PublicKeyHex = Annotated[str, Text(HEX64, 64, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")]
+Origin = Annotated[str, Text(r"[!-*,-~]+", 160, "ledger.example.com/prod")]
+
+# Numbers and times.
+Position = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[1042])]
+Count = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER, examples=[3])]
+Flag = Annotated[StrictBool, Field(examples=[True])]
+Decimal = Annotated[str, Text(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?", 40, "0.05")]
+Time = Annotated[
+    str,
+    Text(TIME_PATTERN, 27, "2026-11-23T12:00:00Z"),
+    AfterValidator(_real_time),
+]
+Link = Position | Digest
+
+
+class Part(BaseModel):
+    """A closed, frozen part of an event's data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Commitment(Part):
+    """Stands in the log for an erasable text: hex(SHA-256(salt[32] || UTF-8 text)). Salt and text lie beside the log."""
+
+    sha256: Sha256Hex
+
+
+class _ErasableMark:
+    """Marks a field whose submitted form may be the text itself."""
+
+
+ERASABLE: Final = _ErasableMark()
+# What is submitted is the text; the door salts it. Only producers that sign may send the commitment themselves.
+Erasable = Annotated[Commitment, ERASABLE]
+MAX_TEXT_BYTES: Final = 16_384
+
+
+class Value(Part):
+    """A named number, written as a decimal string."""
+
+    name: Label
+    value: Decimal
+
+
+def many(*, at_least: int = 0, at_most: int = 32, default: Any = ...) -> Any:
+    """A JSON array with bounds, so that an admitted statement always fits an entry. Without a default it must be given."""
+    return Field(default, min_length=at_least, max_length=at_most)

@@ -1,0 +1,173 @@
+"""The ledger about itself: keys, credentials, sources, clock, erasure. Reserved: only the ledger appends these.
+
+What decides who may do what is an entry like any other, so audit can judge every entry by what was in force before it.
+"""
+
+from typing import Literal
+
+from ledger.events.base import Event
+from ledger.events.identifiers import (
+    Area,
+    Count,
+    CredentialId,
+    Flag,
+    Identity,
+    Label,
+    Origin,
+    Position,
+    PublicKeyHex,
+    Sha256Hex,
+    SourcePattern,
+    Time,
+    many,
+)
+
+KeyRole = Literal["entry", "checkpoint", "producer", "witness"]
+CredentialRole = Literal["reporter", "auditor", "analyst", "operator"]
+
+
+class OperatorAct(Event):
+    """Something that an operator asked the ledger to do, and by which credential, when it was asked over HTTP."""
+
+    requested_by: CredentialId | None = None
+
+
+class LedgerOpened(Event):
+    """The ledger began: its name, its format, its first keys. Always at position 1."""
+
+    type = "ledger.opened"
+    says = "ledger {origin} was opened"
+    origin: Origin
+    format_version: Count
+    entry_key: PublicKeyHex
+    checkpoint_key: PublicKeyHex
+    # Of the secret that lies beside the log and keys the digests of submitted texts, so that it cannot be
+    # replaced unnoticed.
+    secret_sha256: Sha256Hex
+
+
+class LedgerKeyEnrolled(OperatorAct):
+    """A public key was added; it is valid from the next position on."""
+
+    type = "ledger.key_enrolled"
+    says = "{actor} enrolled the {role} key {public_key} as {name}"
+    role: KeyRole
+    name: Origin
+    public_key: PublicKeyHex
+
+
+class LedgerKeyRetired(OperatorAct):
+    """A key ended its service; what it signed up to here stays good."""
+
+    type = "ledger.key_retired"
+    says = "{actor} retired the {role} key {key_id}"
+    role: KeyRole
+    key_id: Sha256Hex
+
+
+class LedgerKeyRevoked(OperatorAct):
+    """A key can no longer be trusted from a position on, perhaps one in the past."""
+
+    type = "ledger.key_revoked"
+    says = "{actor} revoked the {role} key {key_id} from position {from_position} on"
+    role: KeyRole
+    key_id: Sha256Hex
+    from_position: Position
+    reason: Label
+
+
+class LedgerCredentialIssued(OperatorAct):
+    """A bearer token was made for a principal. Only its SHA-256 is kept."""
+
+    type = "ledger.credential_issued"
+    says = "{actor} issued {credential} to {principal} as {roles}"
+    refs = ("credential",)
+    credential: CredentialId
+    principal: Identity
+    kind: Literal["human", "service"]
+    roles: tuple[CredentialRole, ...] = many(at_least=1, at_most=4)
+    areas: tuple[Area, ...] = many()
+    sources: tuple[SourcePattern, ...] = many()
+    token_sha256: Sha256Hex
+    expires_at: Time | None = None
+
+
+class LedgerCredentialRevoked(OperatorAct):
+    """A credential is no longer accepted; from a position on, perhaps one in the past, it is no longer believed."""
+
+    type = "ledger.credential_revoked"
+    says = "{actor} revoked {credential}: {reason}"
+    refs = ("credential",)
+    credential: CredentialId
+    from_position: Position | None = None
+    reason: Label
+
+
+class LedgerSourceEnrolled(OperatorAct):
+    """A source of statements was made known: by which door it comes, whether it must sign, for whom it may speak."""
+
+    type = "ledger.source_enrolled"
+    says = "{actor} enrolled the source {source} at the door {door}"
+    refs = ("credential",)
+    source: SourcePattern
+    door: Literal["events", "github", "cdevents"]
+    credential: CredentialId | None = None
+    principal: Identity
+    must_sign: Flag
+    authority_for: tuple[SourcePattern, ...] = many(at_most=16, default=())
+
+
+class LedgerSourceRetired(OperatorAct):
+    """A source is no longer accepted."""
+
+    type = "ledger.source_retired"
+    says = "{actor} retired the source {source} at the door {door}"
+    source: SourcePattern
+    door: Literal["events", "github", "cdevents"]
+
+
+class LedgerClockCorrected(OperatorAct):
+    """An operator set the ledger's clock right; only here may `recorded_at` go back."""
+
+    type = "ledger.clock_corrected"
+    says = "{actor} corrected the ledger's clock from {previous}"
+    previous: Time
+    reason: Label
+
+
+class LedgerTimePassed(Event):
+    """Nothing else was appended for an hour: what fell due by time alone has an entry to stand on."""
+
+    type = "ledger.time_passed"
+    says = "time passed to {until}"
+    until: Time
+
+
+class LedgerTextsErased(OperatorAct):
+    """The erasable texts of an entry were deleted; its leaf and its proofs stay."""
+
+    type = "ledger.texts_erased"
+    says = "{actor} erased {erased} text(s) of position {position}: {reason}"
+    position: Position
+    erased: Count
+    reason: Label
+
+
+class LedgerEvidenceRemoved(OperatorAct):
+    """Evidence kept beside the log was deleted by retention; its digest stays witnessed."""
+
+    type = "ledger.evidence_removed"
+    says = "{actor} removed the evidence {sha256} of position {position}: {reason}"
+    position: Position
+    sha256: Sha256Hex
+    reason: Label
+
+
+class LedgerHeadsCommitted(Event):
+    """The ledger committed to the last position of every ref."""
+
+    type = "ledger.heads_committed"
+    says = "the heads of {ref_count} refs were committed as of position {as_of}"
+    as_of: Position
+    ref_count: Count
+    root: Sha256Hex

@@ -1,0 +1,38 @@
+"""Policies: the thresholds and requirements that gates apply, as versions that somebody wrote and somebody else approved."""
+
+from ledger.events.base import Event
+from ledger.events.identifiers import Digest, Identity, Label, Part, PolicyId, Time, Version, many
+
+
+class Setting(Part):
+    """One setting of a policy: its name, for whom (a band, an environment, a change type; `any` for all), and its value."""
+
+    name: Label
+    applies_to: Label
+    value: Label
+
+
+class PolicyPublished(Event):
+    """A version of a policy was written down in full."""
+
+    type = "policy.published"
+    says = "{actor} published policy {policy_id} {version}"
+    refs = ("policy_id",)
+    actor: Identity
+    policy_id: PolicyId
+    version: Version
+    policy_digest: Digest
+    settings: tuple[Setting, ...] = many(at_least=1, at_most=200)
+    effective_from: Time | None = None
+
+
+class PolicyApproved(Event):
+    """Somebody else than its author put a policy version into force."""
+
+    type = "policy.approved"
+    says = "{actor} approved policy {policy_id} {version}"
+    refs = ("policy_id",)
+    actor: Identity
+    policy_id: PolicyId
+    version: Version
+    policy_digest: Digest
