@@ -1,0 +1,302 @@
+"""Authority: keys, tokens, roles and sources, folded from the ledger's own entries. What the doors look into, and what audit judges by.
+
+There is no table of credentials that somebody could slip a row into: `Authority` is folded from the `ledger.*`
+entries, in memory, by the same code at the doors and in the audit. It is a pure fold; reading entries and checking
+their signatures is for the callers.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from ledger.clock import from_text
+from ledger.entry import recorded_by_json
+from ledger.errors import ForbiddenError, UnauthenticatedError
+from ledger.events import OPERATOR_AREAS, RESERVED_AREAS
+from ledger.statement import Statement
+from signing.keyring import Keyring
+from signing.keys import key_id
+
+Trust = Literal["signed", "hmac", "token", "asserted"]
+LEDGER_PRINCIPAL: Final = "service:ledger"
+# Entries of these types change who may do what; `head.authority_position` is the last of them.
+AUTHORITY_TYPES: Final = frozenset(
+    {
+        "ledger.opened",
+        "ledger.key_enrolled",
+        "ledger.key_retired",
+        "ledger.key_revoked",
+        "ledger.credential_issued",
+        "ledger.credential_revoked",
+        "ledger.source_enrolled",
+        "ledger.source_retired",
+    }
+)
+_FOREVER: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token, as it was issued. Positions are the entries that issued and revoked it."""
+
+    id: str
+    principal: str
+    kind: str
+    roles: frozenset[str]
+    areas: frozenset[str]
+    sources: tuple[str, ...]
+    token_sha256: str
+    issued_at: int
+    expires_at_us: int = _FOREVER
+    revoked_at: int | None = None
+    distrusted_from: int | None = None
+
+    def fault_at(self, position: int, recorded_at_us: int) -> str | None:
+        """Say why an entry at `position` may not stand on this credential, or None."""
+        if position <= self.issued_at:
+            return "credential-not-issued"
+        if self.revoked_at is not None and position > self.revoked_at:
+            return "credential-revoked"
+        if recorded_at_us >= self.expires_at_us:
+            return "credential-expired"
+        return None
+
+    def scope_fault(self, area: str, source: str) -> str | None:
+        """Say why this credential may not append a fact of `area` from `source`, or None."""
+        if area in OPERATOR_AREAS:
+            if "operator" not in self.roles:
+                return f"facts of the area {area} need the role operator; {self.id} has {', '.join(sorted(self.roles))}"
+        elif "reporter" not in self.roles:
+            return f"appending needs the role reporter; {self.id} has {', '.join(sorted(self.roles))}"
+        elif "*" not in self.areas and area not in self.areas:
+            return f"{self.id} may report {', '.join(sorted(self.areas))}; found the area {area}"
+        if not any(source_matches(pattern, source) for pattern in self.sources):
+            return f"{self.id} may speak for {', '.join(self.sources)}; found the source {source}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledSource:
+    """A source that was made known, and the credential id under which its door records."""
+
+    source: str
+    door: str
+    credential: str | None
+    principal: str
+    must_sign: bool
+    authority_for: tuple[str, ...]
+    enrolled_at: int
+    retired_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who the ledger authenticated, by which credential, and how strongly. Goes into the entry as `recorded_by`."""
+
+    credential: str
+    principal: str
+    trust: Trust
+    token: Credential | None = None
+    door: str = "events"
+    is_ledger: bool = False
+    json: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "json", recorded_by_json(credential=self.credential, principal=self.principal, trust=self.trust)
+        )
+
+
+def source_matches(pattern: str, source: str) -> bool:
+    """Compare a source with a pattern: exact, or a prefix that ends in `*`."""
+    return source.startswith(pattern[:-1]) if pattern.endswith("*") else source == pattern
+
+
+def token_sha256(token: str) -> str:
+    """Return what is kept of a bearer token. A token has 256 random bits: a slow hash would protect nothing."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Authority:
+    """Who may do what, as of `position`."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.origin = ""
+        self.secret_sha256 = ""
+        self.keyring = Keyring()
+        self.credentials: dict[str, Credential] = {}
+        # Every enrolment that ever was, in order: old entries stand on retired ones.
+        self.sources: tuple[EnrolledSource, ...] = ()
+        self._by_token: dict[str, str] = {}
+
+    # -- the fold ------------------------------------------------------------------------------------------------
+
+    def fold(self, position: int, event_type: str, data: Mapping[str, Any]) -> None:
+        """Take one authority entry into account. Entries come in the order of their positions."""
+        self.position = position
+        match event_type:
+            case "ledger.opened":
+                self.origin = data["origin"]
+                self.secret_sha256 = data["secret_sha256"]
+                for role in ("entry", "checkpoint"):
+                    public_key = bytes.fromhex(data[f"{role}_key"])
+                    # Only the genesis vouches for itself: its keys are valid from its own position on.
+                    self.keyring.enrol(public_key=public_key, role=role, name=self.origin, valid_from=position)
+            case "ledger.key_enrolled":
+                public_key = bytes.fromhex(data["public_key"])
+                self.keyring.enrol(public_key=public_key, role=data["role"], name=data["name"], valid_from=position + 1)
+            case "ledger.key_retired":
+                self.keyring.retire(data["role"], data["key_id"], last_position=position)
+            case "ledger.key_revoked":
+                self.keyring.revoke(data["role"], data["key_id"], from_position=data["from_position"])
+            case "ledger.credential_issued":
+                expires_at = data.get("expires_at")
+                credential = Credential(
+                    id=data["credential"],
+                    principal=data["principal"],
+                    kind=data["kind"],
+                    roles=frozenset(data["roles"]),
+                    areas=frozenset(data["areas"]),
+                    sources=tuple(data["sources"]),
+                    token_sha256=data["token_sha256"],
+                    issued_at=position,
+                    expires_at_us=from_text(expires_at) if expires_at else _FOREVER,
+                )
+                self.credentials[credential.id] = credential
+                self._by_token[credential.token_sha256] = credential.id
+            case "ledger.credential_revoked":
+                if (known := self.credentials.get(data["credential"])) is not None:
+                    self.credentials[known.id] = replace(
+                        known, revoked_at=known.revoked_at or position, distrusted_from=data.get("from_position")
+                    )
+            case "ledger.source_enrolled":
+                enrolled = EnrolledSource(
+                    source=data["source"],
+                    door=data["door"],
+                    credential=data.get("credential"),
+                    principal=data["principal"],
+                    must_sign=data["must_sign"],
+                    authority_for=tuple(data.get("authority_for", ())),
+                    enrolled_at=position,
+                )
+                # A new tuple each time: the doors walk over the old one in other threads.
+                self.sources = (*self.sources, enrolled)
+            case "ledger.source_retired":
+                self.sources = tuple(
+                    replace(known, retired_at=position)
+                    if known.retired_at is None and (known.door, known.source) == (data["door"], data["source"])
+                    else known
+                    for known in self.sources
+                )
+
+    # -- questions of the doors ----------------------------------------------------------------------------------
+
+    def authenticate(self, token: str, now_us: int) -> Credential:
+        """Return the credential of a bearer token, or raise UnauthenticatedError."""
+        identifier = self._by_token.get(token_sha256(token))
+        if identifier is None:
+            raise UnauthenticatedError("the token is not known to this ledger")
+        credential = self.credentials[identifier]
+        if credential.revoked_at is not None:
+            raise UnauthenticatedError(f"the token {credential.id} was revoked at position {credential.revoked_at}")
+        if now_us >= credential.expires_at_us:
+            raise UnauthenticatedError(f"the token {credential.id} has expired")
+        return credential
+
+    def check(self, caller: Caller, now_us: int) -> None:
+        """Raise UnauthenticatedError when a caller's token was revoked or has expired since it was shown."""
+        if caller.token is None:
+            return
+        current = self.credentials.get(caller.credential)
+        if current is None or current.revoked_at is not None:
+            raise UnauthenticatedError(f"the token {caller.credential} was revoked")
+        if now_us >= current.expires_at_us:
+            raise UnauthenticatedError(f"the token {caller.credential} has expired")
+
+    def enrolled(self, door: str, source: str) -> EnrolledSource | None:
+        """Return the enrolment in force of exactly this source pattern, if there is one."""
+        return next((s for s in self.sources if s.retired_at is None and (s.door, s.source) == (door, source)), None)
+
+    def door(self, door: str, source: str) -> EnrolledSource:
+        """Return the enrolment under which a source may come in by a door that authenticates by itself.
+
+        An empty source is that of a body nobody understood: any enrolment at the door will do.
+        """
+        for enrolled in self.sources:
+            if (
+                enrolled.door == door
+                and enrolled.retired_at is None
+                and (not source or source_matches(enrolled.source, source))
+            ):
+                return enrolled
+        raise ForbiddenError(
+            f"no source is enrolled for {source or 'any body'} at the door {door}; run: change-ledger source enrol {door} …"
+        )
+
+    def permit(self, caller: Caller, statement: Statement, now_us: int) -> None:
+        """Raise unless `caller` may append `statement` now. Asked at the door, and again under the lock when anything here has changed."""
+        if caller.is_ledger:
+            return
+        area = statement.area
+        if area in RESERVED_AREAS:
+            raise ForbiddenError(f"the area {area} is reserved: only the ledger itself appends {statement.type}")
+        if caller.token is not None:
+            self.check(caller, now_us)
+            if (fault := caller.token.scope_fault(area, statement.source)) is not None:
+                raise ForbiddenError(fault)
+        elif caller.trust == "hmac":
+            self.door(caller.door, statement.source)
+        for enrolled in self.sources:
+            if enrolled.must_sign and enrolled.retired_at is None and source_matches(enrolled.source, statement.source):
+                raise ForbiddenError(
+                    f"the source {statement.source} must sign its statements; this one came without a signature"
+                )
+
+    def ledger_caller(self, entry_key: bytes) -> Caller:
+        """Return the ledger itself, as the holder of an entry key: who records its own areas."""
+        return Caller(f"key:{key_id(entry_key)[:16]}", LEDGER_PRINCIPAL, "asserted", is_ledger=True)
+
+    # -- questions of the audit ----------------------------------------------------------------------------------
+
+    def recorded_by_fault(
+        self, recorded_by: Mapping[str, str], *, key: str, position: int, recorded_at_us: int, area: str, source: str
+    ) -> str | None:
+        """Say what is wrong with an entry's `recorded_by`, judged by what was in force before it, or None."""
+        credential, principal, trust = recorded_by["credential"], recorded_by["principal"], recorded_by["trust"]
+        if credential.startswith("key:"):
+            if credential != f"key:{key[:16]}" or trust != "asserted":
+                return "recorded-by-forged"
+            return None if principal == LEDGER_PRINCIPAL else "recorded-by-forged"
+        if area in RESERVED_AREAS:
+            return "reserved-area"
+        if trust == "hmac":
+            return self._door_fault(credential, principal, position, source)
+        known = self.credentials.get(credential)
+        if known is None:
+            return "credential-unknown"
+        if known.principal != principal or trust != "token":
+            return "recorded-by-forged"
+        if (fault := known.fault_at(position, recorded_at_us)) is not None:
+            return fault
+        return "credential-outside-scope" if known.scope_fault(area, source) is not None else None
+
+    def _door_fault(self, credential: str, principal: str, position: int, source: str) -> str | None:
+        fault = "credential-unknown"
+        for enrolled in self.sources:
+            if enrolled.credential == credential and source_matches(enrolled.source, source):
+                if enrolled.principal != principal:
+                    return "recorded-by-forged"
+                if position <= enrolled.enrolled_at or (
+                    enrolled.retired_at is not None and position > enrolled.retired_at
+                ):
+                    fault = "credential-revoked"
+                    continue
+                return None
+        return fault
+
+    def distrusted(self, credential: str, position: int) -> bool:
+        """Say whether a revocation that reaches back covers what `credential` recorded at `position`."""
+        known = self.credentials.get(credential)
+        return known is not None and known.distrusted_from is not None and position >= known.distrusted_from

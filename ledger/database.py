@@ -1,0 +1,226 @@
+"""The one module that opens engines: SQLite or PostgreSQL, set up so that what was committed stays.
+
+Hot statements are Core expressions compiled once per dialect (`Hot`) and executed by the driver with positional rows.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Connection, CursorResult, make_url
+
+from ledger.errors import LostHistoryError, SetupError
+
+BUSY_TIMEOUT_MS: Final = 30_000
+NOTIFY_CHANNEL: Final = "change_ledger"
+# Any number will do, as long as nobody else on the server locks it.
+LOCK_ID: Final = 7_264_001
+# Alembic keeps the migration that is running in a module.
+_migrating: Final = threading.Lock()
+# Entries are about a kilobyte; on pages of 4 KiB a tenth of the file would be left-over space.
+SQLITE_PAGE_SIZE: Final = 8192
+
+
+@dataclass(frozen=True)
+class Hot:
+    """The SQL of a statement that was compiled once, to be executed with tuples."""
+
+    sql: str
+
+
+class Database:
+    """An engine, and what differs between the two dialects. `url` is SQLAlchemy's, or the path of a SQLite file."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url if "://" in url else f"sqlite:///{url}")
+        name = self.url.get_backend_name()
+        if name == "sqlite":
+            self.engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+        elif name == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+            # Prepared from the first use on: the hot statements are few. But planned anew each time: a
+            # plan made when the tables were empty scans them for ever after.
+            options = "-c plan_cache_mode=force_custom_plan -c jit=off"
+            arguments = {"prepare_threshold": 1, "options": options}
+            self.engine = sa.create_engine(self.url, connect_args=arguments, pool_pre_ping=True, pool_size=10)
+        else:
+            raise SetupError(f"expected a database of sqlite or postgresql, found {name!r}")
+        self.is_sqlite = name == "sqlite"
+        self._file: tuple[int, int] | None = None
+        self._positional = self.engine.dialect if self.is_sqlite else postgresql.psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+
+    def hot(self, statement: sa.ClauseElement, *names: str) -> Hot:
+        """Compile a statement whose parameters, in the order in which they stand, are `names`."""
+        compiled = statement.compile(dialect=self._positional, column_keys=list(names))
+        order = list(compiled.positiontup)  # type: ignore[attr-defined]
+        if order != list(names):
+            raise SetupError(
+                f"expected the parameters {list(names)} in this order, the compiler made {order}: {compiled}"
+            )
+        return Hot(str(compiled))
+
+    def read_any_text(self) -> None:
+        """Read texts that are not valid UTF-8 as well, with replacement characters: an audit must not stop at them."""
+        if self.is_sqlite:
+            sa.event.listen(self.engine, "connect", _read_any_text)
+            self.engine.dispose()
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database."""
+        return Path(self.url.database or "") if self.is_sqlite else None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    def connect_for_writing(self) -> Connection:
+        """Return a connection whose transactions are begun and ended by `begin`, COMMIT and ROLLBACK, explicitly."""
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if self.path is None:
+            _refuse_unsafe_postgresql(connection)
+        else:
+            self._file = _identity_of(self.path)
+        return connection
+
+    def check_same_file(self) -> None:
+        """Raise LostHistoryError when the file that was opened for writing is not at its path any more.
+
+        A file that was replaced lives on for whoever has it open: appends would be acknowledged, and gone with the process.
+        """
+        if self.path is not None and self._file != (found := _identity_of(self.path)):
+            raise LostHistoryError(f"{self.path} is not the file this process has opened (found {found or 'none'})")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection with one snapshot, for a short read."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            elif not connection.in_transaction():
+                connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            yield connection
+
+    def begin(self, connection: Connection) -> None:
+        """Begin the transaction of an append. On SQLite this takes the write lock; on PostgreSQL the head row does."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+
+    def lookup(
+        self, connection: Connection, sql: dict[str, str], values: Sequence[Any]
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run a query over an array of values: JSON on SQLite, arrays on PostgreSQL, one statement either way."""
+        if self.is_sqlite:
+            return connection.exec_driver_sql(sql["sqlite"], (json.dumps(values),))
+        if values and isinstance(values[0], list | tuple):
+            return connection.exec_driver_sql(
+                sql["postgresql"], tuple(list(column) for column in zip(*values, strict=True))
+            )
+        return connection.exec_driver_sql(sql["postgresql"], (list(values),))
+
+    # -- schema --------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Bring the schema to this version of the program. Safe to run again."""
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # It holds erasable texts: for its owner alone. What SQLite puts beside it takes the same mode.
+            self.path.touch(mode=0o600)
+        with _migrating, self.engine.begin() as connection:
+            # One at a time: of two processes that set up one database, the second finds it done.
+            connection.exec_driver_sql(
+                "BEGIN IMMEDIATE" if self.is_sqlite else f"SELECT pg_advisory_xact_lock({LOCK_ID})"
+            )
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def check_schema(self) -> None:
+        """Raise SetupError unless the schema is the one this program expects."""
+        if self.path is not None and not self.path.exists():
+            raise SetupError(f"there is no ledger at {self.path}; run: change-ledger init --origin NAME")
+        try:
+            with self.engine.connect() as connection:
+                found = MigrationContext.configure(connection).get_current_revision()
+        except sa.exc.OperationalError as error:
+            raise SetupError(f"cannot open the database: {error.orig}") from error
+        expected = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        if found is None:
+            raise SetupError("the database holds no ledger; run: change-ledger init --origin NAME")
+        if found != expected:
+            raise SetupError(f"the schema is at {found}, this program expects {expected}; run: change-ledger migrate")
+
+    def backup(self, target: Path) -> None:
+        """Copy a SQLite database into a new file while it is in use, consistent as of one moment."""
+        if not self.is_sqlite:
+            raise SetupError("expected a SQLite database; back PostgreSQL up with pg_basebackup or pg_dump")
+        if target.exists():
+            raise SetupError(f"{target} exists: expected a new file")
+        # It holds what the ledger holds: for its owner alone.
+        target.touch(mode=0o600)
+        with self.engine.connect() as connection:
+            source = connection.connection.dbapi_connection
+            with sqlite3.connect(target) as copy:
+                source.backup(copy)  # type: ignore[union-attr]
+            copy.close()
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # Transactions are begun explicitly: the driver's own implicit BEGIN would defer the lock.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute(f"PRAGMA page_size = {SQLITE_PAGE_SIZE}")
+    # Two processes that open a new file at once may collide here before the busy timeout applies.
+    for attempt in range(50):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:
+            if attempt == 49:
+                raise
+            time.sleep(0.02)
+    # FULL: a commit is on the disk before COMMIT returns. NORMAL would lose the last ones on power failure.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA recursive_triggers = ON")
+    connection.execute("PRAGMA cache_size = -65536")
+    connection.execute("PRAGMA mmap_size = 268435456")
+
+
+def _read_any_text(connection: sqlite3.Connection, _record: object) -> None:
+    connection.text_factory = lambda data: data.decode(errors="replace")
+
+
+def _refuse_unsafe_postgresql(connection: Connection) -> None:
+    for setting in ("fsync", "synchronous_commit"):
+        value = connection.exec_driver_sql(f"SHOW {setting}").scalar()
+        if value == "off":
+            raise SetupError(
+                f"PostgreSQL runs with {setting} = off: acknowledged entries could be lost. Expected it on"
+            )

@@ -1,0 +1,69 @@
+"""Ledgers for tests: fixed keys, events that are admissible as they are, and appending in one line."""
+
+import itertools
+from typing import Any
+
+from ledger.credentials import Caller
+from ledger.database import Database
+from ledger.ledger import Ledger
+from ledger.recorder import Outcome, Submission
+from ledger.statement import Statement
+from signing.keys import SigningKey
+
+ORIGIN = "ledger.test/one"
+ENTRY_KEY = SigningKey.from_seed(b"e" * 32)
+CHECKPOINT_KEY = SigningKey.from_seed(b"c" * 32)
+
+
+def create_ledger(url: str, **more: Any) -> Ledger:
+    """Make a ledger with the test keys in an empty database."""
+    return Ledger.create(
+        Database(url), origin=ORIGIN, entry_key=ENTRY_KEY, checkpoint_key=CHECKPOINT_KEY.public_key, **more
+    )
+
+
+_numbers = itertools.count(1)
+
+
+def cloud_event(event_type: str = "deployment.finished", /, *, id: str | None = None, **data: Any) -> dict[str, Any]:
+    """Return a CloudEvents event that is admissible as it is; keyword arguments go into its data."""
+    number = next(_numbers)
+    defaults: dict[str, dict[str, Any]] = {
+        "deployment.finished": {
+            "deployment_id": f"deploy-{number}",
+            "change_id": f"CHG-{number % 7}",
+            "service": f"service-{number % 3}",
+            "environment": "prod",
+            "outcome": "success",
+        },
+        "change.opened": {
+            "actor": "person:alice",
+            "change_id": f"CHG-{number}",
+            "change_type": "normal",
+            "services": ["payments-api"],
+            "environment": "prod",
+            "title": "Raise the size of the pool",
+        },
+    }
+    return {
+        "specversion": "1.0",
+        "id": id or f"test-{number}",
+        "source": "https://ci.example.com/payments",
+        "type": event_type,
+        "time": "2026-11-23T12:00:00Z",
+        "data": defaults.get(event_type, {}) | data,
+    }
+
+
+def admit(ledger: Ledger, event: dict[str, Any]) -> Statement:
+    return ledger.admission.admit(event)
+
+
+def submission(ledger: Ledger, *events: dict[str, Any], caller: Caller | None = None, **more: Any) -> Submission:
+    """Return a submission of events, by the local caller unless another is given."""
+    return Submission(tuple(admit(ledger, event) for event in events), caller or ledger.local_caller(), **more)
+
+
+def append(ledger: Ledger, *events: dict[str, Any]) -> list[Outcome]:
+    """Append events, each its own submission, in one group; return the outcomes."""
+    return ledger.append_group([submission(ledger, event) for event in events])
