@@ -1,0 +1,97 @@
+"""Who may use which route: bearer tokens, and one table of role × route.
+
+`ROUTES` is the whole truth: a route that is not in it cannot be mounted, and a test tries every cell. What a reporter
+may report (areas, sources) is judged by `ledger.credentials`, again under the lock.
+"""
+
+import asyncio
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+
+from ledger.credentials import Caller
+from ledger.errors import ForbiddenError, UnauthenticatedError
+from ledger.ledger import Ledger
+
+REPORTER, AUDITOR, ANALYST, OPERATOR = "reporter", "auditor", "analyst", "operator"
+ROLES: Final = (REPORTER, AUDITOR, ANALYST, OPERATOR)
+# Open to everybody: health, and what verifying needs.
+PUBLIC: Final[tuple[str, ...]] = ()
+READERS: Final = (AUDITOR, ANALYST, OPERATOR)
+ANYBODY_KNOWN: Final = ROLES
+# The sender's own signature over the body takes the place of a token.
+BY_SIGNATURE: Final = ("signature",)
+
+ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/v1/ledger"): PUBLIC,
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/v1/catalogue"): ANYBODY_KNOWN,
+    ("GET", "/v1/catalogue/{type}"): ANYBODY_KNOWN,
+    ("POST", "/v1/events"): (REPORTER, OPERATOR),
+    ("GET", "/v1/events"): READERS,
+    ("GET", "/v1/events/stream"): READERS,
+    ("GET", "/v1/events/{position}"): READERS,
+    ("GET", "/v1/events/{position}/entry"): READERS,
+    ("GET", "/v1/events/{position}/envelope"): READERS,
+    ("GET", "/v1/events/{position}/evidence/{sha256}"): (AUDITOR, OPERATOR),
+    ("DELETE", "/v1/events/{position}/texts"): (OPERATOR,),
+    ("DELETE", "/v1/events/{position}/evidence/{sha256}"): (OPERATOR,),
+    ("POST", "/v1/ledger/verify"): (AUDITOR, OPERATOR),
+    ("GET", "/v1/ledger/credentials"): (AUDITOR, OPERATOR),
+    ("POST", "/v1/ledger/credentials"): (OPERATOR,),
+    ("DELETE", "/v1/ledger/credentials/{credential}"): (OPERATOR,),
+    ("GET", "/v1/ledger/sources"): (AUDITOR, OPERATOR),
+    ("POST", "/v1/ledger/sources"): (OPERATOR,),
+    ("DELETE", "/v1/ledger/sources"): (OPERATOR,),
+    ("POST", "/v1/intake/github"): BY_SIGNATURE,
+    ("POST", "/v1/intake/cdevents"): (REPORTER, OPERATOR),
+}
+
+
+def ledger_of(request: Request) -> Ledger:
+    ledger: Ledger = request.app.state.ledger
+    return ledger
+
+
+def caller_of(request: Request) -> Caller:
+    """Return the caller of a request, or raise UnauthenticatedError or ForbiddenError by the table above."""
+    ledger = ledger_of(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise UnauthenticatedError("expected the header Authorization: Bearer <token>")
+    credential = ledger.authority.authenticate(token.strip(), ledger.clock.now_us())
+    route = request.scope["route"].path
+    allowed = ROUTES[request.method, route]
+    if not credential.roles.intersection(allowed):
+        raise ForbiddenError(
+            f"{request.method} {route} needs the role {' or '.join(allowed)}; {credential.id} has {', '.join(sorted(credential.roles))}"
+        )
+    cached = _callers.get(credential.id)
+    if cached is None or cached.token is not credential:
+        cached = _callers[credential.id] = Caller(credential.id, credential.principal, "token", credential)
+    return cached
+
+
+async def appending_caller_of(request: Request) -> Caller:
+    """The same for routes that append. The lock judges again, so only a token that is not known is looked up first."""
+    try:
+        return caller_of(request)
+    except UnauthenticatedError:
+        # Another process may have issued it a moment ago.
+        await asyncio.to_thread(ledger_of(request).current_authority)
+        return caller_of(request)
+
+
+def fresh_caller_of(request: Request) -> Caller:
+    """The same for routes that do not append: revocations by other processes are looked up first."""
+    ledger_of(request).current_authority()
+    return caller_of(request)
+
+
+# A caller carries its `recorded_by` in bytes; making it once per credential keeps it off the hot path.
+_callers: dict[str, Caller] = {}
+
+KnownCaller = Annotated[Caller, Depends(fresh_caller_of)]
+CurrentLedger = Annotated[Ledger, Depends(ledger_of)]

@@ -1,0 +1,53 @@
+"""Reading a request's body: counted while it is read, so that nobody can fill the memory."""
+
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from api.problems import RequestError
+from ledger.errors import StatementTooLargeError
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body, or raise StatementTooLargeError as soon as it is longer than `limit` bytes."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limit:
+        raise StatementTooLargeError(f"expected a body of at most {limit} bytes, {announced} are announced")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise RequestError(415, "Unsupported encoding", "expected a body that is not compressed")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise StatementTooLargeError(f"expected a body of at most {limit} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def media_type(request: Request) -> str:
+    """Return the media type of a body, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+Model = TypeVar("Model", bound=BaseModel)
+# What operators ask for is short.
+MAX_ASKED_BYTES = 65_536
+
+
+async def read_model(request: Request, model: type[Model]) -> Model:
+    """Return the body as a model. For routes that must know the caller before they read what a stranger sends."""
+    body = await read_body(request, MAX_ASKED_BYTES)
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = "".join(f"/{part}" for part in first["loc"])
+        raise RequestError(422, "Not admissible", f"{first['msg']} (at {place or '/'})", place) from None
+
+
+def body_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """Return the OpenAPI description of a body that `read_model` reads."""
+    content = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": required, "content": content}}

@@ -1,0 +1,299 @@
+"""`init`, `serve`, `token`, `source`, `keys`, `clock`, `erase`, `backup`, `migrate`: what operators do."""
+
+import json
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from api.app import create_app, end_streams, open_ledger
+from api.cli import pins
+from api.cli.common import app, console, errors_console, table_of, where
+from ledger import tables
+from ledger.audit_reading import fold_authority
+from ledger.database import Database
+from ledger.errors import SetupError
+from ledger.ledger import LOCAL_OPERATOR, Ledger
+from ledger.reading import read_entry
+from signing import keys as signing_keys
+from signing.keys import SigningKey
+from signing.merkle import leaf_hash
+from signing.notes import format_verifier_key
+
+token_app = typer.Typer(no_args_is_help=True, help="Bearer tokens: create, list, revoke.")
+source_app = typer.Typer(
+    no_args_is_help=True, help="Sources: enrol what may come in by a door, and for whom it may speak."
+)
+clock_app = typer.Typer(no_args_is_help=True, help="The ledger's clock.")
+app.add_typer(token_app, name="token")
+app.add_typer(source_app, name="source")
+app.add_typer(clock_app, name="clock")
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    origin: Annotated[str, typer.Option(help="The name of this ledger for ever, such as ledger.example.com/prod.")],
+    grant_to: Annotated[str | None, typer.Option(help="PostgreSQL role that appends, and owns nothing.")] = None,
+) -> None:
+    """Make a ledger: its schema, its keys (mode 0600), its first entry; and pin it for this user."""
+    settings = where(context).settings
+    if (known := pins.read(settings.known_ledgers_path, origin)) is not None and known.genesis is not None:
+        raise SetupError(
+            f"{settings.known_ledgers_path} pins {origin} to a ledger already ({known.genesis.hex()[:16]}…): choose "
+            "another origin, or remove that line if the ledger is gone"
+        )
+    check_origin(origin)
+    database = Database(settings.database)
+    database.migrate()
+    entry_key = _load_or_make(settings.entry_key_path)
+    checkpoint_key = _load_or_make(settings.checkpoint_key_path)
+    ledger = Ledger.create(database, origin=origin, entry_key=entry_key, checkpoint_key=checkpoint_key.public_key)
+    with database.engine.begin() as connection:
+        genesis = leaf_hash(read_entry(connection, 1).entry)
+        if grant_to:
+            tables.grant_to(connection, grant_to)
+    pins.write(settings.known_ledgers_path, origin, genesis, checkpoint_key.public_key)
+    ledger.close()
+    console.print(f"opened   {origin}", markup=False, highlight=False)
+    console.print(f"genesis  {genesis.hex()}", highlight=False)
+    console.print(
+        f"vkey     {format_verifier_key(origin, checkpoint_key.public_key)}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        f"pinned in {settings.known_ledgers_path}; give genesis and vkey to your auditors",
+        markup=False,
+        highlight=False,
+    )
+
+
+def check_origin(origin: str) -> None:
+    """Raise SetupError unless a ledger may be called so: it stands in every entry, and names the checkpoint key."""
+    if not re.fullmatch(r"[!-*,-~]{1,160}", origin):
+        raise SetupError(
+            f"--origin is 1 to 160 printable ASCII characters without blanks and +, found {origin!r}"[:200]
+        )
+
+
+def _load_or_make(path: Path) -> SigningKey:
+    if path.exists():
+        return signing_keys.load(path)
+    key = SigningKey.generate()
+    signing_keys.save(key, path)
+    return key
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 for any that is free.")] = None,
+) -> None:
+    """Serve the API until stopped. What was acknowledged is durable; what is queued at the end is appended first."""
+    settings = where(context).settings
+    settings = settings.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
+    # Opened once before: what is wrong with keys or database is said in one line, not as a traceback of the server.
+    open_ledger(settings).close()
+    served = create_app(settings)
+    config = uvicorn.Config(
+        served, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=10
+    )
+    server = _Server(config, lambda: end_streams(served))
+    listening = config.bind_socket()
+    listening.listen(config.backlog)
+    # The line that scripts wait for: the socket accepts from here on.
+    typer.echo(f"serving http://{settings.host}:{listening.getsockname()[1]}")
+    server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends open streams when it is told to stop, instead of waiting for their readers to leave."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_exit()
+        super().handle_exit(sig, frame)
+
+
+@app.command()
+def migrate(context: typer.Context) -> None:
+    """Bring the database's schema to this version of the program."""
+    Database(where(context).settings.database).migrate()
+    console.print("the schema is up to date")
+
+
+@app.command()
+def backup(context: typer.Context, target: Annotated[Path, typer.Argument(help="A new file.")]) -> None:
+    """Copy a SQLite ledger while it is in use. Keys are not in it: keep them apart."""
+    database = Database(where(context).settings.database)
+    database.check_schema()
+    database.backup(target)
+    console.print(f"wrote {target}", markup=False)
+
+
+@app.command()
+def keys(context: typer.Context) -> None:
+    """List the ledger's keys, by number, with the positions for which they are valid."""
+    database = Database(where(context).settings.database)
+    database.check_schema()
+    with database.read() as connection:
+        authority, _ = fold_authority(connection)
+    table = table_of("role", "number", "key id", "valid from", "until", "revoked from")
+    for role in ("entry", "checkpoint", "producer", "witness"):
+        for number, key in enumerate(authority.keyring.numbered(role)):
+            table.add_row(
+                role,
+                str(number),
+                key.key_id,
+                str(key.valid_from),
+                str(key.valid_until or ""),
+                str(key.revoked_from or ""),
+            )
+    console.print(table)
+
+
+@app.command()
+def erase(
+    context: typer.Context,
+    position: Annotated[int, typer.Argument(min=1)],
+    reason: Annotated[str, typer.Option(help="Why, in one word such as gdpr-17.")],
+) -> None:
+    """Erase the texts of an entry. Its leaf and every proof stay; the erasure is itself an entry."""
+    door = where(context).door()
+    receipt = door.erase(position, reason)
+    door.close()
+    console.print(f"erased; recorded at position {receipt['position']}")
+
+
+@token_app.command("create")
+def token_create(
+    context: typer.Context,
+    principal: Annotated[str, typer.Option(help="Who holds it, such as service:payments-ci or person:alice.")],
+    role: Annotated[list[str], typer.Option(help="reporter, auditor, analyst or operator; may be repeated.")],
+    kind: Annotated[str, typer.Option(help="human or service.")] = "service",
+    area: Annotated[
+        list[str] | None, typer.Option(help="Areas it may report, such as deployment; default: all.")
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Sources it may speak for, exact or ending in *; default: all.")
+    ] = None,
+    expires_at: Annotated[
+        str | None, typer.Option(help="When it ends, such as 2027-01-01T00:00:00Z; default: never.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the token alone.")] = False,
+) -> None:
+    """Issue a token of 256 random bits. It is shown once and kept nowhere."""
+    door = where(context).door()
+    wanted = {
+        "principal": principal,
+        "kind": kind,
+        "roles": role,
+        "areas": area,
+        "sources": source,
+        "expires_at": expires_at,
+    }
+    made = door.issue_token(wanted)
+    door.close()
+    if quiet:
+        errors_console.print(made["credential"], markup=False, highlight=False)
+        typer.echo(made["token"])
+        return
+    console.print(
+        f"{made['credential']} for {principal}, recorded at position {made['receipt']['position']}",
+        markup=False,
+        highlight=False,
+    )
+    typer.echo(made["token"])
+    errors_console.print("this token is not shown again")
+
+
+@token_app.command("list")
+def token_list(context: typer.Context, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """List every token ever issued, without the tokens."""
+    door = where(context).door()
+    found = door.tokens()
+    door.close()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = table_of("credential", "principal", "kind", "roles", "areas", "sources", "issued", "revoked")
+    for item in found:
+        parts = (" ".join(item[name]) for name in ("roles", "areas", "sources"))
+        table.add_row(
+            item["credential"],
+            item["principal"],
+            item["kind"],
+            *parts,
+            str(item["issued_at"]),
+            str(item["revoked_at"] or ""),
+        )
+    console.print(table)
+
+
+@token_app.command("revoke")
+def token_revoke(
+    context: typer.Context,
+    credential: Annotated[str, typer.Argument(help="Such as token:9f2c41d07b3e.")],
+    reason: Annotated[str, typer.Option(help="Why, in one word such as leaked.")] = "revoked",
+    from_position: Annotated[
+        int | None, typer.Option(min=1, help="Since when it is not believed, for a leak in the past.")
+    ] = None,
+) -> None:
+    """Revoke a token. Every process refuses it from the next position on."""
+    door = where(context).door()
+    receipt = door.revoke_token(credential, reason, from_position)
+    door.close()
+    console.print(f"revoked {credential}, recorded at position {receipt['position']}", markup=False)
+
+
+@source_app.command("enrol")
+def source_enrol(
+    context: typer.Context,
+    door_name: Annotated[str, typer.Argument(metavar="DOOR", help="events, github or cdevents.")],
+    source: Annotated[str, typer.Argument(help="Source, exact or ending in *, such as https://github.com/acme/*.")],
+    principal: Annotated[str, typer.Option(help="Under which name its entries are recorded.")] = "service:github",
+    authority_for: Annotated[
+        list[str] | None, typer.Option(help="Identities it may speak for, such as github:*.")
+    ] = None,
+    must_sign: Annotated[bool, typer.Option("--must-sign", help="Refuse what this source did not sign.")] = False,
+) -> None:
+    """Enrol a source. For GitHub, a fresh webhook secret is proposed."""
+    door = where(context).door()
+    wanted = {
+        "source": source,
+        "door": door_name,
+        "principal": principal,
+        "must_sign": must_sign,
+        "authority_for": authority_for or [],
+    }
+    receipt = door.enrol_source(wanted)
+    door.close()
+    console.print(f"enrolled {source}, recorded at position {receipt['position']}", markup=False)
+    if door_name == "github" and where(context).settings.github_secret is None:
+        errors_console.print(
+            "no webhook secret is set; here is a fresh one, for GitHub and for the server's environment:"
+        )
+        typer.echo(f"CHANGE_LEDGER_GITHUB_SECRET={secrets.token_hex(32)}")
+
+
+@clock_app.command("correct")
+def clock_correct(context: typer.Context, reason: Annotated[str, typer.Option(help="Why, in one word.")]) -> None:
+    """Set the ledger's clock to this machine's, backwards if it must be. It is recorded, as everything is."""
+    place = where(context)
+    if place.server is not None:
+        raise SetupError("the clock is corrected on the machine itself, not over HTTP")
+    ledger = open_ledger(place.settings)
+    receipt = ledger.correct_clock(actor=LOCAL_OPERATOR, reason=reason)
+    ledger.close()
+    console.print(f"corrected at position {receipt.position}, now {receipt.recorded_at}")

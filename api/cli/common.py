@@ -1,0 +1,74 @@
+"""What all commands share: the app, its global options, and the consoles."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.cli.doors import Door, LocalDoor, RemoteDoor
+from api.settings import Settings
+from ledger.errors import SetupError
+
+app = typer.Typer(
+    name="change-ledger",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+# Results go to stdout, everything a person reads meanwhile to stderr, so that output can be piped. A pipe has no width.
+console = Console(width=None if sys.stdout.isatty() else 250)
+errors_console = Console(stderr=True, width=None if sys.stderr.isatty() else 250)
+
+
+def table_of(*names: str) -> Table:
+    """Return a table whose cells are folded where they are too long, never cut: hashes and ids are there to be copied."""
+    table = Table(box=None)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which ledger the command works on."""
+
+    settings: Settings
+    server: str | None
+    token: str | None
+
+    def door(self) -> Door:
+        if self.server is None:
+            return LocalDoor(self.settings)
+        if not self.token:
+            raise SetupError("--server needs a token: --token or CHANGE_LEDGER_TOKEN")
+        return RemoteDoor(self.server, self.token)
+
+
+@app.callback()
+def main(
+    context: typer.Context,
+    directory: Annotated[
+        Path | None, typer.Option(help="Where the embedded database and the keys lie (./var).")
+    ] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="SQLAlchemy URL of the database; default: SQLite in the directory.")
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(envvar="CHANGE_LEDGER_SERVER", help="Work over HTTP on this server.")
+    ] = None,
+    token: Annotated[str | None, typer.Option(envvar="CHANGE_LEDGER_TOKEN", help="Bearer token for --server.")] = None,
+) -> None:
+    """A hash-chained, signed ledger of changes: post to it, read it, verify it."""
+    given: dict[str, Any] = {"directory": directory, "database_url": database_url}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    context.obj = Where(settings, server, token)
+
+
+def where(context: typer.Context) -> Where:
+    found: Where = context.obj
+    return found

@@ -1,0 +1,261 @@
+"""Where the ledger is: in a database that this process opens, or behind a server. The commands do not care."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import httpx
+
+from api import problems
+from api.app import open_ledger
+from api.routes.integrity import credential_json
+from api.settings import Settings
+from ledger.conditions import Match
+from ledger.database import Database
+from ledger.errors import LedgerError, LedgerStoppedError
+from ledger.events import CATALOGUE, sentence
+from ledger.ledger import LOCAL_OPERATOR, Ledger
+from ledger.reading import StoredEntry, Subscription, Watcher, read_entry, read_size, read_texts
+from ledger.recorder import Recorded, Refused, Submission
+
+# One answer to one statement: a status as over HTTP, and a receipt or a problem.
+Answer = dict[str, Any]
+
+
+class Door(Protocol):
+    def append(self, events: list[Any]) -> list[Answer]: ...
+
+    def size(self) -> int: ...
+
+    def show(self, position: int) -> dict[str, Any]: ...
+
+    def follow(
+        self, after: int, event_type: str | None, ref: str | None, *, until_end: bool
+    ) -> Iterator[dict[str, Any]]: ...
+
+    def issue_token(self, wanted: dict[str, Any]) -> dict[str, Any]: ...
+
+    def revoke_token(self, credential: str, reason: str, from_position: int | None) -> dict[str, Any]: ...
+
+    def tokens(self) -> list[dict[str, Any]]: ...
+
+    def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]: ...
+
+    def erase(self, position: int, reason: str) -> dict[str, Any]: ...
+
+    def close(self) -> None: ...
+
+
+class LocalDoor:
+    """A ledger in a database. Whoever holds its entry key is its operator; nobody asks who that is, and entries say `asserted`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened: Ledger | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, opened for appending."""
+        if self._opened is None:
+            self._opened = open_ledger(self._settings)
+        return self._opened
+
+    def append(self, events: list[Any]) -> list[Answer]:
+        ledger, caller = self.ledger, self.ledger.local_caller()
+        answers: list[Answer | None] = []
+        submissions = []
+        for event in events:
+            try:
+                statement = ledger.admission.admit(event)
+                ledger.authority.permit(caller, statement, ledger.clock.now_us())
+            except LedgerError as error:
+                answers.append(_refused(error))
+            else:
+                submissions.append(Submission((statement,), caller, None, ledger.authority.position))
+                answers.append(None)
+        outcomes = iter(ledger.append_group(submissions))
+        return [answer or _answer(next(outcomes)) for answer in answers]
+
+    def size(self) -> int:
+        with self._database().read() as connection:
+            return read_size(connection)
+
+    def show(self, position: int) -> dict[str, Any]:
+        with self._database().read() as connection:
+            stored = read_entry(connection, position)
+            texts = read_texts(connection, position)
+        return shown(stored) | {"texts": {text["field"]: text["text"] for text in texts}}
+
+    def follow(
+        self, after: int, event_type: str | None, ref: str | None, *, until_end: bool
+    ) -> Iterator[dict[str, Any]]:
+        database = self._database()
+        watcher = Watcher(database)
+        match = Match((event_type,) if event_type else (), (ref,) if ref else ())
+        with database.read() as connection:
+            size = read_size(connection)
+        subscription = Subscription(
+            database, watcher, [match] if match != Match() else (), after=after, until=size if until_end else None
+        )
+        try:
+            for stored in subscription:
+                yield shown(stored)
+        finally:
+            watcher.close()
+
+    def issue_token(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        credential, token, receipt = self.ledger.issue_token(actor=LOCAL_OPERATOR, **wanted)
+        return {"credential": credential, "token": token, "receipt": receipt.to_json()}
+
+    def revoke_token(self, credential: str, reason: str, from_position: int | None) -> dict[str, Any]:
+        return self.ledger.revoke_token(
+            credential, actor=LOCAL_OPERATOR, reason=reason, from_position=from_position
+        ).to_json()
+
+    def tokens(self) -> list[dict[str, Any]]:
+        return [
+            credential_json(credential) for credential in list(self.ledger.current_authority().credentials.values())
+        ]
+
+    def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self.ledger.enrol_source(actor=LOCAL_OPERATOR, **wanted).to_json()
+
+    def erase(self, position: int, reason: str) -> dict[str, Any]:
+        return self.ledger.erase_texts(position, actor=LOCAL_OPERATOR, reason=reason).to_json()
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    def _database(self) -> Database:
+        database = Database(self._settings.database)
+        database.check_schema()
+        return database
+
+
+class RemoteDoor:
+    """A ledger behind a server."""
+
+    def __init__(self, server: str, token: str) -> None:
+        self._client = httpx.Client(base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+    def append(self, events: list[Any]) -> list[Answer]:
+        headers = {"Content-Type": "application/cloudevents-batch+json"}
+        # As ASCII: what cannot be encoded is for the server to refuse, with its place.
+        answer = self._client.post("/v1/events", content=json.dumps(events), headers=headers)
+        document = answer.json()
+        if "items" not in document:
+            raise self._error(answer)
+        items: list[Answer] = document["items"]
+        return items
+
+    def size(self) -> int:
+        return int(self._json("GET", "/v1/ledger")["size"])
+
+    def show(self, position: int) -> dict[str, Any]:
+        found = self._json("GET", f"/v1/events/{position}")
+        texts = {name: text["text"] for name, text in found["texts"].items()}
+        return {
+            "position": found["position"],
+            "says": found["says"],
+            "entry": found["entry"],
+            "texts": texts,
+        } | _hashes(found["receipt"])
+
+    def follow(
+        self, after: int, event_type: str | None, ref: str | None, *, until_end: bool
+    ) -> Iterator[dict[str, Any]]:
+        narrow = {name: value for name, value in (("type", event_type), ("ref", ref)) if value}
+        while True:
+            page = self._json("GET", "/v1/events", params={"after": after, "limit": 500} | narrow)
+            for item in page["items"]:
+                after = item["position"]
+                yield {"position": after, "says": item["says"], "entry": item["entry"]} | _hashes(item["receipt"])
+            if "next" in page:
+                continue
+            if until_end:
+                return
+            self._wait(max(after, page["size"]), narrow)
+
+    def _wait(self, after: int, narrow: dict[str, str]) -> None:
+        """Return when the stream has something after `after`; what it is, the next page tells."""
+        with self._client.stream(
+            "GET", "/v1/events/stream", params={"after": str(after)} | narrow, timeout=None
+        ) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                raise self._error(answer)
+            for line in answer.iter_lines():
+                if line.startswith("id:"):
+                    return
+
+    def issue_token(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._json("POST", "/v1/ledger/credentials", json={k: v for k, v in wanted.items() if v is not None})
+
+    def revoke_token(self, credential: str, reason: str, from_position: int | None) -> dict[str, Any]:
+        more = {"from_position": from_position} if from_position else {}
+        return self._json("DELETE", f"/v1/ledger/credentials/{credential}", params={"reason": reason} | more)
+
+    def tokens(self) -> list[dict[str, Any]]:
+        found: Any = self._json("GET", "/v1/ledger/credentials")
+        return list(found)
+
+    def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._json("POST", "/v1/ledger/sources", json=wanted)
+
+    def erase(self, position: int, reason: str) -> dict[str, Any]:
+        return self._json("DELETE", f"/v1/events/{position}/texts", params={"reason": reason})
+
+    def verify(self, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        with self._client.stream("POST", "/v1/ledger/verify", json=wanted, timeout=None) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                raise self._error(answer)
+            for line in answer.iter_lines():
+                yield httpx.Response(200, content=line).json()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _json(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        answer = self._client.request(method, path, **more)
+        if answer.is_error:
+            raise self._error(answer)
+        document: dict[str, Any] = answer.json()
+        return document
+
+    @staticmethod
+    def _error(answer: httpx.Response) -> LedgerError:
+        try:
+            problem = answer.json()
+            return LedgerStoppedError(f"{problem['status']} {problem['title']}: {problem['detail']}")
+        except (ValueError, KeyError, TypeError):
+            return LedgerStoppedError(f"the server answered {answer.status_code}, and no problem document")
+
+
+def shown(stored: StoredEntry) -> dict[str, Any]:
+    """Return what a person wants to see of an entry."""
+    statement = stored.statement
+    event_class = CATALOGUE.get(statement["type"])
+    return {
+        "position": stored.position,
+        "says": sentence(event_class, statement["data"]) if event_class else statement["type"],
+        "entry": stored.document,
+        "entry_hash": stored.leaf_hash.hex(),
+        "signature": stored.signature.hex(),
+    }
+
+
+def _hashes(receipt: dict[str, Any]) -> dict[str, Any]:
+    return {"entry_hash": receipt["entry_hash"], "signature": receipt["signature"]}
+
+
+def _refused(error: LedgerError) -> Answer:
+    document = problems.of_error(error)
+    return {"status": document["status"], "problem": document}
+
+
+def _answer(outcome: Any) -> Answer:
+    if isinstance(outcome, Refused):
+        return _refused(outcome.error)
+    return {"status": 201 if isinstance(outcome, Recorded) else 200, "receipt": outcome.receipts[0].to_json()}

@@ -1,0 +1,105 @@
+"""`show`, `tail`, `catalogue`: looking at the ledger."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.panel import Panel
+from rich.table import Table
+
+from api.cli.common import app, console, table_of, where
+from api.routes.catalogue import describe
+from ledger.errors import NotFoundError
+from ledger.events import CATALOGUE
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    position: Annotated[int, typer.Argument(min=1, help="Place in the ledger, from 1.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show one entry: what it says, who recorded it, and its place in the chain."""
+    door = where(context).door()
+    found = door.show(position)
+    door.close()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    entry, statement = found["entry"], found["entry"]["statement"]
+    by = entry["recorded_by"]
+    event_class = CATALOGUE.get(statement["type"])
+    erasable = event_class.erasable_fields if event_class else ()
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")
+    rows = {
+        "type": statement["type"],
+        "happened": statement["time"],
+        "recorded": f"{entry['recorded_at']} by {by['principal']} ({by['trust']}, {by['credential']})",
+        "source": f"{statement['source']}  id {statement['id']}",
+        "refs": "  ".join(
+            f"{ref} (no. {ordinal}, before: {before or 'none'})" for ref, (ordinal, before) in entry["refs"].items()
+        ),
+        "previous": entry["prev"],
+        "entry hash": found["entry_hash"],
+    }
+    for name, value in rows.items():
+        table.add_row(name, _plain(value))
+    for name, value in statement["data"].items():
+        text = found["texts"].get(name)
+        if text is not None:
+            value = f"“{text}”"
+        elif name in erasable:
+            value = f"(erased; {value['sha256']})"
+        table.add_row(f"  {name}", _plain(value))
+    console.print(Panel(table, title=f"{position}: {found['says']}", title_align="left"), markup=False)
+
+
+def _plain(value: Any) -> str:
+    # What strangers wrote is shown, not interpreted by the terminal.
+    text = value if isinstance(value, str) else json.dumps(value)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+@app.command()
+def tail(
+    context: typer.Context,
+    after: Annotated[
+        int | None,
+        typer.Option(min=0, help="Start after this position; default: the last ten, or all of a type or ref."),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the ledger grows.")] = False,
+    event_type: Annotated[str | None, typer.Option("--type", help="Only this event type.")] = None,
+    ref: Annotated[str | None, typer.Option(help="Only entries about this, such as change:CHG-7.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The entries themselves, one a line.")] = False,
+) -> None:
+    """Print entries as sentences, oldest first."""
+    door = where(context).door()
+    start = after
+    if start is None:
+        start = 0 if event_type or ref else max(0, door.size() - 10)
+    for found in door.follow(start, event_type, ref, until_end=not follow):
+        if as_json:
+            typer.echo(json.dumps(found["entry"]))
+        else:
+            entry = found["entry"]
+            line = (
+                f"{found['position']:>7}  {entry['recorded_at'][:19]}  {entry['statement']['type']:<26} {found['says']}"
+            )
+            typer.echo(_plain(line))
+    door.close()
+
+
+@app.command()
+def catalogue(event_type: Annotated[str | None, typer.Argument(help="Show one type in full.")] = None) -> None:
+    """List the event types, or show one with its schema and an example."""
+    if event_type is not None:
+        if event_type not in CATALOGUE:
+            raise NotFoundError(f"the catalogue has no event type {event_type!r}")
+        typer.echo(json.dumps(describe(CATALOGUE[event_type]), indent=2))
+        return
+    table = table_of("type", "what it records")
+    for event_class in CATALOGUE.values():
+        table.add_row(event_class.type, " ".join((event_class.__doc__ or "").split()))
+    console.print(table)

@@ -1,0 +1,168 @@
+"""`verify`: the audit of all entries, under a pin, with progress and an exit status that programs can trust."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from api.cli import pins
+from api.cli.common import Where, app, console, errors_console, where
+from api.cli.doors import RemoteDoor
+from ledger.audit_reading import fold_authority
+from ledger.audit_report import Pin, Report
+from ledger.auditor import audit_database
+from ledger.database import Database
+from ledger.errors import SetupError
+from signing.notes import parse_verifier_key
+
+EXIT_STATUS = {"sound": 0, "faults": 1, "consistent": 3}
+MEANING = {
+    "sound": "sound: every entry is what it was when it was recorded, under the pin",
+    "faults": "FAULTS: this ledger is not what it was",
+    "consistent": "consistent, authenticity not checked: no genesis is pinned, or only a part was checked",
+}
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    genesis: Annotated[str | None, typer.Option(help="Pin: the hash of the entry at position 1.")] = None,
+    vkey: Annotated[str | None, typer.Option(help="Pin: the checkpoint key as a note verifier key.")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Pin this ledger from now on, as it is.")] = False,
+    signatures: Annotated[bool, typer.Option(help="Check every signature.")] = True,
+    first: Annotated[int, typer.Option(min=1)] = 1,
+    last: Annotated[int | None, typer.Option(min=1)] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one for every core.")] = None,
+    receipt: Annotated[
+        Path | None, typer.Option(help="Receipts that somebody was given, to be kept by the ledger.")
+    ] = None,
+    state: Annotated[Path | None, typer.Option(help="Keep progress in this file, and go on from it.")] = None,
+    progress_json: Annotated[bool, typer.Option("--progress-json", hidden=True)] = False,
+) -> None:
+    """Verify the ledger.
+
+    Exits with 0 when it is sound under a pin, 1 with faults, 2 when it could not be checked, 3 when nothing is pinned.
+    """
+    place = where(context)
+    if place.server is not None:
+        wanted = (
+            {"first": first, "signatures": signatures}
+            | ({"last": last} if last else {})
+            | ({"genesis": genesis} if genesis else {})
+        )
+        _finish(_verify_remotely(place, wanted), as_json)
+    database = Database(place.settings.database)
+    database.check_schema()
+    pin = _pin(place, database, genesis, vkey)
+    given = read_receipts(receipt) if receipt else []
+
+    def run(on_progress: Any) -> Report:
+        return audit_database(
+            database,
+            pin=pin,
+            signatures=signatures,
+            workers=workers,
+            first=first,
+            last=last,
+            state=state,
+            receipts=given,
+            on_progress=on_progress,
+        )
+
+    if progress_json:
+        report = run(lambda done, size: typer.echo(json.dumps({"checked": done, "size": size})))
+        typer.echo(json.dumps(report.to_json()))
+        raise typer.Exit(report.exit_status)
+    with _bar() as progress:
+        task = progress.add_task("verify", total=None)
+        report = run(lambda done, size: progress.update(task, completed=done, total=size))
+    if trust and not report.faults and report.whole:
+        # Only what was found without fault is trusted from now on; the next verification stands on it.
+        pins.write(place.settings.known_ledgers_path, report.origin, report.genesis, report.checkpoint_key)
+    _finish(report.to_json(), as_json)
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    return Progress(*columns, console=errors_console, transient=True, disable=not errors_console.is_terminal)
+
+
+class _Rate(ProgressColumn):
+    """Entries a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} entries/s" if task.speed else "")
+
+
+def read_receipts(path: Path) -> list[tuple[int, bytes]]:
+    """Read receipts as the API answered them: one, a batch's, or one a line."""
+    try:
+        found = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        receipts = [receipt for item in found for receipt in item.get("receipts", [item])]
+        return [(int(receipt["position"]), bytes.fromhex(receipt["entry_hash"])) for receipt in receipts]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SetupError(f"{path} holds no receipts: expected JSON with position and entry_hash ({error})") from error
+
+
+def _pin(place: Where, database: Database, genesis: str | None, vkey: str | None) -> Pin | None:
+    """Return what the flags pin, or else what this user knows of a ledger of this name."""
+    if genesis is None and vkey is None:
+        with database.read() as connection:
+            authority, _ = fold_authority(connection)
+        return pins.read(place.settings.known_ledgers_path, authority.origin)
+    name, key = parse_verifier_key(vkey) if vkey else (None, None)
+    if genesis is not None and not re.fullmatch("[0-9a-f]{64}", genesis):
+        raise SetupError(f"--genesis is 64 lower-case hex digits, found {genesis[:80]!r}")
+    return Pin(name, bytes.fromhex(genesis) if genesis else None, key)
+
+
+def _verify_remotely(place: Where, wanted: dict[str, Any]) -> dict[str, Any]:
+    door = place.door()
+    if not isinstance(door, RemoteDoor):
+        raise SetupError("expected a server")
+    last: dict[str, Any] = {}
+    with _bar() as progress:
+        task = progress.add_task("verify", total=None)
+        for line in door.verify(wanted):
+            last = line
+            if "checked" in line:
+                progress.update(task, completed=line["checked"], total=line["size"])
+    if "faults" not in last:
+        raise SetupError(f"the server could not verify: {last.get('detail', 'no report came')}")
+    return last
+
+
+def _finish(report: dict[str, Any], as_json: bool) -> None:
+    """Print a report and exit with what it means."""
+    if as_json:
+        typer.echo(json.dumps(report, indent=2))
+    else:
+        faults = report["faults"]
+        console.print(f"ledger   {report['origin']}", markup=False, highlight=False)
+        console.print(f"entries  {report['entries']} of {report['size']}", highlight=False)
+        if report["root"]:
+            console.print(f"root     {report['root']}", highlight=False)
+        console.print(
+            f"genesis  {report['genesis']}" + ("  (pinned)" if report["pinned"] else "  (not pinned)"), highlight=False
+        )
+        for entry in report["affected"][:100]:
+            where_ = f"position {entry['position']}"
+            console.print(f"AFFECTED {where_}: {entry['detail']}", markup=False, highlight=False, soft_wrap=True)
+        for note in report["notes"]:
+            console.print(f"note     {note}", markup=False, highlight=False, soft_wrap=True)
+        for fault in faults[:100]:
+            where_ = f"position {fault['position']}"
+            console.print(
+                f"FAULT    {where_}: {fault['kind']}: {fault['detail']}", markup=False, highlight=False, soft_wrap=True
+            )
+        if len(faults) > 100:
+            console.print(f"         … and {len(faults) - 100} more; --json lists them all", highlight=False)
+        console.print(MEANING[report["verdict"]], markup=False, highlight=False, style="red" if faults else "green")
+        if report["verdict"] == "consistent" and not report["pinned"]:
+            console.print("to pin this ledger as it is now: change-ledger verify --trust", highlight=False)
+    raise typer.Exit(EXIT_STATUS[report["verdict"]])

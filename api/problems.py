@@ -1,0 +1,109 @@
+"""RFC 9457 problems: one table from error class to status, used by every door."""
+
+from typing import Any, Final
+
+import sqlalchemy.exc
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from ledger import errors
+from signing.errors import SigningError, VerificationError
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+# Most specific first: the first class that an error is an instance of decides.
+TABLE: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
+    (errors.StatementTooLargeError, 413, "Too large"),
+    (errors.UnknownTypeError, 422, "Unknown event type"),
+    (errors.StatementError, 422, "Not admissible"),
+    (errors.ConflictError, 409, "Recorded with another content"),
+    (errors.ConditionFailedError, 412, "Append condition failed"),
+    (errors.ForbiddenError, 403, "Not allowed"),
+    (errors.UnauthenticatedError, 401, "Not authenticated"),
+    (errors.NotFoundError, 404, "Not found"),
+    (errors.QueueFullError, 503, "Busy"),
+    (errors.LedgerStoppedError, 503, "The ledger does not append"),
+    (errors.SetupError, 503, "Not set up"),
+    (VerificationError, 422, "Does not verify"),
+    (SigningError, 422, "Bad key"),
+    (sqlalchemy.exc.DBAPIError, 503, "The database did not answer"),
+)
+
+
+class RequestError(Exception):
+    """A request that is wrong before the ledger is asked: its media type, its parameters, its headers."""
+
+    def __init__(self, status: int, title: str, detail: str, place: str = "") -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.place = place
+
+
+def problem(status: int, title: str, detail: str, **more: Any) -> dict[str, Any]:
+    """Return a problem document. `type` stays about:blank: status and title say what kind it is."""
+    document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    # What is quoted from bad input may not be Unicode; the answer about it must be.
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in (document | more).items()
+        if value or name in document
+    }
+
+
+def of_error(error: BaseException) -> dict[str, Any]:
+    """Return the problem document of an error of the rooms below."""
+    if isinstance(error, RequestError):
+        return problem(error.status, error.title, str(error), place=error.place)
+    for error_class, status, title in TABLE:
+        if isinstance(error, error_class):
+            # What a database driver says may hold addresses and statements: it goes to the log, not to the caller.
+            detail = (
+                str(error)
+                if not isinstance(error, sqlalchemy.exc.DBAPIError)
+                else "try again; the server's log says more"
+            )
+            return problem(
+                status, title, detail, place=getattr(error, "place", ""), position=getattr(error, "position", None)
+            )
+    raise error
+
+
+def response(error: BaseException) -> Response:
+    document = of_error(error)
+    headers = {}
+    if document["status"] == 503:
+        headers["Retry-After"] = str(getattr(error, "retry_after", 5))
+    if document["status"] == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(document, document["status"], headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem document."""
+
+    async def known(_: Request, error: Exception) -> Response:
+        return response(error)
+
+    for error_class in (errors.LedgerError, SigningError, sqlalchemy.exc.DBAPIError, RequestError):
+        app.add_exception_handler(error_class, known)
+
+    async def http(_: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 500)
+        document = problem(
+            status, str(getattr(error, "detail", "")) or "HTTP error", f"{status}: {getattr(error, 'detail', '')}"
+        )
+        return JSONResponse(document, status, getattr(error, "headers", None), media_type=MEDIA_TYPE)
+
+    app.add_exception_handler(HTTPException, http)
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
+        place = "/" + "/".join(str(part) for part in first["loc"])
+        return JSONResponse(
+            problem(422, "Not admissible", f"{first['msg']} (at {place})", place=place), 422, media_type=MEDIA_TYPE
+        )
+
+    app.add_exception_handler(RequestValidationError, invalid)

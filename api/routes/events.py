@@ -1,0 +1,233 @@
+"""`POST /v1/events`: statements in, receipts out."""
+
+import json
+from typing import Annotated, Any, Final
+from urllib.parse import unquote
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+
+from api import problems
+from api.auth import appending_caller_of, ledger_of
+from api.body import media_type, read_body
+from api.problems import RequestError
+from ledger.canonical import parse
+from ledger.conditions import Condition, parse_condition
+from ledger.credentials import Caller
+from ledger.entry import recorded_by_json
+from ledger.errors import LedgerError, StatementError
+from ledger.events import CATALOGUE, sentence
+from ledger.ledger import Ledger
+from ledger.recorder import Outcome, Recorded, Refused, Repeated, Submission
+from ledger.statement import MAX_STATEMENT_BYTES, Statement
+
+router = APIRouter(tags=["events"])
+
+STRUCTURED: Final = ("application/cloudevents+json", "application/json")
+BATCH: Final = "application/cloudevents-batch+json"
+MAX_BATCH: Final = 1000
+# A statement with erasable texts is longer as submitted than as recorded.
+MAX_SUBMITTED_BYTES: Final = 4 * MAX_STATEMENT_BYTES
+MAX_POSITION: Final = 2**53 - 1
+Position = Annotated[int, Path(ge=1, le=MAX_POSITION, description="Place in the ledger, from 1.")]
+
+_EVENT: Final[dict[str, Any]] = {
+    "specversion": "1.0",
+    "id": "7f1c2a9e-0c2b-4b59-9a35-3f3b6f3f2f10",
+    "source": "https://ci.example.com/payments",
+    "type": "deployment.started",
+    "time": "2026-11-23T12:00:00Z",
+    "data": {
+        "actor": "service:payments-ci",
+        "deployment_id": "payments-api-1042",
+        "change_id": "CHG-7",
+        "service": "payments-api",
+        "environment": "prod",
+    },
+}
+_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["specversion", "id", "source", "type", "time", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "pattern": "^[!-~]{1,256}$"},
+        "source": {"type": "string", "pattern": "^[!-~]{1,256}$"},
+        "type": {"type": "string"},
+        "time": {"type": "string", "format": "date-time"},
+        "subject": {"type": "string", "minLength": 1, "maxLength": 256},
+        "data": {"type": "object", "description": "As GET /v1/catalogue/{type} says."},
+    },
+    "additionalProperties": {"type": ["string", "integer", "boolean"]},
+}
+RECEIPT_EXAMPLE: Final[dict[str, Any]] = {
+    "position": 1042,
+    "entry_hash": "5b6a…",
+    "signature": "MEUC…",
+    "key_id": "9f2c…",
+    "recorded_at": "2026-11-23T12:00:00.123456Z",
+    "source": _EVENT["source"],
+    "id": _EVENT["id"],
+}
+_PROBLEM: Final[dict[str, Any]] = {
+    "description": "A problem document that names the place (RFC 9457).",
+    "content": {problems.MEDIA_TYPE: {"schema": {"type": "object", "required": ["title", "status", "detail"]}}},
+}
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys(
+    (400, 401, 403, 404, 409, 412, 413, 415, 422, 503), _PROBLEM
+)
+_RECEIPT: Final[dict[str, Any]] = {"application/json": {"schema": {"type": "object"}, "example": RECEIPT_EXAMPLE}}
+
+
+@router.post(
+    "/v1/events",
+    status_code=201,
+    summary="Append statements",
+    responses=PROBLEMS
+    | {
+        200: {"description": "Every statement was recorded before: the first receipts.", "content": _RECEIPT},
+        201: {
+            "description": "Recorded. A single event gets a receipt, a batch gets them in order.",
+            "content": _RECEIPT,
+        },
+        207: {"description": "A batch, item by item.", "content": {"application/json": {"schema": {"type": "object"}}}},
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                STRUCTURED[0]: {"schema": _SCHEMA, "example": _EVENT},
+                STRUCTURED[1]: {"schema": _SCHEMA, "example": _EVENT},
+                BATCH: {"schema": {"type": "array", "items": _SCHEMA, "maxItems": MAX_BATCH}, "example": [_EVENT]},
+            },
+        }
+    },
+)
+async def append(
+    request: Request,
+    atomic: Annotated[bool, Query(description="A batch is recorded whole or not at all.")] = False,
+    dry_run: Annotated[bool, Query(description="Validate, and show the entry that would be made.")] = False,
+    expect: Annotated[
+        str | None,
+        Query(
+            description='An append condition: {"after": 41, "none_of": [{"refs": ["change:CHG-7"]}]}', max_length=8192
+        ),
+    ] = None,
+) -> Response:
+    """CloudEvents 1.0: structured single, batch, or binary mode by `ce-` headers."""
+    ledger, caller = ledger_of(request), await appending_caller_of(request)
+    condition = parse_condition(parse(expect.encode())) if expect is not None else None
+    kind = media_type(request)
+    body = await read_body(request, request.app.state.settings.max_body_bytes)
+    if kind == BATCH:
+        return await _append_batch(request, ledger, caller, body, atomic=atomic, dry_run=dry_run, condition=condition)
+    event = event_of(request, kind, body)
+    statement = ledger.admission.admit(event)
+    permitted_at = ledger.authority.position
+    ledger.authority.permit(caller, statement, ledger.clock.now_us())
+    if dry_run:
+        return json_answer(200, {"dry_run": True, "entry": _preview(statement, caller)})
+    [outcome] = await request.app.state.writer.append([Submission((statement,), caller, condition, permitted_at)])
+    return outcome_response(outcome)
+
+
+def event_of(request: Request, kind: str, body: bytes) -> Any:
+    """Return the CloudEvents object of a request, whichever of the two modes it came in."""
+    headers = {name[3:]: value for name, value in request.headers.items() if name.startswith("ce-")}
+    if headers and kind != STRUCTURED[0]:
+        if kind != "application/json":
+            raise RequestError(
+                415, "Unsupported media type", f"binary mode carries data as application/json, found {kind or 'none'}"
+            )
+        event: dict[str, Any] = {name: unquote(value) for name, value in headers.items()}
+        return event | {"data": parse(body, max_size=MAX_SUBMITTED_BYTES)}
+    if kind not in STRUCTURED:
+        raise RequestError(
+            415,
+            "Unsupported media type",
+            f"expected {', '.join((*STRUCTURED, BATCH))} or ce- headers, found {kind or 'none'}",
+        )
+    event = parse(body, max_size=MAX_SUBMITTED_BYTES)
+    if isinstance(event, dict):
+        for name, value in headers.items():
+            if name in event and event[name] != unquote(value):
+                raise StatementError(f"the header ce-{name} says {value!r}, the body {event[name]!r}"[:300], f"/{name}")
+    return event
+
+
+async def _append_batch(
+    request: Request,
+    ledger: Ledger,
+    caller: Caller,
+    body: bytes,
+    *,
+    atomic: bool,
+    dry_run: bool,
+    condition: Condition | None,
+) -> Response:
+    events = parse(body)
+    if not isinstance(events, list) or not 0 < len(events) <= MAX_BATCH:
+        raise StatementError(f"expected an array of 1 to {MAX_BATCH} events")
+    if condition is not None and not atomic:
+        raise RequestError(
+            400, "Bad request", "an append condition goes with a single event or with ?atomic=true", "/expect"
+        )
+    statements: list[Statement | LedgerError] = []
+    permitted_at = ledger.authority.position
+    for number, event in enumerate(events):
+        try:
+            statement = ledger.admission.admit(event)
+            ledger.authority.permit(caller, statement, ledger.clock.now_us())
+            statements.append(statement)
+        except LedgerError as error:
+            if isinstance(error, StatementError):
+                error.place = f"/{number}{error.place}"
+            if atomic:
+                raise
+            statements.append(error)
+    good = [s for s in statements if isinstance(s, Statement)]
+    if dry_run:
+        previews = [
+            {"status": 200, "entry": _preview(s, caller)} if isinstance(s, Statement) else _item(Refused(s))
+            for s in statements
+        ]
+        return json_answer(200 if len(good) == len(statements) else 207, {"dry_run": True, "items": previews})
+    writer = request.app.state.writer
+    if atomic:
+        [outcome] = await writer.append([Submission(tuple(good), caller, condition, permitted_at)])
+        return outcome_response(outcome, many=True)
+    outcomes = iter(await writer.append([Submission((s,), caller, None, permitted_at) for s in good]) if good else [])
+    items = [_item(next(outcomes) if isinstance(s, Statement) else Refused(s)) for s in statements]
+    statuses = {item["status"] for item in items}
+    return json_answer(statuses.pop() if statuses in ({200}, {201}) else 207, {"items": items})
+
+
+def _item(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Refused):
+        document = problems.of_error(outcome.error)
+        return {"status": document["status"], "problem": document}
+    return {"status": 201 if isinstance(outcome, Recorded) else 200, "receipt": outcome.receipts[0].to_json()}
+
+
+def outcome_response(outcome: Outcome, *, many: bool = False) -> Response:
+    """Return 201 with receipts, 200 for repeats, or the problem."""
+    if isinstance(outcome, Refused):
+        return problems.response(outcome.error)
+    receipts = [receipt.to_json() for receipt in outcome.receipts]
+    return json_answer(200 if isinstance(outcome, Repeated) else 201, {"receipts": receipts} if many else receipts[0])
+
+
+def _preview(statement: Statement, caller: Caller) -> dict[str, Any]:
+    return {
+        "recorded_by": json.loads(
+            recorded_by_json(credential=caller.credential, principal=caller.principal, trust=caller.trust)
+        ),
+        "refs": list(statement.refs),
+        "statement": json.loads(statement.body),
+        "says": sentence(CATALOGUE[statement.type], statement.data),
+    }
+
+
+def json_answer(status: int, document: Any) -> Response:
+    """Return an answer in JSON, encoded once."""
+    return Response(orjson.dumps(document), status, media_type="application/json")

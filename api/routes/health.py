@@ -1,0 +1,26 @@
+"""`/healthz` and `/readyz`: is the process alive, and does it append?"""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from api import problems
+from api.auth import ledger_of
+from ledger.errors import LedgerStoppedError
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Alive")
+async def healthz() -> dict[str, str]:
+    """Answers as long as the process can answer."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Ready", responses={503: {"description": "It does not append, and says why."}})
+def readyz(request: Request) -> Response:
+    """200 while the ledger appends; 503 with the reason when it must not, or the database does not answer."""
+    ledger = ledger_of(request)
+    try:
+        return JSONResponse({"status": "ok", "size": ledger.check_ready()})
+    except LedgerStoppedError as stopped:
+        return problems.response(stopped)

@@ -1,0 +1,69 @@
+"""Settings: from flags, the environment (`CHANGE_LEDGER_…`) and a file, in this order.
+
+Every one has a default that works on one machine.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+SETTINGS_FILE = "change-ledger.toml"
+
+
+class Settings(BaseSettings):
+    """What a process of the ledger is told."""
+
+    model_config = SettingsConfigDict(env_prefix="CHANGE_LEDGER_", toml_file=SETTINGS_FILE, extra="forbid")
+
+    directory: Path = Field(Path("var"), description="Where the embedded database and the private keys lie.")
+    database_url: str = Field("", description="SQLAlchemy URL of the database; empty for SQLite in `directory`.")
+    entry_key: Path | None = Field(
+        None, description="PEM file of the entry key; by default `directory`/keys/entry.pem."
+    )
+    known_ledgers: Path = Field(
+        Path("~/.config/change-ledger/known-ledgers"),
+        description="Pins of the ledgers this user knows, as ssh keeps known hosts.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 for any that is free.")
+    max_waiting: int = Field(
+        10_000, ge=1, description="Submissions that may wait for the writer before callers get 503."
+    )
+    max_body_bytes: int = Field(
+        8_388_608, ge=1024, description="Longest request body; longer ones get 413 while they are read."
+    )
+    github_secret: SecretStr | None = Field(None, min_length=16, description="Shared secret of the GitHub webhook.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("github_secret", mode="before")
+    @classmethod
+    def _no_secret(cls, value: object) -> object:
+        # An empty variable is an unset one: anybody can sign with an empty key.
+        return value or None
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.directory / 'ledger.db'}"
+
+    @property
+    def entry_key_path(self) -> Path:
+        return self.entry_key or self.directory / "keys" / "entry.pem"
+
+    @property
+    def checkpoint_key_path(self) -> Path:
+        return self.directory / "keys" / "checkpoint.pem"
+
+    @property
+    def known_ledgers_path(self) -> Path:
+        return self.known_ledgers.expanduser()

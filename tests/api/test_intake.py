@@ -1,0 +1,557 @@
+"""Outside formats: authentic bytes are kept, what is understood becomes facts, and what is not is recorded as such."""
+
+import hashlib
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx import Response
+from servers import GITHUB_SECRET, JSON, STRUCTURED, Server, check_problem, running_server
+
+from api.intake import cdevents, github
+from api.intake.translation import ContradictionError, Fact, Mapped, Nothing, Unmapped
+from ledger.errors import UnauthenticatedError
+from tests.api import bodies
+
+GITHUB_SOURCE = f"https://github.com/{bodies.REPOSITORY}"
+numbers = itertools.count(100)
+
+
+def deliver(server: Server, document: Any, kind: str, **more: str) -> Response:
+    """Deliver a webhook as GitHub does: no token, a signature over the raw body."""
+    body = document if isinstance(document, bytes) else bodies.encoded(document)
+    return server.post(body, to="/v1/intake/github", by="nobody", kind=JSON, headers=bodies.webhook(body, kind, **more))
+
+
+def entry_at(server: Server, position: int) -> dict[str, Any]:
+    entry: dict[str, Any] = server.get(f"/v1/events/{position}").json()["entry"]
+    return entry
+
+
+def taken(server: Server, answer: Response, status: int = 201) -> dict[str, Any]:
+    """Return the entry of the only fact that an accepted body made."""
+    assert answer.status_code == status, answer.text
+    [receipt] = answer.json()["receipts"]
+    return entry_at(server, receipt["position"])
+
+
+def evidence_of(server: Server, entry: dict[str, Any]) -> bytes:
+    [kept] = entry["evidence"]
+    answer = server.get(f"/v1/events/{entry['position']}/evidence/{kept['sha256']}")
+    assert answer.status_code == 200
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert kept["size"] == len(answer.content)
+    assert kept["sha256"] == hashlib.sha256(answer.content).hexdigest()
+    return answer.content
+
+
+# -- the signature -----------------------------------------------------------------------------------------------------
+
+# From GitHub's documentation, "Validating webhook deliveries": their test values for whoever implements this.
+VECTOR_BODY = b"Hello, World!"
+VECTOR = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+
+
+def test_the_published_vector_is_accepted_and_nothing_near_it() -> None:
+    github.check_signature(GITHUB_SECRET, VECTOR_BODY, {"x-hub-signature-256": VECTOR})
+    for secret, body, header in (
+        ("It's a Secret to Nobody", VECTOR_BODY, VECTOR),
+        (GITHUB_SECRET, VECTOR_BODY + b"\n", VECTOR),
+        (GITHUB_SECRET, VECTOR_BODY, VECTOR[:-1] + "8"),
+        (GITHUB_SECRET, VECTOR_BODY, VECTOR.removeprefix("sha256=")),
+        (GITHUB_SECRET, VECTOR_BODY, VECTOR.upper()),
+        (GITHUB_SECRET, VECTOR_BODY, "sha1=" + VECTOR.removeprefix("sha256=")),
+        (GITHUB_SECRET, VECTOR_BODY, ""),
+        (GITHUB_SECRET, VECTOR_BODY, "sha256=é"),
+    ):
+        with pytest.raises(UnauthenticatedError):
+            github.check_signature(secret, body, {"x-hub-signature-256": header})
+    with pytest.raises(UnauthenticatedError):
+        github.check_signature(GITHUB_SECRET, VECTOR_BODY, {})
+
+
+def test_the_published_vector_is_authentic_over_http_too(server: Server) -> None:
+    headers = {"X-GitHub-Event": "push", "X-Hub-Signature-256": VECTOR}
+    answer = server.post(VECTOR_BODY, to="/v1/intake/github", by="nobody", kind=JSON, headers=headers)
+    assert answer.status_code != 401
+    check_problem(server.post(VECTOR_BODY + b"!", to="/v1/intake/github", by="nobody", kind=JSON, headers=headers), 401)
+
+
+def test_a_body_that_was_parsed_and_written_again_is_not_authentic(taking: Server) -> None:
+    raw = json.dumps(bodies.deployment(next(numbers)), indent=1).encode()
+    again = json.dumps(json.loads(raw)).encode()
+    before = taking.size()
+    answer = taking.post(
+        again, to="/v1/intake/github", by="nobody", kind=JSON, headers=bodies.webhook(raw, "deployment")
+    )
+    check_problem(answer, 401)
+    assert taking.size() == before
+
+
+@pytest.mark.parametrize("configured", [None, ""], ids=["unset", "empty"])
+def test_without_a_secret_the_door_is_closed(tmp_path: Path, configured: str | None) -> None:
+    with running_server(tmp_path / "var", github_secret=configured) as closed:
+        raw = bodies.encoded(bodies.deployment(1))
+        # A signature under the empty secret is one that anybody can make.
+        for secret in ("", GITHUB_SECRET):
+            headers = bodies.webhook(raw, "deployment", secret=secret)
+            check_problem(closed.post(raw, to="/v1/intake/github", by="nobody", kind=JSON, headers=headers), 503)
+
+
+# -- GitHub: what becomes of a body ------------------------------------------------------------------------------------
+
+
+def test_a_deployment_becomes_a_start_with_its_change(taking: Server) -> None:
+    number = next(numbers)
+    body = bodies.encoded(bodies.deployment(number))
+    entry = taken(taking, deliver(taking, body, "deployment"))
+    statement = entry["statement"]
+    assert statement["type"] == "deployment.started"
+    assert statement["source"] == GITHUB_SOURCE
+    assert statement["time"] == bodies.DEPLOYED_AT
+    assert statement["id"] == f"{hashlib.sha256(body).hexdigest()}/0"
+    assert statement["data"] == {
+        "actor": "github:501",
+        "deployment_id": f"github-{number}",
+        "change_id": "CHG-12",
+        "service": bodies.REPOSITORY,
+        "environment": "prod",
+        "commit": bodies.HEAD,
+    }
+    assert evidence_of(taking, entry) == body
+
+
+def test_trust_is_hmac_and_the_credential_is_that_of_the_enrolment(taking: Server) -> None:
+    entry = taken(taking, deliver(taking, bodies.deployment(next(numbers)), "deployment"))
+    enrolled = [s for s in taking.get("/v1/ledger/sources").json() if s["door"] == "github" and not s["retired_at"]]
+    [credential] = [s["credential"] for s in enrolled if s["source"] == "https://github.com/acme/*"]
+    assert credential.startswith("hmac:")
+    assert entry["recorded_by"] == {"credential": credential, "principal": "service:github", "trust": "hmac"}
+
+
+@pytest.mark.parametrize("payload", [{}, None, "", "no JSON", '{"change_id": "CHG-13"}', "[]", {"change_id": None}])
+def test_a_deployment_names_its_change_only_in_its_payload(taking: Server, payload: Any) -> None:
+    entry = taken(taking, deliver(taking, bodies.deployment(next(numbers), payload=payload), "deployment"))
+    expected = "CHG-13" if payload == '{"change_id": "CHG-13"}' else None
+    assert entry["statement"]["data"].get("change_id") == expected
+
+
+@pytest.mark.parametrize("state", ["success", "failure", "error"])
+def test_the_end_of_a_deployment_is_when_its_state_was_made(taking: Server, state: str) -> None:
+    number = next(numbers)
+    statement = taken(taking, deliver(taking, bodies.deployment_status(state, number), "deployment_status"))[
+        "statement"
+    ]
+    assert statement["type"] == "deployment.finished"
+    assert statement["data"]["outcome"] == state
+    assert statement["data"]["deployment_id"] == f"github-{number}"
+    assert statement["data"]["actor"] == "github-bot:77"
+    # Not updated_at, which moves when a later deployment takes over.
+    assert statement["time"] == bodies.ENDED_AT
+
+
+@pytest.mark.parametrize("state", ["pending", "queued", "waiting", "in_progress", "inactive", "something_new"])
+def test_a_state_that_is_neither_start_nor_end_is_kept_as_unmapped(taking: Server, state: str) -> None:
+    body = bodies.encoded(bodies.deployment_status(state, next(numbers)))
+    entry = taken(taking, deliver(taking, body, "deployment_status"), 202)
+    assert entry["statement"]["type"] == "intake.unmapped"
+    assert entry["statement"]["data"]["reason"] == f"state-{state}"
+    assert entry["recorded_by"]["principal"] == "service:ledger"
+    assert evidence_of(taking, entry) == body
+
+
+@pytest.mark.parametrize("state", ["approved", "changes_requested", "commented", "APPROVED"])
+def test_a_review_becomes_a_verdict_on_a_commit(taking: Server, state: str) -> None:
+    number = next(numbers)
+    answer = deliver(taking, bodies.review(state=state, number=number), "pull_request_review")
+    statement = taken(taking, answer)["statement"]
+    assert statement["type"] == "code_review.submitted"
+    data = statement["data"]
+    assert data.pop("comment").keys() == {"sha256"}
+    assert data == {
+        "actor": "github:502",
+        "author": "github:503",
+        "repository": bodies.REPOSITORY,
+        "pull_request": 42,
+        "review_id": str(3000 + number),
+        "commit": bodies.HEAD,
+        "verdict": state.lower(),
+    }
+    position = answer.json()["receipts"][0]["position"]
+    shown = taking.get(f"/v1/events/{position}").json()
+    assert shown["texts"]["comment"]["text"] == "The rollback plan is sound."
+
+
+def test_a_review_without_words_has_no_comment(taking: Server) -> None:
+    entry = taken(taking, deliver(taking, bodies.review(number=next(numbers), body=None), "pull_request_review"))
+    assert "comment" not in entry["statement"]["data"]
+
+
+def test_a_dismissed_review_is_dismissed_by_the_sender(taking: Server) -> None:
+    number = next(numbers)
+    body = bodies.review("dismissed", "dismissed", number)
+    statement = taken(taking, deliver(taking, body, "pull_request_review"))["statement"]
+    assert statement["type"] == "code_review.dismissed"
+    assert statement["data"]["actor"] == "github:504"
+    assert statement["data"]["reviewer"] == "github:502"
+    assert statement["data"]["review_id"] == str(3000 + number)
+
+
+def test_a_review_by_a_bot_is_named_as_one(taking: Server) -> None:
+    body = bodies.review(number=next(numbers), user=bodies.user(9, kind="Bot"))
+    entry = taken(taking, deliver(taking, body, "pull_request_review"))
+    assert entry["statement"]["data"]["actor"] == "github-bot:9"
+
+
+def test_an_edited_review_is_kept_as_unmapped(taking: Server) -> None:
+    body = bodies.encoded(bodies.review("edited", "approved", next(numbers)))
+    entry = taken(taking, deliver(taking, body, "pull_request_review"), 202)
+    assert entry["statement"]["data"]["reason"] == "action-edited"
+    assert evidence_of(taking, entry) == body
+
+
+def test_a_ping_is_answered_and_not_recorded(taking: Server) -> None:
+    before = taking.size()
+    answer = deliver(taking, bodies.ping(), "ping")
+    assert answer.status_code == 200
+    assert answer.json() == {"pong": 12}
+    assert taking.size() == before
+
+
+def unmappable(what: str) -> tuple[str, bytes]:
+    """Return the kind and the bytes of an authentic body that no translator understands."""
+    number = next(numbers)
+    body: dict[str, Any] = bodies.deployment(number)
+    match what:
+        case "an unknown kind":
+            return "release", bodies.encoded(
+                {"action": "published", "repository": body["repository"], "number": number}
+            )
+        case "a field is missing":
+            del body["deployment"]["sha"]
+        case "a field is of another kind":
+            body["deployment"]["environment"] = 5
+        case "an environment with blanks":
+            body["deployment"]["environment"] = "prod (eu)"
+        case "a commit that is none":
+            body["deployment"]["sha"] = "HEAD"
+        case "no time":
+            body["deployment"]["created_at"] = "yesterday"
+        case "a creator with a name alone":
+            body = bodies.review(number=number, user={"login": "x"})
+            return "pull_request_review", bodies.encoded(body)
+        case "a comment that is too long":
+            return "pull_request_review", bodies.encoded(bodies.review(number=number, body="x" * 20_000))
+        case "another action":
+            body["action"] = "edited"
+    return "deployment", bodies.encoded(body)
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["an unknown kind", "a field is missing", "a field is of another kind", "an environment with blanks",
+     "a commit that is none", "no time", "a creator with a name alone", "a comment that is too long", "another action"],
+)  # fmt: skip
+def test_an_authentic_body_that_cannot_be_mapped_is_kept_byte_for_byte(taking: Server, what: str) -> None:
+    kind, body = unmappable(what)
+    before = taking.size()
+    first = deliver(taking, body, kind)
+    entry = taken(taking, first, 202)
+    assert entry["statement"]["type"] == "intake.unmapped"
+    data = entry["statement"]["data"]
+    assert data["actor"] == "service:github"
+    assert data["format"] == "github"
+    assert data["body_sha256"] == hashlib.sha256(body).hexdigest()
+    assert evidence_of(taking, entry) == body
+    again = deliver(taking, body, kind, delivery="d-2")
+    assert again.status_code == 200
+    assert again.json() == first.json()
+    assert taking.size() == before + 1
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe no JSON", b"[]", b'"text"', b"{}"])
+def test_an_authentic_body_that_names_no_source_is_not_lost(taking: Server, body: bytes) -> None:
+    # Whoever knows the secret has sent it: the evidence counts, though no enrolment can be told from it.
+    entry = taken(taking, deliver(taking, body, "push"), 202)
+    assert evidence_of(taking, entry) == body
+
+
+def test_what_an_unmapped_body_calls_itself_is_made_a_label(taking: Server) -> None:
+    body = bodies.encoded({"repository": {"full_name": bodies.REPOSITORY}, "number": next(numbers)})
+    entry = taken(taking, deliver(taking, body, "x <script> " + "y" * 200), 202)
+    assert len(entry["statement"]["data"]["kind"]) <= 64
+    assert "<" not in entry["statement"]["data"]["kind"]
+
+
+def test_a_captured_body_under_a_new_delivery_id_is_a_repeat(taking: Server) -> None:
+    body = bodies.encoded(bodies.review(number=next(numbers)))
+    first = deliver(taking, body, "pull_request_review", delivery="d-1")
+    before = taking.size()
+    again = deliver(taking, body, "pull_request_review", delivery="d-2")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert taking.size() == before
+
+
+def test_a_source_that_is_not_enrolled_is_refused(taking: Server) -> None:
+    body = bodies.deployment(next(numbers))
+    body["repository"]["full_name"] = "evil/payments-api"
+    before = taking.size()
+    assert "evil/payments-api" in check_problem(deliver(taking, body, "deployment"), 403)["detail"]
+    body["repository"]["full_name"] = "acme"
+    check_problem(deliver(taking, body, "deployment"), 403)
+    body["deployment"]["sha"] = "not mappable"
+    body["repository"]["full_name"] = "evil/payments-api"
+    check_problem(deliver(taking, body, "deployment"), 403)
+    assert taking.size() == before
+
+
+def test_a_source_that_was_retired_is_refused_from_then_on(taking: Server) -> None:
+    source = "https://github.com/retired/*"
+    wanted = {"source": source, "door": "github", "principal": "service:retired"}
+    assert taking.client().post("/v1/ledger/sources", json=wanted).status_code == 201
+    body = bodies.deployment(next(numbers))
+    body["repository"]["full_name"] = "retired/api"
+    assert taken(taking, deliver(taking, body, "deployment"))["recorded_by"]["principal"] == "service:retired"
+    taking.client().delete("/v1/ledger/sources", params={"source": source, "door": "github"})
+    body["deployment"]["id"] = next(numbers)
+    check_problem(deliver(taking, body, "deployment"), 403)
+
+
+def test_evidence_can_be_removed_and_its_digest_stays(taking: Server) -> None:
+    entry = taken(taking, deliver(taking, bodies.deployment(next(numbers)), "deployment"))
+    [kept] = entry["evidence"]
+    path = f"/v1/events/{entry['position']}/evidence/{kept['sha256']}"
+    assert taking.client().delete(path, params={"reason": "retention"}).status_code == 200
+    check_problem(taking.get(path), 404)
+    check_problem(taking.client().delete(path, params={"reason": "retention"}), 404)
+    assert entry_at(taking, entry["position"]) == entry
+    assert taking.audit().faults == ()
+
+
+def test_evidence_is_shown_only_at_the_entry_that_names_it(taking: Server) -> None:
+    first = taken(taking, deliver(taking, bodies.deployment(next(numbers)), "deployment"))
+    second = taken(taking, deliver(taking, bodies.deployment(next(numbers)), "deployment"))
+    check_problem(taking.get(f"/v1/events/{first['position']}/evidence/{second['evidence'][0]['sha256']}"), 404)
+    check_problem(taking.get(f"/v1/events/{first['position']}/evidence/{'0' * 63}"), 422)
+
+
+# -- CDEvents ----------------------------------------------------------------------------------------------------------
+
+KINDS = {
+    "service.deployed": "deployment.finished",
+    "service.upgraded": "deployment.finished",
+    "service.rolledback": "rollback.completed",
+    "change.merged": "code.merged",
+    "incident.detected": "incident.detected",
+}
+
+
+def post_cdevent(server: Server, document: dict[str, Any], mode: str, by: str = "reporter", **headers: str) -> Response:
+    if mode == "binary":
+        return server.post(
+            document, to="/v1/intake/cdevents", by=by, kind=JSON, headers=bodies.ce_headers(document) | headers
+        )
+    if mode == "structured":
+        document = bodies.structured(document)
+    return server.post(
+        document,
+        to="/v1/intake/cdevents",
+        by=by,
+        kind=STRUCTURED if mode == "structured" else JSON,
+        headers=headers,
+    )
+
+
+@pytest.mark.parametrize("mode", ["binary", "structured", "bare"])
+@pytest.mark.parametrize("spec", ["0.4", "0.5"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cdevent_becomes_the_same_kind_of_fact_whichever_way_it_comes(
+    taking: Server, kind: str, spec: str, mode: str
+) -> None:
+    document = bodies.cdevent(kind, spec, next(numbers))
+    entry = taken(taking, post_cdevent(taking, document, mode))
+    statement = entry["statement"]
+    assert statement["type"] == KINDS[kind]
+    assert statement["source"] == "/pipelines/prod"
+    assert statement["time"] == document["context"]["timestamp"]
+    assert statement["data"]["actor"] == "service:payments-ci"
+    assert entry["recorded_by"]["trust"] == "token"
+    assert entry["recorded_by"]["principal"] == "service:reporter"
+    sent = bodies.encoded(bodies.structured(document) if mode == "structured" else document)
+    assert evidence_of(taking, entry) == sent
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_versions_of_cdevents_say_the_same(kind: str) -> None:
+    def said(spec: str) -> Fact:
+        document = bodies.cdevent(kind, spec)
+        document["context"]["id"] = "one-and-the-same"
+        translation = cdevents.translate({}, bodies.encoded(document))
+        assert isinstance(translation, Mapped)
+        [fact] = translation.facts
+        return fact
+
+    assert said("0.4") == said("0.5")
+
+
+@pytest.mark.parametrize("attribute", ["id", "source", "type", "time", "subject", "specversion"])
+@pytest.mark.parametrize("mode", ["binary", "structured"])
+def test_attributes_that_contradict_the_cdevent_are_refused(taking: Server, attribute: str, mode: str) -> None:
+    document = bodies.cdevent(number=next(numbers))
+    before = taking.size()
+    if mode == "binary":
+        answer = post_cdevent(taking, document, "binary", **{f"ce-{attribute}": "another"})
+    else:
+        wrong = bodies.structured(document) | {attribute: "another"}
+        answer = taking.post(wrong, to="/v1/intake/cdevents", by="reporter")
+    check_problem(answer, 422, f"/{attribute}")
+    assert taking.size() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d["context"].update(type="dev.cdevents.pipelinerun.finished.0.2.0"), "kind-not-mapped"),
+        (lambda d: d["context"].update(specversion="0.6.0-draft"), "version-not-mapped"),
+        (lambda d: d["context"].pop("specversion"), "version-not-mapped"),
+        (lambda d: d["context"].update(type="com.example.deployed"), "not-a-cdevent"),
+        (lambda d: d["subject"].update(content={}), "field"),
+        (lambda d: d["subject"].update(id="a b"), "field"),
+        (lambda d: d.update(subject=[]), "field"),
+        (lambda d: d.update(customData={"actor": 5}), "field"),
+    ],
+)
+def test_a_cdevent_that_cannot_be_mapped_is_kept(taking: Server, change: Any, reason: str) -> None:
+    document = bodies.cdevent(number=next(numbers))
+    change(document)
+    body = bodies.encoded(document)
+    entry = taken(taking, post_cdevent(taking, document, "bare"), 202)
+    data = entry["statement"]["data"]
+    assert entry["statement"]["type"] == "intake.unmapped"
+    assert data["reason"].startswith(reason)
+    assert data["actor"] == "service:reporter"
+    assert evidence_of(taking, entry) == body
+
+
+@pytest.mark.parametrize("body", [b"", b"no JSON", b"[]", b"null", b"\xff", b"[" * 100_000])
+def test_bytes_that_are_no_cdevent_are_kept(taking: Server, body: bytes) -> None:
+    answer = taking.post(body, to="/v1/intake/cdevents", by="reporter", kind=JSON)
+    assert evidence_of(taking, taken(taking, answer, 202)) == body
+
+
+def test_the_same_cdevent_again_is_a_repeat(taking: Server) -> None:
+    document = bodies.cdevent(number=next(numbers))
+    first, again = post_cdevent(taking, document, "binary"), post_cdevent(taking, document, "binary")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+
+
+def test_a_cdevent_of_another_media_type_is_unsupported(taking: Server) -> None:
+    check_problem(taking.post(b"{}", to="/v1/intake/cdevents", by="reporter", kind="text/plain"), 415)
+
+
+def test_a_reporter_of_cdevents_stays_within_its_areas_and_sources(taking: Server) -> None:
+    _, token = taking.issue_token("reporter", areas=["incident"])
+    _, elsewhere = taking.issue_token("reporter", sources=["/pipelines/staging"])
+    before = taking.size()
+    for given in (token, elsewhere):
+        with taking.client_with(given) as client:
+            body = bodies.encoded(bodies.cdevent(number=next(numbers)))
+            headers = {"Content-Type": JSON}
+            check_problem(client.post("/v1/intake/cdevents", content=body, headers=headers), 403)
+    assert taking.size() == before
+
+
+# -- the translators, as the pure functions that they are --------------------------------------------------------------
+
+
+def fact_of(kind: str, document: dict[str, Any]) -> Fact:
+    translation = github.translate({"x-github-event": kind}, bodies.encoded(document))
+    assert isinstance(translation, Mapped), translation
+    [fact] = translation.facts
+    return fact
+
+
+def test_a_translator_reads_nothing_but_headers_and_bytes() -> None:
+    body = bodies.encoded(bodies.deployment_status("failure", 7))
+    headers = {"x-github-event": "deployment_status"}
+    assert github.translate(headers, body) == github.translate(headers, body)
+    assert fact_of("deployment_status", bodies.deployment_status("failure", 7)) == Fact(
+        source=GITHUB_SOURCE,
+        type="deployment.finished",
+        time=bodies.ENDED_AT,
+        data={
+            "actor": "github-bot:77",
+            "deployment_id": "github-7",
+            "change_id": "CHG-12",
+            "service": bodies.REPOSITORY,
+            "environment": "prod",
+            "commit": bodies.HEAD,
+            "outcome": "failure",
+        },
+    )
+
+
+def test_unknown_fields_of_an_outside_body_are_normal() -> None:
+    body = bodies.review(number=5)
+    body["review"]["new_field"] = {"nested": [1.5, None]}
+    body["enterprise"] = {"id": 1}
+    assert fact_of("pull_request_review", body) == fact_of("pull_request_review", bodies.review(number=5))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "expected"),
+    [
+        ("push", b"{}", Unmapped("push", "kind-not-mapped", "")),
+        ("push", b"", Unmapped("push", "not-json")),
+        ("", b"1", Unmapped("none", "not-an-object")),
+        ("ping", bodies.encoded(bodies.ping()), Nothing({"pong": 12})),
+    ],
+)
+def test_what_is_no_fact_is_said_to_be_none(kind: str, body: bytes, expected: Any) -> None:
+    assert github.translate({"x-github-event": kind}, body) == expected
+
+
+@pytest.mark.parametrize("number", [True, "5", None, 1.5, [], -(10**30)])
+def test_a_deployment_is_named_by_a_number_and_by_nothing_else(number: Any) -> None:
+    body = bodies.deployment()
+    body["deployment"]["id"] = number
+    if isinstance(number, int) and not isinstance(number, bool):
+        # orjson reads what does not fit 64 bits as a float.
+        number = float(number)
+    translated = github.translate({"x-github-event": "deployment"}, bodies.encoded(body))
+    assert isinstance(translated, Unmapped)
+    assert translated.reason == "field/id"
+
+
+def test_a_header_and_a_body_of_different_kinds_are_a_contradiction() -> None:
+    makers = {"deployment": bodies.deployment(), "deployment_status": bodies.deployment_status(),
+              "pull_request_review": bodies.review(), "ping": bodies.ping()}  # fmt: skip
+    for says, body_is in itertools.permutations(makers, 2):
+        with pytest.raises(ContradictionError):
+            github.translate({"x-github-event": says}, bodies.encoded(makers[body_is]))
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        ({}, b"{", Unmapped("none", "not-json")),
+        ({}, b"[]", Unmapped("none", "not-an-object")),
+        ({}, b"{}", Unmapped("none", "not-a-cdevent")),
+        ({}, b'{"context": []}', Unmapped("none", "not-a-cdevent")),
+    ],
+)
+def test_what_is_no_cdevent_is_said_to_be_none(headers: dict[str, str], body: bytes, expected: Unmapped) -> None:
+    assert cdevents.translate(headers, body) == expected
+
+
+def test_the_headers_of_a_cdevent_are_percent_decoded_before_they_are_compared() -> None:
+    document = bodies.cdevent()
+    document["subject"]["id"] = "größe"
+    headers = {name.lower(): value for name, value in bodies.ce_headers(document).items()}
+    headers["ce-subject"] = "gr%C3%B6%C3%9Fe"
+    assert isinstance(cdevents.translate(headers, bodies.encoded(document)), Mapped)

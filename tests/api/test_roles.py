@@ -1,0 +1,110 @@
+"""Every cell of role × route, tried over HTTP; and every mounted route is in the table."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.openapi.utils import get_openapi
+from servers import ROLES, Server, check_problem
+
+from api import auth
+from api.app import create_app
+from api.settings import Settings
+from ledger.errors import SetupError
+
+# What to ask for, so that nothing but the role decides; what is missing or unknown is an answer too.
+PARTS = {"position": "1", "sha256": "0" * 64, "credential": "token:nobody", "type": "deployment.started"}
+QUERY = {
+    ("DELETE", "/v1/events/{position}/texts"): {"reason": "a-test"},
+    ("DELETE", "/v1/events/{position}/evidence/{sha256}"): {"reason": "a-test"},
+    ("DELETE", "/v1/ledger/sources"): {"source": "https://nobody.example", "door": "events"},
+}
+BODIES: dict[tuple[str, str], Any] = {
+    ("POST", "/v1/ledger/verify"): {"last": 1},
+    # Inadmissible, so that nothing comes of it; whether one may is asked first.
+    ("POST", "/v1/ledger/credentials"): {"principal": "service:x", "roles": ["reporter"], "expires_at": "2025-02-30"},
+    ("POST", "/v1/ledger/sources"): {"source": "a b", "door": "events", "principal": "service:x"},
+}
+BY_TOKEN = {route: roles for route, roles in auth.ROUTES.items() if roles not in (auth.PUBLIC, auth.BY_SIGNATURE)}
+PUBLIC = [route for route, roles in auth.ROUTES.items() if roles == auth.PUBLIC]
+
+
+def ask(server: Server, route: tuple[str, str], by: str) -> Any:
+    """Send a request of a route by a role; return the answer, of a stream no more than its head."""
+    method, path = route
+    request: dict[str, Any] = {"params": QUERY.get(route)}
+    if route in BODIES:
+        request["json"] = BODIES[route]
+    elif method == "POST":
+        request |= {"content": b"{}", "headers": {"Content-Type": "application/json"}}
+    with server.client(by).stream(method, path.format(**PARTS), **request) as answer:
+        if not answer.headers["content-type"].startswith("text/event-stream"):
+            answer.read()
+        return answer
+
+
+@pytest.mark.parametrize("by", ROLES)
+@pytest.mark.parametrize("route", BY_TOKEN, ids=" ".join)
+def test_a_role_may_use_the_routes_of_its_row_and_no_other(server: Server, route: tuple[str, str], by: str) -> None:
+    answer = ask(server, route, by)
+    if by in BY_TOKEN[route]:
+        assert answer.status_code not in (401, 403), answer.status_code
+    else:
+        problem = check_problem(answer, 403)
+        assert by in problem["detail"]
+
+
+@pytest.mark.parametrize("route", BY_TOKEN, ids=" ".join)
+def test_nobody_uses_a_route_without_a_token(server: Server, route: tuple[str, str]) -> None:
+    answer = ask(server, route, "nobody")
+    check_problem(answer, 401)
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("route", PUBLIC, ids=" ".join)
+@pytest.mark.parametrize("by", ["nobody", *ROLES])
+def test_anybody_uses_a_public_route(server: Server, route: tuple[str, str], by: str) -> None:
+    assert ask(server, route, by).status_code == 200
+
+
+@pytest.mark.parametrize("by", ["nobody", *ROLES, "all"])
+def test_no_token_takes_the_place_of_a_signature(server: Server, by: str) -> None:
+    check_problem(ask(server, ("POST", "/v1/intake/github"), by), 401)
+
+
+def test_who_may_not_is_told_so_before_what_is_sent_is_looked_at(server: Server) -> None:
+    before = server.size()
+    for path in ("/v1/events", "/v1/intake/cdevents", "/v1/ledger/credentials", "/v1/ledger/sources"):
+        for by, status in (("nobody", 401), ("analyst", 403)):
+            check_problem(server.post(b"{not JSON", to=path, by=by, kind="application/json"), status)
+    assert server.size() == before
+
+
+def test_no_role_reaches_beyond_another_but_by_the_table() -> None:
+    for route, roles in BY_TOKEN.items():
+        assert roles, route
+        assert set(roles) <= set(ROLES), route
+    writing = {route for route in BY_TOKEN if route[0] != "GET"} - {("POST", "/v1/ledger/verify")}
+    for route in writing:
+        assert not {"auditor", "analyst"} & set(BY_TOKEN[route]), f"who reads must not write: {route}"
+
+
+def mounted(directory: Path) -> set[tuple[str, str]]:
+    app = create_app(Settings(directory=directory))
+    paths = get_openapi(title="t", version="0", routes=app.routes)["paths"]
+    # The documents about the API describe it, and not themselves.
+    hidden = {("GET", url) for url in (app.openapi_url, app.docs_url, app.redoc_url) if url is not None}
+    return {(method.upper(), path) for path, methods in paths.items() for method in methods} | hidden
+
+
+def test_the_table_names_every_mounted_route_and_no_other(tmp_path: Path) -> None:
+    assert mounted(tmp_path) == set(auth.ROUTES)
+
+
+@pytest.mark.parametrize("route", [("POST", "/v1/events"), ("GET", "/v1/catalogue/{type}"), ("GET", "/healthz")])
+def test_a_route_that_is_not_in_the_table_cannot_be_mounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, route: tuple[str, str]
+) -> None:
+    monkeypatch.delitem(auth.ROUTES, route)  # type: ignore[arg-type]
+    with pytest.raises(SetupError, match="table of roles"):
+        create_app(Settings(directory=tmp_path))
