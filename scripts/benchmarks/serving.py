@@ -1,0 +1,177 @@
+"""P2, P3 and P9: over HTTP, one worker, served as the command `serve` does it; the load comes from a process of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+from benchmarks.appending import append_through_writer, in_groups_of
+from benchmarks.events import groups
+from benchmarks.load import Answer, Order
+from benchmarks.measure import Row, beside, limit, take_turns, timed
+from benchmarks.places import Keys, Place, create, reporter
+from ledger.database import Database
+from ledger.ledger import Ledger
+from ledger.writer import Writer
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENTS = 64
+BATCH, BATCH_CLIENTS = 100, 8
+WARM_UP_S = 0.4
+
+
+def python(*arguments: str, more: Mapping[str, str] | None = None) -> list[str]:
+    """Return the command line of a Python that finds the program and the benchmark."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    settings = {"PYTHONPATH": paths} | dict(more or {})
+    return ["env", *(f"{name}={value}" for name, value in settings.items()), sys.executable, *arguments]
+
+
+@contextmanager
+def serving(command: list[str], directory: Path) -> Iterator[int]:
+    """Run a server until the end of the block; yields its port when it accepts connections."""
+    with (directory / "server.log").open("ab") as log:
+        server = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        if not line.startswith("serving "):
+            raise RuntimeError("the server did not start: " + (directory / "server.log").read_text()[-2000:])
+        port = int(line.strip().rpartition(":")[2])
+        _wait_until_listening(port, server)
+        yield port
+    finally:
+        server.terminate()
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_until_listening(port: int, server: subprocess.Popen[str]) -> None:
+    # uvicorn says where it will listen as soon as the port is its own; it listens when the application has started.
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+class Load:
+    """The process that makes requests. Numbers of events go on from order to order, so that none is a repeat."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            python("-m", "benchmarks.load"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._next = 1
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def put(
+        self,
+        port: int,
+        token: str,
+        *,
+        seconds: float,
+        clients: int = CLIENTS,
+        batch: int = 1,
+        rate: float | None = None,
+    ) -> Answer:
+        order = Order(port, token, clients, seconds, self._next, batch, rate)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(asdict(order)) + "\n")
+        self._process.stdin.flush()
+        answer = Answer(**json.loads(self._process.stdout.readline()))
+        if answer.wrong:
+            raise RuntimeError(f"expected only 201, found {answer.statuses}: {answer.wrong}")
+        self._next += answer.used
+        return answer
+
+
+def measure(place: Place, keys: Keys, *, seconds: float, rounds: int) -> list[Row]:
+    """Return the lines of P2, P3 and P9 for one kind of database."""
+    url = place.new("served")
+    token = create(url, keys)
+    more = {
+        "CHANGE_LEDGER_DIRECTORY": str(keys.directory),
+        "CHANGE_LEDGER_DATABASE_URL": url,
+        "CHANGE_LEDGER_KNOWN_LEDGERS": str(keys.directory / "known-ledgers"),
+    }
+    load = Load()
+    try:
+        with (
+            serving(python("-m", "api.cli", "serve", "--port", "0", more=more), keys.directory) as port,
+            serving(python("-m", "benchmarks.bare"), keys.directory) as bare_port,
+        ):
+            rows = _singles(place, load, port, bare_port, token, seconds, rounds)
+            return [*rows, _batches(place, keys, load, port, token, seconds, rounds)]
+    finally:
+        load.close()
+
+
+def _singles(place: Place, load: Load, port: int, bare_port: int, token: str, seconds: float, rounds: int) -> list[Row]:
+    def singles(to: int) -> float:
+        answer = load.put(to, token, seconds=seconds)
+        return answer.events / answer.seconds
+
+    for to in (port, bare_port):
+        load.put(to, token, seconds=WARM_UP_S)
+    rates = take_turns(
+        {"ledger": lambda _: singles(port), "bare FastAPI": lambda _: singles(bare_port)}, rounds, warm_up=False
+    )
+    what = f"HTTP, {place.name}, single posts, {CLIENTS} clients"
+    row = beside("P2", what, rates, "ledger", "bare FastAPI", at_least=0.7, unit="requests/s")
+    rate = rates.median("ledger") / 2
+    answer = load.put(port, token, seconds=2 * seconds, rate=rate)
+    found = ", ".join(f"{name} {value:.1f}" for name, value in answer.latency_ms.items())
+    what = f"HTTP, {place.name}, p99 of durable single posts at {rate:,.0f}/s"
+    return [row, limit("P9", what, answer.latency_ms["p99"], "ms", at_most=50, note=found)]
+
+
+def _batches(place: Place, keys: Keys, load: Load, port: int, token: str, seconds: float, rounds: int) -> Row:
+    per_round = 30
+    ledger = Ledger.open(Database(_beside(place, keys)), keys.entry)
+    writer, caller = Writer(in_groups_of(BATCH, ledger.append_group)), reporter(ledger)
+    work = groups(BATCH)
+
+    def batches(_: int) -> float:
+        answer = load.put(port, token, seconds=seconds, clients=BATCH_CLIENTS, batch=BATCH)
+        return answer.events / answer.seconds
+
+    try:
+        rates = take_turns(
+            {
+                "ledger": batches,
+                "in process (P1)": timed(
+                    lambda _: append_through_writer(ledger, caller, writer, list(islice(work, per_round)))
+                ),
+            },
+            rounds,
+        )
+    finally:
+        writer.close()
+        ledger.close()
+    note = f"the writer joins requests; in process, groups stay at {BATCH}"
+    what = f"HTTP, {place.name}, {BATCH} events a request, {BATCH_CLIENTS} clients"
+    return beside("P3", what, rates, "ledger", "in process (P1)", at_least=0.8, note=note)
+
+
+def _beside(place: Place, keys: Keys) -> str:
+    url = place.new("beside-batches")
+    create(url, keys)
+    return url

@@ -1,0 +1,366 @@
+"""Makes the reference pages that are read off the code: catalogue, roles, settings, command line, problems.
+
+Not a writer of prose: pages that a person wrote (formats, faults, explanations, decisions) are only tested, by
+tests/test_documentation.py. `--check` writes nothing and exits 1 when a page is stale.
+"""
+
+import ast
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic import BaseModel, SecretStr, TypeAdapter
+
+from api import problems
+from api.auth import BY_SIGNATURE, PUBLIC, ROLES, ROUTES
+from api.cli import app as command_line
+from api.settings import SETTINGS_FILE, Settings
+from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, identifiers
+from ledger.events.identifiers import Part, Text
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+_MADE = "<!-- Made by scripts/docs from the code. Change the code, then run scripts/docs. -->\n"
+# The names that ledger.events.identifiers gives to types of fields; what it imports has neither a shape nor an example.
+_TYPES: list[tuple[str, Any]] = [
+    (name, alias)
+    for name, alias in vars(identifiers).items()
+    if alias in (identifiers.Link, identifiers.Erasable)
+    or any(isinstance(mark, Text) or getattr(mark, "examples", None) for mark in getattr(alias, "__metadata__", ()))
+]
+
+
+def _cell(text: Any) -> str:
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
+
+
+def _first_paragraph(documented: Any) -> str:
+    return " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
+
+
+# -- catalogue -------------------------------------------------------------------------------------------------------
+
+
+def _type_name(annotation: Any) -> str:
+    """Say what a field holds, in the words of `ledger.events.identifiers`."""
+    for name, alias in _TYPES:
+        if alias == annotation:
+            return "erasable text" if name == "Erasable" else f"[{name}](#types-of-fields)"
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_type_name(part) for part in arguments if part is not type(None))
+    if origin is tuple:
+        return f"array of {_type_name(arguments[0])}"
+    if origin is typing.Literal:
+        return ", ".join(f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in arguments)
+    if inspect.isclass(annotation) and issubclass(annotation, Part):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    raise TypeError(f"scripts/docs has no words for {annotation!r}")
+
+
+def _bounds(info: Any) -> str:
+    limits = {type(mark).__name__: mark for mark in info.metadata}
+    if "MaxLen" not in limits:
+        return ""
+    return f", {limits['MinLen'].min_length} to {limits['MaxLen'].max_length}"
+
+
+def _fields(model: type[BaseModel], *, leave_out: tuple[str, ...] = ()) -> str:
+    hints = typing.get_type_hints(model, include_extras=True)
+    refs = {field: kind for kind, field, _ in getattr(model, "ref_fields", ())}
+    rows = [
+        [
+            f"`{name}`",
+            _type_name(hints[name]) + _bounds(info),
+            "yes" if info.is_required() else "no",
+            f"`{refs[name]}:…`" if name in refs else "",
+        ]
+        for name, info in model.model_fields.items()
+        if name not in leave_out
+    ]
+    return _table(["field", "type", "required", "ref"], rows) if rows else "No fields of its own.\n"
+
+
+def _parts_of(model: type[BaseModel]) -> Iterator[type[Part]]:
+    """Yield the named parts inside a class, each before what is inside it."""
+
+    def inside(annotation: Any) -> Iterator[type[Part]]:
+        if inspect.isclass(annotation) and issubclass(annotation, Part) and annotation is not identifiers.Commitment:
+            yield annotation
+            yield from _parts_of(annotation)
+        for part in typing.get_args(annotation):
+            yield from inside(part)
+
+    for hint in typing.get_type_hints(model, include_extras=True).values():
+        yield from inside(hint)
+
+
+def _appended_by(area: str) -> str:
+    if area in RESERVED_AREAS:
+        return "Only the ledger itself appends these."
+    if area in OPERATOR_AREAS:
+        return "Appending needs the role `operator`."
+    return "Appending needs the role `reporter`, and a credential that covers the area."
+
+
+def _event(event_class: type[Event]) -> str:
+    leave_out = ("links",) if event_class.model_fields["actor"].is_required() else ("links", "actor")
+    return (
+        f"\n### `{event_class.type}`\n\n{_first_paragraph(event_class)}\n\n> {_cell(event_class.says)}\n\n"
+        + _fields(event_class, leave_out=leave_out)
+    )
+
+
+def catalogue() -> str:
+    """Return the page of all event types."""
+    page = f"""{_MADE}
+# Catalogue of event types
+
+{len(CATALOGUE)} event types in {len({c.area() for c in CATALOGUE.values()})} areas. The area is the part of the type
+before the dot; a credential may be limited to areas. `data` is closed: a field that is not listed is refused. Every
+`data` may also have:
+
+- `actor`: an [Identity](#types-of-fields), who did it. Listed below only where it must be given.
+- `links`: an array of at most 16 [Link](#types-of-fields)s, the facts this one builds on.
+
+A *ref* is the tag under which an entry is found and counted: `kind:value`. An *erasable text* is submitted as the text
+itself; the log holds a salted digest of it ([formats](formats.md#erasable-texts)). The line after `>` is the sentence
+in which the fact is shown to people.
+
+"""
+    areas = [
+        (area, list(classes))
+        for area, classes in groupby(CATALOGUE.values(), key=lambda event_class: event_class.area())
+    ]
+    page += _table(
+        ["area", "event types"],
+        [
+            [f"[{area}](#{area})", ", ".join(f"`{c.type.partition('.')[2]}`" for c in classes)]
+            for area, classes in areas
+        ],
+    )
+    parts: dict[str, type[Part]] = {}
+    for area, classes in areas:
+        module = sys.modules[classes[0].__module__]
+        page += f"\n## {area}\n\n{_first_paragraph(module)}\n\n{_appended_by(area)}\n"
+        for event_class in classes:
+            page += _event(event_class)
+            parts |= {part.__name__: part for part in _parts_of(event_class)}
+    page += "\n## Parts\n\nObjects inside `data`. They are closed too.\n"
+    for name, part in sorted(parts.items()):
+        page += f"\n### {name}\n\n{_first_paragraph(part)}\n\n{_fields(part)}"
+    return page + "\n## Types of fields\n\n" + _types()
+
+
+def _types() -> str:
+    rows = []
+    for name, alias in _TYPES:
+        marks = [mark for mark in getattr(alias, "__metadata__", ()) if isinstance(mark, Text)]
+        if marks:
+            [mark] = marks
+            shape = f"string, `{mark.pattern}`, at most {mark.max_length} characters"
+            rows.append([name, shape, f"`{mark.example}`", f"`{mark.kind}`" if mark.kind else ""])
+        elif name == "Link":
+            rows.append([name, "a Position or a Digest", "", ""])
+        elif name != "Erasable":
+            schema = TypeAdapter(alias).json_schema()
+            shape = f"integer, {schema['minimum']} to 2^53 − 1" if schema["type"] == "integer" else "`true` or `false`"
+            rows.append([name, shape, f"`{str(schema['examples'][0]).lower()}`", ""])
+    return _table(["type", "shape", "example", "ref kind"], rows)
+
+
+# -- roles, settings, command line, problems ---------------------------------------------------------------------------
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+def roles() -> str:
+    """Return the page of roles and routes."""
+    rows = []
+    for (method, path), allowed in ROUTES.items():
+        if allowed == PUBLIC:
+            cells = ["everybody"] * len(ROLES)
+        elif allowed == BY_SIGNATURE:
+            cells = ["by signature"] * len(ROLES)
+        else:
+            cells = ["yes" if role in allowed else "" for role in ROLES]
+        rows.append([f"`{method} {path}`", *cells])
+    return f"""{_MADE}
+# Roles and routes
+
+Who may use which route. A credential has one role or several; a route that is not in this table cannot be mounted.
+
+- *everybody*: no credential is asked for.
+- *by signature*: the sender's HMAC over the raw body takes the place of a token, and its source must be enrolled.
+- A `reporter` is also limited to the areas and sources of its credential.
+- Facts of the areas {_listed(OPERATOR_AREAS)} need the role `operator`.
+- Facts of the areas {_listed(RESERVED_AREAS)} are refused from everybody but the ledger itself.
+- An `operator` may use `POST /v1/events`, but only for the areas of operators, unless it is a `reporter` as well.
+
+""" + _table(["route", *ROLES], rows)
+
+
+def settings() -> str:
+    """Return the page of settings."""
+    prefix = Settings.model_config["env_prefix"]
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        hidden = SecretStr in typing.get_args(field.annotation)
+        shown = "none" if default is None else f"`{default}`" if str(default) else "empty"
+        rows.append(
+            [f"`{name}`", f"`{prefix}{name.upper()}`", shown, f"{field.description}{' Never shown.' if hidden else ''}"]
+        )
+    return f"""{_MADE}
+# Settings
+
+From three places, the first that says anything wins: options of the command, the environment, and the file
+`{SETTINGS_FILE}` in the working directory (TOML, names as in the first column). An unknown name in the file is an
+error. Every setting has a default that works on one machine.
+
+""" + _table(["name", "environment variable", "default", "meaning"], rows)
+
+
+def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def _parameters(command: Any) -> str:
+    rows = []
+    for parameter in command.params:
+        if getattr(parameter, "hidden", False):
+            continue
+        if parameter.param_type_name == "argument":
+            name = parameter.metavar or parameter.name.upper() + ("…" if parameter.nargs == -1 else "")
+        else:
+            name = ", ".join([*parameter.opts, *parameter.secondary_opts])
+        notes = ["required"] if parameter.required else []
+        notes += ["may be repeated"] if getattr(parameter, "multiple", False) else []
+        if parameter.default not in (None, False, True, ()):
+            notes.append(f"default `{parameter.default}`")
+        if parameter.envvar:
+            notes.append(f"or `{parameter.envvar}`")
+        rows.append([f"`{name}`", parameter.help or "", "; ".join(notes)])
+    return "\n" + _table(["argument or option", "meaning", ""], rows) if rows else ""
+
+
+def command_line_page() -> str:
+    """Return the page of the command `change-ledger`."""
+    root = typer.main.get_command(command_line)
+    page = f"""{_MADE}
+# Command line
+
+`change-ledger [global options] command [options]`. Results go to standard output, everything else to standard error. A
+command that could not be done says why in one line and exits with 2. Times are RFC 3339 in UTC.
+
+## Global options
+
+They stand before the command. Settings that have no option come from the environment or the file:
+[settings](settings.md).
+{_parameters(root)}"""
+    for name, command in _commands(root, "change-ledger"):
+        text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+        page += f"\n## `{name}`\n\n{text}\n{_parameters(command)}"
+    return page
+
+
+def _request_errors() -> list[list[str]]:
+    """Return (status, title) of every RequestError that a route raises."""
+    found: dict[tuple[int, str], set[str]] = {}
+    for path in sorted((ROOT / "api").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RequestError":
+                status, title = node.args[0], node.args[1]
+                if isinstance(status, ast.Constant) and isinstance(title, ast.Constant):
+                    found.setdefault((int(str(status.value)), str(title.value)), set()).add(path.stem)
+    return [[str(status), title, ", ".join(sorted(where))] for (status, title), where in sorted(found.items())]
+
+
+def problems_page() -> str:
+    """Return the page of problem documents."""
+    rows = [
+        [f"`{cls.__module__.partition('.')[0]}.{cls.__name__}`", status, title, _first_paragraph(cls)]
+        for cls, status, title in problems.TABLE
+    ]
+    return (
+        f"""{_MADE}
+# Problems
+
+Every error of the HTTP API is a problem document (RFC 9457), media type `{problems.MEDIA_TYPE}`: `type` (always
+`about:blank`), `title`, `status`, `detail`, and where they are known `place` (a JSON pointer into what was submitted)
+and `position` (the entry that speaks against it). A 503 carries `Retry-After`, a 401 `WWW-Authenticate`. In the answer
+to a batch (207) each refused item has such a document under `problem`.
+
+## From the ledger
+
+One table from error class to status; the first class that fits decides.
+
+"""
+        + _table(["error class", "status", "title", "meaning"], rows)
+        + """
+## From the doors
+
+Raised before the ledger is asked.
+
+"""
+        + _table(["status", "title", "raised in (api)"], _request_errors())
+        + """
+A path or query parameter out of bounds, or a body of the wrong shape, gets 422 with the title `Not admissible` and the
+place. An unknown path gets 404, a known path with another method 405.
+"""
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "catalogue.md": catalogue,
+    "roles.md": roles,
+    "settings.md": settings,
+    "cli.md": command_line_page,
+    "problems.md": problems_page,
+}
+
+
+def stale() -> list[Path]:
+    """Return the generated pages that are not what the code makes them."""
+    return [
+        REFERENCE / name
+        for name, make in PAGES.items()
+        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text() != make()
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with `--check` say which are stale. Returns the exit status."""
+    if arguments not in ([], ["--check"]):
+        print("usage: scripts/docs [--check]", file=sys.stderr)
+        return 2
+    found = stale()
+    for path in found:
+        if arguments:
+            print(f"{path.relative_to(ROOT)} is stale: run scripts/docs", file=sys.stderr)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(PAGES[path.name]())
+            print(f"wrote {path.relative_to(ROOT)}")
+    return 1 if found and arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
