@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import CurrentLedger, KnownCaller, caller_of, ledger_of
 from api.body import body_of, read_model
 from api.problems import RequestError
+from api.routes.entries import Reason
 from api.routes.events import MAX_POSITION, PROBLEMS
 from ledger.credentials import Credential, EnrolledSource
 from ledger.entry import FORMAT_VERSION
@@ -184,11 +185,6 @@ async def issue(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
         expires_at=wanted.expires_at,
     )
     return {"credential": credential, "token": token, "receipt": receipt.to_json()}
-
-
-Reason = Annotated[
-    str, Query(pattern="^[A-Za-z0-9][A-Za-z0-9._/+-]*$", max_length=64, description="Why, in one word such as leaked")
-]
 
 
 @router.delete("/v1/ledger/credentials/{credential}", summary="Revoke a token", responses=PROBLEMS)
