@@ -14,3 +14,7 @@ class KeyFormatError(SigningError):
 
 class VerificationError(SigningError):
     """A signature, hash or proof does not hold. The message says what was expected and what was found."""
+
+
+class EmptyTreeError(VerificationError):
+    """A checkpoint of size 0 has another root than the empty tree: there is one tree of that size."""

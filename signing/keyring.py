@@ -2,7 +2,8 @@
 
 Time does not enter: a key is valid for positions, because positions are what the log orders and what cannot be
 backdated. A key change at position p is in force from p + 1 on; the change itself must be signed by a key valid before
-it. Revocation may reach back: `revoked_from` names the first position whose signatures by this key no longer count.
+it. Revocation may reach back: from `revoked_from` on, signatures by this key are not believed any more. What it signed
+before the revocation was recorded stands, and is *affected*; what it signs afterwards is a fault.
 """
 
 from dataclasses import dataclass, replace
@@ -25,14 +26,21 @@ class KeyRecord:
     valid_from: int
     valid_until: int | None = None
     revoked_from: int | None = None
+    revoked_at: int | None = None
+    # For a producer's key: the sources that it may sign for.
+    sources: tuple[str, ...] = ()
 
     def fault_at(self, position: int) -> str | None:
         """Say why this key may not vouch for `position`, or None when it may."""
-        if self.revoked_from is not None and position >= self.revoked_from:
+        if self.revoked_at is not None and position > self.revoked_at:
             return "key-revoked"
         if position < self.valid_from or (self.valid_until is not None and position > self.valid_until):
             return "key-not-valid"
         return None
+
+    def distrusted_at(self, position: int) -> bool:
+        """Say whether a revocation that reaches back covers what this key signed at `position`."""
+        return self.revoked_from is not None and position >= self.revoked_from
 
 
 class Keyring:
@@ -45,8 +53,10 @@ class Keyring:
         self._records: dict[tuple[Role, str], KeyRecord] = {}
         self._verifying: dict[str, VerifyingKey] = {}
 
-    def enrol(self, *, public_key: bytes, role: Role, name: str, valid_from: int) -> KeyRecord:
-        record = KeyRecord(key_id(public_key), public_key, role, name, valid_from)
+    def enrol(
+        self, *, public_key: bytes, role: Role, name: str, valid_from: int, sources: tuple[str, ...] = ()
+    ) -> KeyRecord:
+        record = KeyRecord(key_id(public_key), public_key, role, name, valid_from, sources=sources)
         if (role, record.key_id) in self._records:
             raise VerificationError(f"key {record.key_id[:16]}… is already enrolled as {role}: a key is enrolled once")
         self._records[role, record.key_id] = record
@@ -57,10 +67,11 @@ class Keyring:
         last = last_position if record.valid_until is None else min(record.valid_until, last_position)
         self._records[role, identifier] = replace(record, valid_until=last)
 
-    def revoke(self, role: Role, identifier: str, *, from_position: int) -> None:
+    def revoke(self, role: Role, identifier: str, *, from_position: int, at: int) -> None:
         record = self.find(role, identifier)
         earliest = from_position if record.revoked_from is None else min(record.revoked_from, from_position)
-        self._records[role, identifier] = replace(record, revoked_from=earliest)
+        first = at if record.revoked_at is None else record.revoked_at
+        self._records[role, identifier] = replace(record, revoked_from=earliest, revoked_at=first)
 
     def find(self, role: Role, identifier: str) -> KeyRecord:
         try:

@@ -100,6 +100,39 @@ def load(path: Path) -> SigningKey:
     return SigningKey.from_pem(pem)
 
 
+def load_public(path: Path) -> bytes:
+    """Read the raw public key of a PEM file that holds a public or a private Ed25519 key."""
+    try:
+        pem = path.read_bytes()
+    except OSError as error:
+        raise KeyFormatError(f"cannot read the key {path}: {error.strerror}") from error
+    if b"PRIVATE KEY" in pem:
+        return load(path).public_key
+    try:
+        public_key = serialization.load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyFormatError(f"expected a key in PEM, found none in {path}: {error}"[:300]) from error
+    if not isinstance(public_key, Ed25519PublicKey):
+        raise KeyFormatError(f"expected an Ed25519 public key in {path}, found {type(public_key).__name__}")
+    return public_key.public_bytes_raw()
+
+
+def load_signer(reference: str) -> Signer:
+    """Return the signer that a setting names: `env:NAME` (PEM in a variable of the environment), `file:PATH`, or a path.
+
+    The one place to add another kind (PKCS#11, a KMS): a scheme, and an object with the three names of `Signer`.
+    """
+    scheme, _, rest = reference.partition(":")
+    match scheme:
+        case "env":
+            if not (pem := os.environ.get(rest)):
+                raise KeyFormatError(f"expected a private key in PEM in the environment variable {rest}, found none")
+            return SigningKey.from_pem(pem.encode())
+        case "file":
+            return load(Path(rest))
+    return load(Path(reference))
+
+
 class VerifyingKey:
     """An Ed25519 public key, parsed once and used often."""
 

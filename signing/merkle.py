@@ -1,6 +1,7 @@
-"""RFC 6962 hashes and the incremental frontier of a Merkle tree.
+"""RFC 6962: hashes, the incremental frontier of a Merkle tree, and proofs of inclusion and consistency.
 
-Not a store: the caller keeps what `Frontier.append` completes. Proofs come beside this, from the same hashes.
+Not a store: the caller keeps what `Frontier.append` completes, and gives `prove_…` the hashes of ranges
+(`signing.tiles.RangeHashes` makes them from tiles). What makes a proof and what checks one share no code but the hashes.
 
     leaf = SHA-256(0x00 || data)            RFC 6962 §2.1
     node = SHA-256(0x01 || left || right)
@@ -14,16 +15,24 @@ the *frontier*: all that is needed to go on appending, at most 64 hashes for any
     >>> frontier.append(leaf_hash(b""))
     >>> frontier.root().hex()[:16]
     '6e340b9cffb37a98'
+
+An *inclusion proof* of a leaf is the row of sibling hashes on its way to the root; a *consistency proof* of two sizes is
+the row of hashes from which both roots can be made, so that the smaller tree is a prefix of the larger.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from signing.errors import VerificationError
 
 HASH_SIZE = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 # tlog-tiles: a tile holds 2^8 hashes, so the nodes worth keeping stand at heights 8, 16, 24, …
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
+# No tree that is checked here has more: a size is a signed 64-bit integer in every format around it.
+MAX_LEAVES = 1 << 63
 
 _sha256 = hashlib.sha256
 
@@ -100,3 +109,147 @@ class Frontier:
         if len(data) != HASH_SIZE * size.bit_count():
             raise ValueError(f"a frontier of {size} leaves has {size.bit_count()} hashes, found {len(data)} bytes")
         return cls(size, [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)])
+
+
+# -- making proofs ---------------------------------------------------------------------------------------------------
+
+# The tree hash of the leaves from `begin` to `end - 1`: MTH(D[begin:end]) of RFC 6962 §2.1.
+RangeHash = Callable[[int, int], bytes]
+
+
+def prove_inclusion(*, index: int, size: int, range_hash: RangeHash) -> list[bytes]:
+    """Return the audit path of a leaf in the tree of the first `size` leaves (RFC 6962 §2.1.1), nearest sibling first."""
+    if not 0 <= index < size:
+        raise ValueError(f"expected the index of one of {size} leaves, found {index}")
+    path, begin, end = [], 0, size
+    while end - begin > 1:
+        middle = begin + _split(end - begin)
+        if index < middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((begin, middle))
+            begin = middle
+    return [range_hash(*part) for part in reversed(path)]
+
+
+def prove_consistency(*, old_size: int, new_size: int, range_hash: RangeHash) -> list[bytes]:
+    """Return the proof that the first `old_size` leaves are a prefix of the first `new_size` (RFC 6962 §2.1.2)."""
+    if not 0 <= old_size <= new_size:
+        raise ValueError(f"expected sizes in order, found {old_size} and {new_size}")
+    if old_size in (0, new_size):
+        return []
+    path, begin, end = [], 0, new_size
+    # SUBPROOF: down to the subtree that the old tree ends with.
+    while old_size != end:
+        middle = begin + _split(end - begin)
+        if old_size <= middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((begin, middle))
+            begin = middle
+    if begin:
+        path.append((begin, end))
+    return [range_hash(*part) for part in reversed(path)]
+
+
+def _split(count: int) -> int:
+    """Return the largest power of two smaller than `count`."""
+    return 1 << ((count - 1).bit_length() - 1)
+
+
+# -- checking proofs -------------------------------------------------------------------------------------------------
+
+
+def check_inclusion(*, index: int, size: int, leaf_hash: bytes, proof: Sequence[bytes], root: bytes) -> None:
+    """Raise VerificationError unless `proof` shows a leaf to be number `index` of the `size` leaves under `root` (RFC 9162 §2.1.3.2)."""
+    _check_numbers(index=index, size=size)
+    _check_hashes(leaf_hash, root, *_check_proof(proof))
+    if not index < size:
+        raise VerificationError(f"expected the index of one of {size} leaves, found {index}")
+    fn, sn, found = index, size - 1, leaf_hash
+    for sibling in proof:
+        if sn == 0:
+            raise VerificationError(f"expected a shorter inclusion proof than {len(proof)} hashes for size {size}")
+        if fn & 1 or fn == sn:
+            found = node_hash(sibling, found)
+            while not fn & 1 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            found = node_hash(found, sibling)
+        fn, sn = fn >> 1, sn >> 1
+    if sn != 0:
+        raise VerificationError(f"expected a longer inclusion proof than {len(proof)} hashes for size {size}")
+    _check_equal("inclusion proof", found, root)
+
+
+def check_consistency(
+    *, old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
+) -> None:
+    """Raise VerificationError unless `proof` shows the older tree to be a prefix of the newer (RFC 9162 §2.1.4.2).
+
+    The empty tree is a prefix of every tree, and has one root.
+    """
+    _check_numbers(old_size=old_size, new_size=new_size)
+    _check_hashes(old_root, new_root, *_check_proof(proof))
+    if old_size > new_size:
+        raise VerificationError(f"expected the older size first, found {old_size} and {new_size}")
+    for size, root in ((old_size, old_root), (new_size, new_root)):
+        if size == 0:
+            _check_equal("root of the empty tree", root, EMPTY_ROOT)
+    if old_size in (0, new_size):
+        if proof:
+            raise VerificationError(f"expected no hashes between sizes {old_size} and {new_size}, found {len(proof)}")
+        if old_size == new_size:
+            _check_equal("root of the same size", new_root, old_root)
+        return
+    # "If first is an exact power of 2, then prepend first_hash to the consistency_path array."
+    path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
+    if not path:
+        raise VerificationError(
+            f"expected a consistency proof between sizes {old_size} and {new_size}, found no hashes"
+        )
+    fn, sn = old_size - 1, new_size - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    old = new = path[0]
+    for node in path[1:]:
+        if sn == 0:
+            raise VerificationError(f"expected a shorter consistency proof than {len(proof)} hashes")
+        if fn & 1 or fn == sn:
+            old, new = node_hash(node, old), node_hash(node, new)
+            while not fn & 1 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            new = node_hash(new, node)
+        fn, sn = fn >> 1, sn >> 1
+    if sn != 0:
+        raise VerificationError(f"expected a longer consistency proof than {len(proof)} hashes")
+    _check_equal("consistency proof, older tree", old, old_root)
+    _check_equal("consistency proof, newer tree", new, new_root)
+
+
+def _check_numbers(**numbers: Any) -> None:
+    for name, value in numbers.items():
+        if type(value) is not int or not 0 <= value < MAX_LEAVES:
+            found = f"an integer of {value.bit_length()} bits" if type(value) is int else type(value).__name__
+            raise VerificationError(f"expected {name} to be an integer from 0 to 2^63 - 1, found {found}")
+
+
+def _check_proof(proof: Any) -> Sequence[Any]:
+    if isinstance(proof, bytes | str) or not isinstance(proof, Sequence):
+        raise VerificationError(f"expected a proof to be a sequence of hashes, found {type(proof).__name__}")
+    return proof
+
+
+def _check_hashes(*hashes: Any) -> None:
+    for value in hashes:
+        if not isinstance(value, bytes) or len(value) != HASH_SIZE:
+            found = f"{len(value)} bytes" if isinstance(value, bytes) else type(value).__name__
+            raise VerificationError(f"expected hashes of {HASH_SIZE} bytes, found {found}")
+
+
+def _check_equal(what: str, found: bytes, expected: bytes) -> None:
+    if found != expected:
+        raise VerificationError(f"{what}: expected the root {expected.hex()}, found {found.hex()}")

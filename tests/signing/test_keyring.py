@@ -58,30 +58,34 @@ def test_two_keys_are_valid_while_one_takes_over_from_the_other() -> None:
 
 def test_revocation_reaches_back() -> None:
     keyring = ring((FIRST, 1))
-    keyring.revoke("entry", FIRST.key_id, from_position=7)
-    assert faults(keyring, FIRST, 6, 7, 8, 1000) == [None, "key-revoked", "key-revoked", "key-revoked"]
+    keyring.revoke("entry", FIRST.key_id, from_position=7, at=8)
+    # What it signed before the revocation was recorded stands, and is not believed; afterwards it may not sign.
+    assert faults(keyring, FIRST, 6, 7, 8, 9, 1000) == [None, None, None, "key-revoked", "key-revoked"]
+    assert [keyring.find("entry", FIRST.key_id).distrusted_at(p) for p in (6, 7, 8, 1000)] == [False, True, True, True]
 
 
 def test_a_second_revocation_may_reach_further_back_but_never_less_far() -> None:
     keyring = ring((FIRST, 1))
-    keyring.revoke("entry", FIRST.key_id, from_position=7)
-    keyring.revoke("entry", FIRST.key_id, from_position=3)
-    keyring.revoke("entry", FIRST.key_id, from_position=50)
-    assert faults(keyring, FIRST, 2, 3, 7, 50) == [None, "key-revoked", "key-revoked", "key-revoked"]
+    keyring.revoke("entry", FIRST.key_id, from_position=7, at=10)
+    keyring.revoke("entry", FIRST.key_id, from_position=3, at=20)
+    keyring.revoke("entry", FIRST.key_id, from_position=50, at=60)
+    record = keyring.find("entry", FIRST.key_id)
+    assert [record.distrusted_at(position) for position in (2, 3, 7, 50)] == [False, True, True, True]
+    assert faults(keyring, FIRST, 10, 11, 60) == [None, "key-revoked", "key-revoked"]
 
 
 def test_revocation_is_said_rather_than_retirement_where_both_hold() -> None:
     keyring = ring((FIRST, 1))
     keyring.retire("entry", FIRST.key_id, last_position=9)
-    keyring.revoke("entry", FIRST.key_id, from_position=7)
-    assert faults(keyring, FIRST, 6, 7, 10) == [None, "key-revoked", "key-revoked"]
+    keyring.revoke("entry", FIRST.key_id, from_position=7, at=9)
+    assert faults(keyring, FIRST, 6, 9, 10) == [None, None, "key-revoked"]
 
 
 def test_a_revoked_key_is_not_made_valid_by_retiring_it() -> None:
     keyring = ring((FIRST, 1))
-    keyring.revoke("entry", FIRST.key_id, from_position=7)
+    keyring.revoke("entry", FIRST.key_id, from_position=7, at=7)
     keyring.retire("entry", FIRST.key_id, last_position=100)
-    assert faults(keyring, FIRST, 7, 50) == ["key-revoked", "key-revoked"]
+    assert faults(keyring, FIRST, 8, 50) == ["key-revoked", "key-revoked"]
 
 
 def test_a_key_is_enrolled_once_per_role() -> None:
@@ -95,7 +99,7 @@ def test_a_key_is_enrolled_once_per_role() -> None:
 
 def test_a_revoked_key_cannot_be_enrolled_again() -> None:
     keyring = ring((FIRST, 1))
-    keyring.revoke("entry", FIRST.key_id, from_position=2)
+    keyring.revoke("entry", FIRST.key_id, from_position=2, at=9)
     with pytest.raises(VerificationError, match="already enrolled"):
         keyring.enrol(public_key=FIRST.public_key, role="entry", name="again", valid_from=9)
 
@@ -109,7 +113,7 @@ def test_roles_do_not_mix() -> None:
     keyring = ring((FIRST, 1))
     keyring.enrol(public_key=SECOND.public_key, role="checkpoint", name="ledger", valid_from=1)
     keyring.enrol(public_key=FIRST.public_key, role="checkpoint", name="ledger", valid_from=1)
-    keyring.revoke("checkpoint", FIRST.key_id, from_position=1)
+    keyring.revoke("checkpoint", FIRST.key_id, from_position=1, at=0)
     assert valid(keyring, 1) == [FIRST.key_id]
     assert [r.key_id for r in keyring.valid_at("checkpoint", 1)] == [SECOND.key_id]
     with pytest.raises(VerificationError, match="no entry key"):
@@ -121,7 +125,7 @@ def test_key_numbers_are_the_order_of_enrolment_and_do_not_move() -> None:
     numbers = [SECOND.key_id, FIRST.key_id, THIRD.key_id]
     assert [r.key_id for r in keyring.numbered("entry")] == numbers
     keyring.retire("entry", FIRST.key_id, last_position=6)
-    keyring.revoke("entry", SECOND.key_id, from_position=2)
+    keyring.revoke("entry", SECOND.key_id, from_position=2, at=9)
     assert [r.key_id for r in keyring.numbered("entry")] == numbers
 
 
@@ -130,7 +134,7 @@ def test_an_unknown_key_is_an_error_and_never_an_empty_answer() -> None:
     for ask in (
         lambda: keyring.find("entry", THIRD.key_id),
         lambda: keyring.retire("entry", THIRD.key_id, last_position=2),
-        lambda: keyring.revoke("entry", THIRD.key_id, from_position=2),
+        lambda: keyring.revoke("entry", THIRD.key_id, from_position=2, at=9),
         lambda: keyring.find("checkpoint", FIRST.key_id),
     ):
         with pytest.raises(VerificationError, match="is enrolled"):
