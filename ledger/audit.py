@@ -13,18 +13,21 @@ fingerprint differs does somebody have to look for the rows (`ledger.auditor`).
 Kinds of faults are words; `docs/reference/faults.md` explains each.
 """
 
+import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from ledger.audit_checkpoints import Claim, Commitment, Head, RawCheckpoint, claims_by_size, read_claim
 from ledger.clock import from_text
-from ledger.credentials import AUTHORITY_TYPES, Authority
-from ledger.entry import ENTRY_PAYLOAD_TYPE
+from ledger.credentials import AUTHORITY_TYPES, Authority, producer_key_fault
+from ledger.entry import ENTRY_PAYLOAD_TYPE, statement_bytes
 from ledger.errors import LedgerError
 from ledger.events import CATALOGUE, Event, has_refs
+from ledger.statement import MAX_SIGNATURES, STATEMENT_PAYLOAD_TYPE
 from ledger.tables import MAX_REFS_PER_ENTRY
 from signing import dsse
 from signing.errors import VerificationError
@@ -36,7 +39,7 @@ _from_bytes = int.from_bytes
 # Ranges start at multiples of a tile, so that their subtrees join.
 RANGE: Final = 32 * TILE_WIDTH
 MAX_FAULTS: Final = 10_000
-_ENTRY_KEYS: Final = [
+_KEYS_BEFORE: Final = [
     "entry",
     "evidence",
     "ledger",
@@ -45,8 +48,9 @@ _ENTRY_KEYS: Final = [
     "recorded_at",
     "recorded_by",
     "refs",
-    "statement",
 ]
+_ENTRY_KEYS: Final = [*_KEYS_BEFORE, "statement"]
+_SIGNED_ENTRY_KEYS: Final = [*_KEYS_BEFORE, "signatures", "statement"]
 
 
 @dataclass(frozen=True, order=True)
@@ -56,6 +60,18 @@ class Fault:
     position: int
     kind: str
     detail: str
+
+
+@dataclass(frozen=True, order=True)
+class Affected(Fault):
+    """An entry that is what it was, and stands on a key or token that was later found to have leaked.
+
+    For a key: `revoked_at` is the position of its revocation, and `anchored` says whether a checkpoint that somebody outside
+    vouched for before then covers the entry.
+    """
+
+    revoked_at: int | None = None
+    anchored: bool | None = None
 
 
 class Row(NamedTuple):
@@ -130,7 +146,11 @@ class RangeResult:
     type_ids: dict[str, int] = field(default_factory=dict)
     source_ids: dict[str, int] = field(default_factory=dict)
     authority: list[int] = field(default_factory=list)
-    affected: list[Fault] = field(default_factory=list)
+    heads: list[Head] = field(default_factory=list)
+    # Where commitments are to be made again: (count, last position) by ref at the end of the range, and as of each of them.
+    refs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    refs_at: dict[int, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    affected: list[Affected] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
     def fault(self, position: int, kind: str, detail: str) -> None:
@@ -158,8 +178,10 @@ class _Walk:
         count: int,
         authority: Authority,
         secrets: Fingerprints,
+        check_signatures: bool,
     ) -> None:
         self.result = RangeResult(start, count)
+        self.check_signatures = check_signatures
         self.authority = authority
         self.secrets = secrets
         self.keys = authority.keyring.numbered("entry")
@@ -173,7 +195,7 @@ class _Walk:
         self.type_names: dict[str, int] = {}
         self.source_names: dict[str, int] = {}
 
-    def take(self, row: Row, check_signatures: bool) -> None:
+    def take(self, row: Row) -> None:
         result = self.result
         leaf = leaf_hash(row.entry)
         if leaf != row.leaf_hash:
@@ -193,7 +215,7 @@ class _Walk:
                 "entry-malformed",
                 f"the stored bytes are not an entry: {type(error).__name__} {error}"[:200],
             )
-        if check_signatures:
+        if self.check_signatures:
             self._check_signature(row)
         # Where the two differ, the fault was named here; the next entry is not to blame for pointing to either.
         self.prev = (row.leaf_hash, leaf)
@@ -204,10 +226,13 @@ class _Walk:
 
     def _take_document(self, row: Row, document: dict[str, Any], canonical: bool) -> None:
         result, position = self.result, row.position
-        if not canonical or list(document) != _ENTRY_KEYS or document["entry"] != 1:
+        signed = "signatures" in document
+        if not canonical or list(document) != (_SIGNED_ENTRY_KEYS if signed else _ENTRY_KEYS) or document["entry"] != 1:
             result.fault(position, "entry-malformed", "the bytes are not the canonical JSON of a version 1 entry")
         statement = document["statement"]
         event_type, source = statement["type"], statement["source"]
+        if not isinstance(document["evidence"], list):
+            raise TypeError("the evidence of an entry is an array")
         if not (isinstance(event_type, str) and isinstance(source, str) and isinstance(statement["id"], str)):
             raise TypeError("type, source and id of a statement are strings")
         if document["position"] != position:
@@ -236,15 +261,48 @@ class _Walk:
             recorded_at_us=self.recorded_at,
             area=event_type.partition(".")[0],
             source=source,
+            signed=signed,
         )
         if fault is not None:
             result.fault(position, fault, f"recorded_by is {orjson.dumps(document['recorded_by']).decode()}")
         if self.authority.distrusted(credential := document["recorded_by"]["credential"], position):
             result.affected.append(
-                Fault(position, "credential-distrusted", f"recorded by {credential}, which was revoked")
+                Affected(position, "credential-distrusted", f"recorded by {credential}, which was revoked")
+            )
+        if signed:
+            self._take_signatures(row, document["signatures"], source)
+        elif self.authority.sources and self._had_to_sign(document, source, position):
+            result.fault(
+                position, "unsigned", f"the source {source} must sign its statements, and this one is not signed"
             )
         self._take_refs(position, event_type, document["refs"])
         self._take_beside(position, document, event_class, statement)
+
+    def _had_to_sign(self, document: dict[str, Any], source: str, position: int) -> bool:
+        # What the ledger or its local operator states is signed by the ledger itself.
+        by_ledger = document["recorded_by"]["credential"].startswith("key:")
+        return self.authority.must_sign(source, position) and not by_ledger
+
+    def _take_signatures(self, row: Row, signatures: Any, source: str) -> None:
+        """Check what a producer signed: by which of its keys, and whether they might sign for the source at this position."""
+        result, position, keyring = self.result, row.position, self.authority.keyring
+        if not isinstance(signatures, list) or not 0 < len(signatures) <= MAX_SIGNATURES:
+            result.fault(position, "entry-malformed", f"expected 1 to {MAX_SIGNATURES} producer signatures")
+            return
+        message = dsse.pae(STATEMENT_PAYLOAD_TYPE, statement_bytes(row.entry)) if self.check_signatures else b""
+        for item in signatures:
+            try:
+                record = keyring.find("producer", item["keyid"])
+                if message:
+                    keyring.verifying_key(record).check(base64.b64decode(item["sig"], validate=True), message)
+            except (VerificationError, ValueError) as error:
+                result.fault(position, "producer-signature-wrong", str(error))
+                continue
+            if (fault := producer_key_fault(record, position, source)) is not None:
+                result.fault(position, fault, f"the producer's key {record.key_id[:16]}… may not sign this statement")
+            if record.distrusted_at(position):
+                detail = f"signed by the producer's key {record.key_id[:16]}…, which was revoked"
+                result.affected.append(Affected(position, "key-revoked", detail, record.revoked_at))
 
     def _check_link(self, row: Row, document: dict[str, Any], event_type: str) -> None:
         result, position = self.result, row.position
@@ -336,6 +394,12 @@ class _Walk:
             return
         if (fault := key.fault_at(row.position)) is not None:
             self.result.fault(row.position, fault, f"key {key.key_id[:16]}… may not sign position {row.position}")
+        elif key.distrusted_at(row.position):
+            detail = f"signed by the entry key {key.key_id[:16]}…, which was revoked"
+            self.result.affected.append(Affected(row.position, "key-revoked", detail, key.revoked_at))
+
+    def heads_of_refs(self) -> dict[str, tuple[int, int]]:
+        return {ref: (ordinal, position) for ref, (_, ordinal, position) in self.refs.items()}
 
     def finish(self) -> RangeResult:
         result, secrets, products = self.result, self.secrets, self.result.products
@@ -356,12 +420,25 @@ def walk(
     authority: Authority,
     secrets: Fingerprints,
     check_signatures: bool = True,
+    checkpoints: Iterable[RawCheckpoint] = (),
+    given: Iterable[Claim] = (),
+    commitments: Collection[int] = (),
+    trusted_witnesses: Collection[bytes] | None = None,
 ) -> RangeResult:
     """Audit the entries from `start` to `start + count − 1`. `start − 1` must be a multiple of the width of a tile.
 
-    `authority` is folded from all authority entries; validity is by position, so it serves every range.
+    `authority` is folded from all authority entries; validity is by position, so it serves every range. `checkpoints` are
+    those kept for sizes in the range, `given` what the auditor brought along, `commitments` the positions as of which heads
+    were committed to.
     """
-    state = _Walk(start, count, authority, secrets)
+    state = _Walk(start, count, authority, secrets, check_signatures)
+    claims = claims_by_size(given, start, count)
+    for raw in checkpoints:
+        for item in read_claim(raw, authority, trusted_witnesses):
+            if isinstance(item, Claim):
+                claims.setdefault(raw.size, []).append(item)
+            else:
+                state.result.fault(raw.size, *item)
     expected = start
     for row in rows:
         if row.position != expected:
@@ -369,9 +446,15 @@ def walk(
                 state.result.fault(expected, "missing", f"positions {expected} to {row.position - 1} are not there")
             state.prev = None if row.position > expected else state.prev
             expected = row.position
-        state.take(row, check_signatures)
+        state.take(row)
         state.result.found += 1
+        if expected in claims and state.frontier.size == expected - start + 1:
+            state.result.heads.append(Head(expected, tuple(state.frontier.nodes), tuple(claims[expected])))
+        if expected in commitments:
+            state.result.refs_at[expected] = state.heads_of_refs()
         expected += 1
+    if commitments:
+        state.result.refs = state.heads_of_refs()
     if expected < start + count:
         state.result.fault(expected, "missing", f"positions {expected} to {start + count - 1} are not there")
     return state.finish()
@@ -384,8 +467,14 @@ class Job:
     authority: Authority
     secrets: Fingerprints
     signatures: bool
+    given: tuple[Claim, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
+    # Public keys of the witnesses that the auditor believes; None believes those that the ledger names.
+    trusted_witnesses: frozenset[bytes] | None = None
 
-    def walk(self, rows: Iterable[Row], start: int, count: int) -> RangeResult:
+    def walk(
+        self, rows: Iterable[Row], start: int, count: int, checkpoints: Iterable[RawCheckpoint] = ()
+    ) -> RangeResult:
         return walk(
             rows,
             start=start,
@@ -393,4 +482,8 @@ class Job:
             authority=self.authority,
             secrets=self.secrets,
             check_signatures=self.signatures,
+            checkpoints=checkpoints,
+            given=self.given,
+            commitments={commitment.as_of for commitment in self.commitments},
+            trusted_witnesses=self.trusted_witnesses,
         )

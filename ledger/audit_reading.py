@@ -10,8 +10,10 @@ from sqlalchemy.engine import Connection
 
 from ledger import tables
 from ledger.audit import Fault, Row
+from ledger.audit_checkpoints import Commitment, read_commitment
 from ledger.conditions import Match
 from ledger.credentials import AUTHORITY_TYPES, Authority
+from ledger.dossier import COMMITTED
 from ledger.errors import LedgerError
 from ledger.reading import blob, read_entries
 from signing.errors import SigningError
@@ -68,6 +70,17 @@ def page(connection: Connection, after: int, up_to: int) -> Iterator[Row]:
     for position, key_number, leaf, signature, entry, type_name in connection.execute(query).all():
         number = key_number if isinstance(key_number, int) else -1
         yield Row(position, number, blob(leaf), blob(signature), blob(entry), type_name)
+
+
+def read_commitments(connection: Connection) -> tuple[Commitment, ...]:
+    """Return every commitment to the heads of refs, as it stands there."""
+    found = []
+    for stored in read_entries(connection, [Match(types=(COMMITTED,))], limit=None):
+        try:
+            found.append(read_commitment(stored.position, stored.statement["data"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # Reported by the walk.
+    return tuple(found)
 
 
 def last_position(connection: Connection) -> int:

@@ -1,13 +1,18 @@
 """What an audit comes to: the ranges joined in order, held against a pin, as a report with a verdict. As pure as the walk."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ledger.audit import MAX_FAULTS, Fault, Products, RangeResult
+from ledger.audit import MAX_FAULTS, Affected, Fault, Job, Products, RangeResult
+from ledger.audit_checkpoints import Commitment, Head, revocations
 from ledger.credentials import Authority
 from ledger.entry import NO_PREVIOUS
-from signing.merkle import TILE_HEIGHT, Frontier, node_hash
+from ledger.heads import heads_root
+from signing.checkpoint import Checkpoint
+from signing.keys import key_id
+from signing.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, node_hash
+from signing.timestamps import Certificates
 
 
 @dataclass
@@ -27,8 +32,22 @@ class Summary:
     type_ids: dict[str, int] = field(default_factory=dict)
     source_ids: dict[str, int] = field(default_factory=dict)
     authority: list[int] = field(default_factory=list)
+    # Of the checkpoints that hold: the last one's size, who signed any, the last cosigned one, and for each revocation
+    # of a key the last cosigned one before it.
+    checkpoint_size: int = 0
+    signed_by: list[str] = field(default_factory=list)
+    cosigned_size: int = 0
+    anchors: dict[int, int] = field(default_factory=dict)
+    # The heads of all refs so far; kept only where the ledger committed to heads, because commitments are made again from them.
+    commitments: tuple[Commitment, ...] = ()
+    refs: dict[str, tuple[int, int]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
-    affected: list[Fault] = field(default_factory=list)
+    affected: list[Affected] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, job: Job) -> "Summary":
+        """Return the summary of a walk that has not begun."""
+        return cls(anchors=dict.fromkeys(revocations(job.authority), 0), commitments=job.commitments)
 
     def add(self, part: RangeResult) -> None:
         """Join the range that follows. Its first entry is held against the last one so far."""
@@ -47,6 +66,12 @@ class Summary:
                 self.faults.append(Fault(part.start, "clock-backwards", "recorded before the entry before it"))
             self.last_leaf, self.last_computed = part.last_leaf, part.last_computed
             self.last_recorded_at = part.last_recorded_at
+        for head in part.heads:
+            self._hold(head)
+        for commitment in self.commitments:
+            if commitment.as_of in part.refs_at:
+                self._check_commitment(commitment, self.refs | part.refs_at[commitment.as_of])
+        self.refs.update(part.refs)
         for node in part.tiles:
             self.nodes[TILE_HEIGHT, self.upper.size] = node
             self.upper.append(
@@ -63,6 +88,48 @@ class Summary:
         self.affected += part.affected[: max(0, MAX_FAULTS - len(self.affected))]
         self.size += part.count
         self.entries += part.found
+
+    def say_anchored(self) -> list[Affected]:
+        """Return the affected entries; of those whose key was revoked it is said whether somebody outside vouched for them before."""
+        return [
+            item
+            if item.revoked_at is None
+            else replace(item, anchored=self.anchors.get(item.revoked_at, 0) >= item.position)
+            for item in self.affected
+        ]
+
+    def _hold(self, head: Head) -> None:
+        """Hold what is claimed of the tree at a size against the tree. `self.size` is where the head's range begins."""
+        if self.upper.size * TILE_WIDTH != self.size:
+            return  # Entries before it are missing, which is reported: no tree can be made of the rest.
+        frontier = Frontier(self.size, self.upper.nodes)
+        frontier.extend(Frontier(head.size - self.size, head.nodes, start=self.size))
+        root = frontier.root()
+        for claim in head.claims:
+            if claim.root != root:
+                detail = f"a checkpoint of size {head.size} has the root {claim.root.hex()}, the entries make it {root.hex()}"
+                self.faults.append(Fault(head.size, claim.kind, detail))
+                continue
+            self.signed_by = sorted({*self.signed_by, *claim.signed_by})
+            self.checkpoint_size = max(self.checkpoint_size, head.size if claim.signed_by else 0)
+            if claim.witnesses:
+                self.anchor(head.size)
+
+    def _check_commitment(self, commitment: Commitment, heads: dict[str, tuple[int, int]]) -> None:
+        root = heads_root(heads).hex()
+        if (commitment.ref_count, commitment.root) != (len(heads), root):
+            detail = (
+                f"the heads as of position {commitment.as_of} were committed to as {commitment.ref_count} refs under "
+                f"{commitment.root[:16]}…, the entries make them {len(heads)} under {root[:16]}…"
+            )
+            self.faults.append(Fault(commitment.position, "heads-commitment-wrong", detail))
+
+    def anchor(self, size: int) -> None:
+        """Take into account that somebody outside vouches for the first `size` entries."""
+        self.cosigned_size = max(self.cosigned_size, size)
+        for revoked_at in self.anchors:
+            if size < revoked_at:
+                self.anchors[revoked_at] = max(self.anchors[revoked_at], size)
 
     def frontier(self) -> bytes:
         """Return the frontier of the whole tree, as the head row keeps it."""
@@ -85,9 +152,13 @@ class Pin:
     origin: str | None = None
     genesis: bytes | None = None
     checkpoint_key: bytes | None = None
+    # Public keys of the witnesses that are believed; None believes those that the ledger itself names.
+    witnesses: frozenset[bytes] | None = None
+    # Root certificates of the timestamp authorities that are believed.
+    authorities: Certificates | None = None
 
 
-def check_pin(pin: Pin | None, authority: Authority, genesis: bytes) -> tuple[bool, list[Fault]]:
+def check_pin(pin: Pin | None, authority: Authority, genesis: bytes, summary: Summary) -> tuple[bool, list[Fault]]:
     """Return whether the ledger is anchored by `pin`, and what in it contradicts the pin."""
     if pin is None:
         return False, []
@@ -104,9 +175,9 @@ def check_pin(pin: Pin | None, authority: Authority, genesis: bytes) -> tuple[bo
         keys = [record.public_key for record in authority.keyring.numbered("checkpoint")]
         if pin.checkpoint_key not in keys:
             faults.append(Fault(1, "not-pinned-key", "the pinned checkpoint key is not one of this ledger's"))
-    # A public checkpoint key can be copied into a forged genesis: only the genesis hash anchors, until
-    # checkpoints are signed by that key.
-    return pin.genesis is not None and not faults, faults
+    # A public key can be copied into a forged genesis: it anchors by what it has signed.
+    signed = pin.checkpoint_key is not None and key_id(pin.checkpoint_key) in summary.signed_by
+    return (pin.genesis is not None or signed) and not faults, faults
 
 
 @dataclass(frozen=True)
@@ -123,12 +194,17 @@ class Report:
     signatures: bool
     faults: tuple[Fault, ...]
     # Entries that are what they were, recorded by a credential that was later found to have leaked before them.
-    affected: tuple[Fault, ...] = ()
+    affected: tuple[Affected, ...] = ()
     notes: tuple[str, ...] = ()
     # Whether all entries were walked, so that the tree and the way from the genesis were checked too.
     whole: bool = True
     # What a pin names beside the genesis: the first checkpoint key, raw.
     checkpoint_key: bytes = b""
+    # How far the ledger's own checkpoints reach, and how far those that somebody outside vouches for.
+    checkpoint_size: int = 0
+    anchored_size: int = 0
+    # Whether the auditor named the witnesses that count.
+    witnesses_pinned: bool = False
 
     @property
     def verdict(self) -> str:
@@ -149,6 +225,9 @@ class Report:
             "genesis": self.genesis.hex(),
             "last_entry_hash": self.last_leaf.hex(),
             "pinned": self.pinned,
+            "checkpoint_size": self.checkpoint_size,
+            "anchored_size": self.anchored_size,
+            "witnesses_pinned": self.witnesses_pinned,
             "signatures_checked": self.signatures,
             "faults": [asdict(fault) for fault in self.faults],
             "affected": [asdict(fault) for fault in self.affected],
@@ -159,3 +238,48 @@ class Report:
 def expected_nodes(summary: Summary) -> Sequence[tuple[int, int, bytes]]:
     """Return the tree nodes that must be stored, in order."""
     return [(height, index, node) for (height, index), node in sorted(summary.nodes.items())]
+
+
+def beyond_the_end(given: Sequence[Checkpoint], summary: Summary) -> list[Fault]:
+    """Return the checkpoints that somebody holds of sizes that this ledger does not reach any more: its tail is gone."""
+    return [
+        Fault(
+            summary.size,
+            "checkpoint-contradicted",
+            f"a checkpoint of size {held.size} was signed, and the ledger ends at {summary.size}",
+        )
+        for held in given
+        if held.size > summary.size
+    ]
+
+
+def make_report(
+    summary: Summary,
+    authority: Authority,
+    *,
+    pin: Pin | None,
+    genesis: bytes,
+    signatures: bool,
+    notes: Sequence[str],
+    whole: bool = True,
+) -> Report:
+    """Return the report of a walk that has ended, held against the pin."""
+    pinned, pin_faults = check_pin(pin, authority, genesis, summary)
+    return Report(
+        origin=authority.origin,
+        size=summary.size,
+        entries=summary.entries,
+        root=summary.root(),
+        genesis=genesis,
+        last_leaf=summary.last_leaf,
+        pinned=pinned,
+        signatures=signatures,
+        faults=tuple(sorted({*summary.faults, *pin_faults})),
+        affected=tuple(sorted(set(summary.say_anchored()), key=lambda item: (item.position, item.kind, item.detail))),
+        notes=tuple(notes),
+        whole=whole,
+        checkpoint_key=next((key.public_key for key in authority.keyring.numbered("checkpoint")), b""),
+        checkpoint_size=summary.checkpoint_size,
+        anchored_size=summary.cosigned_size,
+        witnesses_pinned=pin is not None and pin.witnesses is not None,
+    )

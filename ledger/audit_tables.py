@@ -14,8 +14,10 @@ from sqlalchemy.engine import Connection
 
 from ledger import audit_rows, tables
 from ledger.audit import PRIME, RANGE, Fault, Job, beside
-from ledger.audit_reading import PAGE, fold_authority, last_position, page, stream, typed
+from ledger.audit_checkpoints import revocations
+from ledger.audit_reading import PAGE, fold_authority, last_position, page, read_commitments, stream, typed
 from ledger.audit_report import Summary, expected_nodes
+from ledger.audit_sources import stored_checkpoints
 from ledger.canonical import encode
 from ledger.conditions import Match
 from ledger.database import Database
@@ -23,6 +25,9 @@ from ledger.events import CATALOGUE
 from ledger.reading import blob, read_entries
 from ledger.tables import SECRET
 from signing.merkle import leaf_hash
+
+# Over any position that can be.
+_FAR = 1 << 62
 
 
 def finish(connection: Connection, database: Database, job: Job, summary: Summary) -> list[str]:
@@ -33,11 +38,12 @@ def finish(connection: Connection, database: Database, job: Job, summary: Summar
     # Who may do what may have changed since the walk began: what was appended meanwhile is judged by how it is now.
     authority, _ = fold_authority(connection)
     current = replace(job, authority=authority)
+    summary.anchors = dict.fromkeys(revocations(authority), 0) | summary.anchors
     while summary.size < size:
         start, count = summary.size + 1, min(RANGE, size - summary.size)
         end = start + count - 1
         rows = (row for after in range(start - 1, end, PAGE) for row in page(connection, after, min(after + PAGE, end)))
-        summary.add(current.walk(rows, start, count))
+        summary.add(current.walk(rows, start, count, stored_checkpoints(connection, start, count)))
     if len(heads) == 1:
         _check_head(heads[0], current, summary)
     else:
@@ -50,16 +56,24 @@ def finish(connection: Connection, database: Database, job: Job, summary: Summar
     if current.authority.position != max(summary.authority, default=0):
         detail = "the entries that decide who may do what are not all found by their type"
         summary.faults.append(Fault(current.authority.position, "authority-hidden", detail))
+    outside = [*stored_checkpoints(connection, -_FAR, _FAR + 1), *stored_checkpoints(connection, size + 1, _FAR)]
+    for raw in outside:
+        detail = f"a checkpoint of size {raw.size} is kept, and the ledger ends at {size}"
+        summary.faults.append(Fault(size, "checkpoint-beyond-head", detail))
     _check_names(connection, summary)
     _check_nodes(connection, summary)
     _check_refs(connection, job, summary)
     _check_statements(connection, job, summary)
     if database.is_sqlite:
         _check_storage(connection, summary)
+    later = [c.position for c in read_commitments(connection) if c not in job.commitments]
     gone = _deletions(connection, job)
     _check_texts(connection, job, summary, gone)
     _check_evidence(connection, job, summary, gone)
-    return _missing_guards(connection, database)
+    made_later = [
+        f"the heads committed to at position {p} came while this audit ran: the next one checks them" for p in later
+    ]
+    return [*_missing_guards(connection, database), *made_later]
 
 
 def _check_storage(connection: Connection, summary: Summary) -> None:

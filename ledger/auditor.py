@@ -7,9 +7,10 @@ at the end, together with what was appended meanwhile. One long snapshot would c
 import json
 import os
 import secrets as random_source
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -17,12 +18,18 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ledger import tables
-from ledger.audit import RANGE, Fault, Fingerprints, Job, Products, RangeResult, Row
-from ledger.audit_reading import PAGE, fold_authority, last_position, page, typed
-from ledger.audit_report import Pin, Report, Summary, check_pin
+from ledger.audit import RANGE, Affected, Fault, Fingerprints, Job, Products, RangeResult
+from ledger.audit_checkpoints import of_given
+from ledger.audit_reading import fold_authority, last_position, page, read_commitments, typed
+from ledger.audit_report import Pin, Report, Summary, beyond_the_end, make_report
+from ledger.audit_sources import DatabaseSource, Source
 from ledger.audit_tables import check_receipts, finish
+from ledger.audit_timestamps import read_timestamps
+from ledger.conditions import Match
 from ledger.database import Database
 from ledger.errors import SetupError
+from ledger.reading import blob, read_entries
+from signing.checkpoint import Checkpoint
 from signing.merkle import Frontier, leaf_hash
 
 # Below this many ranges the processes would cost more than they save.
@@ -40,13 +47,15 @@ def audit_database(
     last: int | None = None,
     state: Path | None = None,
     receipts: Sequence[tuple[int, bytes]] = (),
+    given: Sequence[Checkpoint] = (),
     on_progress: Progress = lambda done, size: None,
 ) -> Report:
     """Audit a ledger in its database, all of it or positions `first` to `last`.
 
     A part is checked by itself: chain, signatures, credentials, refs; what needs the whole (tree, caches, completeness
     of tables) is not. `state` names a file in which progress is kept, so that an interrupted audit goes on where it
-    was. `receipts` are pairs (position, entry hash) that somebody was given. Raises SetupError when there is nothing to audit.
+    was. `receipts` are pairs (position, entry hash) that somebody was given, `given` checkpoints that somebody holds. Raises
+    SetupError when there is nothing to audit.
     """
     database.check_schema()
     database.read_any_text()
@@ -56,78 +65,84 @@ def audit_database(
         if top == 0:
             raise SetupError("nothing to check: the database holds no entries, and an empty ledger is not a sound one")
         authority, faults = fold_authority(connection)
+        commitments = read_commitments(connection)
+        stamped = read_timestamps(
+            (
+                (e.position, e.entry)
+                for e in read_entries(connection, [Match(types=("ledger.timestamped",))], limit=None)
+            ),
+            partial(_evidence, connection),
+            pin.authorities if pin else None,
+        )
         genesis = next((leaf_hash(row.entry) for row in page(connection, 0, 1)), b"")
-    pinned, pin_faults = check_pin(pin, authority, genesis)
-    job = Job(authority, Fingerprints.draw(random_source.token_bytes(40)), signatures)
+    source = DatabaseSource(database)
+    job = Job(
+        authority=authority,
+        secrets=Fingerprints.draw(random_source.token_bytes(40)),
+        signatures=signatures,
+        given=(*map(of_given, given), *stamped.claims),
+        commitments=commitments,
+        trusted_witnesses=pin.witnesses if pin else None,
+    )
     notes: list[str] = []
     whole = first == 1 and last is None
     if whole:
-        progress = _Resumable(state, job, genesis) if state else None
+        progress = Resumable(state, job, genesis, "database") if state else None
         job = progress.job if progress else job
-        summary = progress.summary if progress else Summary()
-        _walk_ranges(database, job, summary, size // RANGE, workers, lambda done: on_progress(done, size), progress)
+        summary = progress.summary if progress else Summary.of(job)
+        walk_ranges(source, job, summary, size // RANGE, workers, lambda done: on_progress(done, size), progress)
         with database.read() as connection:
             notes = finish(connection, database, job, summary)
             summary.faults += check_receipts(connection, receipts)
+        summary.faults += beyond_the_end(given, summary)
         on_progress(summary.size, summary.size)
         if progress:
             progress.done()
     else:
-        summary = _audit_part(database, job, first, min(last or size, size), on_progress)
+        summary = _audit_part(source, database, job, first, min(last or size, size), on_progress)
         notes.append("only a part was checked: the tree, the tables beside it and the way from the genesis were not")
-    summary.faults += [*faults, *pin_faults]
-    return Report(
-        origin=authority.origin,
-        size=summary.size,
-        entries=summary.entries,
-        root=summary.root(),
-        genesis=genesis,
-        last_leaf=summary.last_leaf,
-        pinned=pinned,
-        signatures=signatures,
-        faults=tuple(sorted(set(summary.faults))),
-        affected=tuple(sorted(set(summary.affected))),
-        notes=tuple(notes),
-        whole=whole,
-        checkpoint_key=next((key.public_key for key in authority.keyring.numbered("checkpoint")), b""),
-    )
+    summary.faults += [*faults, *stamped.faults]
+    notes += stamped.notes
+    return make_report(summary, authority, pin=pin, genesis=genesis, signatures=signatures, notes=notes, whole=whole)
 
 
-# -- reading entries -------------------------------------------------------------------------------------------------
+def _evidence(connection: sa.Connection, position: int, digest: str) -> bytes | None:
+    v = tables.evidence.c
+    query = sa.select(v.body).where(v.position == position, v.sha256 == bytes.fromhex(digest))
+    body = connection.execute(query).scalar()
+    return blob(body) if body is not None else None
 
 
-def _pages(database: Database, start: int, count: int) -> Iterator[Row]:
-    """Yield rows in pages, each page its own short transaction."""
-    position, end = start - 1, start + count - 1
-    while position < end:
-        with database.engine.connect() as connection:
-            rows = list(page(connection, position, min(position + PAGE, end)))
-        yield from rows
-        position += PAGE
+# -- walking ---------------------------------------------------------------------------------------------------------
+
+_source: Source | None = None
 
 
-_database: Database | None = None
-
-
-def _open_in_worker(url: str) -> None:
-    global _database
-    _database = Database(url)
+def _open_in_worker(source: Source) -> None:
+    global _source
+    _source = source
 
 
 def _walk_in_worker(job: Job, start: int, count: int) -> RangeResult:
-    if _database is None:
-        raise SetupError("the worker has no database: it was not started by an audit")
-    return job.walk(_pages(_database, start, count), start, count)
+    if _source is None:
+        raise SetupError("the worker has nothing to read from: it was not started by an audit")
+    return _walk(_source, job, start, count)
 
 
-def _walk_ranges(
-    database: Database,
+def _walk(source: Source, job: Job, start: int, count: int) -> RangeResult:
+    part = job.walk(source.rows(start, count), start, count, source.checkpoints(start, count))
+    part.faults += source.take_faults()
+    return part
+
+
+def walk_ranges(
+    source: Source,
     job: Job,
     summary: Summary,
     ranges: int,
     workers: int | None,
     on_progress: Callable[[int], None],
-    progress: "_Resumable | None",
+    progress: "Resumable | None" = None,
 ) -> None:
     """Walk the full ranges that `summary` does not cover yet, in parallel, and join them in order."""
     starts = range(summary.size + 1, ranges * RANGE + 1, RANGE)
@@ -141,11 +156,10 @@ def _walk_ranges(
 
     if len(starts) < MIN_PARALLEL or workers == 1:
         for start in starts:
-            join(job.walk(_pages(database, start, RANGE), start, RANGE))
+            join(_walk(source, job, start, RANGE))
         return
-    url = database.url.render_as_string(hide_password=False)
     # Spawned, not forked: the caller may have threads and open connections.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (url,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (source,)) as pool:
         waiting: list[Future[RangeResult]] = []
         for start in starts:
             waiting.append(pool.submit(_walk_in_worker, job, start, RANGE))
@@ -155,7 +169,7 @@ def _walk_ranges(
             join(future.result())
 
 
-def _audit_part(database: Database, job: Job, first: int, last: int, on_progress: Progress) -> Summary:
+def _audit_part(source: Source, database: Database, job: Job, first: int, last: int, on_progress: Progress) -> Summary:
     if not 1 <= first <= last:
         raise SetupError(f"expected a range of positions, found {first} to {last}")
     summary = Summary(size=first - 1)
@@ -166,7 +180,7 @@ def _audit_part(database: Database, job: Job, first: int, last: int, on_progress
         summary.last_leaf, summary.last_computed = before.leaf_hash, leaf_hash(before.entry)
     for begin in range(start, last + 1, RANGE):
         count = min(RANGE, last - begin + 1)
-        part = job.walk(_pages(database, begin, count), begin, count)
+        part = job.walk(source.rows(begin, count), begin, count)
         summary.faults += [fault for fault in part.faults if first <= fault.position <= last]
         summary.affected += [fault for fault in part.affected if first <= fault.position <= last]
         if part.first_prev and part.first_prev not in (summary.last_leaf, summary.last_computed):
@@ -180,14 +194,22 @@ def _audit_part(database: Database, job: Job, first: int, last: int, on_progress
     return summary
 
 
-class _Resumable:
+class Resumable:
     """Keeps the summary of an audit in a file after every range. The secrets are in it too: the file is for the auditor alone."""
 
-    def __init__(self, path: Path, job: Job, genesis: bytes) -> None:
+    def __init__(self, path: Path, job: Job, genesis: bytes, source: str) -> None:
         self._path = path
-        # What an audit is of and how it was made: another one must not go on from it.
-        self._of = {"genesis": genesis.hex(), "signatures": job.signatures, "authority": job.authority.position}
-        self.summary = Summary()
+        # What an audit is of, what it is held against and how it was made: another one must not go on from it.
+        self._of = {
+            "source": source,
+            "genesis": genesis.hex(),
+            "signatures": job.signatures,
+            "authority": job.authority.position,
+            "commitments": len(job.commitments),
+            "given": [[claim.size, claim.root.hex(), claim.kind, claim.witnesses] for claim in job.given],
+            "witnesses": sorted(key.hex() for key in job.trusted_witnesses or ()),
+        }
+        self.summary = Summary.of(job)
         self.job = job
         if path.exists():
             try:
@@ -213,8 +235,14 @@ class _Resumable:
             type_ids=kept["type_ids"],
             source_ids=kept["source_ids"],
             authority=kept["authority"],
+            checkpoint_size=kept["checkpoint_size"],
+            signed_by=kept["signed_by"],
+            cosigned_size=kept["cosigned_size"],
+            commitments=self.job.commitments,
+            refs={ref: (count, last) for ref, (count, last) in kept["refs"].items()},
+            anchors={int(revoked_at): size for revoked_at, size in kept["anchors"].items()},
             faults=[Fault(**fault) for fault in kept["faults"]],
-            affected=[Fault(**fault) for fault in kept["affected"]],
+            affected=[Affected(**fault) for fault in kept["affected"]],
         )
 
     def save(self) -> None:
@@ -234,6 +262,11 @@ class _Resumable:
             "type_ids": summary.type_ids,
             "source_ids": summary.source_ids,
             "authority": summary.authority,
+            "checkpoint_size": summary.checkpoint_size,
+            "signed_by": summary.signed_by,
+            "cosigned_size": summary.cosigned_size,
+            "anchors": summary.anchors,
+            "refs": summary.refs,
             "faults": [asdict(fault) for fault in summary.faults],
             "affected": [asdict(fault) for fault in summary.affected],
         }

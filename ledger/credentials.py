@@ -14,9 +14,12 @@ from ledger.clock import from_text
 from ledger.entry import recorded_by_json
 from ledger.errors import ForbiddenError, UnauthenticatedError
 from ledger.events import OPERATOR_AREAS, RESERVED_AREAS
-from ledger.statement import Statement
-from signing.keyring import Keyring
+from ledger.statement import STATEMENT_PAYLOAD_TYPE, Statement
+from signing import dsse
+from signing.errors import VerificationError
+from signing.keyring import KeyRecord, Keyring
 from signing.keys import key_id
+from signing.notes import NoteKey
 
 Trust = Literal["signed", "hmac", "token", "asserted"]
 LEDGER_PRINCIPAL: Final = "service:ledger"
@@ -31,6 +34,7 @@ AUTHORITY_TYPES: Final = frozenset(
         "ledger.credential_revoked",
         "ledger.source_enrolled",
         "ledger.source_retired",
+        "ledger.restored",
     }
 )
 _FOREVER: Final = 2**62
@@ -113,6 +117,13 @@ def source_matches(pattern: str, source: str) -> bool:
     return source.startswith(pattern[:-1]) if pattern.endswith("*") else source == pattern
 
 
+def producer_key_fault(record: KeyRecord, position: int, source: str) -> str | None:
+    """Say why a producer's key may not sign a statement of `source` at `position`, or None."""
+    if (fault := record.fault_at(position)) is not None:
+        return fault
+    return None if any(source_matches(pattern, source) for pattern in record.sources) else "key-outside-sources"
+
+
 def token_sha256(token: str) -> str:
     """Return what is kept of a bearer token. A token has 256 random bits: a slow hash would protect nothing."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -125,6 +136,8 @@ class Authority:
         self.position = 0
         self.origin = ""
         self.secret_sha256 = ""
+        # Positions of `ledger.restored`: each begins a new incarnation, whose checkpoints have a name of their own.
+        self.restorations: tuple[int, ...] = ()
         self.keyring = Keyring()
         self.credentials: dict[str, Credential] = {}
         # Every enrolment that ever was, in order: old entries stand on retired ones.
@@ -146,11 +159,17 @@ class Authority:
                     self.keyring.enrol(public_key=public_key, role=role, name=self.origin, valid_from=position)
             case "ledger.key_enrolled":
                 public_key = bytes.fromhex(data["public_key"])
-                self.keyring.enrol(public_key=public_key, role=data["role"], name=data["name"], valid_from=position + 1)
+                self.keyring.enrol(
+                    public_key=public_key,
+                    role=data["role"],
+                    name=data["name"],
+                    valid_from=position + 1,
+                    sources=tuple(data.get("sources", ())),
+                )
             case "ledger.key_retired":
                 self.keyring.retire(data["role"], data["key_id"], last_position=position)
             case "ledger.key_revoked":
-                self.keyring.revoke(data["role"], data["key_id"], from_position=data["from_position"])
+                self.keyring.revoke(data["role"], data["key_id"], from_position=data["from_position"], at=position)
             case "ledger.credential_issued":
                 expires_at = data.get("expires_at")
                 credential = Credential(
@@ -190,6 +209,35 @@ class Authority:
                     else known
                     for known in self.sources
                 )
+
+            case "ledger.restored":
+                self.restorations = (*self.restorations, position)
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    @property
+    def checkpoint_origins(self) -> list[str]:
+        """The names under which checkpoints were signed, one for each incarnation, in order.
+
+        A log never signs two inconsistent checkpoints; a ledger restored from a backup is therefore another log.
+        """
+        return [self.origin, *(f"{self.origin}#{number}" for number in range(2, len(self.restorations) + 2))]
+
+    @property
+    def checkpoint_origin(self) -> str:
+        """The name under which checkpoints are signed now."""
+        return self.checkpoint_origins[-1]
+
+    def origin_at(self, size: int) -> str:
+        """Return the name under which a checkpoint of a size is signed."""
+        return self.checkpoint_origins[sum(position <= size for position in self.restorations)]
+
+    def checkpoint_keys(self, size: int | None = None) -> list[NoteKey]:
+        """Return the keys that may sign a checkpoint of a size, or all that ever might: every key, under every name."""
+        if size is not None:
+            return [NoteKey(self.origin_at(size), k.public_key) for k in self.keyring.valid_at("checkpoint", size)]
+        records = self.keyring.numbered("checkpoint")
+        return [NoteKey(origin, record.public_key) for origin in self.checkpoint_origins for record in records]
 
     # -- questions of the doors ----------------------------------------------------------------------------------
 
@@ -248,11 +296,37 @@ class Authority:
                 raise ForbiddenError(fault)
         elif caller.trust == "hmac":
             self.door(caller.door, statement.source)
+        if statement.signatures:
+            for signature in statement.signatures:
+                self._producer_key(signature.keyid, statement.source)
+            return
         for enrolled in self.sources:
             if enrolled.must_sign and enrolled.retired_at is None and source_matches(enrolled.source, statement.source):
                 raise ForbiddenError(
                     f"the source {statement.source} must sign its statements; this one came without a signature"
                 )
+
+    def check_signatures(self, statement: Statement) -> None:
+        """Raise ForbiddenError unless every signature over a statement is by a producer's key that may sign for its source now."""
+        message = dsse.pae(STATEMENT_PAYLOAD_TYPE, statement.body)
+        for signature in statement.signatures:
+            record = self._producer_key(signature.keyid, statement.source)
+            try:
+                self.keyring.verifying_key(record).check(signature.sig, message)
+            except VerificationError as error:
+                raise ForbiddenError(f"the statement is not signed by {record.name}: {error}") from error
+
+    def _producer_key(self, identifier: str, source: str) -> KeyRecord:
+        try:
+            record = self.keyring.find("producer", identifier)
+        except VerificationError as error:
+            raise ForbiddenError(f"{error}; an operator enrols it: change-ledger keys enrol producer …") from error
+        # Everything that is folded has happened: the next position is over all of it.
+        if (fault := producer_key_fault(record, self.position + 1, source)) is not None:
+            raise ForbiddenError(
+                f"the key {identifier[:16]}… of {record.name} may not sign for {source} any more or at all: {fault}"
+            )
+        return record
 
     def ledger_caller(self, entry_key: bytes) -> Caller:
         """Return the ledger itself, as the holder of an entry key: who records its own areas."""
@@ -261,7 +335,15 @@ class Authority:
     # -- questions of the audit ----------------------------------------------------------------------------------
 
     def recorded_by_fault(
-        self, recorded_by: Mapping[str, str], *, key: str, position: int, recorded_at_us: int, area: str, source: str
+        self,
+        recorded_by: Mapping[str, str],
+        *,
+        key: str,
+        position: int,
+        recorded_at_us: int,
+        area: str,
+        source: str,
+        signed: bool,
     ) -> str | None:
         """Say what is wrong with an entry's `recorded_by`, judged by what was in force before it, or None."""
         credential, principal, trust = recorded_by["credential"], recorded_by["principal"], recorded_by["trust"]
@@ -276,7 +358,7 @@ class Authority:
         known = self.credentials.get(credential)
         if known is None:
             return "credential-unknown"
-        if known.principal != principal or trust != "token":
+        if known.principal != principal or trust != ("signed" if signed else "token"):
             return "recorded-by-forged"
         if (fault := known.fault_at(position, recorded_at_us)) is not None:
             return fault
@@ -295,6 +377,15 @@ class Authority:
                     continue
                 return None
         return fault
+
+    def must_sign(self, source: str, position: int) -> bool:
+        """Say whether a statement of `source` at `position` had to be signed."""
+        return any(
+            enrolled.must_sign
+            and enrolled.enrolled_at < position <= (enrolled.retired_at or position)
+            and source_matches(enrolled.source, source)
+            for enrolled in self.sources
+        )
 
     def distrusted(self, credential: str, position: int) -> bool:
         """Say whether a revocation that reaches back covers what `credential` recorded at `position`."""

@@ -3,6 +3,8 @@
 Hot statements are Core expressions compiled once per dialect (`Hot`) and executed by the driver with positional rows.
 """
 
+import contextlib
+import fcntl
 import json
 import sqlite3
 import threading
@@ -11,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, Protocol
 
 import sqlalchemy as sa
 from alembic import command
@@ -27,10 +29,54 @@ BUSY_TIMEOUT_MS: Final = 30_000
 NOTIFY_CHANNEL: Final = "change_ledger"
 # Any number will do, as long as nobody else on the server locks it.
 LOCK_ID: Final = 7_264_001
+LOCKS: Final = {"signer": LOCK_ID + 1}
 # Alembic keeps the migration that is running in a module.
 _migrating: Final = threading.Lock()
 # Entries are about a kilobyte; on pages of 4 KiB a tenth of the file would be left-over space.
 SQLITE_PAGE_SIZE: Final = 8192
+
+
+class Lock(Protocol):
+    """A lock that one process has among all that use a database. It goes with the process, however that ends."""
+
+    def is_held(self) -> bool: ...
+
+    def release(self) -> None: ...
+
+
+class _FileLock:
+    """On SQLite: a lock on a file beside the database. All who use the database are on this machine."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def is_held(self) -> bool:
+        return not self._file.closed
+
+    def release(self) -> None:
+        self._file.close()
+
+
+class _AdvisoryLock:
+    """On PostgreSQL: an advisory lock, held by a connection of its own. The server takes it back when the connection is gone."""
+
+    def __init__(self, connection: Connection, number: int) -> None:
+        self._connection = connection
+        self._number = number
+
+    def is_held(self) -> bool:
+        try:
+            self._connection.exec_driver_sql("SELECT 1")
+        except sa.exc.SQLAlchemyError:
+            return False  # Lost with its connection; asked again, SQLAlchemy says so in an error of its own.
+        return True
+
+    def release(self) -> None:
+        # Unlocked before it is closed: the server takes its time to notice that a client has gone.
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
+            self._connection.exec_driver_sql(f"SELECT pg_advisory_unlock({self._number})")
+        self._connection.invalidate()
+        self._connection.close()
 
 
 @dataclass(frozen=True)
@@ -115,6 +161,15 @@ class Database:
                 connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield connection
 
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A short transaction that changes rows: all of them, or none."""
+        with self.engine.begin() as connection:
+            if self.is_sqlite:
+                # The driver was told to begin none by itself.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
     def begin(self, connection: Connection) -> None:
         """Begin the transaction of an append. On SQLite this takes the write lock; on PostgreSQL the head row does."""
         connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
@@ -130,6 +185,24 @@ class Database:
                 sql["postgresql"], tuple(list(column) for column in zip(*values, strict=True))
             )
         return connection.exec_driver_sql(sql["postgresql"], (list(values),))
+
+    def try_lock(self, name: str) -> Lock | None:
+        """Take a lock that one process has at a time, or return None while another has it."""
+        if self.path is not None:
+            # Beside the file itself: two names of one database are one lock.
+            path = self.path.resolve()
+            file = path.with_name(f"{path.name}-{name}.lock").open("ab")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                return None
+            return _FileLock(file)
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCKS[name]})").scalar():
+            return _AdvisoryLock(connection, LOCKS[name])
+        connection.close()
+        return None
 
     # -- schema --------------------------------------------------------------------------------------------------
 

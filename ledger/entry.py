@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from ledger.statement import Evidence
+from signing import dsse
 from signing.merkle import HASH_SIZE
 
 ENTRY_PAYLOAD_TYPE: Final = "application/vnd.change-ledger.entry.v1+json"
@@ -48,6 +49,13 @@ class Receipt(NamedTuple):
 
 def recorded_by_json(*, credential: str, principal: str, trust: str) -> bytes:
     return orjson.dumps({"credential": credential, "principal": principal, "trust": trust})
+
+
+def signatures_json(signatures: tuple[dsse.Signature, ...]) -> bytes:
+    """Return a producer's signatures as an entry carries them; nothing when it did not sign."""
+    if not signatures:
+        return b""
+    return orjson.dumps([{"keyid": s.keyid, "sig": base64.b64encode(s.sig).decode()} for s in signatures])
 
 
 def evidence_json(evidence: tuple[Evidence, ...]) -> bytes:

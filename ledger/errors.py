@@ -17,6 +17,14 @@ class StatementTooLargeError(StatementError):
     """More bytes than a statement, text or body may have."""
 
 
+class NotCanonicalError(StatementError):
+    """What was signed is not in canonical JSON; `canonical` is what it would have to be."""
+
+    def __init__(self, message: str, *, canonical: str) -> None:
+        super().__init__(message)
+        self.canonical = canonical
+
+
 class UnknownTypeError(StatementError, KeyError):
     """The event type is not in the catalogue."""
 
@@ -59,6 +67,10 @@ class LedgerStoppedError(LedgerError):
 
 class LostHistoryError(LedgerStoppedError):
     """What this process had acknowledged is not in the database any more."""
+
+
+class SignerStoppedError(LedgerStoppedError):
+    """The signer of checkpoints does not sign: its memory is missing, behind or another ledger's, or another process signs."""
 
 
 class ClockError(LedgerStoppedError):

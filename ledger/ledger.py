@@ -8,18 +8,20 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledger import tables
-from ledger.clock import Clock, to_text
+from ledger.checkpoints import StoredCheckpoint
+from ledger.clock import Clock, from_text, to_text
 from ledger.conditions import Condition, Match
 from ledger.credentials import AUTHORITY_TYPES, LEDGER_PRINCIPAL, Authority, Caller, token_sha256
 from ledger.database import Database
+from ledger.dossier import COMMITTED, make_dossier
 from ledger.entry import ENTRY_PAYLOAD_TYPE, FORMAT_VERSION, Receipt
 from ledger.errors import (
     ConditionFailedError,
@@ -29,16 +31,31 @@ from ledger.errors import (
     SetupError,
     StatementError,
 )
-from ledger.reading import StoredEntry, Watcher, read_entries, read_entry, read_evidence, read_size, read_texts
+from ledger.heads import Heads
+from ledger.reading import (
+    StoredEntry,
+    Watcher,
+    read_entries,
+    read_entry,
+    read_evidence,
+    read_heads,
+    read_last,
+    read_size,
+    read_texts,
+)
 from ledger.recorder import Outcome, Recorder, Refused, Submission
 from ledger.statement import Admission, Evidence, Statement
 from signing import dsse
-from signing.errors import SigningError
+from signing.checkpoint import Checkpoint
+from signing.errors import SigningError, VerificationError
+from signing.keyring import Role
 from signing.keys import Signer, VerifyingKey
 from signing.merkle import leaf_hash
+from signing.notes import NoteKey
 
 TOKEN_PREFIX: Final = "clt_"
 LOCAL_OPERATOR: Final = "service:local-operator"
+KEY_CHANGES: Final = ("ledger.key_enrolled", "ledger.key_retired", "ledger.key_revoked")
 ALREADY: Final = "this database holds a ledger already: a ledger is opened once"
 
 
@@ -62,6 +79,8 @@ class Ledger:
         self._random = random
         self._signer = signer
         self._lock = threading.Lock()
+        self._making_heads = threading.Lock()
+        self._heads: Heads | None = None
         with database.engine.connect() as connection:
             catch_up(connection, self.authority)
             pepper = connection.execute(
@@ -96,7 +115,7 @@ class Ledger:
         with database.engine.connect() as connection:
             if read_size(connection):
                 raise SetupError(ALREADY)
-        with contextlib.suppress(sa.exc.IntegrityError), database.engine.begin() as connection:
+        with contextlib.suppress(sa.exc.IntegrityError), database.write() as connection:
             # Of several that open at once, the first brings the secret.
             connection.execute(sa.insert(tables.secrets).values(name=tables.SECRET, value=random(32)))
         ledger = cls(database, entry_key, origin=origin, clock=clock or Clock(), random=random)
@@ -195,10 +214,17 @@ class Ledger:
             evidence=evidence,
         )
 
-    def state(self, event_type: str, data: dict[str, Any], *, condition: Condition | None = None) -> Receipt:
+    def state(
+        self,
+        event_type: str,
+        data: dict[str, Any],
+        *,
+        condition: Condition | None = None,
+        evidence: tuple[Evidence, ...] = (),
+    ) -> Receipt:
         """Append one statement in the ledger's own name and return its receipt."""
-        caller = self.own_caller()
-        outcome: Outcome = self.append(Submission((self.ledger_statement(event_type, data),), caller, condition))
+        statement = self.ledger_statement(event_type, data, evidence=evidence)
+        outcome: Outcome = self.append(Submission((statement,), self.own_caller(), condition))
         if isinstance(outcome, Refused):
             raise outcome.error
         return outcome.receipts[0]
@@ -331,32 +357,116 @@ class Ledger:
             raise NotFoundError(f"no source {source} is enrolled at the door {door}")
         return self._act("ledger.source_retired", {"source": source, "door": door}, actor, by)
 
-    def enrol_key(self, public_key: bytes, *, role: str, name: str, actor: str, by: str | None = None) -> Receipt:
-        """Add a public key, valid from the next position on."""
-        return self._act("ledger.key_enrolled", {"role": role, "name": name, "public_key": public_key.hex()}, actor, by)
+    def enrol_key(
+        self,
+        public_key: bytes,
+        *,
+        role: str,
+        name: str,
+        actor: str,
+        sources: Sequence[str] = (),
+        by: str | None = None,
+    ) -> Receipt:
+        """Add a public key, valid from the next position on. Raises StatementError for a key that could never be used."""
+        NoteKey(name, public_key)
+        VerifyingKey(public_key)
+        if role == "checkpoint":
+            name = self.origin
+        if (role == "producer") != bool(sources):
+            raise StatementError(
+                "a producer's key names the sources that it may sign for, such as https://ci.example.com/*; others name none",
+                "/sources",
+            )
+        known = self.current_authority().keyring.numbered(cast(Role, role))
+        if any(record.public_key == public_key for record in known):
+            raise StatementError(f"this key is enrolled as {role} already: a key is enrolled once", "/public_key")
+        data = {"role": role, "name": name, "public_key": public_key.hex()}
+        return self._act("ledger.key_enrolled", data | ({"sources": sorted(sources)} if sources else {}), actor, by)
 
     def retire_key(self, identifier: str, *, role: str, actor: str, by: str | None = None) -> Receipt:
         """End a key's service with this position. Raises KeyNotValidError for the last entry key."""
-        self._refuse_last_key(identifier, role)
-        return self._act("ledger.key_retired", {"role": role, "key_id": identifier}, actor, by)
+        return self._end_key("ledger.key_retired", {"role": role, "key_id": identifier}, actor, by)
 
     def revoke_key(
         self, identifier: str, *, role: str, from_position: int, reason: str, actor: str, by: str | None = None
     ) -> Receipt:
         """Distrust a key from a position on, in the past or the next. Raises KeyNotValidError for the last entry key."""
-        self._refuse_last_key(identifier, role)
-        if from_position > self.size() + 1:
-            raise StatementError(f"expected a position up to {self.size() + 1}, found {from_position}: not the future")
         data = {"role": role, "key_id": identifier, "from_position": from_position, "reason": reason}
-        return self._act("ledger.key_revoked", data, actor, by)
+        return self._end_key("ledger.key_revoked", data, actor, by)
+
+    def _end_key(self, event_type: str, data: dict[str, Any], actor: str, by: str | None) -> Receipt:
+        while True:
+            position = self.current_authority().position
+            self._refuse_last_key(data["key_id"], data["role"])
+            if (since := data.get("from_position", 0)) > self.size() + 1:
+                raise StatementError(f"expected a position up to {self.size() + 1}, found {since}: not the future")
+            # Of two keys that are ended at once, each is the other's successor: the second is judged again.
+            nothing_since = Condition(after=position, none_of=(Match(types=KEY_CHANGES),))
+            try:
+                return self._act(event_type, data, actor, by, nothing_since)
+            except ConditionFailedError:
+                continue
 
     def _refuse_last_key(self, identifier: str, role: Any) -> None:
         keyring = self.current_authority().keyring
-        keyring.find(role, identifier)
+        try:
+            keyring.find(role, identifier)
+        except VerificationError as error:
+            raise NotFoundError(str(error)) from error
         if role == "entry" and {k.key_id for k in keyring.valid_at("entry", self.size() + 1)} == {identifier}:
             raise KeyNotValidError(
                 "this is the only valid entry key: enrol its successor first, or nothing could be appended any more"
             )
+
+    def record_restoration(self, lost: Checkpoint, *, actor: str, reason: str, by: str | None = None) -> Receipt:
+        """Record that an old backup was put back, and which checkpoint had been signed over what is lost: a new incarnation."""
+        data = {
+            "last_kept": self.size(),
+            "lost_size": lost.size,
+            "lost_root": lost.root.hex(),
+            "reason": reason,
+        }
+        return self._act("ledger.restored", data, actor, by)
+
+    def commit_heads(self, *, actor: str | None = None) -> Receipt:
+        """Commit to the last position of every ref as of now. Computed outside the lock: appends go on meanwhile."""
+        with self.database.read() as connection:
+            size = read_size(connection)
+            heads = Heads(size, read_heads(connection, size))
+        data = {"as_of": size, "ref_count": len(heads), "root": heads.root.hex()}
+        receipt = self.state("ledger.heads_committed", data | ({"actor": actor} if actor else {}))
+        self._heads = heads
+        return receipt
+
+    def commit_heads_if_due(self, every_s: int) -> Receipt | None:
+        """Commit unless the last commitment is younger than `every_s` seconds, or nothing that matters came after it."""
+        with self.database.read() as connection:
+            last = read_last(connection, COMMITTED) or read_entry(connection, 1)
+            size = read_size(connection)
+        age_us = self.clock.now_us() - from_text(last.document["recorded_at"])
+        return self.commit_heads() if size > last.position and age_us >= every_s * 1_000_000 else None
+
+    def dossier(self, ref: str, published: StoredCheckpoint) -> dict[str, Any]:
+        """Return every entry about a ref under a checkpoint, with the proof that up to the last commitment none is left out.
+
+        Raises NotFoundError while the checkpoint covers no commitment.
+        """
+        with self.database.read() as connection:
+            commitment = read_last(connection, COMMITTED, up_to=published.size)
+            if commitment is None:
+                raise NotFoundError(
+                    f"no commitment to the heads of all refs is under the checkpoint of size {published.size} yet: "
+                    "change-ledger heads or POST /v1/ledger/heads makes one, and so does a schedule"
+                )
+            return make_dossier(connection, ref, published, commitment, self._heads_of(connection, commitment))
+
+    def _heads_of(self, connection: Connection, commitment: StoredEntry) -> Heads:
+        """Return the heads that a commitment is about: made once, and kept until the next."""
+        as_of = commitment.statement["data"]["as_of"]
+        with self._making_heads:
+            if self._heads is None or self._heads.as_of != as_of:
+                self._heads = Heads(as_of, read_heads(connection, as_of))
+            return self._heads
 
     def correct_clock(self, *, actor: str, reason: str, by: str | None = None) -> Receipt:
         """Set the ledger's clock to this machine's wall clock, backwards if need be."""
@@ -389,7 +499,7 @@ class Ledger:
         receipt = self._act(
             "ledger.texts_erased", {"position": position, "erased": erased, "reason": reason}, actor, by
         )
-        with self.database.engine.begin() as connection:
+        with self.database.write() as connection:
             connection.execute(sa.delete(tables.texts).where(tables.texts.c.position == position))
             # The digest of what was submitted would let a guess be confirmed: it goes with the texts.
             connection.execute(sa.delete(tables.submitted).where(tables.submitted.c.position == position))
@@ -404,13 +514,16 @@ class Ledger:
         data = {"position": position, "sha256": sha256.hex(), "reason": reason}
         receipt = self._act("ledger.evidence_removed", data, actor, by)
         v = tables.evidence.c
-        with self.database.engine.begin() as connection:
+        with self.database.write() as connection:
             connection.execute(sa.delete(tables.evidence).where(v.position == position, v.sha256 == sha256))
         return receipt
 
-    def _act(self, event_type: str, data: dict[str, Any], actor: str, by: str | None) -> Receipt:
+    def _act(
+        self, event_type: str, data: dict[str, Any], actor: str, by: str | None, condition: Condition | None = None
+    ) -> Receipt:
         """State what an operator did: in whose name, and by which credential it was asked for."""
-        return self.state(event_type, {"actor": actor, **({"requested_by": by} if by else {}), **data})
+        said = {"actor": actor, **({"requested_by": by} if by else {}), **data}
+        return self.state(event_type, said, condition=condition)
 
 
 def catch_up(connection: Connection, authority: Authority) -> None:

@@ -108,6 +108,33 @@ def read_entries(
         yield _stored(row)
 
 
+def read_last(connection: Connection, event_type: str, *, up_to: int | None = None) -> StoredEntry | None:
+    """Return the last entry of a type, at `up_to` or before, or None."""
+    e = tables.entries.c
+    types = sa.select(tables.event_types.c.id).where(tables.event_types.c.name == event_type).scalar_subquery()
+    query = sa.select(*_COLUMNS).where(e.type_id == types).order_by(e.position.desc()).limit(1)
+    row = connection.execute(query if up_to is None else query.where(e.position <= up_to)).one_or_none()
+    return _stored(row) if row is not None else None
+
+
+def read_heads(connection: Connection, as_of: int) -> Iterator[tuple[str, int, int]]:
+    """Yield (ref, count, last position) of every ref as of a position, sorted by ref."""
+    r, er = tables.refs.c, tables.entry_refs.c
+    later = sa.select(sa.func.count()).where(er.ref_id == r.id, er.position > as_of).scalar_subquery()
+    before = sa.select(sa.func.max(er.position)).where(er.ref_id == r.id, er.position <= as_of).scalar_subquery()
+    query = (
+        sa.select(
+            r.ref,
+            sa.case((r.last_position <= as_of, r.count), else_=r.count - later),
+            sa.case((r.last_position <= as_of, r.last_position), else_=before),
+        )
+        # A ref's id says where it was first used.
+        .where(r.id < (as_of + 1) * tables.MAX_REFS_PER_ENTRY)
+        .order_by(r.ref)
+    )
+    yield from connection.execution_options(yield_per=5000).execute(query)
+
+
 def read_texts(connection: Connection, position: int) -> list[dict[str, str]]:
     """Return the texts of an entry that were not erased: field, text, and the salt that proves it is the one committed to."""
     t = tables.texts.c

@@ -24,7 +24,15 @@ from ledger.clock import Clock, to_text
 from ledger.conditions import Condition
 from ledger.credentials import AUTHORITY_TYPES, Authority, Caller
 from ledger.database import NOTIFY_CHANNEL, Database
-from ledger.entry import ENTRY_PAYLOAD_TYPE, NO_PREVIOUS, Receipt, evidence_json, make_entry, statement_bytes
+from ledger.entry import (
+    ENTRY_PAYLOAD_TYPE,
+    NO_PREVIOUS,
+    Receipt,
+    evidence_json,
+    make_entry,
+    signatures_json,
+    statement_bytes,
+)
 from ledger.errors import (
     ConditionFailedError,
     ConflictError,
@@ -297,7 +305,7 @@ class Recorder:
             raise LostHistoryError(
                 f"this process acknowledged position {position} as {leaf.hex()[:16]}…, and the database has "
                 f"{'nothing' if found is None else bytes(found).hex()[:16] + '…'} there: its history was lost or replaced. "
-                "Nothing more is appended. Find the lost entries before going on: docs/howto/respond-to-lost-history.md"
+                "Nothing more is appended. Find the lost entries before going on: docs/howto/respond-to-a-broken-chain.md"
             )
 
     def _open_group(self, connection: Connection, head: _Head, submissions: Sequence[Submission]) -> _Group:
@@ -468,6 +476,7 @@ class Recorder:
             recorded_by=caller.json,
             refs=b"{%b}" % ",".join(pointers).encode(),
             statement=statement.body,
+            signatures=signatures_json(statement.signatures),
         )
         leaf = leaf_hash(entry)
         head.frontier.append(leaf, group.keep_node)

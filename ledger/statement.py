@@ -15,16 +15,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from ledger.canonical import MAX_INTEGER, encode, pointer, refuse_faults
-from ledger.errors import StatementError, StatementTooLargeError
+from ledger.canonical import MAX_INTEGER, encode, parse, pointer, refuse_faults
+from ledger.errors import NotCanonicalError, StatementError, StatementTooLargeError
 from ledger.events import CATALOGUE, Event, refs_of
 from ledger.events.base import MAX_REF_BYTES
 from ledger.events.identifiers import MAX_TEXT_BYTES
+from signing.dsse import Signature
 
 MAX_STATEMENT_BYTES: Final = 49_152
 MAX_REFS: Final = 64
 MAX_AHEAD: Final = timedelta(hours=24)
 SALT_BYTES: Final = 32
+# DSSE's type of what a producer signs.
+STATEMENT_PAYLOAD_TYPE: Final = "application/cloudevents+json"
+MAX_SIGNATURES: Final = 4
 # With these, an admitted statement always fits an entry.
 MAX_EVIDENCE: Final = 8
 MAX_MEDIA_TYPE: Final = 100
@@ -72,6 +76,8 @@ class Statement(NamedTuple):
     digest: bytes
     texts: tuple[ErasableText, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    # Of the producer, over `body`; whose keys they are is for `ledger.credentials`.
+    signatures: tuple[Signature, ...] = ()
 
     @property
     def area(self) -> str:
@@ -92,24 +98,72 @@ class Admission:
 
         `event` is what `canonical.parse` returned. A field for erasable text holds the text itself; it is salted here.
         """
-        if not isinstance(event, dict):
-            raise StatementError("expected a CloudEvents object")
         self._check_envelope(event)
         if len(evidence) > MAX_EVIDENCE or any(len(item.media_type) > MAX_MEDIA_TYPE for item in evidence):
             raise StatementError(f"expected at most {MAX_EVIDENCE} pieces of evidence, found {len(evidence)}")
-        event_type, data = event["type"], event["data"]
-        event_class = CATALOGUE[event_type]
+        event_class, data = CATALOGUE[event["type"]], event["data"]
         texts: tuple[ErasableText, ...] = ()
         digest = b""
         if event_class.erasable_fields and isinstance(data, dict):
             salted, texts = self._salt(event_class, data)
             if texts:
-                # A plain digest of guessable text would let anybody confirm the guess for ever; a
-                # keyed one only whoever has the key.
-                digest = hmac.digest(self.pepper, encode(event), "sha256")
-                event, data = {**event, "data": salted}, salted
+                digest = self._digest_of_texts(event)
+                event = {**event, "data": salted}
+        return self._made(event, event_class, texts=texts, digest=digest, evidence=evidence)
+
+    def admit_signed(
+        self, payload: bytes, signatures: tuple[Signature, ...], texts: tuple[ErasableText, ...] = ()
+    ) -> Statement:
+        """Return the statement that a producer signed. `payload` is the canonical JSON of one CloudEvents object.
+
+        It names this ledger in the extension `ledger`, so that it cannot be replayed into another; its erasable texts are
+        salted by the producer and given beside it. Raises StatementError naming the place; the signatures are for
+        `Authority.check_signatures`.
+        """
+        event = parse(payload)
+        self._check_envelope(event)
+        if not 0 < len(signatures) <= MAX_SIGNATURES:
+            raise StatementError(f"expected 1 to {MAX_SIGNATURES} signatures, found {len(signatures)}", "/signatures")
+        if len({signature.keyid for signature in signatures}) < len(signatures):
+            raise StatementError("expected each key to sign once", "/signatures")
+        if "ledger" not in event:
+            raise StatementError(
+                f'expected a signed statement to name this ledger: "ledger": "{self.origin}"', "/ledger"
+            )
+        event_class, data = CATALOGUE[event["type"]], event["data"]
+        given = {text.field: text for text in texts}
+        for name in event_class.erasable_fields:
+            committed = data.get(name) if isinstance(data, dict) else None
+            if committed is None:
+                continue
+            text = given.pop(name, None)
+            if text is None or committed != {"sha256": hashlib.sha256(text.salt + text.text.encode()).hexdigest()}:
+                raise StatementError(
+                    "expected the text and the salt that the commitment was made of, beside the envelope as "
+                    '{"texts": {"<field>": {"salt": "<64 hex>", "text": "…"}}}',
+                    f"/data/{name}",
+                )
+            if len(text.text.encode()) > MAX_TEXT_BYTES:
+                raise StatementTooLargeError(f"expected a text of at most {MAX_TEXT_BYTES} bytes", f"/data/{name}")
+        if given:
+            raise StatementError(f"the statement commits to no text of {', '.join(sorted(given))}", "/texts")
+        digest = self._digest_of_texts({**event, "data": data | {t.field: t.text for t in texts}}) if texts else b""
+        made = self._made(event, event_class, texts=texts, digest=digest, signatures=signatures)
+        if made.body != payload:
+            raise NotCanonicalError(
+                "expected the payload in canonical JSON, as RFC 8785 says", canonical=made.body.decode()
+            )
+        return made
+
+    def _digest_of_texts(self, event: dict[str, Any]) -> bytes:
+        # A plain digest of guessable text would let anybody confirm the guess for ever; a keyed one only whoever has
+        # the key.
+        return hmac.digest(self.pepper, encode(event), "sha256")
+
+    def _made(self, event: dict[str, Any], event_class: type[Event], *, digest: bytes, **more: Any) -> Statement:
+        """Return the statement of an event whose texts are salted: validated, canonical, with its refs."""
         try:
-            CATALOGUE.validate(event_type, data)
+            CATALOGUE.validate(event["type"], event["data"])
         except StatementError:
             refuse_faults(event)
             raise
@@ -118,7 +172,7 @@ class Admission:
             raise StatementTooLargeError(
                 f"expected a statement of at most {MAX_STATEMENT_BYTES} bytes, found {len(body)}"
             )
-        refs = refs_of(event_class, data)
+        refs = refs_of(event_class, event["data"])
         if len(refs) > MAX_REFS:
             raise StatementError(f"expected at most {MAX_REFS} distinct refs, found {len(refs)}", "/data")
         for ref in refs:
@@ -128,15 +182,16 @@ class Admission:
             body=body,
             source=event["source"],
             id=event["id"],
-            type=event_type,
-            data=data,
+            type=event["type"],
+            data=event["data"],
             refs=tuple(refs),
             digest=digest or hashlib.sha256(body).digest(),
-            texts=texts,
-            evidence=evidence,
+            **more,
         )
 
-    def _check_envelope(self, event: dict[str, Any]) -> None:
+    def _check_envelope(self, event: Any) -> None:
+        if not isinstance(event, dict):
+            raise StatementError("expected a CloudEvents object")
         for name in _REQUIRED:
             if name not in event:
                 raise StatementError(f"expected the attribute {name}", f"/{name}")

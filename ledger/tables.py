@@ -9,13 +9,15 @@ ref has `position * 64 + n`, n being its place in that entry.
     statements    (source, id) -> position: one position per pair           append-only
     entry_refs    which entries carry a ref, for reading by ref             append-only
     sources, event_types   names, interned                                  append-only
+    checkpoints   every signed tree head that left the signer               append-only
+    cosignatures  what witnesses signed beneath them                        append-only
     refs          per ref: how often so far, and where last                 cache, moves with the head
     head          size, frontier, clock, who may sign and append next       cache, one row
     texts, submitted, evidence   beside the log; may be deleted, never altered
     secrets       what must not be in the log
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from sqlalchemy import (
@@ -162,7 +164,28 @@ secrets = Table(
     Column("value", LargeBinary, nullable=False),
 )
 
-APPEND_ONLY: Final = ("entries", "nodes", "event_types", "sources", "statements", "entry_refs")
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", _Id, primary_key=True, autoincrement=False),
+    # The signed note, with the log's own signature line.
+    Column("note", Text, nullable=False),
+)
+
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    Column("size", _Id, nullable=False),
+    Column("witness", _Name, nullable=False),
+    Column("line", Text, nullable=False),
+    PrimaryKeyConstraint("size", "witness"),
+    sqlite_with_rowid=False,
+)
+
+APPEND_ONLY: Final = (
+    *("entries", "nodes", "event_types", "sources", "statements", "entry_refs"),
+    *("checkpoints", "cosignatures"),
+)
 # Erasure and retention delete from these; nothing alters a row of them.
 DELETABLE: Final = ("texts", "submitted", "evidence")
 # Caches that move with the head: updated by every append, never deleted from.
@@ -171,28 +194,38 @@ NAMED: Final = ("event_types", "sources")
 _KEYS: Final = {table.name: tuple(table.primary_key.columns.keys()) for table in metadata.sorted_tables}
 
 
-def guards(dialect: str) -> Iterator[str]:
-    """Yield the DDL of the triggers for a dialect ("sqlite" or "postgresql")."""
-    return _sqlite_guards() if dialect == "sqlite" else _postgresql_guards()
+def guards(dialect: str, names: Collection[str] = tuple(_KEYS)) -> Iterator[str]:
+    """Yield the DDL of the triggers of the tables `names` for a dialect ("sqlite" or "postgresql")."""
+    append_only, deletable, moving = (
+        tuple(name for name in of_kind if name in names) for of_kind in (APPEND_ONLY, DELETABLE, MOVING)
+    )
+    make = _sqlite_guards if dialect == "sqlite" else _postgresql_guards
+    return make(append_only, deletable, moving)
 
 
 def _refused(table: str, action: str) -> tuple[str, str]:
     return f"{table}_refuses_{action.lower()}", f"{table} is append-only: {action} is refused"
 
 
-def _sqlite_guards() -> Iterator[str]:
-    for table in (*APPEND_ONLY, *DELETABLE):
+_Names = tuple[str, ...]
+
+
+def _sqlite_guards(append_only: _Names, deletable: _Names, moving: _Names) -> Iterator[str]:
+    for table in (*append_only, *deletable):
         name, message = _refused(table, "UPDATE")
         yield f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, '{message}'); END"
-    for table in (*APPEND_ONLY, *MOVING):
+    for table in (*append_only, *moving):
         name, message = _refused(table, "DELETE")
         yield f"CREATE TRIGGER {name} BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, '{message}'); END"
-    yield (
-        "CREATE TRIGGER entries_follow_the_head BEFORE INSERT ON entries "
-        "WHEN NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM entries) "
-        "BEGIN SELECT RAISE(ABORT, 'entries is append-only: expected the position after the last one'); END"
-    )
-    for table in (*APPEND_ONLY[1:], *DELETABLE, *MOVING):
+    if "entries" in append_only:
+        yield (
+            "CREATE TRIGGER entries_follow_the_head BEFORE INSERT ON entries "
+            "WHEN NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM entries) "
+            "BEGIN SELECT RAISE(ABORT, 'entries is append-only: expected the position after the last one'); END"
+        )
+    for table in (*append_only, *deletable, *moving):
+        if table == "entries":
+            continue
         # INSERT OR REPLACE deletes without a DELETE trigger unless recursive_triggers is on, and that is each
         # connection's own choice.
         same = " AND ".join(f'"{key}" = NEW."{key}"' for key in _KEYS[table])
@@ -204,42 +237,44 @@ def _sqlite_guards() -> Iterator[str]:
             f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
             f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: the row is there already'); END"
         )
+    if "refs" in moving:
+        yield (
+            "CREATE TRIGGER refs_refuses_rename BEFORE UPDATE OF ref, id ON refs "
+            "WHEN NEW.ref IS NOT OLD.ref OR NEW.id IS NOT OLD.id "
+            "BEGIN SELECT RAISE(ABORT, 'refs is append-only: a ref keeps its name and id'); END"
+        )
 
-    yield (
-        "CREATE TRIGGER refs_refuses_rename BEFORE UPDATE OF ref, id ON refs "
-        "WHEN NEW.ref IS NOT OLD.ref OR NEW.id IS NOT OLD.id "
-        "BEGIN SELECT RAISE(ABORT, 'refs is append-only: a ref keeps its name and id'); END"
-    )
 
-
-def _postgresql_guards() -> Iterator[str]:
-    yield (
-        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP; END $$"
-    )
-    yield (
-        # Per statement: the rows of one INSERT must follow the last position without a gap.
-        "CREATE FUNCTION follow_the_head() RETURNS trigger LANGUAGE plpgsql AS $$ "
-        "DECLARE low bigint; high bigint; n bigint; before bigint; BEGIN "
-        "SELECT min(position), max(position), count(*) INTO low, high, n FROM added; "
-        "IF n = 0 THEN RETURN NULL; END IF; "
-        "SELECT coalesce(max(position), 0) INTO before FROM entries WHERE position < low; "
-        "IF high - low + 1 <> n OR low <> before + 1 OR EXISTS (SELECT 1 FROM entries WHERE position > high) THEN "
-        "RAISE EXCEPTION 'entries is append-only: expected the position after the last one'; END IF; RETURN NULL; END $$"
-    )
-    for table in (*APPEND_ONLY, *DELETABLE):
+def _postgresql_guards(append_only: _Names, deletable: _Names, moving: _Names) -> Iterator[str]:
+    if "entries" in append_only:
+        yield (
+            "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP; END $$"
+        )
+        yield (
+            # Per statement: the rows of one INSERT must follow the last position without a gap.
+            "CREATE FUNCTION follow_the_head() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            "DECLARE low bigint; high bigint; n bigint; before bigint; BEGIN "
+            "SELECT min(position), max(position), count(*) INTO low, high, n FROM added; "
+            "IF n = 0 THEN RETURN NULL; END IF; "
+            "SELECT coalesce(max(position), 0) INTO before FROM entries WHERE position < low; "
+            "IF high - low + 1 <> n OR low <> before + 1 OR EXISTS (SELECT 1 FROM entries WHERE position > high) THEN "
+            "RAISE EXCEPTION 'entries is append-only: expected the position after the last one'; END IF; RETURN NULL; END $$"
+        )
+    for table in (*append_only, *deletable):
         name, _ = _refused(table, "UPDATE")
         yield f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change()"
-    for table in (*APPEND_ONLY, *MOVING):
+    for table in (*append_only, *moving):
         name, _ = _refused(table, "DELETE")
         yield f"CREATE TRIGGER {name} BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change()"
-    for table in (*APPEND_ONLY, *DELETABLE, *MOVING):
+    for table in (*append_only, *deletable, *moving):
         name, _ = _refused(table, "TRUNCATE")
         yield f"CREATE TRIGGER {name} BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-    yield (
-        "CREATE TRIGGER entries_follow_the_head AFTER INSERT ON entries REFERENCING NEW TABLE AS added "
-        "FOR EACH STATEMENT EXECUTE FUNCTION follow_the_head()"
-    )
+    if "entries" in append_only:
+        yield (
+            "CREATE TRIGGER entries_follow_the_head AFTER INSERT ON entries REFERENCING NEW TABLE AS added "
+            "FOR EACH STATEMENT EXECUTE FUNCTION follow_the_head()"
+        )
 
 
 def grant_to(connection: Connection, role: str) -> None:

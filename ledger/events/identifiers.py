@@ -108,7 +108,8 @@ Digest = Annotated[
     str, Text("sha256:" + HEX64, 71, "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
 ]
 PublicKeyHex = Annotated[str, Text(HEX64, 64, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")]
-Origin = Annotated[str, Text(r"[!-*,-~]+", 160, "ledger.example.com/prod")]
+# Without + and #: it names keys of notes, and # counts the incarnations of a restored ledger.
+Origin = Annotated[str, Text(r"[!\"$-*,-~]+", 160, "ledger.example.com/prod")]
 
 # Numbers and times.
 Position = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[1042])]

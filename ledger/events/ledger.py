@@ -17,6 +17,7 @@ from ledger.events.identifiers import (
     Position,
     PublicKeyHex,
     Sha256Hex,
+    Source,
     SourcePattern,
     Time,
     many,
@@ -54,6 +55,8 @@ class LedgerKeyEnrolled(OperatorAct):
     role: KeyRole
     name: Origin
     public_key: PublicKeyHex
+    # For which sources a producer's key may sign.
+    sources: tuple[SourcePattern, ...] = many(at_most=16, default=())
 
 
 class LedgerKeyRetired(OperatorAct):
@@ -161,6 +164,28 @@ class LedgerEvidenceRemoved(OperatorAct):
     position: Position
     sha256: Sha256Hex
     reason: Label
+
+
+class LedgerRestored(OperatorAct):
+    """An old backup was put back on purpose: what had come after it is lost, and a new incarnation of the ledger begins."""
+
+    type = "ledger.restored"
+    says = "{actor} restored a backup that ends at position {last_kept}; a checkpoint of size {lost_size} had been signed: {reason}"
+    last_kept: Position
+    lost_size: Position
+    lost_root: Sha256Hex
+    reason: Label
+
+
+class LedgerTimestamped(OperatorAct):
+    """A timestamp authority vouched for a checkpoint: it existed at that time. Checkpoint and token are this entry's evidence."""
+
+    type = "ledger.timestamped"
+    says = "{authority} timestamped the checkpoint of size {size} at {timestamp}"
+    size: Position
+    root: Sha256Hex
+    authority: Source
+    timestamp: Time
 
 
 class LedgerHeadsCommitted(Event):

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from ledgers import ENTRY_KEY, append, cloud_event, create_ledger
+from ledgers import ENTRY_KEY, append, cloud_event, create_ledger, enrol_witness, keep_checkpoint
 
 from ledger import tables
 from ledger.audit_report import Pin
@@ -41,10 +41,12 @@ def columns_of(table: str) -> list[str]:
 
 def fill(ledger: Ledger) -> int:
     """Append until every table has a row, the stored nodes of the tree too. Returns the position that has evidence."""
+    enrol_witness(ledger)
     append(ledger, cloud_event("change.opened"), *[cloud_event() for _ in range(258)])
     statement = ledger.admission.admit(cloud_event(), evidence=(Evidence.of(b"a report", "text/plain"),))
     outcome = ledger.append(Submission((statement,), ledger.local_caller()))
     assert isinstance(outcome, Recorded)
+    keep_checkpoint(ledger, cosigned=True)
     return outcome.receipts[0].position
 
 

@@ -21,7 +21,17 @@ from typing import Any
 import orjson
 import pytest
 import sqlalchemy as sa
-from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event, create_ledger, submission
+from ledgers import (
+    CHECKPOINT_KEY,
+    ENTRY_KEY,
+    ORIGIN,
+    append,
+    cloud_event,
+    create_ledger,
+    enrol_witness,
+    keep_checkpoint,
+    submission,
+)
 
 from ledger import tables
 from ledger.audit_report import Pin, Report
@@ -84,6 +94,11 @@ KINDS = {
     "evidence.position": {"evidence-missing"},
     "evidence.sha256": {"evidence-missing"},
     "evidence.body": {"evidence-altered"},
+    "checkpoints.size": {"checkpoint-wrong", "checkpoint-beyond-head"},
+    "checkpoints.note": {"checkpoint-wrong"},
+    "cosignatures.size": {"checkpoint-wrong", "cosignature-wrong", "checkpoint-beyond-head"},
+    "cosignatures.witness": {"cosignature-wrong"},
+    "cosignatures.line": {"cosignature-wrong"},
     "secrets.name": {"secret-replaced"},
     "secrets.value": {"secret-replaced"},
 }
@@ -109,7 +124,7 @@ class Story:
 
 
 def tell(url: str, *, length: int = 0) -> Story:
-    """Make a ledger with rows in every table: two keys, a token, texts, evidence, an erasure, a removal."""
+    """Make a ledger with rows in every table: two keys, a token, texts, evidence, an erasure, a removal, checkpoints."""
     ledger = create_ledger(url)
     credential, token, receipt = ledger.issue_token(
         actor="service:local-operator",
@@ -142,6 +157,10 @@ def tell(url: str, *, length: int = 0) -> Story:
     append(second, *[cloud_event() for _ in range(5)])
     other = [cloud_event() | {"source": "https://ci.example.com/orders"} for _ in range(5)]
     append(ledger, *other)
+    enrol_witness(ledger)
+    append(ledger, cloud_event())
+    for size in (9, 14, ledger.size()):
+        keep_checkpoint(ledger, size, cosigned=size > 14)
     if length:
         append(second, *[cloud_event() for _ in range(length - ledger.size())])
     size = ledger.size()
@@ -216,11 +235,18 @@ class Victim:
             self.delete(table, row | values)
             self.insert(table, row)
 
+    def forget_checkpoints(self) -> None:
+        """Delete the checkpoints with the cosignatures: what was signed over the tree would give every rewriting away."""
+        for table in UNMISSED:
+            for row in self.rows(table):
+                self.delete(table, row)
+
     def rewrite(self, edit: Callable[[dict[str, Any]], None], *, keys: Sequence[SigningKey] = ()) -> None:
-        """Edit documents, and make leaves, links, nodes and head fit again.
+        """Edit documents, and make leaves, links, nodes and head fit again. Checkpoints are gone afterwards.
 
         Everything is signed anew by `keys`, in the order of key numbers; without any, the old signatures stay.
         """
+        self.forget_checkpoints()
         frontier, last_leaf, nodes = Frontier(), bytes(32), []
         rows = self.rows("entries")
         recorded_at = ""
@@ -410,6 +436,8 @@ def _places(table: str, row: dict[str, Any], size: int) -> set[int]:
             return {size}
         case "secrets":
             return {1}
+        case "checkpoints" | "cosignatures":
+            return {row["size"]}
         case _:
             return {row["position"]}
 
@@ -427,7 +455,7 @@ def _try_every_forgery(victim: Victim, name: str, column: str) -> None:
         for forged in _forgeries(table, column, row, rows):
             places = _places(name, row, victim.size)
             if column == "size":
-                places |= {1, min(forged, victim.size) + 1}
+                places |= {1, min(forged, victim.size) + 1, forged, victim.size}
             what = f"{name}.{column} of {_key(table, row)}: {_short(row[column])} -> {_short(forged)}"
             with victim.changed(name, row, **{column: forged}):
                 try:
@@ -468,7 +496,11 @@ def test_a_changed_node_is_reported_where_its_leaves_begin(long_victim: Victim, 
     _try_every_forgery(long_victim, "nodes", column)
 
 
-@pytest.mark.parametrize("table", [name for name in TABLES if name != "nodes"])
+# Nothing else depends on a checkpoint or a cosignature: who holds one still holds it, and the signer remembers the last.
+UNMISSED = ("checkpoints", "cosignatures")
+
+
+@pytest.mark.parametrize("table", [name for name in TABLES if name not in ("nodes", *UNMISSED)])
 def test_a_deleted_row_is_reported_as_missing(victim: Victim, table: str) -> None:
     kinds = {
         "entries": {"missing"},
@@ -496,7 +528,7 @@ def test_a_deleted_node_is_reported(long_victim: Victim) -> None:
 
 def test_every_row_of_a_table_deleted_is_never_a_pass(victim: Victim) -> None:
     for table in TABLES:
-        if table in ("entries", "nodes"):
+        if table in ("entries", "nodes", *UNMISSED):
             continue
         rows = victim.rows(table)
         for row in rows:
@@ -525,6 +557,8 @@ def test_an_inserted_row_is_reported(victim: Victim, table: str) -> None:
             "body": b"forged",
         },
         "secrets": {"name": "forged", "value": b"forged"},
+        "checkpoints": {"size": 10, "note": victim.rows("checkpoints")[0]["note"]},
+        "cosignatures": {"size": 14, "witness": "forged.example", "line": victim.rows("cosignatures")[0]["line"]},
     }
     victim.insert(table, forged[table])
     report = victim.audit()
@@ -663,7 +697,13 @@ def test_a_ledger_signed_again_under_fresh_keys_is_told_by_the_pin_alone(victim:
     assert [f.kind for f in by_key.faults] == ["not-pinned-key"]
 
 
-def test_a_pin_without_a_genesis_anchors_nothing(victim: Victim) -> None:
+def test_a_pinned_checkpoint_key_anchors_what_it_has_signed(victim: Victim) -> None:
+    pin = Pin(ORIGIN, None, CHECKPOINT_KEY.public_key)
+    assert audit_database(victim.database, pin=pin, workers=1).verdict == "sound"
+
+
+def test_a_pin_without_a_genesis_anchors_nothing_where_its_key_has_signed_nothing(victim: Victim) -> None:
+    victim.forget_checkpoints()
     for pin in (Pin(), Pin(origin=ORIGIN), Pin(ORIGIN, None, CHECKPOINT_KEY.public_key)):
         report = audit_database(victim.database, pin=pin, workers=1)
         assert (report.verdict, report.exit_status) == ("consistent", 3)

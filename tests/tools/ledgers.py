@@ -3,16 +3,23 @@
 import itertools
 from typing import Any
 
+from ledger.checkpoints import store_checkpoint, store_cosignature
 from ledger.credentials import Caller
 from ledger.database import Database
 from ledger.ledger import Ledger
 from ledger.recorder import Outcome, Submission
 from ledger.statement import Statement
+from ledger.tree import tree_of
+from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.keys import SigningKey
+from signing.notes import Note
+from signing.witness import cosign
 
 ORIGIN = "ledger.test/one"
 ENTRY_KEY = SigningKey.from_seed(b"e" * 32)
 CHECKPOINT_KEY = SigningKey.from_seed(b"c" * 32)
+WITNESS, WITNESS_KEY = "witness.test", SigningKey.from_seed(b"w" * 32)
+WITNESSED_AT = 1_795_435_200
 
 
 def create_ledger(url: str, **more: Any) -> Ledger:
@@ -67,3 +74,21 @@ def submission(ledger: Ledger, *events: dict[str, Any], caller: Caller | None = 
 def append(ledger: Ledger, *events: dict[str, Any]) -> list[Outcome]:
     """Append events, each its own submission, in one group; return the outcomes."""
     return ledger.append_group([submission(ledger, event) for event in events])
+
+
+def enrol_witness(ledger: Ledger) -> int:
+    """Make the test's witness known to a ledger; return the position after which its cosignatures count."""
+    return ledger.enrol_key(
+        WITNESS_KEY.public_key, role="witness", name=WITNESS, actor="service:local-operator"
+    ).position
+
+
+def keep_checkpoint(ledger: Ledger, size: int | None = None, *, cosigned: bool = False) -> Note:
+    """Sign the tree of the first `size` entries (all) and keep it, as the signer and a witness do; return the log's note."""
+    size = size or ledger.size()
+    with ledger.database.engine.begin() as connection:
+        note = sign_checkpoint(Checkpoint(ORIGIN, size, tree_of(connection, size).root()), CHECKPOINT_KEY)
+        store_checkpoint(connection, note)
+        if cosigned:
+            store_cosignature(connection, size, cosign(note.text, WITNESS, WITNESS_KEY, WITNESSED_AT))
+    return note

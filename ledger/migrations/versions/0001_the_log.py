@@ -1,7 +1,7 @@
 """The log: its tables, and the triggers that refuse to alter it.
 
 Written out rather than taken from `ledger.tables`: what a released migration did must not change when the tables do.
-Only the triggers come from there: whoever changes them replaces all of them in a migration of their own.
+Only the triggers come from there: whoever changes them replaces them in a migration of their own.
 There is no downgrade: a ledger does not lose columns.
 """
 
@@ -14,6 +14,10 @@ revision = "0001"
 down_revision = None
 
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+TABLES = (
+    *("entries", "nodes", "event_types", "sources", "statements", "entry_refs"),
+    *("texts", "submitted", "evidence", "head", "refs"),
+)
 _Name = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
@@ -104,5 +108,5 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("value", sa.LargeBinary, nullable=False),
     )
-    for statement in guards(op.get_bind().dialect.name):
+    for statement in guards(op.get_bind().dialect.name, TABLES):
         op.execute(statement)

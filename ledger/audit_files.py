@@ -1,0 +1,476 @@
+"""The audit of files: an export, or any log laid out by C2SP tlog-tiles, in a directory or behind a web server.
+
+No server of ours and no database is asked. Rows come from bundles, hash tiles and signature tiles; there are no columns and
+no caches to check, but every byte of every file that is there must be the one that the entries and the checkpoint make it.
+"""
+
+import hashlib
+import re
+import secrets as random_source
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+import orjson
+
+from ledger.audit import RANGE, Fault, Fingerprints, Job, Row, beside
+from ledger.audit_checkpoints import Commitment, RawCheckpoint, of_given, read_commitment
+from ledger.audit_report import Pin, Report, Summary, beyond_the_end, make_report
+from ledger.audit_timestamps import read_timestamps
+from ledger.auditor import Progress, Resumable, walk_ranges
+from ledger.credentials import AUTHORITY_TYPES, Authority
+from ledger.dossier import COMMITTED
+from ledger.errors import LedgerError, SetupError
+from ledger.events import CATALOGUE
+from ledger.export import CHECKPOINT, INDEX, evidence_path, format_texts, texts_path
+from signing import tiles
+from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint
+from signing.errors import SigningError, VerificationError
+from signing.keys import SIGNATURE_SIZE
+from signing.merkle import EMPTY_ROOT, HASH_SIZE, TILE_HEIGHT, TILE_WIDTH, Frontier, leaf_hash
+from signing.notes import Note, NoteKey, parse_note
+from signing.tiles import ENTRIES, SIGNATURES, Tile
+
+# What an entry that decides who may do what holds somewhere; parsing says whether it is one.
+_LEDGER_TYPE: Final = b'"type":"ledger.'
+_SIGNATURE_RECORD: Final = 2 + SIGNATURE_SIZE
+_is_digest: Final = re.compile("[0-9a-f]{64}").fullmatch
+_REMOVED: Final = "ledger.evidence_removed"
+_DELETION_TYPES: Final = ("ledger.texts_erased", _REMOVED)
+
+
+class Files(Protocol):
+    """The files of a log, by their paths. It can be pickled."""
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file. Raises FileNotFoundError when it is not there."""
+
+    def names(self) -> Iterator[str] | None:
+        """Yield the paths of all files, or return None where they cannot be listed."""
+
+
+class Directory:
+    """Files in a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, path: str) -> bytes:
+        return (self.root / path).read_bytes()
+
+    def names(self) -> Iterator[str] | None:
+        return (str(path.relative_to(self.root)) for path in sorted(self.root.rglob("*")) if not path.is_dir())
+
+
+class FilesSource:
+    """Rows and checkpoints from files. What cannot be read is kept as faults, to be asked for after the rows."""
+
+    def __init__(self, files: Files, size: int, checkpoints: dict[int, str]) -> None:
+        self._files = files
+        self._size = size
+        self._checkpoints = checkpoints
+        self.faults: list[Fault] = []
+
+    def _read(self, tile: Tile) -> bytes:
+        return self._files.read(tile.path)
+
+    def tiles_of(self, start: int, count: int) -> Iterator[Tile]:
+        """Yield the hash tiles of level 0 that a range of positions touches, each as wide as the log makes it."""
+        for number in range((start - 1) // TILE_WIDTH, -(-(start + count - 1) // TILE_WIDTH)):
+            yield Tile(0, number, min(TILE_WIDTH, self._size - number * TILE_WIDTH))
+
+    def bundle(self, tile: Tile) -> list[bytes]:
+        """Return the entries below a tile. Raises OSError or VerificationError."""
+        bundle = tiles.beside(tile, ENTRIES)
+        return tiles.parse_bundle(bundle, self._read(bundle))
+
+    def rows(self, start: int, count: int) -> Iterator[Row]:
+        for tile in self.tiles_of(start, count):
+            try:
+                entries = self.bundle(tile)
+                hashes = tiles.split_hashes(tile, self._read(tile))
+                beside = tiles.beside(tile, SIGNATURES)
+                signatures = tiles.parse_signatures(beside, self._read(beside))
+            except (OSError, VerificationError) as error:
+                self.faults.append(Fault(tile.first + 1, "tile-wrong", f"{error}"[:300]))
+                continue
+            for number, (entry, leaf, (key_number, signature)) in enumerate(
+                zip(entries, hashes, signatures, strict=True), tile.first + 1
+            ):
+                yield Row(number, key_number, leaf, signature, entry)
+
+    def checkpoints(self, start: int, count: int) -> list[RawCheckpoint]:
+        return [RawCheckpoint(size, note) for size, note in self._checkpoints.items() if start <= size < start + count]
+
+    def take_faults(self) -> list[Fault]:
+        faults, self.faults = self.faults, []
+        return faults
+
+
+def read_head(files: Files) -> tuple[Note, Checkpoint]:
+    """Return the checkpoint of a log's files. Raises SetupError when there is none: nothing to check is not a pass."""
+    try:
+        note = parse_note(files.read(CHECKPOINT))
+        head = parse_checkpoint(note.text)
+    except FileNotFoundError as error:
+        raise SetupError(
+            "nothing to check: there is no checkpoint, so this is not a log, or not a whole one"
+        ) from error
+    except (OSError, VerificationError) as error:
+        raise SetupError(f"nothing to check: the checkpoint cannot be read: {error}") from error
+    if head.size == 0:
+        raise SetupError("nothing to check: the checkpoint is of an empty log, and an empty log is not a sound one")
+    return note, head
+
+
+def audit_files(
+    files: Files,
+    *,
+    pin: Pin | None = None,
+    signatures: bool = True,
+    workers: int | None = None,
+    given: Sequence[Checkpoint] = (),
+    receipts: Sequence[tuple[int, bytes]] = (),
+    state: Path | None = None,
+    on_progress: Progress = lambda done, size: None,
+) -> Report:
+    """Audit the files of one of our ledgers, all of them. Raises SetupError when there is nothing to check."""
+    note, head = read_head(files)
+    stored, faults = _read_checkpoints(files, note, head)
+    source = FilesSource(files, head.size, stored)
+    read = _fold(source, head.size)
+    authority, genesis = read.authority, read.genesis
+    stamped = read_timestamps(
+        read.timestamps, lambda _, digest: _read_or_none(files, evidence_path(digest)), pin.authorities if pin else None
+    )
+    faults += stamped.faults
+    if not authority.origin:
+        faults.append(Fault(1, "genesis-missing", "position 1 is not a ledger.opened that can be read"))
+    job = Job(
+        authority=authority,
+        secrets=Fingerprints.draw(random_source.token_bytes(40)),
+        signatures=signatures,
+        given=(*map(of_given, given), *stamped.claims),
+        commitments=tuple(read.commitments),
+        trusted_witnesses=pin.witnesses if pin else None,
+    )
+    progress = Resumable(state, job, genesis, f"files under {head.root.hex()}") if state else None
+    job, summary = (progress.job, progress.summary) if progress else (job, Summary.of(job))
+    walk_ranges(source, job, summary, head.size // RANGE, workers, lambda done: on_progress(done, head.size), progress)
+    if rest := head.size - summary.size:
+        start = summary.size + 1
+        summary.add(job.walk(source.rows(start, rest), start, rest, source.checkpoints(start, rest)))
+        summary.faults += source.take_faults()
+    on_progress(summary.size, head.size)
+    if not summary.faults and summary.root() != head.root:
+        faults.append(Fault(head.size, "checkpoint-wrong", f"the entries make the root {summary.root().hex()}"))
+    summary.faults += [*faults, *_check_upper(files, summary), *beyond_the_end(given, summary)]
+    summary.faults += _check_receipts(source, receipts, head.size)
+    known = {CHECKPOINT, INDEX, *(f"checkpoints/{size}" for size in stored)}
+    notes = [*stamped.notes, *_check_beside(files, source, summary, read.deletions, known)]
+    summary.faults += _check_every_file(files, head.size, known)
+    if progress:
+        progress.done()
+    return make_report(summary, authority, pin=pin, genesis=genesis, signatures=signatures, notes=notes)
+
+
+def _read_checkpoints(files: Files, note: Note, head: Checkpoint) -> tuple[dict[int, str], list[Fault]]:
+    """Return the notes by size that the files hold, and what is wrong with their index. An index is not needed."""
+    stored, faults = {}, []
+    try:
+        lines = files.read(INDEX).decode().split("\n")
+        sizes = [int(line) for line in lines[:-1]]
+        if "".join(f"{size}\n" for size in sizes) != "\n".join(lines) or sizes != sorted(set(sizes)):
+            raise ValueError("expected sizes in order, one a line")
+        if not sizes or sizes[0] < 1 or sizes[-1] != head.size:
+            raise ValueError(f"expected it to end with {head.size}, the size of the checkpoint")
+        for size in sizes:
+            stored[size] = files.read(f"checkpoints/{size}").decode(errors="replace")
+    except OSError as error:
+        if stored or not isinstance(error, FileNotFoundError) or INDEX not in str(error.filename or error):
+            faults.append(
+                Fault(head.size, "checkpoint-missing", f"the index names a checkpoint that is not there: {error}")
+            )
+    except (ValueError, UnicodeDecodeError) as error:
+        faults.append(Fault(head.size, "checkpoint-missing", f"the index of checkpoints cannot be read: {error}"))
+    if stored.get(head.size, str(note)) != str(note):
+        faults.append(Fault(head.size, "checkpoint-wrong", f"checkpoints/{head.size} is not the same as checkpoint"))
+    return stored | {head.size: str(note)}, faults
+
+
+@dataclass
+class _Read:
+    """What a first pass over the entries finds of those that say how the others are judged."""
+
+    authority: Authority = field(default_factory=Authority)
+    genesis: bytes = b""
+    deletions: list[tuple[int, str]] = field(default_factory=list)  # (position, digest); of texts, without one
+    commitments: list[Commitment] = field(default_factory=list)
+    timestamps: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+def _fold(source: FilesSource, size: int) -> _Read:
+    """Fold who may do what, and find what was deleted from beside the log. Nothing is believed yet: the walk checks all."""
+    read = _Read()
+    for tile in source.tiles_of(1, size):
+        try:
+            entries = source.bundle(tile)
+        except (OSError, VerificationError):
+            continue  # Reported by the walk.
+        if tile.number == 0:
+            read.genesis = leaf_hash(entries[0])
+        for position, entry in enumerate(entries, tile.first + 1):
+            if _LEDGER_TYPE not in entry:
+                continue
+            try:
+                statement = orjson.loads(entry)["statement"]
+                if statement["type"] in AUTHORITY_TYPES:
+                    read.authority.fold(position, statement["type"], statement["data"])
+                elif statement["type"] in _DELETION_TYPES:
+                    sha256 = statement["data"]["sha256"] if statement["type"] == _REMOVED else ""
+                    read.deletions.append((int(statement["data"]["position"]), str(sha256)))
+                elif statement["type"] == COMMITTED:
+                    read.commitments.append(read_commitment(position, statement["data"]))
+                elif statement["type"] == "ledger.timestamped":
+                    read.timestamps.append((position, entry))
+            except (ValueError, KeyError, TypeError, AttributeError, LedgerError, SigningError):
+                continue  # Reported by the walk, or what stands on it is.
+    return read
+
+
+def _check_upper(files: Files, summary: Summary) -> Iterator[Fault]:
+    """Hold the tiles above the leaves against the nodes that the leaves make."""
+    for tile in tiles.tiles_of(summary.size):
+        if tile.level == 0:
+            continue
+        height = TILE_HEIGHT * int(tile.level)
+        expected = [summary.nodes.get((height, tile.first + i)) for i in range(tile.width)]
+        try:
+            found = tiles.split_hashes(tile, files.read(tile.path))
+        except (OSError, VerificationError) as error:
+            yield Fault((tile.first << height) + 1, "tile-wrong", str(error)[:300])
+            continue
+        for number, (node, made) in enumerate(zip(found, expected, strict=True), tile.first):
+            if node != made:
+                position = min((number << height) + 1, summary.size)
+                yield Fault(position, "node-wrong", f"node {number} at height {height} is not what the leaves make")
+
+
+def _check_receipts(source: FilesSource, receipts: Sequence[tuple[int, bytes]], size: int) -> Iterator[Fault]:
+    for position, entry_hash in receipts:
+        row = next((r for r in source.rows(position, 1) if r.position == position), None) if position <= size else None
+        found = leaf_hash(row.entry).hex() if row else "nothing"
+        if found != entry_hash.hex():
+            yield Fault(position, "receipt-broken", f"the receipt says {entry_hash.hex()}, found {found}")
+
+
+# -- what lies beside the log ----------------------------------------------------------------------------------------
+
+
+def _check_beside(
+    files: Files, source: FilesSource, summary: Summary, deletions: list[tuple[int, str]], known: set[str]
+) -> list[str]:
+    """Check texts and evidence against what the entries commit to. Where none are there at all, say so.
+
+    Adds the paths of what may lie there to `known`.
+    """
+    erased = {position for position, sha256 in deletions if not sha256}
+    removed = set(deletions)
+    texts_missing, texts_wanted = list[Fault](), 0
+    evidence_missing, evidence_wanted = list[Fault](), 0
+    unread = False
+    for tile in source.tiles_of(1, summary.size):
+        known.add(texts_path(tile.number))
+        try:
+            entries = source.bundle(tile)
+        except (OSError, VerificationError):
+            unread = True
+            continue  # Reported by the walk.
+        texts, faults = _texts_of(files, tile)
+        summary.faults += faults
+        for position, entry in enumerate(entries, tile.first + 1):
+            found_beside = _beside(entry)
+            unread = unread or found_beside is None
+            for kind, value, committed in found_beside or ():
+                if kind == "evidence" and not _is_digest(str(value)):
+                    # A digest becomes a path: nothing else may.
+                    detail = f"{str(value)[:64]!a} is not the digest of a piece of evidence"
+                    summary.faults.append(Fault(position, "entry-malformed", detail))
+                elif kind == "text" and position not in erased:
+                    texts_wanted += 1
+                    found = texts.pop((position, value), None)
+                    if found is None:
+                        detail = f"the text of {value} is gone, and no entry says it was erased"
+                        texts_missing.append(Fault(position, "text-missing", detail))
+                    elif found != committed:
+                        detail = f"the text of {value} is not the one that the entry commits to"
+                        summary.faults.append(Fault(position, "text-altered", detail))
+                elif kind == "evidence" and (position, value) not in removed:
+                    evidence_wanted += 1
+                    known.add(evidence_path(value))
+                    body = _read_or_none(files, evidence_path(value))
+                    if body is None:
+                        detail = f"the evidence {value[:16]}… is gone, and no entry says it was removed"
+                        evidence_missing.append(Fault(position, "evidence-missing", detail))
+                    elif hashlib.sha256(body).hexdigest() != value:
+                        detail = f"the bytes kept as {value[:16]}… hash to something else"
+                        summary.faults.append(Fault(position, "evidence-altered", detail))
+        for position, name in texts:
+            if position in erased:
+                detail = f"the text of {name} is still there, after its erasure was recorded"
+                summary.faults.append(Fault(position, "text-not-erased", detail))
+            else:
+                detail = f"no entry at this position commits to a text of {name}"
+                summary.faults.append(Fault(position, "text-altered", detail))
+    if unread:  # Whose evidence lies there cannot be told.
+        known.update(name for name in files.names() or () if name.startswith("evidence/"))
+    notes = []
+    for what, missing, wanted in (
+        ("texts", texts_missing, texts_wanted),
+        ("evidence", evidence_missing, evidence_wanted),
+    ):
+        if missing and len(missing) == wanted:
+            notes.append(f"{what}: left out of these files, and not checked")
+        else:
+            summary.faults += missing
+    return notes
+
+
+def _beside(entry: bytes) -> list[tuple[str, str, str]] | None:
+    """Return (kind, field or digest, commitment) of what an entry says lies beside it; None when it cannot be read."""
+    try:
+        document = orjson.loads(entry)
+        data, event_class = document["statement"]["data"], CATALOGUE.get(document["statement"]["type"])
+        return [
+            (kind, value, data[value]["sha256"] if kind == "text" else value)
+            for kind, value in beside(document, event_class)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, LedgerError):
+        return None
+
+
+def _texts_of(files: Files, tile: Tile) -> tuple[dict[tuple[int, str], str], list[Fault]]:
+    """Return the commitments that the texts of a tile make, by (position, field)."""
+    data = _read_or_none(files, texts_path(tile.number))
+    if data is None:
+        return {}, []
+    try:
+        rows = [
+            (r["position"], r["field"], bytes.fromhex(r["salt"]), r["text"])
+            for r in map(orjson.loads, data.splitlines())
+        ]
+        if not rows or format_texts(rows) != data:
+            raise ValueError("it is not written as an export writes it")
+        positions = [p for p, _, _, _ in rows]
+        if positions != sorted(positions) or len({(p, field) for p, field, _, _ in rows}) < len(rows):
+            raise ValueError("expected every text once, in the order of positions")
+        return {(p, field): hashlib.sha256(salt + text.encode()).hexdigest() for p, field, salt, text in rows}, []
+    except (ValueError, KeyError, TypeError, AttributeError, LedgerError) as error:
+        detail = f"{texts_path(tile.number)} cannot be read: {error}"[:300]
+        return {}, [Fault(tile.first + 1, "text-altered", detail)]
+
+
+def _read_or_none(files: Files, path: str) -> bytes | None:
+    try:
+        return files.read(path)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+
+
+def _check_every_file(files: Files, size: int, known: set[str]) -> Iterator[Fault]:
+    """Where files can be listed: older partial tiles must be the beginnings of what they grew to, and nothing else may lie there."""
+    names = files.names()
+    if names is None:
+        return
+    current = {tile.path for tile in tiles.tiles_of(size)}
+    for name in names:
+        if name in known:
+            continue
+        try:
+            tile = tiles.parse_path(name)
+        except VerificationError:
+            yield Fault(size, "file-unknown", f"{name.encode(errors='replace').decode()} is no file of an export")
+            continue
+        level = tile.level if isinstance(tile.level, int) else 0
+        count = size >> (TILE_HEIGHT * level)
+        whole = replace(tile, width=min(TILE_WIDTH, count - tile.first))
+        if tile == whole and (replace(tile, level=level)).path in current:
+            continue
+        data = _read_or_none(files, whole.path) if 0 < whole.width >= tile.width else None
+        if data is None or files.read(name) != _beginning(tile, data):
+            yield Fault(min(tile.first + 1, size), "tile-wrong", f"{name} is not the beginning of {whole.path}")
+
+
+def _beginning(tile: Tile, data: bytes) -> bytes:
+    """Return what a narrower tile holds of the bytes of a wider one."""
+    if tile.level != ENTRIES:
+        return data[: tile.width * (HASH_SIZE if isinstance(tile.level, int) else _SIGNATURE_RECORD)]
+    end = 0
+    for _ in range(tile.width):
+        end += 2 + int.from_bytes(data[end : end + 2])
+    return data[:end]
+
+
+# -- logs of others --------------------------------------------------------------------------------------------------
+
+
+def audit_opaque(
+    files: Files, keys: Sequence[NoteKey], on_progress: Callable[[int, int], None] = lambda done, size: None
+) -> Report:
+    """Audit any C2SP log whose leaves are the hashes of its entries: checkpoint, tree and every entry's hash.
+
+    What the entries mean is not looked at. Without keys the checkpoint's signature is not checked, and the verdict says so.
+    """
+    note, head = read_head(files)
+    faults: list[Fault] = []
+    pinned = False
+    if keys:
+        try:
+            check_checkpoint(note, keys)
+            pinned = True
+        except VerificationError as error:
+            faults.append(Fault(head.size, "checkpoint-wrong", str(error)))
+    source = FilesSource(files, head.size, {})
+    frontier, nodes, last, genesis = Frontier(), dict[tuple[int, int], bytes](), b"", b""
+
+    def keep(height: int, index: int, node: bytes) -> None:
+        if height % TILE_HEIGHT == 0:  # What the tiles above hold; the nodes between would be as many as the entries.
+            nodes[height, index] = node
+
+    for tile in source.tiles_of(1, head.size):
+        try:
+            entries = source.bundle(tile)
+            hashes = tiles.split_hashes(tile, files.read(tile.path))
+        except (OSError, VerificationError) as error:
+            faults.append(Fault(tile.first + 1, "tile-wrong", str(error)[:300]))
+            continue
+        for position, (entry, stored) in enumerate(zip(entries, hashes, strict=True), tile.first + 1):
+            last = leaf_hash(entry)
+            genesis = genesis or last
+            if last != stored:
+                faults.append(
+                    Fault(position, "entry-altered", f"the entry hashes to {last.hex()}, the tile has {stored.hex()}")
+                )
+            frontier.append(last, keep)
+        on_progress(tile.first + tile.width, head.size)
+    summary = Summary(size=head.size, nodes=nodes)
+    faults += _check_upper(files, summary)
+    root = frontier.root() if frontier.size == head.size else EMPTY_ROOT
+    if root != head.root:
+        faults.append(
+            Fault(head.size, "checkpoint-wrong", f"it has the root {head.root.hex()}, the entries make {root.hex()}")
+        )
+    return Report(
+        origin=head.origin,
+        size=head.size,
+        entries=frontier.size,
+        root=root,
+        genesis=genesis,
+        last_leaf=last,
+        pinned=pinned,
+        signatures=True,
+        faults=tuple(sorted(set(faults))),
+        notes=("entries are opaque: only their hashes, the tree and the checkpoint were checked",),
+        checkpoint_size=head.size if pinned else 0,
+    )
