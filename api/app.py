@@ -4,33 +4,80 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api import auth, problems
-from api.routes import catalogue, entries, events, health, intake, integrity
+from api.publishing import Publisher
+from api.routes import catalogue, credentials, dossiers, entries, events, health, intake, integrity, proofs, tiles
 from api.settings import Settings
+from api.witnessing import WitnessAddress
 from ledger.database import Database
-from ledger.errors import SetupError
+from ledger.errors import LostHistoryError, SetupError, SignerStoppedError
 from ledger.ledger import Ledger
+from ledger.signer import CheckpointSigner, Memory, check
 from ledger.writer import Writer
 from signing import keys
+from signing.errors import KeyFormatError
+from signing.notes import format_verifier_key
 
 TIME_PASSED_AFTER_S = 3600
+# How often it is asked whether something is due.
+SCHEDULE_S = 60
 log = logging.getLogger("change_ledger")
 
 DESCRIPTION = """An event-sourced audit and change ledger. Pipelines post statements as CloudEvents; each becomes a
 hash-chained, signed entry; auditors verify all of them."""
 
 
-def open_ledger(settings: Settings) -> Ledger:
-    """Open the ledger that the settings name, with the entry key they name."""
+def open_ledger(settings: Settings, *, lost_history: bool = False) -> Ledger:
+    """Open the ledger that the settings name, with the entry key they name.
+
+    Raises LostHistoryError when the signer of this host remembers what the database has not, unless `lost_history` is
+    expected: then an operator is mending it.
+    """
     database = Database(settings.database)
     # Before the key: who has no ledger yet is to be told so, and not of a missing file.
     database.check_schema()
-    return Ledger.open(database, keys.load(settings.entry_key_path))
+    ledger = Ledger.open(database, keys.load_signer(settings.entry_key_at))
+    if not lost_history and settings.signer_memory_path.exists():
+        try:
+            # What stops the signer alone is for it to say; appends go on.
+            with suppress(SignerStoppedError):
+                check(Memory(settings.signer_memory_path), ledger.database, ledger.current_authority())
+        except LostHistoryError:
+            ledger.close()
+            raise
+    return ledger
+
+
+def open_signer(settings: Settings, ledger: Ledger) -> CheckpointSigner | None:
+    """Return the signer of checkpoints, or None where this host has no checkpoint key."""
+    try:
+        key = keys.load_signer(settings.checkpoint_key_at)
+    except KeyFormatError:
+        if settings.checkpoint_key or Path(settings.checkpoint_key_at).exists():
+            raise
+        return None
+    return CheckpointSigner(ledger.database, key, Memory(settings.signer_memory_path), ledger.current_authority)
+
+
+def open_witnesses(settings: Settings, ledger: Ledger) -> list[WitnessAddress]:
+    """Return the configured witnesses. Raises SetupError for one that the ledger does not know: audits could not check its lines."""
+    addresses = [WitnessAddress.parse(line) for line in settings.witnesses]
+    enrolled = {key.public_key for key in ledger.current_authority().keyring.valid_at("witness", ledger.size() + 1)}
+    for address in addresses:
+        if address.key.public_key not in enrolled:
+            vkey = format_verifier_key(address.key)
+            raise SetupError(
+                f"the witness {address.key.name} is not enrolled; run: change-ledger keys enrol witness {vkey}"
+            )
+    if settings.witness_policy.startswith("require:") and int(settings.witness_policy[8:]) > len(addresses):
+        raise SetupError(f"witness_policy is {settings.witness_policy}, and {len(addresses)} witnesses are configured")
+    return addresses
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -42,12 +89,18 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.ledger = ledger
         app.state.writer = Writer(ledger.append_group, max_waiting=settings.max_waiting)
         app.state.verifying = asyncio.Lock()
-        hourly = asyncio.create_task(_mark_time(app))
+        signer = open_signer(settings, ledger)
+        app.state.publisher = Publisher(
+            ledger, signer, open_witnesses(settings, ledger), policy=settings.witness_policy
+        )
+        hourly = asyncio.create_task(_keep_schedule(app))
         try:
             yield
         finally:
             hourly.cancel()
             await asyncio.to_thread(app.state.writer.close)
+            # After the last append: its checkpoint covers everything that was acknowledged.
+            await asyncio.to_thread(app.state.publisher.close)
             ledger.close()
 
     app = FastAPI(
@@ -64,10 +117,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.streams = set()
     app.state.environment = {**os.environ, "CHANGE_LEDGER_KNOWN_LEDGERS": str(settings.known_ledgers_path)}
     problems.install(app)
-    for module in (health, events, entries, intake, catalogue, integrity):
+    for module in (health, events, entries, intake, catalogue, integrity, credentials, proofs, dossiers, tiles):
         for route in module.router.routes:
             if isinstance(route, APIRoute) and any(
-                (method, route.path) not in auth.ROUTES for method in route.methods or ()
+                (method, route.path_format) not in auth.ROUTES for method in route.methods or ()
             ):
                 raise SetupError(
                     f"the route {route.methods} {route.path} is not in the table of roles (api.auth.ROUTES)"
@@ -83,14 +136,17 @@ def end_streams(app: FastAPI) -> None:
         stream.set()
 
 
-async def _mark_time(app: FastAPI) -> None:
-    """Append `ledger.time_passed` when nothing else was appended for an hour, so that what falls due has an entry to stand on."""
+async def _keep_schedule(app: FastAPI) -> None:
+    """State what is due by time alone: `ledger.time_passed` after an hour without entries, and the heads of all refs once a day."""
     ledger: Ledger = app.state.ledger
+    every_s: int = app.state.settings.commit_heads_every_s
     while True:
-        await asyncio.sleep(TIME_PASSED_AFTER_S / 60)
         try:
             await asyncio.to_thread(ledger.mark_time, TIME_PASSED_AFTER_S)
+            if every_s:
+                await asyncio.to_thread(ledger.commit_heads_if_due, every_s)
         except Exception:
             # The edge of this task: an hour's mark that fails must not end the next one. The appends
             # themselves report what is wrong.
-            log.exception("could not mark the passing of time")
+            log.exception("could not state what is due by time")
+        await asyncio.sleep(SCHEDULE_S)

@@ -27,6 +27,19 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/v1/ledger"): PUBLIC,
     ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/checkpoint"): PUBLIC,
+    ("GET", "/tile/{level}/{path}"): PUBLIC,
+    # Unless the ledger has public entries.
+    ("GET", "/tile/entries/{path}"): (AUDITOR, OPERATOR),
+    ("GET", "/tile/signatures/{path}"): (AUDITOR, OPERATOR),
+    ("GET", "/v1/ledger/checkpoints"): PUBLIC,
+    ("GET", "/v1/ledger/consistency"): PUBLIC,
+    ("GET", "/v1/ledger/keys"): PUBLIC,
+    ("POST", "/v1/ledger/keys"): (OPERATOR,),
+    ("DELETE", "/v1/ledger/keys/{role}/{key_id}"): (OPERATOR,),
+    ("GET", "/v1/events/{position}/proof"): ANYBODY_KNOWN,
+    ("GET", "/v1/dossiers/{ref}"): READERS,
+    ("POST", "/v1/ledger/heads"): (OPERATOR,),
     ("GET", "/v1/catalogue"): ANYBODY_KNOWN,
     ("GET", "/v1/catalogue/{type}"): ANYBODY_KNOWN,
     ("POST", "/v1/events"): (REPORTER, OPERATOR),
@@ -62,7 +75,7 @@ def caller_of(request: Request) -> Caller:
     if scheme.lower() != "bearer" or not token:
         raise UnauthenticatedError("expected the header Authorization: Bearer <token>")
     credential = ledger.authority.authenticate(token.strip(), ledger.clock.now_us())
-    route = request.scope["route"].path
+    route = request.scope["route"].path_format
     allowed = ROUTES[request.method, route]
     if not credential.roles.intersection(allowed):
         raise ForbiddenError(

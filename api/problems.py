@@ -65,9 +65,8 @@ def of_error(error: BaseException) -> dict[str, Any]:
                 if not isinstance(error, sqlalchemy.exc.DBAPIError)
                 else "try again; the server's log says more"
             )
-            return problem(
-                status, title, detail, place=getattr(error, "place", ""), position=getattr(error, "position", None)
-            )
+            more = {name: getattr(error, name, None) for name in ("place", "position", "canonical")}
+            return problem(status, title, detail, **more)
     raise error
 
 

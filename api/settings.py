@@ -18,8 +18,28 @@ class Settings(BaseSettings):
 
     directory: Path = Field(Path("var"), description="Where the embedded database and the private keys lie.")
     database_url: str = Field("", description="SQLAlchemy URL of the database; empty for SQLite in `directory`.")
-    entry_key: Path | None = Field(
-        None, description="PEM file of the entry key; by default `directory`/keys/entry.pem."
+    entry_key: str = Field(
+        "", description="The entry key: a PEM file, or `env:NAME`; by default `directory`/keys/entry.pem."
+    )
+    checkpoint_key: str = Field(
+        "",
+        description="The checkpoint key: a PEM file, or `env:NAME`; by default `directory`/keys/checkpoint.pem. "
+        "A process that has none signs no checkpoints.",
+    )
+    signer_memory: Path | None = Field(
+        None,
+        description="The file in which the signer of checkpoints remembers the last one; by default `directory`/signer/checkpoint. "
+        "Not in the database, and not in its backups.",
+    )
+    witnesses: list[str] = Field([], description="Witnesses to cosign checkpoints, each `<verifier key> <URL>`.")
+    witness_policy: str = Field(
+        "observe",
+        pattern="^(off|observe|require:[1-9][0-9]?)$",
+        description="`off`, `observe`, or `require:K`: publish a checkpoint only when K witnesses cosigned it.",
+    )
+    public_entries: bool = Field(False, description="Serve entries and signatures to everybody, not to auditors alone.")
+    commit_heads_every_s: int = Field(
+        86_400, ge=0, description="How often the heads of all refs are committed, in seconds; 0 for never."
     )
     known_ledgers: Path = Field(
         Path("~/.config/change-ledger/known-ledgers"),
@@ -57,12 +77,16 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.directory / 'ledger.db'}"
 
     @property
-    def entry_key_path(self) -> Path:
-        return self.entry_key or self.directory / "keys" / "entry.pem"
+    def entry_key_at(self) -> str:
+        return self.entry_key or str(self.directory / "keys" / "entry.pem")
 
     @property
-    def checkpoint_key_path(self) -> Path:
-        return self.directory / "keys" / "checkpoint.pem"
+    def checkpoint_key_at(self) -> str:
+        return self.checkpoint_key or str(self.directory / "keys" / "checkpoint.pem")
+
+    @property
+    def signer_memory_path(self) -> Path:
+        return self.signer_memory or self.directory / "signer" / "checkpoint"
 
     @property
     def known_ledgers_path(self) -> Path:

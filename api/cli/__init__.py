@@ -11,36 +11,58 @@ import httpx
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from api.cli import administration, reading, verifying, writing
+from api.cli import (
+    administration,
+    auditing,
+    checkpoints,
+    dossiers,
+    keys,
+    reading,
+    timestamping,
+    verifying,
+    witnessing,
+    writing,
+)
 from api.cli.common import app, errors_console
 from ledger.errors import LedgerError
 from signing.errors import SigningError
 
-__all__ = ["administration", "app", "main", "reading", "verifying", "writing"]
+__all__ = [
+    "administration",
+    "app",
+    "auditing",
+    "checkpoints",
+    "dossiers",
+    "keys",
+    "main",
+    "reading",
+    "timestamping",
+    "verifying",
+    "witnessing",
+    "writing",
+]
 
 
 def main() -> None:
     """Run the command; say in one line what is wrong, and exit with 2 when it could not be done."""
     try:
         app()
-    except (LedgerError, SigningError, OSError) as error:
-        errors_console.print(f"change-ledger: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+    except (LedgerError, SigningError, OSError, sqlite3.Error, tomllib.TOMLDecodeError) as error:
+        _end(f"{error}")
+    except httpx.HTTPStatusError as error:
+        _end(f"the server: {error.request.url} answered {error.response.status_code}")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        errors_console.print(f"change-ledger: the server: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _end(f"the server: {error}")
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        errors_console.print(
-            f"change-ledger: setting {where}: {first['msg']}", markup=False, highlight=False, soft_wrap=True
-        )
-        sys.exit(2)
-    except (sqlite3.Error, tomllib.TOMLDecodeError) as error:
-        errors_console.print(f"change-ledger: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _end(f"setting {where}: {first['msg']}")
     except DBAPIError as error:
-        errors_console.print(
-            f"change-ledger: the database: {error.orig}", markup=False, highlight=False, soft_wrap=True
-        )
-        sys.exit(2)
+        _end(f"the database: {error.orig}")
+
+
+def _end(message: str) -> None:
+    # Drivers and libraries explain themselves over several lines.
+    line = " ".join(part.strip() for part in message.splitlines())
+    errors_console.print(f"change-ledger: {line}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)

@@ -1,4 +1,4 @@
-"""`init`, `serve`, `token`, `source`, `keys`, `clock`, `erase`, `backup`, `migrate`: what operators do."""
+"""`init`, `serve`, `token`, `source`, `clock`, `erase`, `backup`, `migrate`: what operators do."""
 
 import json
 import re
@@ -11,19 +11,19 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from api.app import create_app, end_streams, open_ledger
+from api.app import create_app, end_streams, open_ledger, open_signer, open_witnesses
 from api.cli import pins
 from api.cli.common import app, console, errors_console, table_of, where
 from ledger import tables
-from ledger.audit_reading import fold_authority
 from ledger.database import Database
 from ledger.errors import SetupError
-from ledger.ledger import LOCAL_OPERATOR, Ledger
-from ledger.reading import read_entry
+from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
+from ledger.reading import read_entry, read_size
+from ledger.signer import Memory
 from signing import keys as signing_keys
-from signing.keys import SigningKey
+from signing.keys import Signer, SigningKey
 from signing.merkle import leaf_hash
-from signing.notes import format_verifier_key
+from signing.notes import NoteKey, format_verifier_key
 
 token_app = typer.Typer(no_args_is_help=True, help="Bearer tokens: create, list, revoke.")
 source_app = typer.Typer(
@@ -51,8 +51,13 @@ def init(
     check_origin(origin)
     database = Database(settings.database)
     database.migrate()
-    entry_key = _load_or_make(settings.entry_key_path)
-    checkpoint_key = _load_or_make(settings.checkpoint_key_path)
+    with database.read() as connection:
+        if read_size(connection):
+            raise SetupError(ALREADY)
+    entry_key = _load_or_make(settings.entry_key_at)
+    checkpoint_key = _load_or_make(settings.checkpoint_key_at)
+    # Before the ledger: without a memory nobody may sign for a ledger that is not empty.
+    Memory(settings.signer_memory_path).begin(origin, checkpoint_key)
     ledger = Ledger.create(database, origin=origin, entry_key=entry_key, checkpoint_key=checkpoint_key.public_key)
     with database.engine.begin() as connection:
         genesis = leaf_hash(read_entry(connection, 1).entry)
@@ -63,7 +68,7 @@ def init(
     console.print(f"opened   {origin}", markup=False, highlight=False)
     console.print(f"genesis  {genesis.hex()}", highlight=False)
     console.print(
-        f"vkey     {format_verifier_key(origin, checkpoint_key.public_key)}",
+        f"vkey     {format_verifier_key(NoteKey(origin, checkpoint_key.public_key))}",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -77,17 +82,17 @@ def init(
 
 def check_origin(origin: str) -> None:
     """Raise SetupError unless a ledger may be called so: it stands in every entry, and names the checkpoint key."""
-    if not re.fullmatch(r"[!-*,-~]{1,160}", origin):
+    if not re.fullmatch(r"[!\"$-*,-~]{1,160}", origin):
         raise SetupError(
-            f"--origin is 1 to 160 printable ASCII characters without blanks and +, found {origin!r}"[:200]
+            f"--origin is 1 to 160 printable ASCII characters without blanks, + and #, found {origin!r}"[:200]
         )
 
 
-def _load_or_make(path: Path) -> SigningKey:
-    if path.exists():
-        return signing_keys.load(path)
+def _load_or_make(reference: str) -> Signer:
+    if reference.startswith(("env:", "file:")) or Path(reference).exists():
+        return signing_keys.load_signer(reference)
     key = SigningKey.generate()
-    signing_keys.save(key, path)
+    signing_keys.save(key, Path(reference))
     return key
 
 
@@ -100,8 +105,11 @@ def serve(
     """Serve the API until stopped. What was acknowledged is durable; what is queued at the end is appended first."""
     settings = where(context).settings
     settings = settings.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
-    # Opened once before: what is wrong with keys or database is said in one line, not as a traceback of the server.
-    open_ledger(settings).close()
+    # Opened once before: what is wrong with keys, witnesses or database is said in one line, not as a traceback of the server.
+    ledger = open_ledger(settings)
+    open_signer(settings, ledger)
+    open_witnesses(settings, ledger)
+    ledger.close()
     served = create_app(settings)
     config = uvicorn.Config(
         served, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=10
@@ -140,27 +148,6 @@ def backup(context: typer.Context, target: Annotated[Path, typer.Argument(help="
     database.check_schema()
     database.backup(target)
     console.print(f"wrote {target}", markup=False)
-
-
-@app.command()
-def keys(context: typer.Context) -> None:
-    """List the ledger's keys, by number, with the positions for which they are valid."""
-    database = Database(where(context).settings.database)
-    database.check_schema()
-    with database.read() as connection:
-        authority, _ = fold_authority(connection)
-    table = table_of("role", "number", "key id", "valid from", "until", "revoked from")
-    for role in ("entry", "checkpoint", "producer", "witness"):
-        for number, key in enumerate(authority.keyring.numbered(role)):
-            table.add_row(
-                role,
-                str(number),
-                key.key_id,
-                str(key.valid_from),
-                str(key.valid_until or ""),
-                str(key.revoked_from or ""),
-            )
-    console.print(table)
 
 
 @app.command()

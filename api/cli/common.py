@@ -46,7 +46,13 @@ class Where:
             return LocalDoor(self.settings)
         if not self.token:
             raise SetupError("--server needs a token: --token or CHANGE_LEDGER_TOKEN")
-        return RemoteDoor(self.server, self.token)
+        return self.remote_door()
+
+    def remote_door(self) -> RemoteDoor:
+        """Return the server as a door; what it asks a token for, it will say."""
+        if self.server is None:
+            raise SetupError("expected --server")
+        return RemoteDoor(self.server, self.token or "")
 
 
 @app.callback()

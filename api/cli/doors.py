@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterator
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import httpx
 
 from api import problems
 from api.app import open_ledger
-from api.routes.integrity import credential_json
+from api.routes.credentials import ROLES, credential_json, key_json
 from api.settings import Settings
+from ledger.audit_reading import fold_authority
 from ledger.conditions import Match
 from ledger.database import Database
 from ledger.errors import LedgerError, LedgerStoppedError
@@ -40,6 +42,12 @@ class Door(Protocol):
     def tokens(self) -> list[dict[str, Any]]: ...
 
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]: ...
+
+    def keys(self) -> list[dict[str, Any]]: ...
+
+    def enrol_key(self, wanted: dict[str, Any]) -> dict[str, Any]: ...
+
+    def end_key(self, role: str, key_id: str, reason: str, from_position: int | None) -> dict[str, Any]: ...
 
     def erase(self, position: int, reason: str) -> dict[str, Any]: ...
 
@@ -120,6 +128,23 @@ class LocalDoor:
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
         return self.ledger.enrol_source(actor=LOCAL_OPERATOR, **wanted).to_json()
 
+    def keys(self) -> list[dict[str, Any]]:
+        with self._database().read() as connection:
+            keyring = fold_authority(connection)[0].keyring
+        return [key_json(number, record) for role in ROLES for number, record in enumerate(keyring.numbered(role))]
+
+    def enrol_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        public_key = bytes.fromhex(wanted["public_key"])
+        more = {name: wanted[name] for name in ("role", "name", "sources")}
+        return self.ledger.enrol_key(public_key, actor=LOCAL_OPERATOR, **more).to_json()
+
+    def end_key(self, role: str, key_id: str, reason: str, from_position: int | None) -> dict[str, Any]:
+        if from_position is None:
+            return self.ledger.retire_key(key_id, role=role, actor=LOCAL_OPERATOR).to_json()
+        return self.ledger.revoke_key(
+            key_id, role=role, from_position=from_position, reason=reason, actor=LOCAL_OPERATOR
+        ).to_json()
+
     def erase(self, position: int, reason: str) -> dict[str, Any]:
         return self.ledger.erase_texts(position, actor=LOCAL_OPERATOR, reason=reason).to_json()
 
@@ -137,7 +162,9 @@ class RemoteDoor:
     """A ledger behind a server."""
 
     def __init__(self, server: str, token: str) -> None:
-        self._client = httpx.Client(base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        # What is public is asked without a token.
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=server, headers=headers, timeout=60)
 
     def append(self, events: list[Any]) -> list[Answer]:
         headers = {"Content-Type": "application/cloudevents-batch+json"}
@@ -202,6 +229,33 @@ class RemoteDoor:
 
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
         return self._json("POST", "/v1/ledger/sources", json=wanted)
+
+    def keys(self) -> list[dict[str, Any]]:
+        found: Any = self._json("GET", "/v1/ledger/keys")
+        return list(found)
+
+    def verifier_keys(self) -> list[str]:
+        return list(self._json("GET", "/v1/ledger")["verifier_keys"])
+
+    def enrol_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._json("POST", "/v1/ledger/keys", json=wanted)
+
+    def end_key(self, role: str, key_id: str, reason: str, from_position: int | None) -> dict[str, Any]:
+        more = {"from_position": from_position} if from_position else {}
+        return self._json("DELETE", f"/v1/ledger/keys/{role}/{key_id}", params={"reason": reason} | more)
+
+    def commit_heads(self) -> dict[str, Any]:
+        return self._json("POST", "/v1/ledger/heads")
+
+    def dossier(self, ref: str) -> dict[str, Any]:
+        return self._json("GET", f"/v1/dossiers/{quote(ref, safe='')}")
+
+    def text(self, path: str) -> str:
+        """Return what is not JSON: a checkpoint, a proof."""
+        answer = self._client.get(path)
+        if answer.is_error:
+            raise self._error(answer)
+        return answer.text
 
     def erase(self, position: int, reason: str) -> dict[str, Any]:
         return self._json("DELETE", f"/v1/events/{position}/texts", params={"reason": reason})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ledger.audit_report import Pin
 from ledger.errors import SetupError
-from signing.notes import format_verifier_key, parse_verifier_key
+from signing.notes import NoteKey, format_verifier_key, parse_verifier_key
 
 
 def read(path: Path, origin: str) -> Pin | None:
@@ -21,7 +21,7 @@ def read(path: Path, origin: str) -> Pin | None:
             continue
         try:
             _, genesis, verifier_key = parts
-            return Pin(origin, bytes.fromhex(genesis), parse_verifier_key(verifier_key)[1])
+            return Pin(origin, bytes.fromhex(genesis), parse_verifier_key(verifier_key).public_key)
         except ValueError as error:
             raise SetupError(
                 f"{path}:{number} is not a pin: expected <origin> <genesis hash> <verifier key> ({error})"
@@ -43,4 +43,4 @@ def write(path: Path, origin: str, genesis: bytes, checkpoint_key: bytes) -> Non
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a") as file:
-        file.write(f"{origin} {genesis.hex()} {format_verifier_key(origin, checkpoint_key)}\n")
+        file.write(f"{origin} {genesis.hex()} {format_verifier_key(NoteKey(origin, checkpoint_key))}\n")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,9 @@ from ledger.audit_report import Pin, Report
 from ledger.auditor import audit_database
 from ledger.database import Database
 from ledger.errors import SetupError
-from signing.notes import parse_verifier_key
+from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint
+from signing.notes import parse_note, parse_verifier_key
+from signing.timestamps import read_certificates
 
 EXIT_STATUS = {"sound": 0, "faults": 1, "consistent": 3}
 MEANING = {
@@ -41,6 +44,13 @@ def verify(
     receipt: Annotated[
         Path | None, typer.Option(help="Receipts that somebody was given, to be kept by the ledger.")
     ] = None,
+    checkpoint: Annotated[list[Path] | None, typer.Option(help="A checkpoint that you hold; may be repeated.")] = None,
+    witness: Annotated[
+        list[str] | None, typer.Option(help="A witness that you believe, as a verifier key; others then do not count.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Root certificates (PEM) of timestamp authorities that you believe.")
+    ] = None,
     state: Annotated[Path | None, typer.Option(help="Keep progress in this file, and go on from it.")] = None,
     progress_json: Annotated[bool, typer.Option("--progress-json", hidden=True)] = False,
 ) -> None:
@@ -55,39 +65,72 @@ def verify(
             | ({"last": last} if last else {})
             | ({"genesis": genesis} if genesis else {})
         )
-        _finish(_verify_remotely(place, wanted), as_json)
-    database = Database(place.settings.database)
-    database.check_schema()
-    pin = _pin(place, database, genesis, vkey)
-    given = read_receipts(receipt) if receipt else []
-
-    def run(on_progress: Any) -> Report:
-        return audit_database(
-            database,
-            pin=pin,
-            signatures=signatures,
-            workers=workers,
-            first=first,
-            last=last,
-            state=state,
-            receipts=given,
-            on_progress=on_progress,
-        )
-
+        finish(_verify_remotely(place, wanted), as_json)
+    given = read_given(checkpoint or [], vkey)
+    receipts = read_receipts(receipt) if receipt else []
+    report = verify_database(
+        place,
+        Database(place.settings.database),
+        genesis=genesis,
+        vkey=vkey,
+        witnesses=witness,
+        certificate=certificate,
+        as_lines=progress_json,
+        signatures=signatures,
+        workers=workers,
+        first=first,
+        last=last,
+        receipts=receipts,
+        given=given,
+        state=state,
+    )
     if progress_json:
-        report = run(lambda done, size: typer.echo(json.dumps({"checked": done, "size": size})))
         typer.echo(json.dumps(report.to_json()))
         raise typer.Exit(report.exit_status)
-    with _bar() as progress:
-        task = progress.add_task("verify", total=None)
-        report = run(lambda done, size: progress.update(task, completed=done, total=size))
     if trust and not report.faults and report.whole:
         # Only what was found without fault is trusted from now on; the next verification stands on it.
         pins.write(place.settings.known_ledgers_path, report.origin, report.genesis, report.checkpoint_key)
-    _finish(report.to_json(), as_json)
+    finish(report.to_json(), as_json)
 
 
-def _bar() -> Progress:
+def verify_database(
+    place: Where,
+    database: Database,
+    *,
+    genesis: str | None,
+    vkey: str | None,
+    witnesses: list[str] | None = None,
+    certificate: Path | None = None,
+    as_lines: bool = False,
+    **wanted: Any,
+) -> Report:
+    """Audit a database under the pin of the flags, or else of what this user knows, with progress for people or in lines."""
+    database.check_schema()
+    pin = pin_of_flags(genesis, vkey)
+    if pin is None:
+        with database.read() as connection:
+            authority, _ = fold_authority(connection)
+        pin = pins.read(place.settings.known_ledgers_path, authority.origin)
+    pin = with_outsiders(pin, witnesses, certificate)
+    if as_lines:
+        return audit_database(
+            database,
+            pin=pin,
+            on_progress=lambda done, size: typer.echo(json.dumps({"checked": done, "size": size})),
+            **wanted,
+        )
+    with bar() as progress:
+        task = progress.add_task("verify", total=None)
+        return audit_database(
+            database,
+            pin=pin,
+            on_progress=lambda done, size: progress.update(task, completed=done, total=size),
+            **wanted,
+        )
+
+
+def bar() -> Progress:
+    """Return the bar that shows how far a verification has come."""
     columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     return Progress(*columns, console=errors_console, transient=True, disable=not errors_console.is_terminal)
 
@@ -105,20 +148,36 @@ def read_receipts(path: Path) -> list[tuple[int, bytes]]:
         found = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
         receipts = [receipt for item in found for receipt in item.get("receipts", [item])]
         return [(int(receipt["position"]), bytes.fromhex(receipt["entry_hash"])) for receipt in receipts]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SetupError(f"{path} holds no receipts: expected JSON with position and entry_hash ({error})") from error
 
 
-def _pin(place: Where, database: Database, genesis: str | None, vkey: str | None) -> Pin | None:
-    """Return what the flags pin, or else what this user knows of a ledger of this name."""
+def read_given(paths: list[Path], vkey: str | None) -> list[Checkpoint]:
+    """Read checkpoints that somebody holds; when a key is pinned, each must be signed by it."""
+    keys = [parse_verifier_key(vkey)] if vkey else []
+    notes = [parse_note(path.read_bytes()) for path in paths]
+    return [check_checkpoint(note, keys) if keys else parse_checkpoint(note.text) for note in notes]
+
+
+def with_outsiders(pin: Pin | None, witnesses: list[str] | None, certificate: Path | None) -> Pin | None:
+    """Return a pin that believes just these witnesses (verifier keys) and timestamp authorities (root certificates in PEM)."""
+    if witnesses:
+        keys = frozenset(parse_verifier_key(line).public_key for line in witnesses)
+        pin = replace(pin or Pin(), witnesses=keys)
+    if certificate is not None:
+        pin = replace(pin or Pin(), authorities=read_certificates(certificate.read_bytes()))
+    return pin
+
+
+def pin_of_flags(genesis: str | None, vkey: str | None) -> Pin | None:
+    """Return what the flags pin, None when they pin nothing."""
     if genesis is None and vkey is None:
-        with database.read() as connection:
-            authority, _ = fold_authority(connection)
-        return pins.read(place.settings.known_ledgers_path, authority.origin)
-    name, key = parse_verifier_key(vkey) if vkey else (None, None)
+        return None
+    key = parse_verifier_key(vkey) if vkey else None
     if genesis is not None and not re.fullmatch("[0-9a-f]{64}", genesis):
         raise SetupError(f"--genesis is 64 lower-case hex digits, found {genesis[:80]!r}")
-    return Pin(name, bytes.fromhex(genesis) if genesis else None, key)
+    name, public_key = (key.name.partition("#")[0], key.public_key) if key else (None, None)
+    return Pin(name, bytes.fromhex(genesis) if genesis else None, public_key)
 
 
 def _verify_remotely(place: Where, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +185,7 @@ def _verify_remotely(place: Where, wanted: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(door, RemoteDoor):
         raise SetupError("expected a server")
     last: dict[str, Any] = {}
-    with _bar() as progress:
+    with bar() as progress:
         task = progress.add_task("verify", total=None)
         for line in door.verify(wanted):
             last = line
@@ -137,7 +196,19 @@ def _verify_remotely(place: Where, wanted: dict[str, Any]) -> dict[str, Any]:
     return last
 
 
-def _finish(report: dict[str, Any], as_json: bool) -> None:
+def _window(report: dict[str, Any]) -> str:
+    """Say how far the entries are signed for as a whole, and how far somebody outside vouches for them."""
+    signed, anchored, size = report["checkpoint_size"], report["anchored_size"], report["size"]
+    if not signed:
+        return "anchor   no checkpoint holds here: whoever has the keys could rewrite every entry"
+    whose = "witnesses you named" if report["witnesses_pinned"] else "witnesses that the ledger names"
+    return (
+        f"anchor   checkpoints to {signed}, {whose} and timestamps to {anchored}: "
+        f"whoever has all keys could still rewrite the last {size - anchored}"
+    )
+
+
+def finish(report: dict[str, Any], as_json: bool) -> None:
     """Print a report and exit with what it means."""
     if as_json:
         typer.echo(json.dumps(report, indent=2))
@@ -147,12 +218,16 @@ def _finish(report: dict[str, Any], as_json: bool) -> None:
         console.print(f"entries  {report['entries']} of {report['size']}", highlight=False)
         if report["root"]:
             console.print(f"root     {report['root']}", highlight=False)
+        console.print(_window(report), highlight=False)
         console.print(
             f"genesis  {report['genesis']}" + ("  (pinned)" if report["pinned"] else "  (not pinned)"), highlight=False
         )
         for entry in report["affected"][:100]:
             where_ = f"position {entry['position']}"
-            console.print(f"AFFECTED {where_}: {entry['detail']}", markup=False, highlight=False, soft_wrap=True)
+            anchored = {True: "; anchored", False: "; not anchored", None: ""}[entry.get("anchored")]
+            console.print(
+                f"AFFECTED {where_}: {entry['detail']}{anchored}", markup=False, highlight=False, soft_wrap=True
+            )
         for note in report["notes"]:
             console.print(f"note     {note}", markup=False, highlight=False, soft_wrap=True)
         for fault in faults[:100]:

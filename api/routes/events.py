@@ -1,7 +1,11 @@
 """`POST /v1/events`: statements in, receipts out."""
 
+import asyncio
 import json
-from typing import Annotated, Any, Final
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote
 
 import orjson
@@ -12,23 +16,28 @@ from api import problems
 from api.auth import appending_caller_of, ledger_of
 from api.body import media_type, read_body
 from api.problems import RequestError
-from ledger.canonical import parse
+from ledger.canonical import parse, pointer
 from ledger.conditions import Condition, parse_condition
 from ledger.credentials import Caller
-from ledger.entry import recorded_by_json
-from ledger.errors import LedgerError, StatementError
+from ledger.entry import Receipt, recorded_by_json
+from ledger.errors import ForbiddenError, LedgerError, StatementError
 from ledger.events import CATALOGUE, sentence
 from ledger.ledger import Ledger
 from ledger.recorder import Outcome, Recorded, Refused, Repeated, Submission
-from ledger.statement import MAX_STATEMENT_BYTES, Statement
+from ledger.statement import MAX_STATEMENT_BYTES, STATEMENT_PAYLOAD_TYPE, ErasableText, Statement
+from ledger.tree import proof_of
+from signing import dsse
 
 router = APIRouter(tags=["events"])
 
 STRUCTURED: Final = ("application/cloudevents+json", "application/json")
 BATCH: Final = "application/cloudevents-batch+json"
+DSSE: Final = "application/vnd.dsse+json"
 MAX_BATCH: Final = 1000
 # A statement with erasable texts is longer as submitted than as recorded.
 MAX_SUBMITTED_BYTES: Final = 4 * MAX_STATEMENT_BYTES
+# How long `?wait=checkpoint` waits.
+WAIT_S: Final = 10.0
 MAX_POSITION: Final = 2**53 - 1
 Position = Annotated[int, Path(ge=1, le=MAX_POSITION, description="Place in the ledger, from 1.")]
 
@@ -59,6 +68,17 @@ _SCHEMA: Final[dict[str, Any]] = {
         "data": {"type": "object", "description": "As GET /v1/catalogue/{type} says."},
     },
     "additionalProperties": {"type": ["string", "integer", "boolean"]},
+}
+_ENVELOPE: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "A DSSE envelope over one canonical CloudEvents object that names this ledger in its extension `ledger`.",
+    "required": ["payload", "payloadType", "signatures"],
+    "properties": {
+        "payload": {"type": "string", "format": "byte"},
+        "payloadType": {"const": STATEMENT_PAYLOAD_TYPE},
+        "signatures": {"type": "array", "minItems": 1, "maxItems": 4, "items": {"type": "object"}},
+        "texts": {"type": "object", "description": "For each erasable field its salt (64 hex digits) and its text."},
+    },
 }
 RECEIPT_EXAMPLE: Final[dict[str, Any]] = {
     "position": 1042,
@@ -98,6 +118,7 @@ _RECEIPT: Final[dict[str, Any]] = {"application/json": {"schema": {"type": "obje
             "content": {
                 STRUCTURED[0]: {"schema": _SCHEMA, "example": _EVENT},
                 STRUCTURED[1]: {"schema": _SCHEMA, "example": _EVENT},
+                DSSE: {"schema": _ENVELOPE},
                 BATCH: {"schema": {"type": "array", "items": _SCHEMA, "maxItems": MAX_BATCH}, "example": [_EVENT]},
             },
         }
@@ -107,6 +128,10 @@ async def append(
     request: Request,
     atomic: Annotated[bool, Query(description="A batch is recorded whole or not at all.")] = False,
     dry_run: Annotated[bool, Query(description="Validate, and show the entry that would be made.")] = False,
+    wait: Annotated[
+        Literal["checkpoint"] | None,
+        Query(description="`checkpoint`: answer when a published checkpoint covers it, with the proof (at most 10 s)."),
+    ] = None,
     expect: Annotated[
         str | None,
         Query(
@@ -114,21 +139,73 @@ async def append(
         ),
     ] = None,
 ) -> Response:
-    """CloudEvents 1.0: structured single, batch, or binary mode by `ce-` headers."""
+    """CloudEvents 1.0: structured single, batch, or binary mode by `ce-` headers; or one that its producer signed, in a DSSE envelope."""
     ledger, caller = ledger_of(request), await appending_caller_of(request)
     condition = parse_condition(parse(expect.encode())) if expect is not None else None
     kind = media_type(request)
     body = await read_body(request, request.app.state.settings.max_body_bytes)
     if kind == BATCH:
-        return await _append_batch(request, ledger, caller, body, atomic=atomic, dry_run=dry_run, condition=condition)
-    event = event_of(request, kind, body)
-    statement = ledger.admission.admit(event)
+        return await _append_batch(
+            request, ledger, caller, body, atomic=atomic, dry_run=dry_run, condition=condition, wait=wait is not None
+        )
+    if kind == DSSE:
+        try:
+            statement = signed_statement(ledger, body)
+        except ForbiddenError:
+            # Another process may have enrolled the key a moment ago.
+            await asyncio.to_thread(ledger.current_authority)
+            statement = signed_statement(ledger, body)
+        caller = replace(caller, trust="signed")
+    else:
+        statement = ledger.admission.admit(event_of(request, kind, body))
     permitted_at = ledger.authority.position
     ledger.authority.permit(caller, statement, ledger.clock.now_us())
     if dry_run:
         return json_answer(200, {"dry_run": True, "entry": _preview(statement, caller)})
     [outcome] = await request.app.state.writer.append([Submission((statement,), caller, condition, permitted_at)])
-    return outcome_response(outcome)
+    return outcome_response(outcome, proofs=await _proofs(request, ledger, [outcome]) if wait else None)
+
+
+def signed_statement(ledger: Ledger, body: bytes) -> Statement:
+    """Return the statement of a DSSE envelope whose producer's signatures hold. Erasable texts lie beside it, with their salts:
+
+    {"payload": "…", "payloadType": "application/cloudevents+json", "signatures": […], "texts": {"title": {"salt": "…", "text": "…"}}}
+    """
+    document = parse(body, max_size=2 * MAX_SUBMITTED_BYTES)
+    envelope = dsse.Envelope.from_json(document)
+    if envelope.payload_type != STATEMENT_PAYLOAD_TYPE:
+        raise StatementError(
+            f"expected payloadType {STATEMENT_PAYLOAD_TYPE}, found {envelope.payload_type!r}"[:200], "/payloadType"
+        )
+    statement = ledger.admission.admit_signed(
+        envelope.payload, envelope.signatures, tuple(_texts_beside(document.get("texts", {})))
+    )
+    ledger.authority.check_signatures(statement)
+    return statement
+
+
+def _texts_beside(given: Any) -> Iterator[ErasableText]:
+    if not isinstance(given, dict):
+        raise StatementError("expected texts to be an object: field to salt and text", "/texts")
+    for field, item in given.items():
+        salt = item.get("salt") if isinstance(item, dict) else None
+        if not isinstance(salt, str) or not re.fullmatch("[0-9a-f]{64}", salt) or not isinstance(item.get("text"), str):
+            raise StatementError('expected {"salt": "<64 hex digits>", "text": "…"}', f"/texts/{pointer(field)}")
+        yield ErasableText(field, bytes.fromhex(salt), item["text"])
+
+
+async def _proofs(request: Request, ledger: Ledger, outcomes: list[Outcome]) -> dict[int, str]:
+    """Return proofs by position once a published checkpoint covers all; none when that takes too long, and all stays recorded."""
+    positions = [r.position for outcome in outcomes if not isinstance(outcome, Refused) for r in outcome.receipts]
+    published = await request.app.state.publisher.wait_for(max(positions, default=0), WAIT_S)
+    if published is None:
+        return {}
+
+    def prove() -> dict[int, str]:
+        with ledger.database.read() as connection:
+            return {position: str(proof_of(connection, position, published)) for position in positions}
+
+    return await asyncio.to_thread(prove)
 
 
 def event_of(request: Request, kind: str, body: bytes) -> Any:
@@ -164,6 +241,7 @@ async def _append_batch(
     atomic: bool,
     dry_run: bool,
     condition: Condition | None,
+    wait: bool,
 ) -> Response:
     events = parse(body)
     if not isinstance(events, list) or not 0 < len(events) <= MAX_BATCH:
@@ -195,25 +273,32 @@ async def _append_batch(
     writer = request.app.state.writer
     if atomic:
         [outcome] = await writer.append([Submission(tuple(good), caller, condition, permitted_at)])
-        return outcome_response(outcome, many=True)
-    outcomes = iter(await writer.append([Submission((s,), caller, None, permitted_at) for s in good]) if good else [])
-    items = [_item(next(outcomes) if isinstance(s, Statement) else Refused(s)) for s in statements]
+        return outcome_response(outcome, many=True, proofs=await _proofs(request, ledger, [outcome]) if wait else None)
+    answered = await writer.append([Submission((s,), caller, None, permitted_at) for s in good]) if good else []
+    proofs = await _proofs(request, ledger, answered) if wait else None
+    outcomes = iter(answered)
+    items = [_item(next(outcomes) if isinstance(s, Statement) else Refused(s), proofs) for s in statements]
     statuses = {item["status"] for item in items}
     return json_answer(statuses.pop() if statuses in ({200}, {201}) else 207, {"items": items})
 
 
-def _item(outcome: Outcome) -> dict[str, Any]:
+def _item(outcome: Outcome, proofs: dict[int, str] | None = None) -> dict[str, Any]:
     if isinstance(outcome, Refused):
         document = problems.of_error(outcome.error)
         return {"status": document["status"], "problem": document}
-    return {"status": 201 if isinstance(outcome, Recorded) else 200, "receipt": outcome.receipts[0].to_json()}
+    return {"status": 201 if isinstance(outcome, Recorded) else 200, "receipt": _receipt(outcome.receipts[0], proofs)}
 
 
-def outcome_response(outcome: Outcome, *, many: bool = False) -> Response:
-    """Return 201 with receipts, 200 for repeats, or the problem."""
+def _receipt(receipt: Receipt, proofs: dict[int, str] | None) -> dict[str, Any]:
+    document = receipt.to_json()
+    return document if proofs is None else document | {"proof": proofs.get(receipt.position)}
+
+
+def outcome_response(outcome: Outcome, *, many: bool = False, proofs: dict[int, str] | None = None) -> Response:
+    """Return 201 with receipts, 200 for repeats, or the problem. Each receipt carries its proof when one was asked for, or null."""
     if isinstance(outcome, Refused):
         return problems.response(outcome.error)
-    receipts = [receipt.to_json() for receipt in outcome.receipts]
+    receipts = [_receipt(receipt, proofs) for receipt in outcome.receipts]
     return json_answer(200 if isinstance(outcome, Repeated) else 201, {"receipts": receipts} if many else receipts[0])
 
 

@@ -13,16 +13,28 @@ from api.settings import Settings
 from ledger.errors import SetupError
 
 # What to ask for, so that nothing but the role decides; what is missing or unknown is an answer too.
-PARTS = {"position": "1", "sha256": "0" * 64, "credential": "token:nobody", "type": "deployment.started"}
+PARTS = {
+    "position": "1",
+    "sha256": "0" * 64,
+    "credential": "token:nobody",
+    "type": "deployment.started",
+    "level": "0",
+    "path": "000.p/1",
+    "ref": "change:CHG-7",
+    "role": "entry",
+    "key_id": "0" * 64,
+}
 QUERY = {
     ("DELETE", "/v1/events/{position}/texts"): {"reason": "a-test"},
     ("DELETE", "/v1/events/{position}/evidence/{sha256}"): {"reason": "a-test"},
+    ("GET", "/v1/ledger/consistency"): {"from": 1, "to": 1},
     ("DELETE", "/v1/ledger/sources"): {"source": "https://nobody.example", "door": "events"},
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/ledger/verify"): {"last": 1},
     # Inadmissible, so that nothing comes of it; whether one may is asked first.
     ("POST", "/v1/ledger/credentials"): {"principal": "service:x", "roles": ["reporter"], "expires_at": "2025-02-30"},
+    ("POST", "/v1/ledger/keys"): {"role": "entry", "name": "a b", "public_key": "0" * 64},
     ("POST", "/v1/ledger/sources"): {"source": "a b", "door": "events", "principal": "service:x"},
 }
 BY_TOKEN = {route: roles for route, roles in auth.ROUTES.items() if roles not in (auth.PUBLIC, auth.BY_SIGNATURE)}
@@ -64,6 +76,7 @@ def test_nobody_uses_a_route_without_a_token(server: Server, route: tuple[str, s
 @pytest.mark.parametrize("route", PUBLIC, ids=" ".join)
 @pytest.mark.parametrize("by", ["nobody", *ROLES])
 def test_anybody_uses_a_public_route(server: Server, route: tuple[str, str], by: str) -> None:
+    server.wait_for_checkpoint()
     assert ask(server, route, by).status_code == 200
 
 

@@ -33,7 +33,7 @@ from ledger.database import Database
 from ledger.ledger import Ledger
 from signing import keys
 from signing.keys import SigningKey
-from signing.notes import format_verifier_key
+from signing.notes import NoteKey, format_verifier_key
 
 HEX64 = re.compile(r"[0-9a-f]{64}")
 NEW_ORIGIN = "ledger.test/new"
@@ -167,7 +167,7 @@ def test_init_makes_a_ledger_with_private_keys_and_pins_it(bare: Command, direct
     for name in ("entry", "checkpoint"):
         assert (directory / "keys" / f"{name}.pem").stat().st_mode & 0o777 == 0o600
     assert (directory / "keys").stat().st_mode & 0o077 == 0
-    vkey = format_verifier_key(NEW_ORIGIN, keys.load(directory / "keys" / "checkpoint.pem").public_key)
+    vkey = format_verifier_key(NoteKey(NEW_ORIGIN, keys.load(directory / "keys" / "checkpoint.pem").public_key))
     assert vkey in made.out
     assert (directory / "known").read_text() == f"{NEW_ORIGIN} {genesis[0]} {vkey}\n"
     report = bare.ok("verify", "--json").json
@@ -734,11 +734,11 @@ def test_without_signatures_a_ledger_is_consistent_and_no_more(filled: Command) 
 def test_a_pin_can_be_given_and_a_wrong_one_is_a_fault(filled: Command, directory: Path) -> None:
     genesis = filled.ok("verify", "--json").json["genesis"]
     (directory / "known").unlink()
-    vkey = format_verifier_key(ORIGIN, CHECKPOINT_KEY.public_key)
+    vkey = format_verifier_key(NoteKey(ORIGIN, CHECKPOINT_KEY.public_key))
     filled.ok("verify", "--genesis", genesis)
     filled.ok("verify", "--genesis", genesis, "--vkey", vkey)
-    other_key = format_verifier_key(ORIGIN, ENTRY_KEY.public_key)
-    other_name = format_verifier_key("ledger.test/two", CHECKPOINT_KEY.public_key)
+    other_key = format_verifier_key(NoteKey(ORIGIN, ENTRY_KEY.public_key))
+    other_name = format_verifier_key(NoteKey("ledger.test/two", CHECKPOINT_KEY.public_key))
     for words in (["--genesis", "0" * 64], ["--genesis", genesis, "--vkey", other_key],
                   ["--genesis", genesis, "--vkey", other_name]):  # fmt: skip
         result = filled("verify", *words)
@@ -756,7 +756,7 @@ def test_a_damaged_list_of_known_ledgers_is_said_in_one_line(filled: Command, di
 def test_another_ledger_of_the_same_name_is_a_fault_and_is_not_trusted(
     filled: Command, directory: Path, tmp_path: Path
 ) -> None:
-    pinned = f"{ORIGIN} {'0' * 64} {format_verifier_key(ORIGIN, CHECKPOINT_KEY.public_key)}\n"
+    pinned = f"{ORIGIN} {'0' * 64} {format_verifier_key(NoteKey(ORIGIN, CHECKPOINT_KEY.public_key))}\n"
     (directory / "known").write_text(pinned)
     assert filled("verify").status == 1
     assert filled("verify", "--trust").status in (1, 2)

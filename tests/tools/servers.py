@@ -25,6 +25,7 @@ from ledger.audit_report import Pin, Report
 from ledger.auditor import audit_database
 from ledger.database import Database
 from ledger.reading import read_entry
+from ledger.signer import Memory
 from signing import keys
 from signing.merkle import leaf_hash
 
@@ -56,6 +57,7 @@ def make_ledger(directory: Path) -> dict[str, str]:
     ledger = create_ledger(f"sqlite:///{directory / 'ledger.db'}")
     keys.save(ENTRY_KEY, directory / "keys" / "entry.pem")
     keys.save(CHECKPOINT_KEY, directory / "keys" / "checkpoint.pem")
+    Memory(directory / "signer" / "checkpoint").begin(ledger.origin, CHECKPOINT_KEY)
     with ledger.database.read() as connection:
         genesis = leaf_hash(read_entry(connection, 1).entry)
     pins.write(directory / "known", ledger.origin, genesis, CHECKPOINT_KEY.public_key)
@@ -129,6 +131,15 @@ class Server:
             if "next" not in page:
                 return found
             after = page["next"]
+
+    def wait_for_checkpoint(self, size: int = 1) -> str:
+        """Return the published checkpoint once it covers `size` entries."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            answer = self.get("/checkpoint", by="nobody")
+            if answer.status_code == 200 and int(answer.text.split("\n")[1]) >= size:
+                return answer.text
+        raise TimeoutError(f"no checkpoint of size {size} was published")
 
     @property
     def database_url(self) -> str:

@@ -1,0 +1,136 @@
+"""`export` and `audit`: the ledger as files, and the audit of files, wherever they lie; or of any database."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.app import open_ledger, open_signer
+from api.cli import pins
+from api.cli.common import app, console, where
+from api.cli.remote_files import RemoteFiles
+from api.cli.verifying import (
+    bar,
+    finish,
+    pin_of_flags,
+    read_given,
+    read_receipts,
+    verify_database,
+    with_outsiders,
+)
+from ledger.audit_files import Directory, Files, audit_files, audit_opaque, read_head
+from ledger.database import Database
+from ledger.errors import SetupError
+from ledger.export import export as export_files
+from signing.notes import parse_verifier_key
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="A new directory, or one with an earlier export.")],
+    texts: Annotated[bool, typer.Option(help="With the erasable texts.")] = True,
+    evidence: Annotated[bool, typer.Option(help="With the evidence.")] = True,
+) -> None:
+    """Write the ledger as files that any web server can hold, and that are audited without us. Again: what is new since."""
+    place = where(context)
+    if place.server is not None:
+        raise SetupError("an export is made where the database is, not over HTTP")
+    ledger = open_ledger(place.settings)
+    signer = open_signer(place.settings, ledger)
+    if signer is not None and signer.acquire():
+        # No server signs now: so that the export reaches to the end.
+        try:
+            signer.sign()
+        finally:
+            signer.release()
+    done = export_files(ledger.database, target, texts=texts, evidence=evidence)
+    ledger.close()
+    console.print(
+        f"{target}: {done.files} files written; it reaches from size {done.since} to {done.size} now",
+        markup=False,
+        highlight=False,
+    )
+
+
+@app.command()
+def audit(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="A directory, a URL (http…), a database file, or a SQLAlchemy URL.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    genesis: Annotated[str | None, typer.Option(help="Pin: the hash of the entry at position 1.")] = None,
+    vkey: Annotated[str | None, typer.Option(help="Pin: the checkpoint key as a note verifier key.")] = None,
+    signatures: Annotated[bool, typer.Option(help="Check every signature.")] = True,
+    opaque: Annotated[
+        bool, typer.Option("--opaque", help="Any C2SP log: check hashes, tree and checkpoint alone.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one for every core.")] = None,
+    receipt: Annotated[Path | None, typer.Option(help="Receipts that somebody was given.")] = None,
+    checkpoint: Annotated[list[Path] | None, typer.Option(help="A checkpoint that you hold; may be repeated.")] = None,
+    witness: Annotated[
+        list[str] | None, typer.Option(help="A witness that you believe, as a verifier key; others then do not count.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Root certificates (PEM) of timestamp authorities that you believe.")
+    ] = None,
+    state: Annotated[Path | None, typer.Option(help="Keep progress in this file, and go on from it.")] = None,
+) -> None:
+    """Audit a ledger wherever its bytes lie: an export, a running server, a database. Nothing of ours needs to run.
+
+    Exits with 0 when it is sound under a pin, 1 with faults, 2 when it could not be checked, 3 when nothing is pinned.
+    """
+    place = where(context)
+    given = read_given(checkpoint or [], vkey)
+    receipts = read_receipts(receipt) if receipt else []
+    files = _files(target, place.token)
+    if files is None:
+        if opaque:
+            raise SetupError("--opaque is for files: a directory or a URL")
+        report = verify_database(
+            place,
+            Database(target),
+            genesis=genesis,
+            vkey=vkey,
+            witnesses=witness,
+            certificate=certificate,
+            signatures=signatures,
+            workers=workers,
+            receipts=receipts,
+            given=given,
+            state=state,
+        )
+        finish(report.to_json(), as_json)
+        return
+    with bar() as progress:
+        task = progress.add_task("verify", total=None)
+
+        def on_progress(done: int, size: int) -> None:
+            progress.update(task, completed=done, total=size)
+
+        if opaque:
+            report = audit_opaque(files, [parse_verifier_key(vkey)] if vkey else [], on_progress)
+        else:
+            origin = read_head(files)[1].origin.partition("#")[0]
+            pin = pin_of_flags(genesis, vkey) or pins.read(place.settings.known_ledgers_path, origin)
+            report = audit_files(
+                files,
+                pin=with_outsiders(pin, witness, certificate),
+                signatures=signatures,
+                workers=workers,
+                given=given,
+                receipts=receipts,
+                state=state,
+                on_progress=on_progress,
+            )
+    finish(report.to_json(), as_json)
+
+
+def _files(target: str, token: str | None) -> Files | None:
+    """Return the files that a target names, or None when it is a database."""
+    if target.startswith(("http://", "https://")):
+        return RemoteFiles(target, token)
+    if "://" in target or Path(target).is_file():
+        return None
+    if not Path(target).is_dir():
+        raise SetupError(f"there is nothing at {target}: expected a directory, a URL or a database")
+    return Directory(Path(target))

@@ -1,0 +1,126 @@
+"""`checkpoint`, `proof` and `signer`: what is signed over the whole tree, and mending the one who signs it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from api.app import open_ledger, open_signer
+from api.cli.common import Where, app, console, where
+from ledger.checkpoints import read_checkpoint
+from ledger.errors import SetupError
+from ledger.ledger import LOCAL_OPERATOR, Ledger
+from ledger.reading import read_size
+from ledger.signer import CheckpointSigner
+from ledger.tree import proof_of
+from signing.notes import parse_note
+
+signer_app = typer.Typer(
+    no_args_is_help=True, help="The signer of checkpoints: where it stands, taking over, restoring."
+)
+app.add_typer(signer_app, name="signer")
+
+
+@app.command()
+def checkpoint(context: typer.Context) -> None:
+    """Sign a checkpoint if there is something new, and print the last one. `serve` does so every second by itself."""
+    place = where(context)
+    if place.server is not None:
+        typer.echo(place.remote_door().text("/checkpoint"), nl=False)
+        return
+    ledger, signer = _open(place)
+    if signer.acquire():
+        try:
+            signer.sign()
+        finally:
+            signer.release()
+    with ledger.database.read() as connection:
+        typer.echo(str(read_checkpoint(connection).note), nl=False)
+    ledger.close()
+
+
+@app.command()
+def proof(
+    context: typer.Context,
+    position: Annotated[int, typer.Argument(min=1)],
+    out: Annotated[
+        Path | None, typer.Option(help="A file for it, such as 7.tlog-proof; default: the terminal.")
+    ] = None,
+) -> None:
+    """Print the proof that an entry is in the tree, under the last checkpoint (C2SP tlog-proof)."""
+    place = where(context)
+    if place.server is not None:
+        found = place.remote_door().text(f"/v1/events/{position}/proof")
+    else:
+        ledger = open_ledger(place.settings)
+        with ledger.database.read() as connection:
+            found = str(proof_of(connection, position, read_checkpoint(connection)))
+        ledger.close()
+    if out is None:
+        typer.echo(found, nl=False)
+    else:
+        out.write_text(found)
+
+
+@signer_app.command()
+def status(context: typer.Context) -> None:
+    """Say what the signer remembers and whether the database agrees. Exits with 2 when it may not sign."""
+    ledger, signer = _open(where(context))
+    remembered = signer.check()
+    console.print(f"remembers size {remembered.size} of {remembered.origin}, and the database agrees", highlight=False)
+    ledger.close()
+
+
+@signer_app.command("take-over")
+def take_over(
+    context: typer.Context,
+    last: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="File or URL of the last published checkpoint.")],
+) -> None:
+    """Let this host sign from a published checkpoint on. Stop the other host's signer first, and remove its memory."""
+    data = (
+        httpx.get(last).raise_for_status().content
+        if last.startswith(("http://", "https://"))
+        else Path(last).read_bytes()
+    )
+    ledger, signer = _open(where(context))
+    taken = signer.take_over(parse_note(data))
+    console.print(f"this host signs from size {taken.size} on", highlight=False)
+    ledger.close()
+
+
+@signer_app.command()
+def restore(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="Why, in one word such as disk-lost.")],
+) -> None:
+    """Go on from a backup that is older than what was signed. What was lost is recorded, and a new incarnation begins.
+
+    Its checkpoints have a name of their own: auditors and witnesses of the old one see that it ended.
+    """
+    ledger, signer = _open(where(context))
+    if not signer.must_begin_again():
+        lost = signer.lost()
+        with ledger.database.read() as connection:
+            size = read_size(connection)
+        receipt = ledger.record_restoration(lost, actor=LOCAL_OPERATOR, reason=reason)
+        console.print(
+            f"recorded at position {receipt.position}: of the {lost.size} entries that were signed, the backup has {size}",
+            highlight=False,
+        )
+    # Dies here: the restoration is recorded, and the command is given again.
+    signer.begin_again()
+    console.print(
+        f"checkpoints are now signed as {ledger.current_authority().checkpoint_origin}", markup=False, highlight=False
+    )
+    ledger.close()
+
+
+def _open(place: Where) -> tuple[Ledger, CheckpointSigner]:
+    if place.server is not None:
+        raise SetupError("the signer is worked on where its key and its memory lie, not over HTTP")
+    ledger = open_ledger(place.settings, lost_history=True)
+    signer = open_signer(place.settings, ledger)
+    if signer is None:
+        raise SetupError(f"there is no checkpoint key at {place.settings.checkpoint_key_at}: this host does not sign")
+    return ledger, signer

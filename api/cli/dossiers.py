@@ -1,0 +1,96 @@
+"""`heads`, `dossier` and `check-dossier`: everything about one thing, and the proof that nothing was left out."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from api.app import open_ledger
+from api.cli import pins
+from api.cli.common import app, console, errors_console, where
+from ledger.checkpoints import read_checkpoint
+from ledger.dossier import check_dossier
+from ledger.errors import SetupError
+from ledger.ledger import LOCAL_OPERATOR
+from signing.errors import VerificationError
+from signing.notes import NoteKey, parse_verifier_key
+
+
+@app.command()
+def heads(context: typer.Context) -> None:
+    """Commit to the last position of every ref, so that dossiers are complete up to here."""
+    place = where(context)
+    if place.server is not None:
+        receipt = place.remote_door().commit_heads()
+    else:
+        ledger = open_ledger(place.settings)
+        receipt = ledger.commit_heads(actor=LOCAL_OPERATOR).to_json()
+        ledger.close()
+    console.print(f"committed at position {receipt['position']}", highlight=False)
+
+
+@app.command()
+def dossier(
+    context: typer.Context,
+    ref: Annotated[str, typer.Argument(help="What it is about, such as change:CHG-7.")],
+    out: Annotated[Path | None, typer.Option(help="A file for it; default: the terminal.")] = None,
+) -> None:
+    """Collect every entry about a ref, with its proofs, up to the last checkpoint; `check-dossier` checks it anywhere."""
+    place = where(context)
+    if place.server is not None:
+        found = place.remote_door().dossier(ref)
+    else:
+        ledger = open_ledger(place.settings)
+        with ledger.database.read() as connection:
+            published = read_checkpoint(connection)
+        found = ledger.dossier(ref, published)
+        ledger.close()
+    text = json.dumps(found, indent=2)
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text)
+    errors_console.print(
+        f"{len(found['entries'])} entries; complete up to position {found['complete_up_to']}, as committed",
+        highlight=False,
+    )
+
+
+@app.command("check-dossier")
+def check(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A dossier.")],
+    vkey: Annotated[
+        str | None, typer.Option(help="The checkpoint key as a note verifier key; default: the pin of this user.")
+    ] = None,
+) -> None:
+    """Check a dossier without the ledger. Exits with 1 when it does not hold: an entry left out, put in, or altered."""
+    try:
+        document = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise SetupError(f"{path} is not JSON: {error}") from error
+    keys = [parse_verifier_key(vkey)] if vkey else _pinned(context, document)
+    try:
+        proved = check_dossier(document, keys)
+    except VerificationError as error:
+        console.print(f"DOES NOT HOLD: {error}", markup=False, highlight=False, style="red")
+        raise typer.Exit(1) from None
+    console.print(
+        f"{proved.ref}: {len(proved.entries)} entries, each under the checkpoint of {proved.checkpoint.size}",
+        markup=False,
+    )
+    console.print(f"complete up to position {proved.complete_up_to}, as the ledger committed it", highlight=False)
+    later = [position for position in proved.positions if position > proved.complete_up_to]
+    if later:
+        console.print(f"after that, {len(later)} more, of which others may be missing: {later}", highlight=False)
+
+
+def _pinned(context: typer.Context, document: Any) -> list[NoteKey]:
+    """Return the key that this user has pinned for the ledger of a dossier."""
+    note = document.get("checkpoint") if isinstance(document, dict) else None
+    origin = note.partition("\n")[0] if isinstance(note, str) else ""
+    pin = pins.read(where(context).settings.known_ledgers_path, origin.partition("#")[0])
+    if pin is None or pin.checkpoint_key is None:
+        raise SetupError(f"no key of the ledger {origin!r} is known: give --vkey")
+    return [NoteKey(origin, pin.checkpoint_key)]

@@ -1,0 +1,150 @@
+"""`keys`: list, make, enrol, retire and revoke the keys of the ledger, of producers and of witnesses."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.common import app, console, table_of, where
+from ledger.audit_reading import fold_authority
+from ledger.database import Database
+from ledger.errors import SetupError
+from ledger.reading import read_size
+from signing import keys as signing_keys
+from signing.keys import SigningKey
+from signing.notes import COSIGNATURE, NoteKey, format_verifier_key, parse_verifier_key
+
+keys_app = typer.Typer(help="Keys: list, make, enrol, retire, revoke.")
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.callback(invoke_without_command=True)
+def keys(
+    context: typer.Context,
+    vkey: Annotated[
+        bool, typer.Option("--vkey", help="Print the checkpoint key alone, as a note verifier key to be pinned.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """List every key there was, by role and number, with the positions for which it is valid."""
+    if context.invoked_subcommand is not None:
+        return
+    if vkey:
+        for line in _verifier_keys(context):
+            typer.echo(line)
+        return
+    door = where(context).door()
+    found = door.keys()
+    door.close()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = table_of("role", "number", "key id", "name", "valid from", "until", "revoked from")
+    for key in found:
+        ends = (str(key[name] or "") for name in ("valid_until", "revoked_from"))
+        table.add_row(key["role"], str(key["number"]), key["key_id"], key["name"], str(key["valid_from"]), *ends)
+    console.print(table)
+
+
+def _verifier_keys(context: typer.Context) -> list[str]:
+    place = where(context)
+    if place.server is not None:
+        return place.remote_door().verifier_keys()
+    database = Database(place.settings.database)
+    database.check_schema()
+    with database.read() as connection:
+        authority, _ = fold_authority(connection)
+        size = read_size(connection)
+    return [format_verifier_key(key) for key in authority.checkpoint_keys(size + 1)]
+
+
+@keys_app.command()
+def new(path: Annotated[Path, typer.Argument(help="A new file for the private key (PEM, mode 0600).")]) -> None:
+    """Make a key. Nothing knows it until its public half is enrolled."""
+    if path.exists():
+        raise SetupError(f"{path} exists: expected a new file, because a lost key cannot be made again")
+    key = SigningKey.generate()
+    signing_keys.save(key, path)
+    console.print(f"wrote       {path}", markup=False, highlight=False)
+    console.print(f"public key  {key.public_key.hex()}", highlight=False)
+    console.print(f"key id      {key.key_id}", highlight=False)
+
+
+def read_public_key(text: str) -> tuple[str | None, bytes]:
+    """Return name and public key of a verifier key, of 64 hex digits, or of a PEM file with a private or public key."""
+    if re.fullmatch("[0-9a-f]{64}", text):
+        return None, bytes.fromhex(text)
+    if text.count("+") >= 2 and not Path(text).exists():
+        key = parse_verifier_key(text)
+        return key.name, key.public_key
+    return None, signing_keys.load_public(Path(text))
+
+
+@keys_app.command()
+def enrol(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(help="entry, checkpoint, producer or witness.")],
+    key: Annotated[str, typer.Argument(help="A verifier key, 64 hex digits, or a PEM file.")],
+    name: Annotated[
+        str | None,
+        typer.Option(help="Whose it is: the producer's identity, the witness's name, or a word for an entry key."),
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="For a producer: a source that it may sign for, exact or ending in *.")
+    ] = None,
+) -> None:
+    """Enrol a public key. It is valid from the next position on, beside those that are valid already."""
+    of_key, public_key = read_public_key(key)
+    if role not in ("entry", "checkpoint", "producer", "witness"):
+        raise SetupError(f"expected the role entry, checkpoint, producer or witness, found {role!r}")
+    if role == "witness" and of_key and name and name != of_key:
+        raise SetupError(f"the verifier key is of {of_key}, --name says {name}: a witness has one name")
+    called = name or of_key or (role if role in ("entry", "checkpoint") else None)
+    if called is None:
+        raise SetupError(f"a {role}'s key needs --name")
+    door = where(context).door()
+    receipt = door.enrol_key({"role": role, "name": called, "public_key": public_key.hex(), "sources": source or []})
+    door.close()
+    console.print(f"enrolled, recorded at position {receipt['position']}: valid from the next one on", highlight=False)
+    if role == "witness":
+        console.print(format_verifier_key(NoteKey(called, public_key, COSIGNATURE)), markup=False, highlight=False)
+
+
+@keys_app.command()
+def retire(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(help="entry, checkpoint, producer or witness.")],
+    key_id: Annotated[str, typer.Argument(help="As `keys` lists it; the first 8 digits will do.")],
+) -> None:
+    """End a key's service with the next position. Everything that it signed keeps verifying."""
+    door = where(context).door()
+    receipt = door.end_key(role, _whole(door.keys(), role, key_id), "retired", None)
+    door.close()
+    console.print(f"retired, recorded at position {receipt['position']}", highlight=False)
+
+
+@keys_app.command()
+def revoke(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(help="entry, checkpoint, producer or witness.")],
+    key_id: Annotated[str, typer.Argument(help="As `keys` lists it; the first 8 digits will do.")],
+    from_position: Annotated[int, typer.Option(min=1, help="Since when it is not believed.")],
+    reason: Annotated[str, typer.Option(help="Why, in one word such as leaked.")] = "revoked",
+) -> None:
+    """Distrust a key, from a position in the past on. `verify` then lists what is affected, and what of it is anchored."""
+    door = where(context).door()
+    receipt = door.end_key(role, _whole(door.keys(), role, key_id), reason, from_position)
+    door.close()
+    console.print(f"revoked, recorded at position {receipt['position']}", highlight=False)
+
+
+def _whole(found: list[dict[str, object]], role: str, start: str) -> str:
+    """Return the one key id of a role that begins with `start`."""
+    ids = [str(key["key_id"]) for key in found if key["role"] == role and str(key["key_id"]).startswith(start)]
+    if len(start) < 8 or len(ids) != 1:
+        raise SetupError(
+            f"expected at least 8 digits of one {role} key's id, found {start!r}, which fits {len(ids)} keys"
+        )
+    return ids[0]

@@ -1,0 +1,347 @@
+"""What a server publishes: by which witness policy, how often, until the very end; and what stops its signer."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import check_one_line
+from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN
+from placed_ledgers import make_ledger_at
+from servers import BATCH, STRUCTURED, Server, check_problem, event, make_ledger, running_server
+from witness_servers import WitnessServer, running_witnesses
+
+from ledger.database import Database
+from ledger.ledger import Ledger
+from signing.checkpoint import check_checkpoint, parse_hash
+from signing.merkle import check_consistency
+from signing.notes import COSIGNATURE, NoteKey, check_note, format_verifier_key, parse_note, parse_verifier_key
+
+LOG = NoteKey(ORIGIN, CHECKPOINT_KEY.public_key)
+LOG_VKEY = format_verifier_key(LOG)
+STRANGER = format_verifier_key(NoteKey("stranger.test", bytes(range(32)), COSIGNATURE))
+DEADLINE_S = 30.0
+
+
+def eventually(ask: Callable[[], Any], what: str) -> Any:
+    """Return the first true answer; fail when there is none in time."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if found := ask():
+            return found
+    raise TimeoutError(what)
+
+
+def status(server: Server) -> Any:
+    return server.get("/v1/ledger", by="nobody").json()["checkpoints"]
+
+
+def published(server: Server) -> int:
+    return int(server.get("/checkpoint", by="nobody").text.split("\n")[1])
+
+
+def checkpoints(server: Server) -> list[dict[str, Any]]:
+    return list(server.get("/v1/ledger/checkpoints", params={"limit": "1000"}).json()["items"])
+
+
+def check_history(server: Server) -> None:
+    """Check that all checkpoints ever signed are of one history, each a prefix of the next."""
+    held = [check_checkpoint(parse_note(item["note"].encode()), [LOG]) for item in checkpoints(server)]
+    assert held
+    for older, newer in itertools.pairwise(held):
+        answer = server.get("/v1/ledger/consistency", params={"from": older.size, "to": newer.size}).json()
+        proof = [parse_hash(line) for line in answer["proof"]]
+        check_consistency(
+            old_size=older.size, new_size=newer.size, old_root=older.root, new_root=newer.root, proof=proof
+        )
+
+
+def cannot_serve(directory: Path, environment: dict[str, str], words: str) -> None:
+    """Check that `serve` says in one line why it does not start, and ends with 2."""
+    command = [sys.executable, "-m", "api.cli", "--directory", str(directory), "serve", "--port", "0"]
+    done = subprocess.run(
+        command, env=environment, cwd=directory, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done
+    check_one_line(done.stderr, words)
+
+
+@pytest.fixture(scope="module")
+def witnesses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[WitnessServer]]:
+    with running_witnesses(tmp_path_factory.mktemp("witnesses"), LOG_VKEY, "one.test", "two.test") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def witnessed(tmp_path_factory: pytest.TempPathFactory, witnesses: list[WitnessServer]) -> tuple[Path, dict[str, str]]:
+    """A ledger that knows both witnesses: its directory and its tokens."""
+    directory = tmp_path_factory.mktemp("witnessed") / "var"
+    tokens = make_ledger(directory)
+    ledger = Ledger.open(Database(f"sqlite:///{directory / 'ledger.db'}"), ENTRY_KEY)
+    for witness in witnesses:
+        witness.enrol(ledger)
+    ledger.close()
+    return directory, tokens
+
+
+def under(policy: str, *witnesses: WitnessServer) -> dict[str, str]:
+    return {
+        "CHANGE_LEDGER_WITNESS_POLICY": policy,
+        "CHANGE_LEDGER_WITNESSES": json.dumps([witness.address for witness in witnesses]),
+    }
+
+
+# -- policies ----------------------------------------------------------------------------------------------------------
+
+
+def test_with_the_policy_off_nobody_is_asked(
+    witnessed: tuple[Path, dict[str, str]], witnesses: list[WitnessServer]
+) -> None:
+    directory, tokens = witnessed
+    with running_server(directory, tokens=tokens, **under("off", *witnesses)) as server:
+        position = server.record(event())["position"]
+        server.wait_for_checkpoint(position)
+        assert checkpoints(server)[-1]["cosigned_by"] == []
+        found = status(server)
+        assert (found["witness_policy"], found["witnesses"]) == ("off", [])
+
+
+def test_observed_witnesses_cosign_and_one_that_is_down_is_named_and_holds_up_nothing(
+    witnessed: tuple[Path, dict[str, str]], witnesses: list[WitnessServer]
+) -> None:
+    directory, tokens = witnessed
+    with running_server(directory, tokens=tokens, **under("observe", *witnesses)) as server:
+        position = server.record(event())["position"]
+        server.wait_for_checkpoint(position)
+        eventually(lambda: len(checkpoints(server)[-1]["cosigned_by"]) == 2, "both cosign")
+        note = parse_note(server.get("/checkpoint").content)
+        times = check_note(note, [parse_verifier_key(witness.vkey) for witness in witnesses])
+        assert len(times) == 2
+        assert all(abs((when or 0) - time.time()) < 60 for when in times.values())
+        witnesses[1].stop()
+        position = server.record(event())["position"]
+        server.wait_for_checkpoint(position)
+        problems = eventually(
+            lambda: [item["problem"] for item in status(server)["witnesses"] if item["problem"]], "it is named"
+        )
+        assert "did not answer" in problems[0]
+        assert server.get("/readyz").status_code == 200
+        eventually(lambda: checkpoints(server)[-1]["cosigned_by"] == ["one.test"], "the other one cosigns")
+        witnesses[1].start()
+        server.record(event())
+        eventually(lambda: [i["problem"] for i in status(server)["witnesses"]] == [None, None], "it is back")
+
+
+def test_what_too_few_witnesses_cosigned_is_signed_and_not_published(
+    witnessed: tuple[Path, dict[str, str]], witnesses: list[WitnessServer]
+) -> None:
+    directory, tokens = witnessed
+    with running_server(directory, tokens=tokens, **under("require:2", *witnesses)) as server:
+        posted = event()
+        # On a busy machine the witnesses may need longer than who waits: it is asked again.
+        first = eventually(
+            lambda: (answer := server.post(posted, params={"wait": "checkpoint"}).json())["proof"] and answer,
+            "both cosign",
+        )
+        assert first["proof"].count("\n— ") == 3
+        witnesses[0].stop()
+        held = server.record(event())["position"]
+        eventually(lambda: status(server)["signed_size"] >= held, "it is signed")
+        found = status(server)
+        assert found["published_size"] == published(server) == first["position"]
+        eventually(lambda: status(server)["witnesses"][0]["problem"], "it is named")
+        assert status(server)["witnesses"][1]["problem"] is None
+        # The ledger appends and signs all the same: what is missing is said, and nothing is red.
+        assert server.get("/readyz").json()["checkpoints"]["published_size"] == first["position"]
+        detail = check_problem(server.get(f"/v1/events/{held}/proof"), 404)["detail"]
+        assert f"the last one covers {first['position']}" in detail
+        witnesses[0].start()
+        last = server.record(event())["position"]
+        server.wait_for_checkpoint(last)
+        check_history(server)
+    with running_server(directory, tokens=tokens, **under("require:1", *witnesses)) as server:
+        witnesses[0].stop()
+        last = server.record(event())["position"]
+        server.wait_for_checkpoint(last)
+        assert server.get("/checkpoint").text.count("\n— ") == 2
+        witnesses[0].start()
+        report = server.audit()
+        assert (report.verdict, report.faults) == ("sound", ())
+
+
+@pytest.mark.slow
+def test_who_waits_where_nothing_is_published_is_told_that_it_is_recorded_without_a_proof(
+    witnessed: tuple[Path, dict[str, str]], witnesses: list[WitnessServer]
+) -> None:
+    directory, tokens = witnessed
+    with running_server(directory, tokens=tokens, **under("require:2", *witnesses)) as server:
+        witnesses[0].stop()
+        answer = server.post(event(), params={"wait": "checkpoint"})
+        assert (answer.status_code, answer.json()["proof"]) == (201, None)
+        witnesses[0].start()
+
+
+def test_settings_of_witnesses_that_cannot_work_are_refused_in_one_line(
+    witnessed: tuple[Path, dict[str, str]], witnesses: list[WitnessServer]
+) -> None:
+    directory, _ = witnessed
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CHANGE_LEDGER_")}
+    environment |= {"CHANGE_LEDGER_KNOWN_LEDGERS": str(directory / "known")}
+    wrong = {
+        "stranger.test is not enrolled": ("observe", [f"{STRANGER} http://127.0.0.1:1"]),
+        "1 witnesses are configured": ("require:2", [witnesses[0].address]),
+        "setting witness_policy": ("require:0", [witnesses[0].address]),
+    }
+    for words, (policy, addresses) in wrong.items():
+        given = {"CHANGE_LEDGER_WITNESS_POLICY": policy, "CHANGE_LEDGER_WITNESSES": json.dumps(addresses)}
+        cannot_serve(directory, environment | given, words)
+
+
+# -- how often, and how long -------------------------------------------------------------------------------------------
+
+
+def test_there_is_at_most_one_checkpoint_a_second_and_a_last_one_over_everything(tmp_path: Path) -> None:
+    directory = tmp_path / "var"
+    with running_server(directory) as server:
+        server.wait_for_checkpoint(1)
+        before, began = len(checkpoints(server)), time.monotonic()
+        with server.client_with(server.tokens["all"]) as client:
+            while time.monotonic() < began + 2.5:
+                client.post("/v1/events", json=event(), headers={"Content-Type": STRUCTURED})
+        elapsed = time.monotonic() - began
+        assert len(checkpoints(server)) - before <= elapsed + 1
+        acknowledged = server.post([event() for _ in range(50)], kind=BATCH).json()["items"][-1]["receipt"]["position"]
+        assert server.stop() in (0, -signal.SIGTERM)
+    kept = directory / "signer" / "checkpoint"
+    assert check_checkpoint(parse_note(kept.read_bytes()), [LOG]).size == acknowledged
+    with running_server(directory, tokens=server.tokens) as again:
+        assert published(again) == acknowledged == again.size()
+
+
+def test_a_server_that_was_killed_goes_on_consistently(tmp_path: Path) -> None:
+    directory = tmp_path / "var"
+    with running_server(directory) as server:
+        server.wait_for_checkpoint(server.record(event())["position"])
+        last = server.record(event())["position"]
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait(30)
+    with running_server(directory, tokens=server.tokens) as again:
+        assert again.size() >= last
+        again.wait_for_checkpoint(again.record(event())["position"])
+        check_history(again)
+        assert again.audit().verdict == "sound"
+
+
+# -- the signer's memory -----------------------------------------------------------------------------------------------
+
+
+def copy_of(directory: Path, target: Path) -> None:
+    """Copy a SQLite database at rest."""
+    shutil.copy(directory / "ledger.db", target)
+    assert not (directory / "ledger.db-wal").exists() or (directory / "ledger.db-wal").stat().st_size == 0
+
+
+def test_a_server_on_an_old_copy_of_the_database_does_not_start(tmp_path: Path) -> None:
+    directory = tmp_path / "var"
+    with running_server(directory) as server:
+        server.wait_for_checkpoint(1)
+        server.stop()
+    copy_of(directory, tmp_path / "old.db")
+    with running_server(directory, tokens=server.tokens) as server:
+        server.record(event())
+        server.stop()
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        (directory / name).unlink(missing_ok=True)
+    shutil.copy(tmp_path / "old.db", directory / "ledger.db")
+    cannot_serve(directory, dict(server.environment), "its tail was cut off, or an old backup was restored")
+
+
+def signer(directory: Path, environment: Any, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "api.cli", "--directory", str(directory), "signer", *words]
+    return subprocess.run(
+        command, env=dict(environment), cwd=directory, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_server_without_its_signers_memory_serves_and_is_not_ready_until_it_takes_over(tmp_path: Path) -> None:
+    directory = tmp_path / "var"
+    with running_server(directory) as server:
+        server.wait_for_checkpoint(server.size())
+        server.stop()
+    (directory / "signer" / "checkpoint").unlink()
+    with running_server(directory, tokens=server.tokens) as again:
+        position = again.record(event())["position"]
+        eventually(lambda: again.get("/readyz").status_code == 503, "it says that it is not ready")
+        assert "no memory" in check_problem(again.get("/readyz"), 503)["detail"]
+        found = status(again)
+        assert found["signer"] == "refused"
+        assert "take-over" in found["detail"]
+        assert published(again) < position
+        # A running server mends itself as soon as the memory is there.
+        (tmp_path / "last").write_text(again.get("/checkpoint").text)
+        taken = signer(directory, again.environment, "take-over", str(tmp_path / "last"))
+        assert taken.returncode == 0, taken.stderr
+        again.wait_for_checkpoint(position)
+        eventually(lambda: again.get("/readyz").status_code == 200, "it is ready again")
+        assert status(again)["signer"] == "signing"
+        check_history(again)
+
+
+def test_a_memory_that_cannot_be_written_is_said_and_what_is_served_stays(tmp_path: Path) -> None:
+    directory = tmp_path / "var"
+    with running_server(directory) as server:
+        server.wait_for_checkpoint(server.size())
+        # Where the new memory is written first, there is a directory: the disk refuses.
+        (directory / "signer" / "checkpoint.part").mkdir()
+        before = published(server)
+        server.record(event())
+        eventually(lambda: status(server)["signer"] == "refused", "it says so")
+        check_problem(server.get("/readyz"), 503)
+        assert published(server) == before
+        (directory / "signer" / "checkpoint.part").rmdir()
+        server.wait_for_checkpoint(before + 1)
+        assert server.get("/readyz").status_code == 200
+
+
+# -- two servers -------------------------------------------------------------------------------------------------------
+
+
+def test_of_two_servers_one_signs_and_the_other_publishes_and_takes_over(tmp_path: Path) -> None:
+    directory = tmp_path / "var"
+    tokens = make_ledger(directory)
+    take_turns(directory, tokens, {})
+
+
+@pytest.mark.postgres
+def test_of_two_servers_on_postgresql_one_signs_and_the_other_takes_over(
+    tmp_path: Path, new_postgres: Callable[[], str]
+) -> None:
+    directory, url = tmp_path / "var", new_postgres()
+    tokens = make_ledger_at(directory, url)
+    take_turns(directory, tokens, {"CHANGE_LEDGER_DATABASE_URL": url})
+
+
+def take_turns(directory: Path, tokens: dict[str, str], more: dict[str, str]) -> None:
+    with running_server(directory, tokens=tokens, **more) as first:
+        first.wait_for_checkpoint(first.size())
+        with running_server(directory, tokens=tokens, **more) as second:
+            eventually(lambda: status(second)["signer"] == "standing by", "the second stands by")
+            assert status(first)["signer"] == "signing"
+            # Who does not sign still appends, waits, and publishes.
+            answer = second.post(event(), params={"wait": "checkpoint"})
+            assert answer.json()["proof"]
+            assert published(second) == published(first) == answer.json()["position"]
+            first.process.send_signal(signal.SIGKILL)
+            first.process.wait(30)
+            position = second.record(event())["position"]
+            second.wait_for_checkpoint(position)
+            assert status(second)["signer"] == "signing"
+            check_history(second)

@@ -1,0 +1,289 @@
+"""The command `keys`: list, make, enrol, retire, revoke; what is wrong is said in one line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import Command, clean_place
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN
+from servers import Server, event, make_ledger, running_server
+
+from signing import keys as signing_keys
+from signing.keys import SigningKey
+from signing.notes import COSIGNATURE, NoteKey, format_verifier_key
+
+VKEY = format_verifier_key(NoteKey(ORIGIN, CHECKPOINT_KEY.public_key))
+KEY = SigningKey.from_seed(b"k" * 32)
+HEX = KEY.public_key.hex()
+WITNESS = format_verifier_key(NoteKey("witness.test", KEY.public_key, COSIGNATURE))
+PRODUCER = ("enrol", "producer", HEX, "--name", "service:ci", "--source", "https://ci.example.com/*")
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return clean_place(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def cli(directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command on a ledger with six entries."""
+    make_ledger(directory)
+    return Command(capsys, monkeypatch, "--directory", directory)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("keys") / "var") as running:
+        yield running
+
+
+@pytest.fixture(params=["database", "server"])
+def door(
+    request: pytest.FixtureRequest,
+    directory: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Command:
+    """The command in a database, and over HTTP."""
+    if request.param == "database":
+        command: Command = request.getfixturevalue("cli")
+        return command
+    running: Server = request.getfixturevalue("server")
+    return Command(capsys, monkeypatch, "--server", running.url, "--token", running.tokens["operator"])
+
+
+def fresh() -> SigningKey:
+    """Return a key that no other test has enrolled: a key is enrolled once."""
+    return SigningKey.generate()
+
+
+def listed(cli: Command, key: SigningKey, role: str) -> dict[str, object]:
+    [found] = [item for item in cli.ok("keys", "--json").json if (item["key_id"], item["role"]) == (key.key_id, role)]
+    return dict(found)
+
+
+# -- listing and making ------------------------------------------------------------------------------------------------
+
+
+def test_the_verifier_key_is_printed_alone_to_be_pinned(door: Command) -> None:
+    assert door.ok("keys", "--vkey").out == VKEY + "\n"
+
+
+def test_keys_are_listed_whole_by_role_and_number(door: Command) -> None:
+    out = door.ok("keys").out
+    assert ENTRY_KEY.key_id in out
+    assert CHECKPOINT_KEY.key_id in out
+    first = listed(door, ENTRY_KEY, "entry")
+    assert (first["number"], first["valid_from"], first["name"]) == (0, 1, ORIGIN)
+    assert first["public_key"] == ENTRY_KEY.public_key.hex()
+
+
+def test_a_new_key_is_written_for_its_owner_alone_and_never_over_another(cli: Command, tmp_path: Path) -> None:
+    made = cli.ok("keys", "new", tmp_path / "sub" / "new.pem")
+    key = signing_keys.load(tmp_path / "sub" / "new.pem")
+    assert (tmp_path / "sub" / "new.pem").stat().st_mode & 0o777 == 0o600
+    assert key.public_key.hex() in made.out
+    assert key.key_id in made.out
+    before = (tmp_path / "sub" / "new.pem").read_bytes()
+    cli.refused("keys", "new", tmp_path / "sub" / "new.pem", words="exists")
+    assert (tmp_path / "sub" / "new.pem").read_bytes() == before
+
+
+def test_a_new_key_needs_no_ledger(directory: Path, capsys: pytest.CaptureFixture[str],
+                                   monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # fmt: skip
+    Command(capsys, monkeypatch, "--directory", directory).ok("keys", "new", tmp_path / "k.pem")
+
+
+def test_a_new_key_where_nothing_can_be_written_is_said_in_one_line(cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    cli.refused("keys", "new", tmp_path / "file" / "k.pem")
+
+
+# -- enrolling ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_producers_key_is_enrolled_retired_and_its_history_kept(door: Command) -> None:
+    key = fresh()
+    words = ("keys", "enrol", "producer", key.public_key.hex(), "--name", "service:ci")
+    assert "recorded at position" in door.ok(*words, "--source", "https://a.example/*", "--source", "b").out
+    found = listed(door, key, "producer")
+    assert (found["name"], found["sources"], found["valid_until"]) == ("service:ci", ["b", "https://a.example/*"], None)
+    door.ok("keys", "retire", "producer", key.key_id[:8])
+    assert listed(door, key, "producer")["valid_until"] is not None
+
+
+def test_a_key_is_enrolled_from_a_file_of_either_half(door: Command, tmp_path: Path) -> None:
+    private, public = fresh(), fresh()
+    signing_keys.save(private, tmp_path / "private.pem")
+    pem = Ed25519PublicKey.from_public_bytes(public.public_key).public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    (tmp_path / "public.pem").write_bytes(pem)
+    for name in ("private", "public"):
+        door.ok("keys", "enrol", "witness", tmp_path / f"{name}.pem", "--name", f"witness.test/{name}")
+    assert listed(door, private, "witness")["valid_until"] is None
+    assert listed(door, public, "witness")["name"] == "witness.test/public"
+
+
+def test_a_witness_is_enrolled_by_its_verifier_key_which_is_told_back(door: Command) -> None:
+    vkey = format_verifier_key(NoteKey("witness.test/a", fresh().public_key, COSIGNATURE))
+    assert door.ok("keys", "enrol", "witness", vkey).out.splitlines()[-1] == vkey
+
+
+def test_a_checkpoint_key_bears_the_ledgers_name_whatever_it_is_called(door: Command) -> None:
+    key = fresh()
+    door.ok("keys", "enrol", "checkpoint", key.public_key.hex(), "--name", "other.example")
+    assert listed(door, key, "checkpoint")["name"] == ORIGIN
+    assert format_verifier_key(NoteKey(ORIGIN, key.public_key)) in door.ok("keys", "--vkey").out
+    door.ok("keys", "retire", "checkpoint", key.key_id)
+    assert door.ok("keys", "--vkey").out == VKEY + "\n"
+
+
+WRONG: dict[str, tuple[tuple[str, ...], str]] = {
+    "another role": (("enrol", "admin", HEX), "role"),
+    "a key that is none": (("enrol", "entry", "nothing"), "nothing"),
+    "a key of 63 digits": (("enrol", "entry", HEX[1:]), ""),
+    "a key in capitals": (("enrol", "entry", HEX.upper()), ""),
+    "a key with a wrong id": (("enrol", "witness", WITNESS.replace("+", "+0", 1)), ""),
+    "a verifier key cut short": (("enrol", "witness", WITNESS[:-4]), ""),
+    "an argument of 5,000 characters": (("enrol", "entry", "x" * 5000), ""),
+    "a witness by two names": (("enrol", "witness", WITNESS, "--name", "other"), "one name"),
+    "a witness without a name": (("enrol", "witness", HEX), "--name"),
+    "a producer without a name": (("enrol", "producer", HEX, "--source", "x"), "--name"),
+    "a producer without sources": (("enrol", "producer", HEX, "--name", "service:ci"), "sources"),
+    "an entry key with sources": (("enrol", "entry", HEX, "--source", "x"), "sources"),
+    "a name with a blank": (("enrol", "producer", HEX, "--name", "a b", "--source", "x"), ""),
+    "a name with a plus": (("enrol", "witness", HEX, "--name", "a+b"), ""),
+    "an empty name": (("enrol", "witness", HEX, "--name", ""), ""),
+    "a source with a blank": (("enrol", "producer", HEX, "--name", "service:ci", "--source", "a b"), ""),
+    "17 sources": (("enrol", "producer", HEX, "--name", "a", *(f"--source=s{n}" for n in range(17))), ""),
+    "a key that is there": (("enrol", "entry", ENTRY_KEY.public_key.hex()), "once"),
+    "the last entry key": (("retire", "entry", ENTRY_KEY.key_id), "only valid entry key"),
+    "the last entry key, revoked": (("revoke", "entry", ENTRY_KEY.key_id, "--from-position", "1"), "only valid"),
+    "a key of another role": (("retire", "witness", ENTRY_KEY.key_id), "0 keys"),
+    "seven digits": (("retire", "entry", ENTRY_KEY.key_id[:7]), "8 digits"),
+    "no digits": (("retire", "entry", ""), "8 digits"),
+    "digits that fit none": (("retire", "entry", "00000000"), "0 keys"),
+    "retire in another role": (("retire", "admin", ENTRY_KEY.key_id), "0 keys"),
+    "a revocation in the future": (("revoke", "checkpoint", CHECKPOINT_KEY.key_id, "--from-position", "999"), "future"),
+    "a reason of two words": (
+        ("revoke", "checkpoint", CHECKPOINT_KEY.key_id, "--from-position", "1", "--reason", "was leaked"),
+        "",
+    ),
+}
+
+
+def test_what_cannot_be_done_with_a_key_is_said_in_one_line_and_changes_nothing(door: Command) -> None:
+    before = door.ok("keys", "--json").out
+    for words, said in WRONG.values():
+        door.refused("keys", *words, words=said)
+    assert door.ok("keys", "--json").out == before
+
+
+def test_files_that_hold_no_key_are_refused_in_one_line(cli: Command, tmp_path: Path) -> None:
+    other = generate_private_key(SECP256R1())
+    (tmp_path / "other.pem").write_bytes(
+        other.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    (tmp_path / "text.pem").write_text("no key\nat all\n")
+    (tmp_path / "bytes.pem").write_bytes(b"\xff\xfe")
+    (tmp_path / "half.pem").write_bytes(KEY.to_pem()[:60])
+    (tmp_path / "open.pem").write_bytes(KEY.to_pem())
+    (tmp_path / "open.pem").chmod(0o644)
+    for name in ("other.pem", "text.pem", "bytes.pem", "half.pem", "open.pem", "missing.pem", "."):
+        cli.refused("keys", "enrol", "entry", tmp_path / name)
+
+
+def test_a_key_is_enrolled_once_in_a_role_also_after_it_was_retired(cli: Command) -> None:
+    cli.ok("keys", *PRODUCER)
+    cli.refused("keys", *PRODUCER, words="once")
+    cli.ok("keys", "retire", "producer", KEY.key_id)
+    cli.refused("keys", *PRODUCER, words="once")
+    # In another role it is another key.
+    cli.ok("keys", "enrol", "witness", HEX, "--name", "witness.test")
+
+
+def test_a_prefix_that_fits_two_keys_is_refused(cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in (b"1", b"2"):
+        cli.ok("keys", "enrol", "entry", SigningKey.from_seed(seed * 32).public_key.hex())
+    ids = [item["key_id"] for item in cli.ok("keys", "--json").json if item["role"] == "entry"]
+    assert len({key_id[:8] for key_id in ids}) == len(ids)
+    cli.refused("keys", "retire", "entry", ids[0][:7], words="8 digits")
+    cli.ok("keys", "retire", "entry", ids[1][:8])
+
+
+def test_a_revocation_names_its_position_and_reason(door: Command) -> None:
+    key = fresh()
+    door.ok("keys", "enrol", "witness", key.public_key.hex(), "--name", "witness.test/b")
+    door.ok("keys", "revoke", "witness", key.key_id[:12], "--from-position", "2", "--reason", "leaked")
+    found = listed(door, key, "witness")
+    assert found["revoked_from"] == 2
+    assert found["revoked_at"] is not None
+    assert door("keys", "revoke", "witness", key.key_id).status == 2
+
+
+def test_keys_over_http_need_an_operators_token(
+    server: Server, directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anybody = Command(capsys, monkeypatch, "--server", server.url)
+    assert anybody.ok("keys", "--vkey").out == VKEY + "\n"
+    auditor = anybody.at("--server", server.url, "--token", server.tokens["auditor"])
+    auditor.refused("keys", *PRODUCER, words="403")
+    auditor.refused("keys", "retire", "checkpoint", CHECKPOINT_KEY.key_id, words="403")
+
+
+# -- keys from the environment -----------------------------------------------------------------------------------------
+
+
+def test_keys_may_come_from_the_environment(
+    cli: Command, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for role in ("entry", "checkpoint"):
+        path = directory / "keys" / f"{role}.pem"
+        monkeypatch.setenv(f"PEM_{role}", path.read_text())
+        monkeypatch.setenv(f"CHANGE_LEDGER_{role.upper()}_KEY", f"env:PEM_{role}")
+        path.unlink()
+    cli.ok("keys", *PRODUCER)
+    assert cli.ok("checkpoint").out.splitlines()[1] == "7"
+    assert cli.ok("verify", "--json").json["verdict"] == "sound"
+
+
+@pytest.mark.parametrize("role", ["ENTRY", "CHECKPOINT"])
+def test_a_wrong_key_in_the_environment_is_said_in_one_line(
+    cli: Command, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    monkeypatch.setenv(f"CHANGE_LEDGER_{role}_KEY", "env:PEM")
+    cli.refused("checkpoint", words="PEM")
+    for pem in ("", "no key", KEY.to_pem().decode()[:80], KEY.to_pem().decode()):
+        monkeypatch.setenv("PEM", pem)
+        assert "PRIVATE KEY" not in cli.refused("checkpoint").err
+
+
+def test_a_key_by_its_path_or_as_a_file_is_the_same(
+    cli: Command, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / "keys" / "entry.pem").rename(tmp_path / "moved.pem")
+    for reference in (str(tmp_path / "moved.pem"), f"file:{tmp_path / 'moved.pem'}", "moved.pem"):
+        monkeypatch.setenv("CHANGE_LEDGER_ENTRY_KEY", reference)
+        cli.ok("heads")
+    monkeypatch.setenv("CHANGE_LEDGER_ENTRY_KEY", str(tmp_path / "nowhere.pem"))
+    cli.refused("heads", words="nowhere.pem")
+
+
+def test_an_entry_key_is_rotated_on_one_machine(
+    cli: Command, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.ok("keys", "new", tmp_path / "second.pem")
+    cli.ok("keys", "enrol", "entry", tmp_path / "second.pem", "--name", "host-b")
+    monkeypatch.setenv("CHANGE_LEDGER_ENTRY_KEY", str(tmp_path / "second.pem"))
+    cli.ok("keys", "retire", "entry", ENTRY_KEY.key_id)
+    (tmp_path / "one.json").write_text(json.dumps(event()))
+    cli.ok("append", tmp_path / "one.json")
+    assert cli.ok("verify", "--json").json["verdict"] == "sound"
+    monkeypatch.delenv("CHANGE_LEDGER_ENTRY_KEY")
+    cli.refused("append", tmp_path / "one.json", words="may not sign")
+    cli.refused("serve", "--port", "0", words="may not sign")
