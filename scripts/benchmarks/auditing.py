@@ -1,19 +1,26 @@
-"""P4, P5 and P11: the audit of a grown ledger, its speed and its memory."""
+"""P4, P5, P7 and P11: the audit of a grown ledger, from its database and from files, its speed and memory; and its proofs."""
 
 import json
 import os
+import statistics
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 from benchmarks.measure import Row, beside, limit, take_turns, timed
-from benchmarks.places import Keys
+from benchmarks.places import ORIGIN, Keys
 from benchmarks.serving import python
 from benchmarks.verifying import records, verify_files
+from ledger.audit_files import Directory, audit_files
 from ledger.auditor import audit_database
+from ledger.checkpoints import last_size, store_checkpoint
 from ledger.database import Database
 from ledger.entry import ENTRY_PAYLOAD_TYPE, NO_PREVIOUS, prev_of
+from ledger.export import export
 from ledger.reading import read_entries, read_size
+from ledger.tree import inclusion_proof, tree_of
+from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.merkle import Frontier, leaf_hash
 
 PAGE = 2000
@@ -21,7 +28,7 @@ FLAT = 1.1
 
 
 def measure(place: str, url: str, keys: Keys, directory: Path, *, rounds: int) -> list[Row]:
-    """Return the lines of P4 and P5 for a ledger that is not being appended to."""
+    """Return the lines of P4, P5 and P7 for a ledger that is not being appended to."""
     cores = os.cpu_count() or 1
     database = Database(url)
     paths = _write_files(database, directory, cores)
@@ -35,18 +42,28 @@ def measure(place: str, url: str, keys: Keys, directory: Path, *, rounds: int) -
         root = report.root
         return report.entries
 
+    files = Directory(_export(database, keys, directory / f"export-{place}"))
+
+    def audit_export(_: int) -> int:
+        report = audit_files(files, workers=cores)
+        if report.faults:
+            raise RuntimeError(f"expected a sound export, found {report.faults[:3]}")
+        return report.entries
+
     payload_type = ENTRY_PAYLOAD_TYPE.encode()
     rates = take_turns(
         {
             "tree": timed(lambda _: _chain_and_tree(paths)[0]),
             "database": timed(lambda _: audit(False, 1)),
             "audit": timed(lambda _: audit(True, cores)),
+            "export": timed(audit_export),
             "bare Ed25519": timed(lambda _: verify_files(paths, keys.entry.public_key, payload_type, cores)),
         },
         rounds,
         warm_up=False,
     )
     count, tree_root = _chain_and_tree(paths)
+    proofs = _proofs(database, count)
     database.close()
     for path in paths:
         Path(path).unlink()
@@ -65,7 +82,39 @@ def measure(place: str, url: str, keys: Keys, directory: Path, *, rounds: int) -
             at_least=0.87,
             note="both start their processes on the clock",
         ),
+        beside(
+            "P5",
+            f"audit of an export of {place}, {cores} cores",
+            rates,
+            "export",
+            "bare Ed25519",
+            at_least=0.87,
+            note="all files, every signature",
+        ),
+        limit("P7", f"inclusion proof, {place}, {count:,} entries", proofs, "ms", at_most=1, note="median of 200"),
     ]
+
+
+def _export(database: Database, keys: Keys, target: Path) -> Path:
+    """Sign the whole tree, if that was not done, and export it."""
+    with database.engine.begin() as connection:
+        size = read_size(connection)
+        if last_size(connection) < size:
+            root = tree_of(connection, size).root()
+            store_checkpoint(connection, sign_checkpoint(Checkpoint(ORIGIN, size, root), keys.checkpoint))
+    export(database, target)
+    return target
+
+
+def _proofs(database: Database, size: int) -> float:
+    """Return the milliseconds of an inclusion proof of an entry anywhere."""
+    with database.read() as connection:
+        seconds = []
+        for number in range(200):
+            start = time.perf_counter()
+            inclusion_proof(connection, 1 + number * (size - 1) // 199, size)
+            seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds) * 1000
 
 
 def memory(place: str, urls: dict[int, str]) -> Row:
