@@ -7,30 +7,31 @@ no caches to check, but every byte of every file that is there must be the one t
 import hashlib
 import re
 import secrets as random_source
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 
-from ledger.audit import RANGE, Fault, Fingerprints, Job, Row, beside
-from ledger.audit_checkpoints import Commitment, RawCheckpoint, of_given, read_commitment
+from ledger.audit import RANGE, Fault, Fingerprints, Job, beside
+from ledger.audit_checkpoints import Commitment, of_given, read_commitment
 from ledger.audit_report import Pin, Report, Summary, beyond_the_end, make_report
 from ledger.audit_timestamps import read_timestamps
 from ledger.auditor import Progress, Resumable, walk_ranges
 from ledger.credentials import AUTHORITY_TYPES, Authority
 from ledger.dossier import COMMITTED
-from ledger.errors import LedgerError, SetupError
+from ledger.errors import LedgerError
 from ledger.events import CATALOGUE
 from ledger.export import CHECKPOINT, INDEX, evidence_path, format_texts, texts_path
+from ledger.log_files import Files, FilesSource, check_upper, read_head, read_or_none
 from signing import tiles
-from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint
+from signing.checkpoint import Checkpoint
 from signing.errors import SigningError, VerificationError
 from signing.keys import SIGNATURE_SIZE
-from signing.merkle import EMPTY_ROOT, HASH_SIZE, TILE_HEIGHT, TILE_WIDTH, Frontier, leaf_hash
-from signing.notes import Note, NoteKey, parse_note
-from signing.tiles import ENTRIES, SIGNATURES, Tile
+from signing.merkle import HASH_SIZE, TILE_HEIGHT, TILE_WIDTH, leaf_hash
+from signing.notes import Note
+from signing.tiles import ENTRIES, Tile
 
 # What an entry that decides who may do what holds somewhere; parsing says whether it is one.
 _LEDGER_TYPE: Final = b'"type":"ledger.'
@@ -38,90 +39,6 @@ _SIGNATURE_RECORD: Final = 2 + SIGNATURE_SIZE
 _is_digest: Final = re.compile("[0-9a-f]{64}").fullmatch
 _REMOVED: Final = "ledger.evidence_removed"
 _DELETION_TYPES: Final = ("ledger.texts_erased", _REMOVED)
-
-
-class Files(Protocol):
-    """The files of a log, by their paths. It can be pickled."""
-
-    def read(self, path: str) -> bytes:
-        """Return the bytes of a file. Raises FileNotFoundError when it is not there."""
-
-    def names(self) -> Iterator[str] | None:
-        """Yield the paths of all files, or return None where they cannot be listed."""
-
-
-class Directory:
-    """Files in a directory."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def read(self, path: str) -> bytes:
-        return (self.root / path).read_bytes()
-
-    def names(self) -> Iterator[str] | None:
-        return (str(path.relative_to(self.root)) for path in sorted(self.root.rglob("*")) if not path.is_dir())
-
-
-class FilesSource:
-    """Rows and checkpoints from files. What cannot be read is kept as faults, to be asked for after the rows."""
-
-    def __init__(self, files: Files, size: int, checkpoints: dict[int, str]) -> None:
-        self._files = files
-        self._size = size
-        self._checkpoints = checkpoints
-        self.faults: list[Fault] = []
-
-    def _read(self, tile: Tile) -> bytes:
-        return self._files.read(tile.path)
-
-    def tiles_of(self, start: int, count: int) -> Iterator[Tile]:
-        """Yield the hash tiles of level 0 that a range of positions touches, each as wide as the log makes it."""
-        for number in range((start - 1) // TILE_WIDTH, -(-(start + count - 1) // TILE_WIDTH)):
-            yield Tile(0, number, min(TILE_WIDTH, self._size - number * TILE_WIDTH))
-
-    def bundle(self, tile: Tile) -> list[bytes]:
-        """Return the entries below a tile. Raises OSError or VerificationError."""
-        bundle = tiles.beside(tile, ENTRIES)
-        return tiles.parse_bundle(bundle, self._read(bundle))
-
-    def rows(self, start: int, count: int) -> Iterator[Row]:
-        for tile in self.tiles_of(start, count):
-            try:
-                entries = self.bundle(tile)
-                hashes = tiles.split_hashes(tile, self._read(tile))
-                beside = tiles.beside(tile, SIGNATURES)
-                signatures = tiles.parse_signatures(beside, self._read(beside))
-            except (OSError, VerificationError) as error:
-                self.faults.append(Fault(tile.first + 1, "tile-wrong", f"{error}"[:300]))
-                continue
-            for number, (entry, leaf, (key_number, signature)) in enumerate(
-                zip(entries, hashes, signatures, strict=True), tile.first + 1
-            ):
-                yield Row(number, key_number, leaf, signature, entry)
-
-    def checkpoints(self, start: int, count: int) -> list[RawCheckpoint]:
-        return [RawCheckpoint(size, note) for size, note in self._checkpoints.items() if start <= size < start + count]
-
-    def take_faults(self) -> list[Fault]:
-        faults, self.faults = self.faults, []
-        return faults
-
-
-def read_head(files: Files) -> tuple[Note, Checkpoint]:
-    """Return the checkpoint of a log's files. Raises SetupError when there is none: nothing to check is not a pass."""
-    try:
-        note = parse_note(files.read(CHECKPOINT))
-        head = parse_checkpoint(note.text)
-    except FileNotFoundError as error:
-        raise SetupError(
-            "nothing to check: there is no checkpoint, so this is not a log, or not a whole one"
-        ) from error
-    except (OSError, VerificationError) as error:
-        raise SetupError(f"nothing to check: the checkpoint cannot be read: {error}") from error
-    if head.size == 0:
-        raise SetupError("nothing to check: the checkpoint is of an empty log, and an empty log is not a sound one")
-    return note, head
 
 
 def audit_files(
@@ -142,7 +59,7 @@ def audit_files(
     read = _fold(source, head.size)
     authority, genesis = read.authority, read.genesis
     stamped = read_timestamps(
-        read.timestamps, lambda _, digest: _read_or_none(files, evidence_path(digest)), pin.authorities if pin else None
+        read.timestamps, lambda _, digest: read_or_none(files, evidence_path(digest)), pin.authorities if pin else None
     )
     faults += stamped.faults
     if not authority.origin:
@@ -165,7 +82,7 @@ def audit_files(
     on_progress(summary.size, head.size)
     if not summary.faults and summary.root() != head.root:
         faults.append(Fault(head.size, "checkpoint-wrong", f"the entries make the root {summary.root().hex()}"))
-    summary.faults += [*faults, *_check_upper(files, summary), *beyond_the_end(given, summary)]
+    summary.faults += [*faults, *check_upper(files, summary), *beyond_the_end(given, summary)]
     summary.faults += _check_receipts(source, receipts, head.size)
     known = {CHECKPOINT, INDEX, *(f"checkpoints/{size}" for size in stored)}
     notes = [*stamped.notes, *_check_beside(files, source, summary, read.deletions, known)]
@@ -239,24 +156,6 @@ def _fold(source: FilesSource, size: int) -> _Read:
     return read
 
 
-def _check_upper(files: Files, summary: Summary) -> Iterator[Fault]:
-    """Hold the tiles above the leaves against the nodes that the leaves make."""
-    for tile in tiles.tiles_of(summary.size):
-        if tile.level == 0:
-            continue
-        height = TILE_HEIGHT * int(tile.level)
-        expected = [summary.nodes.get((height, tile.first + i)) for i in range(tile.width)]
-        try:
-            found = tiles.split_hashes(tile, files.read(tile.path))
-        except (OSError, VerificationError) as error:
-            yield Fault((tile.first << height) + 1, "tile-wrong", str(error)[:300])
-            continue
-        for number, (node, made) in enumerate(zip(found, expected, strict=True), tile.first):
-            if node != made:
-                position = min((number << height) + 1, summary.size)
-                yield Fault(position, "node-wrong", f"node {number} at height {height} is not what the leaves make")
-
-
 def _check_receipts(source: FilesSource, receipts: Sequence[tuple[int, bytes]], size: int) -> Iterator[Fault]:
     for position, entry_hash in receipts:
         row = next((r for r in source.rows(position, 1) if r.position == position), None) if position <= size else None
@@ -309,7 +208,7 @@ def _check_beside(
                 elif kind == "evidence" and (position, value) not in removed:
                     evidence_wanted += 1
                     known.add(evidence_path(value))
-                    body = _read_or_none(files, evidence_path(value))
+                    body = read_or_none(files, evidence_path(value))
                     if body is None:
                         detail = f"the evidence {value[:16]}… is gone, and no entry says it was removed"
                         evidence_missing.append(Fault(position, "evidence-missing", detail))
@@ -352,7 +251,7 @@ def _beside(entry: bytes) -> list[tuple[str, str, str]] | None:
 
 def _texts_of(files: Files, tile: Tile) -> tuple[dict[tuple[int, str], str], list[Fault]]:
     """Return the commitments that the texts of a tile make, by (position, field)."""
-    data = _read_or_none(files, texts_path(tile.number))
+    data = read_or_none(files, texts_path(tile.number))
     if data is None:
         return {}, []
     try:
@@ -369,13 +268,6 @@ def _texts_of(files: Files, tile: Tile) -> tuple[dict[tuple[int, str], str], lis
     except (ValueError, KeyError, TypeError, AttributeError, LedgerError) as error:
         detail = f"{texts_path(tile.number)} cannot be read: {error}"[:300]
         return {}, [Fault(tile.first + 1, "text-altered", detail)]
-
-
-def _read_or_none(files: Files, path: str) -> bytes | None:
-    try:
-        return files.read(path)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return None
 
 
 def _check_every_file(files: Files, size: int, known: set[str]) -> Iterator[Fault]:
@@ -397,7 +289,7 @@ def _check_every_file(files: Files, size: int, known: set[str]) -> Iterator[Faul
         whole = replace(tile, width=min(TILE_WIDTH, count - tile.first))
         if tile == whole and (replace(tile, level=level)).path in current:
             continue
-        data = _read_or_none(files, whole.path) if 0 < whole.width >= tile.width else None
+        data = read_or_none(files, whole.path) if 0 < whole.width >= tile.width else None
         if data is None or files.read(name) != _beginning(tile, data):
             yield Fault(min(tile.first + 1, size), "tile-wrong", f"{name} is not the beginning of {whole.path}")
 
@@ -410,67 +302,3 @@ def _beginning(tile: Tile, data: bytes) -> bytes:
     for _ in range(tile.width):
         end += 2 + int.from_bytes(data[end : end + 2])
     return data[:end]
-
-
-# -- logs of others --------------------------------------------------------------------------------------------------
-
-
-def audit_opaque(
-    files: Files, keys: Sequence[NoteKey], on_progress: Callable[[int, int], None] = lambda done, size: None
-) -> Report:
-    """Audit any C2SP log whose leaves are the hashes of its entries: checkpoint, tree and every entry's hash.
-
-    What the entries mean is not looked at. Without keys the checkpoint's signature is not checked, and the verdict says so.
-    """
-    note, head = read_head(files)
-    faults: list[Fault] = []
-    pinned = False
-    if keys:
-        try:
-            check_checkpoint(note, keys)
-            pinned = True
-        except VerificationError as error:
-            faults.append(Fault(head.size, "checkpoint-wrong", str(error)))
-    source = FilesSource(files, head.size, {})
-    frontier, nodes, last, genesis = Frontier(), dict[tuple[int, int], bytes](), b"", b""
-
-    def keep(height: int, index: int, node: bytes) -> None:
-        if height % TILE_HEIGHT == 0:  # What the tiles above hold; the nodes between would be as many as the entries.
-            nodes[height, index] = node
-
-    for tile in source.tiles_of(1, head.size):
-        try:
-            entries = source.bundle(tile)
-            hashes = tiles.split_hashes(tile, files.read(tile.path))
-        except (OSError, VerificationError) as error:
-            faults.append(Fault(tile.first + 1, "tile-wrong", str(error)[:300]))
-            continue
-        for position, (entry, stored) in enumerate(zip(entries, hashes, strict=True), tile.first + 1):
-            last = leaf_hash(entry)
-            genesis = genesis or last
-            if last != stored:
-                faults.append(
-                    Fault(position, "entry-altered", f"the entry hashes to {last.hex()}, the tile has {stored.hex()}")
-                )
-            frontier.append(last, keep)
-        on_progress(tile.first + tile.width, head.size)
-    summary = Summary(size=head.size, nodes=nodes)
-    faults += _check_upper(files, summary)
-    root = frontier.root() if frontier.size == head.size else EMPTY_ROOT
-    if root != head.root:
-        faults.append(
-            Fault(head.size, "checkpoint-wrong", f"it has the root {head.root.hex()}, the entries make {root.hex()}")
-        )
-    return Report(
-        origin=head.origin,
-        size=head.size,
-        entries=frontier.size,
-        root=root,
-        genesis=genesis,
-        last_leaf=last,
-        pinned=pinned,
-        signatures=True,
-        faults=tuple(sorted(set(faults))),
-        notes=("entries are opaque: only their hashes, the tree and the checkpoint were checked",),
-        checkpoint_size=head.size if pinned else 0,
-    )

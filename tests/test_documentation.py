@@ -232,7 +232,7 @@ MADE_KINDS = {
 def kinds_in_code() -> set[str]:
     """Collect the kinds of faults: second arguments of Fault(…) and .fault(…), and what the functions that judge return."""
     kinds: set[str] = set()
-    judges = [ROOT / "ledger/credentials.py", ROOT / "signing/keyring.py"]
+    judges = [ROOT / "ledger/credentials.py", ROOT / "ledger/log_files.py", ROOT / "signing/keyring.py"]
     for path in [*sorted((ROOT / "ledger").glob("audit*.py")), *judges]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):

@@ -18,10 +18,12 @@ from api.cli.verifying import (
     verify_database,
     with_outsiders,
 )
-from ledger.audit_files import Directory, Files, audit_files, audit_opaque, read_head
+from ledger.audit_files import audit_files
+from ledger.audit_opaque import audit_opaque
 from ledger.database import Database
 from ledger.errors import SetupError
 from ledger.export import export as export_files
+from ledger.log_files import Directory, Files, read_head
 from signing.notes import parse_verifier_key
 
 

@@ -12,12 +12,13 @@ from benchmarks.measure import Row, beside, limit, take_turns, timed
 from benchmarks.places import ORIGIN, Keys
 from benchmarks.serving import python
 from benchmarks.verifying import records, verify_files
-from ledger.audit_files import Directory, audit_files
+from ledger.audit_files import audit_files
 from ledger.auditor import audit_database
 from ledger.checkpoints import last_size, store_checkpoint
 from ledger.database import Database
 from ledger.entry import ENTRY_PAYLOAD_TYPE, NO_PREVIOUS, prev_of
 from ledger.export import export
+from ledger.log_files import Directory
 from ledger.reading import read_entries, read_size
 from ledger.tree import inclusion_proof, tree_of
 from signing.checkpoint import Checkpoint, sign_checkpoint

@@ -26,13 +26,14 @@ from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event
 from simulator import LOG_KEY, World, edited, without
 
 from ledger import ledger as ledger_module
-from ledger.audit_files import Directory, audit_files
+from ledger.audit_files import audit_files
 from ledger.checkpoints import store_checkpoint
 from ledger.database import Database
 from ledger.errors import LostHistoryError
 from ledger.export import export
 from ledger.heads import Heads
 from ledger.ledger import Ledger
+from ledger.log_files import Directory
 from ledger.signer import Memory
 from ledger.statement import Statement
 from ledger.tree import consistency_proof, tree_of

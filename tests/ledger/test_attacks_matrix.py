@@ -29,12 +29,13 @@ import pytest
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event
 from simulator import LOG_KEY, World, edited, without
 
-from ledger.audit_files import Directory, audit_files
+from ledger.audit_files import audit_files
 from ledger.checkpoints import store_checkpoint
 from ledger.database import Database
 from ledger.errors import LedgerError
 from ledger.export import export
 from ledger.ledger import Ledger
+from ledger.log_files import Directory
 from ledger.tree import tree_of
 from signing.checkpoint import Checkpoint, check_checkpoint, sign_checkpoint
 from signing.keys import SigningKey

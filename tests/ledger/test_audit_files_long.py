@@ -8,9 +8,10 @@ from exports import Made, grow
 from ledgers import ORIGIN, append, cloud_event, create_ledger, keep_checkpoint
 
 from ledger.audit import RANGE
-from ledger.audit_files import Directory, audit_files
+from ledger.audit_files import audit_files
 from ledger.errors import SetupError
 from ledger.export import export
+from ledger.log_files import Directory
 from ledger.reading import read_entry
 from signing.checkpoint import Checkpoint, parse_checkpoint
 

@@ -9,11 +9,13 @@ from exports import contents, grow, position_of, put, verified_once, witness
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, append, cloud_event, create_ledger, enrol_witness, keep_checkpoint
 
 import ledger.export
-from ledger.audit_files import Directory, audit_files, audit_opaque
+from ledger.audit_files import audit_files
+from ledger.audit_opaque import audit_opaque
 from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.errors import LostHistoryError, NotFoundError, SetupError
 from ledger.export import Exported, export
 from ledger.ledger import Ledger
+from ledger.log_files import Directory
 from ledger.reading import read_entries
 from signing.notes import NoteKey, format_verifier_key
 

@@ -13,12 +13,13 @@ from ledgers import append, cloud_event, create_ledger, keep_checkpoint
 from textbook_tree import textbook_leaf, textbook_root
 
 import ledger.ledger
-from ledger.audit_files import Directory, audit_files
+from ledger.audit_files import audit_files
 from ledger.auditor import audit_database
 from ledger.canonical import encode
 from ledger.export import export
 from ledger.heads import HeadProof, Heads, check_head, heads_root
 from ledger.ledger import Ledger
+from ledger.log_files import Directory
 from ledger.reading import read_entries, read_heads
 from signing.errors import VerificationError
 
