@@ -171,6 +171,14 @@ class CheckpointSigner:
             self._lock = self._database.try_lock(LOCK_NAME)
         return self._lock is not None
 
+    def sign_once(self) -> None:
+        """Sign what is new, if no other process signs: for commands, where no server does."""
+        if self.acquire():
+            try:
+                self.sign()
+            finally:
+                self.release()
+
     def release(self) -> None:
         if self._lock is not None:
             self._lock.release()

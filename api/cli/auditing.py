@@ -10,6 +10,14 @@ from api.cli import pins
 from api.cli.common import app, console, where
 from api.cli.remote_files import RemoteFiles
 from api.cli.verifying import (
+    Certificate,
+    Genesis,
+    Held,
+    Signatures,
+    State,
+    Vkey,
+    Witnesses,
+    Workers,
     bar,
     finish,
     pin_of_flags,
@@ -40,12 +48,9 @@ def export(
         raise SetupError("an export is made where the database is, not over HTTP")
     ledger = open_ledger(place.settings)
     signer = open_signer(place.settings, ledger)
-    if signer is not None and signer.acquire():
-        # No server signs now: so that the export reaches to the end.
-        try:
-            signer.sign()
-        finally:
-            signer.release()
+    if signer is not None:
+        # Where no server does: so that the export reaches to the end.
+        signer.sign_once()
     done = export_files(ledger.database, target, texts=texts, evidence=evidence)
     ledger.close()
     console.print(
@@ -60,22 +65,18 @@ def audit(
     context: typer.Context,
     target: Annotated[str, typer.Argument(help="A directory, a URL (http…), a database file, or a SQLAlchemy URL.")],
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
-    genesis: Annotated[str | None, typer.Option(help="Pin: the hash of the entry at position 1.")] = None,
-    vkey: Annotated[str | None, typer.Option(help="Pin: the checkpoint key as a note verifier key.")] = None,
-    signatures: Annotated[bool, typer.Option(help="Check every signature.")] = True,
+    genesis: Genesis = None,
+    vkey: Vkey = None,
+    signatures: Signatures = True,
     opaque: Annotated[
         bool, typer.Option("--opaque", help="Any C2SP log: check hashes, tree and checkpoint alone.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one for every core.")] = None,
+    workers: Workers = None,
     receipt: Annotated[Path | None, typer.Option(help="Receipts that somebody was given.")] = None,
-    checkpoint: Annotated[list[Path] | None, typer.Option(help="A checkpoint that you hold; may be repeated.")] = None,
-    witness: Annotated[
-        list[str] | None, typer.Option(help="A witness that you believe, as a verifier key; others then do not count.")
-    ] = None,
-    certificate: Annotated[
-        Path | None, typer.Option(help="Root certificates (PEM) of timestamp authorities that you believe.")
-    ] = None,
-    state: Annotated[Path | None, typer.Option(help="Keep progress in this file, and go on from it.")] = None,
+    checkpoint: Held = None,
+    witness: Witnesses = None,
+    certificate: Certificate = None,
+    state: State = None,
 ) -> None:
     """Audit a ledger wherever its bytes lie: an export, a running server, a database. Nothing of ours needs to run.
 

@@ -30,11 +30,7 @@ def checkpoint(context: typer.Context) -> None:
         typer.echo(place.remote_door().text("/checkpoint"), nl=False)
         return
     ledger, signer = _open(place)
-    if signer.acquire():
-        try:
-            signer.sign()
-        finally:
-            signer.release()
+    signer.sign_once()
     with ledger.database.read() as connection:
         typer.echo(str(read_checkpoint(connection).note), nl=False)
     ledger.close()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from api.cli.common import app, console, table_of, where
+from api.routes.credentials import ROLES
 from ledger.audit_reading import fold_authority
 from ledger.database import Database
 from ledger.errors import SetupError
@@ -97,7 +98,7 @@ def enrol(
 ) -> None:
     """Enrol a public key. It is valid from the next position on, beside those that are valid already."""
     of_key, public_key = read_public_key(key)
-    if role not in ("entry", "checkpoint", "producer", "witness"):
+    if role not in ROLES:
         raise SetupError(f"expected the role entry, checkpoint, producer or witness, found {role!r}")
     if role == "witness" and of_key and name and name != of_key:
         raise SetupError(f"the verifier key is of {of_key}, --name says {name}: a witness has one name")

@@ -30,28 +30,39 @@ MEANING = {
 }
 
 
+# What `verify` and `audit` are told alike.
+Genesis = Annotated[str | None, typer.Option(help="Pin: the hash of the entry at position 1.")]
+Vkey = Annotated[str | None, typer.Option(help="Pin: the checkpoint key as a note verifier key.")]
+Signatures = Annotated[bool, typer.Option(help="Check every signature.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one for every core.")]
+Held = Annotated[list[Path] | None, typer.Option(help="A checkpoint that you hold; may be repeated.")]
+Witnesses = Annotated[
+    list[str] | None, typer.Option(help="A witness that you believe, as a verifier key; others then do not count.")
+]
+Certificate = Annotated[
+    Path | None, typer.Option(help="Root certificates (PEM) of timestamp authorities that you believe.")
+]
+State = Annotated[Path | None, typer.Option(help="Keep progress in this file, and go on from it.")]
+
+
 @app.command()
 def verify(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
-    genesis: Annotated[str | None, typer.Option(help="Pin: the hash of the entry at position 1.")] = None,
-    vkey: Annotated[str | None, typer.Option(help="Pin: the checkpoint key as a note verifier key.")] = None,
+    genesis: Genesis = None,
+    vkey: Vkey = None,
     trust: Annotated[bool, typer.Option("--trust", help="Pin this ledger from now on, as it is.")] = False,
-    signatures: Annotated[bool, typer.Option(help="Check every signature.")] = True,
+    signatures: Signatures = True,
     first: Annotated[int, typer.Option(min=1)] = 1,
     last: Annotated[int | None, typer.Option(min=1)] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one for every core.")] = None,
+    workers: Workers = None,
     receipt: Annotated[
         Path | None, typer.Option(help="Receipts that somebody was given, to be kept by the ledger.")
     ] = None,
-    checkpoint: Annotated[list[Path] | None, typer.Option(help="A checkpoint that you hold; may be repeated.")] = None,
-    witness: Annotated[
-        list[str] | None, typer.Option(help="A witness that you believe, as a verifier key; others then do not count.")
-    ] = None,
-    certificate: Annotated[
-        Path | None, typer.Option(help="Root certificates (PEM) of timestamp authorities that you believe.")
-    ] = None,
-    state: Annotated[Path | None, typer.Option(help="Keep progress in this file, and go on from it.")] = None,
+    checkpoint: Held = None,
+    witness: Witnesses = None,
+    certificate: Certificate = None,
+    state: State = None,
     progress_json: Annotated[bool, typer.Option("--progress-json", hidden=True)] = False,
 ) -> None:
     """Verify the ledger.

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Command, clean_place
+from commands import Command
 from ledgers import CHECKPOINT_KEY, ORIGIN
-from servers import BATCH, Server, event, make_ledger, running_server
+from servers import BATCH, Server, event, running_server
 
 from signing.keys import SigningKey
 from signing.notes import NoteKey, format_verifier_key
@@ -20,18 +20,6 @@ from signing.notes import NoteKey, format_verifier_key
 VKEY = format_verifier_key(NoteKey(ORIGIN, CHECKPOINT_KEY.public_key))
 OTHER_VKEY = format_verifier_key(NoteKey(ORIGIN, SigningKey.from_seed(b"o" * 32).public_key))
 ENTRIES = 300
-
-
-@pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return clean_place(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def cli(directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command on a ledger with six entries."""
-    make_ledger(directory)
-    return Command(capsys, monkeypatch, "--directory", directory)
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Command, clean_place
+from commands import Command
 from ledgers import CHECKPOINT_KEY, ORIGIN
-from servers import Server, event, make_ledger, running_server
+from servers import Server, event, running_server
 
 from api.cli import pins
 from signing import keys
@@ -22,18 +22,6 @@ KEYS = [NoteKey(ORIGIN, CHECKPOINT_KEY.public_key)]
 VKEY = format_verifier_key(KEYS[0])
 OTHER_VKEY = format_verifier_key(NoteKey(ORIGIN, SigningKey.from_seed(b"o" * 32).public_key))
 DEAD = "http://127.0.0.1:1"
-
-
-@pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return clean_place(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def cli(directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command on a ledger with six entries."""
-    make_ledger(directory)
-    return Command(capsys, monkeypatch, "--directory", directory)
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,7 @@ Most commands run in this process, through the same `main` as the program; what 
 """
 
 import contextlib
-import gc
-import io
 import json
-import os
 import re
 import signal
 import socket
@@ -15,18 +12,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from commands import Command, Result
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append
-from servers import Server, environment_for, event, make_ledger, running_server
+from servers import Server, environment_for, event, running_server
 
-from api.cli import main
 from ledger.audit import RANGE
 from ledger.auditor import audit_database
 from ledger.database import Database
@@ -37,56 +32,6 @@ from signing.notes import NoteKey, format_verifier_key
 
 HEX64 = re.compile(r"[0-9a-f]{64}")
 NEW_ORIGIN = "ledger.test/new"
-
-
-@dataclass
-class Result:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-def _end_of_process() -> None:
-    """Let go of what a command left open, which would end with its process."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-class Command:
-    """`change-ledger` with the options that all its runs here share."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
-        self.options = options
-        self._capsys = capsys
-        self._monkeypatch = monkeypatch
-
-    def __call__(self, *arguments: object, stdin: bytes = b"") -> Result:
-        """Run the command as the program would. An exception that it does not handle is a failed test."""
-        words = ["change-ledger", *self.options, *map(str, arguments)]
-        self._capsys.readouterr()
-        status: object = 0
-        with self._monkeypatch.context() as patched:
-            patched.setattr(sys, "argv", words)
-            patched.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-            try:
-                main()
-            except SystemExit as ended:
-                status = ended.code or 0
-            finally:
-                _end_of_process()
-        captured = self._capsys.readouterr()
-        assert isinstance(status, int)
-        return Result(status, captured.out, captured.err)
-
-    def ok(self, *arguments: object, stdin: bytes = b"") -> Result:
-        result = self(*arguments, stdin=stdin)
-        assert result.status == 0, result
-        return result
 
 
 def squashed(text: str) -> str:
@@ -102,31 +47,6 @@ def check_refused(result: Result, *words: str, status: int = 2) -> None:
     assert "Traceback" not in result.err
     for word in words:
         assert squashed(word) in squashed(result.err), result.err
-
-
-@pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty place, in which no settings of anybody else are found."""
-    for name in [name for name in os.environ if name.startswith("CHANGE_LEDGER_")]:
-        monkeypatch.delenv(name)
-    var = tmp_path / "var"
-    var.mkdir(mode=0o700)
-    monkeypatch.setenv("CHANGE_LEDGER_KNOWN_LEDGERS", str(var / "known"))
-    monkeypatch.chdir(tmp_path)
-    return var
-
-
-@pytest.fixture
-def bare(directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command in a directory that holds no ledger yet."""
-    return Command(capsys, monkeypatch, "--directory", str(directory))
-
-
-@pytest.fixture
-def cli(bare: Command, directory: Path) -> Command:
-    """The command on a ledger with six entries: its opening and five tokens."""
-    make_ledger(directory)
-    return bare
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import Command, clean_place
+from commands import Command
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN
-from servers import Server, event, make_ledger, running_server
+from servers import Server, event, running_server
 
 from signing import keys as signing_keys
 from signing.keys import SigningKey
@@ -21,18 +21,6 @@ KEY = SigningKey.from_seed(b"k" * 32)
 HEX = KEY.public_key.hex()
 WITNESS = format_verifier_key(NoteKey("witness.test", KEY.public_key, COSIGNATURE))
 PRODUCER = ("enrol", "producer", HEX, "--name", "service:ci", "--source", "https://ci.example.com/*")
-
-
-@pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return clean_place(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def cli(directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command on a ledger with six entries."""
-    make_ledger(directory)
-    return Command(capsys, monkeypatch, "--directory", directory)
 
 
 @pytest.fixture(scope="module")

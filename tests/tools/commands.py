@@ -44,13 +44,13 @@ class Command:
         """Return the command with other options: another ledger, or the same one over HTTP."""
         return Command(self._capsys, self._monkeypatch, *options)
 
-    def __call__(self, *arguments: object) -> Result:
+    def __call__(self, *arguments: object, stdin: bytes = b"") -> Result:
         """Run the command as the program would. An exception that it does not handle is a failed test."""
         self._capsys.readouterr()
         status: object = 0
         with self._monkeypatch.context() as patched:
             patched.setattr(sys, "argv", ["change-ledger", *map(str, self.options), *map(str, arguments)])
-            patched.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+            patched.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
             try:
                 main()
             except SystemExit as ended:
@@ -61,8 +61,8 @@ class Command:
         assert isinstance(status, int)
         return Result(status, captured.out, captured.err)
 
-    def ok(self, *arguments: object) -> Result:
-        result = self(*arguments)
+    def ok(self, *arguments: object, stdin: bytes = b"") -> Result:
+        result = self(*arguments, stdin=stdin)
         assert result.status == 0, result
         return result
 

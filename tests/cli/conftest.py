@@ -1,0 +1,26 @@
+"""The command in a place of its own, for the tests of every group of commands."""
+
+from pathlib import Path
+
+import pytest
+from commands import Command, clean_place
+from servers import make_ledger
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty place, in which no settings of anybody else are found."""
+    return clean_place(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def bare(directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command in a directory that holds no ledger yet."""
+    return Command(capsys, monkeypatch, "--directory", directory)
+
+
+@pytest.fixture
+def cli(bare: Command, directory: Path) -> Command:
+    """The command on a ledger with six entries: its opening and five tokens."""
+    make_ledger(directory)
+    return bare
