@@ -5,7 +5,6 @@ no caches to check, but every byte of every file that is there must be the one t
 """
 
 import hashlib
-import re
 import secrets as random_source
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,7 @@ from ledger.credentials import AUTHORITY_TYPES, Authority
 from ledger.dossier import COMMITTED
 from ledger.errors import LedgerError
 from ledger.events import CATALOGUE
-from ledger.export import CHECKPOINT, INDEX, evidence_path, format_texts, texts_path
+from ledger.export import CHECKPOINT, INDEX, evidence_path, format_texts, is_digest, texts_path
 from ledger.log_files import Files, FilesSource, check_upper, read_head, read_or_none
 from signing import tiles
 from signing.checkpoint import Checkpoint
@@ -36,7 +35,6 @@ from signing.tiles import ENTRIES, Tile
 # What an entry that decides who may do what holds somewhere; parsing says whether it is one.
 _LEDGER_TYPE: Final = b'"type":"ledger.'
 _SIGNATURE_RECORD: Final = 2 + SIGNATURE_SIZE
-_is_digest: Final = re.compile("[0-9a-f]{64}").fullmatch
 _REMOVED: Final = "ledger.evidence_removed"
 _DELETION_TYPES: Final = ("ledger.texts_erased", _REMOVED)
 
@@ -192,7 +190,7 @@ def _check_beside(
             found_beside = _beside(entry)
             unread = unread or found_beside is None
             for kind, value, committed in found_beside or ():
-                if kind == "evidence" and not _is_digest(str(value)):
+                if kind == "evidence" and not is_digest(str(value)):
                     # A digest becomes a path: nothing else may.
                     detail = f"{str(value)[:64]!a} is not the digest of a piece of evidence"
                     summary.faults.append(Fault(position, "entry-malformed", detail))

@@ -11,6 +11,7 @@ not in it.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from ledger.checkpoints import StoredCheckpoint, read_checkpoint, read_checkpoin
 from ledger.conditions import Match
 from ledger.database import Database
 from ledger.errors import LostHistoryError, SetupError
+from ledger.events.identifiers import HEX64
 from ledger.reading import blob, read_entries
 from ledger.tree import read_tile, tree_of
 from signing.checkpoint import parse_checkpoint
@@ -44,6 +46,10 @@ class Exported:
     since: int
     size: int
     files: int
+
+
+# A digest becomes a path and a key of a lookup: nothing else may.
+is_digest: Final = re.compile(HEX64).fullmatch
 
 
 def evidence_path(sha256: str) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -11,6 +12,7 @@ from authority import Authority
 from ledgers import CHECKPOINT_KEY, ORIGIN, append, cloud_event, keep_checkpoint
 
 from ledger.audit_report import Pin
+from ledger.audit_timestamps import read_timestamps
 from ledger.auditor import audit_database
 from ledger.checkpoints import StoredCheckpoint, read_checkpoint, store_checkpoint
 from ledger.ledger import Ledger
@@ -217,3 +219,14 @@ def test_an_entry_of_another_shape_is_refused(kept, roots):
     check_refused("not an entry of", None, bodies, roots)
     size = changed(document, lambda d: d["statement"]["data"].update(size="one"))
     check_refused("not an entry of", size, bodies, roots)
+
+
+@pytest.mark.parametrize("digest", ["../../../etc/passwd", "zz", "", 7, None, "A" * 64])
+def test_what_is_no_digest_is_looked_up_nowhere(kept, roots, digest):
+    document = copy.deepcopy(kept[0])
+    for item in document["evidence"]:
+        item["sha256"] = digest
+    asked = []
+    found = read_timestamps([(7, json.dumps(document).encode())], lambda position, name: asked.append(name), roots)
+    assert asked == []
+    assert "1 timestamps were not checked" in found.notes[0]
