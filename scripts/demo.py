@@ -358,13 +358,13 @@ class Demo:
             connection.commit()
         connection.close()
         self.verify("--database-url", f"sqlite:///{copy}", names=position)
-        console.print(f"\nBoth times position {position} is named. Not there yet: checkpoints and witnesses,")
-        console.print("for a forger who also holds the ledger's key, and signs the rest anew.")
+        console.print(f"\nBoth times position {position} is named. A forger who holds all keys could sign")
+        console.print("the rest anew: what a witness cosigned, or somebody else keeps, gives that away.")
 
     def keep_serving(self) -> None:
         url, program = str(self.http.base_url).rstrip("/"), _program()
         _title(f"Serving {url} until Ctrl-C")
-        console.print(f"API description: {url}/docs")
+        console.print(f"API description: {url}/openapi.json")
         for name in ("ada", "desk", "payments-ci", "alice", "olga"):
             role = "auditor" if name == "ada" else SENDERS[name].role
             principal = "person:ada" if name == "ada" else SENDERS[name].principal
