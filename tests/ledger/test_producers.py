@@ -179,7 +179,7 @@ def test_an_unsigned_statement_of_a_source_that_must_sign_is_refused_under_the_l
 
 def test_of_two_entry_keys_that_are_ended_at_once_one_stays(sqlite_ledger: Ledger) -> None:
     for number in range(6):
-        second = SigningKey.from_seed(bytes([100 + number]) * 32)
+        second = SigningKey.from_seed(bytes([200 + number]) * 32)
         sqlite_ledger.enrol_key(second.public_key, role="entry", name="host-b", actor=BY)
         together = Barrier(2)
 
