@@ -12,7 +12,19 @@ from fastapi.routing import APIRoute
 
 from api import auth, problems
 from api.publishing import Publisher
-from api.routes import catalogue, credentials, dossiers, entries, events, health, intake, integrity, proofs, tiles
+from api.routes import (
+    catalogue,
+    credentials,
+    dossiers,
+    entries,
+    events,
+    health,
+    intake,
+    integrity,
+    proofs,
+    tiles,
+    views,
+)
 from api.settings import Settings
 from api.witnessing import WitnessAddress
 from ledger.database import Database
@@ -20,6 +32,8 @@ from ledger.errors import LostHistoryError, SetupError, SignerStoppedError
 from ledger.ledger import Ledger
 from ledger.signer import CheckpointSigner, Memory, check
 from ledger.writer import Writer
+from projections import VIEWS
+from projections.engine.runner import Runner
 from signing import keys
 from signing.errors import KeyFormatError
 from signing.notes import format_verifier_key
@@ -93,6 +107,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.publisher = Publisher(
             ledger, signer, open_witnesses(settings, ledger), policy=settings.witness_policy
         )
+        app.state.views = Runner(ledger.database, VIEWS, ledger.watcher)
+        app.state.views.start()
         hourly = asyncio.create_task(_keep_schedule(app))
         try:
             yield
@@ -101,6 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(app.state.writer.close)
             # After the last append: its checkpoint covers everything that was acknowledged.
             await asyncio.to_thread(app.state.publisher.close)
+            await asyncio.to_thread(app.state.views.close)
             ledger.close()
 
     app = FastAPI(
@@ -117,7 +134,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.streams = set()
     app.state.environment = {**os.environ, "CHANGE_LEDGER_KNOWN_LEDGERS": str(settings.known_ledgers_path)}
     problems.install(app)
-    for module in (health, events, entries, intake, catalogue, integrity, credentials, proofs, dossiers, tiles):
+    for module in (health, events, entries, intake, catalogue, integrity, credentials, proofs, dossiers, tiles, views):
         for route in module.router.routes:
             if isinstance(route, APIRoute) and any(
                 (method, route.path_format) not in auth.ROUTES for method in route.methods or ()

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from ledger.credentials import Caller
 from ledger.errors import ForbiddenError, UnauthenticatedError
 from ledger.ledger import Ledger
+from projections import VIEWS
 
 REPORTER, AUDITOR, ANALYST, OPERATOR = "reporter", "auditor", "analyst", "operator"
 ROLES: Final = (REPORTER, AUDITOR, ANALYST, OPERATOR)
@@ -58,6 +59,8 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/v1/ledger/sources"): (AUDITOR, OPERATOR),
     ("POST", "/v1/ledger/sources"): (OPERATOR,),
     ("DELETE", "/v1/ledger/sources"): (OPERATOR,),
+    ("GET", "/v1/views"): READERS,
+    **{("GET", f"/v1/views/{view.name}{row}"): READERS for view in VIEWS for row in ("", "/{key}")},
     ("POST", "/v1/intake/github"): BY_SIGNATURE,
     ("POST", "/v1/intake/cdevents"): (REPORTER, OPERATOR),
 }

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from ledger import errors
+from projections.engine.serving import ViewNotReadyError
 from signing.errors import SigningError, VerificationError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -22,6 +23,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (errors.ConditionFailedError, 412, "Append condition failed"),
     (errors.ForbiddenError, 403, "Not allowed"),
     (errors.UnauthenticatedError, 401, "Not authenticated"),
+    (ViewNotReadyError, 503, "The view is not there yet"),
     (errors.NotFoundError, 404, "Not found"),
     (errors.QueueFullError, 503, "Busy"),
     (errors.LedgerStoppedError, 503, "The ledger does not append"),

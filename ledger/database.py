@@ -29,7 +29,7 @@ BUSY_TIMEOUT_MS: Final = 30_000
 NOTIFY_CHANNEL: Final = "change_ledger"
 # Any number will do, as long as nobody else on the server locks it.
 LOCK_ID: Final = 7_264_001
-LOCKS: Final = {"signer": LOCK_ID + 1}
+LOCKS: Final = {"signer": LOCK_ID + 1, "views": LOCK_ID + 2}
 # Alembic keeps the migration that is running in a module.
 _migrating: Final = threading.Lock()
 # Entries are about a kilobyte; on pages of 4 KiB a tenth of the file would be left-over space.

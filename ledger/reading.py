@@ -108,6 +108,26 @@ def read_entries(
         yield _stored(row)
 
 
+def position_at(connection: Connection, recorded_at: str) -> int:
+    """Return the last position that was recorded at a time or before it; 0 for a time before the ledger. Reads O(log n) entries."""
+    low, high = 0, read_size(connection)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if read_entry(connection, middle).document["recorded_at"] <= recorded_at:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def read_latest(connection: Connection, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[StoredEntry]:
+    """Yield the entries up to a position that match, the last first."""
+    found = matching_positions(match, 0, limit, last_first=True, up_to=up_to).subquery()
+    query = sa.select(*_COLUMNS).join(found, found.c.position == tables.entries.c.position)
+    for row in connection.execute(query.order_by(tables.entries.c.position.desc())):
+        yield _stored(row)
+
+
 def read_last(connection: Connection, event_type: str, *, up_to: int | None = None) -> StoredEntry | None:
     """Return the last entry of a type, at `up_to` or before, or None."""
     e = tables.entries.c

@@ -127,7 +127,9 @@ def _lookup(select: str, table: str, column: str) -> dict[str, str]:
     }
 
 
-def matching_positions(match: Match, after: int, limit: int | None) -> sa.Select[int]:
+def matching_positions(
+    match: Match, after: int, limit: int | None, *, last_first: bool = False, up_to: int | None = None
+) -> sa.Select[int]:
     """Return a query for the first positions after `after` whose entries match: by ref, because refs are the narrower index."""
     e, er = tables.entries.c, tables.entry_refs
     position, type_id = e.position, e.type_id
@@ -141,7 +143,9 @@ def matching_positions(match: Match, after: int, limit: int | None) -> sa.Select
     if match.types:
         types = sa.select(tables.event_types.c.id).where(tables.event_types.c.name.in_(match.types))
         query = query.where(type_id.in_(types))
-    return query.where(position > after).order_by(position).limit(limit)
+    if up_to is not None:
+        query = query.where(position <= up_to)
+    return query.where(position > after).order_by(position.desc() if last_first else position).limit(limit)
 
 
 def _ref_id(ref: str) -> sa.ScalarSelect[int]:

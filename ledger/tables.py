@@ -280,6 +280,8 @@ def _postgresql_guards(append_only: _Names, deletable: _Names, moving: _Names) -
 def grant_to(connection: Connection, role: str) -> None:
     """Give a PostgreSQL role that owns nothing just what appending, reading and erasing need."""
     quoted = connection.dialect.identifier_preparer.quote(role)
+    # For the tables of views, which it makes itself and owns. It cannot alter those of the log, which it does not.
+    connection.execute(text(f"GRANT USAGE, CREATE ON SCHEMA public TO {quoted}"))
     for table in (*APPEND_ONLY, "secrets", "alembic_version"):
         connection.execute(text(f"GRANT SELECT ON {table} TO {quoted}"))
     for table in (*APPEND_ONLY, *DELETABLE, *MOVING):

@@ -5,6 +5,7 @@ tests/test_documentation.py. `--check` writes nothing and exits 1 when a page is
 """
 
 import ast
+import dataclasses
 import inspect
 import sys
 import types
@@ -23,6 +24,8 @@ from api.cli import app as command_line
 from api.settings import SETTINGS_FILE, Settings
 from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, identifiers
 from ledger.events.identifiers import Part, Text
+from projections import VIEWS
+from projections.engine.view import Moment
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -328,12 +331,59 @@ place. An unknown path gets 404, a known path with another method 405.
     )
 
 
+def _column(annotation: Any) -> str:
+    """Say what a column of a view holds."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation is Moment:
+        return "time"
+    if origin in (types.UnionType, typing.Union):
+        return ", ".join(_column(part) for part in arguments if part is not type(None))
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin is tuple:
+        part = arguments[0]
+        names = (
+            ", ".join(f"`{field.name}`" for field in dataclasses.fields(part)) if dataclasses.is_dataclass(part) else ""
+        )
+        return f"list of {{{names}}}" if names else f"list of {_column(part)}"
+    return {str: "text", int: "number", bool: "flag"}.get(annotation, str(annotation))
+
+
+_ABOUT_VIEWS = """What the past means, folded from the entries alone. `GET /v1/views/NAME` lists the rows of a view, and
+`GET /v1/views/NAME/KEY` is one of them; the table `view_NAME` has the same columns.
+
+A list is filtered by `COLUMN=VALUE`, sorted by `sort=COLUMN` or `sort=-COLUMN`, paged by `limit` and `after`, and had as CSV
+by `format=csv`. Every answer names the `position` it is true at; `min_position=` waits until the view has come that far.
+One row is had as it stood by `as_of=`, a position or a time. With `known_at=` beside it, `as_of` is a time: what had
+happened by then, as it was known at `known_at`. Times are UTC. Lists are JSON in the table, and no columns to filter by.
+"""
+
+
+def views_page() -> str:
+    """The views: what a row is, what it is folded from, and its columns."""
+    parts = [
+        f"# Views\n\n{_MADE}\n",
+        _ABOUT_VIEWS,
+    ]
+    for view in VIEWS:
+        hints = typing.get_type_hints(view.row, include_extras=True)
+        rows = [[f"`{name}`", _column(hints[name]), "key" if name == view.key else ""] for name in view.columns]
+        reads = f" It reads {', '.join(f'[{read.name}](#{read.name})' for read in view.reads)}." if view.reads else ""
+        folded = ", ".join(f"`{name}`" for name in sorted(view.folds))
+        parts.append(
+            f"\n## {view.name}\n\n{view.doc} {_first_paragraph(view.row)}\n\nVersion {view.version}, folded from {folded}.{reads}\n\n"
+            + _table(["column", "holds", ""], rows)
+        )
+    return "".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "catalogue.md": catalogue,
     "roles.md": roles,
     "settings.md": settings,
     "cli.md": command_line_page,
     "problems.md": problems_page,
+    "views.md": views_page,
 }
 
 

@@ -20,6 +20,7 @@ from api.cli import (
     reading,
     timestamping,
     verifying,
+    viewing,
     witnessing,
     writing,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "reading",
     "timestamping",
     "verifying",
+    "viewing",
     "witnessing",
     "writing",
 ]

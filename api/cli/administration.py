@@ -159,7 +159,6 @@ def erase(
     """Erase the texts of an entry. Its leaf and every proof stay; the erasure is itself an entry."""
     door = where(context).door()
     receipt = door.erase(position, reason)
-    door.close()
     console.print(f"erased; recorded at position {receipt['position']}")
 
 
@@ -191,7 +190,6 @@ def token_create(
         "expires_at": expires_at,
     }
     made = door.issue_token(wanted)
-    door.close()
     if quiet:
         errors_console.print(made["credential"], markup=False, highlight=False)
         typer.echo(made["token"])
@@ -210,7 +208,6 @@ def token_list(context: typer.Context, as_json: Annotated[bool, typer.Option("--
     """List every token ever issued, without the tokens."""
     door = where(context).door()
     found = door.tokens()
-    door.close()
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -240,7 +237,6 @@ def token_revoke(
     """Revoke a token. Every process refuses it from the next position on."""
     door = where(context).door()
     receipt = door.revoke_token(credential, reason, from_position)
-    door.close()
     console.print(f"revoked {credential}, recorded at position {receipt['position']}", markup=False)
 
 
@@ -265,7 +261,6 @@ def source_enrol(
         "authority_for": authority_for or [],
     }
     receipt = door.enrol_source(wanted)
-    door.close()
     console.print(f"enrolled {source}, recorded at position {receipt['position']}", markup=False)
     if door_name == "github" and where(context).settings.github_secret is None:
         errors_console.print(

@@ -1,6 +1,7 @@
 """What all commands share: the app, its global options, and the consoles."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,10 +41,14 @@ class Where:
     settings: Settings
     server: str | None
     token: str | None
+    # What to do when the command ends, however it ends.
+    at_end: Callable[[Callable[[], None]], object]
 
     def door(self) -> Door:
         if self.server is None:
-            return LocalDoor(self.settings)
+            door = LocalDoor(self.settings)
+            self.at_end(door.close)
+            return door
         if not self.token:
             raise SetupError("--server needs a token: --token or CHANGE_LEDGER_TOKEN")
         return self.remote_door()
@@ -52,7 +57,9 @@ class Where:
         """Return the server as a door; what it asks a token for, it will say."""
         if self.server is None:
             raise SetupError("expected --server")
-        return RemoteDoor(self.server, self.token or "")
+        door = RemoteDoor(self.server, self.token or "")
+        self.at_end(door.close)
+        return door
 
 
 @app.callback()
@@ -72,7 +79,7 @@ def main(
     """A hash-chained, signed ledger of changes: post to it, read it, verify it."""
     given: dict[str, Any] = {"directory": directory, "database_url": database_url}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    context.obj = Where(settings, server, token)
+    context.obj = Where(settings, server, token, context.call_on_close)
 
 
 def where(context: typer.Context) -> Where:

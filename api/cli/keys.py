@@ -38,7 +38,6 @@ def keys(
         return
     door = where(context).door()
     found = door.keys()
-    door.close()
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -107,7 +106,6 @@ def enrol(
         raise SetupError(f"a {role}'s key needs --name")
     door = where(context).door()
     receipt = door.enrol_key({"role": role, "name": called, "public_key": public_key.hex(), "sources": source or []})
-    door.close()
     console.print(f"enrolled, recorded at position {receipt['position']}: valid from the next one on", highlight=False)
     if role == "witness":
         console.print(format_verifier_key(NoteKey(called, public_key, COSIGNATURE)), markup=False, highlight=False)
@@ -122,7 +120,6 @@ def retire(
     """End a key's service with the next position. Everything that it signed keeps verifying."""
     door = where(context).door()
     receipt = door.end_key(role, _whole(door.keys(), role, key_id), "retired", None)
-    door.close()
     console.print(f"retired, recorded at position {receipt['position']}", highlight=False)
 
 
@@ -137,7 +134,6 @@ def revoke(
     """Distrust a key, from a position in the past on. `verify` then lists what is affected, and what of it is anchored."""
     door = where(context).door()
     receipt = door.end_key(role, _whole(door.keys(), role, key_id), reason, from_position)
-    door.close()
     console.print(f"revoked, recorded at position {receipt['position']}", highlight=False)
 
 

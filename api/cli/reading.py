@@ -22,7 +22,6 @@ def show(
     """Show one entry: what it says, who recorded it, and its place in the chain."""
     door = where(context).door()
     found = door.show(position)
-    door.close()
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -88,7 +87,6 @@ def tail(
                 f"{found['position']:>7}  {entry['recorded_at'][:19]}  {entry['statement']['type']:<26} {found['says']}"
             )
             typer.echo(_plain(line))
-    door.close()
 
 
 @app.command()

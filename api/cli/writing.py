@@ -91,7 +91,6 @@ def append(
                     counts["refused"] += 1
                     errors_console.print(f"{place}: {event}", markup=False, highlight=False)
             progress.advance(task, len(part))
-    door.close()
     errors_console.print(", ".join(f"{count} {what}" for what, count in counts.items()))
     if counts["refused"] or not events:
         if not events:

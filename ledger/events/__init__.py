@@ -6,10 +6,12 @@ To add an event type, write its class in its area's module. API, storage, audit 
 from ledger.events import (
     access,
     access_review,
+    advisory,
     approval,
     change,
     code,
     code_review,
+    dependency,
     deployment,
     freeze,
     gate,
@@ -22,8 +24,9 @@ from ledger.events import (
     risk,
     rollback,
     statement,
+    template,
 )
-from ledger.events.base import CATALOGUE, Event, example, has_refs, refs_of, sentence
+from ledger.events.base import CATALOGUE, Event, example, has_refs, ref, refs_of, sentence
 
 # Only the ledger itself appends facts of these areas.
 RESERVED_AREAS = frozenset({"ledger", "gate", "intake"})
@@ -37,10 +40,12 @@ __all__ = [
     "Event",
     "access",
     "access_review",
+    "advisory",
     "approval",
     "change",
     "code",
     "code_review",
+    "dependency",
     "deployment",
     "example",
     "freeze",
@@ -52,9 +57,11 @@ __all__ = [
     "ledger",
     "pir",
     "policy",
+    "ref",
     "refs_of",
     "risk",
     "rollback",
     "sentence",
     "statement",
+    "template",
 ]  # fmt: skip

@@ -118,6 +118,11 @@ class Catalogue(Mapping[str, type[Event]]):
 CATALOGUE: Final = Catalogue()
 
 
+def ref(kind: str, value: str) -> str:
+    """Return the ref of a value of a kind, as entries carry it."""
+    return f"{kind}:{value if _is_plain_ref(value) else quote(value, safe=_REF_SAFE)}"
+
+
 def refs_of(cls: type[Event], data: Mapping[str, Any]) -> list[str]:
     """Return the refs `kind:value` of parsed `data`, sorted, each once."""
     refs: set[str] = set()
@@ -125,8 +130,7 @@ def refs_of(cls: type[Event], data: Mapping[str, Any]) -> list[str]:
         value = data.get(field)
         if value is None:
             continue
-        for item in value if is_array else (value,):
-            refs.add(f"{kind}:{item if _is_plain_ref(item) else quote(item, safe=_REF_SAFE)}")
+        refs.update(ref(kind, item) for item in (value if is_array else (value,)))
     return sorted(refs)
 
 

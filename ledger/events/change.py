@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
+    Artifact,
     ChangeId,
     Count,
     DeploymentId,
@@ -14,7 +15,9 @@ from ledger.events.identifiers import (
     Label,
     Part,
     PlaybookId,
+    ReleaseId,
     Resource,
+    RoleName,
     Service,
     Team,
     TemplateId,
@@ -36,12 +39,13 @@ class ChangeOpened(ChangeEvent):
 
     type = "change.opened"
     says = "{actor} opened {change_type} change {change_id} for {services}"
-    refs = ("change_id", "services", "environment")
+    refs = ("change_id", "services", "environment", "release_id", "template_id")
     actor: Identity
     change_type: Literal["standard", "normal", "emergency", "unauthorized"]
     services: tuple[Service, ...] = many(at_least=1)
     environment: Environment | None = None
     team: Team | None = None
+    release_id: ReleaseId | None = None
     template_id: TemplateId | None = None
     title: Erasable
     description: Erasable | None = None
@@ -54,6 +58,8 @@ class ChangeSubmitted(ChangeEvent):
     says = "{actor} submitted {change_id} with scope {scope_digest}"
     actor: Identity
     scope_digest: Digest
+    # What is to be deployed, where that is known by digest.
+    artifacts: tuple[Artifact, ...] = many(at_most=16, default=())
     playbook_id: PlaybookId | None = None
     playbook_version: Version | None = None
 
@@ -66,6 +72,7 @@ class ChangeScopeAmended(ChangeEvent):
     actor: Identity
     scope_digest: Digest
     previous_digest: Digest | None = None
+    artifacts: tuple[Artifact, ...] = many(at_most=16, default=())
     reason: Erasable | None = None
 
 
@@ -85,6 +92,16 @@ class ChangeImpactAssessed(ChangeEvent):
     targets: tuple[Resource, ...] = many(at_least=1)
     dependents: tuple[Dependent, ...] = many(at_most=200)
     method: Label
+
+
+class ChangeEscalated(ChangeEvent):
+    """A decision on a change was put before a higher body, because its risk or its age demanded it."""
+
+    type = "change.escalated"
+    says = "{actor} escalated {change_id} to {to_role}"
+    actor: Identity
+    to_role: RoleName
+    reason: Erasable | None = None
 
 
 class ChangeScheduled(ChangeEvent):

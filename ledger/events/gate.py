@@ -4,6 +4,7 @@ from typing import Literal
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
+    Artifact,
     ChangeId,
     DeploymentId,
     Environment,
@@ -20,10 +21,11 @@ from ledger.events.identifiers import (
 
 
 class RuleResult(Part):
-    """What one rule of a gate answered, and on which entries."""
+    """What one rule of a gate answered, why in one word, and on which entries."""
 
     rule: Label
     verdict: Literal["allow", "deny", "needs_approval", "insufficient_evidence"]
+    reason: Label
     positions: tuple[Position, ...] = many(at_most=64)
 
 
@@ -43,4 +45,6 @@ class GateDecided(Event):
     deployment_id: DeploymentId | None = None
     service: Service | None = None
     environment: Environment | None = None
+    artifact: Artifact | None = None
+    to_environment: Environment | None = None
     rules: tuple[RuleResult, ...] = many(at_least=1)

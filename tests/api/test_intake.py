@@ -273,7 +273,9 @@ def test_an_authentic_body_that_cannot_be_mapped_is_kept_byte_for_byte(taking: S
 
 
 # None that another test would make up: a body that the server has seen before is a repeat.
-@pytest.mark.parametrize("body", [b"\xff\xfe no JSON", b'["no object"]', b'"a text of no source"', b'{"source": "none"}'])
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe no JSON", b'["no object"]', b'"a text of no source"', b'{"source": "none"}']
+)
 def test_an_authentic_body_that_names_no_source_is_not_lost(taking: Server, body: bytes) -> None:
     # Whoever knows the secret has sent it: the evidence counts, though no enrolment can be told from it.
     entry = taken(taking, deliver(taking, body, "push"), 202)

@@ -23,6 +23,7 @@ PARTS = {
     "ref": "change:CHG-7",
     "role": "entry",
     "key_id": "0" * 64,
+    "key": "nothing",
 }
 QUERY = {
     ("DELETE", "/v1/events/{position}/texts"): {"reason": "a-test"},

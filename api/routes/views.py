@@ -1,0 +1,219 @@
+"""`/v1/views`: what the past means. Every view has the same routes, made from its row model."""
+
+import csv
+import io
+import re
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, create_model
+
+from api.auth import CurrentLedger, KnownCaller
+from api.problems import RequestError
+from api.routes.events import MAX_POSITION, PROBLEMS
+from ledger.errors import StatementError
+from ledger.ledger import Ledger
+from ledger.reading import read_size
+from projections import VIEWS
+from projections.engine.runner import read_states
+from projections.engine.serving import (
+    MAX_LIMIT,
+    Page,
+    ViewNotReadyError,
+    cells,
+    filterable,
+    list_rows,
+    read_row,
+    row_as_of,
+    state_of,
+)
+from projections.engine.tables import SqlStore
+from projections.engine.view import View, moment
+
+router = APIRouter(tags=["views"])
+# How long `?min_position=` waits.
+WAIT_S: Final = 10.0
+_RESERVED: Final = ("sort", "limit", "after", "min_position", "format", "as_of", "known_at")
+_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})")
+
+MinPosition = Annotated[
+    int,
+    Query(ge=0, le=MAX_POSITION, description="Wait until the view has come to this position: to read one's own write."),
+]
+When = Annotated[str | None, Query(max_length=40, description="A position, or a time with offset.")]
+
+
+@router.get("/v1/views", summary="List views", responses=PROBLEMS)
+def list_views(caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
+    """Every view: what its rows are, its version, the position it has come to, and why it stopped if it did."""
+    with ledger.database.read() as connection:
+        known, size = read_states(connection), read_size(connection)
+    return {"size": size, "views": [_described(view, known.get(view.name)) for view in VIEWS]}
+
+
+def _described(view: View[Any], state: Any) -> dict[str, Any]:
+    served = {
+        "position": state.position if state else 0,
+        "served_version": state.version if state else None,
+        "failed_at": state.failed_at if state else None,
+        "failure": state.failure if state else None,
+    }
+    return {
+        "name": view.name,
+        "version": view.version,
+        "doc": view.doc,
+        "key": view.key,
+        "reads": [read.name for read in view.reads],
+        "types": sorted(view.folds),
+        **served,
+    }
+
+
+def _wait(ledger: Ledger, view: View[Any], position: int) -> None:
+    """Return when a view has come to a position, or raise ViewNotReadyError after a while."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        with ledger.database.read() as connection:
+            state, size = state_of(connection, view), read_size(connection)
+        if state.position >= position:
+            return
+        if state.failed_at is not None:
+            raise ViewNotReadyError(f"{view.name} stopped at position {state.failed_at}: {state.failure}")
+        if position > size:
+            raise StatementError(f"expected min_position up to {size}, the size of the ledger", "/min_position")
+        if time.monotonic() > end:
+            raise ViewNotReadyError(f"{view.name} is at position {state.position}, not yet at {position}; ask again")
+        ledger.watcher.wait(size, timeout=0.05)
+
+
+def _when(text: str | None, name: str) -> int | str | None:
+    if text is None:
+        return None
+    # A blank is what a plus sign becomes in a query that nobody encoded.
+    text = text.replace(" ", "+")
+    if text.isdigit() and len(text) <= 16:
+        return int(text)
+    if _TIME.fullmatch(text):
+        try:
+            return moment(text)
+        except ValueError:
+            pass
+    raise RequestError(422, "Not admissible", f"expected {name} to be a position, or a time with offset", f"/{name}")
+
+
+def _answer(view: View[Any], page: Page, body: dict[str, Any]) -> Response:
+    return JSONResponse({"view": view.name, "version": view.version, "position": page.position, **body})
+
+
+def _list_of(view: View[Any]) -> Callable[..., Response]:
+    def rows(
+        request: Request,
+        caller: KnownCaller,
+        ledger: CurrentLedger,
+        sort: Annotated[
+            str | None, Query(max_length=80, description="A column; `-column` for the greatest first.")
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 100,
+        after: Annotated[str | None, Query(max_length=64, description="What the page before called `next`.")] = None,
+        min_position: MinPosition = 0,
+        format: Annotated[str, Query(pattern="^(json|csv)$")] = "json",
+    ) -> Response:
+        _wait(ledger, view, min_position)
+        where = {name: value for name, value in request.query_params.items() if name not in _RESERVED}
+        with ledger.database.read() as connection:
+            page = list_rows(connection, view, where=where, sort=sort, limit=limit, cursor=after)
+        if format == "csv":
+            return _csv(view, page)
+        return _answer(view, page, {"items": page.rows, **({"next": page.next} if page.next else {})})
+
+    return rows
+
+
+def _csv(view: View[Any], page: Page) -> Response:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(view.columns)
+    writer.writerows(cells(view, row) for row in page.rows)
+    headers = {"X-Position": str(page.position), "X-Content-Type-Options": "nosniff"}
+    if page.next:
+        headers["X-Next"] = page.next
+    return Response(out.getvalue(), media_type="text/csv", headers=headers)
+
+
+def _row_of(view: View[Any]) -> Callable[..., Response]:
+    def row(
+        key: Annotated[str, Path(max_length=200)],
+        caller: KnownCaller,
+        ledger: CurrentLedger,
+        min_position: MinPosition = 0,
+        as_of: When = None,
+        known_at: When = None,
+    ) -> Response:
+        when, known = _when(as_of, "as_of"), _when(known_at, "known_at")
+        if known is not None and not isinstance(when, str):
+            raise RequestError(
+                422,
+                "Not admissible",
+                "expected as_of to be a time beside known_at: what had happened by then",
+                "/as_of",
+            )
+        _wait(ledger, view, min_position)
+        with ledger.database.read() as connection:
+            if when is None:
+                page = read_row(connection, view, key)
+            else:
+                # The tables are only where hints of further entries are found.
+                state_of(connection, view)
+                store = SqlStore(ledger.database, VIEWS)
+                page = row_as_of(connection, store, view, key, as_of=when, known_at=known)
+        return _answer(view, page, {"row": page.rows[0]})
+
+    return row
+
+
+def _model(view: View[Any], **body: Any) -> type[BaseModel]:
+    """Return the shape of an answer, for the description of the API."""
+    name = "".join(part.capitalize() for part in view.name.split("_")) + "".join(field.capitalize() for field in body)
+    fields: dict[str, Any] = {"view": str, "version": int, "position": int, **body}
+    fields = {field: (shape, ...) for field, shape in fields.items()}
+    made: type[BaseModel] = create_model(name, **fields)
+    return made
+
+
+def _mount(view: View[Any]) -> None:
+    filters = [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": f"Only rows with this {name}.",
+        }
+        for name in filterable(view)
+    ]
+    router.add_api_route(
+        f"/v1/views/{view.name}",
+        _list_of(view),
+        methods=["GET"],
+        name=f"list_{view.name}",
+        summary=f"Rows of {view.name}",
+        description=view.doc,
+        responses={**PROBLEMS, 200: {"model": _model(view, items=list[view.row]), "content": {"text/csv": {}}}},  # type: ignore[name-defined]
+        openapi_extra={"parameters": filters},
+    )
+    router.add_api_route(
+        f"/v1/views/{view.name}/{{key:path}}",
+        _row_of(view),
+        methods=["GET"],
+        name=f"read_{view.name}",
+        summary=f"One row of {view.name}",
+        description=f"{view.doc} With as_of, as it stood then; with known_at too, what had happened by as_of as it was known then.",
+        responses={**PROBLEMS, 200: {"model": _model(view, row=view.row)}},
+    )
+
+
+for _view in VIEWS:
+    _mount(_view)

@@ -1,0 +1,31 @@
+"""Templates: changes that are known well enough to need no approval of their own."""
+
+from typing import ClassVar
+
+from ledger.events.base import Event
+from ledger.events.identifiers import Count, Identity, TemplateId, Time
+
+
+class TemplateEvent(Event):
+    """A fact about one template of standard changes."""
+
+    refs: ClassVar[tuple[str, ...]] = ("template_id",)
+    actor: Identity
+    template_id: TemplateId
+
+
+class TemplateApproved(TemplateEvent):
+    """A kind of change was accepted in advance, until a time and as long as it seldom fails."""
+
+    type = "template.approved"
+    says = "{actor} approved standard changes by template {template_id} until {expires_at}"
+    expires_at: Time
+    # How many of its changes may fail before it counts no longer.
+    failure_limit: Count
+
+
+class TemplateRetired(TemplateEvent):
+    """A template may be used no longer."""
+
+    type = "template.retired"
+    says = "{actor} retired template {template_id}"

@@ -1,0 +1,123 @@
+"""Deployments: what was put where, by whom, for which change, and what became of it. All of them, with a change or without."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ledger.events.change import ChangeLinked
+from ledger.events.deployment import (
+    DeploymentEvent,
+    DeploymentFinished,
+    DeploymentPromoted,
+    DeploymentStarted,
+    DeploymentVerified,
+)
+from ledger.events.incident import IncidentAttributed
+from ledger.events.rollback import RollbackCompleted, RollbackDecided
+from projections.engine.view import EntryInfo, Moment, View
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment. Its `outcome` is the job's; whether it had to be repaired is `rolled_back_at` and `incidents`."""
+
+    deployment_id: str
+    change_id: str | None = None
+    # By the deployment itself, or by somebody afterwards.
+    linked_by: Literal["id", "link"] | None = None
+    service: str | None = None
+    environment: str | None = None
+    artifact: str | None = None
+    commit: str | None = None
+    strategy: str | None = None
+    deployed_by: str | None = None
+    reported_by: str | None = None
+    started_at: Moment | None = None
+    started_position: int | None = None
+    finished_at: Moment | None = None
+    outcome: str | None = None
+    verdict: str | None = None
+    promoted_to: tuple[str, ...] = ()
+    rollback_decided_at: Moment | None = None
+    rolled_back_at: Moment | None = None
+    incidents: tuple[str, ...] = ()
+    positions: tuple[int, ...] = ()
+
+
+deployments = View(
+    "deployments",
+    version=1,
+    row=Deployment,
+    kind="deployment",
+    indexes=("change_id", "service", "environment"),
+    doc="Deployments: what, where, by whom, for which change, and whether it held.",
+)
+
+
+def _seen(row: Deployment, event: DeploymentEvent, entry: EntryInfo) -> Deployment:
+    """Take over what every fact about a deployment may say. Later facts may leave out what earlier ones said."""
+    return replace(
+        row,
+        change_id=row.change_id or event.change_id,
+        linked_by=row.linked_by or ("id" if event.change_id else None),
+        service=row.service or event.service,
+        environment=row.environment or event.environment,
+        reported_by=row.reported_by or entry.by["principal"],
+        positions=(*row.positions, entry.position),
+    )
+
+
+@deployments.on(DeploymentStarted, key=lambda event: event.deployment_id)
+def started(row: Deployment, event: DeploymentStarted, entry: EntryInfo) -> Deployment:
+    return replace(
+        _seen(row, event, entry),
+        artifact=event.artifact or row.artifact,
+        commit=event.commit or row.commit,
+        strategy=event.strategy,
+        deployed_by=event.actor or row.deployed_by,
+        started_at=entry.time,
+        started_position=entry.position,
+    )
+
+
+@deployments.on(DeploymentFinished, key=lambda event: event.deployment_id)
+def finished(row: Deployment, event: DeploymentFinished, entry: EntryInfo) -> Deployment:
+    return replace(
+        _seen(row, event, entry),
+        artifact=event.artifact or row.artifact,
+        commit=event.commit or row.commit,
+        deployed_by=row.deployed_by or event.actor,
+        finished_at=entry.time,
+        outcome=event.outcome,
+    )
+
+
+@deployments.on(DeploymentVerified, key=lambda event: event.deployment_id)
+def verified(row: Deployment, event: DeploymentVerified, entry: EntryInfo) -> Deployment:
+    return replace(_seen(row, event, entry), verdict=event.verdict)
+
+
+@deployments.on(DeploymentPromoted, key=lambda event: event.deployment_id)
+def promoted(row: Deployment, event: DeploymentPromoted, entry: EntryInfo) -> Deployment:
+    return replace(_seen(row, event, entry), promoted_to=(*row.promoted_to, event.to_environment))
+
+
+@deployments.on(ChangeLinked, key=lambda event: event.deployment_id)
+def linked(row: Deployment, event: ChangeLinked, entry: EntryInfo) -> Deployment:
+    return replace(row, change_id=event.change_id, linked_by="link", positions=(*row.positions, entry.position))
+
+
+@deployments.on(RollbackDecided, key=lambda event: event.deployment_id)
+def rollback_decided(row: Deployment, event: RollbackDecided, entry: EntryInfo) -> Deployment:
+    return replace(row, rollback_decided_at=entry.time, positions=(*row.positions, entry.position))
+
+
+@deployments.on(RollbackCompleted, key=lambda event: event.deployment_id)
+def rolled_back(row: Deployment, event: RollbackCompleted, entry: EntryInfo) -> Deployment:
+    at = entry.time if event.outcome == "success" else row.rolled_back_at
+    return replace(row, rolled_back_at=at, positions=(*row.positions, entry.position))
+
+
+@deployments.on(IncidentAttributed, key=lambda event: event.deployment_id if event.confirmed else None)
+def blamed(row: Deployment, event: IncidentAttributed, entry: EntryInfo) -> Deployment:
+    incidents = tuple(dict.fromkeys((*row.incidents, event.incident_id)))
+    return replace(row, incidents=incidents, positions=(*row.positions, entry.position))

@@ -1,0 +1,66 @@
+"""The log as folds read it: entries by position, by type and ref. From the database, or from memory for tests and checks."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
+
+from sqlalchemy.engine import Connection
+
+from ledger.conditions import Match
+from ledger.events import ref
+from ledger.reading import read_entries, read_entry, read_latest
+from projections.engine.view import EntryInfo
+
+WITHDRAWN: Final = "statement.withdrawn"
+
+
+class Log(Protocol):
+    """Entries, as far as they are looked at."""
+
+    def entry(self, position: int) -> EntryInfo:
+        """Return the entry at a position. Raises ledger.errors.NotFoundError where there is none."""
+
+    def entries(self, matches: Sequence[Match], *, up_to: int) -> Iterator[EntryInfo]:
+        """Yield the entries up to a position that match any of `matches`, in order."""
+
+    def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
+        """Yield the entries up to a position that match, the last first."""
+
+
+class SqlLog:
+    """The log behind a connection. What it reads is of that connection's snapshot."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def entry(self, position: int) -> EntryInfo:
+        return EntryInfo(read_entry(self._connection, position).document)
+
+    def entries(self, matches: Sequence[Match], *, up_to: int) -> Iterator[EntryInfo]:
+        for stored in read_entries(self._connection, matches, up_to=up_to, limit=None):
+            yield EntryInfo(stored.document)
+
+    def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
+        for stored in read_latest(self._connection, match, up_to=up_to, limit=limit):
+            yield EntryInfo(stored.document)
+
+
+def taken_back_by(log: Log, withdrawal: EntryInfo) -> EntryInfo | None:
+    """Return the entry that a `statement.withdrawn` takes back; None when it is another type, or has no effect.
+
+    It has one when it comes from the principal whose statement it was, or from an operator.
+    """
+    if withdrawal.type != WITHDRAWN:
+        return None
+    position = withdrawal.statement["data"]["position"]
+    if position >= withdrawal.position:
+        return None
+    original = log.entry(position)
+    own = original.by["principal"] == withdrawal.by["principal"]
+    return original if own or _is_operator(log, withdrawal) else None
+
+
+def _is_operator(log: Log, entry: EntryInfo) -> bool:
+    issued = Match(("ledger.credential_issued",), (ref("credential", entry.by["credential"]),))
+    for found in log.latest(issued, up_to=entry.position, limit=1):
+        return "operator" in found.statement["data"]["roles"]
+    return False

@@ -1,0 +1,338 @@
+"""`Runner`: keeps the tables of all views up with the log. One process at a time; the others wait for its lock.
+
+A batch is read and folded without a lock, and written with the position in one transaction: dying anywhere repeats
+nothing and leaves nothing out. A view that is new, or has another version, is filled beside the one that is served,
+batch by batch, and takes its place in one step.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ledger.database import Database, Lock
+from ledger.errors import LedgerError
+from ledger.reading import Watcher, read_entries, read_size
+from projections.engine import tables
+from projections.engine.folding import Folder
+from projections.engine.log import SqlLog
+from projections.engine.store import MemoryStore, digest
+from projections.engine.tables import FILLING, SqlStore, states
+from projections.engine.view import EntryInfo, View
+
+BATCH: Final = 500
+# How often a process that does not run the views asks whether it may.
+STAND_BY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the served table of a view has come. `version` 0 asks for a rebuild."""
+
+    name: str
+    version: int
+    generation: int
+    shape: str
+    position: int
+    failed_at: int | None
+    failure: str | None
+
+
+def read_states(connection: Connection) -> dict[str, State]:
+    """Return the state of every view that has a table; none before the first runner."""
+    if not sa.inspect(connection).has_table(states.name):
+        return {}
+    columns = [states.c[name] for name in State.__dataclass_fields__]
+    return {row.name: State(**row._mapping) for row in connection.execute(sa.select(*columns))}
+
+
+def with_dependents(views: Sequence[View[Any]], names: Iterable[str]) -> list[View[Any]]:
+    """Return the views named and all that read them, directly or not, in the order of `views`."""
+    found = set(names)
+    for view in views:
+        if any(read.name in found for read in view.reads):
+            found.add(view.name)
+    return [view for view in views if view.name in found]
+
+
+def with_inputs(views: Sequence[View[Any]], wanted: Sequence[View[Any]]) -> list[View[Any]]:
+    """Return the views wanted and all that they read, in the order of `views`."""
+    found = {view.name for view in wanted}
+    for view in reversed(views):
+        if view.name in found:
+            found |= {read.name for read in view.reads}
+    return [view for view in views if view.name in found]
+
+
+def ask_for_rebuild(database: Database, views: Sequence[View[Any]], names: Iterable[str]) -> list[str]:
+    """Ask whichever process runs the views to fold some of them anew, with those that read them. Returns their names."""
+    asked = [view.name for view in with_dependents(views, names)]
+    with database.write() as connection:
+        tables.metadata.create_all(connection)
+        connection.execute(sa.update(states).where(states.c.name.in_(asked)).values(version=0))
+    return asked
+
+
+class _Set:
+    """Views that are at the same position, their tables, and what folds into them."""
+
+    def __init__(self, database: Database, views: Sequence[View[Any]], position: int, suffix: str = "") -> None:
+        self.views = list(views)
+        self.position = position
+        self.store = SqlStore(database, views, suffix)
+        self.folder: Folder | None = None
+        self._database = database
+
+    def fold_next(self, limit: int, up_to: int | None = None) -> int:
+        """Fold the next entries, none after `up_to`. Returns the position reached; nothing is written yet."""
+        with self._database.read() as connection:
+            log = SqlLog(connection)
+            self.store.on(connection)
+            if self.folder is None:
+                self.folder = Folder(self.views, self.store, log)
+            self.folder.log = log
+            stored = read_entries(connection, after=self.position, up_to=up_to, limit=limit)
+            page = [EntryInfo(entry.document) for entry in stored]
+            self.folder.fold(page)
+        return page[-1].position if page else self.position
+
+    def save(self, connection: Connection) -> None:
+        for view in self.views:
+            if self.folder is not None and (rows := self.folder.touched.get(view.name)):
+                self.store.save(connection, view, rows)
+
+
+class Runner:
+    """Folds what is new into the views' tables: `step` by step, or as a thread between `start` and `close`."""
+
+    def __init__(self, database: Database, views: Sequence[View[Any]], watcher: Watcher, *, batch: int = BATCH) -> None:
+        self._database = database
+        self._views = tuple(views)
+        self._watcher = watcher
+        self._batch = batch
+        self._lock: Lock | None = None
+        self._served: _Set | None = None
+        self._filling: _Set | None = None
+        self._closing = threading.Event()
+        self._moved = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self.problem: str | None = None
+
+    # -- the thread ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="views", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._release()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                if not self.acquire():
+                    self._closing.wait(STAND_BY_S)
+                elif not self.step():
+                    self._watcher.wait(self.position, timeout=0.5)
+                self.problem = None
+            except (sa.exc.SQLAlchemyError, LedgerError) as error:
+                # The database went away, or somebody else wrote: begin again from what is stored.
+                self.problem = f"{type(error).__name__}: {error}"[:500]
+                self._release()
+                self._closing.wait(STAND_BY_S)
+
+    @property
+    def position(self) -> int:
+        """The position that the served views have reached; 0 in a process that stands by."""
+        return self._served.position if self._served is not None else 0
+
+    # -- stepping ------------------------------------------------------------------------------------------------
+
+    def acquire(self) -> bool:
+        """Become the process that runs the views, unless another is."""
+        if self._lock is not None and self._lock.is_held():
+            return True
+        self._release()
+        self._lock = self._database.try_lock("views")
+        return self._lock is not None
+
+    def step(self) -> bool:
+        """Fold one batch into what is served, and one into what is being filled. False when there is nothing to do."""
+        if self._served is None:
+            self._open()
+        # Both in turn: neither a busy ledger nor a long rebuild holds the other up.
+        moved = self._advance_served()
+        return self._advance_filling() or moved
+
+    def catch_up(self) -> int:
+        """Step until there is nothing to do. Returns the position reached."""
+        while self.step():
+            pass
+        return self.position
+
+    def _release(self) -> None:
+        self._served = self._filling = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _open(self) -> None:
+        with self._database.write() as connection:
+            tables.metadata.create_all(connection)
+            known = read_states(connection)
+        serving = [view for view in self._views if _is_served(view, known)]
+        position = min((known[view.name].position for view in serving), default=0)
+        self._served = _Set(self._database, serving, position)
+        self._filling = None
+
+    def _advance_served(self) -> bool:
+        served = self._served
+        if served is None or not served.views:
+            return False
+        reached = served.fold_next(self._batch)
+        if reached == served.position or served.folder is None:
+            return False
+        failures = served.folder.failures
+        # Dies before or in this transaction: the batch is folded again from what is stored.
+        with self._database.write() as connection:
+            known = read_states(connection)
+            for view in served.views:
+                if known[view.name].position != served.position:
+                    raise LedgerError(
+                        f"the view {view.name} moved to {known[view.name].position} under another process"
+                    )
+                # Whoever asked for a rebuild meanwhile has set the version: only the position moves here.
+                failure = failures.get(view.name)
+                moved = (
+                    {"position": reached}
+                    if failure is None
+                    else {"position": failure.position - 1, "failed_at": failure.position, "failure": failure.reason}
+                )
+                connection.execute(sa.update(states).where(states.c.name == view.name).values(**moved))
+            served.save(connection)
+        served.position = reached
+        served.views = [view for view in served.views if view.name not in failures]
+        served.folder.forget()
+        with self._moved:
+            self._moved.notify_all()
+        return True
+
+    def _advance_filling(self) -> bool:
+        if self._filling is None and not self._begin_filling():
+            return False
+        filling, served = self._filling, self._served
+        if filling is None or served is None:
+            return False
+        # Not beyond what is served: all views are at one position, or a fold could not read another's rows.
+        end = served.position if served.views else None
+        reached = filling.fold_next(self._batch, up_to=end)
+        folder = filling.folder
+        if reached > filling.position and folder is not None:
+            with self._database.write() as connection:
+                filling.save(connection)
+            filling.position = reached
+            folder.forget()
+        with self._database.read() as connection:
+            if reached == (read_size(connection) if end is None else end):
+                self._take_over(filling)
+        return True
+
+    def _begin_filling(self) -> bool:
+        with self._database.read() as connection:
+            known = read_states(connection)
+        stale = [
+            view.name
+            for view in self._views
+            if not _is_served(view, known) and not (view.name in known and _has_failed(view, known[view.name]))
+        ]
+        if not stale:
+            return False
+        wanted = with_inputs(self._views, with_dependents(self._views, stale))
+        self._filling = _Set(self._database, wanted, 0, FILLING)
+        with self._database.write() as connection:
+            for view in wanted:
+                generation = known[view.name].generation + 1 if view.name in known else 1
+                self._filling.store.create(connection, view, generation)
+        return True
+
+    def _take_over(self, filling: _Set) -> None:
+        failures = filling.folder.failures if filling.folder is not None else {}
+        # Dies before the end of this transaction: the old tables are served on, and the filling begins again.
+        with self._database.write() as connection:
+            known = read_states(connection)
+            for view in filling.views:
+                filling.store.take_over(connection, view)
+                before, failure = known.get(view.name), failures.get(view.name)
+                connection.execute(sa.delete(states).where(states.c.name == view.name))
+                state = State(
+                    view.name,
+                    view.version,
+                    before.generation + 1 if before else 1,
+                    tables.shape_of(view),
+                    failure.position - 1 if failure else filling.position,
+                    failure.position if failure else None,
+                    failure.reason if failure else None,
+                )
+                connection.execute(
+                    sa.insert(states).values({name: getattr(state, name) for name in State.__dataclass_fields__})
+                )
+        self._open()
+
+
+def _is_served(view: View[Any], known: dict[str, State]) -> bool:
+    state = known.get(view.name)
+    return (
+        state is not None
+        and (state.version, state.shape) == (view.version, tables.shape_of(view))
+        and state.failed_at is None
+    )
+
+
+def _has_failed(view: View[Any], state: State) -> bool:
+    """Say whether a view stopped with the folds it still has: folding again would stop at the same entry."""
+    return state.failed_at is not None and (state.version, state.shape) == (view.version, tables.shape_of(view))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A view as it is served, against the same view folded anew from the entries alone."""
+
+    name: str
+    position: int
+    served: str
+    folded: str
+
+    @property
+    def is_equal(self) -> bool:
+        return self.served == self.folded
+
+
+def check(database: Database, views: Sequence[View[Any]]) -> list[Checked]:
+    """Fold all views anew, in memory, up to where they are served, and compare the digests."""
+    with database.read() as connection:
+        known = read_states(connection)
+        served = [view for view in views if _is_served(view, known)]
+        if not served:
+            raise LedgerError("no view is served yet: nothing to check")
+        position = known[served[0].name].position
+        stored = SqlStore(database, served).on(connection)
+        digests = {view.name: digest(stored.texts(view)) for view in served}
+        memory = MemoryStore()
+        inputs = with_inputs(views, served)
+        folder = Folder(inputs, memory, SqlLog(connection))
+        at = 0
+        while page := [
+            EntryInfo(entry.document) for entry in read_entries(connection, after=at, up_to=position, limit=BATCH)
+        ]:
+            folder.fold(page)
+            for view in inputs:
+                memory.save(view, folder.touched.get(view.name, {}))
+            folder.forget()
+            at = page[-1].position
+    return [Checked(view.name, position, digests[view.name], digest(memory.texts(view))) for view in served]

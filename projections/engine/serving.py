@@ -1,0 +1,160 @@
+"""Reading views: lists with filters, one row, and rows as they stood. What HTTP and the command line show."""
+
+import base64
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ledger.errors import NotFoundError, StatementError
+from ledger.reading import position_at, read_size
+from projections.engine.log import SqlLog
+from projections.engine.past import Past
+from projections.engine.runner import State, read_states
+from projections.engine.tables import ROW, SqlStore, table_of
+from projections.engine.view import Moment, View
+
+MAX_LIMIT: Final = 1000
+
+
+class ViewNotReadyError(NotFoundError):
+    """A view is not served yet, stopped, or has not reached the position that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of a view, the position they are true at, and the cursor of the page that follows."""
+
+    position: int
+    rows: list[dict[str, Any]]
+    next: str | None = None
+
+
+def state_of(connection: Connection, view: View[Any]) -> State:
+    """Return the state of a view's served table. Raises ViewNotReadyError while there is none."""
+    state = read_states(connection).get(view.name)
+    if state is None:
+        raise ViewNotReadyError(f"the view {view.name} is being built for the first time; ask again in a moment")
+    return state
+
+
+def filterable(view: View[Any]) -> dict[str, Any]:
+    """Return the columns that rows can be chosen and sorted by, and their annotations: all but lists and nested parts."""
+    hints = typing.get_type_hints(view.row, include_extras=True)
+    plain = {"TEXT", "INTEGER", "BIGINT", "BOOLEAN"}
+    columns = table_of(view).columns
+    return {
+        name: hints[name]
+        for name in view.columns
+        if columns[name].type.compile() in plain and not _is_json(hints[name])
+    }
+
+
+def _is_json(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is tuple
+
+
+def list_rows(
+    connection: Connection,
+    view: View[Any],
+    *,
+    where: Mapping[str, str],
+    sort: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> Page:
+    """Return a page of rows whose columns have the values in `where`, sorted by a column (`-column`: downwards), then by key."""
+    state = state_of(connection, view)
+    t = table_of(view).c
+    known = filterable(view)
+    query = sa.select(t[view.key], t[ROW])
+    for name, value in where.items():
+        if name not in known:
+            raise StatementError(
+                f"{view.name} is filtered by {', '.join(known)}; found {name!r}"[:300], f"/{name[:80]}"
+            )
+        query = query.where(t[name] == _parsed(t[name], value, name))
+    name, down = (sort.lstrip("-"), sort.startswith("-")) if sort else (view.key, False)
+    if name not in known:
+        raise StatementError(f"{view.name} is sorted by {', '.join(known)}; found {name!r}"[:300], "/sort")
+    offset = _parse_cursor(cursor)
+    column = t[name].desc() if down else t[name].asc()
+    query = query.order_by(column.nulls_last(), t[view.key]).limit(limit + 1).offset(offset)
+    found = [orjson.loads(text) for _, text in connection.execute(query)]
+    more = base64.urlsafe_b64encode(b"%d" % (offset + limit)).decode() if len(found) > limit else None
+    return Page(state.position, found[:limit], more)
+
+
+def _parse_cursor(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(cursor.encode()).decode()[:16])
+    except ValueError:
+        raise StatementError("expected after to be what an earlier page called next", "/after") from None
+
+
+def _parsed(column: sa.Column[Any], value: str, name: str) -> Any:
+    """Return the value of a query parameter as its column holds it."""
+    kind = column.type
+    if isinstance(kind, sa.Boolean):
+        if value not in ("true", "false"):
+            raise StatementError(f"expected {name} to be true or false", f"/{name}")
+        return value == "true"
+    if isinstance(kind, sa.Integer):
+        if not value.lstrip("-").isdigit() or len(value) > 16:
+            raise StatementError(f"expected {name} to be a whole number", f"/{name}")
+        return int(value)
+    return value
+
+
+def read_row(connection: Connection, view: View[Any], key: str) -> Page:
+    """Return one row, as it stands. Raises NotFoundError where there is none."""
+    state = state_of(connection, view)
+    t = table_of(view).c
+    text = connection.execute(sa.select(t[ROW]).where(t[view.key] == key)).scalar()
+    if text is None:
+        raise NotFoundError(f"{view.name} has no row {key!r} at position {state.position}"[:300])
+    return Page(state.position, [orjson.loads(text)])
+
+
+def row_as_of(
+    connection: Connection,
+    store: SqlStore,
+    view: View[Any],
+    key: str,
+    *,
+    as_of: int | Moment | None,
+    known_at: int | Moment | None = None,
+) -> Page:
+    """Return one row as it stood at a position or time, folded again from its entries.
+
+    With `known_at` too, `as_of` is a time: the row then holds what had happened by `as_of`, as it was known at
+    `known_at`, whatever was recorded about it later.
+    """
+    size = read_size(connection)
+    known = known_at if known_at is not None else as_of
+    position = size if known is None else known if isinstance(known, int) else position_at(connection, known)
+    until = as_of if known_at is not None and isinstance(as_of, str) else None
+    position = min(position, size)
+    store.on(connection)
+
+    def live(asked: View[Any], name: str) -> Any:
+        return store.load(asked, (name,)).get(name)
+
+    row = Past(SqlLog(connection), live, up_to=position, until=until).row(view, key, position)
+    if row is None:
+        raise NotFoundError(f"{view.name} had no row {key!r} at position {position}"[:300])
+    return Page(position, [orjson.loads(view.dump(row))])
+
+
+def cells(view: View[Any], row: Mapping[str, Any]) -> Sequence[Any]:
+    """Return a row as the cells of a line of CSV: lists and nested parts as JSON."""
+    return [
+        value if value is None or isinstance(value, str | int) else orjson.dumps(value).decode()
+        for value in (row[name] for name in view.columns)
+    ]

@@ -1,0 +1,85 @@
+"""Where rows of views lie: `Store`, and one in memory, for tests and for checking what the database serves.
+
+Not the database's own: that is `projections.engine.tables`.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from ledger.conditions import Match
+from ledger.errors import NotFoundError
+from projections.engine.view import EntryInfo, View
+
+# Rows to write: None takes a row away.
+Rows = Mapping[str, Any | None]
+
+
+class Store(Protocol):
+    """Rows of views, by key."""
+
+    def load(self, view: View[Any], keys: Collection[str]) -> dict[str, Any]:
+        """Return the rows that there are."""
+
+
+class MemoryStore:
+    """A store that forgets with the process."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[str, Any]] = defaultdict(dict)
+
+    def load(self, view: View[Any], keys: Collection[str]) -> dict[str, Any]:
+        rows = self._rows[view.name]
+        return {key: rows[key] for key in keys if key in rows}
+
+    def save(self, view: View[Any], rows: Rows) -> None:
+        kept = self._rows[view.name]
+        for key, row in rows.items():
+            if row is None:
+                kept.pop(key, None)
+            else:
+                kept[key] = row
+
+    def texts(self, view: View[Any]) -> Iterator[str]:
+        """Yield the texts of all rows of a view, sorted by key."""
+        yield from (view.dump(row) for _, row in sorted(self._rows[view.name].items()))
+
+
+def digest(texts: Iterable[str]) -> str:
+    """Return the SHA-256 over the texts of all rows of a view, sorted by key: the same wherever they were folded."""
+    hashed = hashlib.sha256()
+    for text in texts:
+        # A text holds its own key, and no line break: one row a line.
+        hashed.update(text.encode() + b"\n")
+    return hashed.hexdigest()
+
+
+class MemoryLog:
+    """Entries in a list, with an index by ref."""
+
+    def __init__(self) -> None:
+        self._entries: list[EntryInfo] = []
+        self._by_ref: dict[str, list[EntryInfo]] = defaultdict(list)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def append(self, entry: EntryInfo) -> None:
+        self._entries.append(entry)
+        for name in entry.refs:
+            self._by_ref[name].append(entry)
+
+    def entry(self, position: int) -> EntryInfo:
+        if not 0 < position <= len(self._entries):
+            raise NotFoundError(f"there is no entry at position {position}; the log has {len(self._entries)}")
+        return self._entries[position - 1]
+
+    def entries(self, matches: Sequence[Match], *, up_to: int) -> Iterator[EntryInfo]:
+        found = {entry.position: entry for match in matches for entry in self.latest(match, up_to=up_to)}
+        yield from (found[position] for position in sorted(found))
+
+    def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
+        candidates = self._by_ref[match.refs[0]] if match.refs else self._entries
+        fitting = [e for e in candidates if e.position <= up_to and match.fits(e.type, tuple(e.refs))]
+        yield from list(reversed(fitting))[:limit]

@@ -1,0 +1,175 @@
+"""The tables of views: `view_<name>` made from the row model, for analysts and for the engine.
+
+Every field is a column of its own type; lists and nested parts are JSON. The engine itself reads and writes `row_json`,
+the canonical text of the row: what it digests is the same on every database. Tables of views are caches. They are no
+part of the log's schema, and nothing is lost with them.
+"""
+
+import types
+import typing
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Connection
+
+from ledger.database import Database
+from ledger.sql import Bulk
+from projections.engine.store import Rows
+from projections.engine.view import Moment, Number, View
+
+_Name: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+_Moment: Final = sa.Text().with_variant(postgresql.TIMESTAMP(timezone=True), "postgresql")
+_Json: Final = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
+ROW: Final = "row_json"
+# A table that is being filled beside the one that is served.
+FILLING: Final = "__filling"
+
+metadata = sa.MetaData()
+
+# How far each view has come, and why it stopped, if it did.
+states = sa.Table(
+    "view_states",
+    metadata,
+    sa.Column("name", _Name, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    # How often the table was made: names of indexes must differ while two of a view exist.
+    sa.Column("generation", sa.Integer, nullable=False),
+    # Of the columns: a row model that changed without a new version is noticed.
+    sa.Column("shape", sa.Text, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("failed_at", sa.BigInteger),
+    sa.Column("failure", sa.Text),
+)
+
+
+def column_type(annotation: Any) -> sa.types.TypeEngine[Any]:
+    """Return the type of the column for a field of a row model."""
+    if annotation is Moment:
+        return _Moment
+    if annotation is Number:
+        return sa.Text().with_variant(sa.Numeric(), "postgresql")
+    origin = typing.get_origin(annotation)
+    if origin in (types.UnionType, typing.Union):
+        some = [part for part in typing.get_args(annotation) if part is not type(None)]
+        return column_type(some[0]) if len(some) == 1 else _Json
+    if annotation is bool:
+        return sa.Boolean()
+    if annotation is int:
+        return sa.BigInteger()
+    if annotation is str or origin is typing.Literal:
+        return _Name
+    return _Json
+
+
+def table_of(view: View[Any], suffix: str = "", generation: int = 0) -> sa.Table:
+    """Return the table of a view. Its name is `view_` and the view's, and `suffix` while it is being filled."""
+    hints = typing.get_type_hints(view.row, include_extras=True)
+    name = f"view_{view.name}{suffix}"
+    return sa.Table(
+        name,
+        sa.MetaData(),
+        *(
+            sa.Column(field.name, column_type(hints[field.name]), primary_key=field.name == view.key)
+            for field in fields(view.row)
+        ),
+        sa.Column(ROW, sa.Text, nullable=False),
+        *(sa.Index(f"view_{view.name}_{generation}_by_{column}", column) for column in view.indexes),
+    )
+
+
+def shape_of(view: View[Any]) -> str:
+    """Return what the columns of a view are, as one text."""
+    return ",".join(f"{column.name}:{column.type.compile()}" for column in table_of(view).columns)
+
+
+class SqlStore:
+    """Rows of views in the tables of a database, as one connection sees them."""
+
+    def __init__(self, database: Database, views: Sequence[View[Any]], suffix: str = "") -> None:
+        self._database = database
+        self._suffix = suffix
+        self._tables = {view.name: table_of(view, suffix) for view in views}
+        self._writes = {name: _upsert(database, table) for name, table in self._tables.items()}
+        self._connection: Connection | None = None
+
+    def table(self, view: View[Any]) -> sa.Table:
+        return self._tables[view.name]
+
+    def on(self, connection: Connection) -> "SqlStore":
+        """Read through a connection from now on."""
+        self._connection = connection
+        return self
+
+    def create(self, connection: Connection, view: View[Any], generation: int) -> None:
+        """Make the table of a view anew, empty."""
+        table = table_of(view, self._suffix, generation)
+        table.drop(connection, checkfirst=True)
+        table.create(connection)
+
+    def take_over(self, connection: Connection, view: View[Any]) -> None:
+        """Put the table that was filled in the place of the one that is served."""
+        served = table_of(view)
+        served.drop(connection, checkfirst=True)
+        connection.execute(sa.text(f"ALTER TABLE {self._tables[view.name].name} RENAME TO {served.name}"))
+
+    @property
+    def connection(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("the store was asked before it was given a connection")
+        return self._connection
+
+    def load(self, view: View[Any], keys: Collection[str]) -> dict[str, Any]:
+        table = self._tables[view.name].name
+        sql = {
+            "sqlite": f'SELECT t."{view.key}", t.{ROW} FROM json_each(?) j CROSS JOIN {table} t ON t."{view.key}" = j.value',
+            "postgresql": f'SELECT t."{view.key}", t.{ROW} FROM {table} t WHERE t."{view.key}" = ANY(%s::text[])',
+        }
+        if not keys:
+            return {}
+        return {key: view.load(text) for key, text in self._database.lookup(self.connection, sql, list(keys))}
+
+    def save(self, connection: Connection, view: View[Any], rows: Rows) -> None:
+        """Write and take away rows, within the connection's transaction."""
+        table = self._tables[view.name]
+        if gone := [key for key, row in rows.items() if row is None]:
+            connection.execute(sa.delete(table).where(table.c[view.key].in_(gone)))
+        written = [_values(view, row) for row in rows.values() if row is not None]
+        if written:
+            self._writes[view.name].run(connection, written)
+
+    def texts(self, view: View[Any]) -> Iterator[str]:
+        """Yield the texts of all rows, sorted by key."""
+        t = self._tables[view.name].c
+        query = sa.select(t[ROW]).order_by(t[view.key])
+        yield from self.connection.execution_options(yield_per=1000).execute(query).scalars()
+
+
+def _values(view: View[Any], row: Any) -> tuple[Any, ...]:
+    text = view.dump(row)
+    values = (getattr(row, name) for name in view.columns)
+    return (*(_value(value) for value in values), text)
+
+
+def _value(value: Any) -> Any:
+    if value is None or isinstance(value, str | int):
+        return value
+    return _dump(value)
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _upsert(database: Database, table: sa.Table) -> Bulk:
+    names = [column.name for column in table.columns]
+    key = next(iter(table.primary_key.columns)).name
+    columns = ", ".join(f'"{name}"' for name in names)
+    moved = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name != key)
+    body = (
+        f'INSERT INTO {table.name} ({columns}) SELECT * FROM j WHERE true ON CONFLICT ("{key}") DO UPDATE SET {moved}'
+    )
+    return Bulk(database, table, names, body)

@@ -1,0 +1,197 @@
+"""`View`: one reading of the past, as named folds over events.
+
+A view is a name, a version, a row model (a frozen dataclass whose first field is the key, and whose others have
+defaults) and pure folds `(row, event, entry) -> row`. Nothing here stores anything, and a fold has no clock but
+`entry.recorded_at`.
+
+    tickets = View("change_tickets", version=1, row=Ticket, kind="change", doc="…")
+
+    @tickets.on(ApprovalGranted, key=lambda event: event.change_id)
+    def approved(ticket: Ticket, event: ApprovalGranted, entry: EntryInfo) -> Ticket: ...
+
+A key function may return several keys, or none. A view may read views before it in `projections.VIEWS`: a fold finds
+them in `entry.reads`, as they stood at that very entry. A row as it stood earlier is folded again from the entries
+about its key (`entries_of`).
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
+
+import orjson
+from pydantic import TypeAdapter
+
+from ledger.clock import from_text, to_text
+from ledger.conditions import Match
+from ledger.events import CATALOGUE, Event, ref, sentence
+
+R = TypeVar("R")
+E = TypeVar("E", bound=Event)
+# Marks a column that holds a time: UTC, six decimals, so that texts compare as times do.
+Moment = Annotated[str, "moment"]
+# Marks a column that holds a decimal number as text.
+Number = Annotated[str, "number"]
+
+
+class DeclarationError(Exception):
+    """A view was declared in a way that could not work."""
+
+
+class Reads(Protocol):
+    """What a fold may look into: the views it named, as they stood at this entry."""
+
+    def row(self, view: "View[R]", key: str) -> R | None:
+        """Return a row, or None where there is none."""
+
+    def named(self, view: "View[R]", event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        """Return the rows that entries of a type are about, the latest first: all such entries, or those with a ref."""
+
+
+class EntryInfo:
+    """What a fold is told of an entry, beside the event: when, where, and by whom it was recorded."""
+
+    __slots__ = ("__dict__", "by", "position", "reads", "recorded_at", "refs", "statement")
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.position: int = document["position"]
+        self.recorded_at: str = document["recorded_at"]
+        self.by: Mapping[str, str] = document["recorded_by"]
+        self.refs: Mapping[str, Any] = document["refs"]
+        self.statement: Mapping[str, Any] = document["statement"]
+        self.reads: Reads = NOTHING
+
+    @property
+    def type(self) -> str:
+        event_type: str = self.statement["type"]
+        return event_type
+
+    @property
+    def source(self) -> str:
+        source: str = self.statement["source"]
+        return source
+
+    @cached_property
+    def time(self) -> str:
+        """When it happened, as its producer says: UTC, six decimals."""
+        return moment(self.statement["time"])
+
+    @cached_property
+    def event(self) -> Event | None:
+        """The statement's data as its event class, or None for a type that this program does not know."""
+        event_class = CATALOGUE.get(self.type)
+        return event_class.model_validate(self.statement["data"]) if event_class else None
+
+    @cached_property
+    def says(self) -> str:
+        event_class = CATALOGUE.get(self.type)
+        return sentence(event_class, self.statement["data"]) if event_class else ""
+
+
+class _Nothing:
+    def row(self, view: "View[R]", key: str) -> R | None:
+        return None
+
+    def named(self, view: "View[R]", event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        return []
+
+
+NOTHING: Final = _Nothing()
+
+
+def moment(text: str) -> Moment:
+    """Return a time as rows hold it: UTC, always six decimals."""
+    return text if len(text) == 27 and text[26] == "Z" else to_text(from_text(text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """One fold and the keys it applies to, both with one calling convention."""
+
+    apply: Callable[[Any, Any, EntryInfo], Any]
+    keys: Callable[[Any, EntryInfo], tuple[str, ...]]
+
+
+def _arity(function: Callable[..., Any]) -> int:
+    return len(inspect.signature(function).parameters)
+
+
+def _keys(key: Callable[..., str | Iterable[str] | None]) -> Callable[[Any, EntryInfo], tuple[str, ...]]:
+    takes_entry = _arity(key) == 2
+
+    def keys(event: Any, entry: EntryInfo) -> tuple[str, ...]:
+        found = key(event, entry) if takes_entry else key(event)
+        if found is None:
+            return ()
+        # One event touches a row once, however often it names it.
+        return (found,) if isinstance(found, str) else tuple(dict.fromkeys(found))
+
+    return keys
+
+
+class View(Generic[R]):
+    """One reading: see the module. `kind` is the kind of ref under which entries name a row's key."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: int,
+        row: type[R],
+        doc: str,
+        kind: str,
+        entries_of: Callable[[str, R], Sequence[Match]] | None = None,
+        reads: "Sequence[View[Any]]" = (),
+        indexes: Sequence[str] = (),
+    ) -> None:
+        if not doc.strip():
+            raise DeclarationError(f"the view {name} has no doc: expected a sentence that says what a row is")
+        self.name = name
+        self.version = version
+        self.row = row
+        self.doc = doc
+        self.reads = tuple(reads)
+        self.indexes = tuple(indexes)
+        self.columns = tuple(field.name for field in fields(row))  # type: ignore[arg-type]
+        self.key = self.columns[0]
+        self.folds: dict[str, _Fold] = {}
+        self.adapter: TypeAdapter[R] = TypeAdapter(row)
+        self.kind = kind
+        self._entries_of = entries_of
+        if unknown := set(indexes) - set(self.columns):
+            raise DeclarationError(f"the view {name} indexes {sorted(unknown)}, which its rows do not have")
+
+    def __repr__(self) -> str:
+        return f"<view {self.name}>"
+
+    def on(
+        self, *events: type[E], key: Callable[..., str | Iterable[str] | None]
+    ) -> Callable[[Callable[[R, E, EntryInfo], R | None]], Callable[[R, E, EntryInfo], R | None]]:
+        """Fold entries of these types into the rows that `key(event)` or `key(event, entry)` names: none, one or several."""
+
+        def declare(fold: Callable[[R, E, EntryInfo], R | None]) -> Callable[[R, E, EntryInfo], R | None]:
+            for event in events:
+                if event.type in self.folds:
+                    raise DeclarationError(f"the view {self.name} folds {event.type} twice")
+                self.folds[event.type] = _Fold(fold, _keys(key))
+            return fold
+
+        return declare
+
+    def new(self, key: str) -> R:
+        """Return the row before its first entry."""
+        return self.row(key)  # type: ignore[call-arg]
+
+    def entries_of(self, key: str, row: R | None) -> Sequence[Match]:
+        """Say which entries a row is folded from. `row`, as it stands, may name more of them than the key does."""
+        if self._entries_of is not None:
+            return self._entries_of(key, row if row is not None else self.new(key))
+        return (Match(refs=(ref(self.kind, key),)),)
+
+    def dump(self, row: R) -> str:
+        """Return the canonical text of a row: the fields in the order of their declaration."""
+        return orjson.dumps(row).decode()
+
+    def load(self, text: str | bytes) -> R:
+        return self.adapter.validate_json(text)

@@ -1,0 +1,105 @@
+"""Views over HTTP: lists, rows, the past of a row, and reading one's own write."""
+
+from typing import Any
+
+import pytest
+from servers import Server, check_problem
+
+from projections import VIEWS
+from tests.api.test_events import event
+
+
+def told(server: Server, number: str, **more: Any) -> int:
+    where = {"deployment_id": f"views-{number}", "service": f"views-{number}", "environment": "prod"}
+    receipts = [
+        server.record(event(kind, **where, **said, **more))
+        for kind, said in (
+            ("deployment.started", {"actor": "service:ci"}),
+            ("deployment.finished", {"outcome": "success"}),
+        )
+    ]
+    return int(receipts[-1]["position"])
+
+
+def test_one_reads_ones_own_write(server: Server) -> None:
+    for number in range(5):
+        position = told(server, f"own-{number}", change_id="CHG-1")
+        answer = server.get(f"/v1/views/deployments/views-own-{number}", params={"min_position": position})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["position"] >= position
+        assert (answer.json()["row"]["outcome"], answer.json()["row"]["change_id"]) == ("success", "CHG-1")
+
+
+def test_a_list_is_filtered_sorted_paged_and_had_as_csv(server: Server) -> None:
+    position = max(told(server, f"list-{number}", change_id="CHG-list") for number in range(3))
+    narrow = {"change_id": "CHG-list", "sort": "-started_position", "limit": "2", "min_position": str(position)}
+    first = server.get("/v1/views/deployments", params=narrow).json()
+    rest = server.get("/v1/views/deployments", params=narrow | {"after": first["next"]}).json()
+    found = [row["service"] for row in first["items"] + rest["items"]]
+    assert found == ["views-list-2", "views-list-1", "views-list-0"]
+    assert "next" not in rest
+    table = server.get("/v1/views/deployments", params=narrow | {"format": "csv"})
+    assert table.headers["content-type"].startswith("text/csv")
+    lines = table.text.splitlines()
+    assert lines[0].startswith("deployment_id,change_id,")
+    assert (len(lines), table.headers["x-next"]) == (3, first["next"])
+
+
+def test_a_row_is_had_as_it_stood_and_as_it_was_known(server: Server) -> None:
+    last = told(server, "past")
+    at = {"min_position": str(last)}
+    path = "/v1/views/deployments/views-past"
+    assert server.get(path, params=at | {"as_of": str(last - 1)}).json()["row"]["outcome"] is None
+    assert server.get(path, params=at | {"as_of": "2100-01-01T00:00:00+01:00"}).json()["row"]["outcome"] == "success"
+    check_problem(server.get(path, params=at | {"as_of": "2001-01-01T00:00:00Z"}), 404)
+    known = {"as_of": "2100-01-01T00:00:00Z", "known_at": str(last - 1)}
+    assert server.get(path, params=at | known).json()["row"]["outcome"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ({"colour": "red"}, "/colour"),
+        ({"incidents": "INC-1"}, "/incidents"),
+        ({"started_position": "x"}, "/started_position"),
+        ({"sort": "colour"}, "/sort"),
+        ({"after": "!"}, "/after"),
+        ({"limit": "0"}, "limit"),
+        ({"min_position": "999999999"}, "/min_position"),
+        ({"format": "xml"}, "format"),
+    ],
+)
+def test_a_list_that_cannot_be_made_is_refused_and_says_where(
+    server: Server, query: dict[str, str], place: str
+) -> None:
+    told(server, "refused")
+    check_problem(server.get("/v1/views/deployments", params=query), 422, place)
+
+
+@pytest.mark.parametrize("query", [{"as_of": "x"}, {"as_of": "2026-02-30T00:00:00Z"}, {"as_of": "1", "known_at": "1"}])
+def test_a_time_that_is_none_is_refused(server: Server, query: dict[str, str]) -> None:
+    check_problem(server.get("/v1/views/deployments/x", params=query), 422, "/as_of")
+
+
+def test_a_row_that_there_is_not_is_not_found(server: Server) -> None:
+    told(server, "known")
+    check_problem(server.get("/v1/views/deployments/views-unknown"), 404)
+
+
+def test_all_views_are_listed_served_and_described(server: Server) -> None:
+    position = told(server, "described")
+    server.get("/v1/views/deployments", params={"min_position": position})
+    listed = server.get("/v1/views").json()["views"]
+    assert [view["name"] for view in listed] == [view.name for view in VIEWS]
+    assert all(view["position"] >= position and view["failure"] is None for view in listed)
+    paths = server.get("/openapi.json", by="nobody").json()["paths"]
+    for view in VIEWS:
+        assert server.get(f"/v1/views/{view.name}").status_code == 200
+        parameters = {p["name"] for p in paths[f"/v1/views/{view.name}"]["get"]["parameters"]}
+        assert {"limit", view.key} <= parameters
+    assert server.get("/readyz", by="nobody").json()["views"]["deployments"]["failure"] is None
+
+
+def test_a_reporter_alone_reads_no_views(server: Server) -> None:
+    check_problem(server.get("/v1/views/deployments", by="reporter"), 403)
+    check_problem(server.get("/v1/views/deployments", by="nobody"), 401)

@@ -1,0 +1,257 @@
+"""The runner: catching up, stopping, rebuilding beside what is served, one process at a time. On SQLite and PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from ledgers import append, cloud_event, create_ledger
+
+from ledger.database import Database
+from ledger.errors import LedgerError
+from ledger.events.access import AccessGranted
+from ledger.events.deployment import DeploymentFinished, DeploymentStarted
+from ledger.ledger import Ledger
+from projections import VIEWS
+from projections.deployments import deployments
+from projections.engine.runner import Runner, ask_for_rebuild, check, read_states
+from projections.engine.serving import list_rows, read_row, row_as_of
+from projections.engine.tables import SqlStore
+from projections.engine.view import EntryInfo, View
+
+
+@pytest.fixture
+def runner(ledger: Ledger) -> Iterator[Runner]:
+    made = Runner(ledger.database, VIEWS, ledger.watcher, batch=7)
+    assert made.acquire()
+    yield made
+    made.close()
+
+
+def deploy(ledger: Ledger, number: int, **more: Any) -> None:
+    where = {"deployment_id": f"d-{number}", "service": "api", "environment": "prod"} | more
+    append(
+        ledger,
+        cloud_event("deployment.started", actor="service:ci", **where),
+        cloud_event("deployment.finished", outcome="success", **where),
+    )
+
+
+def row(ledger: Ledger, view: View[Any], key: str) -> dict[str, Any]:
+    with ledger.database.read() as connection:
+        return read_row(connection, view, key).rows[0]
+
+
+def positions(ledger: Ledger) -> dict[str, tuple[int, int | None]]:
+    with ledger.database.read() as connection:
+        return {name: (state.position, state.failed_at) for name, state in read_states(connection).items()}
+
+
+def test_what_is_served_is_what_the_entries_say(ledger: Ledger, runner: Runner) -> None:
+    for number in range(20):
+        deploy(ledger, number, change_id=f"CHG-{number % 3}")
+        if number % 6 == 0:
+            runner.step()
+    assert runner.catch_up() == ledger.size()
+    assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
+    checked = check(ledger.database, VIEWS)
+    assert [c.name for c in checked] == [view.name for view in VIEWS]
+    assert all(c.is_equal for c in checked)
+    assert len({c.served for c in checked if c.name in ("deployments", "freezes")}) == 2
+
+
+def test_a_row_that_somebody_altered_is_found(ledger: Ledger, runner: Runner) -> None:
+    deploy(ledger, 1)
+    runner.catch_up()
+    with ledger.database.write() as connection:
+        connection.execute(sa.text("UPDATE view_deployments SET row_json = replace(row_json, 'api', 'ape')"))
+    assert [c.name for c in check(ledger.database, VIEWS) if not c.is_equal] == ["deployments"]
+
+
+def test_nothing_to_check_is_a_failure(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match="nothing to check"):
+        check(ledger.database, VIEWS)
+
+
+def test_an_analyst_finds_columns_of_real_types(ledger: Ledger, runner: Runner) -> None:
+    deploy(ledger, 1, change_id="CHG-9")
+    runner.catch_up()
+    with ledger.database.read() as connection:
+        query = "SELECT service, started_position, started_at FROM view_deployments WHERE change_id = 'CHG-9'"
+        service, position, at = connection.execute(sa.text(query)).one()
+        incidents = connection.execute(sa.text("SELECT incidents FROM view_deployments")).scalar()
+    assert (service, position) == ("api", 2)
+    if ledger.database.is_sqlite:
+        assert (at, incidents) == ("2026-11-23T12:00:00.000000Z", "[]")
+    else:
+        assert (at.year, at.tzinfo is not None, incidents) == (2026, True, [])
+
+
+def test_lists_are_filtered_sorted_and_paged(ledger: Ledger, runner: Runner) -> None:
+    for number in range(5):
+        deploy(ledger, number, change_id="CHG-1" if number % 2 else "CHG-2")
+    runner.catch_up()
+    with ledger.database.read() as connection:
+        found = list_rows(connection, deployments, where={"change_id": "CHG-2"}, sort="-started_position", limit=2)
+        rest = list_rows(
+            connection, deployments, where={"change_id": "CHG-2"}, sort="-started_position", limit=2, cursor=found.next
+        )
+        exact = list_rows(connection, deployments, where={"started_at": "2026-11-23T12:00:00.000000Z"})
+    assert [r["deployment_id"] for r in found.rows + rest.rows] == ["d-4", "d-2", "d-0"]
+    assert (rest.next, len(exact.rows)) == (None, 5)
+
+
+def test_a_row_as_it_stood_is_folded_from_the_log(ledger: Ledger, runner: Runner) -> None:
+    deploy(ledger, 1)
+    append(ledger, cloud_event("change.linked", actor="person:ann", change_id="CHG-1", deployment_id="d-1"))
+    runner.catch_up()
+    store = SqlStore(ledger.database, VIEWS)
+    with ledger.database.read() as connection:
+        then = row_as_of(connection, store, deployments, "d-1", as_of=2)
+        later = row_as_of(connection, store, deployments, "d-1", as_of="2100-01-01T00:00:00.000000Z")
+    assert (then.position, then.rows[0]["outcome"], then.rows[0]["change_id"]) == (2, None, None)
+    assert (later.position, later.rows[0]["change_id"]) == (4, "CHG-1")
+
+
+# -- folds that change, and folds that raise ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many deployments a thing has seen."""
+
+    name: str
+    count: int = 0
+
+
+def counting(version: int, *, by: int = 1, breaks_at: int = 0) -> View[Count]:
+    """Return a view that counts, and whose fold raises at a position."""
+    view = View("counts", version=version, row=Count, kind="service", doc="Deployments of a service.", reads=())
+
+    @view.on(DeploymentStarted, key=lambda event: event.service)
+    def started(row: Count, event: DeploymentStarted, entry: EntryInfo) -> Count:
+        if entry.position == breaks_at:
+            raise ValueError("this fold does not hold")
+        return replace(row, count=row.count + by)
+
+    return view
+
+
+def reading(other: View[Count]) -> View[Count]:
+    view = View("readers", version=1, row=Count, kind="environment", doc="Follows another view.", reads=(other,))
+
+    @view.on(DeploymentFinished, key=lambda event: event.environment)
+    def finished(row: Count, event: DeploymentFinished, entry: EntryInfo) -> Count:
+        found = entry.reads.row(other, event.service or "")
+        return replace(row, count=found.count if found else 0)
+
+    return view
+
+
+def run(ledger: Ledger, *views: View[Any], batch: int = 3) -> int:
+    runner = Runner(ledger.database, views, ledger.watcher, batch=batch)
+    assert runner.acquire()
+    reached = runner.catch_up()
+    runner.close()
+    return reached
+
+
+def test_a_fold_that_raises_stops_its_view_and_who_reads_it_and_no_other(ledger: Ledger) -> None:
+    broken = counting(1, breaks_at=6)
+    for number in range(4):
+        deploy(ledger, number)
+    run(ledger, broken, reading(broken), deployments)
+    size = ledger.size()
+    assert positions(ledger) == {"counts": (5, 6), "readers": (5, 6), "deployments": (size, None)}
+    # What was folded before it stands; asked again with the same folds, it is not folded again in vain.
+    assert row(ledger, broken, "api")["count"] == 2
+    deploy(ledger, 9)
+    run(ledger, broken, reading(broken), deployments)
+    assert positions(ledger)["deployments"] == (size + 2, None)
+    # Mended under another version, it is folded anew, and with it who reads it.
+    mended = counting(2)
+    run(ledger, mended, reading(mended), deployments)
+    assert {at for at, _ in positions(ledger).values()} == {size + 2}
+    assert row(ledger, mended, "api")["count"] == row(ledger, reading(mended), "prod")["count"] == 5
+
+
+def test_another_version_is_filled_beside_the_one_that_is_served(ledger: Ledger) -> None:
+    for number in range(6):
+        deploy(ledger, number)
+    run(ledger, counting(1))
+    runner = Runner(ledger.database, (counting(2, by=10),), ledger.watcher, batch=4)
+    assert runner.acquire()
+    seen = []
+    while runner.step():
+        seen.append(row(ledger, counting(2), "api")["count"])
+    runner.close()
+    # The old rows are served until, in one step, the new ones are.
+    assert set(seen) == {6, 60}
+    assert seen == sorted(seen)
+    assert seen.count(6) > 1
+
+
+def test_a_rebuild_that_is_asked_for_is_done_by_whoever_runs_the_views(ledger: Ledger, runner: Runner) -> None:
+    deploy(ledger, 1)
+    runner.catch_up()
+    with ledger.database.write() as connection:
+        connection.execute(sa.text("DELETE FROM view_deployments"))
+    assert not all(c.is_equal for c in check(ledger.database, VIEWS))
+    assert ask_for_rebuild(ledger.database, VIEWS, ["identities"]) == ["identities", "policies"]
+    assert ask_for_rebuild(ledger.database, VIEWS, ["deployments"]) == ["deployments"]
+    deploy(ledger, 2)
+    runner.catch_up()
+    assert all(c.is_equal for c in check(ledger.database, VIEWS))
+
+
+def test_one_process_runs_the_views_and_the_next_takes_over(ledger: Ledger, runner: Runner) -> None:
+    deploy(ledger, 1)
+    runner.catch_up()
+    database = Database(ledger.database.url.render_as_string(hide_password=False))
+    second = Runner(database, VIEWS, ledger.watcher)
+    assert not second.acquire()
+    deploy(ledger, 2)
+    runner.close()
+    assert second.acquire()
+    assert second.catch_up() == ledger.size()
+    second.close()
+    database.close()
+    assert all(c.is_equal for c in check(ledger.database, VIEWS))
+
+
+def test_a_crash_between_two_batches_repeats_nothing(ledger: Ledger) -> None:
+    for number in range(5):
+        deploy(ledger, number)
+    view = counting(1)
+    run(ledger, view)
+    for number in range(5):
+        deploy(ledger, number + 5)
+    first = Runner(ledger.database, (view,), ledger.watcher, batch=3)
+    assert first.acquire()
+    first.step()
+    # It never says goodbye: the next one begins from what is stored.
+    first.close()
+    run(ledger, view)
+    assert row(ledger, view, "api")["count"] == 10
+
+
+def test_sqlite_and_postgresql_fold_to_the_same_digests(new_postgres: Callable[[], str], tmp_path: Path) -> None:
+    found = []
+    for url in (f"sqlite:///{tmp_path / 'l.db'}", new_postgres()):
+        ledger = create_ledger(url)
+        for number in range(12):
+            # The same on both but for the clock, of which the view of deployments keeps nothing.
+            deploy(ledger, number, change_id=f"CHG-{number % 5}", service=f"ä-{number}".encode().hex())
+        run(ledger, *VIEWS)
+        found.append({c.name: c.served for c in check(ledger.database, VIEWS)})
+        ledger.close()
+    assert found[0] == found[1]
+
+
+def test_an_event_that_no_view_folds_moves_them_all_the_same(ledger: Ledger, runner: Runner) -> None:
+    assert AccessGranted.type in VIEWS[0].folds
+    append(ledger, cloud_event("change.opened"))
+    assert runner.catch_up() == ledger.size() == 2
+    assert {at for at, _ in positions(ledger).values()} == {2}

@@ -1,0 +1,118 @@
+"""Histories for views: statements told to a ledger in memory, with a clock that the test moves."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ledger.clock import to_text
+from ledger.conditions import Match
+from ledger.events import CATALOGUE, refs_of
+from projections import VIEWS
+from projections.engine.folding import Folder
+from projections.engine.past import Past
+from projections.engine.store import MemoryLog, MemoryStore, digest
+from projections.engine.view import EntryInfo, View
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def at(hours: float) -> str:
+    """Return a time some hours after the beginning."""
+    return to_text(round((START + timedelta(hours=hours)).timestamp() * 1_000_000))
+
+
+def document(
+    position: int, event_type: str, data: dict[str, Any], *, time: str, recorded_at: str, by: str, credential: str
+) -> dict[str, Any]:
+    """Return an entry as a fold needs it: no chain, no signature. The catalogue judges the data."""
+    CATALOGUE.validate(event_type, data)
+    return {
+        "position": position,
+        "recorded_at": recorded_at,
+        "recorded_by": {"principal": by, "credential": credential, "trust": "token"},
+        "refs": {name: [1, 0] for name in refs_of(CATALOGUE[event_type], data)},
+        "statement": {"type": event_type, "time": time, "data": data, "source": "test", "id": str(position)},
+    }
+
+
+class Story:
+    """Entries, told one by one and folded into views as they come."""
+
+    def __init__(self, views: tuple[View[Any], ...] = VIEWS, batch: int = 1) -> None:
+        self.views = views
+        self.log = MemoryLog()
+        self.store = MemoryStore()
+        self.folder = Folder(views, self.store, self.log)
+        self._batch = batch
+        self._waiting: list[EntryInfo] = []
+        self._hours = itertools.count(1)
+
+    def tell(
+        self,
+        event_type: str,
+        /,
+        *,
+        time: str | None = None,
+        by: str = "service:desk",
+        token: str = "token:desk",
+        **data: Any,
+    ) -> int:
+        """Tell one statement; return its position. An hour passes with each."""
+        now = at(next(self._hours))
+        position = len(self.log) + 1
+        told = document(position, event_type, data, time=time or now, recorded_at=now, by=by, credential=token)
+        self.add(told)
+        return position
+
+    def add(self, told: dict[str, Any]) -> None:
+        entry = EntryInfo(told)
+        self.log.append(entry)
+        self._waiting.append(entry)
+        if len(self._waiting) >= self._batch:
+            self.flush()
+
+    def flush(self) -> None:
+        self.folder.fold(self._waiting)
+        for view in self.views:
+            self.store.save(view, self.folder.touched.get(view.name, {}))
+        self.folder.forget()
+        self._waiting = []
+
+    def row(self, view: View[Any], key: str) -> Any:
+        self.flush()
+        return self.store.load(view, (key,)).get(key)
+
+    def row_as_of(self, view: View[Any], key: str, position: int, until: str | None = None) -> Any:
+        self.flush()
+
+        def live(asked: View[Any], name: str) -> Any:
+            return self.store.load(asked, (name,)).get(name)
+
+        return Past(self.log, live, up_to=position, until=until).row(view, key, position)
+
+    def digests(self) -> dict[str, str]:
+        self.flush()
+        return {view.name: digest(self.store.texts(view)) for view in self.views}
+
+    def documents(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "position": e.position,
+                "recorded_at": e.recorded_at,
+                "recorded_by": e.by,
+                "refs": e.refs,
+                "statement": e.statement,
+            }
+            for e in self.log.entries([_EVERY], up_to=len(self.log))
+        ]
+
+
+def retold(documents: list[dict[str, Any]], *, batch: int, views: tuple[View[Any], ...] = VIEWS) -> Story:
+    """Tell the same entries again, in batches of another size."""
+    story = Story(views, batch)
+    for told in documents:
+        story.add(told)
+    return story
+
+
+_EVERY = Match()
