@@ -24,6 +24,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, CursorResult, make_url
 
 from ledger.errors import LostHistoryError, SetupError
+from ledger.tables import VIEWS_SCHEMA
 
 BUSY_TIMEOUT_MS: Final = 30_000
 NOTIFY_CHANNEL: Final = "change_ledger"
@@ -99,7 +100,7 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
             # Prepared from the first use on: the hot statements are few. But planned anew each time: a
             # plan made when the tables were empty scans them for ever after.
-            options = "-c plan_cache_mode=force_custom_plan -c jit=off"
+            options = f"-c plan_cache_mode=force_custom_plan -c jit=off -c search_path=public,{VIEWS_SCHEMA}"
             arguments = {"prepare_threshold": 1, "options": options}
             self.engine = sa.create_engine(self.url, connect_args=arguments, pool_pre_ping=True, pool_size=10)
         else:

@@ -39,6 +39,8 @@ from sqlalchemy import (
 MAX_REFS_PER_ENTRY: Final = 64
 # The row of `secrets` that keys the digests of submitted texts.
 SECRET: Final = "pepper"
+# On PostgreSQL. On SQLite, which has none, the tables of views stand beside the log.
+VIEWS_SCHEMA: Final = "views"
 # On SQLite an INTEGER PRIMARY KEY is the row id itself; BIGINT would cost a second tree.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 # Names are compared as bytes: quicker than by the rules of a language, and the same everywhere.
@@ -280,8 +282,9 @@ def _postgresql_guards(append_only: _Names, deletable: _Names, moving: _Names) -
 def grant_to(connection: Connection, role: str) -> None:
     """Give a PostgreSQL role that owns nothing just what appending, reading and erasing need."""
     quoted = connection.dialect.identifier_preparer.quote(role)
-    # For the tables of views, which it makes itself and owns. It cannot alter those of the log, which it does not.
-    connection.execute(text(f"GRANT USAGE, CREATE ON SCHEMA public TO {quoted}"))
+    connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {quoted}"))
+    # It makes the tables of views itself. Beside the log it makes nothing.
+    connection.execute(text(f"GRANT USAGE, CREATE ON SCHEMA {VIEWS_SCHEMA} TO {quoted}"))
     for table in (*APPEND_ONLY, "secrets", "alembic_version"):
         connection.execute(text(f"GRANT SELECT ON {table} TO {quoted}"))
     for table in (*APPEND_ONLY, *DELETABLE, *MOVING):

@@ -350,7 +350,7 @@ def _column(annotation: Any) -> str:
 
 
 _ABOUT_VIEWS = """What the past means, folded from the entries alone. `GET /v1/views/NAME` lists the rows of a view, and
-`GET /v1/views/NAME/KEY` is one of them; the table `view_NAME` has the same columns.
+`GET /v1/views/NAME/KEY` is one of them; the table `view_NAME`, on PostgreSQL in the schema `views`, has the same columns.
 
 A list is filtered by `COLUMN=VALUE`, sorted by `sort=COLUMN` or `sort=-COLUMN`, paged by `limit` and `after`, and had as CSV
 by `format=csv`. Every answer names the `position` it is true at; `min_position=` waits until the view has come that far.

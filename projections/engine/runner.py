@@ -71,7 +71,7 @@ def ask_for_rebuild(database: Database, views: Sequence[View[Any]], names: Itera
     """Ask whichever process runs the views to fold some of them anew, with those that read them. Returns their names."""
     asked = [view.name for view in with_dependents(views, names)]
     with database.write() as connection:
-        tables.metadata.create_all(connection)
+        tables.make_here(connection)
         connection.execute(sa.update(states).where(states.c.name.in_(asked)).values(version=0))
     return asked
 
@@ -184,7 +184,7 @@ class Runner:
 
     def _open(self) -> None:
         with self._database.write() as connection:
-            tables.metadata.create_all(connection)
+            tables.make_here(connection)
             known = read_states(connection)
         serving = [view for view in self._views if _is_served(view, known)]
         position = min((known[view.name].position for view in serving), default=0)
@@ -256,6 +256,7 @@ class Runner:
         wanted = with_inputs(self._views, with_dependents(self._views, stale))
         self._filling = _Set(self._database, wanted, 0, FILLING)
         with self._database.write() as connection:
+            tables.make_here(connection)
             for view in wanted:
                 generation = known[view.name].generation + 1 if view.name in known else 1
                 self._filling.store.create(connection, view, generation)

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 
 from ledger.database import Database
 from ledger.sql import Bulk
+from ledger.tables import VIEWS_SCHEMA
 from projections.engine.store import Rows
 from projections.engine.view import Moment, Number, View
 
@@ -84,6 +85,13 @@ def table_of(view: View[Any], suffix: str = "", generation: int = 0) -> sa.Table
 def shape_of(view: View[Any]) -> str:
     """Return what the columns of a view are, as one text."""
     return ",".join(f"{column.name}:{column.type.compile()}" for column in table_of(view).columns)
+
+
+def make_here(connection: Connection) -> None:
+    """Let tables that this transaction makes stand where those of views do, and `view_states` among them."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL search_path TO {VIEWS_SCHEMA}, public")
+    metadata.create_all(connection)
 
 
 class SqlStore:

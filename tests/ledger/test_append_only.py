@@ -22,6 +22,8 @@ from ledger.ledger import Ledger
 from ledger.reading import read_entry
 from ledger.recorder import Recorded, Submission
 from ledger.statement import Evidence
+from projections import VIEWS
+from projections.engine.runner import Runner
 
 GUARDED = (*tables.APPEND_ONLY, *tables.DELETABLE, *tables.MOVING)
 NO_UPDATE = [
@@ -403,6 +405,22 @@ def test_the_applications_role_cannot_take_the_guards_away_nor_reach_around_them
                 connection.rollback()
     assert done == []
     assert contents(owner.database) == before
+
+
+@pytest.mark.postgres
+def test_the_applications_role_makes_the_tables_of_views_in_their_own_schema(application: Application) -> None:
+    owner, make, role = application
+    ledger = Ledger.open(make(), ENTRY_KEY)
+    [opened] = append(owner, cloud_event("change.opened"))
+    runner = Runner(ledger.database, VIEWS, ledger.watcher)
+    assert runner.catch_up() == opened.receipts[0].position
+    runner.close()
+    query = "SELECT schemaname, tableowner FROM pg_tables WHERE tablename LIKE %(pattern)s"
+    with ledger.database.engine.connect() as connection:
+        found = connection.exec_driver_sql(query, {"pattern": r"view\_%"}).all()
+    ledger.close()
+    assert set(found) == {("views", role)}
+    assert len(found) == len(VIEWS) + 1
 
 
 @pytest.mark.postgres
