@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from commands import check_one_line
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN
 from placed_ledgers import make_ledger_at
+from programs import kill, program
 from servers import BATCH, STRUCTURED, Server, check_problem, event, make_ledger, running_server
 from witness_servers import WitnessServer, running_witnesses
 
@@ -66,7 +66,7 @@ def check_history(server: Server) -> None:
 
 def cannot_serve(directory: Path, environment: dict[str, str], words: str) -> None:
     """Check that `serve` says in one line why it does not start, and ends with 2."""
-    command = [sys.executable, "-m", "api.cli", "--directory", str(directory), "serve", "--port", "0"]
+    command = program("--directory", directory, "serve", "--port", "0")
     done = subprocess.run(
         command, env=environment, cwd=directory, capture_output=True, text=True, timeout=60, check=False
     )
@@ -231,8 +231,7 @@ def test_a_server_that_was_killed_goes_on_consistently(tmp_path: Path) -> None:
     with running_server(directory) as server:
         server.wait_for_checkpoint(server.record(event())["position"])
         last = server.record(event())["position"]
-        server.process.send_signal(signal.SIGKILL)
-        server.process.wait(30)
+        kill(server.process)
     with running_server(directory, tokens=server.tokens) as again:
         assert again.size() >= last
         again.wait_for_checkpoint(again.record(event())["position"])
@@ -265,7 +264,7 @@ def test_a_server_on_an_old_copy_of_the_database_does_not_start(tmp_path: Path) 
 
 
 def signer(directory: Path, environment: Any, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "api.cli", "--directory", str(directory), "signer", *words]
+    command = program("--directory", directory, "signer", *words)
     return subprocess.run(
         command, env=dict(environment), cwd=directory, capture_output=True, text=True, timeout=60, check=False
     )

@@ -3,9 +3,7 @@
 import gzip
 import hashlib
 import os
-import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from ledgers import WITNESS, WITNESS_KEY, WITNESSED_AT
+from programs import kill, program
 from servers import START_TIMEOUT_S, environment_for
 from textbook_tree import textbook_consistency, textbook_leaf, textbook_root
 
@@ -80,7 +79,7 @@ LOGS = [Log(f"log.test/{number}") for number in range(20)]
 @contextmanager
 def witness_process(directory: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """Run a witness in a process of its own, and yield it and a client for it."""
-    command = [sys.executable, "-m", "api.cli", "witness", "serve", "--directory", str(directory), "--port", "0"]
+    command = program("witness", "serve", "--directory", directory, "--port", "0")
     with subprocess.Popen(
         command, env=environment_for(directory), cwd=directory, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -260,8 +259,7 @@ def test_a_witness_that_is_killed_remembers(tmp_path: Path) -> None:
     with witness_process(directory) as (process, client):
         check_line(post(client, log.body(0, 8)), log, 8)
         kept = client.get(f"/{log.name}/checkpoint").text
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        kill(process)
     # What a write leaves that was cut short.
     (directory / "memory" / f"{log.name}.part").write_text("half a no")
     with witness_process(directory) as (_, client):

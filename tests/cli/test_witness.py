@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from commands import Command, clean_place
+from programs import program
 from servers import START_TIMEOUT_S, environment_for
 from textbook_tree import textbook_leaf, textbook_root
 
@@ -160,7 +161,7 @@ def test_a_memory_that_is_gone_is_not_begun_anew(cli: Command, directory: Path) 
 
 def test_a_served_witness_cosigns_and_shows_what_and_when(cli: Command, directory: Path) -> None:
     cli.ok("add-log", LOG)
-    command = [sys.executable, "-m", "api.cli", "witness", "serve", "--directory", str(directory), "--port", "0"]
+    command = program("witness", "serve", "--directory", directory, "--port", "0")
     with subprocess.Popen(
         command, env=environment_for(directory), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

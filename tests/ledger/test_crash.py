@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +22,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from ledgers import ENTRY_KEY, create_ledger
+from programs import kill, program
 
 from ledger import tables
 from ledger.audit_report import Pin
@@ -43,8 +43,7 @@ class Server:
     """The ledger's server, as a process of its own."""
 
     def __init__(self, directory: Path, database_url: str) -> None:
-        self._command = [sys.executable, "-m", "api.cli", "--directory", str(directory)]
-        self._command += ["--database-url", database_url, "serve", "--port", "0"]
+        self._command = program("--directory", directory, "--database-url", database_url, "serve", "--port", "0")
         self._environment = os.environ | {
             "PYTHONPATH": str(ROOT),
             "CHANGE_LEDGER_KNOWN_LEDGERS": str(directory / "known-ledgers"),
@@ -74,8 +73,11 @@ class Server:
         process, self._process = self._process, None
         if process is None:
             return 0
-        process.send_signal(number)
-        status = process.wait(60)
+        if number == signal.SIGKILL:
+            status = kill(process)
+        else:
+            process.send_signal(number)
+            status = process.wait(60)
         if process.stdout is not None:
             process.stdout.close()
         return status

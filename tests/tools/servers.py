@@ -8,7 +8,6 @@ theirs plays a part.
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 
 import httpx
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, cloud_event, create_ledger
+from programs import program
 
 from api.cli import pins
 from ledger.audit_report import Pin, Report
@@ -176,7 +176,7 @@ def running_server(
         tokens = make_ledger(directory)
     secret = {} if github_secret is None else {"CHANGE_LEDGER_GITHUB_SECRET": github_secret}
     given = environment_for(directory, **secret, **more)
-    command = [sys.executable, "-m", "api.cli", "--directory", str(directory), "serve", "--port", "0"]
+    command = program("--directory", directory, "serve", "--port", "0")
     with (directory / "server.err").open("w") as errors:
         process = subprocess.Popen(
             command, env=given, cwd=directory, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1

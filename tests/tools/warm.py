@@ -17,6 +17,7 @@ from typing import Any
 
 def serve(path: str) -> None:
     """Fork for every command that comes in."""
+    import api.cli  # noqa: F401
     import ledger.auditor  # noqa: F401
     import signing.timestamps  # noqa: F401
 
@@ -54,7 +55,7 @@ def handle(asked: socket.socket) -> None:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(OSError):
-        asked.sendall(bytes([os.waitstatus_to_exitcode(status) & 255]))
+        asked.sendall(os.waitstatus_to_exitcode(status).to_bytes(2, signed=True))
     os._exit(0)
 
 
@@ -88,8 +89,13 @@ def run(path: str, words: list[str]) -> int:
         # Whoever ends this process means the command.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _: os.kill(child, received))
-        answer = asking.recv(1)
-    return answer[0] if answer else 255
+        answer = asking.recv(2)
+    status = int.from_bytes(answer, signed=True) if answer else 255
+    if status < 0:
+        # It was ended by a signal; so is this.
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    return status
 
 
 if __name__ == "__main__":

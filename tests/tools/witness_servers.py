@@ -1,11 +1,11 @@
 """A real witness in a process of its own, by the command `witness serve`: it can be stopped and started again."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from programs import program
 from servers import environment_for
 from typer.testing import CliRunner
 
@@ -37,7 +37,7 @@ class WitnessServer:
         return f"{self.vkey} http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "api.cli", "witness", "serve", "--directory", str(self.directory)]
+        command = program("witness", "serve", "--directory", self.directory)
         self._process = subprocess.Popen(
             [*command, "--port", str(self.port)],
             env=environment_for(self.directory),
