@@ -3,11 +3,28 @@
 from typing import Any, Final
 
 from projections.access import access_grants
+from projections.change_scopes import change_scopes
+from projections.change_tickets import change_tickets
 from projections.deployments import deployments
 from projections.engine.view import View
 from projections.freezes import freezes
 from projections.identities import identities
+from projections.outcomes import base_rates, outcomes
 from projections.policies import policies
+from projections.sources import authorities
+from projections.templates import templates
 
 # A view may read those before it.
-VIEWS: Final[tuple[View[Any], ...]] = (identities, access_grants, policies, freezes, deployments)
+VIEWS: Final[tuple[View[Any], ...]] = (
+    identities,
+    access_grants,
+    authorities,
+    policies,
+    freezes,
+    templates,
+    change_scopes,
+    deployments,
+    outcomes,
+    base_rates,
+    change_tickets,
+)

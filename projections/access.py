@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ledger.events import ref
 from ledger.events.access import AccessGranted, AccessRevoked, AccessUsed
 from ledger.events.access_review import AccessReviewItemDecided
-from projections.engine.view import EntryInfo, Moment, View, moment
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +93,19 @@ def used(row: Grant, event: AccessUsed, entry: EntryInfo) -> Grant:
 def decided(row: Grant, event: AccessReviewItemDecided, entry: EntryInfo) -> Grant:
     decision = Decision(event.review_id, event.actor, event.decision, entry.position)
     return replace(row, decisions=(*row.decisions, decision))
+
+
+def roles_of(reads: Reads, identity: str, time: Moment, environment: str | None = None) -> dict[str, int]:
+    """Return the roles whose grants to an identity are in force at a time, and the positions of the grants.
+
+    A grant for one environment counts there; one for none in particular counts everywhere.
+    """
+    found = {}
+    for grant in reads.named(access_grants, AccessGranted, ref("identity", identity)):
+        if grant.principal != identity or grant.role is None or grant.granted_position is None:
+            continue
+        began = grant.granted_at is not None and grant.granted_at <= time
+        ended = any(end is not None and end <= time for end in (grant.expires_at, grant.revoked_at))
+        if began and not ended and (environment is None or grant.environment in (None, environment)):
+            found[grant.role] = grant.granted_position
+    return found

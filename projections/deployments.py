@@ -1,4 +1,8 @@
-"""Deployments: what was put where, by whom, for which change, and what became of it. All of them, with a change or without."""
+"""Deployments: what was put where, by whom, for which change, and what became of it. All of them, with a change or without.
+
+A deployment that does not name its change is tied to the one open change that names its artifact, or else to the one that
+is planned for that time; or by hand afterwards.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,6 +17,7 @@ from ledger.events.deployment import (
 )
 from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import RollbackCompleted, RollbackDecided
+from projections.change_scopes import change_scopes, found_for
 from projections.engine.view import EntryInfo, Moment, View
 
 
@@ -22,8 +27,8 @@ class Deployment:
 
     deployment_id: str
     change_id: str | None = None
-    # By the deployment itself, or by somebody afterwards.
-    linked_by: Literal["id", "link"] | None = None
+    # By the deployment's own word, by what it deployed, by when it did, or by somebody afterwards.
+    linked_by: Literal["id", "digest", "window", "link"] | None = None
     service: str | None = None
     environment: str | None = None
     artifact: str | None = None
@@ -31,6 +36,8 @@ class Deployment:
     strategy: str | None = None
     deployed_by: str | None = None
     reported_by: str | None = None
+    # Of its first entry: later facts do not move it into another month.
+    seen_at: Moment | None = None
     started_at: Moment | None = None
     started_position: int | None = None
     finished_at: Moment | None = None
@@ -39,36 +46,50 @@ class Deployment:
     promoted_to: tuple[str, ...] = ()
     rollback_decided_at: Moment | None = None
     rolled_back_at: Moment | None = None
+    rolled_back_to: str | None = None
     incidents: tuple[str, ...] = ()
     positions: tuple[int, ...] = ()
 
 
 deployments = View(
     "deployments",
-    version=1,
+    version=2,
     row=Deployment,
     kind="deployment",
-    indexes=("change_id", "service", "environment"),
+    reads=(change_scopes,),
+    indexes=("change_id", "service", "environment", "started_at"),
     doc="Deployments: what, where, by whom, for which change, and whether it held.",
 )
 
 
 def _seen(row: Deployment, event: DeploymentEvent, entry: EntryInfo) -> Deployment:
     """Take over what every fact about a deployment may say. Later facts may leave out what earlier ones said."""
+    change_id, linked_by = row.change_id, row.linked_by
+    if change_id is None and event.change_id is not None:
+        change_id, linked_by = event.change_id, "id"
     return replace(
         row,
-        change_id=row.change_id or event.change_id,
-        linked_by=row.linked_by or ("id" if event.change_id else None),
+        change_id=change_id,
+        linked_by=linked_by,
         service=row.service or event.service,
         environment=row.environment or event.environment,
         reported_by=row.reported_by or entry.by["principal"],
+        seen_at=row.seen_at or entry.time,
         positions=(*row.positions, entry.position),
     )
 
 
+def _tied(row: Deployment, entry: EntryInfo) -> Deployment:
+    """Tie a deployment that names no change to the one it must belong to, if there is just one."""
+    if row.change_id is not None or row.service is None or row.environment is None:
+        return row
+    found = found_for(entry.reads, row.service, row.environment, row.artifact, row.started_at or entry.time)
+    return row if found is None else replace(row, change_id=found[0], linked_by=found[1])
+
+
 @deployments.on(DeploymentStarted, key=lambda event: event.deployment_id)
 def started(row: Deployment, event: DeploymentStarted, entry: EntryInfo) -> Deployment:
-    return replace(
+    started = replace(
         _seen(row, event, entry),
         artifact=event.artifact or row.artifact,
         commit=event.commit or row.commit,
@@ -77,11 +98,12 @@ def started(row: Deployment, event: DeploymentStarted, entry: EntryInfo) -> Depl
         started_at=entry.time,
         started_position=entry.position,
     )
+    return _tied(started, entry)
 
 
 @deployments.on(DeploymentFinished, key=lambda event: event.deployment_id)
 def finished(row: Deployment, event: DeploymentFinished, entry: EntryInfo) -> Deployment:
-    return replace(
+    finished = replace(
         _seen(row, event, entry),
         artifact=event.artifact or row.artifact,
         commit=event.commit or row.commit,
@@ -89,6 +111,7 @@ def finished(row: Deployment, event: DeploymentFinished, entry: EntryInfo) -> De
         finished_at=entry.time,
         outcome=event.outcome,
     )
+    return _tied(finished, entry)
 
 
 @deployments.on(DeploymentVerified, key=lambda event: event.deployment_id)
@@ -113,8 +136,9 @@ def rollback_decided(row: Deployment, event: RollbackDecided, entry: EntryInfo) 
 
 @deployments.on(RollbackCompleted, key=lambda event: event.deployment_id)
 def rolled_back(row: Deployment, event: RollbackCompleted, entry: EntryInfo) -> Deployment:
-    at = entry.time if event.outcome == "success" else row.rolled_back_at
-    return replace(row, rolled_back_at=at, positions=(*row.positions, entry.position))
+    if event.outcome == "success":
+        row = replace(row, rolled_back_at=entry.time, rolled_back_to=event.to_artifact)
+    return replace(row, positions=(*row.positions, entry.position))
 
 
 @deployments.on(IncidentAttributed, key=lambda event: event.deployment_id if event.confirmed else None)

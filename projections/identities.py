@@ -50,12 +50,22 @@ def granted(row: Identity, event: AccessGranted, entry: EntryInfo) -> Identity:
     return replace(row, kind=event.principal_kind, first_seen_at=row.first_seen_at or entry.recorded_at)
 
 
-def are_same(reads: Reads, one: str, other: str) -> bool:
-    """Say whether two identities are one person or service, by links up to the entry that is being folded."""
-    seen, waiting = {one}, [one]
-    while waiting and other not in seen:
+def logins_of(reads: Reads, identity: str) -> set[str]:
+    """Return all logins of one person or service, by links up to the entry that is being folded."""
+    seen, waiting = {identity}, [identity]
+    while waiting:
         row = reads.row(identities, waiting.pop())
         new = [link.identity for link in row.links if link.identity not in seen] if row else []
         seen.update(new)
         waiting += new
-    return other in seen
+    return seen
+
+
+def person_of(reads: Reads, identity: str) -> str:
+    """Return the name under which all logins of one person or service are compared: the one that sorts first."""
+    return min(logins_of(reads, identity))
+
+
+def are_same(reads: Reads, one: str, other: str) -> bool:
+    """Say whether two identities are one person or service."""
+    return other in logins_of(reads, one)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from ledger.conditions import Match
 from ledger.events import Event
 from projections.engine.log import Log, taken_back_by
-from projections.engine.past import Past
+from projections.engine.past import Past, keys_taken_back
 from projections.engine.store import Store
 from projections.engine.view import EntryInfo, View
 
@@ -127,13 +127,11 @@ class Folder:
     def _fold_again(
         self, view: View[Any], entry: EntryInfo, original: EntryInfo, written: dict[str, Any]
     ) -> dict[str, Any]:
-        """Return the rows that a statement had touched, without it: it was taken back, and that counts from here on."""
-        fold = view.folds.get(original.type)
-        if fold is None:
+        """Return the rows that a statement is of, without it: it was taken back, and that counts from here on."""
+        if original.type not in view.folds:
             return {}
         past = Past(self.log, self.row, up_to=entry.position)
-        original.reads = past.at(original.position)
-        keys = fold.keys(original.event, original)
+        keys = keys_taken_back(view, original, past.at(original.position), self)
         return {key: past.row(view, key, entry.position) for key in (*keys, *written)}
 
     def _stop(self, view: View[Any], failure: Failure) -> None:

@@ -19,8 +19,8 @@ class Log(Protocol):
     def entry(self, position: int) -> EntryInfo:
         """Return the entry at a position. Raises ledger.errors.NotFoundError where there is none."""
 
-    def entries(self, matches: Sequence[Match], *, up_to: int) -> Iterator[EntryInfo]:
-        """Yield the entries up to a position that match any of `matches`, in order."""
+    def entries(self, matches: Sequence[Match], *, up_to: int | None) -> Iterator[EntryInfo]:
+        """Yield the entries up to a position that match any of `matches`, in order; all of them for None."""
 
     def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
         """Yield the entries up to a position that match, the last first."""
@@ -35,7 +35,7 @@ class SqlLog:
     def entry(self, position: int) -> EntryInfo:
         return EntryInfo(read_entry(self._connection, position).document)
 
-    def entries(self, matches: Sequence[Match], *, up_to: int) -> Iterator[EntryInfo]:
+    def entries(self, matches: Sequence[Match], *, up_to: int | None) -> Iterator[EntryInfo]:
         for stored in read_entries(self._connection, matches, up_to=up_to, limit=None):
             yield EntryInfo(stored.document)
 

@@ -5,29 +5,45 @@ later time does not count, whenever it was recorded. A statement that was taken 
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, TypeVar
 
 from ledger.conditions import Match
 from ledger.events import Event
 from projections.engine.log import WITHDRAWN, Log, taken_back_by
-from projections.engine.view import EntryInfo, View
+from projections.engine.view import EntryInfo, Reads, View
 
 R = TypeVar("R")
 
 
-class _At:
-    """The views as they stood at one position: what a fold reads."""
+def keys_taken_back(view: View[Any], original: EntryInfo, then: Reads, now: Reads) -> set[str]:
+    """Return the keys of the rows that a statement is of: those it had when it was recorded, and those it would have now.
 
-    def __init__(self, past: "Past", position: int) -> None:
+    `then` and `now` are what its keys may depend on: the views at the statement, and where it was taken back.
+    """
+    found: set[str] = set()
+    if (fold := view.folds.get(original.type)) is not None:
+        for reads in (then, now):
+            original.reads = reads
+            found.update(fold.keys(original.event, original))
+    return found
+
+
+class _At:
+    """The views as they stood at one position, without what was taken back up to `known`: what a fold reads."""
+
+    def __init__(self, past: "Past", position: int, known: int) -> None:
         self._past = past
         self._position = position
+        self._known = known
 
     def row(self, view: View[R], key: str) -> R | None:
-        return self._past.row(view, key, self._position)
+        return self._past.row(view, key, self._position, self._known)
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
-        return self._past.named(view, event, about, limit, self._position)
+        return self._past.named(view, event, about, limit, self._position, self._known)
 
 
 class Past:
@@ -46,61 +62,115 @@ class Past:
         self._up_to = up_to
         self._until = until
         self._entries: dict[tuple[str, str], list[EntryInfo]] = {}
-        self._states: dict[tuple[str, str, frozenset[int]], tuple[list[int], list[Any]]] = {}
-        self._withdrawn: dict[int, int] | None = None
+        # By key, and by where the row was folded again: positions, and the row after each.
+        self._states: dict[tuple[str, str], dict[int, tuple[list[int], list[Any]]]] = {}
+        self._matches: dict[tuple[str, str], set[Match]] = defaultdict(set)
+        self._keys: dict[tuple[str, int], set[str]] = {}
 
-    def at(self, position: int) -> _At:
-        return _At(self, position)
+    def at(self, position: int, known: int | None = None) -> _At:
+        return _At(self, position, position if known is None else known)
 
-    def row(self, view: View[R], key: str, position: int) -> R | None:
-        """Return a row as it stood at a position, or None where there was none yet."""
+    def row(self, view: View[R], key: str, position: int, known: int | None = None) -> R | None:
+        """Return a row as it stood at a position, or None where there was none yet.
+
+        Without what was taken back up to `known`, which is the position itself unless it is said.
+        """
+        while True:
+            row: R | None = self._row(view, key, position, position if known is None else known)
+            # A row may name more of its entries as it grows: then it is folded once more, from all of them.
+            if row is None or not self._gather(view, key, row):
+                return row
+
+    def _row(self, view: View[Any], key: str, position: int, known: int) -> Any:
         entries = self._entries_of(view, key)
-        withdrawn = self._withdrawn_at(position)
-        without = frozenset(e.position for e in entries if e.position in withdrawn)
-        positions, states = self._states.setdefault((view.name, key, without), ([], []))
+        withdrawn = self._withdrawn_at(known)
+        # The row was folded again when an entry of its own was taken back, and what it read then was without that, too.
+        own = (
+            e for e in entries if e.position in withdrawn and key in self._taken_back(view, e, withdrawn[e.position])
+        )
+        again = max((withdrawn[e.position] for e in own), default=0)
+        positions, states = self._states.setdefault((view.name, key), {}).setdefault(again, ([], []))
         for entry in entries[len(positions) :]:
             if entry.position > position:
                 break
+            before = states[-1] if states else None
+            is_left_out = entry.position in withdrawn
+            state = before if is_left_out else self._folded(view, key, entry, before, again)
             positions.append(entry.position)
-            states.append(self._folded(view, key, entry, states[-1] if states else None, without))
+            states.append(state)
         place = bisect_right(positions, position)
         return states[place - 1] if place else None
 
-    def named(self, view: View[R], event: type[Event], about: str | None, limit: int | None, position: int) -> list[R]:
+    def named(
+        self, view: View[R], event: type[Event], about: str | None, limit: int | None, position: int, known: int
+    ) -> list[R]:
         match = Match((event.type,), (about,) if about else ())
         keys: dict[str, None] = {}
         for entry in self._log.latest(match, up_to=min(position, self._up_to), limit=limit):
-            entry.reads = self.at(entry.position)
+            entry.reads = self.at(entry.position, known)
             keys |= dict.fromkeys(view.folds[event.type].keys(entry.event, entry))
-        rows = (self.row(view, key, position) for key in keys)
+        rows = (self.row(view, key, position, known) for key in keys)
         return [row for row in rows if row is not None]
 
     def _entries_of(self, view: View[Any], key: str) -> list[EntryInfo]:
         if (view.name, key) not in self._entries:
-            matches = [
-                Match(match.types or tuple(view.folds), match.refs)
-                for match in view.entries_of(key, self._live(view, key))
-            ]
-            found = self._log.entries(matches, up_to=self._up_to) if matches else iter(())
-            self._entries[view.name, key] = [
-                entry for entry in found if self._until is None or entry.time <= self._until
-            ]
+            self._entries[view.name, key] = []
+            self._gather(view, key, self._live(view, key))
+            # What was taken back may be what once named the row, and does so no more.
+            for at in self._all_withdrawn if view.is_followed else ():
+                if at <= self._up_to and key in self._keys_at(view, original := self._log.entry(at)):
+                    self._add(view, key, [original])
         return self._entries[view.name, key]
 
-    def _folded(self, view: View[Any], key: str, entry: EntryInfo, row: Any, without: frozenset[int]) -> Any:
+    def _gather(self, view: View[Any], key: str, row: Any) -> bool:
+        """Add the entries that a row says it is folded from. False when there are none that were not known."""
+        matches = {
+            Match(match.types or tuple(view.folds), match.refs) for match in view.entries_of(key, row)
+        } - self._matches[view.name, key]
+        self._matches[view.name, key] |= matches
+        return bool(matches) and self._add(view, key, self._log.entries(list(matches), up_to=self._up_to))
+
+    def _add(self, view: View[Any], key: str, entries: Iterable[EntryInfo]) -> bool:
+        known = {entry.position: entry for entry in self._entries[view.name, key]}
+        new = {
+            e.position: e for e in entries if e.position not in known and (self._until is None or e.time <= self._until)
+        }
+        if new:
+            self._entries[view.name, key] = [entry for _, entry in sorted((known | new).items())]
+            self._states.pop((view.name, key), None)
+        return bool(new)
+
+    def _folded(self, view: View[Any], key: str, entry: EntryInfo, row: Any, again: int) -> Any:
         fold = view.folds.get(entry.type)
-        if fold is None or entry.position in without:
+        if fold is None:
             return row
         # Another view may read the same entry at the same position: it sees the same past.
-        entry.reads = self.at(entry.position)
+        entry.reads = self.at(entry.position, max(entry.position, again))
         if key not in fold.keys(entry.event, entry):
             return row
         return fold.apply(row if row is not None else view.new(key), entry.event, entry)
 
-    def _withdrawn_at(self, position: int) -> set[int]:
-        if self._withdrawn is None:
-            self._withdrawn = {}
-            for entry in self._log.entries([Match((WITHDRAWN,))], up_to=self._up_to):
-                if (original := taken_back_by(self._log, entry)) is not None:
-                    self._withdrawn.setdefault(original.position, entry.position)
-        return {original for original, at in self._withdrawn.items() if at <= position}
+    def _keys_at(self, view: View[Any], entry: EntryInfo) -> tuple[str, ...]:
+        """Return the rows that an entry was folded into."""
+        entry.reads = self.at(entry.position)
+        fold = view.folds.get(entry.type)
+        return fold.keys(entry.event, entry) if fold is not None else ()
+
+    def _taken_back(self, view: View[Any], original: EntryInfo, withdrawn_at: int) -> set[str]:
+        if (view.name, original.position) not in self._keys:
+            then, now = self.at(original.position), self.at(withdrawn_at)
+            self._keys[view.name, original.position] = keys_taken_back(view, original, then, now)
+        return self._keys[view.name, original.position]
+
+    @cached_property
+    def _all_withdrawn(self) -> dict[int, int]:
+        """Entries that were taken back, and where: also after `up_to`, where the live rows already know of it."""
+        found: dict[int, int] = {}
+        for entry in self._log.entries([Match((WITHDRAWN,))], up_to=None):
+            if (original := taken_back_by(self._log, entry)) is not None:
+                found.setdefault(original.position, entry.position)
+        return found
+
+    def _withdrawn_at(self, position: int) -> dict[int, int]:
+        """Return the entries that were taken back up to a position, and where."""
+        return {original: at for original, at in self._all_withdrawn.items() if at <= position}

@@ -159,6 +159,8 @@ class View(Generic[R]):
         self.adapter: TypeAdapter[R] = TypeAdapter(row)
         self.kind = kind
         self._entries_of = entries_of
+        # Whether rows know better than their keys which entries they are folded from.
+        self.is_followed = entries_of is not None
         if unknown := set(indexes) - set(self.columns):
             raise DeclarationError(f"the view {name} indexes {sorted(unknown)}, which its rows do not have")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from telling import Story, at, retold
 
@@ -16,6 +16,7 @@ from projections.policies import policies
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
+NOTE = {"sha256": "c" * 64}
 WHO = {"grant_id": "GR-1", "principal": "person:paul"}
 
 
@@ -105,7 +106,7 @@ def test_a_freeze_shows_that_it_was_declared_after_it_had_begun() -> None:
     )  # fmt: skip
     story.tell(
         "freeze.override_granted", actor="person:frank", freeze_id="peak", change_id="CHG-7", requester="person:paul",
-        expires_at="2026-03-03T00:00:00Z", reason={"sha256": "c" * 64},
+        expires_at="2026-03-03T00:00:00Z", reason=NOTE,
     )  # fmt: skip
     story.tell("freeze.lifted", actor="person:frank", freeze_id="peak")
     row = story.row(freezes, "peak")
@@ -201,6 +202,9 @@ def test_only_the_principal_or_an_operator_takes_a_statement_back(roles: list[st
 # -- for all views -----------------------------------------------------------------------------------------------------
 
 IDS = st.sampled_from(["GR-1", "GR-2", "d-1", "d-2"])
+CHANGES = st.sampled_from(["CHG-1", "CHG-2"])
+TYPES = st.sampled_from(["normal", "standard", "emergency"])
+DIGESTS = st.sampled_from([DIGEST, OTHER])
 PEOPLE = st.sampled_from(["person:olga", "person:oscar", "github:1"])
 
 
@@ -210,7 +214,7 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     story = Story()
     for _ in range(draw(st.integers(1, 25))):
         number, who = draw(IDS), draw(PEOPLE)
-        match draw(st.integers(0, 8)):
+        match draw(st.integers(0, 14)):
             case 0:
                 grant(story, grant_id=number, principal=who)
             case 1:
@@ -227,11 +231,34 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
                 deploy(story, deployment_id=number)
             case 7:
                 story.tell("change.linked", actor=who, change_id="CHG-1", deployment_id=number)
-            case 8 if len(story.log):
+            case 8:
+                story.tell(
+                    "change.opened", actor=who, change_id=draw(CHANGES), change_type=draw(TYPES), services=["api"],
+                    environment="prod", template_id="T", title=NOTE,
+                )  # fmt: skip
+            case 9:
+                story.tell(
+                    "change.submitted", actor=who, change_id=draw(CHANGES), scope_digest=draw(DIGESTS),
+                    artifacts=[DIGEST],
+                )  # fmt: skip
+            case 10:
+                story.tell("approval.granted", actor=who, change_id=draw(CHANGES), scope_digest=draw(DIGESTS), by=who)
+            case 11:
+                change, label = draw(CHANGES), draw(st.sampled_from(["success", "failure"]))
+                story.tell("risk.outcome_labelled", actor=who, change_id=change, label=label)
+            case 12:
+                story.tell(
+                    "pir.completed", actor=who, pir_id="P", change_id=draw(CHANGES), outcome="backed_out",
+                    rolled_back=True,
+                )  # fmt: skip
+            case 13:
+                story.tell("template.approved", actor=who, template_id="T", expires_at=at(20), failure_limit=0)
+            case 14 if len(story.log):
                 story.tell("statement.withdrawn", actor=who, position=draw(st.integers(1, len(story.log))), reason="x")
     return story.documents()
 
 
+@settings(deadline=None)
 @given(histories(), st.integers(2, 30))
 def test_any_batch_size_gives_the_same_rows_and_every_row_is_its_own_past(
     told: list[dict[str, Any]], batch: int
@@ -245,6 +272,7 @@ def test_any_batch_size_gives_the_same_rows_and_every_row_is_its_own_past(
             assert live.row_as_of(view, getattr(row, view.key), len(told)) == row
 
 
+@settings(deadline=None)
 @given(histories())
 def test_a_row_as_of_a_position_is_what_stood_there_then(told: list[dict[str, Any]]) -> None:
     live = retold(told, batch=1)

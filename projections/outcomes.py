@@ -1,0 +1,155 @@
+"""Outcomes: what became of each change, as it is known now, and the base rates of failure that follow.
+
+An explicit label counts before what a review said; the latest counts. Base rates are kept by day, so that whoever asks
+can let old days count less.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ledger.conditions import Match
+from ledger.events.pir import PirCompleted
+from ledger.events.risk import RiskOutcomeLabelled
+from projections.change_scopes import ChangeScope, change_scopes
+from projections.engine.view import EntryInfo, Moment, Reads, View
+
+Label = Literal["success", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """One label that a change was given, and where."""
+
+    label: Label
+    by: Literal["label", "review"]
+    at: Moment
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change. `at` is when it was labelled first: a correction does not move it in time."""
+
+    change_id: str
+    label: Label | None = None
+    by: Literal["label", "review"] | None = None
+    at: Moment | None = None
+    causes: tuple[str, ...] = ()
+    position: int | None = None
+    labellings: tuple[Labelling, ...] = ()
+
+
+outcomes = View(
+    "outcomes",
+    version=1,
+    row=Outcome,
+    kind="change",
+    indexes=("label",),
+    doc="Outcomes of changes: success or failure, who said so, and how the label was corrected.",
+)
+
+
+def _labelled(row: Outcome, label: Label, by: Literal["label", "review"], entry: EntryInfo) -> Outcome:
+    row = replace(row, labellings=(*row.labellings, Labelling(label, by, entry.time, entry.position)))
+    current = current_labelling(row.labellings)
+    return replace(row, label=current.label, by=current.by, position=current.position, at=row.at or entry.time)
+
+
+def current_labelling(labellings: Iterable[Labelling]) -> Labelling:
+    """Return the one that counts: the last explicit label, else what the last review said."""
+    return max(labellings, key=lambda labelling: (labelling.by == "label", labelling.position))
+
+
+@outcomes.on(RiskOutcomeLabelled, key=lambda event: event.change_id)
+def labelled(row: Outcome, event: RiskOutcomeLabelled, entry: EntryInfo) -> Outcome:
+    return _labelled(replace(row, causes=event.causes), event.label, "label", entry)
+
+
+@outcomes.on(PirCompleted, key=lambda event: event.change_id)
+def reviewed(row: Outcome, event: PirCompleted, entry: EntryInfo) -> Outcome:
+    """A change failed when it had to be undone, or hurt somebody; "with issues" is not yet a failure."""
+    failed = event.rolled_back or event.caused_incidents or event.outcome in ("unsuccessful", "backed_out")
+    return _labelled(row, "failure" if failed else "success", "review", entry)
+
+
+# -- base rates ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What was labelled of one day's changes: how many, and how many of them failed."""
+
+    date: str
+    changes: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRate:
+    """How many changes of a scope failed: of a service in an environment and a type, a service, a team, a template, or all."""
+
+    scope: str
+    changes: int = 0
+    failures: int = 0
+    days: tuple[Day, ...] = ()
+
+
+EVERYTHING = "all"
+
+
+def scopes_of(scope: ChangeScope) -> list[str]:
+    """Return the scopes that a change counts in, the narrowest first."""
+    found = [f"{service}/{scope.environment or 'any'}/{scope.change_type}" for service in scope.services]
+    found += [f"service:{service}" for service in scope.services]
+    found += [f"team:{scope.team}"] if scope.team else []
+    found += [f"template:{scope.template_id}"] if scope.template_id else []
+    return [*found, EVERYTHING]
+
+
+def _scopes(event: Any, entry: EntryInfo) -> list[str]:
+    scope = entry.reads.row(change_scopes, event.change_id)
+    return scopes_of(scope) if scope else [EVERYTHING]
+
+
+def _labels(key: str, row: BaseRate) -> tuple[Match, ...]:
+    # Labels name their change, not what it was of: all of them are looked through.
+    return (Match(),)
+
+
+base_rates = View(
+    "base_rates",
+    version=1,
+    row=BaseRate,
+    kind="base_rate",
+    entries_of=_labels,
+    reads=(change_scopes, outcomes),
+    doc="Base rates of failure: labelled changes by day, for every service, team and template.",
+)
+
+
+@base_rates.on(RiskOutcomeLabelled, PirCompleted, key=_scopes)
+def counted(row: BaseRate, event: Any, entry: EntryInfo) -> BaseRate:
+    """Count a change once, on the day of its first label; a correction takes the earlier label back."""
+    outcome = entry.reads.row(outcomes, event.change_id)
+    if outcome is None or outcome.at is None or outcome.label is None:
+        return row
+    earlier = [labelling for labelling in outcome.labellings if labelling.position != entry.position]
+    if earlier:
+        row = _added(row, outcome.at[:10], current_labelling(earlier).label, -1)
+    return _added(row, outcome.at[:10], outcome.label, 1)
+
+
+def _added(row: BaseRate, date: str, label: Label, count: int) -> BaseRate:
+    failed = count if label == "failure" else 0
+    days = {day.date: day for day in row.days}
+    day = days.get(date, Day(date, 0, 0))
+    days[date] = Day(date, day.changes + count, day.failures + failed)
+    kept = tuple(days[name] for name in sorted(days) if days[name].changes)
+    return replace(row, changes=row.changes + count, failures=row.failures + failed, days=kept)
+
+
+def failures_of_template(reads: Reads, template_id: str) -> int:
+    """Return how many changes of a template failed."""
+    row = reads.row(base_rates, f"template:{template_id}")
+    return row.failures if row else 0
