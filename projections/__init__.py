@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from projections.access import access_grants
+from projections.calibrations import calibrations
 from projections.change_scopes import change_scopes
 from projections.change_tickets import change_tickets
 from projections.deployments import deployments
@@ -11,6 +12,8 @@ from projections.freezes import freezes
 from projections.identities import identities
 from projections.outcomes import base_rates, outcomes
 from projections.policies import policies
+from projections.risk_assessments import risk_assessments
+from projections.risk_models import risk_models
 from projections.sources import authorities
 from projections.templates import templates
 
@@ -26,5 +29,8 @@ VIEWS: Final[tuple[View[Any], ...]] = (
     deployments,
     outcomes,
     base_rates,
+    risk_models,
+    risk_assessments,
+    calibrations,
     change_tickets,
 )

@@ -38,6 +38,7 @@ from projections.deployments import deployments
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View
 from projections.identities import identities, person_of
 from projections.outcomes import base_rates, failures_of_template, outcomes
+from projections.risk_assessments import risk_assessments
 from projections.rules import approvals as rules
 from projections.sources import authorities, sources_of
 from projections.templates import invalid_because, templates
@@ -139,7 +140,17 @@ change_tickets = View(
     row=Ticket,
     kind="change",
     entries_of=_entries_of,
-    reads=(identities, access_grants, authorities, templates, change_scopes, deployments, outcomes, base_rates),
+    reads=(
+        identities,
+        access_grants,
+        authorities,
+        templates,
+        change_scopes,
+        deployments,
+        outcomes,
+        base_rates,
+        risk_assessments,
+    ),
     indexes=("state", "author", "environment", "release_id", "retro_due_at"),
     doc="Change tickets: state, approvals and which of them count, deployments, review, and the timeline in words.",
 )
@@ -308,12 +319,16 @@ def escalated(ticket: Ticket, event: ChangeEscalated, entry: EntryInfo) -> Ticke
 
 @_step(RiskAssessed)
 def assessed(ticket: Ticket, event: RiskAssessed, entry: EntryInfo) -> Ticket:
+    """Take over the latest score by a model that somebody else than its author approved."""
+    row = entry.reads.row(risk_assessments, ticket.change_id)
+    if row is None:
+        return ticket
     return replace(
         ticket,
-        risk_model=f"{event.model_id}/{event.version}",
-        risk_score=event.score,
-        risk_band=event.band,
-        assessed_position=entry.position,
+        risk_model=row.version_id,
+        risk_score=row.score,
+        risk_band=row.band,
+        assessed_position=row.assessed_position,
     )
 
 

@@ -8,6 +8,7 @@ from telling import Story, at
 from projections.change_tickets import Ticket, change_tickets
 from projections.deployments import deployments
 from projections.outcomes import base_rates, outcomes
+from projections.risk_models import risk_models
 
 SCOPE = "sha256:" + "1" * 64
 OTHER = "sha256:" + "2" * 64
@@ -36,10 +37,21 @@ def open_change(story: Story, kind: str = "normal", change: str = "CHG-7", **mor
 
 
 def assess(story: Story, band: str = "low") -> None:
+    model = {"model_id": "m", "version": "1", "model_digest": OTHER}
+    if story.row(risk_models, "m/1") is None:
+        story.tell(
+            "risk.model_published", actor="person:dan", **model, form="weighted_points", features_version="1",
+            parameters=[value("criticality", 1)], bands=[value("low", 0), value("high", 5)],
+        )  # fmt: skip
+        story.tell("risk.model_approved", actor="person:erin", **model)
+    score = {"low": 1, "high": 9}[band]
     story.tell(
-        "risk.assessed", **CHG, model_id="m", version="1", model_digest=OTHER, score="1", band=band,
-        features=[{"name": "criticality", "value": "1"}],
+        "risk.assessed", **CHG, **model, score=str(score), band=band, features=[value("criticality", score)]
     )  # fmt: skip
+
+
+def value(name: str, number: float) -> dict[str, str]:
+    return {"name": name, "value": str(number)}
 
 
 def request(story: Story, quorum: int = 1, roles: tuple[str, ...] = ("release-approver",)) -> None:
@@ -285,7 +297,7 @@ def test_an_emergency_starts_with_one_approval_and_owes_the_others() -> None:
     assert ticket(story).state == "scheduled"
     deploy(story)
     row = ticket(story)
-    assert (row.retro, row.retro_due_at) == ("due", at(9 + 24))
+    assert (row.retro, row.retro_due_at) == ("due", at(11 + 24))
     approve(story, "person:carol")
     assert ticket(story).retro == "on_time"
 

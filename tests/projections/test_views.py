@@ -208,13 +208,20 @@ DIGESTS = st.sampled_from([DIGEST, OTHER])
 PEOPLE = st.sampled_from(["person:olga", "person:oscar", "github:1"])
 
 
+ONE = {"name": "x", "value": "1"}
+
+
+def model(draw: st.DrawFn) -> dict[str, str]:
+    return {"model_id": "m", "version": draw(st.sampled_from("12")), "model_digest": draw(DIGESTS)}
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     """A made-up history in which everything that views fold meets in few rows."""
     story = Story()
     for _ in range(draw(st.integers(1, 25))):
         number, who = draw(IDS), draw(PEOPLE)
-        match draw(st.integers(0, 14)):
+        match draw(st.integers(0, 17)):
             case 0:
                 grant(story, grant_id=number, principal=who)
             case 1:
@@ -253,7 +260,16 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
                 )  # fmt: skip
             case 13:
                 story.tell("template.approved", actor=who, template_id="T", expires_at=at(20), failure_limit=0)
-            case 14 if len(story.log):
+            case 14:
+                story.tell(
+                    "risk.model_published", actor=who, **model(draw), form="weighted_points", features_version="1",
+                    parameters=[ONE, {"name": "scale", "value": "2"}], bands=[ONE],
+                )  # fmt: skip
+            case 15:
+                story.tell("risk.model_approved", actor=who, **model(draw))
+            case 16:
+                story.tell("risk.assessed", change_id=draw(CHANGES), **model(draw), features=[ONE], score="1", band="x")
+            case 17 if len(story.log):
                 story.tell("statement.withdrawn", actor=who, position=draw(st.integers(1, len(story.log))), reason="x")
     return story.documents()
 
@@ -272,7 +288,7 @@ def test_any_batch_size_gives_the_same_rows_and_every_row_is_its_own_past(
             assert live.row_as_of(view, getattr(row, view.key), len(told)) == row
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(histories())
 def test_a_row_as_of_a_position_is_what_stood_there_then(told: list[dict[str, Any]]) -> None:
     live = retold(told, batch=1)

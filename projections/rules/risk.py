@@ -1,0 +1,289 @@
+"""Risk: one score behind three forms of model, the probability it stands for, and the fitting of new parameters.
+
+Pure: numbers in, numbers out. A number is a decimal string, as in the events; what floats compute is rounded to twelve
+digits, so that a score is the same wherever it is computed again. Sums of points are exact.
+
+- `weighted_points`: parameters are weights by feature; the score is the weighted sum. With the parameter `scale`,
+  score / scale (at most 1) is taken for the probability of failure.
+- `beta_binomial`: parameters `prior_a`, `prior_b`, `tolerance`, and perhaps `decay` and `least`; features `changes` and
+  `failures`. The score is the probability that the rate of failure exceeds the tolerance, given the counts.
+- `logistic`: parameters are `intercept` and coefficients by feature; the score is the probability of failure.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import Final, Literal
+
+Form = Literal["weighted_points", "beta_binomial", "logistic"]
+# Parameters that are no weight of a feature.
+SCALE: Final = "scale"
+INTERCEPT: Final = "intercept"
+# Features that the ledger counts itself, from the labels before an assessment.
+COUNTED: Final = ("changes", "failures")
+DIGITS: Final = Decimal("1e-12")
+DAYS_OF_DECAY: Final = 30
+_ITERATIONS: Final = 25
+# Digits that hold the sum of a billion squares of twelve digits.
+_EXACT: Final = 40
+
+
+class ModelError(ValueError):
+    """A model cannot score: a parameter or a feature is missing or out of its range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One version of a model. `bands` are (name, lowest score), ascending; what is below all of them is in the first."""
+
+    form: Form
+    parameters: Mapping[str, str]
+    bands: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a model says of one change: the score, its band, the probability of failure where it has one, and the parts."""
+
+    score: str
+    band: str
+    probability: str | None
+    contributions: tuple[tuple[str, str], ...]
+
+
+def score(model: Model, features: Mapping[str, str]) -> Scored:
+    """Score a change by its features. Raises ModelError when one that the model needs is missing."""
+    value, probability, contributions = _FORMS[model.form](model.parameters, features)
+    return Scored(text(value), band_of(model, value), None if probability is None else text(probability), contributions)
+
+
+def band_of(model: Model, value: Decimal) -> str:
+    """Return the band of a score: the highest whose lowest score it reaches. There is no hole between two bands."""
+    if not model.bands:
+        raise ModelError("expected at least one band; found none")
+    ascending = sorted(model.bands, key=lambda band: Decimal(band[1]))
+    reached = [name for name, lowest in ascending if Decimal(lowest) <= value]
+    return reached[-1] if reached else ascending[0][0]
+
+
+def text(value: Decimal) -> str:
+    """Return a number in its one spelling: no exponent, no zeros at the end."""
+    plain = f"{value:f}"
+    return (plain.rstrip("0").rstrip(".") if "." in plain else plain) or "0"
+
+
+def rounded(value: float) -> Decimal:
+    return Decimal(repr(value)).quantize(DIGITS).normalize() + 0
+
+
+# -- the three forms --------------------------------------------------------------------------------------------------
+
+Parts = tuple[Decimal, Decimal | None, tuple[tuple[str, str], ...]]
+
+
+def _weighted_points(parameters: Mapping[str, str], features: Mapping[str, str]) -> Parts:
+    weights = {name: Decimal(weight) for name, weight in parameters.items() if name != SCALE}
+    points = {name: weight * _feature(features, name) for name, weight in weights.items()}
+    total = sum(points.values(), Decimal(0))
+    scale = Decimal(parameters.get(SCALE, "0"))
+    probability = rounded(float(min(max(total / scale, Decimal(0)), Decimal(1)))) if scale > 0 else None
+    return total, probability, tuple((name, text(value)) for name, value in points.items())
+
+
+def _beta_binomial(parameters: Mapping[str, str], features: Mapping[str, str]) -> Parts:
+    changes, failures = (_feature(features, name) for name in COUNTED)
+    if not 0 <= failures <= changes:
+        raise ModelError(f"expected failures between 0 and the changes; found {failures} of {changes}")
+    a = _parameter(parameters, "prior_a") + failures
+    b = _parameter(parameters, "prior_b") + changes - failures
+    exceeds = rounded(beta_exceeds(float(a), float(b), float(_parameter(parameters, "tolerance"))))
+    mean = rounded(float(a / (a + b)))
+    return exceeds, mean, (("mean", text(mean)), ("a", text(a)), ("b", text(b)))
+
+
+def _logistic(parameters: Mapping[str, str], features: Mapping[str, str]) -> Parts:
+    weights = {name: Decimal(weight) for name, weight in parameters.items() if name != INTERCEPT}
+    points = {name: weight * _feature(features, name) for name, weight in weights.items()}
+    logit = _parameter(parameters, INTERCEPT) + sum(points.values(), Decimal(0))
+    probability = rounded(_sigmoid(float(logit)))
+    return probability, probability, tuple((name, text(value)) for name, value in points.items())
+
+
+_FORMS: Final[Mapping[Form, Callable[[Mapping[str, str], Mapping[str, str]], Parts]]] = {
+    "weighted_points": _weighted_points,
+    "beta_binomial": _beta_binomial,
+    "logistic": _logistic,
+}
+
+
+def _feature(features: Mapping[str, str], name: str) -> Decimal:
+    if name not in features:
+        raise ModelError(f"expected the feature {name}; found {', '.join(features) or 'none'}")
+    return Decimal(features[name])
+
+
+def _parameter(parameters: Mapping[str, str], name: str) -> Decimal:
+    if name not in parameters:
+        raise ModelError(f"expected the parameter {name}; found {', '.join(parameters) or 'none'}")
+    return Decimal(parameters[name])
+
+
+def _sigmoid(x: float) -> float:
+    # Both branches keep the exponent negative: no overflow at either end.
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def beta_exceeds(a: float, b: float, tolerance: float) -> float:
+    """Return P(p > tolerance) for p ~ Beta(a, b): one minus the regularised incomplete beta function (DLMF 8.17)."""
+    if a <= 0 or b <= 0:
+        raise ModelError(f"expected a prior above zero; found Beta({a}, {b})")
+    if tolerance <= 0 or tolerance >= 1:
+        return 1.0 if tolerance <= 0 else 0.0
+    front = math.exp(
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(tolerance) + b * math.log1p(-tolerance)
+    )
+    # The continued fraction converges quickly on one side of the mean only; the other is its complement.
+    if tolerance < (a + 1) / (a + b + 2):
+        return 1 - front * _continued(a, b, tolerance) / a
+    return front * _continued(b, a, 1 - tolerance) / b
+
+
+def _continued(a: float, b: float, x: float) -> float:
+    """Evaluate the continued fraction of DLMF 8.17.22 from the front, by Lentz's method."""
+    tiny = 1e-300
+    c, d = 1.0, 1 / ((1 - (a + b) * x / (a + 1)) or tiny)
+    found = d
+    for m in range(1, 500):
+        for step in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1 / ((1 + step * d) or tiny)
+            c = (1 + step / c) or tiny
+            found *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return found
+
+
+# -- what was counted before -------------------------------------------------------------------------------------------
+
+
+def decayed(days: Iterable[tuple[float, int, int]], decay: float = 1.0) -> tuple[Decimal, Decimal]:
+    """Return (changes, failures), where a day's counts weigh decay^(age / 30 days). `days` are (age in days, changes, failures)."""
+    changes = failures = 0.0
+    for age, some, failed in days:
+        weight = decay ** (max(age, 0) / DAYS_OF_DECAY)
+        changes += weight * some
+        failures += weight * failed
+    return rounded(changes), rounded(min(failures, changes))
+
+
+# -- fitting -----------------------------------------------------------------------------------------------------------
+
+
+def fit_logistic(
+    rows: Sequence[tuple[Mapping[str, str], bool]], names: Sequence[str], l2: float = 1.0
+) -> dict[str, str]:
+    """Fit a logistic regression of failure on features; returns parameters by name, rounded to twelve digits.
+
+    Newton's method, always the same number of steps from zero, features in the order of `names`: the same rows give the
+    same parameters. The intercept is not shrunk. Raises ModelError without rows of both outcomes.
+    """
+    if len({failed for _, failed in rows}) < 2:
+        raise ModelError("expected outcomes of both kinds to fit on; found one kind or none")
+    points = [[1.0, *(float(_feature(features, name)) for name in names)] for features, _ in rows]
+    labels = [1.0 if failed else 0.0 for _, failed in rows]
+    size = len(names) + 1
+    found = [0.0] * size
+    for _ in range(_ITERATIONS):
+        gradient = [0.0] * size
+        hessian = [[0.0] * size for _ in range(size)]
+        for x, label in zip(points, labels, strict=True):
+            p = _sigmoid(math.fsum(w * v for w, v in zip(found, x, strict=True)))
+            for i in range(size):
+                gradient[i] += (label - p) * x[i]
+                for j in range(size):
+                    hessian[i][j] += p * (1 - p) * x[i] * x[j]
+        for i in range(1, size):
+            gradient[i] -= l2 * found[i]
+            hessian[i][i] += l2
+        hessian[0][0] += 1e-9
+        found = [w + step for w, step in zip(found, _solved(hessian, gradient), strict=True)]
+    return {name: text(rounded(w)) for name, w in zip((INTERCEPT, *names), found, strict=True)}
+
+
+def _solved(matrix: list[list[float]], right: list[float]) -> list[float]:
+    """Solve a linear system by Gaussian elimination with partial pivoting."""
+    size = len(right)
+    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    for i in range(size):
+        pivot = max(range(i, size), key=lambda k: abs(rows[k][i]))
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        for k in range(i + 1, size):
+            factor = rows[k][i] / rows[i][i]
+            rows[k] = [a - factor * b for a, b in zip(rows[k], rows[i], strict=True)]
+    found = [0.0] * size
+    for i in reversed(range(size)):
+        known = math.fsum(rows[i][j] * found[j] for j in range(i + 1, size))
+        found[i] = (rows[i][size] - known) / rows[i][i]
+    return found
+
+
+# -- how good it was ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Changes whose predicted probability lay in [lowest, lowest + 0.1): how many, what was predicted in all, how many failed."""
+
+    lowest: str
+    changes: int
+    predicted: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Predictions against outcomes. Sums are exact: adding and taking away in any order gives the same."""
+
+    changes: int = 0
+    failures: int = 0
+    # Of squared differences between the prediction and the outcome.
+    squares: str = "0"
+    bins: tuple[Bin, ...] = ()
+
+    @property
+    def brier(self) -> str | None:
+        """The Brier score: the mean squared difference, 0 for a prophet, 0.25 for a coin."""
+        return text(rounded(float(Decimal(self.squares) / self.changes))) if self.changes else None
+
+    @property
+    def reliability_error(self) -> str | None:
+        """The mean distance between what a bin predicted and what came of it, weighted by its changes."""
+        if not self.changes:
+            return None
+        apart = sum((abs(Decimal(b.predicted) - b.failures) for b in self.bins), Decimal(0))
+        return text(rounded(float(apart / self.changes)))
+
+
+def counted(calibration: Calibration, probability: str, failed: bool, count: int = 1) -> Calibration:
+    """Add a prediction and its outcome, or take one away (`count` -1)."""
+    with localcontext(prec=_EXACT):
+        return _counted(calibration, Decimal(probability), failed, count)
+
+
+def _counted(calibration: Calibration, p: Decimal, failed: bool, count: int) -> Calibration:
+    lowest = text(min(p * 10 // 1, Decimal(9)) / 10)
+    bins = {b.lowest: b for b in calibration.bins}
+    old = bins.get(lowest, Bin(lowest, 0, "0", 0))
+    bins[lowest] = Bin(
+        lowest, old.changes + count, text(Decimal(old.predicted) + count * p), old.failures + count * failed
+    )
+    return Calibration(
+        calibration.changes + count,
+        calibration.failures + count * failed,
+        text(Decimal(calibration.squares) + count * (p - failed) ** 2),
+        tuple(b for _, b in sorted(bins.items()) if b.changes),
+    )
