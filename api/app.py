@@ -18,6 +18,7 @@ from api.routes import (
     dossiers,
     entries,
     events,
+    gates,
     health,
     intake,
     integrity,
@@ -134,7 +135,20 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.streams = set()
     app.state.environment = {**os.environ, "CHANGE_LEDGER_KNOWN_LEDGERS": str(settings.known_ledgers_path)}
     problems.install(app)
-    for module in (health, events, entries, intake, catalogue, integrity, credentials, proofs, dossiers, tiles, views):
+    for module in (
+        health,
+        events,
+        entries,
+        intake,
+        catalogue,
+        integrity,
+        credentials,
+        proofs,
+        dossiers,
+        tiles,
+        views,
+        gates,
+    ):
         for route in module.router.routes:
             if isinstance(route, APIRoute) and any(
                 (method, route.path_format) not in auth.ROUTES for method in route.methods or ()

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from ledger import errors
 from projections.engine.serving import ViewNotReadyError
+from projections.gates import GateBusyError
 from signing.errors import SigningError, VerificationError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -26,6 +27,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (ViewNotReadyError, 503, "The view is not there yet"),
     (errors.NotFoundError, 404, "Not found"),
     (errors.QueueFullError, 503, "Busy"),
+    (GateBusyError, 503, "The facts did not stand still"),
     (errors.LedgerStoppedError, 503, "The ledger does not append"),
     (errors.SetupError, 503, "Not set up"),
     (VerificationError, 422, "Does not verify"),

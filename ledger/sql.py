@@ -111,9 +111,10 @@ class Statements:
     def find_match(self, connection: Connection, match: Match, after: int) -> int | None:
         """Return the first position after `after` whose entry matches, or None. The rarest ref leads."""
         if match.refs:
-            counts = self._database.lookup(connection, self.find_refs, sorted(set(match.refs)))
+            counts = list(self._database.lookup(connection, self.find_refs, sorted(set(match.refs))))
             by_count = sorted((count, ref) for ref, _, count, _ in counts)
-            if len(by_count) < len(set(match.refs)):
+            # Nothing was recorded with all of them since, when nothing was with one of them: mostly that is all there is to ask.
+            if len(by_count) < len(set(match.refs)) or min(last for *_, last in counts) <= after:
                 return None
             match = Match(match.types, tuple(ref for _, ref in by_count))
         position: int | None = connection.execute(matching_positions(match, after, limit=1)).scalar()

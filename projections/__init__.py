@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from projections.access import access_grants
+from projections.access_reviews import access_reviews
 from projections.calibrations import calibrations
 from projections.change_scopes import change_scopes
 from projections.change_tickets import change_tickets
@@ -10,10 +11,13 @@ from projections.deployments import deployments
 from projections.engine.view import View
 from projections.freezes import freezes
 from projections.identities import identities
+from projections.incidents import incidents
 from projections.outcomes import base_rates, outcomes
 from projections.policies import policies
+from projections.reviews import reviews
 from projections.risk_assessments import risk_assessments
 from projections.risk_models import risk_models
+from projections.rollback_triggers import rollback_triggers
 from projections.sources import authorities
 from projections.templates import templates
 
@@ -33,4 +37,8 @@ VIEWS: Final[tuple[View[Any], ...]] = (
     risk_assessments,
     calibrations,
     change_tickets,
+    reviews,
+    access_reviews,
+    incidents,
+    rollback_triggers,
 )

@@ -28,6 +28,7 @@ class ChangeScope:
     playbook_version: str | None = None
     planned_start: Moment | None = None
     planned_end: Moment | None = None
+    planned_position: int | None = None
     is_open: bool = True
 
 
@@ -74,7 +75,12 @@ def amended(row: ChangeScope, event: ChangeScopeAmended, entry: EntryInfo) -> Ch
 
 @change_scopes.on(ChangeScheduled, key=lambda event: event.change_id)
 def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> ChangeScope:
-    return replace(row, planned_start=moment(event.planned_start), planned_end=moment(event.planned_end))
+    return replace(
+        row,
+        planned_start=moment(event.planned_start),
+        planned_end=moment(event.planned_end),
+        planned_position=entry.position,
+    )
 
 
 @change_scopes.on(ChangeCancelled, PirCompleted, key=lambda event: event.change_id)

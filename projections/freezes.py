@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from ledger.events import ref
 from ledger.events.freeze import FreezeDeclared, FreezeLifted, FreezeOverrideGranted
-from projections.engine.view import EntryInfo, Moment, View, moment
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment
+from projections.rules.approvals import s9_requester_does_not_grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +15,7 @@ class Override:
     change_id: str
     requester: str
     granted_by: str
+    granted_at: Moment
     expires_at: Moment
     position: int
 
@@ -37,7 +40,7 @@ class Freeze:
 
 freezes = View(
     "freezes",
-    version=1,
+    version=2,
     row=Freeze,
     kind="freeze",
     doc="Freezes: what they cover, from when to when, whether they were lifted, and who was let through.",
@@ -66,5 +69,40 @@ def lifted(row: Freeze, event: FreezeLifted, entry: EntryInfo) -> Freeze:
 
 @freezes.on(FreezeOverrideGranted, key=lambda event: event.freeze_id)
 def override_granted(row: Freeze, event: FreezeOverrideGranted, entry: EntryInfo) -> Freeze:
-    override = Override(event.change_id, event.requester, event.actor, moment(event.expires_at), entry.position)
+    override = Override(
+        event.change_id, event.requester, event.actor, entry.time, moment(event.expires_at), entry.position
+    )
     return replace(row, overrides=(*row.overrides, override))
+
+
+# -- asking a freeze ----------------------------------------------------------------------------------------------------
+
+
+def is_frozen(freeze: Freeze, service: str | None, change_type: str | None, at: Moment) -> bool:
+    """Say whether a freeze, one of whose environments it is, holds a change of a type at a time."""
+    begun = freeze.start_at is not None and freeze.end_at is not None and freeze.start_at <= at <= freeze.end_at
+    lifted = freeze.lifted_at is not None and freeze.lifted_at <= at
+    covered = not freeze.services or service in freeze.services
+    return begun and not lifted and covered and change_type not in freeze.exempt_types
+
+
+def freezes_at(
+    reads: Reads, environment: str, service: str | None, change_type: str | None, at: Moment
+) -> list[Freeze]:
+    """Return the freezes that hold a change in an environment at a time, by what is known now."""
+    declared = reads.named(freezes, FreezeDeclared, ref("environment", environment))
+    return [freeze for freeze in declared if is_frozen(freeze, service, change_type, at)]
+
+
+def override_for(freeze: Freeze, change_id: str | None, at: Moment) -> Override | None:
+    """Return the override that lets a change through a freeze at a time; S9: one's own does not."""
+    return next(
+        (
+            override
+            for override in freeze.overrides
+            if override.change_id == change_id
+            and override.granted_at <= at <= override.expires_at
+            and s9_requester_does_not_grant(override.requester, override.granted_by) is None
+        ),
+        None,
+    )

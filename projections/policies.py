@@ -1,9 +1,10 @@
 """Policies: their versions, who wrote and who approved each, and which is in force."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from ledger.events.policy import PolicyApproved, PolicyPublished
-from projections.engine.view import EntryInfo, Moment, View, moment
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment
 from projections.identities import are_same, identities
 
 
@@ -79,3 +80,47 @@ def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
     now = replace(found, approved_by=event.actor, approved_at=entry.time, approved_position=entry.position)
     versions = tuple(now if known is found else known for known in row.versions)
     return replace(row, in_force=event.version, versions=versions)
+
+
+# -- asking a policy ----------------------------------------------------------------------------------------------------
+
+# The policy that gates and views ask, unless another is named.
+POLICY: Final = "change-approval"
+ANY: Final = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The settings that hold at a time. Without a version there are none, and only defaults hold."""
+
+    policy_id: str
+    version: str | None = None
+    approved_position: int | None = None
+    settings: tuple[Setting, ...] = ()
+
+    def values(self, name: str, *applies_to: str | None) -> tuple[str, ...]:
+        """Return the values of a setting for the first of `applies_to` that has any, else for everybody."""
+        for wanted in (*applies_to, ANY):
+            found = tuple(s.value for s in self.settings if (s.name, s.applies_to) == (name, wanted))
+            if found:
+                return found
+        return ()
+
+    def number(self, name: str, *applies_to: str | None, default: int) -> int:
+        """Return a setting that is a whole number; the default where there is none."""
+        found = [value for value in self.values(name, *applies_to) if value.isdigit()]
+        return int(found[0]) if found else default
+
+
+def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
+    """Return what a policy says at a time: its version that was approved last, of those that had come into effect."""
+    row = reads.row(policies, policy_id)
+    counting = [
+        version
+        for version in (row.versions if row else ())
+        if version.approved_position is not None and (version.effective_from is None or version.effective_from <= at)
+    ]
+    if not counting:
+        return InForce(policy_id)
+    last = max(counting, key=lambda version: version.approved_position or 0)
+    return InForce(policy_id, last.version, last.approved_position, last.settings)

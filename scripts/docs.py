@@ -26,6 +26,7 @@ from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, iden
 from ledger.events.identifiers import Part, Text
 from projections import VIEWS
 from projections.engine.view import Moment
+from projections.gate_rules import GATES, SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -377,6 +378,24 @@ def views_page() -> str:
     return "".join(parts)
 
 
+_ABOUT_GATES = """Before acting, a pipeline asks `POST /v1/gates/GATE` whether it may, or runs `change-ledger gate GATE`.
+Every rule of the gate answers `allow`, `needs_approval`, `insufficient_evidence` or `deny`; the strictest answer, in this
+order, is the verdict. The answer is recorded as `gate.decided`, under the condition that nothing was recorded meanwhile
+that the rules had looked at.
+"""
+
+
+def gates_page() -> str:
+    """The gates: their rules in order, and the settings of a policy that rules look for."""
+    parts = [f"# Gates\n\n{_MADE}\n", _ABOUT_GATES]
+    for name, rules in GATES.items():
+        rows = [[f"`{rule.__name__}`", rule.__doc__ or ""] for rule in rules]
+        parts.append(f"\n## {name}\n\n" + _table(["rule", "allows when"], rows))
+    settings = [[f"`{name}`", doc] for name, doc in SETTINGS.items()]
+    parts.append("\n## Settings of a policy\n\nIn brackets what holds where the policy says nothing.\n\n")
+    return "".join([*parts, _table(["setting", "means"], settings)])
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "catalogue.md": catalogue,
     "roles.md": roles,
@@ -384,6 +403,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": command_line_page,
     "problems.md": problems_page,
     "views.md": views_page,
+    "gates.md": gates_page,
 }
 
 

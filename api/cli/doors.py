@@ -10,6 +10,7 @@ import httpx
 from api import problems
 from api.app import open_ledger
 from api.routes.credentials import ROLES, credential_json, key_json
+from api.routes.gates import Asked, asked_in, recheck_in
 from api.settings import Settings
 from ledger.audit_reading import fold_authority
 from ledger.conditions import Match
@@ -19,6 +20,8 @@ from ledger.events import CATALOGUE, sentence
 from ledger.ledger import LOCAL_OPERATOR, Ledger
 from ledger.reading import StoredEntry, Subscription, Watcher, read_entry, read_size, read_texts
 from ledger.recorder import Recorded, Refused, Submission
+from projections import VIEWS
+from projections.engine.runner import Runner
 
 # One answer to one statement: a status as over HTTP, and a receipt or a problem.
 Answer = dict[str, Any]
@@ -50,6 +53,10 @@ class Door(Protocol):
     def end_key(self, role: str, key_id: str, reason: str, from_position: int | None) -> dict[str, Any]: ...
 
     def erase(self, position: int, reason: str) -> dict[str, Any]: ...
+
+    def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]: ...
+
+    def recheck(self, position: int) -> dict[str, Any]: ...
 
     def close(self) -> None: ...
 
@@ -147,6 +154,19 @@ class LocalDoor:
 
     def erase(self, position: int, reason: str) -> dict[str, Any]:
         return self.ledger.erase_texts(position, actor=LOCAL_OPERATOR, reason=reason).to_json()
+
+    def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]:
+        # Where no server runs, nobody has folded what is new.
+        runner = Runner(self.ledger.database, VIEWS, self.ledger.watcher)
+        try:
+            if runner.acquire():
+                runner.catch_up()
+            return asked_in(self.ledger, gate, Asked.model_validate(question), LOCAL_OPERATOR)
+        finally:
+            runner.close()
+
+    def recheck(self, position: int) -> dict[str, Any]:
+        return recheck_in(self.ledger, position)
 
     def close(self) -> None:
         if self._opened is not None:
@@ -267,6 +287,12 @@ class RemoteDoor:
                 raise self._error(answer)
             for line in answer.iter_lines():
                 yield httpx.Response(200, content=line).json()
+
+    def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]:
+        return self._json("POST", f"/v1/gates/{gate}", json=question)
+
+    def recheck(self, position: int) -> dict[str, Any]:
+        return self._json("GET", f"/v1/gates/decisions/{position}/recheck")
 
     def close(self) -> None:
         self._client.close()

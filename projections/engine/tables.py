@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -66,6 +67,7 @@ def column_type(annotation: Any) -> sa.types.TypeEngine[Any]:
     return _Json
 
 
+@cache
 def table_of(view: View[Any], suffix: str = "", generation: int = 0) -> sa.Table:
     """Return the table of a view. Its name is `view_` and the view's, and `suffix` while it is being filled."""
     hints = typing.get_type_hints(view.row, include_extras=True)
@@ -101,7 +103,8 @@ class SqlStore:
         self._database = database
         self._suffix = suffix
         self._tables = {view.name: table_of(view, suffix) for view in views}
-        self._writes = {name: _upsert(database, table) for name, table in self._tables.items()}
+        # Of the tables that were written to: a reader makes none.
+        self._writes: dict[str, Bulk] = {}
         self._connection: Connection | None = None
 
     def table(self, view: View[Any]) -> sa.Table:
@@ -147,6 +150,8 @@ class SqlStore:
             connection.execute(sa.delete(table).where(table.c[view.key].in_(gone)))
         written = [_values(view, row) for row in rows.values() if row is not None]
         if written:
+            if view.name not in self._writes:
+                self._writes[view.name] = _upsert(self._database, table)
             self._writes[view.name].run(connection, written)
 
     def texts(self, view: View[Any]) -> Iterator[str]:

@@ -24,6 +24,7 @@ PARTS = {
     "role": "entry",
     "key_id": "0" * 64,
     "key": "nothing",
+    "gate": "deploy",
 }
 QUERY = {
     ("DELETE", "/v1/events/{position}/texts"): {"reason": "a-test"},

@@ -1,79 +1,12 @@
 """Change tickets: given these facts, the ticket stands here, and this approval counts for that reason."""
 
-from typing import Any
-
 import pytest
+from changes import ARTIFACT, CHG, OTHER, SCOPE, approve, assess, deploy, open_change, opened, request, review
 from telling import Story, at
 
 from projections.change_tickets import Ticket, change_tickets
 from projections.deployments import deployments
 from projections.outcomes import base_rates, outcomes
-from projections.risk_models import risk_models
-
-SCOPE = "sha256:" + "1" * 64
-OTHER = "sha256:" + "2" * 64
-ARTIFACT = "sha256:" + "a" * 64
-CHG = {"change_id": "CHG-7"}
-HUMANS = ("alice", "bob", "carol")
-
-
-def opened(kind: str = "normal", change: str = "CHG-7", **more: Any) -> Story:
-    """A change by alice, in a company where alice, bob and carol may approve."""
-    story = Story()
-    for number, name in enumerate(HUMANS):
-        story.tell(
-            "access.granted", actor="person:olga", grant_id=f"GR-{number}", principal=f"person:{name}",
-            principal_kind="human", role="release-approver",
-        )  # fmt: skip
-    open_change(story, kind, change, **more)
-    return story
-
-
-def open_change(story: Story, kind: str = "normal", change: str = "CHG-7", **more: Any) -> None:
-    data = {"actor": "person:alice", "change_id": change, "services": ["api"], "environment": "prod"} | more
-    story.tell("change.opened", change_type=kind, title={"sha256": "0" * 64}, **data)
-    artifacts = [ARTIFACT] if change == "CHG-7" else []
-    story.tell("change.submitted", actor="person:alice", change_id=change, scope_digest=SCOPE, artifacts=artifacts)
-
-
-def assess(story: Story, band: str = "low") -> None:
-    model = {"model_id": "m", "version": "1", "model_digest": OTHER}
-    if story.row(risk_models, "m/1") is None:
-        story.tell(
-            "risk.model_published", actor="person:dan", **model, form="weighted_points", features_version="1",
-            parameters=[value("criticality", 1)], bands=[value("low", 0), value("high", 5)],
-        )  # fmt: skip
-        story.tell("risk.model_approved", actor="person:erin", **model)
-    score = {"low": 1, "high": 9}[band]
-    story.tell(
-        "risk.assessed", **CHG, **model, score=str(score), band=band, features=[value("criticality", score)]
-    )  # fmt: skip
-
-
-def value(name: str, number: float) -> dict[str, str]:
-    return {"name": name, "value": str(number)}
-
-
-def request(story: Story, quorum: int = 1, roles: tuple[str, ...] = ("release-approver",)) -> None:
-    story.tell(
-        "approval.requested", actor="person:alice", **CHG, scope_digest=SCOPE, policy_id="p", policy_version="1",
-        rule="normal", required_roles=list(roles), quorum=quorum,
-    )  # fmt: skip
-
-
-def approve(story: Story, who: str = "person:bob", digest: str = SCOPE, **more: Any) -> int:
-    return story.tell("approval.granted", **{"by": who} | more, actor=who, **CHG, scope_digest=digest)
-
-
-def deploy(story: Story, name: str = "d-1", change: str | None = "CHG-7", **more: Any) -> None:
-    where = {"deployment_id": name, "service": "api", "environment": "prod"} | ({"change_id": change} if change else {})
-    story.tell("deployment.started", **{"actor": "service:ci"} | where | more)
-    story.tell("deployment.finished", **where, outcome="success")
-
-
-def review(story: Story, who: str = "person:carol", **more: Any) -> None:
-    data = {"outcome": "successful", "rolled_back": False} | more
-    story.tell("pir.completed", actor=who, pir_id="PIR-7", **CHG, **data)
 
 
 def ticket(story: Story, change: str = "CHG-7") -> Ticket:

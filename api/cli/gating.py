@@ -1,0 +1,95 @@
+"""`gate`: ask whether something may proceed, for pipelines without an HTTP client; and answer a recorded question again."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.common import app, console, table_of, where
+from projections.gate_rules import GATES
+
+gate = typer.Typer(
+    name="gate",
+    no_args_is_help=True,
+    help="Ask a gate. Exits with 0 when it allows, with 1 when it does not, with 2 when it could not be asked.",
+)
+app.add_typer(gate)
+
+Change = Annotated[str | None, typer.Option("--change", help="The change it is for.")]
+Deployment = Annotated[str | None, typer.Option("--deployment", help="The deployment it is about.")]
+Service = Annotated[str | None, typer.Option("--service")]
+Environment = Annotated[str | None, typer.Option("--environment")]
+To = Annotated[str | None, typer.Option("--to-environment", help="Where to promote to.")]
+Artifact = Annotated[str | None, typer.Option("--artifact", help="Digest of what is deployed, or gone back to.")]
+Actor = Annotated[str | None, typer.Option("--actor", help="Who wants to; default: whoever asks.")]
+Policy = Annotated[str | None, typer.Option("--policy", help="The policy whose settings hold.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+def _declare(name: str) -> None:
+    def command(
+        context: typer.Context,
+        change: Change = None,
+        deployment: Deployment = None,
+        service: Service = None,
+        environment: Environment = None,
+        to_environment: To = None,
+        artifact: Artifact = None,
+        actor: Actor = None,
+        policy: Policy = None,
+        as_json: AsJson = False,
+    ) -> None:
+        question = {
+            "change_id": change,
+            "deployment_id": deployment,
+            "service": service,
+            "environment": environment,
+            "to_environment": to_environment,
+            "artifact": artifact,
+            "actor": actor,
+            "policy_id": policy,
+        }
+        door = where(context).door()
+        _show(door.ask(name, {key: value for key, value in question.items() if value is not None}), as_json)
+
+    command.__doc__ = f"Ask the gate {name}: {len(GATES[name])} rules, listed with their answers."
+    gate.command(name)(command)
+
+
+for _name in GATES:
+    _declare(_name)
+
+
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        table = table_of("rule", "verdict", "why", "positions")
+        for rule in found["rules"]:
+            positions = " ".join(str(position) for position in rule["positions"])
+            table.add_row(rule["rule"], rule["verdict"], rule["words"], positions)
+        console.print(table, markup=False)
+        place = f"recorded at {found['receipt']['position']}, read at {found['read_at']}"
+        console.print(f"{found['gate']}: {found['verdict']} ({place})", markup=False, highlight=False)
+    if found["verdict"] != "allow":
+        raise typer.Exit(1)
+
+
+@gate.command()
+def recheck(
+    context: typer.Context,
+    position: Annotated[int, typer.Argument(min=1, help="Where the decision is recorded.")],
+    as_json: AsJson = False,
+) -> None:
+    """Answer a recorded question again from the entries it had read. Exits with 1 when the answer is another one."""
+    found = where(context).door().recheck(position)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        agrees = "agrees" if found["agrees"] else "DOES NOT AGREE"
+        again = found["again"]["verdict"]
+        console.print(
+            f"{position}: recorded {found['recorded']}, again {again}: {agrees}", markup=False, highlight=False
+        )
+    if not found["agrees"]:
+        raise typer.Exit(1)

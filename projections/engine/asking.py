@@ -1,0 +1,108 @@
+"""Asking views one question: rows as they are served now, or as they stood, and a note of all that was looked at.
+
+What was looked at becomes the condition under which the answer may be recorded. No rule and no gate is known here.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy.engine import Connection
+
+from ledger.conditions import Match
+from ledger.database import Database
+from ledger.events import Event
+from ledger.reading import Watcher, read_size
+from projections.engine.log import WITHDRAWN, SqlLog
+from projections.engine.runner import read_states
+from projections.engine.serving import ViewNotReadyError
+from projections.engine.tables import SqlStore
+from projections.engine.view import Reads, View
+
+R = TypeVar("R")
+
+
+def position_of(connection: Connection, views: Sequence[View[Any]]) -> int:
+    """Return the position that all views are served at. Raises ViewNotReadyError while one is not there, or stopped."""
+    known = read_states(connection)
+    for view in views:
+        state = known.get(view.name)
+        if state is None:
+            raise ViewNotReadyError(f"the view {view.name} is being built for the first time; ask again in a moment")
+        if state.failed_at is not None:
+            raise ViewNotReadyError(f"{view.name} stopped at position {state.failed_at}: {state.failure}")
+    return min(known[view.name].position for view in views)
+
+
+def await_position(
+    database: Database, watcher: Watcher, views: Sequence[View[Any]], position: int, *, within_s: float
+) -> None:
+    """Return when views have come to a position, or raise ViewNotReadyError after a while."""
+    end = time.monotonic() + within_s
+    while True:
+        with database.read() as connection:
+            at, size = position_of(connection, views), read_size(connection)
+        if at >= position:
+            return
+        if time.monotonic() > end:
+            raise ViewNotReadyError(f"{views[0].name} is at position {at}, not yet at {position}; ask again")
+        watcher.wait(size, timeout=0.02)
+
+
+class Served:
+    """Views as their tables hold them, in one snapshot."""
+
+    def __init__(self, connection: Connection, store: SqlStore, position: int) -> None:
+        self._store = store.on(connection)
+        self._log = SqlLog(connection)
+        self._position = position
+        self._rows: dict[tuple[str, str], Any] = {}
+
+    def row(self, view: View[R], key: str) -> R | None:
+        return self._load(view, (key,)).get(key)
+
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        keys: dict[str, None] = {}
+        match = Match((event.type,), (about,) if about else ())
+        for entry in self._log.latest(match, up_to=self._position, limit=limit):
+            entry.reads = self
+            keys |= dict.fromkeys(view.folds[event.type].keys(entry.event, entry))
+        return list(self._load(view, tuple(keys)).values())
+
+    def _load(self, view: View[R], keys: Sequence[str]) -> dict[str, R]:
+        missing = [key for key in keys if (view.name, key) not in self._rows]
+        found = self._store.load(view, missing)
+        self._rows |= {(view.name, key): found.get(key) for key in missing}
+        rows = {key: self._rows[view.name, key] for key in keys}
+        return {key: row for key, row in rows.items() if row is not None}
+
+
+class Looking:
+    """What a rule reads through: it notes of which entries the answer may depend. `but` are types that are no facts to it."""
+
+    def __init__(self, reads: Reads, *, but: Collection[str] = ()) -> None:
+        self._reads = reads
+        self._but = frozenset(but)
+        self._matches: dict[Match, None] = {}
+
+    def row(self, view: View[R], key: str) -> R | None:
+        row = self._reads.row(view, key)
+        self._note(view, key, row)
+        return row
+
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        self._matches[Match((event.type,), (about,) if about else ())] = None
+        rows = self._reads.named(view, event, about, limit)
+        for row in rows:
+            self._note(view, getattr(row, view.key), row)
+        return rows
+
+    def _note(self, view: View[Any], key: str, row: Any) -> None:
+        for match in view.entries_of(key, row):
+            types = tuple(name for name in match.types or tuple(view.folds) if name not in self._but)
+            self._matches[Match(types, match.refs)] = None
+
+    @property
+    def matches(self) -> tuple[Match, ...]:
+        """Entries that would change what was read; what takes a statement back may concern any of them."""
+        return (*self._matches, Match((WITHDRAWN,)))

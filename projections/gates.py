@@ -1,0 +1,156 @@
+"""Gates: "may this proceed?", asked before acting, answered by named rules over views, and recorded.
+
+A gate is an ordered set of rules. Each answers `allow`, `deny`, `needs_approval` or `insufficient_evidence`, with the
+reason and the entries it stands on; the strictest answer is the verdict. There is no silent pass: a gate without rules
+is a fault of this program, and what is not known is insufficient evidence.
+
+The answer is appended under the condition that nothing was recorded meanwhile that the rules had looked at. If
+something was, the question is asked again. The only clock is the question's `asked_at`, so that a decision can be
+checked later: `recheck`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ledger.conditions import Condition
+from ledger.entry import Receipt
+from ledger.errors import ConditionFailedError, LedgerError, NotFoundError
+from ledger.events.gate import GateDecided
+from ledger.ledger import Ledger
+from projections.engine.asking import Looking, Served, await_position, position_of
+from projections.engine.log import SqlLog
+from projections.engine.past import Past
+from projections.engine.tables import SqlStore
+from projections.engine.view import View, moment
+from projections.gate_rules import GATES, Answer, Question, Verdict, strictest
+from projections.policies import InForce, in_force
+
+# A decision on facts that changed meanwhile is asked again, so often.
+MAX_TRIES: Final = 5
+# How long to wait for the views to have seen what changed.
+WAIT_S: Final = 5.0
+# A gate's own answers are no facts that it reads.
+OWN: Final = (GateDecided.type,)
+
+
+class GateBusyError(LedgerError):
+    """What a gate's rules look at changed each time before its answer could be recorded. Nothing was recorded."""
+
+    retry_after = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a gate answered, at which position it had read, and where the answer is recorded."""
+
+    question: Question
+    verdict: Verdict
+    answers: tuple[Answer, ...]
+    read_at: int
+    policy: InForce
+    receipt: Receipt | None = None
+
+
+def answer(question: Question, looking: Looking, read_at: int) -> Decision:
+    """Ask every rule of a gate. Raises NotFoundError for a gate that there is not."""
+    rules = GATES.get(question.gate)
+    if not rules:
+        raise NotFoundError(f"there is no gate {question.gate!r}; there are {', '.join(GATES)}")
+    policy = in_force(looking, question.asked_at, question.policy_id)
+    answers = tuple(rule(question, looking, policy) for rule in rules)
+    return Decision(question, strictest(a.verdict for a in answers), answers, read_at, policy)
+
+
+def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decision:
+    """Answer a question and record the answer.
+
+    Raises GateBusyError when the facts did not stand still, NotFoundError for no such gate, ViewNotReadyError while views
+    are being built. Then nothing was recorded.
+    """
+    store = SqlStore(ledger.database, views)
+    for _ in range(MAX_TRIES):
+        with ledger.database.read() as connection:
+            position = position_of(connection, views)
+            looking = Looking(Served(connection, store, position), but=OWN)
+            decision = answer(question, looking, position)
+        try:
+            receipt = ledger.state(
+                GateDecided.type, _data(decision), condition=Condition(looking.matches, after=position)
+            )
+        except ConditionFailedError as error:
+            await_position(ledger.database, ledger.watcher, views, error.position, within_s=WAIT_S)
+            continue
+        return Decision(question, decision.verdict, decision.answers, position, decision.policy, receipt)
+    raise GateBusyError(f"what gate {question.gate} looks at changed {MAX_TRIES} times while it was asked; ask again")
+
+
+def _data(decision: Decision) -> dict[str, Any]:
+    q = decision.question
+    subject = {
+        "actor": q.actor,
+        "change_id": q.change_id,
+        "deployment_id": q.deployment_id,
+        "service": q.service,
+        "environment": q.environment,
+        "artifact": q.artifact,
+        "to_environment": q.to_environment,
+        "policy_version": decision.policy.version,
+    }
+    return {
+        "gate": q.gate,
+        "verdict": decision.verdict,
+        "asked_at": q.asked_at,
+        "read_at": decision.read_at,
+        "policy_id": q.policy_id,
+        **{name: value for name, value in subject.items() if value is not None},
+        "rules": [
+            {"rule": a.rule, "verdict": a.verdict, "reason": a.reason, "positions": list(a.positions)}
+            for a in decision.answers
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """A recorded decision, and the same question answered again from the entries up to where it had read."""
+
+    position: int
+    recorded: GateDecided
+    again: Decision
+
+    @property
+    def agrees(self) -> bool:
+        answers = [(r.rule, r.verdict, r.reason, r.positions) for r in self.recorded.rules]
+        return (
+            self.recorded.verdict == self.again.verdict
+            and answers == [(a.rule, a.verdict, a.reason, a.positions) for a in self.again.answers]
+            and self.recorded.policy_version == self.again.policy.version
+        )
+
+
+def recheck(ledger: Ledger, views: Sequence[View[Any]], position: int) -> Recheck:
+    """Answer a recorded question again, from the entries alone. Raises NotFoundError where no gate decided."""
+    store = SqlStore(ledger.database, views)
+    with ledger.database.read() as connection:
+        log = SqlLog(connection)
+        entry = log.entry(position)
+        if not isinstance(entry.event, GateDecided):
+            raise NotFoundError(f"the entry at position {position} is {entry.type}; expected {GateDecided.type}")
+        event = entry.event
+        question = Question(
+            event.gate,
+            moment(event.asked_at),
+            event.actor,
+            event.change_id,
+            event.deployment_id,
+            event.service,
+            event.environment,
+            event.artifact,
+            event.to_environment,
+            *((event.policy_id,) if event.policy_id else ()),
+        )
+        store.on(connection)
+        past = Past(log, lambda view, key: store.load(view, (key,)).get(key), up_to=event.read_at)
+        again = answer(question, Looking(past.at(event.read_at), but=OWN), event.read_at)
+    return Recheck(position, event, again)

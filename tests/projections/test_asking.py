@@ -1,0 +1,192 @@
+"""Gates asked of a real ledger: the answer is recorded, stands on what stood still, and comes out again."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ledgers import append, cloud_event
+
+from ledger.clock import to_text
+from ledger.conditions import Match
+from ledger.errors import NotFoundError
+from ledger.ledger import Ledger
+from ledger.reading import read_entries
+from projections import VIEWS, gates
+from projections.engine.runner import Runner
+from projections.engine.serving import ViewNotReadyError
+from projections.gate_rules import Question
+from projections.gates import GateBusyError, ask, recheck
+
+ARTIFACT, SCOPE, MODEL = ("sha256:" + letter * 64 for letter in "abc")
+POLICY = {"policy_id": "change-approval", "version": "1", "policy_digest": "sha256:" + "9" * 64}
+
+
+@pytest.fixture
+def runner(ledger: Ledger) -> Iterator[Runner]:
+    made = Runner(ledger.database, VIEWS, ledger.watcher)
+    assert made.acquire()
+    yield made
+    made.close()
+
+
+def value(name: str, number: str) -> dict[str, str]:
+    return {"name": name, "value": number}
+
+
+def set_up(ledger: Ledger, *changes: str) -> None:
+    """A policy, a model, a trigger, and changes that were assessed and approved by bob."""
+    model = {"model_id": "m", "version": "1", "model_digest": MODEL}
+    ledger.enrol_source(
+        "https://ci.example.com/*", door="events", principal=ledger.local_caller().principal, actor="person:olga",
+        authority_for=["person:*"],
+    )  # fmt: skip
+    append(
+        ledger,
+        cloud_event(
+            "policy.published", actor="person:olga", **POLICY,
+            settings=[{"name": "quorum", "applies_to": "any", "value": "1"}],
+        ),
+        cloud_event("policy.approved", actor="person:oscar", **POLICY),
+        cloud_event(
+            "rollback.trigger_defined", actor="person:bob", trigger_id="T", version="1", service="api",
+            environment="prod", metric="errors", comparator="gt", threshold="0.02", window_s=300, min_samples=10,
+            mode="manual",
+        ),
+        cloud_event(
+            "risk.model_published", actor="person:dan", **model, form="weighted_points", features_version="1",
+            parameters=[value("x", "1")], bands=[value("low", "0")],
+        ),
+        cloud_event("risk.model_approved", actor="person:erin", **model),
+    )  # fmt: skip
+    for change in changes:
+        append(
+            ledger,
+            cloud_event(
+                "change.opened", actor="person:alice", change_id=change, change_type="normal", services=["api"],
+                environment="prod", title="x",
+            ),
+            cloud_event(
+                "change.submitted", actor="person:alice", change_id=change, scope_digest=SCOPE, artifacts=[ARTIFACT]
+            ),
+            cloud_event("risk.assessed", change_id=change, **model, features=[value("x", "1")], score="1", band="low"),
+        )  # fmt: skip
+        approve(ledger, change)
+
+
+def approve(ledger: Ledger, change: str) -> None:
+    """An approval by bob, reported by a source that may speak for him."""
+    append(ledger, cloud_event("approval.granted", actor="person:bob", change_id=change, scope_digest=SCOPE))
+
+
+def question(ledger: Ledger, change: str = "CHG-1") -> Question:
+    now = to_text(ledger.clock.now_us())
+    return Question("deploy", now, "service:ci", change, None, "api", "prod", ARTIFACT)
+
+
+def decisions(ledger: Ledger) -> list[Any]:
+    with ledger.database.read() as connection:
+        found = read_entries(connection, [Match(("gate.decided",))], limit=None)
+        return [(entry.position, entry.document["statement"]["data"]) for entry in found]
+
+
+def test_an_answer_is_recorded_with_its_rules_and_comes_out_again(ledger: Ledger, runner: Runner) -> None:
+    set_up(ledger, "CHG-1")
+    read_at = runner.catch_up()
+    decision = ask(ledger, VIEWS, question(ledger))
+    assert (decision.verdict, decision.read_at) == ("allow", read_at), decision.answers
+    assert decision.receipt is not None
+    ((position, data),) = decisions(ledger)
+    assert (position, data["verdict"], data["policy_version"]) == (decision.receipt.position, "allow", "1")
+    assert [rule["rule"] for rule in data["rules"]] == [a.rule for a in decision.answers]
+    # What comes later changes no answer that was given.
+    append(ledger, cloud_event("change.cancelled", actor="person:alice", change_id="CHG-1"))
+    runner.catch_up()
+    assert ask(ledger, VIEWS, question(ledger)).verdict == "deny"
+    assert [recheck(ledger, VIEWS, at).agrees for at, _ in decisions(ledger)] == [True, True]
+
+
+def test_what_is_no_decision_is_not_checked(ledger: Ledger, runner: Runner) -> None:
+    runner.catch_up()
+    with pytest.raises(NotFoundError, match=r"is ledger\.opened"):
+        recheck(ledger, VIEWS, 1)
+
+
+def test_no_gate_answers_before_the_views_are_there(ledger: Ledger) -> None:
+    with pytest.raises(ViewNotReadyError):
+        ask(ledger, VIEWS, question(ledger))
+    assert decisions(ledger) == []
+
+
+def test_a_question_is_asked_again_when_its_facts_have_moved(ledger: Ledger, runner: Runner) -> None:
+    set_up(ledger, "CHG-1")
+    runner.catch_up()
+    append(ledger, cloud_event("change.cancelled", actor="person:alice", change_id="CHG-1"))
+    # The views are behind: what they hold would allow.
+    thread = threading.Thread(target=runner.start)
+    thread.start()
+    decision = ask(ledger, VIEWS, question(ledger))
+    thread.join()
+    assert (decision.verdict, len(decisions(ledger))) == ("deny", 1)
+
+
+def test_facts_that_never_stand_still_leave_nothing_recorded(
+    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(ledger, "CHG-1")
+    runner.catch_up()
+    inner = gates.answer
+
+    def answer(asked: Question, *more: Any) -> Any:
+        found = inner(asked, *more)
+        approve(ledger, "CHG-1")
+        return found
+
+    monkeypatch.setattr(gates, "answer", answer)
+    monkeypatch.setattr(gates, "await_position", lambda *a, **k: runner.catch_up())
+    with pytest.raises(GateBusyError, match="5 times"):
+        ask(ledger, VIEWS, question(ledger))
+    assert decisions(ledger) == []
+
+
+def test_every_decision_of_a_race_comes_out_again(ledger: Ledger, runner: Runner) -> None:
+    changes = [f"CHG-{number}" for number in range(4)]
+    set_up(ledger, *changes)
+    runner.catch_up()
+    runner.start()
+    answered, ended, faults = threading.Semaphore(0), threading.Event(), []
+
+    def keep_asking(change: str) -> None:
+        while not ended.is_set():
+            try:
+                ask(ledger, VIEWS, question(ledger, change))
+            except GateBusyError:
+                pass
+            except BaseException as error:
+                faults.append(error)
+                raise
+            finally:
+                answered.release()
+
+    threads = [threading.Thread(target=keep_asking, args=(change,)) for change in changes]
+    for thread in threads:
+        thread.start()
+    now = ledger.clock.now_us()
+    for number in range(5):
+        # All of them share environment:prod; the freeze holds every change, the withdrawal one.
+        freeze = {"actor": "person:frank", "freeze_id": f"F-{number}"}
+        append(ledger, cloud_event("freeze.declared", **freeze, environments=["prod"], time_zone="UTC",
+            start=to_text(now - 10**9), end=to_text(now + 10**10)))  # fmt: skip
+        answered.acquire(timeout=60)
+        append(ledger, cloud_event("approval.withdrawn", actor="person:bob", change_id="CHG-0", scope_digest=SCOPE))
+        append(ledger, cloud_event("freeze.lifted", **freeze))
+        answered.acquire(timeout=60)
+        approve(ledger, "CHG-0")
+        answered.acquire(timeout=60)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    found = decisions(ledger)
+    assert {data["verdict"] for _, data in found} >= {"allow", "deny"}
+    assert [at for at, _ in found if not recheck(ledger, VIEWS, at).agrees] == []
