@@ -9,6 +9,7 @@ from projections.change_scopes import change_scopes
 from projections.change_tickets import change_tickets
 from projections.deployments import deployments
 from projections.engine.view import View
+from projections.findings import findings
 from projections.freezes import freezes
 from projections.identities import identities
 from projections.incidents import incidents
@@ -41,4 +42,5 @@ VIEWS: Final[tuple[View[Any], ...]] = (
     access_reviews,
     incidents,
     rollback_triggers,
+    findings,
 )

@@ -117,6 +117,8 @@ class Ticket:
     deployed_by: tuple[str, ...] = ()
     started_at: Moment | None = None
     started_position: int | None = None
+    # Whether it was let start: by enough approvals, by one for an emergency, by its template.
+    was_let_start: bool | None = None
     finished_at: Moment | None = None
     is_rolled_back: bool = False
     # Of an emergency that started before all its approvals were there.
@@ -151,7 +153,7 @@ change_tickets = View(
         base_rates,
         risk_assessments,
     ),
-    indexes=("state", "author", "environment", "release_id", "retro_due_at"),
+    indexes=("state", "author", "environment", "release_id", "retro_due_at", "planned_end"),
     doc="Change tickets: state, approvals and which of them count, deployments, review, and the timeline in words.",
 )
 Fold = Callable[[Ticket, Any, EntryInfo], Ticket]
@@ -199,7 +201,21 @@ def _moved(ticket: Ticket, entry: EntryInfo) -> Ticket:
         ticket = replace(ticket, approved_at=last.at, approved_position=last.position)
     elif missing:
         ticket = replace(ticket, approved_at=None, approved_position=None)
-    return _retro(_advanced(ticket), entry)
+    return _retro(_let_start(_advanced(ticket)), entry)
+
+
+def _let_start(ticket: Ticket) -> Ticket:
+    """Say whether the change was approved when it started. A scope that is amended later takes nothing back."""
+    if ticket.started_at is None or (ticket.scope_position or 0) > (ticket.started_position or 0):
+        return ticket
+    counting = [approval.at for approval in ticket.approvals if approval.counts]
+    if ticket.change_type == "standard" and ticket.scope_position is not None and ticket.template_fault is None:
+        allowed = True
+    elif ticket.change_type == "emergency":
+        allowed = any(at <= ticket.started_at for at in counting)
+    else:
+        allowed = ticket.approved_at is not None and ticket.approved_at <= ticket.started_at
+    return replace(ticket, was_let_start=allowed)
 
 
 def _judged(ticket: Ticket, approval: Approval) -> Approval:

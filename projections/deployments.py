@@ -57,7 +57,7 @@ deployments = View(
     row=Deployment,
     kind="deployment",
     reads=(change_scopes,),
-    indexes=("change_id", "service", "environment", "started_at"),
+    indexes=("change_id", "service", "environment", "started_at", "deployed_by"),
     doc="Deployments: what, where, by whom, for which change, and whether it held.",
 )
 

@@ -25,6 +25,7 @@ from api.settings import SETTINGS_FILE, Settings
 from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, identifiers
 from ledger.events.identifiers import Part, Text
 from projections import VIEWS
+from projections.engine.derived import Derived
 from projections.engine.view import Moment
 from projections.gate_rules import GATES, SETTINGS
 
@@ -370,11 +371,16 @@ def views_page() -> str:
         hints = typing.get_type_hints(view.row, include_extras=True)
         rows = [[f"`{name}`", _column(hints[name]), "key" if name == view.key else ""] for name in view.columns]
         reads = f" It reads {', '.join(f'[{read.name}](#{read.name})' for read in view.reads)}." if view.reads else ""
-        folded = ", ".join(f"`{name}`" for name in sorted(view.folds))
+        folded = ", ".join(f"`{name}`" for name in sorted(view.folds)) or "no entry itself: its rows follow from rows"
         parts.append(
             f"\n## {view.name}\n\n{view.doc} {_first_paragraph(view.row)}\n\nVersion {view.version}, folded from {folded}.{reads}\n\n"
             + _table(["column", "holds", ""], rows)
         )
+        if isinstance(view, Derived):
+            found = [
+                [f"`{rule.name}`", rule.severity, f"`{rule.subject.name}`", rule.doc] for rule in view.rules.values()
+            ]
+            parts.append("\n" + _table(["rule", "severity", "subject", "finds"], found))
     return "".join(parts)
 
 

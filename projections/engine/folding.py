@@ -1,22 +1,24 @@
 """`Folder`: takes entries in order and folds them into all views at once, row by row, over a store.
 
 At every entry the views are folded in the order of their declaration, so that a fold finds the views it reads as they
-stand at that very entry. Not the catching up, and no transaction: what was touched lies in `touched` until somebody
-saves it.
+stand at that very entry. Then rules judge what changed. Not the catching up, and no transaction: what was touched lies
+in `touched` until somebody saves it.
 """
 
+import heapq
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
 from ledger.conditions import Match
 from ledger.events import Event
+from projections.engine.derived import Derived, Rule, change_to
 from projections.engine.log import Log, taken_back_by
 from projections.engine.past import Past, keys_taken_back
 from projections.engine.store import Store
-from projections.engine.view import EntryInfo, View
+from projections.engine.view import LATEST, EntryInfo, View
 
 R = TypeVar("R")
 # How many rows are kept between batches; then all are dropped and read again as they are needed.
@@ -40,7 +42,12 @@ class Folder:
         self.failures: dict[str, Failure] = {}
         self.touched: dict[str, dict[str, Any]] = defaultdict(dict)
         self._views = tuple(views)
-        self._position = 0
+        self._derived = [view for view in views if isinstance(view, Derived)]
+        self._position: int | None = None
+        # Of the entry that is being folded: the rows it changed.
+        self._changed: dict[str, dict[str, None]] = defaultdict(dict)
+        # Times at which a subject is to be judged again, the earliest first.
+        self._due: list[tuple[str, str, str]] = []
         self._rows: dict[str, dict[str, Any]] = {view.name: {} for view in views}
         self._by_kind: dict[str, list[View[Any]]] = defaultdict(list)
         self._by_type: dict[str, list[View[Any]]] = defaultdict(list)
@@ -61,18 +68,30 @@ class Folder:
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
         match = Match((event.type,), (about,) if about else ())
         keys: dict[str, None] = {}
-        for entry in self.log.latest(match, up_to=self._position, limit=limit):
+        for entry in self.log.latest(match, up_to=self._position or 0, limit=limit):
             keys |= dict.fromkeys(view.folds[event.type].keys(entry.event, entry))
         rows = (self.row(view, key) for key in keys)
         return [row for row in rows if row is not None]
+
+    def find(self, view: View[R], column: str, low: str, high: str | None = None) -> list[R]:
+        high = low if high is None else high
+        keys = set(self.store.find(view, column, low, high)) | set(self.touched[view.name])
+        rows = (self.row(view, key) for key in sorted(keys))
+        return [row for row in rows if row is not None and low <= (getattr(row, column) or "") <= high]
 
     # -- folding -------------------------------------------------------------------------------------------------
 
     def fold(self, entries: Sequence[EntryInfo]) -> None:
         """Fold entries, in order. A view whose fold raises stops at that entry; those that do not read it go on."""
         self._prefetch(entries)
+        if self._position is None and entries:
+            self._remember_due(entries[0].position - 1)
         for entry in entries:
+            self._changed.clear()
             self._fold(entry)
+            for view in self._derived:
+                if view.name not in self.failures:
+                    self._judge(view, entry)
 
     def forget(self) -> None:
         """Begin the next batch: what was touched has been saved. Drops what is cached, when it has become much."""
@@ -91,10 +110,16 @@ class Folder:
                     wanted[kind][unquote(value)] = None
         for kind, keys in wanted.items():
             for view in self._by_kind[kind]:
-                rows = self._rows[view.name]
-                if missing := [key for key in keys if key not in rows]:
-                    rows |= dict.fromkeys(missing)
-                    rows |= self.store.load(view, missing)
+                self._load(view, keys)
+        for derived in self._derived:
+            by_kind = [(rule, wanted[rule.subject.kind]) for rule in derived.rules.values()]
+            self._load(derived, [derived.id_of(rule, key) for rule, keys in by_kind for key in keys])
+
+    def _load(self, view: View[Any], keys: Iterable[str]) -> None:
+        rows = self._rows[view.name]
+        if missing := [key for key in keys if key not in rows]:
+            rows |= dict.fromkeys(missing)
+            rows |= self.store.load(view, missing)
 
     def _fold(self, entry: EntryInfo) -> None:
         self._position = entry.position
@@ -114,6 +139,7 @@ class Folder:
             for key, row in written.items():
                 if row != self.row(view, key):
                     self._rows[view.name][key] = self.touched[view.name][key] = row
+                    self._changed[view.name][key] = None
 
     def _fold_into(self, view: View[Any], entry: EntryInfo) -> dict[str, Any]:
         fold = view.folds.get(entry.type)
@@ -133,6 +159,60 @@ class Folder:
         past = Past(self.log, self.row, up_to=entry.position)
         keys = keys_taken_back(view, original, past.at(original.position), self)
         return {key: past.row(view, key, entry.position) for key in (*keys, *written)}
+
+    # -- judging -------------------------------------------------------------------------------------------------
+
+    def _judge(self, view: Derived, entry: EntryInfo) -> None:
+        """Judge every subject that may have a new verdict: what it rests on changed, or its time has come."""
+        now = entry.recorded_at
+        subjects: dict[tuple[str, str], None] = {}
+        while self._due and self._due[0][0] <= now:
+            _, name, key = heapq.heappop(self._due)
+            subjects[name, key] = None
+        try:
+            for rule in view.rules.values():
+                for key in self._woken(rule):
+                    subjects[rule.name, key] = None
+            for name, key in subjects:
+                self._judge_one(view, view.rules[name], key, entry)
+        except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
+            self._stop(view, Failure(entry.position, f"{type(error).__name__}: {error}"[:500]))
+
+    def _woken(self, rule: Rule) -> list[str]:
+        woken = dict(self._changed.get(rule.subject.name, {}))
+        for view, subjects_of in rule.wakes.items():
+            for key in self._changed.get(view.name, ()):
+                if (row := self.row(view, key)) is not None:
+                    woken |= dict.fromkeys(subjects_of(row, self))
+        return list(woken)
+
+    def _judge_one(self, view: Derived, rule: Rule, key: str, entry: EntryInfo) -> None:
+        subject = self.row(rule.subject, key)
+        if subject is not None:
+            self._wait_for(rule, key, subject, entry.recorded_at)
+        found = rule.judge(subject, entry.recorded_at, self) if subject is not None else None
+        finding_id = view.id_of(rule, key)
+        before = self.row(view, finding_id)
+        after = view.changed(before, rule, key, found, change_to(found, entry.position, entry.recorded_at))
+        if after is not before:
+            self._rows[view.name][finding_id] = self.touched[view.name][finding_id] = after
+
+    def _wait_for(self, rule: Rule, key: str, subject: Any, now: str) -> None:
+        for column in rule.due:
+            if (due := getattr(subject, column)) is not None and due > now:
+                heapq.heappush(self._due, (due, rule.name, key))
+
+    def _remember_due(self, position: int) -> None:
+        """Take up, in a process that begins at a position, the times that rows of earlier entries wait for."""
+        self._position = position
+        if position == 0:
+            return
+        now = self.log.entry(position).recorded_at
+        for view in self._derived:
+            for rule in view.rules.values():
+                for column in rule.due:
+                    for subject in self.find(rule.subject, column, now, LATEST):
+                        self._wait_for(rule, getattr(subject, rule.subject.key), subject, now)
 
     def _stop(self, view: View[Any], failure: Failure) -> None:
         """Stop a view, and those that read it: they could not be at the same position any more."""

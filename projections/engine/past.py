@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ledger.conditions import Match
 from ledger.events import Event
+from projections.engine.derived import Derived
 from projections.engine.log import WITHDRAWN, Log, taken_back_by
 from projections.engine.view import EntryInfo, Reads, View
 
@@ -75,6 +76,9 @@ class Past:
 
         Without what was taken back up to `known`, which is the position itself unless it is said.
         """
+        if isinstance(view, Derived):
+            found: Any = view.as_of(self._live(view, key), position)
+            return found  # type: ignore[no-any-return]
         while True:
             row: R | None = self._row(view, key, position, position if known is None else known)
             # A row may name more of its entries as it grows: then it is folded once more, from all of them.

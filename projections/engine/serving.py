@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from ledger.errors import NotFoundError, StatementError
 from ledger.reading import position_at, read_size
+from projections.engine.derived import Derived
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.runner import State, read_states
@@ -146,6 +147,10 @@ def row_as_of(
     def live(asked: View[Any], name: str) -> Any:
         return store.load(asked, (name,)).get(name)
 
+    if isinstance(view, Derived) and known_at is not None:
+        raise StatementError(
+            f"{view.name} follows from rows: ask as_of a position or a time, without known_at", "/known_at"
+        )
     row = Past(SqlLog(connection), live, up_to=position, until=until).row(view, key, position)
     if row is None:
         raise NotFoundError(f"{view.name} had no row {key!r} at position {position}"[:300])

@@ -22,6 +22,9 @@ class Store(Protocol):
     def load(self, view: View[Any], keys: Collection[str]) -> dict[str, Any]:
         """Return the rows that there are."""
 
+    def find(self, view: View[Any], column: str, low: str, high: str) -> list[str]:
+        """Return the keys of rows whose column, a text or a time, lies between two values, both included."""
+
 
 class MemoryStore:
     """A store that forgets with the process."""
@@ -32,6 +35,9 @@ class MemoryStore:
     def load(self, view: View[Any], keys: Collection[str]) -> dict[str, Any]:
         rows = self._rows[view.name]
         return {key: rows[key] for key in keys if key in rows}
+
+    def find(self, view: View[Any], column: str, low: str, high: str) -> list[str]:
+        return [key for key, row in self._rows[view.name].items() if low <= (getattr(row, column) or "") <= high]
 
     def save(self, view: View[Any], rows: Rows) -> None:
         kept = self._rows[view.name]

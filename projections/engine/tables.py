@@ -21,7 +21,7 @@ from ledger.database import Database
 from ledger.sql import Bulk
 from ledger.tables import VIEWS_SCHEMA
 from projections.engine.store import Rows
-from projections.engine.view import Moment, Number, View
+from projections.engine.view import LATEST, Moment, Number, View
 
 _Name: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _Moment: Final = sa.Text().with_variant(postgresql.TIMESTAMP(timezone=True), "postgresql")
@@ -142,6 +142,13 @@ class SqlStore:
         if not keys:
             return {}
         return {key: view.load(text) for key, text in self._database.lookup(self.connection, sql, list(keys))}
+
+    def find(self, view: View[Any], column: str, low: str, high: str) -> list[str]:
+        t = self._tables[view.name].c
+        query = sa.select(t[view.key]).where(t[column] == low if low == high else t[column] >= low)
+        if low != high and high != LATEST:
+            query = query.where(t[column] <= high)
+        return list(self.connection.execute(query).scalars())
 
     def save(self, connection: Connection, view: View[Any], rows: Rows) -> None:
         """Write and take away rows, within the connection's transaction."""

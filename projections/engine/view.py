@@ -34,6 +34,9 @@ Moment = Annotated[str, "moment"]
 # Marks a column that holds a decimal number as text.
 Number = Annotated[str, "number"]
 
+# Later than every time that a row may hold.
+LATEST: Final = "9999"
+
 
 class DeclarationError(Exception):
     """A view was declared in a way that could not work."""

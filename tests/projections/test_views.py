@@ -208,6 +208,7 @@ DIGESTS = st.sampled_from([DIGEST, OTHER])
 PEOPLE = st.sampled_from(["person:olga", "person:oscar", "github:1"])
 
 
+HOURS = st.integers(0, 30)
 ONE = {"name": "x", "value": "1"}
 
 
@@ -221,7 +222,7 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     story = Story()
     for _ in range(draw(st.integers(1, 25))):
         number, who = draw(IDS), draw(PEOPLE)
-        match draw(st.integers(0, 17)):
+        match draw(st.integers(0, 21)):
             case 0:
                 grant(story, grant_id=number, principal=who)
             case 1:
@@ -269,7 +270,31 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
                 story.tell("risk.model_approved", actor=who, **model(draw))
             case 16:
                 story.tell("risk.assessed", change_id=draw(CHANGES), **model(draw), features=[ONE], score="1", band="x")
-            case 17 if len(story.log):
+            case 17:
+                story.tell(
+                    "freeze.declared", actor=who, freeze_id="F", environments=["prod"], start=at(draw(HOURS)), end=at(20),
+                    time_zone="UTC",
+                )  # fmt: skip
+            case 18:
+                start = draw(HOURS)
+                story.tell(
+                    "change.scheduled", actor=who, change_id=draw(CHANGES), planned_start=at(start),
+                    planned_end=at(start + 3),
+                )  # fmt: skip
+            case 19:
+                story.tell(
+                    "pir.opened", actor=who, pir_id="P", change_id=draw(CHANGES), due_at=at(draw(HOURS)), mandatory=True
+                )
+            case 20:
+                story.tell(
+                    "access_review.opened", actor=who, review_id="Q", population_digest=DIGEST, population_count=1,
+                    due_at=at(draw(HOURS)),
+                )  # fmt: skip
+                story.tell(
+                    "access_review.item_decided", actor=who, review_id="Q", grant_id=number, principal=draw(PEOPLE),
+                    decision=draw(st.sampled_from(["keep", "revoke"])),
+                )  # fmt: skip
+            case 21 if len(story.log):
                 story.tell("statement.withdrawn", actor=who, position=draw(st.integers(1, len(story.log))), reason="x")
     return story.documents()
 

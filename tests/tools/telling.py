@@ -47,6 +47,10 @@ class Story:
         self._waiting: list[EntryInfo] = []
         self._hours = itertools.count(1)
 
+    def begin(self) -> None:
+        """Go on as another process would: knowing only what is stored."""
+        self.folder = Folder(self.views, self.store, self.log)
+
     def tell(
         self,
         event_type: str,

@@ -1,0 +1,168 @@
+"""`Derived`: a view of what rules find in the rows of other views, and since when.
+
+A rule is judged again at every entry that changed a row it looks at, and at the first entry after a time that such a row
+names as due. So what is recorded later finds what it says about the past. A row keeps every change of the verdict:
+how it stood at an earlier position is read from the row itself.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol, TypeVar
+
+from projections.engine.view import DeclarationError, Moment, Reads, View
+
+R = TypeVar("R")
+Severity = Literal["low", "medium", "high"]
+
+
+class Index(Reads, Protocol):
+    """What a rule may look into: rows by key, and rows by what a column holds."""
+
+    def find(self, view: View[R], column: str, low: str, high: str | None = None) -> list[R]:
+        """Return the rows whose column holds `low`, or lies between `low` and `high`, sorted by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """What a rule found: in words, and the entries that show it."""
+
+    says: str
+    positions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a verdict: at which entry, and what was found from there on; nothing when `is_open` is false."""
+
+    position: int
+    at: Moment
+    is_open: bool
+    says: str = ""
+    positions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule that one subject breaks, or broke. It is resolved by the entry after which the rule found nothing any more."""
+
+    finding_id: str
+    rule: str = ""
+    subject: str = ""
+    severity: Severity = "low"
+    is_open: bool = False
+    says: str = ""
+    positions: tuple[int, ...] = ()
+    first_seen_at: Moment | None = None
+    first_seen_position: int | None = None
+    resolved_at: Moment | None = None
+    resolved_position: int | None = None
+    changes: tuple[Change, ...] = ()
+
+
+Judge = Callable[[Any, Moment, Index], Breach | None]
+Wakes = Mapping[View[Any], Callable[[Any, Index], Iterable[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: of the rows of which view, how grave, what else wakes it, and the columns that say when it is due."""
+
+    name: str
+    doc: str
+    subject: View[Any]
+    severity: Severity
+    judge: Judge
+    wakes: Wakes
+    due: tuple[str, ...]
+
+
+class Derived(View[Finding]):
+    """Findings of rules over the views before it. No entry is folded into it; rows follow from rows."""
+
+    def __init__(self, name: str, *, version: int, doc: str, reads: tuple[View[Any], ...]) -> None:
+        super().__init__(
+            name,
+            version=version,
+            row=Finding,
+            doc=doc,
+            kind="finding",
+            reads=reads,
+            entries_of=lambda key, row: (),
+            indexes=("rule", "subject", "severity", "is_open"),
+        )
+        self.rules: dict[str, Rule] = {}
+
+    def rule(
+        self, subject: View[R], *, severity: Severity, wakes: Wakes | None = None, due: tuple[str, ...] = ()
+    ) -> Callable[[Callable[[R, Moment, Index], Breach | None]], Callable[[R, Moment, Index], Breach | None]]:
+        """Judge every row of `subject` by a function of the row, the time, and the other views.
+
+        `wakes` names, for other views it looks into, the subjects to judge again when a row of theirs changed. `due`
+        names columns of the subject that hold a time: it is judged again at the first entry after it.
+        """
+
+        def declare(function: Callable[[R, Moment, Index], Breach | None]) -> Callable[..., Breach | None]:
+            name = function.__name__.replace("_", "-")
+            doc = (function.__doc__ or "").strip()
+            if not doc:
+                raise DeclarationError(f"the rule {name} has no docstring")
+            if unknown := {subject, *(wakes or {})} - set(self.reads):
+                raise DeclarationError(f"the rule {name} looks into {unknown}, which {self.name} does not read")
+            if missing := set(due) - set(subject.columns):
+                raise DeclarationError(
+                    f"the rule {name} is due by {sorted(missing)}, which {subject.name} does not have"
+                )
+            self.rules[name] = Rule(name, doc, subject, severity, function, dict(wakes or {}), due)
+            return function
+
+        return declare
+
+    def id_of(self, rule: Rule, subject: str) -> str:
+        """Return the key of a finding."""
+        return f"{rule.name}{SEPARATOR}{subject}"
+
+    def changed(
+        self, row: Finding | None, rule: Rule, subject: str, found: Breach | None, change: Change
+    ) -> Finding | None:
+        """Return a row after a verdict: the same one when nothing changed, None where there never was anything."""
+        if row is None and found is None:
+            return None
+        row = row or Finding(self.id_of(rule, subject), rule.name, subject, rule.severity)
+        before = Breach(row.says, row.positions) if row.is_open else None
+        if row.changes and found == before:
+            return row
+        return _standing(row, (*row.changes, change))
+
+    def as_of(self, row: Finding | None, position: int) -> Finding | None:
+        """Return a row as it stood at a position, or None where there was none yet."""
+        changes = tuple(change for change in row.changes if change.position <= position) if row is not None else ()
+        return _standing(row, changes) if row is not None and changes else None
+
+
+SEPARATOR: Final = "/"
+
+
+def change_to(found: Breach | None, position: int, at: Moment) -> Change:
+    """Return the change that a verdict at an entry would be."""
+    if found is None:
+        return Change(position, at, is_open=False)
+    return Change(position, at, is_open=True, says=found.says, positions=found.positions)
+
+
+def _standing(row: Finding, changes: tuple[Change, ...]) -> Finding:
+    first, last = changes[0], changes[-1]
+    told = next(change for change in reversed(changes) if change.is_open)
+    return Finding(
+        row.finding_id,
+        row.rule,
+        row.subject,
+        row.severity,
+        last.is_open,
+        told.says,
+        told.positions,
+        first.at,
+        first.position,
+        None if last.is_open else last.at,
+        None if last.is_open else last.position,
+        changes,
+    )
