@@ -7,6 +7,7 @@ from projections.access_reviews import access_reviews
 from projections.calibrations import calibrations
 from projections.change_scopes import change_scopes
 from projections.change_tickets import change_tickets
+from projections.delivery import delivery, merges
 from projections.deployments import deployments
 from projections.engine.view import View
 from projections.findings import findings
@@ -42,5 +43,7 @@ VIEWS: Final[tuple[View[Any], ...]] = (
     access_reviews,
     incidents,
     rollback_triggers,
+    merges,
+    delivery,
     findings,
 )

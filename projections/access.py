@@ -1,15 +1,15 @@
 """Access: what was granted to whom, how it was used, and what reviews decided about it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from ledger.events import ref
 from ledger.events.access import AccessGranted, AccessRevoked, AccessUsed
 from ledger.events.access_review import AccessReviewItemDecided
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
     """What a review decided about a grant."""
 
@@ -19,7 +19,7 @@ class Decision:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grant:
     """One grant, from its beginning to its end. `expires_at` is judged by whoever asks: no entry says that it passed."""
 

@@ -6,7 +6,7 @@ opener left out is. Nobody's decision about their own access counts.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledger.canonical import encode
@@ -16,7 +16,7 @@ from ledger.events import ref
 from ledger.events.access import AccessGranted, AccessRevoked
 from ledger.events.access_review import AccessReviewCompleted, AccessReviewItemDecided, AccessReviewOpened
 from projections.access import access_grants
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.identities import identities, person_of
 from projections.policies import in_force, policies
 from projections.rules import approvals as rules
@@ -24,7 +24,7 @@ from projections.rules import approvals as rules
 DAY_US = 24 * 3600 * 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Item:
     """One grant of the population, and what was decided about it. `why` says why a decision does not count."""
 
@@ -40,7 +40,7 @@ class Item:
     revoked_at: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AccessReview:
     """One review. `undecided` counts grants without a decision that counts."""
 

@@ -4,19 +4,19 @@ A change counts with the last prediction before its outcome was first known. A c
 back: sums are exact, so the order of corrections does not matter.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ledger.conditions import Match
 from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskOutcomeLabelled
-from projections.engine.view import EntryInfo, Number, Reads, View
+from projections.engine.view import EntryInfo, Number, Reads, View, replace
 from projections.outcomes import Outcome, current_labelling, outcomes
 from projections.risk_assessments import Assessment, risk_assessments
 from projections.rules.risk import Bin, Calibration, counted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Month:
     """What came of one month's changes: whether the rate that a model was fitted to still holds."""
 
@@ -25,7 +25,7 @@ class Month:
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Calibrated:
     """One version's predictions against the outcomes. `bins` are tenths of probability."""
 

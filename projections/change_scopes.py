@@ -1,15 +1,15 @@
 """What each change is to do: which services, where, with which artifacts, and in which window. Not how far it has come."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from ledger.events import Event, ref
 from ledger.events.change import ChangeCancelled, ChangeOpened, ChangeScheduled, ChangeScopeAmended, ChangeSubmitted
 from ledger.events.pir import PirCompleted
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChangeScope:
     """One change's scope, as it was fixed last. `is_open` until it was cancelled or reviewed."""
 

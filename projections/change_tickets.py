@@ -6,7 +6,7 @@ finding. An approval is judged by roles and identities as of its entry; it is vo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from ledger.clock import from_text, to_text
@@ -35,7 +35,7 @@ from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackT
 from projections.access import access_grants, roles_of
 from projections.change_scopes import ChangeScope, change_scopes
 from projections.deployments import deployments
-from projections.engine.view import EntryInfo, Moment, Number, Reads, View
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
 from projections.identities import identities, person_of
 from projections.outcomes import base_rates, failures_of_template, outcomes
 from projections.risk_assessments import risk_assessments
@@ -48,7 +48,7 @@ PRE_START: Final = ("draft", "assessing", "authorizing", "scheduled")
 State = Literal["draft", "assessing", "authorizing", "scheduled", "implementing", "reviewing", "closed", "cancelled"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Approval:
     """One decision of an approver. `why` says what keeps it from counting; empty when it counts."""
 
@@ -67,7 +67,7 @@ class Approval:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One line of the timeline: an entry in words. `recorded_at` later than `at` tells that it was learned afterwards."""
 
@@ -78,7 +78,7 @@ class Step:
     says: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ticket:
     """One change, from its opening to its review."""
 
@@ -195,12 +195,21 @@ def _moved(ticket: Ticket, entry: EntryInfo) -> Ticket:
     missing = rules.s6_missing_from_quorum((approval.person for approval in counting), ticket.quorum)
     if ticket.escalated_to and not any(approval.role == ticket.escalated_to for approval in counting):
         missing = max(missing, 1)
-    ticket = replace(ticket, approvals=judged, missing_approvals=missing)
-    if missing == 0 and ticket.approved_position is None:
+    approved_at, approved_position = ticket.approved_at, ticket.approved_position
+    if missing:
+        approved_at = approved_position = None
+    elif approved_position is None:
         last = max(counting, key=lambda approval: approval.position)
-        ticket = replace(ticket, approved_at=last.at, approved_position=last.position)
-    elif missing:
-        ticket = replace(ticket, approved_at=None, approved_position=None)
+        approved_at, approved_position = last.at, last.position
+    found = (judged, missing, approved_at, approved_position)
+    if found != (ticket.approvals, ticket.missing_approvals, ticket.approved_at, ticket.approved_position):
+        ticket = replace(
+            ticket,
+            approvals=judged,
+            missing_approvals=missing,
+            approved_at=approved_at,
+            approved_position=approved_position,
+        )
     return _retro(_let_start(_advanced(ticket)), entry)
 
 
@@ -215,7 +224,7 @@ def _let_start(ticket: Ticket) -> Ticket:
         allowed = any(at <= ticket.started_at for at in counting)
     else:
         allowed = ticket.approved_at is not None and ticket.approved_at <= ticket.started_at
-    return replace(ticket, was_let_start=allowed)
+    return ticket if ticket.was_let_start is allowed else replace(ticket, was_let_start=allowed)
 
 
 def _judged(ticket: Ticket, approval: Approval) -> Approval:
@@ -229,7 +238,11 @@ def _judged(ticket: Ticket, approval: Approval) -> Approval:
     elif not why and ticket.environment in (None, "prod"):
         fault = rules.s2_deployer_does_not_approve(approval.person, ticket.deployed_by)
         why = f"S2: {fault}" if fault else ""
-    return replace(approval, counts=not why, why=why)
+    return (
+        approval
+        if approval.why == why and approval.counts is not bool(why)
+        else replace(approval, counts=not why, why=why)
+    )
 
 
 def _advanced(ticket: Ticket) -> Ticket:

@@ -4,7 +4,7 @@ A deployment that does not name its change is tied to the one open change that n
 is planned for that time; or by hand afterwards.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from ledger.events.change import ChangeLinked
@@ -18,10 +18,10 @@ from ledger.events.deployment import (
 from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import RollbackCompleted, RollbackDecided
 from projections.change_scopes import change_scopes, found_for
-from projections.engine.view import EntryInfo, Moment, View
+from projections.engine.view import EntryInfo, Moment, View, replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Deployment:
     """One deployment. Its `outcome` is the job's; whether it had to be repaired is `rolled_back_at` and `incidents`."""
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.access import AccessGranted
+from ledger.events.change import ChangeOpened
 from projections.access import Grant, access_grants
 from projections.access_reviews import AccessReview, access_reviews
 from projections.change_scopes import ChangeScope, change_scopes, is_within_window
@@ -53,8 +54,13 @@ def _positions(*positions: int | None) -> tuple[int, ...]:
 # -- what is to be judged again ---------------------------------------------------------------------------------------
 
 
-def _deployments_of_change(row: ChangeScope | Ticket, index: Index) -> list[str]:
-    return [found.deployment_id for found in index.find(deployments, "change_id", row.change_id)]
+def _deployments_of_scope(scope: ChangeScope, index: Index) -> Iterable[str]:
+    ticket = index.row(change_tickets, scope.change_id)
+    return ticket.deployments if ticket else ()
+
+
+def _deployments_of_change(ticket: Ticket, index: Index) -> Iterable[str]:
+    return ticket.deployments
 
 
 def _deployments_within(freeze: Freeze, index: Index) -> list[str]:
@@ -80,9 +86,13 @@ def _changes_of(identity: Identity, index: Index) -> Iterable[str]:
 
 
 def _of_the_release(ticket: Ticket, index: Index) -> list[str]:
-    if ticket.release_id is None:
+    if ticket.release_id is None or not any(approval.counts for approval in ticket.approvals):
         return []
-    return [other.change_id for other in index.find(change_tickets, "release_id", ticket.release_id)]
+    return [other.change_id for other in _in_release(ticket.release_id, index)]
+
+
+def _in_release(release_id: str, index: Index) -> list[Ticket]:
+    return index.named(change_tickets, ChangeOpened, ref("release", release_id))
 
 
 def _all_policies(grant: Grant, index: Index) -> list[str]:
@@ -100,7 +110,7 @@ def deployment_without_change(row: Deployment, now: Moment, index: Index) -> Bre
     return Breach(f"{row.deployment_id} put {row.service} into {row.environment} without a change", row.positions)
 
 
-@findings.rule(deployments, severity="high", wakes={change_scopes: _deployments_of_change})
+@findings.rule(deployments, severity="high", wakes={change_scopes: _deployments_of_scope})
 def artifact_not_approved(row: Deployment, now: Moment, index: Index) -> Breach | None:
     """What was deployed is not among the artifacts of the change's scope."""
     scope = index.row(change_scopes, row.change_id) if row.change_id else None
@@ -112,7 +122,7 @@ def artifact_not_approved(row: Deployment, now: Moment, index: Index) -> Breach 
     )
 
 
-@findings.rule(deployments, severity="medium", wakes={change_scopes: _deployments_of_change})
+@findings.rule(deployments, severity="medium", wakes={change_scopes: _deployments_of_scope})
 def outside_window(row: Deployment, now: Moment, index: Index) -> Breach | None:
     """A change was deployed before or after the time that was planned for it."""
     scope = index.row(change_scopes, row.change_id) if row.change_id else None
@@ -233,9 +243,9 @@ def approved_and_not_deployed(row: Ticket, now: Moment, index: Index) -> Breach 
 @findings.rule(change_tickets, severity="low", wakes={change_tickets: _of_the_release})
 def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """S10: two people approved each other's changes in one release."""
-    if row.release_id is None or row.author is None:
+    if row.release_id is None or row.author is None or not any(approval.counts for approval in row.approvals):
         return None
-    others = index.find(change_tickets, "release_id", row.release_id)
+    others = _in_release(row.release_id, index)
     author = person_of(index, row.author)
     approvals = [
         (person_of(index, ticket.author), approval.person)

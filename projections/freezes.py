@@ -1,14 +1,14 @@
 """Freezes: when nothing is to change, and which changes were let through all the same."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.events import ref
 from ledger.events.freeze import FreezeDeclared, FreezeLifted, FreezeOverrideGranted
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.rules.approvals import s9_requester_does_not_grant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Override:
     """One change that was let through, by whom, and until when."""
 
@@ -20,7 +20,7 @@ class Override:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Freeze:
     """One freeze, as it was declared last. `recorded_at` later than `start_at` tells that it was declared after the fact."""
 

@@ -3,15 +3,15 @@
 Not a directory: names and addresses are kept elsewhere, where they can be erased.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from ledger.events.access import AccessGranted
 from ledger.events.identity import IdentityLinked
-from projections.engine.view import EntryInfo, Moment, Reads, View
+from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Link:
     """Another identity of the same person or service, and the entry that said so."""
 
@@ -19,7 +19,7 @@ class Link:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identity:
     """One identity, with the identities that were linked to it directly."""
 

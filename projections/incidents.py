@@ -1,6 +1,6 @@
 """Incidents: when each was seen, taken up and over, and which deployment is held to have caused it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ledger.events.incident import (
@@ -10,10 +10,10 @@ from ledger.events.incident import (
     IncidentOpened,
     IncidentResolved,
 )
-from projections.engine.view import EntryInfo, Moment, View
+from projections.engine.view import EntryInfo, Moment, View, replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incident:
     """One incident. `deployment_id` is the confirmed cause; what a method only suspects is `suspected`."""
 

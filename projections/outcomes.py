@@ -4,20 +4,21 @@ An explicit label counts before what a review said; the latest counts. Base rate
 can let old days count less.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledger.conditions import Match
 from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskOutcomeLabelled
 from projections.change_scopes import ChangeScope, change_scopes
-from projections.engine.view import EntryInfo, Moment, Reads, View
+from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 
 Label = Literal["success", "failure"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Labelling:
     """One label that a change was given, and where."""
 
@@ -27,7 +28,7 @@ class Labelling:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """What became of one change. `at` is when it was labelled first: a correction does not move it in time."""
 
@@ -76,7 +77,7 @@ def reviewed(row: Outcome, event: PirCompleted, entry: EntryInfo) -> Outcome:
 # -- base rates ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Day:
     """What was labelled of one day's changes: how many, and how many of them failed."""
 
@@ -85,7 +86,7 @@ class Day:
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BaseRate:
     """How many changes of a scope failed: of a service in an environment and a type, a service, a team, a template, or all."""
 
@@ -142,11 +143,13 @@ def counted(row: BaseRate, event: Any, entry: EntryInfo) -> BaseRate:
 
 def _added(row: BaseRate, date: str, label: Label, count: int) -> BaseRate:
     failed = count if label == "failure" else 0
-    days = {day.date: day for day in row.days}
-    day = days.get(date, Day(date, 0, 0))
-    days[date] = Day(date, day.changes + count, day.failures + failed)
-    kept = tuple(days[name] for name in sorted(days) if days[name].changes)
-    return replace(row, changes=row.changes + count, failures=row.failures + failed, days=kept)
+    place = bisect_left(row.days, date, key=lambda day: day.date)
+    found = row.days[place : place + 1]
+    day = found[0] if found and found[0].date == date else Day(date, 0, 0)
+    now = Day(date, day.changes + count, day.failures + failed)
+    rest = row.days[place + 1 :] if day in found else row.days[place:]
+    days = (*row.days[:place], *((now,) if now.changes else ()), *rest)
+    return replace(row, changes=row.changes + count, failures=row.failures + failed, days=days)
 
 
 def failures_of_template(reads: Reads, template_id: str) -> int:

@@ -1,14 +1,14 @@
 """Policies: their versions, who wrote and who approved each, and which is in force."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from ledger.events.policy import PolicyApproved, PolicyPublished
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.identities import are_same, identities
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Setting:
     """One setting: its name, for whom, and its value."""
 
@@ -17,7 +17,7 @@ class Setting:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PolicyVersion:
     """One version. It counts once somebody else than its author approved the very text that was published."""
 
@@ -32,7 +32,7 @@ class PolicyVersion:
     approved_position: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """One policy. `in_force` is the version that was approved last; `effective_from` is judged by whoever asks."""
 
@@ -89,7 +89,7 @@ POLICY: Final = "change-approval"
 ANY: Final = "any"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InForce:
     """The settings that hold at a time. Without a version there are none, and only defaults hold."""
 

@@ -3,17 +3,17 @@
 `due_at` is judged by whoever asks: no entry says that it passed.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from ledger.events.pir import PirCompleted, PirOpened
 from projections.calibrations import predictions
-from projections.engine.view import EntryInfo, Moment, Number, View, moment
+from projections.engine.view import EntryInfo, Moment, Number, View, moment, replace
 from projections.outcomes import outcomes
 from projections.risk_assessments import risk_assessments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Action:
     """Something to be done because of a review."""
 
@@ -22,7 +22,7 @@ class Action:
     due_at: Moment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judged:
     """A model version whose prediction of this change was held against the outcome."""
 
@@ -31,7 +31,7 @@ class Judged:
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Review:
     """One review. `predicted_score` is the ledger's own; `claimed_score` is what the reviewer wrote."""
 

@@ -5,7 +5,7 @@ rewritten; a newer one stands beside it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -13,13 +13,13 @@ from ledger.events import Event
 from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskAssessed, RiskOutcomeLabelled
 from projections.change_scopes import change_scopes
-from projections.engine.view import EntryInfo, Moment, Number, Reads, View
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
 from projections.outcomes import base_rates, outcomes, scopes_of
 from projections.risk_models import RiskModel, as_model, risk_models, version_id
 from projections.rules.risk import COUNTED, Model, ModelError, Scored, decayed, score, text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Feature:
     """A named number that went into a score."""
 
@@ -27,7 +27,7 @@ class Feature:
     value: Number
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Assessment:
     """One score of a change. `fault` says why it does not come out again; empty when it does."""
 
@@ -45,7 +45,7 @@ class Assessment:
     is_challenger: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RiskAssessments:
     """The assessments of one change. `score` and `band` are the latest that counts."""
 

@@ -1,18 +1,18 @@
 """Risk models: every version in full, who wrote and who approved it, and on what it was fitted. A version is never edited."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.risk import RiskModelApproved, RiskModelPublished, RiskModelRecalibrated
-from projections.engine.view import EntryInfo, Moment, Number, View
+from projections.engine.view import EntryInfo, Moment, Number, View, replace
 from projections.identities import identities, person_of
 from projections.rules import approvals as rules
 from projections.rules.risk import Model
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Term:
     """A named number: a parameter, a band with its lowest score, a metric of the fit."""
 
@@ -20,7 +20,7 @@ class Term:
     value: Number
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RiskModel:
     """One version of a model. Until somebody else than its authors approved it, it is a challenger, and scores without effect."""
 

@@ -1,12 +1,12 @@
 """Rollback triggers: under which measurable conditions a rollback is due, and how often each was met."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.events.rollback import RollbackTriggerDefined, RollbackTriggerFired
-from projections.engine.view import EntryInfo, Moment, Number, View
+from projections.engine.view import EntryInfo, Moment, Number, View, replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trigger:
     """One trigger, as it was defined last."""
 

@@ -1,13 +1,13 @@
 """Authorities: which principals may report what other people decided, by which sources."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.conditions import Match
 from ledger.events.ledger import LedgerSourceEnrolled, LedgerSourceRetired
-from projections.engine.view import EntryInfo, Reads, View
+from projections.engine.view import EntryInfo, Reads, View, replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authority:
     """One source at one door: whose it is, and the identities it is an authority for (exact, or a prefix with `*`)."""
 

@@ -1,12 +1,12 @@
 """Templates of standard changes: which are approved, until when, and how many of their changes failed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ledger.events.template import TemplateApproved, TemplateRetired
-from projections.engine.view import EntryInfo, Moment, View, moment
+from projections.engine.view import EntryInfo, Moment, View, moment, replace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Template:
     """One template. `expires_at` is judged by whoever asks."""
 

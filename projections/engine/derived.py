@@ -5,6 +5,7 @@ names as due. So what is recorded later finds what it says about the past. A row
 how it stood at an earlier position is read from the row itself.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -41,7 +42,7 @@ class Change:
     positions: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One rule that one subject breaks, or broke. It is resolved by the entry after which the rule found nothing any more."""
 
@@ -60,19 +61,19 @@ class Finding:
 
 
 Judge = Callable[[Any, Moment, Index], Breach | None]
-Wakes = Mapping[View[Any], Callable[[Any, Index], Iterable[str]]]
+Wake = Callable[[Any, Index], Iterable[str]]
+Wakes = Mapping[View[Any], Wake]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: of the rows of which view, how grave, what else wakes it, and the columns that say when it is due."""
+    """One rule: of the rows of which view, how grave, and the columns that say when it is due."""
 
     name: str
     doc: str
     subject: View[Any]
     severity: Severity
     judge: Judge
-    wakes: Wakes
     due: tuple[str, ...]
 
 
@@ -91,6 +92,8 @@ class Derived(View[Finding]):
             indexes=("rule", "subject", "severity", "is_open"),
         )
         self.rules: dict[str, Rule] = {}
+        # By the name of a view: the rules to judge again when its rows change, and of which subjects, if not of them.
+        self.woken_by: dict[str, list[tuple[Rule, Wake | None]]] = defaultdict(list)
 
     def rule(
         self, subject: View[R], *, severity: Severity, wakes: Wakes | None = None, due: tuple[str, ...] = ()
@@ -112,7 +115,10 @@ class Derived(View[Finding]):
                 raise DeclarationError(
                     f"the rule {name} is due by {sorted(missing)}, which {subject.name} does not have"
                 )
-            self.rules[name] = Rule(name, doc, subject, severity, function, dict(wakes or {}), due)
+            rule = self.rules[name] = Rule(name, doc, subject, severity, function, due)
+            self.woken_by[subject.name].append((rule, None))
+            for view, subjects_of in (wakes or {}).items():
+                self.woken_by[view.name].append((rule, subjects_of))
             return function
 
         return declare

@@ -6,7 +6,7 @@ in `touched` until somebody saves it.
 """
 
 import heapq
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from ledger.conditions import Match
 from ledger.events import Event
-from projections.engine.derived import Derived, Rule, change_to
+from projections.engine.derived import Derived, Rule, Wake, change_to
 from projections.engine.log import Log, taken_back_by
 from projections.engine.past import Past, keys_taken_back
 from projections.engine.store import Store
@@ -46,9 +46,15 @@ class Folder:
         self._position: int | None = None
         # Of the entry that is being folded: the rows it changed.
         self._changed: dict[str, dict[str, None]] = defaultdict(dict)
+        self._by_column: dict[str, dict[str, dict[Any, set[str]]]] = defaultdict(dict)
         # Times at which a subject is to be judged again, the earliest first.
         self._due: list[tuple[str, str, str]] = []
         self._rows: dict[str, dict[str, Any]] = {view.name: {} for view in views}
+        # Of entries by type and ref, or type alone: the keys that each names in a view, as far as was asked; the latest last.
+        self._named: dict[tuple[str, str | None], dict[tuple[str, int | None], deque[tuple[str, ...]]]] = defaultdict(
+            dict
+        )
+        self._by_name = {view.name: view for view in views}
         self._by_kind: dict[str, list[View[Any]]] = defaultdict(list)
         self._by_type: dict[str, list[View[Any]]] = defaultdict(list)
         for view in views:
@@ -66,18 +72,44 @@ class Folder:
         return row
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
-        match = Match((event.type,), (about,) if about else ())
-        keys: dict[str, None] = {}
-        for entry in self.log.latest(match, up_to=self._position or 0, limit=limit):
-            keys |= dict.fromkeys(view.folds[event.type].keys(entry.event, entry))
-        rows = (self.row(view, key) for key in keys)
+        known = self._named[event.type, about]
+        if (view.name, limit) not in known:
+            match = Match((event.type,), (about,) if about else ())
+            found = self.log.latest(match, up_to=self._position or 0, limit=limit)
+            keys = [view.folds[event.type].keys(entry.event, entry) for entry in found]
+            known[view.name, limit] = deque(reversed(keys), limit)
+        latest = dict.fromkeys(key for keys in reversed(known[view.name, limit]) for key in keys)
+        rows = (self.row(view, key) for key in latest)
         return [row for row in rows if row is not None]
 
+    def _name(self, entry: EntryInfo) -> None:
+        """Take an entry into what is known of the entries of its type: they are looked up once, and then grow here."""
+        for about in (None, *entry.refs):
+            for (name, _), keys in self._named.get((entry.type, about), {}).items():
+                keys.append(self._by_name[name].folds[entry.type].keys(entry.event, entry))
+
     def find(self, view: View[R], column: str, low: str, high: str | None = None) -> list[R]:
-        high = low if high is None else high
-        keys = set(self.store.find(view, column, low, high)) | set(self.touched[view.name])
+        if high is None:
+            keys = {*self.store.find(view, column, low, low), *self._touched_by(view, column).get(low, ())}
+            high = low
+        else:
+            keys = {*self.store.find(view, column, low, high), *self.touched[view.name]}
         rows = (self.row(view, key) for key in sorted(keys))
         return [row for row in rows if row is not None and low <= (getattr(row, column) or "") <= high]
+
+    def _touched_by(self, view: View[Any], column: str) -> dict[Any, set[str]]:
+        """Return the keys of touched rows by what a column held since the last save: the store does not know yet."""
+        by_value = self._by_column[view.name].get(column)
+        if by_value is None:
+            by_value = self._by_column[view.name][column] = defaultdict(set)
+            for key, row in self.touched[view.name].items():
+                by_value[getattr(row, column, None)].add(key)
+        return by_value
+
+    def _write(self, view: View[Any], key: str, row: Any) -> None:
+        self._rows[view.name][key] = self.touched[view.name][key] = row
+        for column, by_value in self._by_column[view.name].items():
+            by_value[getattr(row, column, None)].add(key)
 
     # -- folding -------------------------------------------------------------------------------------------------
 
@@ -96,9 +128,11 @@ class Folder:
     def forget(self) -> None:
         """Begin the next batch: what was touched has been saved. Drops what is cached, when it has become much."""
         self.touched.clear()
+        self._by_column.clear()
         if sum(len(rows) for rows in self._rows.values()) > MAX_CACHED:
             for rows in self._rows.values():
                 rows.clear()
+            self._named.clear()
 
     def _prefetch(self, entries: Sequence[EntryInfo]) -> None:
         """Load the rows that entries name by their refs, with one statement for each view."""
@@ -124,6 +158,7 @@ class Folder:
     def _fold(self, entry: EntryInfo) -> None:
         self._position = entry.position
         entry.reads = self
+        self._name(entry)
         original = taken_back_by(self.log, entry)
         views = self._by_type.get(entry.type, ()) if original is None else self._views
         for view in views:
@@ -138,7 +173,7 @@ class Folder:
                 continue
             for key, row in written.items():
                 if row != self.row(view, key):
-                    self._rows[view.name][key] = self.touched[view.name][key] = row
+                    self._write(view, key, row)
                     self._changed[view.name][key] = None
 
     def _fold_into(self, view: View[Any], entry: EntryInfo) -> dict[str, Any]:
@@ -170,21 +205,20 @@ class Folder:
             _, name, key = heapq.heappop(self._due)
             subjects[name, key] = None
         try:
-            for rule in view.rules.values():
-                for key in self._woken(rule):
-                    subjects[rule.name, key] = None
+            for name, changed in self._changed.items():
+                for rule, subjects_of in view.woken_by.get(name, ()):
+                    subjects |= dict.fromkeys((rule.name, key) for key in self._subjects(name, changed, subjects_of))
             for name, key in subjects:
                 self._judge_one(view, view.rules[name], key, entry)
         except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
             self._stop(view, Failure(entry.position, f"{type(error).__name__}: {error}"[:500]))
 
-    def _woken(self, rule: Rule) -> list[str]:
-        woken = dict(self._changed.get(rule.subject.name, {}))
-        for view, subjects_of in rule.wakes.items():
-            for key in self._changed.get(view.name, ()):
-                if (row := self.row(view, key)) is not None:
-                    woken |= dict.fromkeys(subjects_of(row, self))
-        return list(woken)
+    def _subjects(self, name: str, changed: Iterable[str], subjects_of: Wake | None) -> Iterable[str]:
+        """Return the subjects to judge again because rows of a view changed: themselves, or those that the rule names."""
+        if subjects_of is None:
+            return changed
+        rows = (self._rows[name].get(key) for key in changed)
+        return [subject for row in rows if row is not None for subject in subjects_of(row, self)]
 
     def _judge_one(self, view: Derived, rule: Rule, key: str, entry: EntryInfo) -> None:
         subject = self.row(rule.subject, key)
@@ -195,7 +229,7 @@ class Folder:
         before = self.row(view, finding_id)
         after = view.changed(before, rule, key, found, change_to(found, entry.position, entry.recorded_at))
         if after is not before:
-            self._rows[view.name][finding_id] = self.touched[view.name][finding_id] = after
+            self._write(view, finding_id, after)
 
     def _wait_for(self, rule: Rule, key: str, subject: Any, now: str) -> None:
         for column in rule.due:

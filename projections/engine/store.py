@@ -4,6 +4,8 @@ Not the database's own: that is `projections.engine.tables`.
 """
 
 import hashlib
+import heapq
+import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -62,19 +64,21 @@ def digest(texts: Iterable[str]) -> str:
 
 
 class MemoryLog:
-    """Entries in a list, with an index by ref."""
+    """Entries in a list, with an index by type and ref."""
 
     def __init__(self) -> None:
         self._entries: list[EntryInfo] = []
-        self._by_ref: dict[str, list[EntryInfo]] = defaultdict(list)
+        # Under a type and a ref, either of which may be left out.
+        self._index: dict[tuple[str | None, str | None], list[EntryInfo]] = defaultdict(list)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def append(self, entry: EntryInfo) -> None:
         self._entries.append(entry)
-        for name in entry.refs:
-            self._by_ref[name].append(entry)
+        for event_type in (None, entry.type):
+            for name in (None, *entry.refs):
+                self._index[event_type, name].append(entry)
 
     def entry(self, position: int) -> EntryInfo:
         if not 0 < position <= len(self._entries):
@@ -87,6 +91,8 @@ class MemoryLog:
         yield from (found[position] for position in sorted(found))
 
     def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
-        candidates = self._by_ref[match.refs[0]] if match.refs else self._entries
-        fitting = [e for e in candidates if e.position <= up_to and match.fits(e.type, tuple(e.refs))]
-        yield from list(reversed(fitting))[:limit]
+        first, *others = match.refs or (None,)
+        indexed = [self._index.get((event_type, first), []) for event_type in match.types or (None,)]
+        merged = heapq.merge(*(reversed(found) for found in indexed), key=lambda entry: -entry.position)
+        fitting = (e for e in merged if e.position <= up_to and all(name in e.refs for name in others))
+        return itertools.islice(fitting, limit)

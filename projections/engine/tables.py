@@ -144,11 +144,12 @@ class SqlStore:
         return {key: view.load(text) for key, text in self._database.lookup(self.connection, sql, list(keys))}
 
     def find(self, view: View[Any], column: str, low: str, high: str) -> list[str]:
-        t = self._tables[view.name].c
-        query = sa.select(t[view.key]).where(t[column] == low if low == high else t[column] >= low)
-        if low != high and high != LATEST:
-            query = query.where(t[column] <= high)
-        return list(self.connection.execute(query).scalars())
+        values = (low,) if low == high else (low, high) if high != LATEST else (low,)
+        condition = "= ?" if low == high else ">= ?" if len(values) == 1 else "BETWEEN ? AND ?"
+        sql = f'SELECT "{view.key}" FROM {self._tables[view.name].name} WHERE "{column}" {condition}'
+        if not self._database.is_sqlite:
+            sql = sql.replace("?", "%s")
+        return [key for (key,) in self.connection.exec_driver_sql(sql, values)]
 
     def save(self, connection: Connection, view: View[Any], rows: Rows) -> None:
         """Write and take away rows, within the connection's transaction."""

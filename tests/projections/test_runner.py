@@ -120,7 +120,7 @@ def test_a_row_as_it_stood_is_folded_from_the_log(ledger: Ledger, runner: Runner
 # -- folds that change, and folds that raise ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Count:
     """How many deployments a thing has seen."""
 
