@@ -6,7 +6,7 @@ Only what was committed is seen, in order and without gaps, because positions ar
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 import orjson
@@ -18,7 +18,7 @@ from ledger.conditions import Match
 from ledger.database import NOTIFY_CHANNEL, Database
 from ledger.entry import statement_bytes
 from ledger.errors import NotFoundError
-from ledger.sql import matching_positions
+from ledger.sql import match_of_parameters, match_values, matching_positions
 
 PAGE: Final = 500
 # SQLite has no notifications: a process that waits asks this often whether another has written. The question reads
@@ -122,10 +122,18 @@ def position_at(connection: Connection, recorded_at: str) -> int:
 
 def read_latest(connection: Connection, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[StoredEntry]:
     """Yield the entries up to a position that match, the last first."""
-    found = matching_positions(match, 0, limit, last_first=True, up_to=up_to).subquery()
-    query = sa.select(*_COLUMNS).join(found, found.c.position == tables.entries.c.position)
-    for row in connection.execute(query.order_by(tables.entries.c.position.desc())):
+    values = match_values(match) | {"up_to": up_to} | ({} if limit is None else {"limit": limit})
+    for row in connection.execute(_latest(len(match.types), len(match.refs), limit is not None), values):
         yield _stored(row)
+
+
+@cache
+def _latest(types: int, refs: int, limited: bool) -> sa.Select[Any]:
+    limit = sa.bindparam("limit", type_=sa.BigInteger) if limited else None
+    up_to = sa.bindparam("up_to", type_=sa.BigInteger)
+    found = matching_positions(match_of_parameters(types, refs), 0, limit, last_first=True, up_to=up_to).subquery()
+    query = sa.select(*_COLUMNS).join(found, found.c.position == tables.entries.c.position)
+    return query.order_by(tables.entries.c.position.desc())
 
 
 def read_last(connection: Connection, event_type: str, *, up_to: int | None = None) -> StoredEntry | None:

@@ -1,6 +1,7 @@
 """The hot statements of appending and reading, compiled once for a database's dialect."""
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import chain
 from typing import Any, Final
 
@@ -117,8 +118,28 @@ class Statements:
             if len(by_count) < len(set(match.refs)) or min(last for *_, last in counts) <= after:
                 return None
             match = Match(match.types, tuple(ref for _, ref in by_count))
-        position: int | None = connection.execute(matching_positions(match, after, limit=1)).scalar()
+        values = match_values(match) | {"after": after}
+        position: int | None = connection.execute(_first_after(len(match.types), len(match.refs)), values).scalar()
         return position
+
+
+def match_of_parameters(types: int, refs: int) -> Any:
+    """Return a match of so many types and refs that are parameters: a query of it is made once for all values."""
+    return Match(
+        tuple(sa.bindparam(f"type_{n}") for n in range(types)),  # type: ignore[misc]
+        tuple(sa.bindparam(f"ref_{n}") for n in range(refs)),  # type: ignore[misc]
+    )
+
+
+def match_values(match: Match) -> dict[str, Any]:
+    """Return the values of those parameters."""
+    types = {f"type_{n}": value for n, value in enumerate(match.types)}
+    return types | {f"ref_{n}": value for n, value in enumerate(match.refs)}
+
+
+@cache
+def _first_after(types: int, refs: int) -> sa.Select[int]:
+    return matching_positions(match_of_parameters(types, refs), sa.bindparam("after", type_=sa.BigInteger), limit=1)
 
 
 def _lookup(select: str, table: str, column: str) -> dict[str, str]:
@@ -129,7 +150,7 @@ def _lookup(select: str, table: str, column: str) -> dict[str, str]:
 
 
 def matching_positions(
-    match: Match, after: int, limit: int | None, *, last_first: bool = False, up_to: int | None = None
+    match: Match, after: Any, limit: Any, *, last_first: bool = False, up_to: Any = None
 ) -> sa.Select[int]:
     """Return a query for the first positions after `after` whose entries match: by ref, because refs are the narrower index."""
     e, er = tables.entries.c, tables.entry_refs

@@ -227,6 +227,8 @@ class Folder:
         found = rule.judge(subject, entry.recorded_at, self) if subject is not None else None
         finding_id = view.id_of(rule, key)
         before = self.row(view, finding_id)
+        if found is None and (before is None or not before.is_open):
+            return
         after = view.changed(before, rule, key, found, change_to(found, entry.position, entry.recorded_at))
         if after is not before:
             self._write(view, finding_id, after)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import appending, growing, report, serving
+from benchmarks import appending, growing, report, serving, viewing
 from benchmarks.growing import Sizes
 from benchmarks.measure import Row
 from benchmarks.places import Keys, PostgresPlace, SqlitePlace
@@ -26,6 +26,8 @@ class Scale:
     http_seconds: float
     http_rounds: int
     http_on_postgres: bool
+    # Changes of the years that views are folded from.
+    years: tuple[int, ...]
 
 
 QUICK = Scale(
@@ -35,6 +37,7 @@ QUICK = Scale(
     http_seconds=0.6,
     http_rounds=2,
     http_on_postgres=False,
+    years=(150, 600),
 )
 FULL = Scale(
     rounds=15,
@@ -43,6 +46,7 @@ FULL = Scale(
     http_seconds=2.0,
     http_rounds=5,
     http_on_postgres=True,
+    years=(700, 7_000),
 )
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,7 +55,9 @@ def main() -> int:
     """Measure, print the table and write the JSON file. The exit status says whether it could be measured, not how it went."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under a minute; figures are coarser and ledgers smaller")
-    parser.add_argument("--only", metavar="PART", choices=("append", "http", "grown"), help="append, http or grown")
+    parser.add_argument(
+        "--only", metavar="PART", choices=("append", "http", "grown", "views"), help="append, http, grown or views"
+    )
     parser.add_argument("--database", choices=("sqlite", "postgres"), help="leave the other one out")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json", help="where the JSON goes")
     arguments = parser.parse_args()
@@ -85,6 +91,7 @@ def _measure(arguments: argparse.Namespace, directory: Path, postgres: PostgresP
             parts.append(("http", of, http))
         parts.append(("grown", of, partial(growing.measure, place, keys, directory, sizes)))
     progress = Console(stderr=True)
+    parts.append(("views", "sqlite", partial(viewing.measure, directory, scale.years)))
     for part, of, measure in parts:
         if arguments.only in (None, part) and arguments.database in (None, of):
             start = time.monotonic()

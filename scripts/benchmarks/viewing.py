@@ -1,0 +1,175 @@
+"""P6 and P8: folding views anew, and asking them, on ledgers of one made-up year, small and large."""
+
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from year import Year, stamp
+
+from benchmarks.measure import Row, limit
+from ledger.clock import Clock, to_text
+from ledger.database import Database
+from ledger.ledger import Ledger
+from ledger.recorder import Recorded, Submission
+from projections import VIEWS
+from projections.change_tickets import change_tickets
+from projections.deployments import deployments
+from projections.engine.runner import Runner
+from projections.engine.serving import list_rows, read_row, row_as_of
+from projections.engine.tables import SqlStore
+from projections.gate_rules import Question
+from projections.gates import ask
+from signing.keys import SigningKey
+
+GROUP = 200
+SOURCE = "https://year.example.com/"
+ASKED = 60
+
+
+def tell(year: Year, url: str) -> Ledger:
+    """Make a ledger of a year: its clock stands where the year's does. Its one source may speak for everybody."""
+    now = [round(next(iter(year)).recorded_at.timestamp() * 1e9)]
+    clock = Clock(wall_ns=lambda: now[0], steady_ns=lambda: now[0])
+    ledger = Ledger.create(
+        Database(url),
+        origin="year.example.com/ledger",
+        entry_key=SigningKey.generate(),
+        checkpoint_key=SigningKey.generate().public_key,
+        clock=clock,
+    )
+    caller = ledger.local_caller()
+    ledger.enrol_source(
+        f"{SOURCE}*", door="events", principal=caller.principal, actor="person:olga", authority_for=["person:*"]
+    )
+    group: list[Submission] = []
+    for number, told in enumerate(year):
+        if told.type.startswith("ledger."):
+            continue
+        now[0] = round(told.recorded_at.timestamp() * 1e9)
+        event = {"specversion": "1.0", "id": str(number), "source": SOURCE, "type": told.type, "time": stamp(told.time)}
+        group.append(Submission((ledger.admission.admit(event | {"data": told.data}),), caller))
+        if len(group) == GROUP:
+            _append(ledger, group)
+    _append(ledger, group)
+    return ledger
+
+
+def _append(ledger: Ledger, group: list[Submission]) -> None:
+    for outcome in ledger.append_group(group):
+        if not isinstance(outcome, Recorded):
+            raise RuntimeError(f"expected a year that is admissible, found {outcome}")
+    group.clear()
+
+
+def measure(directory: Path, sizes: tuple[int, ...]) -> list[Row]:
+    """Return the lines of P6 and P8 for years of so many changes, the smallest first."""
+    rows: list[Row] = []
+    for changes in sizes:
+        year = Year(services=max(20, min(200, changes // 20)), changes=changes)
+        ledger = tell(year, f"sqlite:///{directory / f'year-{changes}.db'}")
+        rows += _folding(ledger) + _asking(ledger, f"CHG-{changes // 2}")
+        ledger.close()
+    return rows
+
+
+def _folding(ledger: Ledger) -> list[Row]:
+    size = ledger.size()
+    one = Runner(ledger.database, (*deployments.reads, deployments), ledger.watcher)
+    one.acquire()
+    start = time.perf_counter()
+    one.catch_up()
+    alone = size / (time.perf_counter() - start)
+    one.close()
+    runner = Runner(ledger.database, VIEWS, ledger.watcher)
+    runner.acquire()
+    waits, ended = [], threading.Event()
+
+    def keep_appending() -> None:
+        while not ended.is_set():
+            begun = time.perf_counter()
+            ledger.state("ledger.time_passed", {"until": to_text(ledger.clock.now_us())})
+            waits.append((time.perf_counter() - begun) * 1000)
+            ended.wait(0.02)
+
+    appending = threading.Thread(target=keep_appending)
+    start = time.perf_counter()
+    appending.start()
+    runner.catch_up()
+    together = size / (time.perf_counter() - start)
+    ended.set()
+    appending.join()
+    runner.catch_up()
+    runner.close()
+    of = f"SQLite, {size:,} entries"
+    return [
+        limit("P6", f"rebuild, view deployments and what it reads, {of}", alone, "entries/s", at_least=30_000),
+        limit("P6", f"rebuild, all {len(VIEWS)} views, {of}", together, "entries/s", at_least=8_000),
+        limit(
+            "P6", f"append during a rebuild, {of}", _p95(waits), "ms", at_most=50, note=f"p95; longest {max(waits):.0f}"
+        ),
+    ]
+
+
+def _asking(ledger: Ledger, change: str) -> list[Row]:
+    size = ledger.size()
+    runner = Runner(ledger.database, VIEWS, ledger.watcher)
+    runner.acquire()
+    store = SqlStore(ledger.database, VIEWS)
+    with ledger.database.read() as connection:
+        ticket = read_row(connection, change_tickets, change).rows[0]
+    where = (ticket["services"][0], ticket["environment"])
+
+    def gate() -> None:
+        now = to_text(ledger.clock.now_us())
+        ask(ledger, VIEWS, Question("deploy", now, "service:ci", change, None, *where, "sha256:" + "0" * 64))
+
+    def read(work: Callable[..., object]) -> Callable[[], None]:
+        def reading() -> None:
+            with ledger.database.read() as connection:
+                work(connection)
+
+        return reading
+
+    asked: dict[str, Callable[[], None]] = {
+        "gate deploy": gate,
+        "list of tickets, a page by state": read(
+            lambda connection: list_rows(connection, change_tickets, where={"state": "scheduled"})
+        ),
+        "ticket": read(lambda connection: read_row(connection, change_tickets, change)),
+        "ticket as of its middle": read(
+            lambda connection: row_as_of(
+                connection,
+                store,
+                change_tickets,
+                change,
+                as_of=ticket["timeline"][len(ticket["timeline"]) // 2]["position"],
+            )
+        ),
+    }
+    rows = []
+    for name, work in asked.items():
+        taken = []
+        for _ in range(ASKED):
+            start = time.perf_counter()
+            work()
+            taken.append((time.perf_counter() - start) * 1000)
+            # The views follow as they do behind a server, off this clock.
+            runner.catch_up()
+        rows.append(
+            limit(
+                "P8",
+                f"{name}, SQLite, {size:,} entries",
+                _p95(taken),
+                "ms",
+                at_most=25,
+                note=f"p95 of {ASKED}; median {statistics.median(taken):.1f}",
+            )
+        )
+    runner.close()
+    return rows
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.95)] if values else 0.0
