@@ -23,6 +23,7 @@ from api.routes import (
     intake,
     integrity,
     proofs,
+    risk,
     tiles,
     views,
 )
@@ -148,6 +149,7 @@ def create_app(settings: Settings) -> FastAPI:
         tiles,
         views,
         gates,
+        risk,
     ):
         for route in module.router.routes:
             if isinstance(route, APIRoute) and any(

@@ -61,6 +61,8 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("DELETE", "/v1/ledger/sources"): (OPERATOR,),
     ("GET", "/v1/views"): READERS,
     **{("GET", f"/v1/views/{view.name}{row}"): READERS for view in VIEWS for row in ("", "/{key}")},
+    ("GET", "/v1/risk/backtest"): READERS,
+    ("GET", "/v1/risk/fit"): READERS,
     ("GET", "/v1/gates"): ANYBODY_KNOWN,
     # A question is a fact of its own: who may report may ask.
     ("POST", "/v1/gates/{gate}"): (REPORTER, OPERATOR),

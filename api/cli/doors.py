@@ -11,6 +11,7 @@ from api import problems
 from api.app import open_ledger
 from api.routes.credentials import ROLES, credential_json, key_json
 from api.routes.gates import Asked, asked_in, recheck_in
+from api.routes.risk import backtest_in, fit_in
 from api.settings import Settings
 from ledger.audit_reading import fold_authority
 from ledger.conditions import Match
@@ -57,6 +58,10 @@ class Door(Protocol):
     def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]: ...
 
     def recheck(self, position: int) -> dict[str, Any]: ...
+
+    def backtest(self, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]: ...
+
+    def fit(self, features: list[str], first: int, last: int | None) -> dict[str, Any]: ...
 
     def close(self) -> None: ...
 
@@ -156,17 +161,27 @@ class LocalDoor:
         return self.ledger.erase_texts(position, actor=LOCAL_OPERATOR, reason=reason).to_json()
 
     def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]:
-        # Where no server runs, nobody has folded what is new.
+        self._catch_up()
+        return asked_in(self.ledger, gate, Asked.model_validate(question), LOCAL_OPERATOR)
+
+    def recheck(self, position: int) -> dict[str, Any]:
+        return recheck_in(self.ledger, position)
+
+    def backtest(self, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
+        self._catch_up()
+        return backtest_in(self.ledger, model, first, last, against)
+
+    def fit(self, features: list[str], first: int, last: int | None) -> dict[str, Any]:
+        return fit_in(self.ledger, features, first, last)
+
+    def _catch_up(self) -> None:
+        """Fold what is new: where no server runs, nobody else has."""
         runner = Runner(self.ledger.database, VIEWS, self.ledger.watcher)
         try:
             if runner.acquire():
                 runner.catch_up()
-            return asked_in(self.ledger, gate, Asked.model_validate(question), LOCAL_OPERATOR)
         finally:
             runner.close()
-
-    def recheck(self, position: int) -> dict[str, Any]:
-        return recheck_in(self.ledger, position)
 
     def close(self) -> None:
         if self._opened is not None:
@@ -293,6 +308,14 @@ class RemoteDoor:
 
     def recheck(self, position: int) -> dict[str, Any]:
         return self._json("GET", f"/v1/gates/decisions/{position}/recheck")
+
+    def backtest(self, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
+        asked = {"model": model, "from": first, "to": last, "against": against}
+        return self._json("GET", "/v1/risk/backtest", params={k: v for k, v in asked.items() if v is not None})
+
+    def fit(self, features: list[str], first: int, last: int | None) -> dict[str, Any]:
+        asked = {"feature": features, "from": first, "to": last}
+        return self._json("GET", "/v1/risk/fit", params={k: v for k, v in asked.items() if v is not None})
 
     def close(self) -> None:
         self._client.close()

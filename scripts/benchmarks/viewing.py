@@ -4,6 +4,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from year import Year, stamp
@@ -24,6 +25,7 @@ from projections.gates import ask
 from signing.keys import SigningKey
 
 GROUP = 200
+APART = timedelta(minutes=30)
 SOURCE = "https://year.example.com/"
 ASKED = 60
 
@@ -44,14 +46,17 @@ def tell(year: Year, url: str) -> Ledger:
         f"{SOURCE}*", door="events", principal=caller.principal, actor="person:olga", authority_for=["person:*"]
     )
     group: list[Submission] = []
+    begun = next(iter(year)).recorded_at
     for number, told in enumerate(year):
         if told.type.startswith("ledger."):
             continue
+        # A group has one time: what lies further apart is recorded apart.
+        if len(group) == GROUP or told.recorded_at - begun > APART:
+            _append(ledger, group)
+            begun = told.recorded_at
         now[0] = round(told.recorded_at.timestamp() * 1e9)
         event = {"specversion": "1.0", "id": str(number), "source": SOURCE, "type": told.type, "time": stamp(told.time)}
         group.append(Submission((ledger.admission.admit(event | {"data": told.data}),), caller))
-        if len(group) == GROUP:
-            _append(ledger, group)
     _append(ledger, group)
     return ledger
 

@@ -1,0 +1,58 @@
+"""`risk backtest` and `risk fit`: what a model would have said of the past, and what it can learn from it."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.common import app, console, table_of, where
+
+risk = typer.Typer(name="risk", no_args_is_help=True, help="Models of risk: backtest them, fit them.")
+app.add_typer(risk)
+
+First = Annotated[int, typer.Option("--from", min=1, help="The first position of the range.")]
+Last = Annotated[int | None, typer.Option("--to", min=1, help="The last; default: the end of the ledger.")]
+
+
+@risk.command()
+def backtest(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="A model and its version, as change-risk/1.0.0.")],
+    against: Annotated[
+        str | None, typer.Option(help="A version to be better than; exits with 1 when it is not.")
+    ] = None,
+    first: First = 1,
+    last: Last = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Score past changes by a version, each from what was known then, and hold it against what became of them."""
+    found = where(context).door().backtest(model, first, last, against)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        table = table_of("model", "changes", "failures", "Brier", "reliability error", "not scored")
+        for row in (found, *([found["against"]] if against else [])):
+            table.add_row(
+                row["model"],
+                *(_cell(row[name]) for name in ("changes", "failures", "brier", "reliability_error", "unscored")),
+            )
+        console.print(table, markup=False)
+        for fault in found.get("faults", []):
+            console.print(f"not better: {fault}", markup=False, highlight=False)
+    if not found.get("is_better", True):
+        raise typer.Exit(1)
+
+
+@risk.command()
+def fit(
+    context: typer.Context,
+    features: Annotated[list[str], typer.Argument(metavar="FEATURE…", help="What to fit on.")],
+    first: First = 1,
+    last: Last = None,
+) -> None:
+    """Fit a logistic model from the outcomes of past changes, and print what a new version would be published with."""
+    typer.echo(json.dumps(where(context).door().fit(features, first, last), indent=2))
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)

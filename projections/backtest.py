@@ -1,0 +1,169 @@
+"""Backtests: what a model would have said of the changes of a range, against what became of them; and fitting from the same.
+
+The entries are replayed in order, and a change is scored where it was assessed: from the features that were recorded, and
+from what the ledger had counted by then. A label that comes later is an outcome and never a feature. Like a rebuild, it
+reads the range it is asked about, though only entries of the types that matter.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.engine import Connection
+
+from ledger.canonical import encode
+from ledger.conditions import Match
+from ledger.errors import NotFoundError, StatementError
+from ledger.events.risk import RiskAssessed
+from ledger.reading import read_entries, read_size
+from projections.change_scopes import change_scopes
+from projections.engine.folding import Folder
+from projections.engine.log import WITHDRAWN, SqlLog
+from projections.engine.store import MemoryStore
+from projections.engine.tables import SqlStore
+from projections.engine.view import EntryInfo
+from projections.outcomes import base_rates, outcomes
+from projections.risk_assessments import counted_before
+from projections.risk_models import RiskModel, as_model, risk_models
+from projections.rules.risk import Calibration, Model, ModelError, counted, fit_logistic, score
+
+PAGE: Final = 1000
+_VIEWS: Final = (change_scopes, outcomes, base_rates)
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """How well a model would have predicted the changes that were assessed in a range of positions, both included."""
+
+    from_position: int
+    to_position: int
+    calibration: Calibration
+    # Changes that it could not score, and why the first of them; and those without an outcome yet.
+    unscored: int
+    fault: str
+    unlabelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One assessed change of a range: its features as of the assessment, and whether it failed, as is known now."""
+
+    change_id: str
+    features: Mapping[str, str]
+    failed: bool | None
+
+
+def model_of(connection: Connection, store: SqlStore, version_id: str) -> Model:
+    """Return a version that was published. Raises NotFoundError where there is none."""
+    row: RiskModel | None = store.on(connection).load(risk_models, (version_id,)).get(version_id)
+    model = as_model(row) if row is not None else None
+    if model is None:
+        raise NotFoundError(f"no model {version_id!r} was published"[:200])
+    return model
+
+
+def samples(connection: Connection, model: Model, first: int, last: int) -> list[Sample]:
+    """Return the changes that were assessed in a range and not labelled yet, with what was known of each at that entry."""
+    folder, found = Folder(_VIEWS, store := MemoryStore(), SqlLog(connection)), dict[str, Sample]()
+    for entry in _entries(connection, last):
+        folder.fold([entry])
+        if isinstance(entry.event, RiskAssessed) and entry.position >= first:
+            known = folder.row(outcomes, entry.event.change_id)
+            if known is None or known.label is None:
+                features = {feature.name: feature.value for feature in entry.event.features}
+                features |= counted_before(folder, entry.event.change_id, entry.time, model)
+                found[entry.event.change_id] = Sample(entry.event.change_id, features, None)
+        if entry.position % PAGE == 0:
+            _save(folder, store)
+    # What became of the changes counts whenever it was recorded.
+    for entry in _entries(connection, None, after=last):
+        folder.fold([entry])
+    labels = {name: row.label for name in found if (row := folder.row(outcomes, name)) is not None}
+    return [
+        Sample(name, sample.features, None if name not in labels else labels[name] == "failure")
+        for name, sample in found.items()
+    ]
+
+
+def _save(folder: Folder, store: MemoryStore) -> None:
+    for view in _VIEWS:
+        store.save(view, folder.touched.get(view.name, {}))
+    folder.forget()
+
+
+def _entries(connection: Connection, last: int | None, after: int = 0) -> Iterator[EntryInfo]:
+    types = {name for view in _VIEWS for name in view.folds} | {RiskAssessed.type, WITHDRAWN}
+    size = read_size(connection) if last is None else last
+    while page := list(read_entries(connection, [Match(tuple(sorted(types)))], after=after, up_to=size, limit=PAGE)):
+        yield from (EntryInfo(stored.document) for stored in page)
+        after = page[-1].position
+
+
+def backtest(connection: Connection, model: Model, *, first: int = 1, last: int | None = None) -> Backtest:
+    """Score the changes of a range by a model, each from what was known then, and hold that against the outcomes."""
+    last = read_size(connection) if last is None else last
+    if first > last:
+        raise StatementError(f"expected from ≤ to, found {first} and {last}", "/from")
+    calibration, unscored, fault, unlabelled = Calibration(), 0, "", 0
+    for sample in samples(connection, model, first, last):
+        if sample.failed is None:
+            unlabelled += 1
+            continue
+        try:
+            probability = score(model, sample.features).probability
+            if probability is None:
+                raise ModelError("the model gives points and no probability: expected the parameter scale")
+        except ModelError as error:
+            unscored, fault = unscored + 1, fault or str(error)
+            continue
+        calibration = counted(calibration, probability, sample.failed)
+    return Backtest(first, last, calibration, unscored, fault, unlabelled)
+
+
+def not_better(
+    champion: Calibration, challenger: Calibration, *, least: int = 50, reliability: str = "0.05"
+) -> list[str]:
+    """Say what keeps a challenger from taking the champion's place: too few outcomes, a worse score, unreliable bins."""
+    faults = []
+    if challenger.changes < least:
+        faults.append(f"{challenger.changes} outcomes; expected at least {least}")
+    if challenger.brier is None or champion.brier is None or float(challenger.brier) > float(champion.brier):
+        faults.append(f"Brier score {challenger.brier}; expected at most the champion's {champion.brier}")
+    if challenger.reliability_error is None or float(challenger.reliability_error) > float(reliability):
+        faults.append(f"reliability error {challenger.reliability_error}; expected at most {reliability}")
+    return faults
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Parameters fitted on a range, ready to be published as a new version: `risk.model_recalibrated` and `risk.model_published`."""
+
+    parameters: dict[str, str]
+    from_position: int
+    to_position: int
+    query_digest: str
+    changes: int
+    failures: int
+    brier: str | None
+
+
+def fit(
+    connection: Connection, features: list[str], *, first: int = 1, last: int | None = None, l2: float = 1.0
+) -> Fitted:
+    """Fit a logistic model on the labelled changes of a range. Raises ModelError when there is nothing to learn from."""
+    last = read_size(connection) if last is None else last
+    points = Model("weighted_points", {}, [("any", "0")])
+    rows = [
+        (sample.features, sample.failed)
+        for sample in samples(connection, points, first, last)
+        if sample.failed is not None and all(name in sample.features for name in features)
+    ]
+    parameters = fit_logistic(rows, features, l2)
+    fitted = Model("logistic", parameters, [("any", "0")])
+    calibration = Calibration()
+    for row, failed in rows:
+        calibration = counted(calibration, score(fitted, row).probability or "0", failed)
+    query = {"features": features, "from": first, "l2": f"{l2:g}", "to": last, "of": "assessed and labelled changes"}
+    digest = "sha256:" + hashlib.sha256(encode(query)).hexdigest()
+    return Fitted(parameters, first, last, digest, calibration.changes, calibration.failures, calibration.brier)
