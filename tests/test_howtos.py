@@ -6,17 +6,28 @@ a token in `CHANGE_LEDGER_TOKEN`, and `URL`; for some pages a witness that runs,
 
 import json
 import re
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from authority import Authority, running_authority
 from sessions import ROOT, Machine, commands, free_ports, machines, warm_commands
+from telling import Story
+
+from projections import VIEWS
+from projections.change_scopes import change_scopes
+from projections.deployments import deployments
+from projections.engine.view import View
 
 HOWTOS = ROOT / "docs" / "howto"
 # These are about services that a test does not have.
 NOT_EXECUTED = {"post-from-a-pipeline.md", "run-on-postgresql.md"}
-PAGES = sorted(path.name for path in HOWTOS.glob("*.md") if path.name not in NOT_EXECUTED)
+# These show code.
+DECLARING = {"add-a-view.md", "add-a-rule.md"}
+PAGES = sorted(path.name for path in HOWTOS.glob("*.md") if path.name not in NOT_EXECUTED | DECLARING)
 WITNESSED = {"restore-a-backup.md", "rotate-a-key.md"}
 ANYTHING = re.compile("(?:.|\n)*")
 
@@ -127,3 +138,29 @@ def test_the_commands_of_a_page_do_what_it_shows(page: str, warm: Path, authorit
             (machine.directory / "root.pem").write_bytes(authority.root)
         for name, command, shown in found:
             made[name or "ledger"].check(command.replace("https://timestamp.example.com/", url), shown)
+
+
+def declared_by(page: str, *others: View[Any]) -> tuple[dict[str, Any], Story]:
+    """Run the code of a page as a module of its own, and return its names and a story that is folded into its view."""
+    (code,) = re.findall(r"^```python\n(.*?)^```", (HOWTOS / page).read_text(), re.DOTALL | re.MULTILINE)
+    module = types.ModuleType(page.removesuffix(".md").replace("-", "_"))
+    sys.modules[module.__name__] = module
+    exec(compile(code, page, "exec"), vars(module))
+    view = next(value for value in vars(module).values() if isinstance(value, View) and value not in VIEWS)
+    return vars(module), Story((*others, view))
+
+
+def test_the_view_of_the_page_is_folded() -> None:
+    names, story = declared_by("add-a-view.md")
+    for _ in range(2):
+        story.tell("rollback.trigger_fired", trigger_id="T", version="1", service="api", measured="1", samples=9)
+    assert (story.row(names["firings"], "T").fired, story.row_as_of(names["firings"], "T", 1).fired) == (2, 1)
+
+
+def test_the_rule_of_the_page_finds() -> None:
+    names, story = declared_by("add-a-rule.md", change_scopes, deployments)
+    for number, said in enumerate(({}, {"strategy": "rolling"})):
+        where = {"deployment_id": f"d-{number}", "service": "api", "environment": "prod"}
+        story.tell("deployment.started", actor="service:ci", **where, **said)
+    found = [names["findings"].load(text).finding_id for text in story.store.texts(names["findings"])]
+    assert found == ["strategy-not-said/d-0"]

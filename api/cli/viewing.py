@@ -62,9 +62,11 @@ def rebuild(
     watcher = Watcher(database)
     runner = Runner(database, VIEWS, watcher)
     if runner.acquire():
-        console.print(f"rebuilt {', '.join(asked)} up to position {runner.catch_up()}", highlight=False)
+        console.print(f"rebuilt {', '.join(asked)} up to position {runner.catch_up()}", highlight=False, soft_wrap=True)
     else:
-        console.print(f"asked the process that runs the views to rebuild {', '.join(asked)}", highlight=False)
+        console.print(
+            f"asked the process that runs the views to rebuild {', '.join(asked)}", highlight=False, soft_wrap=True
+        )
     runner.close()
     watcher.close()
     database.close()

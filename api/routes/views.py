@@ -77,15 +77,16 @@ def _wait(ledger: Ledger, view: View[Any], position: int) -> None:
     end = time.monotonic() + WAIT_S
     while True:
         with ledger.database.read() as connection:
-            state, size = state_of(connection, view), read_size(connection)
-        if state.position >= position:
+            state, size = read_states(connection).get(view.name), read_size(connection)
+        if position == 0 or (state is not None and state.position >= position):
             return
-        if state.failed_at is not None:
+        if state is not None and state.failed_at is not None:
             raise ViewNotReadyError(f"{view.name} stopped at position {state.failed_at}: {state.failure}")
         if position > size:
             raise StatementError(f"expected min_position up to {size}, the size of the ledger", "/min_position")
         if time.monotonic() > end:
-            raise ViewNotReadyError(f"{view.name} is at position {state.position}, not yet at {position}; ask again")
+            at = state.position if state is not None else 0
+            raise ViewNotReadyError(f"{view.name} is at position {at}, not yet at {position}; ask again")
         ledger.watcher.wait(size, timeout=0.05)
 
 
