@@ -27,6 +27,7 @@ from typing import Any, Final, Literal
 
 import httpx
 from history import SENDERS, START, WEEKS, Post, history
+from meaning import Meaning
 from rich.columns import Columns
 from rich.console import Console
 from rich.progress import track
@@ -107,6 +108,10 @@ class Demo:
         self.show_what_is_there(entries)
         change = _most_told(entries)
         self.tell(change)
+        _title("What the facts mean: views and a gate, as an analyst and a pipeline ask them")
+        meaning = Meaning(self.http, self.bearer("ada"), console, len(entries))
+        meaning.show()
+        meaning.ask(change, self.bearer("payments-ci"))
         _title("The audit, on the machine of whoever holds the database and the pin")
         self.verify("--directory", str(self.directory))
         self.tamper(change)

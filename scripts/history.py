@@ -58,7 +58,11 @@ def _person(name: str, role: Literal["reporter", "operator"], *areas: str) -> Se
 
 SENDERS: Final[dict[str, Sender]] = {
     "desk": Sender(
-        "service:change-desk", "service", "reporter", ("approval", "change", "pir", "risk", "statement"), (_DESK,)
+        "service:change-desk",
+        "service",
+        "reporter",
+        ("approval", "change", "pir", "risk", "statement", "template"),
+        (_DESK,),
     ),
     "monitoring": Sender(
         "service:monitoring",
@@ -121,6 +125,7 @@ class _Change:
     author: str
     kind: str
     scope: str
+    artifact: str
     band: str = "low"
     score: str = "0"
 
@@ -245,12 +250,18 @@ class _Quarter:
                     metrics=[{"name": "brier", "value": "0.071"}], **model)  # fmt: skip
             self.say(minute, "dan", "risk.model_published", f"change-risk-{version}/published",
                 actor="person:dan", form="weighted_points", features_version="1",
-                parameters=[{"name": name, "value": value} for name, value in weights.items()],
+                parameters=[{"name": name, "value": value} for name, value in (weights | {"scale": "20"}).items()],
                 bands=[{"name": "low", "value": "0"}, {"name": "moderate", "value": "3.5"},
                     {"name": "high", "value": "5"}], **model)  # fmt: skip
             self.say(minute + 120, "erin", "risk.model_approved", f"change-risk-{version}/approved",
                 actor="person:erin", **model)  # fmt: skip
             self.models.append((minute + 120, version, failures_weight))
+        self.say(9 * _HOUR, "desk", "template.approved", "routine-release/approved", actor="person:olga",
+            template_id="routine-release", expires_at=self.stamp(400 * _DAY), failure_limit=20)  # fmt: skip
+        for number, approver in enumerate(sorted({"erin", *(approver for approver, _, _ in TEAMS.values())}), 1):
+            self.say(10 * _HOUR + number, "access", "access.granted", f"GR-{number}/granted", actor="person:olga",
+                grant_id=f"GR-{number}", principal=f"person:{approver}", principal_kind="human",
+                role="release-approver")  # fmt: skip
         for team, (_, _, owned) in TEAMS.items():
             for service in owned:
                 self.say(_DAY + 9 * _HOUR, f"{team}-ci", "rollback.trigger_defined", f"{service}-errors/1.0.0",
@@ -263,7 +274,15 @@ class _Quarter:
         team = next(team for team, (_, _, owned) in TEAMS.items() if service in owned)
         approver, engineers, _ = TEAMS[team]
         author = f"person:{approver if twist == 'self-approved' else self.rng.choice(engineers)}"
-        change = _Change(f"CHG-{1000 + next(self.numbers)}", service, team, author, kind, self.digest(self.hex(16)))
+        change = _Change(
+            f"CHG-{1000 + next(self.numbers)}",
+            service,
+            team,
+            author,
+            kind,
+            self.digest(self.hex(16)),
+            self.artifact(service),
+        )
         if kind == "unauthorized":
             self.unauthorized(minute, change)
             return
@@ -274,7 +293,7 @@ class _Quarter:
             template_id="routine-release" if kind == "standard" else None)  # fmt: skip
         minute = self.soon(minute, 5, 90)
         self.say(minute, "desk", "change.submitted", f"{change.id}/submitted", **about, scope_digest=change.scope,
-            playbook_id=f"{service}-rollback", playbook_version="1.0.0")  # fmt: skip
+            playbook_id=f"{service}-rollback", playbook_version="1.0.0", artifacts=[change.artifact])  # fmt: skip
         if twist == "cancelled":
             self.say(self.soon(minute, 60, 3000), "desk", "change.cancelled", f"{change.id}/cancelled", **about,
                 reason="Not needed any more.")  # fmt: skip
@@ -288,7 +307,7 @@ class _Quarter:
         dependents = self.rng.randint(0, 3)
         if change.kind == "normal" and self.rng.random() < 0.4:
             minute = self.soon(minute, 10, 60)
-            self.say(minute, "desk", "change.impact_assessed", f"{change.id}/impact", actor=change.author,
+            self.say(minute, "desk", "change.impact_assessed", f"{change.id}/impact/{minute}", actor=change.author,
                 change_id=change.id, targets=[f"kubernetes_deployment.{change.service}"], method="service-graph",
                 dependents=[{"resource": f"service.{n}", "depth": n} for n in range(1, dependents + 1)])  # fmt: skip
         minute = self.soon(minute, 1, 20)
@@ -332,12 +351,14 @@ class _Quarter:
             if twist == "rejected":
                 self.say(minute, "desk", "change.reverted", f"{change.id}/reverted",
                     actor=change.author, change_id=change.id)  # fmt: skip
-                self.say(minute + 5, "desk", "change.submitted", f"{change.id}/submitted/2", actor=change.author,
-                    change_id=change.id, scope_digest=change.scope)  # fmt: skip
-                minute += 5
             else:
                 self.say(minute, "desk", "change.scope_amended", f"{change.id}/amended", actor=change.author,
-                    change_id=change.id, scope_digest=change.scope, previous_digest=before)  # fmt: skip
+                    change_id=change.id, scope_digest=change.scope, previous_digest=before,
+                    artifacts=[change.artifact])  # fmt: skip
+            # Both are back at the beginning: what was approved and assessed was of another scope.
+            self.say(minute + 5, "desk", "change.submitted", f"{change.id}/submitted/2", actor=change.author,
+                change_id=change.id, scope_digest=change.scope, artifacts=[change.artifact])  # fmt: skip
+            minute = self.assess(minute + 5, change)
         return minute
 
     def implement(self, minute: int, change: _Change, twist: str) -> None:
@@ -356,7 +377,7 @@ class _Quarter:
                 expires_at=self.stamp(begin + 2 * _HOUR), reason="A tax rate changes this week.")  # fmt: skip
         chance = 0.02 + 0.03 * float(change.score) + (0.05 if change.kind == "emergency" else 0)
         failed = not twist and self.rng.random() < chance
-        artifact, before = self.artifact(change.service), self.artifact(change.service)
+        artifact, before = change.artifact, self.artifact(change.service)
         deployment, end = self.deploy(begin, change, artifact)
         end = self.soon(end, 5, 20)
         self.say(end, "monitoring", "deployment.verified", f"{deployment}/verified", deployment_id=deployment,
@@ -443,6 +464,9 @@ class _Quarter:
             minute = self.working(minute)
             self.say(minute, "desk", "pir.opened", f"{pir['pir_id']}/opened", **pir,
                 due_at=self.stamp(minute + 10 * _DAY), mandatory=mandatory)  # fmt: skip
+            if int(change.id[4:]) % 45 == 0:
+                # Nobody gets round to it.
+                return
             minute = self.working(self.soon(minute, _DAY, 4 * _DAY))
             self.say(minute, "frank", "pir.completed", f"{pir['pir_id']}/completed", **pir,
                 outcome="backed_out" if incidents else "successful", rolled_back=bool(incidents),
