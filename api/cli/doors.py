@@ -12,6 +12,7 @@ from api.app import open_ledger
 from api.routes.credentials import ROLES, credential_json, key_json
 from api.routes.gates import Asked, asked_in, recheck_in
 from api.routes.risk import backtest_in, fit_in
+from api.routes.views import answer_of, view_named
 from api.settings import Settings
 from ledger.audit_reading import fold_authority
 from ledger.conditions import Match
@@ -58,6 +59,8 @@ class Door(Protocol):
     def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]: ...
 
     def recheck(self, position: int) -> dict[str, Any]: ...
+
+    def view(self, name: str, key: str | None, asked: dict[str, str]) -> dict[str, Any]: ...
 
     def backtest(self, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]: ...
 
@@ -166,6 +169,10 @@ class LocalDoor:
 
     def recheck(self, position: int) -> dict[str, Any]:
         return recheck_in(self.ledger, position)
+
+    def view(self, name: str, key: str | None, asked: dict[str, str]) -> dict[str, Any]:
+        self._catch_up()
+        return answer_of(self.ledger, view_named(name), key, asked)
 
     def backtest(self, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
         self._catch_up()
@@ -308,6 +315,10 @@ class RemoteDoor:
 
     def recheck(self, position: int) -> dict[str, Any]:
         return self._json("GET", f"/v1/gates/decisions/{position}/recheck")
+
+    def view(self, name: str, key: str | None, asked: dict[str, str]) -> dict[str, Any]:
+        row = f"/{quote(key, safe='')}" if key is not None else ""
+        return self._json("GET", f"/v1/views/{view_named(name).name}{row}", params=asked)
 
     def backtest(self, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
         asked = {"model": model, "from": first, "to": last, "against": against}

@@ -1,6 +1,7 @@
 """`views list`, `views rebuild` and `views check`: the readings of the past, as they are kept in the database."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
 
@@ -85,3 +86,41 @@ def check_(context: typer.Context) -> None:
     console.print(table, markup=False)
     if not all(checked.is_equal for checked in found):
         raise typer.Exit(1)
+
+
+@views.command()
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Which view.")],
+    key: Annotated[str | None, typer.Argument(help="Which row; default: a list of rows.")] = None,
+    where_: Annotated[
+        list[str] | None, typer.Option("--where", metavar="COLUMN=VALUE", help="Only rows with this; several times.")
+    ] = None,
+    sort: Annotated[str | None, typer.Option(help="A column; -COLUMN for the greatest first.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns to show, with commas between; default: all, as JSON.")
+    ] = None,
+    as_of: Annotated[str | None, typer.Option(help="As it stood: a position, or a time with offset.")] = None,
+    known_at: Annotated[str | None, typer.Option(help="With a time as --as-of: as it was known then.")] = None,
+) -> None:
+    """Show one row, or the first hundred: as JSON, or some columns as a table. Works over --server, too."""
+    asked = {"sort": sort, "as_of": as_of, "known_at": known_at}
+    for pair in where_ or ():
+        column, _, value = pair.partition("=")
+        asked[column] = value
+    found = where(context).door().view(name, key, {k: v for k, v in asked.items() if v is not None})
+    rows = [found["row"]] if key is not None else found["items"]
+    if columns is None:
+        typer.echo(json.dumps(found["row"] if key is not None else rows, indent=2))
+        return
+    names = columns.split(",")
+    if rows and (unknown := sorted(set(names) - set(rows[0]))):
+        raise SetupError(f"{name} has no column {', '.join(unknown)}; it has {', '.join(rows[0])}")
+    table = table_of(*names)
+    for row in rows:
+        table.add_row(*("" if row[column] is None else _cell(row[column]) for column in names))
+    console.print(table, markup=False)
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -12,9 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, create_model
 
 from api.auth import CurrentLedger, KnownCaller
-from api.problems import RequestError
 from api.routes.events import MAX_POSITION, PROBLEMS
-from ledger.errors import StatementError
+from ledger.errors import NotFoundError, StatementError
 from ledger.ledger import Ledger
 from ledger.reading import read_size
 from projections import VIEWS
@@ -102,11 +101,44 @@ def _when(text: str | None, name: str) -> int | str | None:
             return moment(text)
         except ValueError:
             pass
-    raise RequestError(422, "Not admissible", f"expected {name} to be a position, or a time with offset", f"/{name}")
+    raise StatementError(f"expected {name} to be a position, or a time with offset", f"/{name}")
 
 
-def _answer(view: View[Any], page: Page, body: dict[str, Any]) -> Response:
-    return JSONResponse({"view": view.name, "version": view.version, "position": page.position, **body})
+def _answer(view: View[Any], page: Page, body: dict[str, Any]) -> dict[str, Any]:
+    return {"view": view.name, "version": view.version, "position": page.position, **body}
+
+
+def _row(ledger: Ledger, view: View[Any], key: str, when: int | str | None, known: int | str | None) -> dict[str, Any]:
+    if known is not None and not isinstance(when, str):
+        raise StatementError("expected as_of to be a time beside known_at: what had happened by then", "/as_of")
+    with ledger.database.read() as connection:
+        if when is None:
+            page = read_row(connection, view, key)
+        else:
+            # The tables are only where hints of further entries are found.
+            state_of(connection, view)
+            store = SqlStore(ledger.database, VIEWS)
+            page = row_as_of(connection, store, view, key, as_of=when, known_at=known)
+    return _answer(view, page, {"row": page.rows[0]})
+
+
+def view_named(name: str) -> View[Any]:
+    """Return a view. Raises NotFoundError where there is none."""
+    for view in VIEWS:
+        if view.name == name:
+            return view
+    raise NotFoundError(f"no view {name!r}; there are {', '.join(view.name for view in VIEWS)}"[:500])
+
+
+def answer_of(ledger: Ledger, view: View[Any], key: str | None, asked: dict[str, str]) -> dict[str, Any]:
+    """Answer as HTTP does, without it: one row, as it stands or stood, or the first rows of a list."""
+    if key is not None:
+        when, known = (_when(asked.get(name), name) for name in ("as_of", "known_at"))
+        return _row(ledger, view, key, when, known)
+    where = {name: value for name, value in asked.items() if name not in _RESERVED}
+    with ledger.database.read() as connection:
+        page = list_rows(connection, view, where=where, sort=asked.get("sort"), limit=int(asked.get("limit", "100")))
+    return _answer(view, page, {"items": page.rows, **({"next": page.next} if page.next else {})})
 
 
 def _list_of(view: View[Any]) -> Callable[..., Response]:
@@ -128,7 +160,7 @@ def _list_of(view: View[Any]) -> Callable[..., Response]:
             page = list_rows(connection, view, where=where, sort=sort, limit=limit, cursor=after)
         if format == "csv":
             return _csv(view, page)
-        return _answer(view, page, {"items": page.rows, **({"next": page.next} if page.next else {})})
+        return JSONResponse(_answer(view, page, {"items": page.rows, **({"next": page.next} if page.next else {})}))
 
     return rows
 
@@ -154,23 +186,8 @@ def _row_of(view: View[Any]) -> Callable[..., Response]:
         known_at: When = None,
     ) -> Response:
         when, known = _when(as_of, "as_of"), _when(known_at, "known_at")
-        if known is not None and not isinstance(when, str):
-            raise RequestError(
-                422,
-                "Not admissible",
-                "expected as_of to be a time beside known_at: what had happened by then",
-                "/as_of",
-            )
         _wait(ledger, view, min_position)
-        with ledger.database.read() as connection:
-            if when is None:
-                page = read_row(connection, view, key)
-            else:
-                # The tables are only where hints of further entries are found.
-                state_of(connection, view)
-                store = SqlStore(ledger.database, VIEWS)
-                page = row_as_of(connection, store, view, key, as_of=when, known_at=known)
-        return _answer(view, page, {"row": page.rows[0]})
+        return JSONResponse(_row(ledger, view, key, when, known))
 
     return row
 
