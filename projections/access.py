@@ -7,6 +7,7 @@ from ledger.events import ref
 from ledger.events.access import AccessGranted, AccessRevoked, AccessUsed
 from ledger.events.access_review import AccessReviewItemDecided
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.identities import logins_of
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,15 @@ def decided(row: Grant, event: AccessReviewItemDecided, entry: EntryInfo) -> Gra
 
 
 def roles_of(reads: Reads, identity: str, time: Moment, environment: str | None = None) -> dict[str, int]:
-    """Return the roles whose grants to an identity are in force at a time, and the positions of the grants.
+    """Return the roles whose grants to somebody, under any login, are in force at a time, and the positions of the grants.
 
     A grant for one environment counts there; one for none in particular counts everywhere.
     """
     found = {}
-    for grant in reads.named(access_grants, AccessGranted, ref("identity", identity)):
-        if grant.principal != identity or grant.role is None or grant.granted_position is None:
+    logins = sorted(logins_of(reads, identity))
+    grants = [g for login in logins for g in reads.named(access_grants, AccessGranted, ref("identity", login))]
+    for grant in grants:
+        if grant.principal not in logins or grant.role is None or grant.granted_position is None:
             continue
         began = grant.granted_at is not None and grant.granted_at <= time
         ended = any(end is not None and end <= time for end in (grant.expires_at, grant.revoked_at))

@@ -6,29 +6,26 @@ reads the range it is asked about, though only entries of the types that matter.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy.engine import Connection
-
 from ledger.canonical import encode
 from ledger.conditions import Match
+from ledger.database import Database
 from ledger.errors import NotFoundError, StatementError
 from ledger.events.risk import RiskAssessed
-from ledger.reading import read_entries, read_size
+from ledger.reading import read_size
 from projections.change_scopes import change_scopes
 from projections.engine.folding import Folder
-from projections.engine.log import WITHDRAWN, SqlLog
+from projections.engine.log import PAGE, WITHDRAWN, SqlLog
 from projections.engine.store import MemoryStore
 from projections.engine.tables import SqlStore
-from projections.engine.view import EntryInfo
 from projections.outcomes import base_rates, outcomes
 from projections.risk_assessments import counted_before
-from projections.risk_models import RiskModel, as_model, risk_models
+from projections.risk_models import as_model, risk_models
 from projections.rules.risk import Calibration, Model, ModelError, counted, fit_logistic, score
 
-PAGE: Final = 1000
 _VIEWS: Final = (change_scopes, outcomes, base_rates)
 
 
@@ -54,32 +51,37 @@ class Sample:
     failed: bool | None
 
 
-def model_of(connection: Connection, store: SqlStore, version_id: str) -> Model:
+def model_of(database: Database, version_id: str) -> Model:
     """Return a version that was published. Raises NotFoundError where there is none."""
-    row: RiskModel | None = store.on(connection).load(risk_models, (version_id,)).get(version_id)
+    with database.read() as connection:
+        row = SqlStore(database, (risk_models,)).on(connection).load(risk_models, (version_id,)).get(version_id)
     model = as_model(row) if row is not None else None
     if model is None:
         raise NotFoundError(f"no model {version_id!r} was published"[:200])
     return model
 
 
-def samples(connection: Connection, model: Model, first: int, last: int) -> list[Sample]:
+def samples(database: Database, model: Model, first: int, last: int) -> list[Sample]:
     """Return the changes that were assessed in a range and not labelled yet, with what was known of each at that entry."""
-    folder, found = Folder(_VIEWS, store := MemoryStore(), SqlLog(connection)), dict[str, Sample]()
-    for entry in _entries(connection, last):
-        folder.fold([entry])
-        if isinstance(entry.event, RiskAssessed) and entry.position >= first:
-            known = folder.row(outcomes, entry.event.change_id)
-            if known is None or known.label is None:
-                features = {feature.name: feature.value for feature in entry.event.features}
-                features |= counted_before(folder, entry.event.change_id, entry.time, model)
-                found[entry.event.change_id] = Sample(entry.event.change_id, features, None)
-        if entry.position % PAGE == 0:
-            _save(folder, store)
-    # What became of the changes counts whenever it was recorded.
-    for entry in _entries(connection, None, after=last):
-        folder.fold([entry])
-    labels = {name: row.label for name in found if (row := folder.row(outcomes, name)) is not None}
+    found: dict[str, Sample] = {}
+    matches = [Match(tuple(sorted({name for view in _VIEWS for name in view.folds} | {RiskAssessed.type, WITHDRAWN})))]
+    with database.read() as connection:
+        log = SqlLog(connection)
+        folder = Folder(_VIEWS, store := MemoryStore(), log)
+        for entry in log.pages(matches, up_to=last):
+            folder.fold([entry])
+            if isinstance(entry.event, RiskAssessed) and entry.position >= first:
+                known = folder.row(outcomes, entry.event.change_id)
+                if known is None or known.label is None:
+                    features = {feature.name: feature.value for feature in entry.event.features}
+                    features |= counted_before(folder, entry.event.change_id, entry.time, model)
+                    found[entry.event.change_id] = Sample(entry.event.change_id, features, None)
+            if len(folder.touched[outcomes.name]) > PAGE:
+                _save(folder, store)
+        # What became of the changes counts whenever it was recorded.
+        for entry in log.pages(matches, after=last, up_to=None):
+            folder.fold([entry])
+        labels = {name: row.label for name in found if (row := folder.row(outcomes, name)) is not None}
     return [
         Sample(name, sample.features, None if name not in labels else labels[name] == "failure")
         for name, sample in found.items()
@@ -92,21 +94,20 @@ def _save(folder: Folder, store: MemoryStore) -> None:
     folder.forget()
 
 
-def _entries(connection: Connection, last: int | None, after: int = 0) -> Iterator[EntryInfo]:
-    types = {name for view in _VIEWS for name in view.folds} | {RiskAssessed.type, WITHDRAWN}
-    size = read_size(connection) if last is None else last
-    while page := list(read_entries(connection, [Match(tuple(sorted(types)))], after=after, up_to=size, limit=PAGE)):
-        yield from (EntryInfo(stored.document) for stored in page)
-        after = page[-1].position
+def _end_of(database: Database, last: int | None) -> int:
+    if last is not None:
+        return last
+    with database.read() as connection:
+        return read_size(connection)
 
 
-def backtest(connection: Connection, model: Model, *, first: int = 1, last: int | None = None) -> Backtest:
+def backtest(database: Database, model: Model, *, first: int = 1, last: int | None = None) -> Backtest:
     """Score the changes of a range by a model, each from what was known then, and hold that against the outcomes."""
-    last = read_size(connection) if last is None else last
+    last = _end_of(database, last)
     if first > last:
         raise StatementError(f"expected from ≤ to, found {first} and {last}", "/from")
     calibration, unscored, fault, unlabelled = Calibration(), 0, "", 0
-    for sample in samples(connection, model, first, last):
+    for sample in samples(database, model, first, last):
         if sample.failed is None:
             unlabelled += 1
             continue
@@ -148,15 +149,13 @@ class Fitted:
     brier: str | None
 
 
-def fit(
-    connection: Connection, features: list[str], *, first: int = 1, last: int | None = None, l2: float = 1.0
-) -> Fitted:
+def fit(database: Database, features: list[str], *, first: int = 1, last: int | None = None, l2: float = 1.0) -> Fitted:
     """Fit a logistic model on the labelled changes of a range. Raises ModelError when there is nothing to learn from."""
-    last = read_size(connection) if last is None else last
+    last = _end_of(database, last)
     points = Model("weighted_points", {}, [("any", "0")])
     rows = [
         (sample.features, sample.failed)
-        for sample in samples(connection, points, first, last)
+        for sample in samples(database, points, first, last)
         if sample.failed is not None and all(name in sample.features for name in features)
     ]
     parameters = fit_logistic(rows, features, l2)

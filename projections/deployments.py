@@ -16,7 +16,7 @@ from ledger.events.deployment import (
     DeploymentVerified,
 )
 from ledger.events.incident import IncidentAttributed
-from ledger.events.rollback import RollbackCompleted, RollbackDecided
+from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
 from projections.change_scopes import change_scopes, found_for
 from projections.engine.view import EntryInfo, Moment, View, replace
 
@@ -44,6 +44,9 @@ class Deployment:
     outcome: str | None = None
     verdict: str | None = None
     promoted_to: tuple[str, ...] = ()
+    # The first trigger that fired, or verification that was not healthy.
+    first_sign_at: Moment | None = None
+    rollbacks: tuple[str, ...] = ()
     rollback_decided_at: Moment | None = None
     rolled_back_at: Moment | None = None
     rolled_back_to: str | None = None
@@ -116,7 +119,17 @@ def finished(row: Deployment, event: DeploymentFinished, entry: EntryInfo) -> De
 
 @deployments.on(DeploymentVerified, key=lambda event: event.deployment_id)
 def verified(row: Deployment, event: DeploymentVerified, entry: EntryInfo) -> Deployment:
-    return replace(_seen(row, event, entry), verdict=event.verdict)
+    row = replace(_seen(row, event, entry), verdict=event.verdict)
+    return row if event.verdict == "healthy" else _sign(row, entry)
+
+
+@deployments.on(RollbackTriggerFired, key=lambda event: event.deployment_id)
+def trigger_fired(row: Deployment, event: RollbackTriggerFired, entry: EntryInfo) -> Deployment:
+    return _sign(replace(row, positions=(*row.positions, entry.position)), entry)
+
+
+def _sign(row: Deployment, entry: EntryInfo) -> Deployment:
+    return replace(row, first_sign_at=min(row.first_sign_at or entry.time, entry.time))
 
 
 @deployments.on(DeploymentPromoted, key=lambda event: event.deployment_id)
@@ -131,7 +144,12 @@ def linked(row: Deployment, event: ChangeLinked, entry: EntryInfo) -> Deployment
 
 @deployments.on(RollbackDecided, key=lambda event: event.deployment_id)
 def rollback_decided(row: Deployment, event: RollbackDecided, entry: EntryInfo) -> Deployment:
-    return replace(row, rollback_decided_at=entry.time, positions=(*row.positions, entry.position))
+    return replace(
+        row,
+        rollbacks=tuple(dict.fromkeys((*row.rollbacks, event.rollback_id))),
+        rollback_decided_at=entry.time,
+        positions=(*row.positions, entry.position),
+    )
 
 
 @deployments.on(RollbackCompleted, key=lambda event: event.deployment_id)

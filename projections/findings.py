@@ -2,6 +2,7 @@
 
 Facts are never refused, so what should not have happened is here. A rule judges a row of a view as it is known now:
 a freeze that is declared afterwards, or two logins that are linked, find what they say about the past.
+Longer than other files because whoever audits the rules reads them in one place.
 """
 
 from collections.abc import Iterable
@@ -14,11 +15,13 @@ from projections.access import Grant, access_grants
 from projections.access_reviews import AccessReview, access_reviews
 from projections.change_scopes import ChangeScope, change_scopes, is_within_window
 from projections.change_tickets import Approval, Ticket, change_tickets
+from projections.code_changes import CodeChange, code_changes, unreviewed_because
 from projections.deployments import Deployment, deployments
 from projections.engine.derived import Breach, Derived, Index
 from projections.engine.view import Moment
 from projections.freezes import Freeze, freezes, freezes_at, override_for
 from projections.identities import Identity, identities, logins_of, person_of
+from projections.impacts import Impact, impacts, left_out, resources
 from projections.policies import InForce, Policy, in_force, policies
 from projections.reviews import Review, reviews
 from projections.risk_assessments import RiskAssessments, risk_assessments
@@ -42,6 +45,9 @@ findings = Derived(
         change_tickets,
         reviews,
         access_reviews,
+        code_changes,
+        resources,
+        impacts,
     ),
     doc="Findings: which rule which subject breaks or broke, in words, in which entries, since when and until when.",
 )
@@ -83,6 +89,15 @@ def _changes_of(identity: Identity, index: Index) -> Iterable[str]:
         for row in index.find(deployments, "deployed_by", login):
             if row.change_id is not None:
                 yield row.change_id
+
+
+def _code_of(identity: Identity, index: Index) -> Iterable[str]:
+    for login in sorted(logins_of(index, identity.identity)):
+        yield from (row.key for row in index.find(code_changes, "author", login))
+
+
+def _its_own(ticket: Ticket, index: Index) -> list[str]:
+    return [ticket.change_id]
 
 
 def _of_the_release(ticket: Ticket, index: Index) -> list[str]:
@@ -260,6 +275,29 @@ def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
     words = ", ".join(f"{one} and {other}" for one, other in circles)
     counting = [a.position for ticket in others for a in ticket.approvals if a.counts]
     return Breach(f"in release {row.release_id} {words} approved each other's changes", _positions(*counting))
+
+
+@findings.rule(code_changes, severity="high", wakes={identities: _code_of})
+def merged_without_review(row: CodeChange, now: Moment, index: Index) -> Breach | None:
+    """Code was merged that nobody else than its author had approved, as of the commit that was merged."""
+    fault = unreviewed_because(row, index)
+    if fault is None:
+        return None
+    positions = (row.head_position, row.merged_position, *(review.position for review in row.reviews))
+    return Breach(f"{row.key} was merged, and {fault}", _positions(*positions))
+
+
+@findings.rule(impacts, severity="high", wakes={change_tickets: _its_own})
+def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
+    """A change to something shared was implemented, and its impact assessment left out what was known to depend on it."""
+    ticket = index.row(change_tickets, row.change_id)
+    if ticket is None or ticket.started_position is None:
+        return None
+    missing = left_out(index, row, ticket.started_position)
+    if not missing:
+        return None
+    words = f"{row.change_id} was implemented without an assessment of {', '.join(missing)}"
+    return Breach(words, _positions(row.position, ticket.started_position))
 
 
 # -- risk and policies --------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 Not the recording, and no clock: `question.asked_at` is the time. A rule that finds nothing to judge by does not allow.
 The settings of a policy that rules ask for are in `SETTINGS`; who has no policy in force gets no `allow`.
+Longer than other files because whoever audits the rules reads them in one place.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from projections.deployments import Deployment, deployments
 from projections.engine.view import Reads
 from projections.freezes import freezes_at, override_for
 from projections.identities import person_of
+from projections.impacts import impacts, left_out
 from projections.incidents import incidents
 from projections.policies import POLICY, InForce
 from projections.reviews import reviews
@@ -40,6 +42,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "required-role": "a role that an approver must hold, by band of risk; may be given several times",
     "rollback-triggers": "how many triggers a service must have, by environment (1 in prod, else 0)",
     "deployer-role": "a role that who deploys must hold, by environment; may be given several times",
+    "impact-assessment": "`required` when a change needs an impact assessment to be deployed, by type of change",
     "verification": "`required` when a deployment must be verified as healthy to be promoted, by environment (required)",
     "observation-hours": "how long a change is watched before it is closed, by band of risk (0)",
     "pir-due-days": "for whoever opens reviews: within how many days one is due, by band of risk",
@@ -217,6 +220,23 @@ def window_is_open(question: Question, reads: Reads, policy: InForce) -> Said:
     if is_within_window(scope, question.asked_at):
         return "allow", "within-window", words, [scope.planned_position]
     return "deny", "outside-window", words, [scope.planned_position]
+
+
+@_rule
+def impact_is_covered(question: Question, reads: Reads, policy: InForce) -> Said:
+    """The impact assessment names all that is known to depend on the shared resources the change touches. The policy may ask for one."""
+    ticket = _ticket(question, reads)
+    if ticket is None:
+        return NO_CHANGE
+    impact = reads.row(impacts, ticket.change_id)
+    if impact is None:
+        if "required" in policy.values("impact-assessment", ticket.change_type):
+            return "insufficient_evidence", "not-assessed", "the policy asks for an impact assessment", _last(ticket)
+        return "allow", "not-asked-for", "no impact assessment was asked for", ()
+    missing = left_out(reads, impact)
+    if missing:
+        return "deny", "not-covered", f"not assessed: {', '.join(missing)}", [impact.position]
+    return "allow", "covered", f"all that depends on {', '.join(impact.targets)} was assessed", [impact.position]
 
 
 @_rule
@@ -456,6 +476,7 @@ GATES: Final[Mapping[str, tuple[Rule, ...]]] = {
         risk_comes_out_again,
         deployed_is_approved,
         window_is_open,
+        impact_is_covered,
         no_freeze_holds,
         rollback_is_prepared,
         deployer_is_allowed,

@@ -69,3 +69,12 @@ def person_of(reads: Reads, identity: str) -> str:
 def are_same(reads: Reads, one: str, other: str) -> bool:
     """Say whether two identities are one person or service."""
     return other in logins_of(reads, one)
+
+
+def kind_of(reads: Reads, identity: str) -> Literal["human", "service"] | None:
+    """Return what somebody is, by a grant to any of their logins, or by the name of one. A service is never a human."""
+    logins = logins_of(reads, identity)
+    kinds = {row.kind for login in logins if (row := reads.row(identities, login)) is not None}
+    if "service" in kinds or any(login.startswith("service:") for login in logins):
+        return "service"
+    return "human" if "human" in kinds or any(login.startswith("person:") for login in logins) else None

@@ -28,6 +28,9 @@ from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
 from ledger.reading import StoredEntry, read_entries, read_texts
 from ledger.recorder import Recorded, Submission
+from projections import VIEWS
+from projections.findings import findings
+from projections.gate_rules import GATES
 from signing import dsse
 from signing.keys import SigningKey, VerifyingKey, key_id
 from signing.notes import NoteKey, parse_verifier_key
@@ -291,8 +294,30 @@ def test_every_event_type_serves_a_capability():
 
 def test_a_capability_without_facts_is_not_called_recorded():
     for number, _, types, _, status in capability_rows():
-        assert status in ("facts recorded", "facts recorded in part", "not yet"), number
+        assert status in ("served", "facts recorded", "facts recorded in part", "not yet"), number
         assert ("`" in types or types == "every entry") == (status != "not yet"), number
+
+
+NAMES = {
+    "view": {view.name for view in VIEWS},
+    "rule": {*findings.rules, *GATES, *(rule.__name__ for rules in GATES.values() for rule in rules)},
+    # What is neither: the audit, and how a row's past is asked for.
+    "other": {"change-ledger verify", "as_of", "known_at"},
+}
+
+
+def test_a_capability_names_only_views_and_rules_that_there_are():
+    for number, _, _, served_by, status in capability_rows():
+        named = set(re.findall(r"`([^`]+)`", served_by))
+        assert named <= set().union(*NAMES.values()), f"row {number}"
+        # The audit is the rule over all entries; figures are a view's own.
+        if status == "served" and number not in ("8.1", "8.4"):
+            assert all(named & NAMES[kind] for kind in ("view", "rule")), f"row {number}"
+
+
+def test_every_rule_of_a_finding_and_every_gate_serves_a_capability():
+    named = {name for *_, served_by, _ in capability_rows() for name in re.findall(r"`([^`]+)`", served_by)}
+    assert {*findings.rules, *GATES} - named == set()
 
 
 # -- pages as a whole --------------------------------------------------------------------------------------------------

@@ -9,9 +9,7 @@ from api.auth import CurrentLedger, KnownCaller
 from api.routes.events import MAX_POSITION, PROBLEMS
 from ledger.errors import StatementError
 from ledger.ledger import Ledger
-from projections import VIEWS
 from projections.backtest import Backtest, backtest, fit, model_of, not_better
-from projections.engine.tables import SqlStore
 from projections.rules.risk import ModelError
 
 router = APIRouter(tags=["risk"])
@@ -40,14 +38,12 @@ def backtest_model(
 
 def backtest_in(ledger: Ledger, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
     """Backtest a version in a ledger, and return what doors say of it."""
-    store = SqlStore(ledger.database, VIEWS)
-    with ledger.database.read() as connection:
-        found = backtest(connection, model_of(connection, store, model), first=first, last=last)
-        answer = {"model": model, **_json(found)}
-        if against is not None:
-            other = backtest(connection, model_of(connection, store, against), first=first, last=last)
-            faults = not_better(other.calibration, found.calibration)
-            answer |= {"against": {"model": against, **_json(other)}, "is_better": not faults, "faults": faults}
+    found = backtest(ledger.database, model_of(ledger.database, model), first=first, last=last)
+    answer = {"model": model, **_json(found)}
+    if against is not None:
+        other = backtest(ledger.database, model_of(ledger.database, against), first=first, last=last)
+        faults = not_better(other.calibration, found.calibration)
+        answer |= {"against": {"model": against, **_json(other)}, "is_better": not faults, "faults": faults}
     return answer
 
 
@@ -83,11 +79,10 @@ def fit_model(
 
 def fit_in(ledger: Ledger, features: list[str], first: int, last: int | None) -> dict[str, Any]:
     """Fit in a ledger, and return what doors say of it."""
-    with ledger.database.read() as connection:
-        try:
-            found = fit(connection, features, first=first, last=last)
-        except ModelError as error:
-            raise StatementError(str(error), "/feature") from None
+    try:
+        found = fit(ledger.database, features, first=first, last=last)
+    except ModelError as error:
+        raise StatementError(str(error), "/feature") from None
     trained = {
         "from_position": found.from_position,
         "to_position": found.to_position,

@@ -10,6 +10,7 @@ from ledger.events import ref
 from ledger.reading import read_entries, read_entry, read_latest
 from projections.engine.view import EntryInfo
 
+PAGE: Final = 1000
 WITHDRAWN: Final = "statement.withdrawn"
 
 
@@ -38,6 +39,12 @@ class SqlLog:
     def entries(self, matches: Sequence[Match], *, up_to: int | None) -> Iterator[EntryInfo]:
         for stored in read_entries(self._connection, matches, up_to=up_to, limit=None):
             yield EntryInfo(stored.document)
+
+    def pages(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
+        """Yield the entries after a position that match, in order, read page by page: for a walk over much of the log."""
+        while page := list(read_entries(self._connection, matches, after=after, up_to=up_to, limit=PAGE)):
+            yield from (EntryInfo(stored.document) for stored in page)
+            after = page[-1].position
 
     def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
         for stored in read_latest(self._connection, match, up_to=up_to, limit=limit):

@@ -20,10 +20,10 @@ from projections.engine import tables
 from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
 from projections.engine.store import MemoryStore, digest
-from projections.engine.tables import FILLING, SqlStore, states
+from projections.engine.tables import FILLING, Prepared, SqlStore, states
 from projections.engine.view import EntryInfo, View
 
-BATCH: Final = 500
+BATCH: Final = 250
 # How often a process that does not run the views asks whether it may.
 STAND_BY_S: Final = 1.0
 
@@ -84,6 +84,7 @@ class _Set:
         self.position = position
         self.store = SqlStore(database, views, suffix)
         self.folder: Folder | None = None
+        self._ready: list[Prepared] = []
         self._database = database
 
     def fold_next(self, limit: int, up_to: int | None = None) -> int:
@@ -97,12 +98,14 @@ class _Set:
             stored = read_entries(connection, after=self.position, up_to=up_to, limit=limit)
             page = [EntryInfo(entry.document) for entry in stored]
             self.folder.fold(page)
+            touched = self.folder.touched
+            self._ready = [self.store.prepare(view, touched[view.name]) for view in self.views if view.name in touched]
         return page[-1].position if page else self.position
 
     def save(self, connection: Connection) -> None:
-        for view in self.views:
-            if self.folder is not None and (rows := self.folder.touched.get(view.name)):
-                self.store.save(connection, view, rows)
+        """Write what the last batch touched, within the connection's transaction."""
+        for prepared in self._ready:
+            self.store.save(connection, prepared)
 
 
 class Runner:

@@ -8,7 +8,7 @@ part of the log's schema, and nothing is lost with them.
 import types
 import typing
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Final
 
@@ -96,6 +96,15 @@ def make_here(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rows of a view as their table has them, and keys of rows that are gone."""
+
+    view: View[Any]
+    written: list[tuple[Any, ...]]
+    gone: list[str]
+
+
 class SqlStore:
     """Rows of views in the tables of a database, as one connection sees them."""
 
@@ -151,16 +160,20 @@ class SqlStore:
             sql = sql.replace("?", "%s")
         return [key for (key,) in self.connection.exec_driver_sql(sql, values)]
 
-    def save(self, connection: Connection, view: View[Any], rows: Rows) -> None:
+    def prepare(self, view: View[Any], rows: Rows) -> "Prepared":
+        """Make rows ready to be written: their texts take longer than the writing, and nobody has to wait for them."""
+        gone = [key for key, row in rows.items() if row is None]
+        return Prepared(view, [_values(view, row) for row in rows.values() if row is not None], gone)
+
+    def save(self, connection: Connection, prepared: "Prepared") -> None:
         """Write and take away rows, within the connection's transaction."""
-        table = self._tables[view.name]
-        if gone := [key for key, row in rows.items() if row is None]:
-            connection.execute(sa.delete(table).where(table.c[view.key].in_(gone)))
-        written = [_values(view, row) for row in rows.values() if row is not None]
-        if written:
+        view, table = prepared.view, self._tables[prepared.view.name]
+        if prepared.gone:
+            connection.execute(sa.delete(table).where(table.c[view.key].in_(prepared.gone)))
+        if prepared.written:
             if view.name not in self._writes:
                 self._writes[view.name] = _upsert(self._database, table)
-            self._writes[view.name].run(connection, written)
+            self._writes[view.name].run(connection, prepared.written)
 
     def texts(self, view: View[Any]) -> Iterator[str]:
         """Yield the texts of all rows, sorted by key."""

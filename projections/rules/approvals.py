@@ -25,10 +25,8 @@ def s3_scope_is_the_approved_one(approved: str, current: str | None) -> str | No
 
 
 def s4_approver_is_human(approver: str, kind: str | None) -> str | None:
-    """S4: machines advise; only humans approve. `kind` is what a grant said the identity is."""
-    if kind == "service" or (kind is None and not approver.startswith("person:")):
-        return f"{approver} is not known to be a human"
-    return None
+    """S4: machines advise; only humans approve. `kind` is what the approver is known to be, under any login."""
+    return None if kind == "human" else f"{approver} is not known to be a human"
 
 
 def s5_approver_held_a_role(held: Collection[str], required: Sequence[str]) -> str | None:

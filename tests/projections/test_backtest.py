@@ -15,7 +15,6 @@ from projections.backtest import backtest, fit, model_of, not_better, samples
 from projections.calibrations import calibrations
 from projections.engine.runner import Runner, check
 from projections.engine.serving import list_rows, read_row
-from projections.engine.tables import SqlStore
 from projections.findings import findings
 from projections.rules.risk import Calibration, Model, ModelError, counted
 
@@ -42,8 +41,8 @@ def ledger(year: Year, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Led
 
 def test_what_a_version_predicted_comes_out_of_its_backtest(ledger: Ledger) -> None:
     with ledger.database.read() as connection:
-        model = model_of(connection, SqlStore(ledger.database, VIEWS), "change-risk/1")
-        found = backtest(connection, model)
+        model = model_of(ledger.database, "change-risk/1")
+        found = backtest(ledger.database, model)
         row = read_row(connection, calibrations, "change-risk/1").rows[0]
     assert (found.calibration.changes, found.calibration.brier) == (row["changes"], row["brier"])
     assert found.calibration.changes > 50
@@ -52,28 +51,25 @@ def test_what_a_version_predicted_comes_out_of_its_backtest(ledger: Ledger) -> N
 
 def test_no_later_label_leaks_into_an_earlier_score(ledger: Ledger) -> None:
     size = ledger.size()
-    with ledger.database.read() as connection:
-        whole = {sample.change_id: sample.features for sample in samples(connection, BASE_RATE, 1, size)}
-        for end in (size // 3, 2 * size // 3):
-            early = samples(connection, BASE_RATE, 1, end)
-            assert early
-            for sample in early:
-                assert sample.features == whole[sample.change_id]
+    whole = {sample.change_id: sample.features for sample in samples(ledger.database, BASE_RATE, 1, size)}
+    for end in (size // 3, 2 * size // 3):
+        early = samples(ledger.database, BASE_RATE, 1, end)
+        assert early
+        for sample in early:
+            assert sample.features == whole[sample.change_id]
     assert any(Decimal(features["changes"]) > 0 for features in whole.values())
 
 
 def test_a_model_that_was_never_published_can_be_tried(ledger: Ledger) -> None:
-    with ledger.database.read() as connection:
-        found = backtest(connection, BASE_RATE)
-        pointless = backtest(connection, Model("weighted_points", {"criticality": "1"}, [("any", "0")]))
+    found = backtest(ledger.database, BASE_RATE)
+    pointless = backtest(ledger.database, Model("weighted_points", {"criticality": "1"}, [("any", "0")]))
     assert found.calibration.changes > 50
     assert (pointless.calibration.changes, pointless.fault.startswith("the model gives points")) == (0, True)
 
 
 def test_fitting_again_gives_the_same_parameters_and_the_digest_of_the_question(ledger: Ledger) -> None:
-    with ledger.database.read() as connection:
-        found, again = (fit(connection, ["criticality", "size"]) for _ in range(2))
-        other = fit(connection, ["criticality"])
+    found, again = (fit(ledger.database, ["criticality", "size"]) for _ in range(2))
+    other = fit(ledger.database, ["criticality"])
     assert found == again
     assert found.query_digest != other.query_digest
     assert (found.changes > 50, found.failures > 0, list(found.parameters)) == (
@@ -84,13 +80,12 @@ def test_fitting_again_gives_the_same_parameters_and_the_digest_of_the_question(
 
 
 def test_what_cannot_be_asked_says_why(ledger: Ledger) -> None:
-    with ledger.database.read() as connection:
-        with pytest.raises(NotFoundError, match="no model"):
-            model_of(connection, SqlStore(ledger.database, VIEWS), "change-risk/9")
-        with pytest.raises(StatementError, match="from ≤ to"):
-            backtest(connection, BASE_RATE, first=9, last=8)
-        with pytest.raises(ModelError, match="both kinds"):
-            fit(connection, ["colour"])
+    with pytest.raises(NotFoundError, match="no model"):
+        model_of(ledger.database, "change-risk/9")
+    with pytest.raises(StatementError, match="from ≤ to"):
+        backtest(ledger.database, BASE_RATE, first=9, last=8)
+    with pytest.raises(ModelError, match="both kinds"):
+        fit(ledger.database, ["colour"])
 
 
 def test_a_challenger_takes_over_only_when_it_is_better() -> None:

@@ -228,6 +228,79 @@ def test_two_who_approve_each_other_in_one_release_are_found() -> None:
     assert found(story) == {"circular-approval": ["CHG-7", "CHG-8"]}
 
 
+def test_what_an_impact_assessment_left_out_is_found_when_the_change_is_implemented() -> None:
+    story = ready()
+    depend = {"actor": "person:ann", "depends_on": "db"}
+    story.tell("dependency.declared", **depend, resource="api", shared=True)
+    story.tell("change.impact_assessed", actor="person:alice", **CHG, targets=["db"], method="graph", dependents=[])
+    assert found(story) == {}
+    deploy(story)
+    assert found(story) == {"impact-not-covered": ["CHG-7"]}
+    # What was declared later could not be assessed.
+    story.tell("change.impact_assessed", actor="person:alice", **CHG, targets=["db"], method="graph",
+        dependents=[{"resource": "api", "depth": 1}])  # fmt: skip
+    story.tell("dependency.declared", **depend, resource="mail", shared=False)
+    review(story)
+    assert found(story) == {}
+
+
+# -- code ---------------------------------------------------------------------------------------------------------------
+
+A, B = "a" * 40, "b" * 40
+PULL = {"repository": "acme/api", "pull_request": 12}
+
+
+def propose(story: Story, head: str = A, *authors: str) -> None:
+    story.tell("code.proposed", **PULL, head_sha=head, authors=list(authors or ("person:ann",)))
+
+
+def look_at(
+    story: Story, who: str = "person:bob", commit: str = A, verdict: str = "approved", number: str = "1"
+) -> None:
+    story.tell("code_review.submitted", actor=who, **PULL, review_id=number, commit=commit, verdict=verdict)
+
+
+def merge(story: Story, head: str = A) -> None:
+    story.tell("code.merged", actor="person:merger", **PULL, head_sha=head, merge_sha="c" * 40)
+
+
+def dismiss(story: Story) -> None:
+    story.tell("code_review.dismissed", actor="person:ann", **PULL, review_id="1", commit=A, reviewer="person:bob")
+
+
+NOT_REVIEWED: dict[str, Any] = {
+    "nobody looked": lambda s: propose(s),
+    "the approval is of an earlier commit": lambda s: (propose(s), look_at(s), propose(s, B)),
+    "the author approved": lambda s: (propose(s), look_at(s, "person:ann")),
+    "it was dismissed": lambda s: (propose(s), look_at(s), dismiss(s)),
+    "a bot approved": lambda s: (propose(s), look_at(s, "service:bot")),
+    "the last verdict is another one": lambda s: (propose(s), look_at(s), look_at(s, verdict="changes_requested")),
+    "one of two authors approved": lambda s: (propose(s, A, "person:ann", "person:bob"), look_at(s)),
+    "no author is known": lambda s: look_at(s),
+}
+
+
+@pytest.mark.parametrize("why", NOT_REVIEWED)
+def test_code_that_nobody_else_approved_is_found_when_it_is_merged(why: str) -> None:
+    story = Story()
+    NOT_REVIEWED[why](story)
+    assert found(story) == {}
+    merge(story, B if "earlier" in why else A)
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+
+
+def test_code_that_somebody_else_approved_is_none_whoever_merges_it() -> None:
+    story = Story()
+    propose(story)
+    look_at(story)
+    look_at(story, "person:ann", number="2")
+    merge(story)
+    assert found(story) == {}
+    # It turns out that the approver is the author.
+    story.tell("identity.linked", actor="person:olga", identities=["person:ann", "person:bob"], evidence="hr")
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+
+
 # -- risk, policies and reviews -----------------------------------------------------------------------------------------
 
 

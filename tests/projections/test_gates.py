@@ -70,6 +70,7 @@ def test_nothing_known_is_no_pass() -> None:
         "risk-comes-out-again": ("insufficient_evidence", "no-change"),
         "deployed-is-approved": ("insufficient_evidence", "no-scope"),
         "window-is-open": ("insufficient_evidence", "no-change"),
+        "impact-is-covered": ("insufficient_evidence", "no-change"),
         "rollback-is-prepared": ("deny", "no-trigger"),
     }
 
@@ -128,6 +129,39 @@ def test_the_window_is_kept(hours: float, verdict: str) -> None:
     story = ready()
     story.tell("change.scheduled", actor="person:alice", change_id="CHG-7", planned_start=at(30), planned_end=at(40))
     assert ask(story, hours=hours).verdict == verdict
+
+
+def depend(story: Story, resource: str, on: str = "db", kind: str = "declared", **more: Any) -> None:
+    story.tell(f"dependency.{kind}", actor="person:ann", resource=resource, depends_on=on, **more)
+
+
+def assess_impact(story: Story, *dependents: str) -> None:
+    story.tell(
+        "change.impact_assessed", actor="person:alice", change_id="CHG-7", targets=["db"], method="graph",
+        dependents=[{"resource": name, "depth": 1} for name in dependents],
+    )  # fmt: skip
+
+
+def test_all_that_depends_on_what_is_shared_has_to_be_assessed_directly_or_not() -> None:
+    story = ready()
+    depend(story, "api", shared=True)
+    depend(story, "web", "api", shared=False)
+    assert ask(story).verdict == "allow"
+    assess_impact(story, "api")
+    assert against(ask(story)) == {"impact-is-covered": ("deny", "not-covered")}
+    assess_impact(story, "api", "web")
+    assert ask(story).verdict == "allow"
+    depend(story, "mail", shared=False)
+    assert against(ask(story)) == {"impact-is-covered": ("deny", "not-covered")}
+    depend(story, "mail", kind="removed")
+    assert ask(story).verdict == "allow"
+
+
+def test_a_policy_may_ask_for_an_impact_assessment() -> None:
+    story = ready("normal", ("impact-assessment", "normal", "required"))
+    assert against(ask(story)) == {"impact-is-covered": ("insufficient_evidence", "not-assessed")}
+    assess_impact(story)
+    assert ask(story).verdict == "allow"
 
 
 def freeze(story: Story, **more: Any) -> None:

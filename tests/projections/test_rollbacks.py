@@ -1,0 +1,76 @@
+"""Rollback decisions and advice: what was decided on what, and what was known then."""
+
+from typing import Any
+
+from telling import Story, at
+
+from projections.advice import Advice, advice
+from projections.rollbacks import Rollback, rollbacks
+
+WHERE = {"service": "api", "environment": "prod"}
+D = {"deployment_id": "d-1", **WHERE}
+UNDO = {"rollback_id": "R", **D}
+
+
+def decide(story: Story, **more: Any) -> int:
+    data = {"decision": "roll_back", "options": ["roll_back", "hold"]} | more
+    return story.tell("rollback.decided", actor="person:bob", **UNDO, **data)
+
+
+def deployed() -> Story:
+    story = Story()
+    story.tell("deployment.started", actor="service:ci", **D, change_id="CHG-7")
+    story.tell("deployment.finished", **D, outcome="success")
+    return story
+
+
+def fire(story: Story, **more: Any) -> int:
+    return story.tell("rollback.trigger_fired", trigger_id="T", version="1", **D, measured="1", samples=9, **more)
+
+
+def row(story: Story) -> Rollback:
+    found: Rollback = story.row(rollbacks, "R")
+    return found
+
+
+def test_a_decision_tells_how_soon_it_came_and_how_long_the_way_back_was() -> None:
+    story = deployed()
+    fire(story)
+    fire(story)
+    decide(story)
+    story.tell("rollback.completed", **UNDO, outcome="success", to_artifact="sha256:" + "a" * 64)
+    found = row(story)
+    assert (found.first_sign_at, found.decision_latency_s, found.recovery_s) == (at(3), 2 * 3600, 3600)
+    assert (found.change_id, found.decided_by, found.options) == ("CHG-7", "person:bob", ("roll_back", "hold"))
+
+
+def test_what_had_happened_and_was_recorded_only_afterwards_is_marked() -> None:
+    story = deployed()
+    decided = decide(story)
+    late = fire(story, time=at(2.5))
+    fire(story)
+    assert row(story).late_evidence == (late,)
+    then = story.row_as_of(rollbacks, "R", decided)
+    assert (then.late_evidence, then.decided_at) == ((), at(3))
+
+
+def test_a_decision_about_nothing_that_is_known_has_no_latency() -> None:
+    story = Story()
+    decide(story)
+    assert (row(story).decision_latency_s, row(story).first_sign_at) == (None, None)
+
+
+def test_advice_is_kept_with_who_decided_otherwise_and_what_came_of_it() -> None:
+    story = Story()
+    about = {"actor": "service:adviser", "change_id": "CHG-7"}
+    told = story.tell("advisory.issued", **about, verdict="reject", reasons=["coverage"])
+    override = {"change_id": "CHG-7", "actor": "person:bob", "reason": {"sha256": "0" * 64}}
+    story.tell("advisory.overridden", **override, advisory=told + 7)
+    assert not story.row(advice, "CHG-7").is_overridden
+    story.tell("advisory.overridden", **override, advisory=told)
+    story.tell("risk.outcome_labelled", actor="service:desk", change_id="CHG-7", label="failure")
+    found: Advice = story.row(advice, "CHG-7")
+    assert (found.verdict, found.is_overridden, found.label) == ("reject", True, "failure")
+    assert found.advisories[0].overridden_by == "person:bob"
+    story.tell("advisory.issued", **about, verdict="approve", reasons=["tests"])
+    assert not story.row(advice, "CHG-7").is_overridden

@@ -1,0 +1,84 @@
+"""How much is read to answer: as much as the answer needs, however long the ledger is."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from benchmarks.viewing import tell
+from year import Year
+
+from ledger import reading
+from ledger.clock import to_text
+from ledger.ledger import Ledger
+from projections import VIEWS
+from projections.change_tickets import change_tickets
+from projections.engine.runner import Runner
+from projections.engine.serving import list_rows, read_row, row_as_of
+from projections.engine.tables import SqlStore
+from projections.gate_rules import Question
+from projections.gates import ask, recheck
+
+CHANGES = (30, 120)
+
+
+@pytest.fixture(scope="module")
+def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Ledger]]:
+    """A ledger, and one of four times its length with the same services."""
+    made = []
+    for changes in CHANGES:
+        url = f"sqlite:///{tmp_path_factory.mktemp('year') / 'ledger.db'}"
+        made.append(tell(Year(services=20, changes=changes, planted=0), url))
+        runner = Runner(made[-1].database, VIEWS, made[-1].watcher)
+        assert runner.acquire()
+        runner.catch_up()
+        runner.close()
+    yield made
+    for ledger in made:
+        ledger.close()
+
+
+def change_of(ledger: Ledger) -> str:
+    """A normal change of the middle of the year that was deployed."""
+    with ledger.database.read() as connection:
+        rows = list_rows(connection, change_tickets, where={"change_type": "normal"}, limit=1000).rows
+    deployed = [row["change_id"] for row in rows if row["deployments"]]
+    return str(deployed[len(deployed) // 2])
+
+
+def as_of(ledger: Ledger, change: str) -> None:
+    with ledger.database.read() as connection:
+        row_as_of(connection, SqlStore(ledger.database, VIEWS), change_tickets, change, as_of=ledger.size())
+
+
+def as_it_stands(ledger: Ledger, change: str) -> None:
+    with ledger.database.read() as connection:
+        read_row(connection, change_tickets, change)
+
+
+def gate(ledger: Ledger, change: str) -> None:
+    now = to_text(ledger.clock.now_us())
+    question = Question("deploy", now, "service:ci", change, None, "service-1", "prod", "sha256:" + "0" * 64)
+    receipt = ask(ledger, VIEWS, question).receipt
+    assert receipt is not None
+    assert recheck(ledger, VIEWS, receipt.position).agrees
+
+
+@pytest.mark.parametrize(("work", "at_most"), [(as_it_stands, 0), (as_of, 120), (gate, 250)])
+def test_an_answer_reads_no_more_of_a_longer_ledger(
+    ledgers: list[Ledger], work: Callable[[Ledger, str], None], at_most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    inner = reading._stored
+    for ledger in ledgers:
+        change, read = change_of(ledger), 0
+
+        def stored(row: object) -> object:
+            nonlocal read
+            read += 1
+            return inner(row)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(reading, "_stored", stored)
+        work(ledger, change)
+        counts.append(read)
+    assert max(counts) <= at_most, counts
+    # Not four times as many: what differs is what was told of the change itself.
+    assert counts[1] <= counts[0] + 15, counts
