@@ -4,16 +4,13 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
-from year import Year, stamp
+from year import Year, tell  # type: ignore[import-not-found,unused-ignore]
 
 from benchmarks.measure import Row, limit
-from ledger.clock import Clock, to_text
-from ledger.database import Database
+from ledger.clock import to_text
 from ledger.ledger import Ledger
-from ledger.recorder import Recorded, Submission
 from projections import VIEWS
 from projections.change_tickets import change_tickets
 from projections.deployments import deployments
@@ -22,50 +19,8 @@ from projections.engine.serving import list_rows, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.gate_rules import Question
 from projections.gates import ask
-from signing.keys import SigningKey
 
-GROUP = 200
-APART = timedelta(minutes=30)
-SOURCE = "https://year.example.com/"
 ASKED = 60
-
-
-def tell(year: Year, url: str) -> Ledger:
-    """Make a ledger of a year: its clock stands where the year's does. Its one source may speak for everybody."""
-    now = [round(next(iter(year)).recorded_at.timestamp() * 1e9)]
-    clock = Clock(wall_ns=lambda: now[0], steady_ns=lambda: now[0])
-    ledger = Ledger.create(
-        Database(url),
-        origin="year.example.com/ledger",
-        entry_key=SigningKey.generate(),
-        checkpoint_key=SigningKey.generate().public_key,
-        clock=clock,
-    )
-    caller = ledger.local_caller()
-    ledger.enrol_source(
-        f"{SOURCE}*", door="events", principal=caller.principal, actor="person:olga", authority_for=["person:*"]
-    )
-    group: list[Submission] = []
-    begun = next(iter(year)).recorded_at
-    for number, told in enumerate(year):
-        if told.type.startswith("ledger."):
-            continue
-        # A group has one time: what lies further apart is recorded apart.
-        if len(group) == GROUP or told.recorded_at - begun > APART:
-            _append(ledger, group)
-            begun = told.recorded_at
-        now[0] = round(told.recorded_at.timestamp() * 1e9)
-        event = {"specversion": "1.0", "id": str(number), "source": SOURCE, "type": told.type, "time": stamp(told.time)}
-        group.append(Submission((ledger.admission.admit(event | {"data": told.data}),), caller))
-    _append(ledger, group)
-    return ledger
-
-
-def _append(ledger: Ledger, group: list[Submission]) -> None:
-    for outcome in ledger.append_group(group):
-        if not isinstance(outcome, Recorded):
-            raise RuntimeError(f"expected a year that is admissible, found {outcome}")
-    group.clear()
 
 
 def measure(directory: Path, sizes: tuple[int, ...]) -> list[Row]:

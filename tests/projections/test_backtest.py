@@ -5,8 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from benchmarks.viewing import tell
-from year import Year
+from year import Year, tell
 
 from ledger.errors import NotFoundError, StatementError
 from ledger.ledger import Ledger

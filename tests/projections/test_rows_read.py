@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from benchmarks.viewing import tell
-from year import Year
+from year import Year, tell
 
 from ledger import reading
 from ledger.clock import to_text

@@ -1,7 +1,7 @@
 """A year of two hundred services, made up from a seed: changes by the book, and breaches planted among them.
 
 Every breach is planted with the finding that it must become. Whatever else the ledger finds in the year is wrong, and so
-is what it does not find. The statements are plain data; who tells them to a ledger, or to a view, is the caller's affair.
+is what it does not find. The statements are plain data; `tell` makes a ledger of them.
 """
 
 import itertools
@@ -11,12 +11,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from ledger.clock import Clock
+from ledger.database import Database
+from ledger.ledger import Ledger
+from ledger.recorder import Recorded, Submission
+from signing.keys import SigningKey
+
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
 DAYS: Final = 365
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 TITLE: Final = "A change"
 DESK: Final = "service:desk"
+SOURCE: Final = "https://year.example.com/"
+GROUP: Final = 200
+APART: Final = timedelta(minutes=30)
 # When nothing is to change, but for what is planted: day of the beginning and length in days.
 FREEZES: Final = {"spring": (95, 5), "summer": (200, 5), "year-end": (340, 10)}
 MODEL: Final[dict[str, Any]] = {"model_id": "change-risk", "version": "1"}
@@ -371,3 +380,44 @@ TWISTS: Final[dict[str, Callable[[Year, _Change], None]]] = {
     "no-grant": _no_grant,
 }
 IN_FREEZE: Final = {"in-freeze": 202, "in-late-freeze": 343}
+
+
+# -- a ledger of it ---------------------------------------------------------------------------------------------------
+
+
+def tell(year: Year, url: str) -> Ledger:
+    """Make a ledger of a year: its clock stands where the year's does. Its one source may speak for everybody."""
+    now = [round(next(iter(year)).recorded_at.timestamp() * 1e9)]
+    clock = Clock(wall_ns=lambda: now[0], steady_ns=lambda: now[0])
+    ledger = Ledger.create(
+        Database(url),
+        origin="year.example.com/ledger",
+        entry_key=SigningKey.generate(),
+        checkpoint_key=SigningKey.generate().public_key,
+        clock=clock,
+    )
+    caller = ledger.local_caller()
+    ledger.enrol_source(
+        f"{SOURCE}*", door="events", principal=caller.principal, actor="person:olga", authority_for=["person:*"]
+    )
+    group: list[Submission] = []
+    begun = next(iter(year)).recorded_at
+    for number, told in enumerate(year):
+        if told.type.startswith("ledger."):
+            continue
+        # A group has one time: what lies further apart is recorded apart.
+        if len(group) == GROUP or told.recorded_at - begun > APART:
+            _append(ledger, group)
+            begun = told.recorded_at
+        now[0] = round(told.recorded_at.timestamp() * 1e9)
+        event = {"specversion": "1.0", "id": str(number), "source": SOURCE, "type": told.type, "time": stamp(told.time)}
+        group.append(Submission((ledger.admission.admit(event | {"data": told.data}),), caller))
+    _append(ledger, group)
+    return ledger
+
+
+def _append(ledger: Ledger, group: list[Submission]) -> None:
+    for outcome in ledger.append_group(group):
+        if not isinstance(outcome, Recorded):
+            raise RuntimeError(f"expected a year that is admissible, found {outcome}")
+    group.clear()
