@@ -330,7 +330,7 @@ def test_a_server_accepts_connections_from_the_line_on_that_says_so(tmp_path: Pa
 
 
 def test_a_server_on_sqlite_that_is_killed_loses_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    kills = 100 if request.config.getoption("--all") else 13
+    kills = 100 if request.config.getoption("--all") else 9
     kill_again_and_again(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", kills, seed=20_261_123)
 
 
@@ -338,5 +338,5 @@ def test_a_server_on_sqlite_that_is_killed_loses_nothing(tmp_path: Path, request
 def test_a_server_on_postgresql_that_is_killed_loses_nothing(
     tmp_path: Path, new_postgres: Callable[[], str], request: pytest.FixtureRequest
 ) -> None:
-    kills = 100 if request.config.getoption("--all") else 12
+    kills = 100 if request.config.getoption("--all") else 8
     kill_again_and_again(tmp_path, new_postgres(), kills, seed=20_261_124)

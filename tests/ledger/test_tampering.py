@@ -189,6 +189,8 @@ class Victim:
 
     database: Database
     story: Story
+    # With --all, more of what is alike is tried.
+    is_thorough: bool = False
 
     @property
     def size(self) -> int:
@@ -365,14 +367,16 @@ def long_original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture
-def victim(original: Original, tmp_path: Path) -> Iterator[Victim]:
+def victim(original: Original, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Victim]:
     with original.copy(tmp_path) as made:
+        made.is_thorough = request.config.getoption("--all")
         yield made
 
 
 @pytest.fixture
-def long_victim(long_original: Original, tmp_path: Path) -> Iterator[Victim]:
+def long_victim(long_original: Original, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Victim]:
     with long_original.copy(tmp_path) as made:
+        made.is_thorough = request.config.getoption("--all")
         yield made
 
 
@@ -452,7 +456,11 @@ def _try_every_forgery(victim: Victim, name: str, column: str) -> None:
     rows = victim.rows(name)
     assert rows, f"the story has no row in {name}"
     missed = []
-    for row in {0: rows[0], len(rows) // 2: rows[len(rows) // 2], len(rows) - 1: rows[-1]}.values():
+    chosen = {0: rows[0], len(rows) // 2: rows[len(rows) // 2], len(rows) - 1: rows[-1]}
+    if not victim.is_thorough:
+        # Each forgery is an audit: on PostgreSQL, which is slower and holds the same, one row stands for all.
+        chosen = {0: rows[0], 1: rows[-1]} if victim.database.is_sqlite else {0: rows[len(rows) // 2]}
+    for row in chosen.values():
         for forged in _forgeries(table, column, row, rows):
             places = _places(name, row, victim.size)
             if column == "size":
@@ -509,7 +517,11 @@ def test_a_deleted_row_is_reported_as_missing(victim: Victim, table: str) -> Non
     }.get(table) or {kind for name, of_column in KINDS.items() if name.startswith(f"{table}.") for kind in of_column}
     rows = victim.rows(table)
     missed = []
-    for row in {0: rows[0], len(rows) // 2: rows[len(rows) // 2], len(rows) - 1: rows[-1]}.values():
+    chosen = {0: rows[0], len(rows) // 2: rows[len(rows) // 2], len(rows) - 1: rows[-1]}
+    if not victim.is_thorough:
+        # Each forgery is an audit: on PostgreSQL, which is slower and holds the same, one row stands for all.
+        chosen = {0: rows[0], 1: rows[-1]} if victim.database.is_sqlite else {0: rows[len(rows) // 2]}
+    for row in chosen.values():
         victim.delete(table, row)
         places = {1, victim.size} if table == "head" else _places(table, row, victim.size)
         report = victim.audit()
