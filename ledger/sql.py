@@ -170,5 +170,16 @@ def matching_positions(
     return query.where(position > after).order_by(position.desc() if last_first else position).limit(limit)
 
 
+def carries(match: Match) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions under which an entry, found by its type, matches. A subquery for each ref keeps the type in the lead."""
+    e, er = tables.entries.c, tables.entry_refs
+    types = sa.select(tables.event_types.c.id).where(tables.event_types.c.name.in_(match.types))
+    found: list[sa.ColumnElement[bool]] = [e.type_id.in_(types)]
+    for ref in match.refs:
+        r = er.alias()
+        found.append(sa.exists().where(r.c.ref_id == _ref_id(ref), r.c.position == e.position))
+    return found
+
+
 def _ref_id(ref: str) -> sa.ScalarSelect[int]:
     return sa.select(tables.refs.c.id).where(tables.refs.c.ref == ref).scalar_subquery()

@@ -71,7 +71,7 @@ class Year:
 
     seed: int = 7
     services: int = 200
-    changes: int = 14_000
+    changes: int = 15_500
     # How often each kind of breach is planted.
     planted: int = 4
     expected: set[str] = field(default_factory=set)
