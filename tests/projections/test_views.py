@@ -208,6 +208,8 @@ DIGESTS = st.sampled_from([DIGEST, OTHER])
 PEOPLE = st.sampled_from(["person:olga", "person:oscar", "github:1"])
 
 
+RESOURCES = st.sampled_from(["db", "api", "web"])
+COMMITS = st.sampled_from(["a" * 40, "b" * 40])
 HOURS = st.integers(0, 30)
 ONE = {"name": "x", "value": "1"}
 
@@ -222,7 +224,7 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     story = Story()
     for _ in range(draw(st.integers(1, 25))):
         number, who = draw(IDS), draw(PEOPLE)
-        match draw(st.integers(0, 21)):
+        match draw(st.integers(0, 28)):
             case 0:
                 grant(story, grant_id=number, principal=who)
             case 1:
@@ -294,7 +296,57 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
                     "access_review.item_decided", actor=who, review_id="Q", grant_id=number, principal=draw(PEOPLE),
                     decision=draw(st.sampled_from(["keep", "revoke"])),
                 )  # fmt: skip
-            case 21 if len(story.log):
+            case 21:
+                where = {"rollback_id": "R", "deployment_id": number, "service": "api", "environment": "prod"}
+                if draw(st.booleans()):
+                    story.tell("rollback.decided", actor=who, **where, decision="roll_back", options=["x"])
+                else:
+                    story.tell("rollback.completed", **where, outcome="success")
+            case 22:
+                late = at(draw(HOURS))
+                where = {"trigger_id": "T", "version": "1", "service": "api", "deployment_id": number}
+                story.tell("rollback.trigger_fired", time=late, **where, measured="1", samples=1)
+            case 23:
+                about = {"incident_id": draw(st.sampled_from(["I-1", "I-2"])), "service": "api"}
+                match draw(st.integers(0, 2)):
+                    case 0:
+                        story.tell("incident.opened", actor=who, **about, severity="sev2")
+                    case 1:
+                        story.tell("incident.resolved", **about)
+                    case 2:
+                        blame = {"method": "m", "method_version": "1", "deployment_id": number}
+                        story.tell("incident.attributed", **about, **blame, confirmed=draw(st.booleans()))
+            case 24:
+                kind = draw(st.sampled_from(["declared", "removed"]))
+                shared = {"shared": draw(st.booleans())} if kind == "declared" else {}
+                pair = {"resource": draw(RESOURCES), "depends_on": draw(RESOURCES)}
+                story.tell(f"dependency.{kind}", actor=who, **pair, **shared)
+            case 25:
+                story.tell(
+                    "change.impact_assessed", actor=who, change_id=draw(CHANGES), targets=[draw(RESOURCES)], method="m",
+                    dependents=[{"resource": draw(RESOURCES), "depth": 1}],
+                )  # fmt: skip
+            case 26:
+                pull = {"repository": "a/b", "pull_request": draw(st.integers(1, 2))}
+                review = {"review_id": draw(st.sampled_from("12")), "commit": draw(COMMITS)}
+                match draw(st.integers(0, 3)):
+                    case 0:
+                        story.tell("code.proposed", **pull, head_sha=draw(COMMITS), authors=[who])
+                    case 1:
+                        verdict = draw(st.sampled_from(["approved", "changes_requested"]))
+                        story.tell("code_review.submitted", actor=who, **pull, **review, verdict=verdict)
+                    case 2:
+                        story.tell("code_review.dismissed", actor=who, **pull, **review, reviewer=draw(PEOPLE))
+                    case 3:
+                        story.tell("code.merged", actor=who, **pull, head_sha=draw(COMMITS))
+            case 27:
+                about = {"actor": who, "change_id": draw(CHANGES)}
+                if draw(st.booleans()):
+                    story.tell("advisory.issued", **about, verdict="reject", reasons=["x"])
+                else:
+                    told = draw(st.integers(1, len(story.log) + 1))
+                    story.tell("advisory.overridden", **about, advisory=told, reason=NOTE)
+            case 28 if len(story.log):
                 story.tell("statement.withdrawn", actor=who, position=draw(st.integers(1, len(story.log))), reason="x")
     return story.documents()
 

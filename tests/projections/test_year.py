@@ -1,9 +1,14 @@
 """A made-up year: every breach that was planted is found, and nothing else is."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from telling import Story, document
-from year import Year, stamp
+from year import Year, stamp, tell
 
+from projections import VIEWS
+from projections.engine.runner import Runner, check
 from projections.findings import findings
 
 SALTED = {"title": {"sha256": "c" * 64}}
@@ -30,3 +35,20 @@ def test_every_planted_breach_is_found_and_nothing_else(seed: int) -> None:
     found = {findings.load(text).finding_id for text in told(year, 300).store.texts(findings)}
     assert (sorted(year.expected - found), sorted(found - year.expected)) == ([], [])
     assert len(found) > 30
+
+
+def test_sqlite_and_postgresql_fold_a_year_to_the_same_digests(new_postgres: Callable[[], str], tmp_path: Path) -> None:
+    found = []
+    for url in (f"sqlite:///{tmp_path / 'ledger.db'}", new_postgres()):
+        ledger = tell(Year(services=20, changes=60, planted=1), url)
+        runner = Runner(ledger.database, VIEWS, ledger.watcher)
+        assert runner.acquire()
+        runner.catch_up()
+        runner.close()
+        checked = check(ledger.database, VIEWS)
+        assert all(view.is_equal for view in checked)
+        found.append({view.name: view.served for view in checked})
+        ledger.close()
+    assert found[0] == found[1]
+    # Nearly all views have something to say of that year.
+    assert len(set(found[0].values())) > 18
