@@ -673,9 +673,9 @@ def test_no_input_that_the_openapi_document_allows_or_forbids_is_an_error_of_the
         pytest.skip("made like the routes of deployments and findings: runs with scripts/test --all")
     operation = schemathesis.openapi.from_url(f"{fuzzed.url}/openapi.json")[path][method.lower()]
     # Each verification is a process of its own.
-    examples = 2 if path == "/v1/ledger/verify" else 8
+    examples = 2 if path == "/v1/ledger/verify" else 6
     if request.config.getoption("--all"):
-        examples *= 12
+        examples *= 16
     headers = {"Authorization": f"Bearer {fuzzed.tokens['all']}"}
 
     @settings(QUICK, max_examples=examples)

@@ -40,7 +40,7 @@ def test_every_planted_breach_is_found_and_nothing_else(seed: int) -> None:
 def test_sqlite_and_postgresql_fold_a_year_to_the_same_digests(new_postgres: Callable[[], str], tmp_path: Path) -> None:
     found = []
     for url in (f"sqlite:///{tmp_path / 'ledger.db'}", new_postgres()):
-        ledger = tell(Year(services=20, changes=60, planted=1), url)
+        ledger = tell(Year(services=20, changes=40, planted=1), url)
         runner = Runner(ledger.database, VIEWS, ledger.watcher)
         assert runner.acquire()
         runner.catch_up()
