@@ -96,6 +96,11 @@ def decided(row: Grant, event: AccessReviewItemDecided, entry: EntryInfo) -> Gra
     return replace(row, decisions=(*row.decisions, decision))
 
 
+def has_ended(grant: Grant, time: Moment) -> bool:
+    """Say whether a grant was revoked, or expired, by a time."""
+    return any(end is not None and end <= time for end in (grant.expires_at, grant.revoked_at))
+
+
 def roles_of(reads: Reads, identity: str, time: Moment, environment: str | None = None) -> dict[str, int]:
     """Return the roles whose grants to somebody, under any login, are in force at a time, and the positions of the grants.
 
@@ -108,7 +113,6 @@ def roles_of(reads: Reads, identity: str, time: Moment, environment: str | None 
         if grant.principal not in logins or grant.role is None or grant.granted_position is None:
             continue
         began = grant.granted_at is not None and grant.granted_at <= time
-        ended = any(end is not None and end <= time for end in (grant.expires_at, grant.revoked_at))
-        if began and not ended and (environment is None or grant.environment in (None, environment)):
+        if began and not has_ended(grant, time) and (environment is None or grant.environment in (None, environment)):
             found[grant.role] = grant.granted_position
     return found

@@ -15,7 +15,7 @@ from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.access import AccessGranted, AccessRevoked
 from ledger.events.access_review import AccessReviewCompleted, AccessReviewItemDecided, AccessReviewOpened
-from projections.access import access_grants
+from projections.access import access_grants, has_ended
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.identities import identities, person_of
 from projections.policies import in_force, policies
@@ -98,7 +98,7 @@ def population(reads: Reads, environment: str | None, time: Moment) -> list[Item
         if grant.granted_at is not None
         and grant.granted_at <= time
         and environment in (None, grant.environment)
-        and not any(end is not None and end <= time for end in (grant.expires_at, grant.revoked_at))
+        and not has_ended(grant, time)
     }
     return [found[grant_id] for grant_id in sorted(found)]
 

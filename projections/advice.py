@@ -4,7 +4,7 @@ Advice is no approval (S4). Whether overriding it was right is told by the outco
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from ledger.events import Event
 from ledger.events.advisory import AdvisoryIssued, AdvisoryOverridden
@@ -76,12 +76,7 @@ def overridden(row: Advice, event: AdvisoryOverridden, entry: EntryInfo) -> Advi
     return _last(replace(row, advisories=advisories))
 
 
-def _advised(event: Any, entry: EntryInfo) -> str:
-    change_id: str = event.change_id
-    return change_id
-
-
-@advice.on(RiskOutcomeLabelled, PirCompleted, key=_advised)
+@advice.on(RiskOutcomeLabelled, PirCompleted, key=lambda event: event.change_id)
 def labelled(row: Advice, event: Event, entry: EntryInfo) -> Advice:
     outcome = entry.reads.row(outcomes, row.change_id)
     return replace(row, label=outcome.label if outcome else None)

@@ -11,7 +11,7 @@ from ledger.conditions import Match
 from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskOutcomeLabelled
 from projections.engine.view import EntryInfo, Number, Reads, View, replace
-from projections.outcomes import Outcome, current_labelling, outcomes
+from projections.outcomes import Outcome, outcomes, recounted
 from projections.risk_assessments import Assessment, risk_assessments
 from projections.rules.risk import Bin, Calibration, counted
 
@@ -76,10 +76,9 @@ def judged(row: Calibrated, event: Any, entry: EntryInfo) -> Calibrated:
     if outcome is None or outcome.label is None or outcome.at is None:
         return row
     prediction = predictions(entry.reads, outcome)[row.version_id]
-    earlier = [labelling for labelling in outcome.labellings if labelling.position != entry.position]
-    if earlier:
-        row = _counted(row, prediction, outcome.at, current_labelling(earlier).label == "failure", -1)
-    return _counted(row, prediction, outcome.at, outcome.label == "failure", 1)
+    for label, count in recounted(outcome, entry.position):
+        row = _counted(row, prediction, outcome.at, label == "failure", count)
+    return row
 
 
 def _counted(row: Calibrated, prediction: Assessment, at: str, failed: bool, count: int) -> Calibrated:

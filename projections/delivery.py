@@ -12,13 +12,12 @@ Definitions, version 1, of deployments to production that succeeded as jobs, in 
 What is recorded after the month is a restatement: the row keeps what it said before, and after.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median
 from typing import Any, Final
 
-from ledger.clock import from_text
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.change import ChangeLinked
@@ -28,7 +27,7 @@ from ledger.events.incident import IncidentAttributed, IncidentResolved
 from ledger.events.rollback import RollbackCompleted
 from projections.change_scopes import change_scopes
 from projections.deployments import Deployment, deployments
-from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace, seconds_between
 from projections.incidents import incidents
 
 DEFINITION: Final = 1
@@ -122,20 +121,20 @@ delivery = View(
 )
 
 
-def _months(event: Any, entry: EntryInfo) -> Iterable[str]:
-    for row in _deployments(event, entry):
-        if row.environment == PRODUCTION and row.service and row.seen_at:
-            yield f"{row.service}/{row.seen_at[:7]}"
+def _month(event: Any, entry: EntryInfo) -> str | None:
+    row = _deployment(event, entry)
+    if row is None or row.environment != PRODUCTION or row.service is None or row.seen_at is None:
+        return None
+    return f"{row.service}/{row.seen_at[:7]}"
 
 
-def _deployments(event: Any, entry: EntryInfo) -> list[Deployment]:
+def _deployment(event: Any, entry: EntryInfo) -> Deployment | None:
     """Return the deployment that an entry is about; of the end of an incident, the one that caused it."""
     name = getattr(event, "deployment_id", None)
     if name is None and isinstance(event, IncidentResolved):
         incident = entry.reads.row(incidents, event.incident_id)
         name = incident.deployment_id if incident else None
-    row = entry.reads.row(deployments, name) if name else None
-    return [row] if row is not None else []
+    return entry.reads.row(deployments, name) if name else None
 
 
 @delivery.on(
@@ -145,11 +144,11 @@ def _deployments(event: Any, entry: EntryInfo) -> list[Deployment]:
     IncidentAttributed,
     IncidentResolved,
     ChangeLinked,
-    key=_months,
+    key=_month,
 )
 def counted(row: Delivery, event: Any, entry: EntryInfo) -> Delivery:
     items = {item.deployment_id: item for item in row.items}
-    for deployment in _deployments(event, entry):
+    if (deployment := _deployment(event, entry)) is not None:
         items.pop(deployment.deployment_id, None)
         if deployment.outcome == "success":
             items[deployment.deployment_id] = _item(deployment, entry.reads)
@@ -175,16 +174,10 @@ def _item(row: Deployment, reads: Reads) -> Item:
         row.deployment_id,
         row.rolled_back_at is not None or bool(row.incidents),
         scope is not None and scope.change_type in UNPLANNED,
-        _seconds(merge.merged_at, ended) if merge else None,
-        _seconds(ended, over),
+        seconds_between(merge.merged_at, ended) if merge else None,
+        seconds_between(ended, over),
         tuple(sorted(positions)),
     )
-
-
-def _seconds(begin: Moment | None, end: Moment | None) -> int | None:
-    if begin is None or end is None or end < begin:
-        return None
-    return (from_text(end) - from_text(begin)) // 1_000_000
 
 
 def _measured(row: Delivery) -> Delivery:

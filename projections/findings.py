@@ -11,7 +11,7 @@ from typing import Final
 from ledger.events import ref
 from ledger.events.access import AccessGranted
 from ledger.events.change import ChangeOpened
-from projections.access import Grant, access_grants
+from projections.access import Grant, access_grants, has_ended
 from projections.access_reviews import AccessReview, access_reviews
 from projections.change_scopes import ChangeScope, change_scopes, is_within_window
 from projections.change_tickets import Approval, Ticket, change_tickets
@@ -178,8 +178,12 @@ def deployer_without_grant(row: Deployment, now: Moment, index: Index) -> Breach
         return None
     for grant in index.named(access_grants, AccessGranted, ref("identity", row.deployed_by)):
         begun = grant.granted_at is not None and grant.granted_at <= row.started_at
-        ended = any(end is not None and end <= row.started_at for end in (grant.expires_at, grant.revoked_at))
-        if begun and not ended and grant.role in roles and grant.environment in (None, row.environment):
+        if (
+            begun
+            and not has_ended(grant, row.started_at)
+            and grant.role in roles
+            and grant.environment in (None, row.environment)
+        ):
             return None
     words = f"{row.deployed_by} started {row.deployment_id} without a grant of {' or '.join(roles)}"
     return Breach(words, row.positions)
@@ -340,9 +344,7 @@ def _holders(role: str, now: Moment, index: Index) -> set[str]:
     return {
         person_of(index, grant.principal)
         for grant in index.find(access_grants, "role", role)
-        if grant.principal is not None
-        and grant.principal_kind == "human"
-        and not any(end is not None and end <= now for end in (grant.expires_at, grant.revoked_at))
+        if grant.principal is not None and grant.principal_kind == "human" and not has_ended(grant, now)
     }
 
 

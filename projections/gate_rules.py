@@ -7,6 +7,7 @@ Longer than other files because whoever audits the rules reads them in one place
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import Final, Literal
 
 from ledger.clock import from_text, to_text
@@ -16,7 +17,7 @@ from ledger.events.deployment import DeploymentStarted
 from ledger.events.gate import GateDecided
 from ledger.events.pir import PirOpened
 from ledger.events.rollback import RollbackTriggerDefined
-from projections.access import access_grants
+from projections.access import access_grants, has_ended
 from projections.change_scopes import change_scopes, is_within_window
 from projections.change_tickets import Ticket, broken_by, change_tickets
 from projections.deployments import Deployment, deployments
@@ -112,6 +113,39 @@ def _last(ticket: Ticket) -> Sequence[int | None]:
     return [step.position for step in ticket.timeline if step.type != GateDecided.type][-1:]
 
 
+def _of_change(
+    function: Callable[[Ticket, Question, Reads, InForce], Said],
+) -> Callable[[Question, Reads, InForce], Said]:
+    """Make a rule of a function of the question's change. What is not known is no evidence."""
+
+    @wraps(function)
+    def judged(question: Question, reads: Reads, policy: InForce) -> Said:
+        ticket = _ticket(question, reads)
+        return NO_CHANGE if ticket is None else function(ticket, question, reads, policy)
+
+    return judged
+
+
+def _of_deployment(
+    function: Callable[[Deployment, Question, Reads, InForce], Said],
+) -> Callable[[Question, Reads, InForce], Said]:
+    """Make a rule of a function of the question's deployment. What is not known is no evidence."""
+
+    @wraps(function)
+    def judged(question: Question, reads: Reads, policy: InForce) -> Said:
+        row = _deployment(question, reads)
+        return NO_DEPLOYMENT if row is None else function(row, question, reads, policy)
+
+    return judged
+
+
+def _by_state(ticket: Ticket, *allowed: str) -> Said:
+    """Allow a change in some states. One that has not come that far is no evidence; one beyond them is denied."""
+    verdict: Verdict = "insufficient_evidence" if ticket.state in ("draft", "assessing") else "deny"
+    verdict = "allow" if ticket.state in allowed else verdict
+    return verdict, ticket.state, f"{ticket.change_id} is {ticket.state}", _last(ticket)
+
+
 NO_CHANGE: Final[Said] = ("insufficient_evidence", "no-change", "no such change is known", ())
 NO_DEPLOYMENT: Final[Said] = ("insufficient_evidence", "no-deployment", "no such deployment is known", ())
 
@@ -128,31 +162,19 @@ def policy_is_in_force(question: Question, reads: Reads, policy: InForce) -> Sai
 
 
 @_rule
-def change_may_start(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def change_may_start(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The change is scheduled or being implemented."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
-    used = _last(ticket)
-    if ticket.state in ("scheduled", "implementing"):
-        return "allow", ticket.state, f"{ticket.change_id} is {ticket.state}", used
     if ticket.state == "authorizing":
-        return (
-            "needs_approval",
-            "authorizing",
-            f"{ticket.change_id} waits for {ticket.missing_approvals} approval(s)",
-            used,
-        )
-    verdict: Verdict = "insufficient_evidence" if ticket.state in ("draft", "assessing") else "deny"
-    return verdict, ticket.state, f"{ticket.change_id} is {ticket.state}", used
+        words = f"{ticket.change_id} waits for {ticket.missing_approvals} approval(s)"
+        return "needs_approval", "authorizing", words, _last(ticket)
+    return _by_state(ticket, "scheduled", "implementing")
 
 
 @_rule
-def change_is_approved(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def change_is_approved(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """Enough people approved this very scope, as the policy asks for the band of risk. A standard change rests on its template."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
     counting = [approval for approval in ticket.approvals if approval.counts]
     used: list[int | None] = [approval.position for approval in counting]
     if ticket.change_type == "standard" and ticket.state in ("scheduled", "implementing") and not ticket.template_fault:
@@ -172,11 +194,9 @@ def change_is_approved(question: Question, reads: Reads, policy: InForce) -> Sai
 
 
 @_rule
-def risk_comes_out_again(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def risk_comes_out_again(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The score was computed by a model that somebody approved, and comes out again. Standard and emergency changes need none."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
     row = reads.row(risk_assessments, ticket.change_id)
     if row is None or row.assessed_position is None:
         if ticket.change_type in ("standard", "emergency"):
@@ -223,11 +243,9 @@ def window_is_open(question: Question, reads: Reads, policy: InForce) -> Said:
 
 
 @_rule
-def impact_is_covered(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def impact_is_covered(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The impact assessment names all that is known to depend on the shared resources the change touches. The policy may ask for one."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
     impact = reads.row(impacts, ticket.change_id)
     if impact is None:
         if "required" in policy.values("impact-assessment", ticket.change_type):
@@ -293,7 +311,7 @@ def deployer_is_allowed(question: Question, reads: Reads, policy: InForce) -> Sa
         for grant in reads.named(access_grants, AccessGranted, ref("identity", question.actor))
         if grant.role in roles
         and grant.environment in (None, question.environment)
-        and not any(end is not None and end <= question.asked_at for end in (grant.expires_at, grant.revoked_at))
+        and not has_ended(grant, question.asked_at)
     ]
     if not granted:
         return "deny", "no-grant", f"{question.actor} holds no grant of {' or '.join(roles)}", ()
@@ -304,23 +322,16 @@ def deployer_is_allowed(question: Question, reads: Reads, policy: InForce) -> Sa
 
 
 @_rule
-def change_waits_for_approval(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def change_waits_for_approval(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The change has a scope, was assessed, and is not decided yet."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
-    if ticket.state in ("authorizing", "scheduled"):
-        return "allow", ticket.state, f"{ticket.change_id} is {ticket.state}", _last(ticket)
-    verdict: Verdict = "insufficient_evidence" if ticket.state in ("draft", "assessing") else "deny"
-    return verdict, ticket.state, f"{ticket.change_id} is {ticket.state}", _last(ticket)
+    return _by_state(ticket, "authorizing", "scheduled")
 
 
 @_rule
-def approval_would_count(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def approval_would_count(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """S1, S2, S4 and S5: an approval by this person, given now by their own credential, would count."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
     if question.actor is None:
         return "insufficient_evidence", "not-said", "expected an actor in the question", ()
     fault = broken_by(ticket, question.actor, question.asked_at, question.actor, "", reads)
@@ -335,11 +346,9 @@ def approval_would_count(question: Question, reads: Reads, policy: InForce) -> S
 
 
 @_rule
-def deployment_held(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_deployment
+def deployment_held(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
     """The deployment succeeded, was not rolled back, and caused no incident."""
-    row = _deployment(question, reads)
-    if row is None:
-        return NO_DEPLOYMENT
     if row.rolled_back_at is not None:
         return "deny", "rolled-back", f"it was rolled back at {row.rolled_back_at}", row.positions
     if row.incidents:
@@ -352,11 +361,9 @@ def deployment_held(question: Question, reads: Reads, policy: InForce) -> Said:
 
 
 @_rule
-def deployment_is_healthy(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_deployment
+def deployment_is_healthy(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
     """The deployment was verified as healthy, where the policy asks for it."""
-    row = _deployment(question, reads)
-    if row is None:
-        return NO_DEPLOYMENT
     if "required" not in (policy.values("verification", question.environment) or ("required",)):
         return "allow", "not-asked-for", "the policy asks for no verification", ()
     if row.verdict == "healthy":
@@ -367,22 +374,18 @@ def deployment_is_healthy(question: Question, reads: Reads, policy: InForce) -> 
 
 
 @_rule
-def deployment_can_be_undone(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_deployment
+def deployment_can_be_undone(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
     """The deployment was started and is not undone yet."""
-    row = _deployment(question, reads)
-    if row is None:
-        return NO_DEPLOYMENT
     if row.rolled_back_at is not None:
         return "deny", "rolled-back", f"it was rolled back at {row.rolled_back_at} already", row.positions
     return "allow", "deployed", "it was deployed, and not undone", row.positions
 
 
 @_rule
-def rollback_is_decided(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_deployment
+def rollback_is_decided(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
     """Somebody decided to roll back, and it is on record."""
-    row = _deployment(question, reads)
-    if row is None:
-        return NO_DEPLOYMENT
     if row.rollback_decided_at is None:
         return "needs_approval", "not-decided", "nobody decided yet to roll back", row.positions
     return "allow", "decided", f"decided at {row.rollback_decided_at}", row.positions
@@ -410,11 +413,9 @@ def target_was_deployed_before(question: Question, reads: Reads, policy: InForce
 
 
 @_rule
-def change_waits_for_its_end(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def change_waits_for_its_end(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The change was implemented, and watched for as long as the policy asks."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
     if ticket.state not in ("reviewing", "closed"):
         return "insufficient_evidence", ticket.state, f"{ticket.change_id} is {ticket.state}", _last(ticket)
     hours = policy.number("observation-hours", ticket.risk_band, default=0)
@@ -426,11 +427,9 @@ def change_waits_for_its_end(question: Question, reads: Reads, policy: InForce) 
 
 
 @_rule
-def review_is_done(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def review_is_done(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """Every review that was opened is done, by somebody else than who deployed where the risk is not low."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
     asked = reads.named(reviews, PirOpened, ref("change", ticket.change_id))
     waiting = [review.pir_id for review in asked if review.state == "open"]
     if waiting:
@@ -443,11 +442,9 @@ def review_is_done(question: Question, reads: Reads, policy: InForce) -> Said:
 
 
 @_rule
-def incidents_are_over(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def incidents_are_over(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """No incident that the change caused is still open."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
     rows = [row for name in ticket.incidents if (row := reads.row(incidents, name)) is not None]
     used = [position for row in rows for position in row.positions]
     still = [row.incident_id for row in rows if row.resolved_at is None]
@@ -457,11 +454,9 @@ def incidents_are_over(question: Question, reads: Reads, policy: InForce) -> Sai
 
 
 @_rule
-def approvals_are_not_owed(question: Question, reads: Reads, policy: InForce) -> Said:
+@_of_change
+def approvals_are_not_owed(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """An emergency has the approvals that it owed."""
-    ticket = _ticket(question, reads)
-    if ticket is None:
-        return NO_CHANGE
     if ticket.retro == "due":
         return "needs_approval", "retro", f"approvals are owed until {ticket.retro_due_at}", _last(ticket)
     return "allow", "none-owed", "no approval is owed", ()

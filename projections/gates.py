@@ -10,7 +10,7 @@ checked later: `recheck`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from ledger.conditions import Condition
@@ -32,6 +32,8 @@ MAX_TRIES: Final = 5
 WAIT_S: Final = 5.0
 # A gate's own answers are no facts that it reads.
 OWN: Final = (GateDecided.type,)
+# A recorded decision has the fields of its question, under the same names.
+ASKED: Final = tuple(field.name for field in fields(Question))
 
 
 class GateBusyError(LedgerError):
@@ -86,24 +88,11 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
 
 
 def _data(decision: Decision) -> dict[str, Any]:
-    q = decision.question
-    subject = {
-        "actor": q.actor,
-        "change_id": q.change_id,
-        "deployment_id": q.deployment_id,
-        "service": q.service,
-        "environment": q.environment,
-        "artifact": q.artifact,
-        "to_environment": q.to_environment,
-        "policy_version": decision.policy.version,
-    }
+    asked = {name: getattr(decision.question, name) for name in ASKED} | {"policy_version": decision.policy.version}
     return {
-        "gate": q.gate,
+        **{name: value for name, value in asked.items() if value is not None},
         "verdict": decision.verdict,
-        "asked_at": q.asked_at,
         "read_at": decision.read_at,
-        "policy_id": q.policy_id,
-        **{name: value for name, value in subject.items() if value is not None},
         "rules": [
             {"rule": a.rule, "verdict": a.verdict, "reason": a.reason, "positions": list(a.positions)}
             for a in decision.answers
@@ -138,18 +127,8 @@ def recheck(ledger: Ledger, views: Sequence[View[Any]], position: int) -> Rechec
         if not isinstance(entry.event, GateDecided):
             raise NotFoundError(f"the entry at position {position} is {entry.type}; expected {GateDecided.type}")
         event = entry.event
-        question = Question(
-            event.gate,
-            moment(event.asked_at),
-            event.actor,
-            event.change_id,
-            event.deployment_id,
-            event.service,
-            event.environment,
-            event.artifact,
-            event.to_environment,
-            *((event.policy_id,) if event.policy_id else ()),
-        )
+        asked = {name: value for name in ASKED if (value := getattr(event, name)) is not None}
+        question = Question(**(asked | {"asked_at": moment(event.asked_at)}))
         store.on(connection)
         past = Past(log, lambda view, key: store.load(view, (key,)).get(key), up_to=event.read_at)
         again = answer(question, Looking(past.at(event.read_at), but=OWN), event.read_at)

@@ -74,6 +74,14 @@ def reviewed(row: Outcome, event: PirCompleted, entry: EntryInfo) -> Outcome:
     return _labelled(row, "failure" if failed else "success", "review", entry)
 
 
+def recounted(outcome: Outcome, position: int) -> list[tuple[Label, int]]:
+    """Return what the labelling at a position changes in a count of outcomes: the label before it is taken away, if there
+    was one, and the one that counts now is added."""
+    earlier = [labelling for labelling in outcome.labellings if labelling.position != position]
+    taken = [(current_labelling(earlier).label, -1)] if earlier else []
+    return [*taken, *([(outcome.label, 1)] if outcome.label is not None else [])]
+
+
 # -- base rates ---------------------------------------------------------------------------------------------------------
 
 
@@ -135,10 +143,9 @@ def counted(row: BaseRate, event: Any, entry: EntryInfo) -> BaseRate:
     outcome = entry.reads.row(outcomes, event.change_id)
     if outcome is None or outcome.at is None or outcome.label is None:
         return row
-    earlier = [labelling for labelling in outcome.labellings if labelling.position != entry.position]
-    if earlier:
-        row = _added(row, outcome.at[:10], current_labelling(earlier).label, -1)
-    return _added(row, outcome.at[:10], outcome.label, 1)
+    for label, count in recounted(outcome, entry.position):
+        row = _added(row, outcome.at[:10], label, count)
+    return row
 
 
 def _added(row: BaseRate, date: str, label: Label, count: int) -> BaseRate:

@@ -15,16 +15,8 @@ from ledger.events.risk import RiskAssessed, RiskOutcomeLabelled
 from projections.change_scopes import change_scopes
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
 from projections.outcomes import base_rates, outcomes, scopes_of
-from projections.risk_models import RiskModel, as_model, risk_models, version_id
+from projections.risk_models import RiskModel, Term, as_model, risk_models, version_id
 from projections.rules.risk import COUNTED, Model, ModelError, Scored, decayed, score, text
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A named number that went into a score."""
-
-    name: str
-    value: Number
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,7 @@ class Assessment:
     version_id: str
     score: Number
     band: str
-    features: tuple[Feature, ...]
+    features: tuple[Term, ...]
     # As the ledger computes it from the features; None when it cannot.
     recomputed: Number | None = None
     probability: Number | None = None
@@ -81,7 +73,7 @@ def assessed(row: RiskAssessments, event: RiskAssessed, entry: EntryInfo) -> Ris
         version_id(event.model_id, event.version),
         event.score,
         event.band,
-        tuple(Feature(name, value) for name, value in features.items()),
+        tuple(Term(name, value) for name, value in features.items()),
         scored.score if scored else None,
         scored.probability if scored else None,
         fault,

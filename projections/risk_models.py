@@ -14,7 +14,7 @@ from projections.rules.risk import Model
 
 @dataclass(frozen=True)
 class Term:
-    """A named number: a parameter, a band with its lowest score, a metric of the fit."""
+    """A named number: a parameter, a band with its lowest score, a metric of the fit, a feature of a change."""
 
     name: str
     value: Number

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.clock import from_text
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.deployment import DeploymentVerified
 from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
 from projections.deployments import deployments
-from projections.engine.view import EntryInfo, Moment, View, replace
+from projections.engine.view import EntryInfo, Moment, View, replace, seconds_between
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,6 @@ rollbacks = View(
 )
 
 
-def _seconds(begin: Moment | None, end: Moment | None) -> int | None:
-    if begin is None or end is None or end < begin:
-        return None
-    return (from_text(end) - from_text(begin)) // 1_000_000
-
-
 @rollbacks.on(RollbackDecided, key=lambda event: event.rollback_id)
 def decided(row: Rollback, event: RollbackDecided, entry: EntryInfo) -> Rollback:
     deployment = entry.reads.row(deployments, event.deployment_id) if event.deployment_id else None
@@ -78,7 +71,7 @@ def decided(row: Rollback, event: RollbackDecided, entry: EntryInfo) -> Rollback
         decided_at=entry.time,
         decided_position=entry.position,
         first_sign_at=sign,
-        decision_latency_s=_seconds(sign, entry.time),
+        decision_latency_s=seconds_between(sign, entry.time),
     )
 
 
@@ -91,7 +84,7 @@ def completed(row: Rollback, event: RollbackCompleted, entry: EntryInfo) -> Roll
         outcome=event.outcome,
         from_artifact=event.from_artifact,
         to_artifact=event.to_artifact,
-        recovery_s=_seconds(row.decided_at, entry.time),
+        recovery_s=seconds_between(row.decided_at, entry.time),
     )
 
 

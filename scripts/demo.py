@@ -23,15 +23,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import httpx
 from history import SENDERS, START, WEEKS, Post, history
-from meaning import Meaning
+from meaning import Meaning, table_of
 from rich.columns import Columns
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 ORIGIN: Final = "ledger.example.com/demo"
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -176,7 +175,7 @@ class Demo:
             "authority_for": ["github:*"],
         }
         self.http.post("/v1/ledger/sources", json=source, headers=self.bearer("olga")).raise_for_status()
-        table = _table("token of", "may report", "from the source")
+        table = table_of("token of", "may report", "from the source")
         for name in ("desk", "payments-ci", "monitoring", "access", "alice", "frank"):
             sender = SENDERS[name]
             table.add_row(sender.principal, ", ".join(sender.areas), sender.sources[0])
@@ -254,7 +253,7 @@ class Demo:
         other = {**pipeline.body, "data": {**pipeline.body["data"], "environment": "staging"}}
         typo = {**pipeline.body, "id": "new-1", "data": {**pipeline.body["data"], "enviroment": "prod"}}
         forged = {**approval.body, "source": pipeline.body["source"], "id": "new-2"}
-        table = _table("what is sent", "answer", "because")
+        table = table_of("what is sent", "answer", "because")
         for what, answer in (
             (f"a batch of {BATCH} statements, again", self.send(desk[:BATCH])),
             ("a captured webhook, under a new delivery id", self.github(body, "deployment")),
@@ -288,7 +287,7 @@ class Demo:
         counts = Counter(entry["statement"]["type"] for entry in entries)
         lines = [f"{count:>5}  {name:<27}" for name, count in sorted(counts.items(), key=lambda c: (-c[1], c[0]))]
         console.print(Columns(lines, column_first=True, padding=(0, 1)))
-        trust = _table("entries", "trust", "which means")
+        trust = table_of("entries", "trust", "which means")
         for name, count in Counter(entry["recorded_by"]["trust"] for entry in entries).most_common():
             trust.add_row(str(count), name, TRUST[name])
         console.print("\nHow sure it is who said it", style="bold")
@@ -297,7 +296,7 @@ class Demo:
         for entry in entries:
             area = entry["statement"]["type"].partition(".")[0]
             who.setdefault(entry["recorded_by"]["principal"], Counter())[area] += 1
-        table = _table("recorded by", "entries", "about")
+        table = table_of("recorded by", "entries", "about")
         for principal, areas in sorted(who.items(), key=lambda w: -w[1].total()):
             about = ", ".join(f"{area} {count}" for area, count in areas.most_common())
             table.add_row(principal, str(areas.total()), about)
@@ -451,14 +450,6 @@ def _inconvenient(items: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, 
 def _title(text: str) -> None:
     console.print()
     console.rule(text, align="left", style="dim")
-
-
-def _table(*headers: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for header in headers:
-        justify: Literal["left", "right"] = "right" if header == "entries" else "left"
-        table.add_column(header, overflow="fold", justify=justify, no_wrap=header in ("token of", "from the source"))
-    return table
 
 
 def _sentences(items: list[dict[str, Any]]) -> None:

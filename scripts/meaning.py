@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from rich.console import Console
@@ -48,7 +48,7 @@ class Meaning:
 
     def risk(self) -> None:
         self._title("The risk model's history, and how well it predicted")
-        table = _table("version", "published by", "approved by", "changes", "failures", "Brier", "off by")
+        table = table_of("version", "published by", "approved by", "changes", "failures", "Brier", "off by")
         calibrations = {row["version_id"]: row for row in self.rows("calibrations")}
         for model in self.rows("risk_models", sort="published_position"):
             row = calibrations.get(model["version_id"], {})
@@ -73,7 +73,7 @@ class Meaning:
     def findings(self) -> None:
         self._title("Findings that are open: GET /v1/views/findings?is_open=true")
         rows = self.rows("findings", is_open="true")
-        table = _table("rule", "severity", "open", "for example")
+        table = table_of("rule", "severity", "open", "for example")
         for rule, count in Counter(row["rule"] for row in rows).most_common():
             first = next(row for row in rows if row["rule"] == rule)
             table.add_row(rule, first["severity"], str(count), first["says"][:90])
@@ -83,7 +83,7 @@ class Meaning:
         self._title("Delivery: the five metrics of DORA, by service, over the quarter's last month")
         rows = self.rows("delivery", sort="-month")
         month = rows[0]["month"] if rows else ""
-        table = _table("service", "deployments", "lead time h", "change failure rate", "recovery min", "rework rate")
+        table = table_of("service", "deployments", "lead time h", "change failure rate", "recovery min", "rework rate")
         for row in sorted((row for row in rows if row["month"] == month), key=lambda row: -row["deployments"])[:6]:
             lead, recovery = row["lead_time_s"], row["recovery_time_s"]
             table.add_row(
@@ -113,8 +113,10 @@ class Meaning:
         self._console.print(f"\n{text}", style="bold", markup=False)
 
 
-def _table(*names: str) -> Table:
-    table = Table(box=None)
-    for name in names:
-        table.add_column(name, overflow="fold")
+def table_of(*headers: str) -> Table:
+    """Return a table as the demo prints them."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for header in headers:
+        justify: Literal["left", "right"] = "right" if header == "entries" else "left"
+        table.add_column(header, overflow="fold", justify=justify, no_wrap=header in ("token of", "from the source"))
     return table

@@ -1,5 +1,6 @@
 """What all commands share: the app, its global options, and the consoles."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ def table_of(*names: str) -> Table:
     for name in names:
         table.add_column(name, overflow="fold")
     return table
+
+
+def cell(value: Any) -> str:
+    """Return a value as a cell of a table: texts as they are, nothing as nothing, the rest as JSON."""
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 @dataclass(frozen=True)

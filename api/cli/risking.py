@@ -1,11 +1,11 @@
 """`risk backtest` and `risk fit`: what a model would have said of the past, and what it can learn from it."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from api.cli.common import app, console, table_of, where
+from api.cli.common import app, cell, console, table_of, where
 
 risk = typer.Typer(name="risk", no_args_is_help=True, help="Models of risk: backtest them, fit them.")
 app.add_typer(risk)
@@ -34,7 +34,7 @@ def backtest(
         for row in (found, *([found["against"]] if against else [])):
             table.add_row(
                 row["model"],
-                *(_cell(row[name]) for name in ("changes", "failures", "brier", "reliability_error", "unscored")),
+                *(cell(row[name]) for name in ("changes", "failures", "brier", "reliability_error", "unscored")),
             )
         console.print(table, markup=False)
         for fault in found.get("faults", []):
@@ -52,7 +52,3 @@ def fit(
 ) -> None:
     """Fit a logistic model from the outcomes of past changes, and print what a new version would be published with."""
     typer.echo(json.dumps(where(context).door().fit(features, first, last), indent=2))
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value)

@@ -1,11 +1,11 @@
 """`views list`, `views rebuild` and `views check`: the readings of the past, as they are kept in the database."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from api.cli.common import app, console, table_of, where
+from api.cli.common import app, cell, console, table_of, where
 from ledger.database import Database
 from ledger.errors import SetupError
 from ledger.reading import Watcher, read_size
@@ -118,9 +118,5 @@ def show(
         raise SetupError(f"{name} has no column {', '.join(unknown)}; it has {', '.join(rows[0])}")
     table = table_of(*names)
     for row in rows:
-        table.add_row(*("" if row[column] is None else _cell(row[column]) for column in names))
+        table.add_row(*(cell(row[column]) for column in names))
     console.print(table, markup=False)
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -1,5 +1,6 @@
 """`/v1/gates`: "may this proceed?", asked by pipelines, answered by rules over views, and recorded."""
 
+from dataclasses import asdict
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -19,7 +20,7 @@ from ledger.events.identifiers import (
 )
 from ledger.ledger import Ledger
 from projections import VIEWS
-from projections.gate_rules import GATES, SETTINGS, Answer, Question
+from projections.gate_rules import GATES, SETTINGS, Question
 from projections.gates import Decision, ask, recheck
 from projections.policies import POLICY
 
@@ -97,15 +98,5 @@ def _json(decision: Decision) -> dict[str, Any]:
         "asked_at": decision.question.asked_at,
         "read_at": decision.read_at,
         "policy": {"policy_id": decision.policy.policy_id, "version": decision.policy.version},
-        "rules": [_answer(answer) for answer in decision.answers],
-    }
-
-
-def _answer(answer: Answer) -> dict[str, Any]:
-    return {
-        "rule": answer.rule,
-        "verdict": answer.verdict,
-        "reason": answer.reason,
-        "words": answer.words,
-        "positions": list(answer.positions),
+        "rules": [asdict(answer) for answer in decision.answers],
     }

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import time
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
@@ -17,11 +16,11 @@ from ledger.errors import NotFoundError, StatementError
 from ledger.ledger import Ledger
 from ledger.reading import read_size
 from projections import VIEWS
+from projections.engine.asking import await_position
 from projections.engine.runner import read_states
 from projections.engine.serving import (
     MAX_LIMIT,
     Page,
-    ViewNotReadyError,
     cells,
     filterable,
     list_rows,
@@ -73,20 +72,13 @@ def _described(view: View[Any], state: Any) -> dict[str, Any]:
 
 def _wait(ledger: Ledger, view: View[Any], position: int) -> None:
     """Return when a view has come to a position, or raise ViewNotReadyError after a while."""
-    end = time.monotonic() + WAIT_S
-    while True:
-        with ledger.database.read() as connection:
-            state, size = read_states(connection).get(view.name), read_size(connection)
-        if position == 0 or (state is not None and state.position >= position):
-            return
-        if state is not None and state.failed_at is not None:
-            raise ViewNotReadyError(f"{view.name} stopped at position {state.failed_at}: {state.failure}")
-        if position > size:
-            raise StatementError(f"expected min_position up to {size}, the size of the ledger", "/min_position")
-        if time.monotonic() > end:
-            at = state.position if state is not None else 0
-            raise ViewNotReadyError(f"{view.name} is at position {at}, not yet at {position}; ask again")
-        ledger.watcher.wait(size, timeout=0.05)
+    if position == 0:
+        return
+    with ledger.database.read() as connection:
+        size = read_size(connection)
+    if position > size:
+        raise StatementError(f"expected min_position up to {size}, the size of the ledger", "/min_position")
+    await_position(ledger.database, ledger.watcher, [view], position, within_s=WAIT_S)
 
 
 def _when(text: str | None, name: str) -> int | str | None:
@@ -106,6 +98,10 @@ def _when(text: str | None, name: str) -> int | str | None:
 
 def _answer(view: View[Any], page: Page, body: dict[str, Any]) -> dict[str, Any]:
     return {"view": view.name, "version": view.version, "position": page.position, **body}
+
+
+def _items(view: View[Any], page: Page) -> dict[str, Any]:
+    return _answer(view, page, {"items": page.rows, **({"next": page.next} if page.next else {})})
 
 
 def _row(ledger: Ledger, view: View[Any], key: str, when: int | str | None, known: int | str | None) -> dict[str, Any]:
@@ -138,7 +134,7 @@ def answer_of(ledger: Ledger, view: View[Any], key: str | None, asked: dict[str,
     where = {name: value for name, value in asked.items() if name not in _RESERVED}
     with ledger.database.read() as connection:
         page = list_rows(connection, view, where=where, sort=asked.get("sort"), limit=int(asked.get("limit", "100")))
-    return _answer(view, page, {"items": page.rows, **({"next": page.next} if page.next else {})})
+    return _items(view, page)
 
 
 def _list_of(view: View[Any]) -> Callable[..., Response]:
@@ -160,7 +156,7 @@ def _list_of(view: View[Any]) -> Callable[..., Response]:
             page = list_rows(connection, view, where=where, sort=sort, limit=limit, cursor=after)
         if format == "csv":
             return _csv(view, page)
-        return JSONResponse(_answer(view, page, {"items": page.rows, **({"next": page.next} if page.next else {})}))
+        return JSONResponse(_items(view, page))
 
     return rows
 

@@ -14,7 +14,7 @@ from ledger.database import Database
 from ledger.events import Event
 from ledger.reading import Watcher, read_size
 from projections.engine.log import WITHDRAWN, SqlLog
-from projections.engine.runner import read_states
+from projections.engine.runner import State, read_states
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.tables import SqlStore
 from projections.engine.view import Reads, View
@@ -29,24 +29,36 @@ def position_of(connection: Connection, views: Sequence[View[Any]]) -> int:
         state = known.get(view.name)
         if state is None:
             raise ViewNotReadyError(f"the view {view.name} is being built for the first time; ask again in a moment")
-        if state.failed_at is not None:
-            raise ViewNotReadyError(f"{view.name} stopped at position {state.failed_at}: {state.failure}")
+        _check_runs(view, state)
     return min(known[view.name].position for view in views)
 
 
 def await_position(
     database: Database, watcher: Watcher, views: Sequence[View[Any]], position: int, *, within_s: float
 ) -> None:
-    """Return when views have come to a position, or raise ViewNotReadyError after a while."""
+    """Return when views have come to a position, built for the first time or not; raise ViewNotReadyError after a while.
+
+    A view that stopped before the position raises at once.
+    """
     end = time.monotonic() + within_s
     while True:
         with database.read() as connection:
-            at, size = position_of(connection, views), read_size(connection)
-        if at >= position:
+            known, size = read_states(connection), read_size(connection)
+        behind = [view for view in views if view.name not in known or known[view.name].position < position]
+        if not behind:
             return
+        for view in behind:
+            _check_runs(view, known.get(view.name))
         if time.monotonic() > end:
-            raise ViewNotReadyError(f"{views[0].name} is at position {at}, not yet at {position}; ask again")
+            state = known.get(behind[0].name)
+            at = state.position if state is not None else 0
+            raise ViewNotReadyError(f"{behind[0].name} is at position {at}, not yet at {position}; ask again")
         watcher.wait(size, timeout=0.02)
+
+
+def _check_runs(view: View[Any], state: State | None) -> None:
+    if state is not None and state.failed_at is not None:
+        raise ViewNotReadyError(f"{view.name} stopped at position {state.failed_at}: {state.failure}")
 
 
 class Served:

@@ -127,12 +127,8 @@ class Derived(View[Finding]):
         """Return the key of a finding."""
         return f"{rule.name}{SEPARATOR}{subject}"
 
-    def changed(
-        self, row: Finding | None, rule: Rule, subject: str, found: Breach | None, change: Change
-    ) -> Finding | None:
-        """Return a row after a verdict: the same one when nothing changed, None where there never was anything."""
-        if row is None and found is None:
-            return None
+    def changed(self, row: Finding | None, rule: Rule, subject: str, found: Breach | None, change: Change) -> Finding:
+        """Return a row after a verdict: the same one when nothing changed. Without a row, something was found."""
         row = row or Finding(self.id_of(rule, subject), rule.name, subject, rule.severity)
         before = Breach(row.says, row.positions) if row.is_open else None
         if row.changes and found == before:

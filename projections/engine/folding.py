@@ -160,14 +160,16 @@ class Folder:
         entry.reads = self
         self._name(entry)
         original = taken_back_by(self.log, entry)
+        # One for all views: what was withdrawn, and rows that several of them read, are looked up once.
+        past = Past(self.log, self.row, up_to=entry.position) if original is not None else None
         views = self._by_type.get(entry.type, ()) if original is None else self._views
         for view in views:
             if view.name in self.failures:
                 continue
             try:
                 written = self._fold_into(view, entry)
-                if original is not None:
-                    written |= self._fold_again(view, entry, original, written)
+                if original is not None and past is not None:
+                    written |= self._fold_again(view, entry, original, written, past)
             except Exception as error:  # noqa: BLE001 - the edge of a fold: it stops its own view, and not the others
                 self._stop(view, Failure(entry.position, f"{type(error).__name__}: {error}"[:500]))
                 continue
@@ -186,12 +188,11 @@ class Folder:
         }
 
     def _fold_again(
-        self, view: View[Any], entry: EntryInfo, original: EntryInfo, written: dict[str, Any]
+        self, view: View[Any], entry: EntryInfo, original: EntryInfo, written: dict[str, Any], past: Past
     ) -> dict[str, Any]:
         """Return the rows that a statement is of, without it: it was taken back, and that counts from here on."""
         if original.type not in view.folds:
             return {}
-        past = Past(self.log, self.row, up_to=entry.position)
         keys = keys_taken_back(view, original, past.at(original.position), self)
         return {key: past.row(view, key, entry.position) for key in (*keys, *written)}
 

@@ -119,6 +119,13 @@ def moment(text: str) -> Moment:
     return text if len(text) == 27 and text[26] == "Z" else to_text(from_text(text))
 
 
+def seconds_between(begin: Moment | None, end: Moment | None) -> int | None:
+    """Return the whole seconds from one time to another; None where one is not known, or they stand the other way round."""
+    if begin is None or end is None or end < begin:
+        return None
+    return (from_text(end) - from_text(begin)) // 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class _Fold:
     """One fold and the keys it applies to, both with one calling convention."""

@@ -1,11 +1,10 @@
 """Gates over HTTP and from the command line: what a pipeline sees."""
 
 import json
-import subprocess
 from typing import Any
 
 import pytest
-from programs import program
+from programs import run
 from servers import Server, check_problem
 
 from tests.api.test_events import event
@@ -43,10 +42,6 @@ def change(server: Server) -> str:
 def asked(change: str, **more: Any) -> dict[str, Any]:
     where = {"change_id": change, "service": "gates", "environment": "prod", "artifact": ARTIFACT}
     return where | {"actor": "service:ci", "policy_id": "gates-test"} | more
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(program(*words), capture_output=True, text=True, timeout=60, check=False)
 
 
 def ask(server: Server, gate: str, question: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """Backtests and fits over HTTP and from the command line."""
 
 import json
-import subprocess
 from typing import Any
 
 import pytest
-from programs import program
+from programs import run
 from servers import Server, check_problem
 
 from tests.api.test_events import event
@@ -79,7 +78,3 @@ def test_the_command_exits_with_one_when_a_version_is_not_better(server: Server,
     assert (found.returncode, "not better: 12 outcomes" in found.stdout) == (1, True), found.stderr
     assert run(*where, "backtest", f"{model}/2", "--json").returncode == 0
     assert json.loads(run(*where, "fit", "x").stdout)["form"] == "logistic"
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(program(*words), capture_output=True, text=True, timeout=60, check=False)

@@ -30,6 +30,11 @@ def program(*words: object) -> list[str]:
     return [sys.executable, "-I", "-S", str(WARM), "run", str(_socket()), *map(str, words)]
 
 
+def run(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run `change-ledger` with these words, and return how it ended and what it said."""
+    return subprocess.run(program(*words), capture_output=True, text=True, timeout=60, check=False)
+
+
 def kill(process: subprocess.Popen[str]) -> int:
     """Kill a program whose output is piped here. Returns its status once the forked process is gone, too."""
     process.kill()
