@@ -79,7 +79,7 @@ SENDERS: Final[dict[str, Sender]] = {
             f"service:{team}-ci",
             "service",
             "reporter",
-            ("deployment", "incident", "rollback"),
+            ("code", "deployment", "incident", "rollback"),
             (f"https://ci.example.com/{team}", f"/pipelines/{team}"),
         )
         for team in TEAMS
@@ -413,6 +413,10 @@ class _Quarter:
         deployment_id, sender = f"{change.service}-{change.id[4:]}", f"{change.team}-ci"
         about: Facts = {"deployment_id": deployment_id, "change_id": change.id, "service": change.service,
             "environment": "prod", "artifact": artifact, "commit": commit}  # fmt: skip
+        # Merged some hours before: from there, lead time is counted.
+        merged = minute - 60 * (2 + int(change.id[4:]) % 40)
+        self.say(merged, sender, "code.merged", f"{deployment_id}/merged", actor=change.author,
+            repository=f"acme/{change.service}", merge_sha=commit, change_id=change.id)  # fmt: skip
         self.say(minute, sender, "deployment.started", f"{deployment_id}/started", **about,
             actor=SENDERS[sender].principal, strategy=self.rng.choice(("canary", "rolling", "blue_green")))  # fmt: skip
         self.say(end, sender, "deployment.finished", f"{deployment_id}/finished", **about, outcome="success")

@@ -99,10 +99,14 @@ class Meaning:
 
     def ask(self, change: str, headers: dict[str, str]) -> None:
         """Ask the gate whether a change may be deployed once more."""
-        ticket = (
-            self._http.get(f"/v1/views/change_tickets/{change}", headers=self._headers).raise_for_status().json()["row"]
-        )
-        question = {"change_id": change, "service": ticket["services"][0], "environment": ticket["environment"]}
+        answer = self._http.get(f"/v1/views/change_scopes/{change}", headers=self._headers)
+        scope = answer.raise_for_status().json()["row"]
+        question = {
+            "change_id": change,
+            "service": scope["services"][0],
+            "environment": scope["environment"],
+            "artifact": scope["artifacts"][0],
+        }
         self._title(f"May {change} be deployed again? POST /v1/gates/deploy")
         answer = self._http.post("/v1/gates/deploy", json=question, headers=headers).raise_for_status().json()
         for rule in answer["rules"]:
