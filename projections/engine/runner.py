@@ -120,7 +120,6 @@ class Runner:
         self._served: _Set | None = None
         self._filling: _Set | None = None
         self._closing = threading.Event()
-        self._moved = threading.Condition()
         self._thread: threading.Thread | None = None
         self.problem: str | None = None
 
@@ -210,20 +209,21 @@ class Runner:
                     raise LedgerError(
                         f"the view {view.name} moved to {known[view.name].position} under another process"
                     )
-                # Whoever asked for a rebuild meanwhile has set the version: only the position moves here.
-                failure = failures.get(view.name)
-                moved = (
-                    {"position": reached}
-                    if failure is None
-                    else {"position": failure.position - 1, "failed_at": failure.position, "failure": failure.reason}
-                )
-                connection.execute(sa.update(states).where(states.c.name == view.name).values(**moved))
+            # Whoever asked for a rebuild meanwhile has set the version: only the position moves here.
+            going = [view.name for view in served.views if view.name not in failures]
+            connection.execute(sa.update(states).where(states.c.name.in_(going)).values(position=reached))
+            for view in served.views:
+                if (failure := failures.get(view.name)) is not None:
+                    stopped = {
+                        "position": failure.position - 1,
+                        "failed_at": failure.position,
+                        "failure": failure.reason,
+                    }
+                    connection.execute(sa.update(states).where(states.c.name == view.name).values(**stopped))
             served.save(connection)
         served.position = reached
         served.views = [view for view in served.views if view.name not in failures]
         served.folder.forget()
-        with self._moved:
-            self._moved.notify_all()
         return True
 
     def _advance_filling(self) -> bool:

@@ -84,6 +84,7 @@ def table_of(view: View[Any], suffix: str = "", generation: int = 0) -> sa.Table
     )
 
 
+@cache
 def shape_of(view: View[Any]) -> str:
     """Return what the columns of a view are, as one text."""
     return ",".join(f"{column.name}:{column.type.compile()}" for column in table_of(view).columns)
