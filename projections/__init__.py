@@ -26,6 +26,7 @@ from projections.rollback_triggers import rollback_triggers
 from projections.rollbacks import rollbacks
 from projections.sources import authorities
 from projections.templates import templates
+from projections.withdrawals import withdrawals
 
 # A view may read those before it.
 VIEWS: Final[tuple[View[Any], ...]] = (
@@ -54,5 +55,6 @@ VIEWS: Final[tuple[View[Any], ...]] = (
     code_changes,
     merges,
     delivery,
+    withdrawals,
     findings,
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger.events import ref
-from ledger.events.access import AccessGranted, AccessRevoked, AccessUsed
+from ledger.events.access import AccessGranted, AccessRevoked, AccessRotated, AccessUsed
 from ledger.events.access_review import AccessReviewItemDecided
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.identities import logins_of
@@ -40,15 +40,16 @@ class Grant:
     revoked_position: int | None = None
     uses: int = 0
     last_used_at: Moment | None = None
+    rotated_at: Moment | None = None
     decisions: tuple[Decision, ...] = ()
 
 
 access_grants = View(
     "access_grants",
-    version=1,
+    version=2,
     row=Grant,
     kind="grant",
-    indexes=("principal", "environment", "role"),
+    indexes=("principal", "principal_kind", "environment", "role"),
     doc="Grants of access: to whom, by whom, until when, how often used, and what reviews decided.",
 )
 
@@ -88,6 +89,11 @@ def revoked(row: Grant, event: AccessRevoked, entry: EntryInfo) -> Grant:
 @access_grants.on(AccessUsed, key=lambda event: event.grant_id)
 def used(row: Grant, event: AccessUsed, entry: EntryInfo) -> Grant:
     return replace(row, uses=row.uses + 1, last_used_at=max(row.last_used_at or "", entry.time))
+
+
+@access_grants.on(AccessRotated, key=lambda event: event.grant_id)
+def rotated(row: Grant, event: AccessRotated, entry: EntryInfo) -> Grant:
+    return replace(row, rotated_at=max(row.rotated_at or "", entry.time))
 
 
 @access_grants.on(AccessReviewItemDecided, key=lambda event: event.grant_id)

@@ -36,15 +36,17 @@ from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackT
 from projections.access import access_grants, roles_of
 from projections.change_scopes import ChangeScope, change_scopes
 from projections.deployments import deployments
-from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, moment, replace
 from projections.identities import identities, kind_of, person_of
 from projections.outcomes import base_rates, failures_of_template, outcomes
+from projections.policies import in_force, policies
 from projections.risk_assessments import risk_assessments
 from projections.rules import approvals as rules
 from projections.sources import authorities, sources_of
 from projections.templates import invalid_because, templates
 
-RETRO_WITHIN_US: Final = 24 * 3600 * 1_000_000
+HOUR_US: Final = 3600 * 1_000_000
+RETRO_WITHIN_US: Final = 24 * HOUR_US
 PRE_START: Final = ("draft", "assessing", "authorizing", "scheduled")
 State = Literal["draft", "assessing", "authorizing", "scheduled", "implementing", "reviewing", "closed", "cancelled"]
 
@@ -106,6 +108,8 @@ class Ticket:
     requested_rule: str | None = None
     policy_id: str | None = None
     policy_version: str | None = None
+    # Until when the approvals asked for are to be given, or the change put before a higher body.
+    approval_due_at: Moment | None = None
     escalated_to: str | None = None
     approvals: tuple[Approval, ...] = ()
     missing_approvals: int = 1
@@ -139,7 +143,7 @@ def _entries_of(key: str, row: Ticket) -> list[Match]:
 
 change_tickets = View(
     "change_tickets",
-    version=1,
+    version=2,
     row=Ticket,
     kind="change",
     entries_of=_entries_of,
@@ -147,6 +151,7 @@ change_tickets = View(
         identities,
         access_grants,
         authorities,
+        policies,
         templates,
         change_scopes,
         deployments,
@@ -154,7 +159,7 @@ change_tickets = View(
         base_rates,
         risk_assessments,
     ),
-    indexes=("state", "author", "environment", "release_id", "retro_due_at", "planned_end"),
+    indexes=("state", "author", "environment", "release_id", "retro_due_at", "approval_due_at", "planned_end"),
     doc="Change tickets: state, approvals and which of them count, deployments, review, and the timeline in words.",
 )
 Fold = Callable[[Ticket, Any, EntryInfo], Ticket]
@@ -367,14 +372,21 @@ def assessed(ticket: Ticket, event: RiskAssessed, entry: EntryInfo) -> Ticket:
 
 @_step(ApprovalRequested)
 def requested(ticket: Ticket, event: ApprovalRequested, entry: EntryInfo) -> Ticket:
+    due = moment(event.due_at) if event.due_at else _escalated_at(ticket, entry)
     return replace(
         ticket,
+        approval_due_at=due,
         required_roles=event.required_roles,
         quorum=max(1, event.quorum),
         requested_rule=event.rule,
         policy_id=event.policy_id,
         policy_version=event.policy_version,
     )
+
+
+def _escalated_at(ticket: Ticket, entry: EntryInfo) -> Moment | None:
+    hours = in_force(entry.reads, entry.time).number("escalate-after-hours", ticket.risk_band, default=0)
+    return to_text(from_text(entry.time) + hours * HOUR_US) if hours else None
 
 
 @_step(ApprovalGranted)

@@ -48,6 +48,10 @@ SETTINGS: Final[Mapping[str, str]] = {
     "observation-hours": "how long a change is watched before it is closed, by band of risk (0)",
     "pir-due-days": "for whoever opens reviews: within how many days one is due, by band of risk",
     "revoke-within-days": "within how many days a review's decision to revoke is carried out (7)",
+    "escalate-after-hours": "within how many hours approvals are given, or the change is escalated, by band of risk (no limit)",
+    "access-review-days": "after how many days access is reviewed again, by environment (never)",
+    "dormant-after-days": "how many days a service may hold a grant without using it, by environment (no limit)",
+    "rotate-within-days": "how many days a service may use the same secret, by environment (no limit)",
 }
 
 

@@ -31,6 +31,9 @@ class PolicyVersion:
     approved_at: Moment | None = None
     approved_position: int | None = None
 
+    def asks_for(self, name: str, applies_to: str) -> bool:
+        return any((setting.name, setting.applies_to) == (name, applies_to) for setting in self.settings)
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -111,6 +114,10 @@ class InForce:
         found = [value for value in self.values(name, *applies_to) if value.isdigit()]
         return int(found[0]) if found else default
 
+    def numbers(self, name: str) -> dict[str, int]:
+        """Return a setting that is a whole number, by what it applies to."""
+        return {s.applies_to: int(s.value) for s in self.settings if s.name == name and s.value.isdigit()}
+
 
 def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
     """Return what a policy says at a time: its version that was approved last, of those that had come into effect."""
@@ -124,3 +131,9 @@ def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
         return InForce(policy_id)
     last = max(counting, key=lambda version: version.approved_position or 0)
     return InForce(policy_id, last.version, last.approved_position, last.settings)
+
+
+def takes_effect_at(reads: Reads, now: Moment, policy_id: str = POLICY) -> list[Moment]:
+    """Return the later times at which a version of a policy comes into effect."""
+    row = reads.row(policies, policy_id)
+    return [v.effective_from for v in (row.versions if row else ()) if v.effective_from and v.effective_from > now]

@@ -1,4 +1,4 @@
-"""GitHub webhooks: `deployment`, `deployment_status`, `pull_request_review`, `ping`.
+"""GitHub webhooks: `deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `ping`.
 
 The signature covers the body and nothing else. So the delivery id is ignored (a captured body under a new one is a
 repeat), and the event kind that a header names must agree with what the body is. Users are named by number, which
@@ -31,6 +31,7 @@ SIGNATURE_HEADER: Final = "x-hub-signature-256"
 _SHAPES: Final = {
     "deployment_status": {"deployment_status", "deployment"},
     "pull_request_review": {"review", "pull_request"},
+    "pull_request": {"action", "number", "pull_request"},
     "ping": {"zen", "hook_id"},
 }
 _DEPLOYMENT_KEYS: Final = {
@@ -39,6 +40,8 @@ _DEPLOYMENT_KEYS: Final = {
 # What GitHub calls the end of a deployment. It also sends "inactive" when a later deployment takes over: that one did
 # not end now.
 _OUTCOMES: Final = {"success": "success", "failure": "failure", "error": "error"}
+# What brings a pull request to a head that is to be reviewed.
+_PROPOSALS: Final = ("opened", "reopened", "ready_for_review", "synchronize")
 
 
 def check_signature(secret: str, body: bytes, headers: Headers) -> None:
@@ -130,6 +133,29 @@ def _deployment_status(document: dict[str, Any]) -> Translation:
     return _one(document, "deployment.finished", time, data | {"outcome": _OUTCOMES[state]})
 
 
+def _pull_request(document: dict[str, Any]) -> Translation:
+    action, pull = need(document, "action"), need(document, "pull_request", dict)
+    data = {
+        "repository": need(document, "repository.full_name"),
+        "pull_request": need(document, "number", int),
+        "head_sha": need(pull, "head.sha"),
+    }
+    if action in _PROPOSALS:
+        # Whoever pushed to it is an author too; who only opened it again, or called it ready, is none.
+        pushed = (pick(pull, "user"), pick(document, "sender") if action == "synchronize" else None)
+        authors = dict.fromkeys(who for user in pushed if (who := _identity(user)) is not None)
+        time = need(pull, "created_at" if action == "opened" else "updated_at")
+        return _one(document, "code.proposed", time, data | {"authors": list(authors)})
+    if action != "closed" or pick(pull, "merged") is not True:
+        return Unmapped("pull_request", f"action-{action}", _source(document))
+    merged = {
+        "actor": _identity(pick(pull, "merged_by")),
+        "merge_sha": pick(pull, "merge_commit_sha"),
+        "branch": pick(pull, "base.ref"),
+    }
+    return _one(document, "code.merged", need(pull, "merged_at"), data | merged)
+
+
 def _pull_request_review(document: dict[str, Any]) -> Translation:
     action, review = need(document, "action"), need(document, "review", dict)
     data = {
@@ -170,6 +196,7 @@ def _one(document: dict[str, Any], event_type: str, time: str, data: dict[str, A
 _TRANSLATORS: Final = {
     "deployment": _deployment,
     "deployment_status": _deployment_status,
+    "pull_request": _pull_request,
     "pull_request_review": _pull_request_review,
     "ping": _ping,
 }

@@ -1,4 +1,4 @@
-"""Access: rights granted, revoked and used."""
+"""Access: rights granted, revoked and used; the secrets behind them replaced."""
 
 from typing import Literal
 
@@ -46,3 +46,14 @@ class AccessUsed(Event):
     principal: Identity
     environment: Environment | None = None
     purpose: Label
+
+
+class AccessRotated(Event):
+    """The secret behind a grant was replaced by another."""
+
+    type = "access.rotated"
+    says = "{actor} rotated the secret of {grant_id} of {principal}"
+    refs = ("grant_id", "principal")
+    actor: Identity
+    grant_id: GrantId
+    principal: Identity

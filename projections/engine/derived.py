@@ -23,6 +23,11 @@ class Index(Reads, Protocol):
         """Return the rows whose column holds `low`, or lies between `low` and `high`, sorted by key."""
 
 
+def every(view: View[R], index: Index) -> list[R]:
+    """Return all rows of a view: of one that stays small."""
+    return index.find(view, view.key, "", "\uffff")
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
     """What a rule found: in words, and the entries that show it."""
@@ -61,13 +66,15 @@ class Finding:
 
 
 Judge = Callable[[Any, Moment, Index], Breach | None]
+# When a subject is to be judged again, where that follows from more than its own row.
+Due = Callable[[Any, Moment, Index], Iterable[Moment]]
 Wake = Callable[[Any, Index], Iterable[str]]
 Wakes = Mapping[View[Any], Wake]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: of the rows of which view, how grave, and the columns that say when it is due."""
+    """One rule: of the rows of which view, how grave, and when it is due: columns that say so, or a function."""
 
     name: str
     doc: str
@@ -75,6 +82,7 @@ class Rule:
     severity: Severity
     judge: Judge
     due: tuple[str, ...]
+    due_at: Due | None = None
 
 
 class Derived(View[Finding]):
@@ -96,12 +104,19 @@ class Derived(View[Finding]):
         self.woken_by: dict[str, list[tuple[Rule, Wake | None]]] = defaultdict(list)
 
     def rule(
-        self, subject: View[R], *, severity: Severity, wakes: Wakes | None = None, due: tuple[str, ...] = ()
+        self,
+        subject: View[R],
+        *,
+        severity: Severity,
+        wakes: Wakes | None = None,
+        due: tuple[str, ...] = (),
+        due_at: Due | None = None,
     ) -> Callable[[Callable[[R, Moment, Index], Breach | None]], Callable[[R, Moment, Index], Breach | None]]:
         """Judge every row of `subject` by a function of the row, the time, and the other views.
 
         `wakes` names, for other views it looks into, the subjects to judge again when a row of theirs changed. `due`
-        names columns of the subject that hold a time: it is judged again at the first entry after it.
+        names columns of the subject that hold a time: it is judged again at the first entry after it. `due_at` computes such
+        times, from the views in `wakes` too; a process that begins asks it of every row, so the view should be small.
         """
 
         def declare(function: Callable[[R, Moment, Index], Breach | None]) -> Callable[..., Breach | None]:
@@ -115,7 +130,7 @@ class Derived(View[Finding]):
                 raise DeclarationError(
                     f"the rule {name} is due by {sorted(missing)}, which {subject.name} does not have"
                 )
-            rule = self.rules[name] = Rule(name, doc, subject, severity, function, due)
+            rule = self.rules[name] = Rule(name, doc, subject, severity, function, due, due_at)
             self.woken_by[subject.name].append((rule, None))
             for view, subjects_of in (wakes or {}).items():
                 self.woken_by[view.name].append((rule, subjects_of))

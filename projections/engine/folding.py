@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from ledger.conditions import Match
 from ledger.events import Event
-from projections.engine.derived import Derived, Rule, Wake, change_to
-from projections.engine.log import Log, taken_back_by
+from projections.engine.derived import Derived, Rule, Wake, change_to, every
+from projections.engine.log import Log, original_of, taken_back_by
 from projections.engine.past import Past, keys_taken_back
 from projections.engine.store import Store
 from projections.engine.view import LATEST, EntryInfo, View
@@ -159,6 +159,7 @@ class Folder:
         self._position = entry.position
         entry.reads = self
         self._name(entry)
+        entry.original = original_of(self.log, entry)
         original = taken_back_by(self.log, entry)
         # One for all views: what was withdrawn, and rows that several of them read, are looked up once.
         past = Past(self.log, self.row, up_to=entry.position) if original is not None else None
@@ -238,6 +239,9 @@ class Folder:
         for column in rule.due:
             if (due := getattr(subject, column)) is not None and due > now:
                 heapq.heappush(self._due, (due, rule.name, key))
+        for due in rule.due_at(subject, now, self) if rule.due_at is not None else ():
+            if due > now:
+                heapq.heappush(self._due, (due, rule.name, key))
 
     def _remember_due(self, position: int) -> None:
         """Take up, in a process that begins at a position, the times that rows of earlier entries wait for."""
@@ -247,9 +251,11 @@ class Folder:
         now = self.log.entry(position).recorded_at
         for view in self._derived:
             for rule in view.rules.values():
-                for column in rule.due:
-                    for subject in self.find(rule.subject, column, now, LATEST):
-                        self._wait_for(rule, getattr(subject, rule.subject.key), subject, now)
+                waiting = [subject for column in rule.due for subject in self.find(rule.subject, column, now, LATEST)]
+                if rule.due_at is not None:
+                    waiting += every(rule.subject, self)
+                for subject in waiting:
+                    self._wait_for(rule, getattr(subject, rule.subject.key), subject, now)
 
     def _stop(self, view: View[Any], failure: Failure) -> None:
         """Stop a view, and those that read it: they could not be at the same position any more."""

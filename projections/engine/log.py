@@ -56,14 +56,19 @@ def taken_back_by(log: Log, withdrawal: EntryInfo) -> EntryInfo | None:
 
     It has one when it comes from the principal whose statement it was, or from an operator.
     """
-    if withdrawal.type != WITHDRAWN:
+    original = original_of(log, withdrawal)
+    if original is None:
         return None
-    position = withdrawal.statement["data"]["position"]
-    if position >= withdrawal.position:
-        return None
-    original = log.entry(position)
     own = original.by["principal"] == withdrawal.by["principal"]
     return original if own or _is_operator(log, withdrawal) else None
+
+
+def original_of(log: Log, entry: EntryInfo) -> EntryInfo | None:
+    """Return the entry that a `statement.withdrawn` is about; None when it is another type, or names no earlier entry."""
+    if entry.type != WITHDRAWN:
+        return None
+    position = entry.statement["data"]["position"]
+    return log.entry(position) if position < entry.position else None
 
 
 def _is_operator(log: Log, entry: EntryInfo) -> bool:

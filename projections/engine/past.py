@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ledger.conditions import Match
 from ledger.events import Event
 from projections.engine.derived import Derived
-from projections.engine.log import WITHDRAWN, Log, taken_back_by
+from projections.engine.log import WITHDRAWN, Log, original_of, taken_back_by
 from projections.engine.view import EntryInfo, Reads, View
 
 R = TypeVar("R")
@@ -150,6 +150,7 @@ class Past:
             return row
         # Another view may read the same entry at the same position: it sees the same past.
         entry.reads = self.at(entry.position, max(entry.position, again))
+        entry.original = original_of(self._log, entry)
         if key not in fold.keys(entry.event, entry):
             return row
         return fold.apply(row if row is not None else view.new(key), entry.event, entry)

@@ -66,7 +66,7 @@ class Reads(Protocol):
 class EntryInfo:
     """What a fold is told of an entry, beside the event: when, where, and by whom it was recorded."""
 
-    __slots__ = ("__dict__", "by", "position", "reads", "recorded_at", "refs", "statement")
+    __slots__ = ("__dict__", "by", "original", "position", "reads", "recorded_at", "refs", "statement")
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.position: int = document["position"]
@@ -75,6 +75,8 @@ class EntryInfo:
         self.refs: Mapping[str, Any] = document["refs"]
         self.statement: Mapping[str, Any] = document["statement"]
         self.reads: Reads = NOTHING
+        # Of a withdrawal that is being folded: the entry that it is about.
+        self.original: EntryInfo | None = None
 
     @property
     def type(self) -> str:

@@ -67,7 +67,9 @@ def deployment_status(state: str = "success", number: int = 1, **more: Any) -> d
     }
 
 
-def review(action: str = "submitted", state: str = "approved", number: int = 1, **more: Any) -> dict[str, Any]:
+def review(
+    action: str = "submitted", state: str = "approved", number: int = 1, pull: int = 42, **more: Any
+) -> dict[str, Any]:
     """A `pull_request_review` webhook; keyword arguments go into its `review`."""
     made = {
         "id": 3000 + number,
@@ -82,8 +84,8 @@ def review(action: str = "submitted", state: str = "approved", number: int = 1, 
         "action": action,
         "review": made | more,
         "pull_request": {
-            "id": 8100 + number,
-            "number": 42,
+            "id": 8100 + pull,
+            "number": pull,
             "state": "open",
             "user": user(503),
             "head": {"sha": HEAD},
@@ -95,6 +97,39 @@ def review(action: str = "submitted", state: str = "approved", number: int = 1, 
         "repository": _repository(),
         "sender": user(504),
     }
+
+
+def pull_request(
+    action: str = "opened", head: str = HEAD, number: int = 42, by: int = 503, **more: Any
+) -> dict[str, Any]:
+    """A `pull_request` webhook that user `by` caused; keyword arguments go into its `pull_request`, which user 503 opened."""
+    made = {
+        "id": 8100 + number,
+        "number": number,
+        "state": "open",
+        "user": user(503),
+        "head": {"sha": head},
+        "base": {"ref": "main"},
+        "created_at": DEPLOYED_AT,
+        "updated_at": ENDED_AT,
+        "merged": False,
+        "merged_at": None,
+        # Also set while it is open: a merge that GitHub tries, and nobody made.
+        "merge_commit_sha": "7" * 40,
+    }
+    return {
+        "action": action,
+        "number": number,
+        "pull_request": made | more,
+        "repository": _repository(),
+        "sender": user(by),
+    }
+
+
+def merged(head: str = HEAD, number: int = 42, by: int = 505) -> dict[str, Any]:
+    """A pull request that user `by` merged by a press of the button."""
+    done = {"state": "closed", "merged": True, "merged_at": ENDED_AT, "merged_by": user(by)}
+    return pull_request("closed", head, number, by, **done)
 
 
 def ping() -> dict[str, Any]:

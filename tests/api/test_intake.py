@@ -5,10 +5,11 @@ import itertools
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from httpx import Response
-from servers import GITHUB_SECRET, JSON, STRUCTURED, Server, check_problem, running_server
+from servers import GITHUB_SECRET, JSON, STRUCTURED, Server, check_problem, event, running_server
 
 from api.intake import cdevents, github
 from api.intake.translation import ContradictionError, Fact, Mapped, Nothing, Unmapped
@@ -161,6 +162,89 @@ def test_a_state_that_is_neither_start_nor_end_is_kept_as_unmapped(taking: Serve
     assert entry["statement"]["data"]["reason"] == f"state-{state}"
     assert entry["recorded_by"]["principal"] == "service:ledger"
     assert evidence_of(taking, entry) == body
+
+
+def test_a_pull_request_becomes_a_proposal_by_its_author_and_by_whoever_pushed(taking: Server) -> None:
+    number = next(numbers)
+    statement = taken(taking, deliver(taking, bodies.pull_request(number=number), "pull_request"))["statement"]
+    assert (statement["type"], statement["time"]) == ("code.proposed", bodies.DEPLOYED_AT)
+    pulled = {"repository": bodies.REPOSITORY, "pull_request": number}
+    assert statement["data"] == {"authors": ["github:503"], "head_sha": bodies.HEAD, **pulled}
+    pushed = bodies.pull_request("synchronize", "b" * 40, number, by=506)
+    statement = taken(taking, deliver(taking, pushed, "pull_request"))["statement"]
+    assert statement["data"] == {"authors": ["github:503", "github:506"], "head_sha": "b" * 40, **pulled}
+    assert statement["time"] == bodies.ENDED_AT
+
+
+def test_a_pull_request_that_was_merged_becomes_a_merge_and_one_that_was_closed_does_not(taking: Server) -> None:
+    number = next(numbers)
+    closed = bodies.pull_request("closed", number=number)
+    assert taken(taking, deliver(taking, closed, "pull_request"), 202)["statement"]["type"] == "intake.unmapped"
+    statement = taken(taking, deliver(taking, bodies.merged(number=number), "pull_request"))["statement"]
+    assert (statement["type"], statement["time"]) == ("code.merged", bodies.ENDED_AT)
+    assert statement["data"] == {
+        "actor": "github:505", "repository": bodies.REPOSITORY, "pull_request": number, "head_sha": bodies.HEAD,
+        "merge_sha": "7" * 40, "branch": "main",
+    }  # fmt: skip
+
+
+def _finding_of(server: Server, number: int, position: int) -> dict[str, Any] | None:
+    key = quote(f"merged-without-review/{bodies.REPOSITORY}#{number}", safe="")
+    answer = server.get(f"/v1/views/findings/{key}", params={"min_position": str(position)})
+    row: dict[str, Any] | None = answer.json()["row"] if answer.status_code == 200 else None
+    return row if row is not None and row["is_open"] else None
+
+
+FOUR_EYES: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "approved by another": [("pull_request_review", {"user": 502})],
+    "approved, and pushed to again": [("pull_request_review", {"user": 502}), ("pull_request", {"by": 503})],
+    "approved by who pushed to it": [("pull_request", {"by": 502}), ("pull_request_review", {"user": 502})],
+    "approved by a bot": [("pull_request_review", {"user": 509})],
+    "approved, and dismissed": [("pull_request_review", {"user": 502}), ("dismissed", {"user": 502})],
+    "merged by its author, approved by another": [("pull_request_review", {"user": 502}), ("merged", {"by": 503})],
+    "approved by who merged it": [("pull_request_review", {"user": 505})],
+}
+REVIEWED = ("approved by another", "merged by its author, approved by another", "approved by who merged it")
+
+
+@pytest.mark.parametrize("how", FOUR_EYES)
+def test_four_eyes_are_judged_from_what_github_sends(taking: Server, how: str) -> None:
+    number, head = next(numbers), bodies.HEAD
+    for login, person in ((502, "person:rita"), (505, "person:max")):
+        taking.record(
+            event("identity.linked", actor="person:olga", identities=[f"github:{login}", person], evidence="hr")
+        )
+    taken(taking, deliver(taking, bodies.pull_request(number=number), "pull_request"))
+    merger = 505
+    for kind, said in FOUR_EYES[how]:
+        if kind == "pull_request":
+            head = "b" * 40 if said["by"] == 503 else head
+            body = bodies.pull_request("synchronize", head, number, **said)
+        elif kind == "merged":
+            merger = said["by"]
+            continue
+        else:
+            who = bodies.user(said["user"], kind="Bot" if said["user"] == 509 else "User")
+            how_said = ("dismissed", "dismissed") if kind == "dismissed" else ("submitted", "approved")
+            body, kind = bodies.review(*how_said, number, number, user=who), "pull_request_review"
+        taken(taking, deliver(taking, body, kind))
+    answer = deliver(taking, bodies.merged(head, number, merger), "pull_request")
+    position = answer.json()["receipts"][0]["position"]
+    assert (_finding_of(taking, number, position) is None) == (how in REVIEWED)
+
+
+def test_the_approval_of_an_alias_of_the_author_counts_until_the_alias_is_known(taking: Server) -> None:
+    number = next(numbers)
+    linked = {"actor": "person:olga", "evidence": "hr"}
+    taking.record(event("identity.linked", identities=["github:601", "person:ida"], **linked))
+    opened = bodies.pull_request(number=number, user=bodies.user(602), by=602)
+    taken(taking, deliver(taking, opened, "pull_request"))
+    approved = bodies.review(number=number, pull=number, user=bodies.user(601))
+    taken(taking, deliver(taking, approved, "pull_request_review"))
+    merged = deliver(taking, bodies.merged(number=number), "pull_request")
+    assert _finding_of(taking, number, merged.json()["receipts"][0]["position"]) is None
+    known = taking.record(event("identity.linked", identities=["github:602", "person:ida"], **linked))
+    assert _finding_of(taking, number, known["position"]) is not None
 
 
 @pytest.mark.parametrize("state", ["approved", "changes_requested", "commented", "APPROVED"])

@@ -12,12 +12,15 @@ from projections.access import access_grants
 from projections.deployments import deployments
 from projections.freezes import freezes
 from projections.identities import are_same, identities
-from projections.policies import policies
+from projections.policies import POLICY, policies
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
 NOTE = {"sha256": "c" * 64}
 WHO = {"grant_id": "GR-1", "principal": "person:paul"}
+
+
+LIMITS = ("access-review-days", "dormant-after-days", "rotate-within-days", "escalate-after-hours")
 
 
 def grant(story: Story, **more: Any) -> int:
@@ -26,14 +29,14 @@ def grant(story: Story, **more: Any) -> int:
 
 
 def publish(story: Story, by: str = "person:olga", digest: str = DIGEST, version: str = "1") -> int:
-    settings = [{"name": "quorum", "applies_to": "any", "value": "1"}]
+    settings = [{"name": name, "applies_to": "any", "value": "1"} for name in ("quorum", *LIMITS)]
     return story.tell(
-        "policy.published", actor=by, policy_id="approval", version=version, policy_digest=digest, settings=settings
+        "policy.published", actor=by, policy_id=POLICY, version=version, policy_digest=digest, settings=settings
     )
 
 
 def approve(story: Story, by: str = "person:oscar", digest: str = DIGEST, version: str = "1") -> int:
-    return story.tell("policy.approved", actor=by, policy_id="approval", version=version, policy_digest=digest)
+    return story.tell("policy.approved", actor=by, policy_id=POLICY, version=version, policy_digest=digest)
 
 
 # -- access ------------------------------------------------------------------------------------------------------------
@@ -79,11 +82,11 @@ def test_a_policy_is_in_force_when_somebody_else_approved_the_very_text() -> Non
     story = Story()
     publish(story)
     approve(story, digest=OTHER)
-    assert story.row(policies, "approval").in_force is None
+    assert story.row(policies, POLICY).in_force is None
     approve(story, by="person:olga")
-    assert story.row(policies, "approval").in_force is None
+    assert story.row(policies, POLICY).in_force is None
     position = approve(story)
-    row = story.row(policies, "approval")
+    row = story.row(policies, POLICY)
     assert (row.in_force, row.versions[0].approved_position) == ("1", position)
 
 
@@ -92,7 +95,7 @@ def test_another_login_of_the_author_does_not_put_a_policy_into_force() -> None:
     story.tell("identity.linked", actor="person:ann", identities=["person:olga", "github:1"], evidence="hr-directory")
     publish(story)
     approve(story, by="github:1")
-    assert story.row(policies, "approval").in_force is None
+    assert story.row(policies, POLICY).in_force is None
 
 
 # -- freezes and deployments -------------------------------------------------------------------------------------------
@@ -226,11 +229,14 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
         number, who = draw(IDS), draw(PEOPLE)
         match draw(st.integers(0, 28)):
             case 0:
-                grant(story, grant_id=number, principal=who)
+                grant(story, grant_id=number, principal=who, principal_kind=draw(st.sampled_from(["human", "service"])))
             case 1:
                 story.tell("access.revoked", actor=who, grant_id=number, principal=who)
             case 2:
-                story.tell("access.used", grant_id=number, principal=who, purpose="x")
+                if draw(st.booleans()):
+                    story.tell("access.used", grant_id=number, principal=who, purpose="x")
+                else:
+                    story.tell("access.rotated", actor=who, grant_id=number, principal=who)
             case 3:
                 publish(story, by=who, version=draw(st.sampled_from("12")))
             case 4:

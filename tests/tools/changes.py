@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from telling import Story
+from telling import Story, at, retold
 
+from projections.engine.derived import Finding
+from projections.findings import findings
 from projections.risk_models import risk_models
 
 SCOPE = "sha256:" + "1" * 64
@@ -50,10 +52,10 @@ def value(name: str, number: float) -> dict[str, str]:
     return {"name": name, "value": str(number)}
 
 
-def request(story: Story, quorum: int = 1, roles: tuple[str, ...] = ("release-approver",)) -> None:
+def request(story: Story, quorum: int = 1, roles: tuple[str, ...] = ("release-approver",), **more: Any) -> None:
     story.tell(
         "approval.requested", actor="person:alice", **CHG, scope_digest=SCOPE, policy_id="p", policy_version="1",
-        rule="normal", required_roles=list(roles), quorum=quorum,
+        rule="normal", required_roles=list(roles), quorum=quorum, **more,
     )  # fmt: skip
 
 
@@ -70,3 +72,56 @@ def deploy(story: Story, name: str = "d-1", change: str | None = "CHG-7", **more
 def review(story: Story, who: str = "person:carol", **more: Any) -> None:
     data = {"outcome": "successful", "rolled_back": False} | more
     story.tell("pir.completed", actor=who, pir_id="PIR-7", **CHG, **data)
+
+
+def found(story: Story) -> dict[str, list[str]]:
+    """The open findings: subjects by rule."""
+    story.flush()
+    rows = [findings.load(text) for text in story.store.texts(findings)]
+    by_rule: dict[str, list[str]] = {}
+    for row in rows:
+        if row.is_open:
+            by_rule.setdefault(row.rule, []).append(row.subject)
+    return by_rule
+
+
+def finding(story: Story, rule: str, subject: str) -> Finding:
+    row: Finding = story.row(findings, f"{rule}/{subject}")
+    return row
+
+
+def ready(kind: str = "normal", **more: Any) -> Story:
+    story = opened(kind, **more)
+    assess(story)
+    request(story)
+    approve(story)
+    return story
+
+
+def pass_time(story: Story, hours: int) -> None:
+    for _ in range(hours):
+        story.tell("ledger.time_passed", until=at(0))
+
+
+def emergency() -> Story:
+    story = opened("emergency")
+    request(story, quorum=2)
+    approve(story)
+    deploy(story)
+    return story
+
+
+def found_by_any_process(story: Story) -> None:
+    """Check that the same is found in batches of any size, and by a process that takes over half-way."""
+    told = story.documents()
+    for batch in (1, 7, 100):
+        again = retold(told, batch=batch)
+        assert again.digests() == story.digests()
+    begun = retold(told[: len(told) - 15], batch=1)
+    begun.flush()
+    taken_over = Story()
+    taken_over.log, taken_over.store = begun.log, begun.store
+    taken_over.begin()
+    for document in told[len(told) - 15 :]:
+        taken_over.add(document)
+    assert taken_over.digests() == story.digests()

@@ -29,6 +29,14 @@ APART: Final = timedelta(minutes=30)
 # When nothing is to change, but for what is planted: day of the beginning and length in days.
 FREEZES: Final = {"spring": (95, 5), "summer": (200, 5), "year-end": (340, 10)}
 MODEL: Final[dict[str, Any]] = {"model_id": "change-risk", "version": "1"}
+# What the policy asks for from time to time. No review of staging is ever opened.
+LIMITS: Final = (
+    ("escalate-after-hours", "any", 48),
+    ("dormant-after-days", "prod", 120),
+    ("rotate-within-days", "prod", 200),
+    ("access-review-days", "prod", 100),
+    ("access-review-days", "staging", 300),
+)
 POLICY: Final[dict[str, Any]] = {"policy_id": "change-approval", "version": "1"}
 
 
@@ -121,6 +129,7 @@ class Year:
             {"name": "quorum", "applies_to": "any", "value": "1"},
             {"name": "required-role", "applies_to": "any", "value": "release-approver"},
             {"name": "deployer-role", "applies_to": "prod", "value": "deployer"},
+            *({"name": name, "applies_to": where, "value": str(value)} for name, where, value in LIMITS),
         ]
         self.grants: dict[str, tuple[str, datetime]] = {}
         for team, (_, leads) in self.teams.items():
@@ -129,6 +138,7 @@ class Year:
                 (f"service:{team}-ci", "service", "deployer"),
             ):
                 self._grant(at, who, kind, role)
+        self._robots(at)
         digest: dict[str, Any] = {"policy_digest": self._digest()}
         self._say(at + HOUR, "policy.published", actor="person:olga", **POLICY, **digest, settings=settings)
         self._say(at + 2 * HOUR, "policy.approved", actor="person:oscar", **POLICY, **digest)
@@ -150,11 +160,28 @@ class Year:
             self._say(begin - DAY, "freeze.declared", actor="person:frank", freeze_id=name, environments=["prod"],
                 start=stamp(begin), end=stamp(begin + length * DAY), time_zone="UTC", late=late)  # fmt: skip
 
-    def _grant(self, at: datetime, who: str, kind: str, role: str) -> str:
+    def _robots(self, at: datetime) -> None:
+        """Services that use and renew what they hold, and one each that does not, or is nobody's."""
+        robots = [(grant, who, "") for grant, (who, _) in self.grants.items() if who.startswith("service:")]
+        for rule in ("dormant", "unrotated", "ownerless"):
+            who = f"service:{rule}"
+            grant = self._grant(at, who, "service", "reader", is_owned=rule != "ownerless")
+            robots.append((grant, who, rule))
+            self.expected.add(f"{rule}-credential/{grant}")
+        self.expected.add(f"access-not-reviewed/{POLICY['policy_id']}")
+        for day in range(60, DAYS, 60):
+            for grant, who, rule in robots:
+                about = {"grant_id": grant, "principal": who}
+                if rule != "dormant":
+                    self._say(at + day * DAY, "access.used", **about, purpose="work")
+                if rule != "unrotated":
+                    self._say(at + day * DAY, "access.rotated", actor="person:olga", **about)
+
+    def _grant(self, at: datetime, who: str, kind: str, role: str, is_owned: bool = True) -> str:
         grant = f"GR-{len(self.grants) + 1}"
         self.grants[grant] = (who, at)
         self._say(at, "access.granted", actor="person:olga", grant_id=grant, principal=who, principal_kind=kind, role=role,
-            environment="prod", owner=None if kind == "human" else "person:olga")  # fmt: skip
+            environment="prod", owner="person:olga" if kind == "service" and is_owned else None)  # fmt: skip
         return grant
 
     # -- one change ----------------------------------------------------------------------------------------------
@@ -175,7 +202,7 @@ class Year:
         at = begin - 30 * HOUR
         if twist != "no-change":
             self._prepare(at, change)
-        if twist != "not-deployed":
+        if twist not in NOT_DEPLOYED:
             self._deploy(begin, change)
 
     def _prepare(self, at: datetime, change: _Change) -> None:
@@ -196,7 +223,7 @@ class Year:
             self._say(at + 3 * HOUR, "approval.requested", **about, scope_digest=change.scope, policy_id="change-approval",
                 policy_version="1", rule=change.kind, required_roles=["release-approver"],
                 quorum=2 if change.kind == "emergency" else 1)  # fmt: skip
-            if change.twist != "not-approved":
+            if change.twist not in ("not-approved", "not-escalated"):
                 # An approver speaks by their own credential.
                 self._approve(at + 5 * HOUR, change, change.approver)
         self._say(at + 6 * HOUR, "change.scheduled", **about, planned_start=stamp(begin - HOUR - early),
@@ -370,6 +397,7 @@ TWISTS: Final[dict[str, Callable[[Year, _Change], None]]] = {
     "in-late-freeze": _expect("deployed-in-freeze", "deployment"),
     "not-approved": _expect("started-without-approval", "id"),
     "not-deployed": _expect("approved-and-not-deployed", "id"),
+    "not-escalated": _expect("approval-overdue", "id"),
     "wrong-score": _expect("assessment-not-reproducible", "id"),
     "review-overdue": _review_overdue,
     "own-approval": _own_approval,
@@ -379,6 +407,8 @@ TWISTS: Final[dict[str, Callable[[Year, _Change], None]]] = {
     "emergency": _emergency,
     "no-grant": _no_grant,
 }
+# These changes never come to a deployment.
+NOT_DEPLOYED: Final = ("not-deployed", "not-escalated")
 IN_FREEZE: Final = {"in-freeze": 202, "in-late-freeze": 343}
 
 

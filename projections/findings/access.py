@@ -1,0 +1,163 @@
+"""Findings about access: credentials that nobody uses, renews or answers for, and reviews of who holds what.
+
+How long is too long, the policy says, as it is in force when the time comes; without such a setting nothing is.
+"""
+
+from collections.abc import Iterator
+
+from ledger.clock import from_text, to_text
+from ledger.events.access_review import AccessReviewOpened
+from projections.access import Grant, access_grants, has_ended
+from projections.access_reviews import DAY_US, AccessReview, access_reviews
+from projections.engine.derived import Breach, Index
+from projections.engine.view import Moment, Reads
+from projections.findings.declared import findings, positions_of
+from projections.policies import ANY, POLICY, Policy, in_force, policies, takes_effect_at
+
+# -- credentials of services ------------------------------------------------------------------------------------------
+
+
+def _grants_to_services(policy: Policy, index: Index) -> list[str]:
+    return [grant.grant_id for grant in index.find(access_grants, "principal_kind", "service")]
+
+
+def _end_of(row: Grant, setting: str, since: Moment | None, now: Moment, index: Reads) -> Moment | None:
+    """Return when a grant to a service has been without something for as long as the policy allows; None for no limit."""
+    if row.principal_kind != "service" or row.granted_at is None:
+        return None
+    days = in_force(index, now).number(setting, row.environment, default=0)
+    return _days_after(max(row.granted_at, since or ""), days) if days else None
+
+
+def _unused_until(row: Grant, now: Moment, index: Reads) -> Moment | None:
+    return _end_of(row, "dormant-after-days", row.last_used_at, now, index)
+
+
+def _same_secret_until(row: Grant, now: Moment, index: Reads) -> Moment | None:
+    return _end_of(row, "rotate-within-days", row.rotated_at, now, index)
+
+
+def _ends(row: Grant, now: Moment, index: Index) -> Iterator[Moment]:
+    """Return when a grant is to be looked at again, whether anything is recorded about it or not."""
+    if row.principal_kind == "service":
+        ends = (row.expires_at, _unused_until(row, now, index), _same_secret_until(row, now, index))
+        yield from (end for end in ends if end is not None)
+        yield from takes_effect_at(index, now)
+
+
+@findings.rule(access_grants, severity="medium", due_at=_ends)
+def ownerless_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
+    """A service holds a grant that nobody answers for."""
+    if row.principal_kind != "service" or row.owner not in (None, row.principal) or has_ended(row, now):
+        return None
+    return Breach(f"nobody owns {row.grant_id} ({row.role}) of {row.principal}", positions_of(row.granted_position))
+
+
+@findings.rule(access_grants, severity="medium", wakes={policies: _grants_to_services}, due_at=_ends)
+def dormant_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
+    """A service holds a grant that it has not used for longer than the policy allows, as far as uses are recorded."""
+    end = _unused_until(row, now, index)
+    if end is None or end > now or has_ended(row, now):
+        return None
+    used = f"since {row.last_used_at}" if row.last_used_at else "at all"
+    words = f"{row.principal} has not used {row.grant_id} ({row.role}) {used}, the policy allows it until {end}"
+    return Breach(words, positions_of(row.granted_position))
+
+
+@findings.rule(access_grants, severity="medium", wakes={policies: _grants_to_services}, due_at=_ends)
+def unrotated_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
+    """A service uses the same secret for longer than the policy allows."""
+    end = _same_secret_until(row, now, index)
+    if end is None or end > now or has_ended(row, now):
+        return None
+    since = f"since {row.rotated_at}" if row.rotated_at else "yet"
+    words = f"the secret of {row.grant_id} ({row.role}) of {row.principal} was not rotated {since}, due at {end}"
+    return Breach(words, positions_of(row.granted_position))
+
+
+# -- reviews ------------------------------------------------------------------------------------------------------------
+
+
+def _the_policy(row: AccessReview, index: Index) -> tuple[str, ...]:
+    return (POLICY,)
+
+
+def _reviews_due(row: Policy, now: Moment, index: Index) -> dict[str, Moment]:
+    """Return until when a review has to be opened, by what the policy says it of: an environment, or all of them."""
+    found: dict[str, Moment] = {}
+    for scope, days in in_force(index, now, row.policy_id).numbers("access-review-days").items():
+        wanted = (None,) if scope == ANY else (None, scope)
+        opened = [
+            review.opened_at
+            for review in index.named(access_reviews, AccessReviewOpened)
+            if review.opened_at is not None and review.environment in wanted
+        ]
+        # Without any, from when the policy first asked for one.
+        asked = [
+            v.approved_at for v in row.versions if v.approved_at is not None and v.asks_for("access-review-days", scope)
+        ]
+        found[scope] = _days_after(max(opened, default=min(asked)), days)
+    return found
+
+
+def _reviews_due_at(row: Policy, now: Moment, index: Index) -> list[Moment]:
+    return [*_reviews_due(row, now, index).values(), *takes_effect_at(index, now, row.policy_id)]
+
+
+@findings.rule(policies, severity="medium", wakes={access_reviews: _the_policy}, due_at=_reviews_due_at)
+def access_not_reviewed(row: Policy, now: Moment, index: Index) -> Breach | None:
+    """The policy asks for a review of access from time to time, and the next one was not opened."""
+    late = {scope: due for scope, due in _reviews_due(row, now, index).items() if due <= now}
+    if not late:
+        return None
+    words = ", ".join(f"{scope} (due at {due})" for scope, due in sorted(late.items()))
+    return Breach(f"access was not reviewed again: {words}", positions_of(*(v.approved_position for v in row.versions)))
+
+
+def _days_after(time: Moment, days: int) -> Moment:
+    return to_text(from_text(time) + days * DAY_US)
+
+
+@findings.rule(access_reviews, severity="medium", due=("due_at",))
+def access_review_overdue(row: AccessReview, now: Moment, index: Index) -> Breach | None:
+    """An access review was not done in time."""
+    if row.state == "done" or row.due_at is None or row.due_at > now:
+        return None
+    return Breach(f"{row.review_id} was due at {row.due_at}", positions_of(row.opened_position))
+
+
+@findings.rule(access_reviews, severity="high")
+def access_review_incomplete(row: AccessReview, now: Moment, index: Index) -> Breach | None:
+    """A review that is called done left out grants that were in force when it began, or named others."""
+    if row.state != "done":
+        return None
+    faults = []
+    if row.undecided:
+        faults.append(f"{row.undecided} of {row.population_count} grants without a decision that counts")
+    if row.stated_count != row.population_count:
+        faults.append(f"opened over {row.stated_count} grants, {row.population_count} were in force")
+    if row.outside:
+        faults.append(f"decided about {', '.join(row.outside)}, not in force at the opening")
+    if not faults:
+        return None
+    return Breach(f"{row.review_id}: {'; '.join(faults)}", positions_of(row.opened_position, row.completed_position))
+
+
+@findings.rule(access_reviews, severity="high")
+def own_access_reviewed(row: AccessReview, now: Moment, index: Index) -> Breach | None:
+    """S7: somebody reviewed a grant of their own."""
+    own = [item for item in row.items if item.why]
+    if not own:
+        return None
+    words = ", ".join(f"{item.reviewer} of {item.grant_id}" for item in own)
+    return Breach(f"{row.review_id}: reviewed by the holder: {words}", positions_of(*(item.position for item in own)))
+
+
+@findings.rule(access_reviews, severity="high", due=("revoke_due_at",))
+def revocation_overdue(row: AccessReview, now: Moment, index: Index) -> Breach | None:
+    """A review decided to revoke a grant, and it was not revoked in time."""
+    late = [i for i in row.items if i.revoke_by is not None and i.revoke_by <= now and i.revoked_at is None]
+    if not late:
+        return None
+    words = ", ".join(f"{item.grant_id} of {item.principal} by {item.revoke_by}" for item in late)
+    return Breach(f"{row.review_id}: to be revoked: {words}", positions_of(*(item.position for item in late)))

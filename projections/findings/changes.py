@@ -1,0 +1,174 @@
+"""Findings about changes: approvals, code, impact and reviews."""
+
+from collections.abc import Iterable
+
+from ledger.events import ref
+from ledger.events.change import ChangeOpened
+from projections.change_tickets import Approval, Ticket, change_tickets
+from projections.code_changes import CodeChange, code_changes, unreviewed_because
+from projections.deployments import deployments
+from projections.engine.derived import Breach, Index
+from projections.engine.view import Moment
+from projections.findings.declared import findings, positions_of
+from projections.identities import Identity, identities, logins_of, person_of
+from projections.impacts import Impact, impacts, left_out
+from projections.reviews import Review, reviews
+from projections.rules import approvals as duties
+
+
+def _changes_of(identity: Identity, index: Index) -> Iterable[str]:
+    """The changes that somebody wrote or deployed: one of their other logins may have approved them."""
+    for login in sorted(logins_of(index, identity.identity)):
+        yield from (ticket.change_id for ticket in index.find(change_tickets, "author", login))
+        for row in index.find(deployments, "deployed_by", login):
+            if row.change_id is not None:
+                yield row.change_id
+
+
+def _code_of(identity: Identity, index: Index) -> Iterable[str]:
+    for login in sorted(logins_of(index, identity.identity)):
+        yield from (row.key for row in index.find(code_changes, "author", login))
+
+
+def _its_own(ticket: Ticket, index: Index) -> list[str]:
+    return [ticket.change_id]
+
+
+def _of_the_release(ticket: Ticket, index: Index) -> list[str]:
+    if ticket.release_id is None or not any(approval.counts for approval in ticket.approvals):
+        return []
+    return [other.change_id for other in _in_release(ticket.release_id, index)]
+
+
+def _in_release(release_id: str, index: Index) -> list[Ticket]:
+    return index.named(change_tickets, ChangeOpened, ref("release", release_id))
+
+
+@findings.rule(change_tickets, severity="high")
+def started_without_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """A change was implemented before it was approved."""
+    if row.was_let_start is not False or row.change_type in (None, "unauthorized"):
+        return None
+    why = "; ".join(f"{approval.approver}: {approval.why}" for approval in row.approvals if approval.why)
+    words = f"{row.change_id} started at {row.started_at} without approval" + (f" ({why})" if why else "")
+    return Breach(words, positions_of(row.started_position, *(approval.position for approval in row.approvals)))
+
+
+def _given(row: Ticket) -> list[Approval]:
+    return [approval for approval in row.approvals if approval.verdict == "granted"]
+
+
+@findings.rule(change_tickets, severity="high", wakes={identities: _changes_of})
+def approval_of_ones_own(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """S1 and S2: the author, or who deployed to production, approved; under whichever login, linked whenever."""
+    author = person_of(index, row.author) if row.author else None
+    deployers = {person_of(index, who) for who in row.deployed_by} if row.environment in (None, "prod") else set()
+    for approval in _given(row):
+        person = person_of(index, approval.approver)
+        fault = duties.s1_author_does_not_approve(author, person) or duties.s2_deployer_does_not_approve(
+            person, deployers
+        )
+        if fault is not None:
+            return Breach(f"{approval.approver} approved {row.change_id}: {fault}", (approval.position,))
+    return None
+
+
+@findings.rule(change_tickets, severity="medium")
+def approval_without_standing(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """S4, S5 and S12: an approval by no human, without a role, or reported by somebody who may not speak for the approver."""
+    broken = [approval for approval in _given(row) if approval.broken and not approval.broken.startswith("S1:")]
+    if not broken:
+        return None
+    words = "; ".join(f"{approval.approver}: {approval.broken}" for approval in broken)
+    return Breach(
+        f"approvals of {row.change_id} that never counted: {words}", positions_of(*(a.position for a in broken))
+    )
+
+
+@findings.rule(change_tickets, severity="medium", due=("approval_due_at",))
+def approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """The approvals that were asked for did not come in time, and nobody put the change before a higher body."""
+    is_waiting = row.state in ("assessing", "authorizing") and row.escalated_to is None
+    if not is_waiting or row.approval_due_at is None or row.approval_due_at > now:
+        return None
+    words = f"{row.change_id} misses {row.missing_approvals} approval(s) due at {row.approval_due_at}, and was not escalated"
+    return Breach(words, positions_of(row.scope_position))
+
+
+@findings.rule(change_tickets, severity="high", due=("retro_due_at",))
+def retro_approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """An emergency did not get the approvals it owed in time. Late ones do not make it on time."""
+    if row.retro == "late" or (row.retro == "due" and (row.retro_due_at or now) <= now):
+        return Breach(f"{row.change_id} owed approvals until {row.retro_due_at}", positions_of(row.started_position))
+    return None
+
+
+@findings.rule(change_tickets, severity="high")
+def unauthorized_change(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """A change was made that nobody had asked for; it has to be reviewed."""
+    if row.change_type != "unauthorized" or row.state == "closed":
+        return None
+    return Breach(f"{row.change_id} was not authorized", positions_of(row.timeline[0].position))
+
+
+@findings.rule(change_tickets, severity="low", due=("planned_end",))
+def approved_and_not_deployed(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """The time planned for an approved change passed, and nothing was deployed."""
+    if row.state != "scheduled" or row.deployments or row.planned_end is None or row.planned_end > now:
+        return None
+    return Breach(
+        f"{row.change_id} was planned until {row.planned_end}, and not deployed", positions_of(row.approved_position)
+    )
+
+
+@findings.rule(change_tickets, severity="low", wakes={change_tickets: _of_the_release})
+def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """S10: two people approved each other's changes in one release."""
+    if row.release_id is None or row.author is None or not any(approval.counts for approval in row.approvals):
+        return None
+    others = _in_release(row.release_id, index)
+    author = person_of(index, row.author)
+    approvals = [
+        (person_of(index, ticket.author), approval.person)
+        for ticket in others
+        if ticket.author is not None
+        for approval in ticket.approvals
+        if approval.counts
+    ]
+    circles = [pair for pair in duties.s10_circles(approvals) if author in pair]
+    if not circles:
+        return None
+    words = ", ".join(f"{one} and {other}" for one, other in circles)
+    counting = [a.position for ticket in others for a in ticket.approvals if a.counts]
+    return Breach(f"in release {row.release_id} {words} approved each other's changes", positions_of(*counting))
+
+
+@findings.rule(code_changes, severity="high", wakes={identities: _code_of})
+def merged_without_review(row: CodeChange, now: Moment, index: Index) -> Breach | None:
+    """Code was merged that nobody else than its author had approved, as of the commit that was merged."""
+    fault = unreviewed_because(row, index)
+    if fault is None:
+        return None
+    positions = (row.head_position, row.merged_position, *(review.position for review in row.reviews))
+    return Breach(f"{row.key} was merged, and {fault}", positions_of(*positions))
+
+
+@findings.rule(impacts, severity="high", wakes={change_tickets: _its_own})
+def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
+    """A change to something shared was implemented, and its impact assessment left out what was known to depend on it."""
+    ticket = index.row(change_tickets, row.change_id)
+    if ticket is None or ticket.started_position is None:
+        return None
+    missing = left_out(index, row, ticket.started_position)
+    if not missing:
+        return None
+    words = f"{row.change_id} was implemented without an assessment of {', '.join(missing)}"
+    return Breach(words, positions_of(row.position, ticket.started_position))
+
+
+@findings.rule(reviews, severity="medium", due=("due_at",))
+def review_overdue(row: Review, now: Moment, index: Index) -> Breach | None:
+    """A post-implementation review was not done in time."""
+    if row.state == "done" or row.due_at is None or row.due_at > now:
+        return None
+    return Breach(f"{row.pir_id} of {row.change_id} was due at {row.due_at}")

@@ -1,0 +1,44 @@
+"""The view of findings, without its rules: what they may look into."""
+
+from projections.access import access_grants
+from projections.access_reviews import access_reviews
+from projections.change_scopes import change_scopes
+from projections.change_tickets import change_tickets
+from projections.code_changes import code_changes
+from projections.deployments import deployments
+from projections.engine.derived import Derived
+from projections.freezes import freezes
+from projections.identities import identities
+from projections.impacts import impacts, resources
+from projections.policies import policies
+from projections.reviews import reviews
+from projections.risk_assessments import risk_assessments
+from projections.risk_models import risk_models
+from projections.withdrawals import withdrawals
+
+findings = Derived(
+    "findings",
+    version=2,
+    reads=(
+        identities,
+        access_grants,
+        policies,
+        freezes,
+        change_scopes,
+        deployments,
+        risk_models,
+        risk_assessments,
+        change_tickets,
+        reviews,
+        access_reviews,
+        code_changes,
+        resources,
+        impacts,
+        withdrawals,
+    ),
+    doc="Findings: which rule which subject breaks or broke, in words, in which entries, since when and until when.",
+)
+
+
+def positions_of(*positions: int | None) -> tuple[int, ...]:
+    return tuple(sorted({position for position in positions if position is not None}))

@@ -1,0 +1,112 @@
+"""Findings about deployments: with no change, out of window, in a freeze, by somebody without the right."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from ledger.events import ref
+from ledger.events.access import AccessGranted
+from projections.access import Grant, access_grants, has_ended
+from projections.change_scopes import ChangeScope, change_scopes, is_within_window
+from projections.change_tickets import Ticket, change_tickets
+from projections.deployments import Deployment, deployments
+from projections.engine.derived import Breach, Index
+from projections.engine.view import Moment
+from projections.findings.declared import findings, positions_of
+from projections.freezes import Freeze, freezes, freezes_at, override_for
+from projections.policies import in_force
+
+PRODUCTION: Final = "prod"
+
+
+def _deployments_of_scope(scope: ChangeScope, index: Index) -> Iterable[str]:
+    ticket = index.row(change_tickets, scope.change_id)
+    return ticket.deployments if ticket else ()
+
+
+def _deployments_of_change(ticket: Ticket, index: Index) -> Iterable[str]:
+    return ticket.deployments
+
+
+def _deployments_within(freeze: Freeze, index: Index) -> list[str]:
+    if freeze.start_at is None or freeze.end_at is None:
+        return []
+    found = index.find(deployments, "started_at", freeze.start_at, freeze.end_at)
+    return [row.deployment_id for row in found if row.environment in freeze.environments]
+
+
+def _deployments_by(grant: Grant, index: Index) -> list[str]:
+    if grant.principal is None:
+        return []
+    return [row.deployment_id for row in index.find(deployments, "deployed_by", grant.principal)]
+
+
+@findings.rule(deployments, severity="high")
+def deployment_without_change(row: Deployment, now: Moment, index: Index) -> Breach | None:
+    """Something was deployed to production, and no change is known for it."""
+    if row.change_id is not None or row.environment != PRODUCTION or not (row.started_at or row.finished_at):
+        return None
+    return Breach(f"{row.deployment_id} put {row.service} into {row.environment} without a change", row.positions)
+
+
+@findings.rule(deployments, severity="high", wakes={change_scopes: _deployments_of_scope})
+def artifact_not_approved(row: Deployment, now: Moment, index: Index) -> Breach | None:
+    """What was deployed is not among the artifacts of the change's scope."""
+    scope = index.row(change_scopes, row.change_id) if row.change_id else None
+    if scope is None or not scope.artifacts or row.artifact is None or row.artifact in scope.artifacts:
+        return None
+    return Breach(
+        f"{row.deployment_id} deployed {row.artifact}, not of {scope.change_id}",
+        positions_of(scope.scope_position, *row.positions),
+    )
+
+
+@findings.rule(deployments, severity="medium", wakes={change_scopes: _deployments_of_scope})
+def outside_window(row: Deployment, now: Moment, index: Index) -> Breach | None:
+    """A change was deployed before or after the time that was planned for it."""
+    scope = index.row(change_scopes, row.change_id) if row.change_id else None
+    if scope is None or scope.planned_start is None or row.started_at is None:
+        return None
+    if is_within_window(scope, row.started_at):
+        return None
+    words = (
+        f"{row.deployment_id} started at {row.started_at}, planned from {scope.planned_start} to {scope.planned_end}"
+    )
+    return Breach(words, positions_of(scope.planned_position, *row.positions))
+
+
+@findings.rule(
+    deployments, severity="high", wakes={freezes: _deployments_within, change_tickets: _deployments_of_change}
+)
+def deployed_in_freeze(row: Deployment, now: Moment, index: Index) -> Breach | None:
+    """Something was deployed while a freeze held it, and nobody else had let it through. Freezes declared afterwards count."""
+    if row.started_at is None or row.environment is None:
+        return None
+    ticket = index.row(change_tickets, row.change_id) if row.change_id else None
+    kind = ticket.change_type if ticket else None
+    for freeze in freezes_at(index, row.environment, row.service, kind, row.started_at):
+        if override_for(freeze, row.change_id, row.started_at) is None:
+            late = ", declared afterwards" if (freeze.declared_position or 0) > (row.started_position or 0) else ""
+            words = f"{row.deployment_id} started at {row.started_at}, in freeze {freeze.freeze_id}{late}"
+            return Breach(words, positions_of(freeze.declared_position, *row.positions))
+    return None
+
+
+@findings.rule(deployments, severity="high", wakes={access_grants: _deployments_by})
+def deployer_without_grant(row: Deployment, now: Moment, index: Index) -> Breach | None:
+    """Who deployed held no grant of the role that the policy asks for, at that time."""
+    if row.started_at is None or row.deployed_by is None:
+        return None
+    roles = in_force(index, row.started_at).values("deployer-role", row.environment)
+    if not roles:
+        return None
+    for grant in index.named(access_grants, AccessGranted, ref("identity", row.deployed_by)):
+        begun = grant.granted_at is not None and grant.granted_at <= row.started_at
+        if (
+            begun
+            and not has_ended(grant, row.started_at)
+            and grant.role in roles
+            and grant.environment in (None, row.environment)
+        ):
+            return None
+    words = f"{row.deployed_by} started {row.deployment_id} without a grant of {' or '.join(roles)}"
+    return Breach(words, row.positions)
