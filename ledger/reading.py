@@ -6,7 +6,7 @@ Only what was committed is seen, in order and without gaps, because positions ar
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, Final
 
 import orjson
@@ -99,15 +99,31 @@ def read_entries(
     limit: int | None = PAGE,
 ) -> Iterator[StoredEntry]:
     """Yield the entries after `after` that match any of `matches` (all, when empty), in order, at most `limit`."""
-    query = sa.select(*_COLUMNS).where(tables.entries.c.position > after).order_by(tables.entries.c.position)
-    if up_to is not None:
-        query = query.where(tables.entries.c.position <= up_to)
-    if matches:
-        # Each match finds at most `limit` positions through its own index, so a page costs no more than it returns.
-        wanted = [sa.select(matching_positions(match, after, limit).subquery().c.position) for match in matches]
-        query = query.where(tables.entries.c.position.in_(sa.union(*wanted) if len(wanted) > 1 else wanted[0]))
-    for row in connection.execute(query.limit(limit)):
+    values: dict[str, Any] = {"after": after}
+    for number, match in enumerate(matches):
+        values |= match_values(match, number)
+    values |= {} if up_to is None else {"up_to": up_to}
+    values |= {} if limit is None else {"limit": limit}
+    shapes = tuple((len(match.types), len(match.refs)) for match in matches)
+    for row in connection.execute(_entries(shapes, up_to is not None, limit is not None), values):
         yield _stored(row)
+
+
+# Bounded: whoever asks over HTTP says how many matches there are.
+@lru_cache(maxsize=256)
+def _entries(shapes: tuple[tuple[int, int], ...], bounded: bool, limited: bool) -> sa.Select[Any]:
+    position = tables.entries.c.position
+    after = sa.bindparam("after", type_=sa.BigInteger)
+    limit = sa.bindparam("limit", type_=sa.BigInteger) if limited else None
+    query = sa.select(*_COLUMNS).where(position > after).order_by(position).limit(limit)
+    if bounded:
+        query = query.where(position <= sa.bindparam("up_to", type_=sa.BigInteger))
+    # Each match finds at most `limit` positions through its own index, so a page costs no more than it returns.
+    matches = [match_of_parameters(*shape, number) for number, shape in enumerate(shapes)]
+    wanted = [sa.select(matching_positions(match, after, limit).subquery().c.position) for match in matches]
+    if wanted:
+        query = query.where(position.in_(sa.union(*wanted) if len(wanted) > 1 else wanted[0]))
+    return query
 
 
 def position_at(connection: Connection, recorded_at: str) -> int:

@@ -40,14 +40,14 @@ class Bulk:
             self._sql = f"WITH j({columns}) AS (SELECT * FROM unnest({arrays})) {body}"
             self.run = self._run_arrays
 
-    def _run_values(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _run_values(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         start = 0
         for size, sql in self._by_size:
             while len(rows) - start >= size:
                 connection.exec_driver_sql(sql, tuple(chain.from_iterable(rows[start : start + size])))
                 start += size
 
-    def _run_arrays(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _run_arrays(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         connection.exec_driver_sql(self._sql, tuple(list(column) for column in zip(*rows, strict=True)))
 
 
@@ -123,18 +123,21 @@ class Statements:
         return position
 
 
-def match_of_parameters(types: int, refs: int) -> Any:
-    """Return a match of so many types and refs that are parameters: a query of it is made once for all values."""
+def match_of_parameters(types: int, refs: int, number: int = 0) -> Any:
+    """Return a match of so many types and refs that are parameters: a query of it is made once for all values.
+
+    `number` tells several matches of one query apart.
+    """
     return Match(
-        tuple(sa.bindparam(f"type_{n}") for n in range(types)),  # type: ignore[misc]
-        tuple(sa.bindparam(f"ref_{n}") for n in range(refs)),  # type: ignore[misc]
+        tuple(sa.bindparam(f"type_{number}_{n}") for n in range(types)),  # type: ignore[misc]
+        tuple(sa.bindparam(f"ref_{number}_{n}") for n in range(refs)),  # type: ignore[misc]
     )
 
 
-def match_values(match: Match) -> dict[str, Any]:
+def match_values(match: Match, number: int = 0) -> dict[str, Any]:
     """Return the values of those parameters."""
-    types = {f"type_{n}": value for n, value in enumerate(match.types)}
-    return types | {f"ref_{n}": value for n, value in enumerate(match.refs)}
+    types = {f"type_{number}_{n}": value for n, value in enumerate(match.types)}
+    return types | {f"ref_{number}_{n}": value for n, value in enumerate(match.refs)}
 
 
 @cache

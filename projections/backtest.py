@@ -90,7 +90,7 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
 
 def _save(folder: Folder, store: MemoryStore) -> None:
     for view in _VIEWS:
-        store.save(view, folder.touched.get(view.name, {}))
+        store.save(view, folder.touched.get(view.name, {}), folder.counted.get(view.name, {}))
     folder.forget()
 
 

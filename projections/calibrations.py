@@ -5,14 +5,10 @@ back: sums are exact, so the order of corrections does not matter.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from ledger.conditions import Match
-from ledger.events.pir import PirCompleted
-from ledger.events.risk import RiskOutcomeLabelled
-from projections.engine.view import EntryInfo, Number, Reads, View, replace
-from projections.outcomes import Outcome, outcomes, recounted
-from projections.risk_assessments import Assessment, risk_assessments
+from projections.engine.tally import Part, Tally
+from projections.engine.view import Number, replace
+from projections.risk_assessments import Assessment, RiskAssessments, risk_assessments
 from projections.rules.risk import Bin, Calibration, counted
 
 
@@ -41,53 +37,27 @@ class Calibrated:
     months: tuple[Month, ...] = ()
 
 
-def _labels(key: str, row: Calibrated) -> tuple[Match, ...]:
-    # Labels name their change, and not the model that predicted them.
-    return (Match(),)
-
-
-calibrations = View(
-    "calibrations",
-    version=1,
-    row=Calibrated,
-    kind="model_version",
-    entries_of=_labels,
-    reads=(outcomes, risk_assessments),
-    doc="Calibrations of risk models: Brier score, reliability by tenths of probability, and the rate of failure by month.",
-)
-
-
-def predictions(reads: Reads, outcome: Outcome | None) -> dict[str, Assessment]:
+def predictions(row: RiskAssessments | None) -> dict[str, Assessment]:
     """Return, by model version, the last assessment that gave a probability before the change's outcome was known."""
-    row = reads.row(risk_assessments, outcome.change_id) if outcome else None
-    if row is None or outcome is None or not outcome.labellings:
+    if row is None or row.labelled_position is None:
         return {}
-    known = outcome.labellings[0].position
+    known = row.labelled_position
     return {a.version_id: a for a in row.assessments if a.position < known and a.probability is not None}
 
 
-def _versions(event: Any, entry: EntryInfo) -> list[str]:
-    return list(predictions(entry.reads, entry.reads.row(outcomes, event.change_id)))
+def _parts(row: RiskAssessments) -> dict[str, Part]:
+    return {
+        version: (found.probability, row.label == "failure", (row.labelled_at or "")[:7])
+        for version, found in predictions(row).items()
+    }
 
 
-@calibrations.on(RiskOutcomeLabelled, PirCompleted, key=_versions)
-def judged(row: Calibrated, event: Any, entry: EntryInfo) -> Calibrated:
-    outcome = entry.reads.row(outcomes, event.change_id)
-    if outcome is None or outcome.label is None or outcome.at is None:
-        return row
-    prediction = predictions(entry.reads, outcome)[row.version_id]
-    for label, count in recounted(outcome, entry.position):
-        row = _counted(row, prediction, outcome.at, label == "failure", count)
-    return row
-
-
-def _counted(row: Calibrated, prediction: Assessment, at: str, failed: bool, count: int) -> Calibrated:
-    if prediction.probability is None:
-        return row
-    now = counted(Calibration(row.changes, row.failures, row.squares, row.bins), prediction.probability, failed, count)
+def _added(row: Calibrated, part: Part, count: int) -> Calibrated:
+    probability, failed, of = str(part[0]), bool(part[1]), str(part[2])
+    now = counted(Calibration(row.changes, row.failures, row.squares, row.bins), probability, failed, count)
     months = {month.month: month for month in row.months}
-    old = months.get(at[:7], Month(at[:7], 0, 0))
-    months[at[:7]] = Month(old.month, old.changes + count, old.failures + count * failed)
+    old = months.get(of, Month(of, 0, 0))
+    months[of] = Month(old.month, old.changes + count, old.failures + count * failed)
     return replace(
         row,
         changes=now.changes,
@@ -98,3 +68,15 @@ def _counted(row: Calibrated, prediction: Assessment, at: str, failed: bool, cou
         bins=now.bins,
         months=tuple(month for _, month in sorted(months.items()) if month.changes),
     )
+
+
+calibrations = Tally(
+    "calibrations",
+    version=2,
+    row=Calibrated,
+    kind="model_version",
+    of=risk_assessments,
+    parts=_parts,
+    add=_added,
+    doc="Calibrations of risk models: Brier score, reliability by tenths of probability, and the rate of failure by month.",
+)

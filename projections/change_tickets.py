@@ -88,6 +88,8 @@ class Ticket:
     change_id: str
     state: State = "draft"
     change_type: Literal["standard", "normal", "emergency", "unauthorized"] | None = None
+    opened_at: Moment | None = None
+    opened_position: int | None = None
     author: str | None = None
     team: str | None = None
     services: tuple[str, ...] = ()
@@ -305,7 +307,7 @@ def _with_scope(ticket: Ticket, entry: EntryInfo) -> Ticket:
 
 @_step(ChangeOpened)
 def opened(ticket: Ticket, event: ChangeOpened, entry: EntryInfo) -> Ticket:
-    ticket = _with_scope(ticket, entry)
+    ticket = replace(_with_scope(ticket, entry), opened_at=entry.time, opened_position=entry.position)
     # It has happened already: nothing is left to approve, only to review.
     return replace(ticket, state="reviewing") if event.change_type == "unauthorized" else ticket
 

@@ -7,15 +7,25 @@ can let old days count less.
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Final, Literal
 
-from ledger.conditions import Match
 from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskOutcomeLabelled
 from projections.change_scopes import ChangeScope, change_scopes
+from projections.engine.tally import Part, Tally
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 
 Label = Literal["success", "failure"]
+EVERYTHING: Final = "all"
+
+
+def scopes_of(scope: ChangeScope) -> list[str]:
+    """Return the scopes that a change counts in, the narrowest first."""
+    found = [f"{service}/{scope.environment or 'any'}/{scope.change_type}" for service in scope.services]
+    found += [f"service:{service}" for service in scope.services]
+    found += [f"team:{scope.team}"] if scope.team else []
+    found += [f"template:{scope.template_id}"] if scope.template_id else []
+    return [*found, EVERYTHING]
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,8 @@ class Outcome:
     label: Label | None = None
     by: Literal["label", "review"] | None = None
     at: Moment | None = None
+    # What it counts in, the narrowest first: as the change's scope was known then.
+    scopes: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()
     position: int | None = None
     labellings: tuple[Labelling, ...] = ()
@@ -43,9 +55,10 @@ class Outcome:
 
 outcomes = View(
     "outcomes",
-    version=1,
+    version=2,
     row=Outcome,
     kind="change",
+    reads=(change_scopes,),
     indexes=("label",),
     doc="Outcomes of changes: success or failure, who said so, and how the label was corrected.",
 )
@@ -54,7 +67,11 @@ outcomes = View(
 def _labelled(row: Outcome, label: Label, by: Literal["label", "review"], entry: EntryInfo) -> Outcome:
     row = replace(row, labellings=(*row.labellings, Labelling(label, by, entry.time, entry.position)))
     current = current_labelling(row.labellings)
-    return replace(row, label=current.label, by=current.by, position=current.position, at=row.at or entry.time)
+    row = replace(row, label=current.label, by=current.by, position=current.position)
+    if row.at is not None:
+        return row
+    scope = entry.reads.row(change_scopes, row.change_id)
+    return replace(row, at=entry.time, scopes=tuple(scopes_of(scope)) if scope is not None else (EVERYTHING,))
 
 
 def current_labelling(labellings: Iterable[Labelling]) -> Labelling:
@@ -72,14 +89,6 @@ def reviewed(row: Outcome, event: PirCompleted, entry: EntryInfo) -> Outcome:
     """A change failed when it had to be undone, or hurt somebody; "with issues" is not yet a failure."""
     failed = event.rolled_back or event.caused_incidents or event.outcome in ("unsuccessful", "backed_out")
     return _labelled(row, "failure" if failed else "success", "review", entry)
-
-
-def recounted(outcome: Outcome, position: int) -> list[tuple[Label, int]]:
-    """Return what the labelling at a position changes in a count of outcomes: the label before it is taken away, if there
-    was one, and the one that counts now is added."""
-    earlier = [labelling for labelling in outcome.labellings if labelling.position != position]
-    taken = [(current_labelling(earlier).label, -1)] if earlier else []
-    return [*taken, *([(outcome.label, 1)] if outcome.label is not None else [])]
 
 
 # -- base rates ---------------------------------------------------------------------------------------------------------
@@ -104,59 +113,34 @@ class BaseRate:
     days: tuple[Day, ...] = ()
 
 
-EVERYTHING = "all"
+def _parts(row: Outcome) -> dict[str, Part]:
+    """A change counts once in each of its scopes, on the day of its first label."""
+    return dict.fromkeys(row.scopes, (row.at[:10], row.label == "failure")) if row.at is not None else {}
 
 
-def scopes_of(scope: ChangeScope) -> list[str]:
-    """Return the scopes that a change counts in, the narrowest first."""
-    found = [f"{service}/{scope.environment or 'any'}/{scope.change_type}" for service in scope.services]
-    found += [f"service:{service}" for service in scope.services]
-    found += [f"team:{scope.team}"] if scope.team else []
-    found += [f"template:{scope.template_id}"] if scope.template_id else []
-    return [*found, EVERYTHING]
+def _added(row: BaseRate, part: Part, count: int) -> BaseRate:
+    date, is_failure = str(part[0]), part[1]
+    failed = count if is_failure else 0
+    days = row.days
+    # Labels come in about the order of what they are of: mostly the last day is the one.
+    place = len(days) - 1 if days and days[-1].date == date else bisect_left(days, date, key=lambda day: day.date)
+    is_known = place < len(days) and days[place].date == date
+    day = days[place] if is_known else Day(date, 0, 0)
+    now = Day(date, day.changes + count, day.failures + failed)
+    days = days[:place] + ((now,) if now.changes else ()) + days[place + is_known :]
+    return replace(row, changes=row.changes + count, failures=row.failures + failed, days=days)
 
 
-def _scopes(event: Any, entry: EntryInfo) -> list[str]:
-    scope = entry.reads.row(change_scopes, event.change_id)
-    return scopes_of(scope) if scope else [EVERYTHING]
-
-
-def _labels(key: str, row: BaseRate) -> tuple[Match, ...]:
-    # Labels name their change, not what it was of: all of them are looked through.
-    return (Match(),)
-
-
-base_rates = View(
+base_rates = Tally(
     "base_rates",
-    version=1,
+    version=2,
     row=BaseRate,
     kind="base_rate",
-    entries_of=_labels,
-    reads=(change_scopes, outcomes),
+    of=outcomes,
+    parts=_parts,
+    add=_added,
     doc="Base rates of failure: labelled changes by day, for every service, team and template.",
 )
-
-
-@base_rates.on(RiskOutcomeLabelled, PirCompleted, key=_scopes)
-def counted(row: BaseRate, event: Any, entry: EntryInfo) -> BaseRate:
-    """Count a change once, on the day of its first label; a correction takes the earlier label back."""
-    outcome = entry.reads.row(outcomes, event.change_id)
-    if outcome is None or outcome.at is None or outcome.label is None:
-        return row
-    for label, count in recounted(outcome, entry.position):
-        row = _added(row, outcome.at[:10], label, count)
-    return row
-
-
-def _added(row: BaseRate, date: str, label: Label, count: int) -> BaseRate:
-    failed = count if label == "failure" else 0
-    place = bisect_left(row.days, date, key=lambda day: day.date)
-    found = row.days[place : place + 1]
-    day = found[0] if found and found[0].date == date else Day(date, 0, 0)
-    now = Day(date, day.changes + count, day.failures + failed)
-    rest = row.days[place + 1 :] if day in found else row.days[place:]
-    days = (*row.days[:place], *((now,) if now.changes else ()), *rest)
-    return replace(row, changes=row.changes + count, failures=row.failures + failed, days=days)
 
 
 def failures_of_template(reads: Reads, template_id: str) -> int:

@@ -86,7 +86,7 @@ def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
     assessed = entry.reads.row(risk_assessments, event.change_id)
     judged = tuple(
         Judged(version, prediction.probability, outcome.label == "failure")
-        for version, prediction in predictions(entry.reads, outcome).items()
+        for version, prediction in predictions(assessed).items()
         if prediction.probability is not None and outcome is not None
     )
     return replace(

@@ -48,12 +48,15 @@ class RiskAssessments:
     assessed_position: int | None = None
     faults: int = 0
     label: str | None = None
+    # When the outcome was known first, and where: later assessments predicted nothing.
+    labelled_at: Moment | None = None
+    labelled_position: int | None = None
     assessments: tuple[Assessment, ...] = ()
 
 
 risk_assessments = View(
     "risk_assessments",
-    version=1,
+    version=2,
     row=RiskAssessments,
     kind="change",
     reads=(change_scopes, outcomes, base_rates, risk_models),
@@ -144,4 +147,6 @@ def _level(scope: str) -> int:
 @risk_assessments.on(RiskOutcomeLabelled, PirCompleted, key=lambda event: event.change_id)
 def labelled(row: RiskAssessments, event: Event, entry: EntryInfo) -> RiskAssessments:
     outcome = entry.reads.row(outcomes, row.change_id)
-    return replace(row, label=outcome.label if outcome else None)
+    if outcome is None or not outcome.labellings:
+        return replace(row, label=None, labelled_at=None, labelled_position=None)
+    return replace(row, label=outcome.label, labelled_at=outcome.at, labelled_position=outcome.labellings[0].position)

@@ -26,6 +26,7 @@ from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, iden
 from ledger.events.identifiers import Part, Text
 from projections import VIEWS
 from projections.engine.derived import Derived
+from projections.engine.tally import Tally
 from projections.engine.view import Moment
 from projections.gate_rules import GATES, SETTINGS
 
@@ -371,9 +372,12 @@ def views_page() -> str:
         hints = typing.get_type_hints(view.row, include_extras=True)
         rows = [[f"`{name}`", _column(hints[name]), "key" if name == view.key else ""] for name in view.columns]
         reads = f" It reads {', '.join(f'[{read.name}](#{read.name})' for read in view.reads)}." if view.reads else ""
-        folded = ", ".join(f"`{name}`" for name in sorted(view.folds)) or "no entry itself: its rows follow from rows"
+        folded = ", ".join(f"`{name}`" for name in sorted(view.folds))
+        made = f"folded from {folded}" if folded else "from no entry itself: its rows follow from rows"
+        if isinstance(view, Tally):
+            made = f"counting rows of `{view.of.name}`"
         parts.append(
-            f"\n## {view.name}\n\n{view.doc} {_first_paragraph(view.row)}\n\nVersion {view.version}, folded from {folded}.{reads}\n\n"
+            f"\n## {view.name}\n\n{view.doc} {_first_paragraph(view.row)}\n\nVersion {view.version}, {made}.{reads}\n\n"
             + _table(["column", "holds", ""], rows)
         )
         if isinstance(view, Derived):

@@ -33,6 +33,8 @@ class Event(BaseModel):
 
     type: ClassVar[str] = ""
     says: ClassVar[str] = ""
+    # Made from it: the fields that it names.
+    said_fields: ClassVar[tuple[str, ...]] = ()
     refs: ClassVar[tuple[str, ...]] = ()
     # (kind, field, is it an array) for every ref; names of the erasable fields: computed once, read on every append.
     ref_fields: ClassVar[tuple[tuple[str, str, bool], ...]] = ()
@@ -87,6 +89,7 @@ class Catalogue(Mapping[str, type[Event]]):
             if field not in cls.model_fields:
                 raise DeclarationError(f"{name} names the field {field!r}, which it does not have")
         _refuse_loose_schema(cls.model_json_schema(), name)
+        cls.said_fields = tuple(named)
         cls.ref_fields = tuple(_ref_field(cls, field) for field in cls.refs)
         cls.erasable_fields = tuple(f for f, info in cls.model_fields.items() if _find_mark(info, ERASABLE))
         self._classes[cls.type] = cls
@@ -150,7 +153,7 @@ def has_refs(cls: type[Event], data: Mapping[str, Any], refs: Mapping[str, Any])
 
 def sentence(cls: type[Event], data: Mapping[str, Any]) -> str:
     """Say in words what an entry's `data` says."""
-    return cls.says.format_map({field: _readable(data.get(field)) for field in cls.model_fields})
+    return cls.says.format_map({field: _readable(data.get(field)) for field in cls.said_fields})
 
 
 def example(cls: type[Event]) -> dict[str, Any]:
@@ -163,6 +166,8 @@ def example(cls: type[Event]) -> dict[str, Any]:
 
 
 def _readable(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if value is None:
         return "(not said)"
     if isinstance(value, list | tuple):

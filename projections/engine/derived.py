@@ -66,23 +66,46 @@ class Finding:
 
 
 Judge = Callable[[Any, Moment, Index], Breach | None]
+Subjects = Callable[[Any, Index], Iterable[str]]
 # When a subject is to be judged again, where that follows from more than its own row.
 Due = Callable[[Any, Moment, Index], Iterable[Moment]]
-Wake = Callable[[Any, Index], Iterable[str]]
-Wakes = Mapping[View[Any], Wake]
 
 
 @dataclass(frozen=True, slots=True)
+class Wake:
+    """Whom a change of a row in another view concerns: these subjects, when one of the columns `of` changed."""
+
+    subjects: Subjects
+    of: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Rule:
-    """One rule: of the rows of which view, how grave, and when it is due: columns that say so, or a function."""
+    """One rule: of the rows of which view, how grave, and when a row is judged again.
+
+    That is when one of the columns `of` changed, when a row of another view `wakes` it, and when it is due: columns say so, or a
+    function.
+    """
 
     name: str
     doc: str
     subject: View[Any]
+    of: tuple[str, ...]
     severity: Severity
     judge: Judge
+    wakes: Mapping[View[Any], Wake]
     due: tuple[str, ...]
     due_at: Due | None = None
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """The columns of the subject that it looks at."""
+        return frozenset((self.subject.key, *self.of, *self.due))
+
+    @property
+    def is_due(self) -> bool:
+        """Say whether time alone may change a verdict."""
+        return bool(self.due) or self.due_at is not None
 
 
 class Derived(View[Finding]):
@@ -100,23 +123,26 @@ class Derived(View[Finding]):
             indexes=("rule", "subject", "severity", "is_open"),
         )
         self.rules: dict[str, Rule] = {}
-        # By the name of a view: the rules to judge again when its rows change, and of which subjects, if not of them.
-        self.woken_by: dict[str, list[tuple[Rule, Wake | None]]] = defaultdict(list)
+        # By the name of a view: columns of its rows, the rules that look at them, and whom that wakes, if not the row itself.
+        self._watching: dict[str, list[tuple[frozenset[str], Rule, Wake | None]]] = defaultdict(list)
+        self._woken: dict[tuple[str, tuple[str, ...] | None], list[tuple[Rule, Wake | None]]] = {}
 
     def rule(
         self,
         subject: View[R],
         *,
+        of: tuple[str, ...],
         severity: Severity,
-        wakes: Wakes | None = None,
+        wakes: Mapping[View[Any], Wake] | None = None,
         due: tuple[str, ...] = (),
         due_at: Due | None = None,
     ) -> Callable[[Callable[[R, Moment, Index], Breach | None]], Callable[[R, Moment, Index], Breach | None]]:
         """Judge every row of `subject` by a function of the row, the time, and the other views.
 
-        `wakes` names, for other views it looks into, the subjects to judge again when a row of theirs changed. `due`
-        names columns of the subject that hold a time: it is judged again at the first entry after it. `due_at` computes such
-        times, from the views in `wakes` too; a process that begins asks it of every row, so the view should be small.
+        `of` are the columns of the subject that it looks at, but for the key: it is judged again when one of them changed.
+        `wakes` names, for other views it looks into, the columns it looks at there, and the subjects to judge again when one
+        changed. `due` names columns of the subject that hold a time: it is judged again at the first entry after it. `due_at`
+        computes such times, from the views in `wakes` too; a process that begins asks it of every row, so the view should be small.
         """
 
         def declare(function: Callable[[R, Moment, Index], Breach | None]) -> Callable[..., Breach | None]:
@@ -124,19 +150,34 @@ class Derived(View[Finding]):
             doc = (function.__doc__ or "").strip()
             if not doc:
                 raise DeclarationError(f"the rule {name} has no docstring")
-            if unknown := {subject, *(wakes or {})} - set(self.reads):
-                raise DeclarationError(f"the rule {name} looks into {unknown}, which {self.name} does not read")
-            if missing := set(due) - set(subject.columns):
-                raise DeclarationError(
-                    f"the rule {name} is due by {sorted(missing)}, which {subject.name} does not have"
-                )
-            rule = self.rules[name] = Rule(name, doc, subject, severity, function, due, due_at)
-            self.woken_by[subject.name].append((rule, None))
-            for view, subjects_of in (wakes or {}).items():
-                self.woken_by[view.name].append((rule, subjects_of))
+            rule = Rule(name, doc, subject, of, severity, function, wakes or {}, due, due_at)
+            for view, columns in ((subject, rule.watched), *((view, wake.of) for view, wake in rule.wakes.items())):
+                if view not in self.reads:
+                    raise DeclarationError(f"the rule {name} looks into {view.name}, which {self.name} does not read")
+                if missing := set(columns) - set(view.columns):
+                    raise DeclarationError(
+                        f"the rule {name} looks at {sorted(missing)}, which {view.name} does not have"
+                    )
+            self.rules[name] = rule
+            self._watching[subject.name].append((rule.watched, rule, None))
+            for view, wake in rule.wakes.items():
+                self._watching[view.name].append((frozenset(wake.of), rule, wake))
             return function
 
         return declare
+
+    def watched(self, view: View[Any]) -> frozenset[str]:
+        """Return the columns of a view that any rule looks at."""
+        return frozenset().union(*(of for of, _, _ in self._watching[view.name]))
+
+    def woken_by(self, view: str, columns: tuple[str, ...] | None) -> list[tuple[Rule, Wake | None]]:
+        """Return the rules to judge again when columns of a row changed, and whom that wakes, if not it; None is all columns."""
+        if (view, columns) not in self._woken:
+            found = [
+                (rule, wake) for of, rule, wake in self._watching[view] if columns is None or not of.isdisjoint(columns)
+            ]
+            self._woken[view, columns] = found
+        return self._woken[view, columns]
 
     def id_of(self, rule: Rule, subject: str) -> str:
         """Return the key of a finding."""

@@ -14,15 +14,18 @@ from urllib.parse import unquote
 
 from ledger.conditions import Match
 from ledger.events import Event
-from projections.engine.derived import Derived, Rule, Wake, change_to, every
+from projections.engine.derived import Derived, Rule, change_to, every
 from projections.engine.log import Log, original_of, taken_back_by
 from projections.engine.past import Past, keys_taken_back
-from projections.engine.store import Store
+from projections.engine.store import Store, summed
+from projections.engine.tally import Part, Tally
 from projections.engine.view import LATEST, EntryInfo, View
 
 R = TypeVar("R")
 # How many rows are kept between batches; then all are dropped and read again as they are needed.
-MAX_CACHED: Final = 50_000
+MAX_CACHED: Final = 20_000
+# How many entries of a ref are kept, from its first on; and of how many refs is that number squared.
+MAX_BEGUN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,17 @@ class Folder:
         self.log = log
         self.failures: dict[str, Failure] = {}
         self.touched: dict[str, dict[str, Any]] = defaultdict(dict)
+        # Of views that count: the parts that were added and taken away.
+        self.counted: dict[str, dict[tuple[str, int, Part], int]] = defaultdict(lambda: defaultdict(int))
         self._views = tuple(views)
         self._derived = [view for view in views if isinstance(view, Derived)]
         self._position: int | None = None
-        # Of the entry that is being folded: the rows it changed.
-        self._changed: dict[str, dict[str, None]] = defaultdict(dict)
+        # Of the entry that is being folded: the rows it changed, and in which of the columns that rules look at; None is all.
+        self._changed: dict[str, dict[str, tuple[str, ...] | None]] = defaultdict(dict)
+        # And these rows as they were before it.
+        self._before: dict[str, dict[str, Any]] = defaultdict(dict)
+        # By the name of a derived view: the findings that are open. Only these, and new ones, are ever written.
+        self._open: dict[str, set[str]] = defaultdict(set)
         self._by_column: dict[str, dict[str, dict[Any, set[str]]]] = defaultdict(dict)
         # Times at which a subject is to be judged again, the earliest first.
         self._due: list[tuple[str, str, str]] = []
@@ -54,12 +63,18 @@ class Folder:
         self._named: dict[tuple[str, str | None], dict[tuple[str, int | None], deque[tuple[str, ...]]]] = defaultdict(
             dict
         )
+        # Of refs that began here: all entries that carry them. Nothing has to be looked up for these, as for a new release.
+        self._begun: dict[str, list[EntryInfo]] = {}
+        self._kinds_asked: set[str] = set()
         self._by_name = {view.name: view for view in views}
         self._by_kind: dict[str, list[View[Any]]] = defaultdict(list)
         self._by_type: dict[str, list[View[Any]]] = defaultdict(list)
+        self._watched: dict[str, tuple[str, ...]] = {}
         for view in views:
             self._by_kind[view.kind].append(view)
-            for event_type in view.folds:
+            watched = frozenset().union(*(derived.watched(view) for derived in self._derived))
+            self._watched[view.name] = tuple(sorted(watched))
+            for event_type in view.of.folds if isinstance(view, Tally) else view.folds:
                 self._by_type[event_type].append(view)
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -74,19 +89,34 @@ class Folder:
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
         known = self._named[event.type, about]
         if (view.name, limit) not in known:
-            match = Match((event.type,), (about,) if about else ())
-            found = self.log.latest(match, up_to=self._position or 0, limit=limit)
-            keys = [view.folds[event.type].keys(entry.event, entry) for entry in found]
+            fold = view.folds[event.type]
+            keys = [fold.keys(entry.event, entry) for entry in self._entries_of(event.type, about, limit)]
             known[view.name, limit] = deque(reversed(keys), limit)
         latest = dict.fromkeys(key for keys in reversed(known[view.name, limit]) for key in keys)
         rows = (self.row(view, key) for key in latest)
         return [row for row in rows if row is not None]
+
+    def _entries_of(self, event_type: str, about: str | None, limit: int | None) -> Iterable[EntryInfo]:
+        """Return the entries of a type with a ref, up to the one that is being folded; the latest first."""
+        if about is not None:
+            self._kinds_asked.add(about.partition(":")[0])
+            if (begun := self._begun.get(about)) is not None:
+                return [entry for entry in reversed(begun) if entry.type == event_type][:limit]
+        match = Match((event_type,), (about,) if about else ())
+        return self.log.latest(match, up_to=self._position or 0, limit=limit)
 
     def _name(self, entry: EntryInfo) -> None:
         """Take an entry into what is known of the entries of its type: they are looked up once, and then grow here."""
         for about in (None, *entry.refs):
             for (name, _), keys in self._named.get((entry.type, about), {}).items():
                 keys.append(self._by_name[name].folds[entry.type].keys(entry.event, entry))
+        for about, (count, _) in entry.refs.items():
+            if count == 1 and about.partition(":")[0] in self._kinds_asked:
+                self._begun[about] = [entry]
+            elif (begun := self._begun.get(about)) is not None:
+                begun.append(entry)
+                if len(begun) > MAX_BEGUN:
+                    del self._begun[about]
 
     def find(self, view: View[R], column: str, low: str, high: str | None = None) -> list[R]:
         if high is None:
@@ -117,9 +147,10 @@ class Folder:
         """Fold entries, in order. A view whose fold raises stops at that entry; those that do not read it go on."""
         self._prefetch(entries)
         if self._position is None and entries:
-            self._remember_due(entries[0].position - 1)
+            self._remember(entries[0].position - 1)
         for entry in entries:
             self._changed.clear()
+            self._before.clear()
             self._fold(entry)
             for view in self._derived:
                 if view.name not in self.failures:
@@ -128,11 +159,14 @@ class Folder:
     def forget(self) -> None:
         """Begin the next batch: what was touched has been saved. Drops what is cached, when it has become much."""
         self.touched.clear()
+        self.counted.clear()
         self._by_column.clear()
         if sum(len(rows) for rows in self._rows.values()) > MAX_CACHED:
             for rows in self._rows.values():
                 rows.clear()
             self._named.clear()
+        if len(self._begun) > MAX_BEGUN * MAX_BEGUN:
+            self._begun.clear()
 
     def _prefetch(self, entries: Sequence[EntryInfo]) -> None:
         """Load the rows that entries name by their refs, with one statement for each view."""
@@ -145,9 +179,6 @@ class Folder:
         for kind, keys in wanted.items():
             for view in self._by_kind[kind]:
                 self._load(view, keys)
-        for derived in self._derived:
-            by_kind = [(rule, wanted[rule.subject.kind]) for rule in derived.rules.values()]
-            self._load(derived, [derived.id_of(rule, key) for rule, keys in by_kind for key in keys])
 
     def _load(self, view: View[Any], keys: Iterable[str]) -> None:
         rows = self._rows[view.name]
@@ -162,22 +193,33 @@ class Folder:
         entry.original = original_of(self.log, entry)
         original = taken_back_by(self.log, entry)
         # One for all views: what was withdrawn, and rows that several of them read, are looked up once.
-        past = Past(self.log, self.row, up_to=entry.position) if original is not None else None
+        past = Past(self.log, self, up_to=entry.position) if original is not None else None
         views = self._by_type.get(entry.type, ()) if original is None else self._views
         for view in views:
             if view.name in self.failures:
                 continue
             try:
-                written = self._fold_into(view, entry)
+                written = self._count(view, entry) if isinstance(view, Tally) else self._fold_into(view, entry)
                 if original is not None and past is not None:
                     written |= self._fold_again(view, entry, original, written, past)
             except Exception as error:  # noqa: BLE001 - the edge of a fold: it stops its own view, and not the others
                 self._stop(view, Failure(entry.position, f"{type(error).__name__}: {error}"[:500]))
                 continue
             for key, row in written.items():
-                if row != self.row(view, key):
+                before = self.row(view, key)
+                if row is not before and row != before:
                     self._write(view, key, row)
-                    self._changed[view.name][key] = None
+                    self._changed[view.name][key] = self._difference(view, before, row)
+                    self._before[view.name][key] = before
+
+    def _difference(self, view: View[Any], before: Any, after: Any) -> tuple[str, ...] | None:
+        """Return the columns in which two rows differ, of those that rules look at; None where there is but one row."""
+        if before is None or after is None:
+            return None
+        old, new = before.__dict__, after.__dict__
+        return tuple(
+            [name for name in self._watched[view.name] if old[name] is not new[name] and old[name] != new[name]]
+        )
 
     def _fold_into(self, view: View[Any], entry: EntryInfo) -> dict[str, Any]:
         fold = view.folds.get(entry.type)
@@ -187,6 +229,23 @@ class Folder:
             key: fold.apply(self.row(view, key) or view.new(key), entry.event, entry)
             for key in fold.keys(entry.event, entry)
         }
+
+    def _count(self, view: Tally[Any], entry: EntryInfo) -> dict[str, Any]:
+        """Return the counts that rows which this entry changed are part of, or were."""
+        written: dict[str, Any] = {}
+        for name, before in self._before[view.of.name].items():
+            for key, part, count in view.changes(before, self.row(view.of, name)):
+                row = written[key] if key in written else self.row(view, key) or view.new(key)
+                written[key] = view.add(row, part, count)
+                self.counted[view.name][key, entry.position, part] += count
+        return written
+
+    def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
+        """Return the parts of a count up to a position, those too that are not saved yet."""
+        unsaved = [
+            (part, count) for (name, at, part), count in self.counted[view.name].items() if name == key and at <= up_to
+        ]
+        return summed([*self.store.parts(view, key, up_to), *unsaved])
 
     def _fold_again(
         self, view: View[Any], entry: EntryInfo, original: EntryInfo, written: dict[str, Any], past: Past
@@ -202,54 +261,55 @@ class Folder:
     def _judge(self, view: Derived, entry: EntryInfo) -> None:
         """Judge every subject that may have a new verdict: what it rests on changed, or its time has come."""
         now = entry.recorded_at
-        subjects: dict[tuple[str, str], None] = {}
+        subjects: dict[tuple[Rule, str], None] = {}
         while self._due and self._due[0][0] <= now:
             _, name, key = heapq.heappop(self._due)
-            subjects[name, key] = None
+            subjects[view.rules[name], key] = None
         try:
             for name, changed in self._changed.items():
-                for rule, subjects_of in view.woken_by.get(name, ()):
-                    subjects |= dict.fromkeys((rule.name, key) for key in self._subjects(name, changed, subjects_of))
-            for name, key in subjects:
-                self._judge_one(view, view.rules[name], key, entry)
+                for key, columns in changed.items():
+                    for rule, wake in view.woken_by(name, columns):
+                        if wake is None:
+                            subjects[rule, key] = None
+                        elif (row := self._rows[name].get(key)) is not None:
+                            subjects |= dict.fromkeys((rule, subject) for subject in wake.subjects(row, self))
+            for rule, key in subjects:
+                self._judge_one(view, rule, key, entry)
         except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
             self._stop(view, Failure(entry.position, f"{type(error).__name__}: {error}"[:500]))
 
-    def _subjects(self, name: str, changed: Iterable[str], subjects_of: Wake | None) -> Iterable[str]:
-        """Return the subjects to judge again because rows of a view changed: themselves, or those that the rule names."""
-        if subjects_of is None:
-            return changed
-        rows = (self._rows[name].get(key) for key in changed)
-        return [subject for row in rows if row is not None for subject in subjects_of(row, self)]
-
     def _judge_one(self, view: Derived, rule: Rule, key: str, entry: EntryInfo) -> None:
         subject = self.row(rule.subject, key)
+        found = None
         if subject is not None:
-            self._wait_for(rule, key, subject, entry.recorded_at)
-        found = rule.judge(subject, entry.recorded_at, self) if subject is not None else None
+            if rule.is_due:
+                self._wait_for(rule, key, subject, entry.recorded_at)
+            found = rule.judge(subject, entry.recorded_at, self)
         finding_id = view.id_of(rule, key)
-        before = self.row(view, finding_id)
-        if found is None and (before is None or not before.is_open):
+        if found is None and finding_id not in self._open[view.name]:
             return
+        before = self.row(view, finding_id)
         after = view.changed(before, rule, key, found, change_to(found, entry.position, entry.recorded_at))
         if after is not before:
             self._write(view, finding_id, after)
+            (self._open[view.name].add if after.is_open else self._open[view.name].discard)(finding_id)
 
     def _wait_for(self, rule: Rule, key: str, subject: Any, now: str) -> None:
-        for column in rule.due:
-            if (due := getattr(subject, column)) is not None and due > now:
-                heapq.heappush(self._due, (due, rule.name, key))
-        for due in rule.due_at(subject, now, self) if rule.due_at is not None else ():
-            if due > now:
+        dues = [getattr(subject, column) for column in rule.due]
+        if rule.due_at is not None:
+            dues += rule.due_at(subject, now, self)
+        for due in dues:
+            if due is not None and due > now:
                 heapq.heappush(self._due, (due, rule.name, key))
 
-    def _remember_due(self, position: int) -> None:
-        """Take up, in a process that begins at a position, the times that rows of earlier entries wait for."""
+    def _remember(self, position: int) -> None:
+        """Take up, in a process that begins at a position, the findings that are open, and the times that rows wait for."""
         self._position = position
         if position == 0:
             return
         now = self.log.entry(position).recorded_at
         for view in self._derived:
+            self._open[view.name].update(self.store.find(view, "is_open", True, True))
             for rule in view.rules.values():
                 waiting = [subject for column in rule.due for subject in self.find(rule.subject, column, now, LATEST)]
                 if rule.due_at is not None:

@@ -6,7 +6,7 @@ later time does not count, whenever it was recorded. A statement that was taken 
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from ledger.conditions import Match
 from ledger.events import Event
 from projections.engine.derived import Derived
 from projections.engine.log import WITHDRAWN, Log, original_of, taken_back_by
+from projections.engine.tally import Live, Tally
 from projections.engine.view import EntryInfo, Reads, View
 
 R = TypeVar("R")
@@ -48,12 +49,12 @@ class _At:
 
 
 class Past:
-    """Rows of views at positions up to `up_to`. `live` returns a row as it stands now: a hint of where its entries are."""
+    """Rows of views at positions up to `up_to`. `live` are the rows as they stand now: a hint of where their entries are."""
 
     def __init__(
         self,
         log: Log,
-        live: Callable[[View[Any], str], Any],
+        live: Live,
         *,
         up_to: int,
         until: str | None = None,
@@ -77,8 +78,11 @@ class Past:
         Without what was taken back up to `known`, which is the position itself unless it is said.
         """
         if isinstance(view, Derived):
-            found: Any = view.as_of(self._live(view, key), position)
-            return found  # type: ignore[no-any-return]
+            finding: Any = view.as_of(self._live.row(view, key), position)
+            return finding  # type: ignore[no-any-return]
+        if isinstance(view, Tally):
+            count: R | None = view.as_of(key, self._live.parts(view, key, position))
+            return count
         while True:
             row: R | None = self._row(view, key, position, position if known is None else known)
             # A row may name more of its entries as it grows: then it is folded once more, from all of them.
@@ -119,7 +123,7 @@ class Past:
     def _entries_of(self, view: View[Any], key: str) -> list[EntryInfo]:
         if (view.name, key) not in self._entries:
             self._entries[view.name, key] = []
-            self._gather(view, key, self._live(view, key))
+            self._gather(view, key, self._live.row(view, key))
             # What was taken back may be what once named the row, and does so no more.
             for at in self._all_withdrawn if view.is_followed else ():
                 if at <= self._up_to and key in self._keys_at(view, original := self._log.entry(at)):

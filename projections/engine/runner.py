@@ -99,7 +99,12 @@ class _Set:
             page = [EntryInfo(entry.document) for entry in stored]
             self.folder.fold(page)
             touched = self.folder.touched
-            self._ready = [self.store.prepare(view, touched[view.name]) for view in self.views if view.name in touched]
+            counted = self.folder.counted
+            self._ready = [
+                self.store.prepare(view, touched[view.name], counted.get(view.name, {}))
+                for view in self.views
+                if view.name in touched
+            ]
         return page[-1].position if page else self.position
 
     def save(self, connection: Connection) -> None:
@@ -267,25 +272,26 @@ class Runner:
 
     def _take_over(self, filling: _Set) -> None:
         failures = filling.folder.failures if filling.folder is not None else {}
+        shapes = {view.name: tables.shape_of(view) for view in filling.views}
         # Dies before the end of this transaction: the old tables are served on, and the filling begins again.
         with self._database.write() as connection:
             known = read_states(connection)
+            taken = []
             for view in filling.views:
                 filling.store.take_over(connection, view)
                 before, failure = known.get(view.name), failures.get(view.name)
-                connection.execute(sa.delete(states).where(states.c.name == view.name))
                 state = State(
                     view.name,
                     view.version,
                     before.generation + 1 if before else 1,
-                    tables.shape_of(view),
+                    shapes[view.name],
                     failure.position - 1 if failure else filling.position,
                     failure.position if failure else None,
                     failure.reason if failure else None,
                 )
-                connection.execute(
-                    sa.insert(states).values({name: getattr(state, name) for name in State.__dataclass_fields__})
-                )
+                taken.append({name: getattr(state, name) for name in State.__dataclass_fields__})
+            connection.execute(sa.delete(states).where(states.c.name.in_([view.name for view in filling.views])))
+            connection.execute(sa.insert(states), taken)
         self._open()
 
 
@@ -336,7 +342,7 @@ def check(database: Database, views: Sequence[View[Any]]) -> list[Checked]:
         ]:
             folder.fold(page)
             for view in inputs:
-                memory.save(view, folder.touched.get(view.name, {}))
+                memory.save(view, folder.touched.get(view.name, {}), folder.counted.get(view.name, {}))
             folder.forget()
             at = page[-1].position
     return [Checked(view.name, position, digests[view.name], digest(memory.texts(view))) for view in served]

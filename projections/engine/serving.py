@@ -16,7 +16,9 @@ from projections.engine.derived import Derived
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.runner import State, read_states
+from projections.engine.store import Stored
 from projections.engine.tables import ROW, SqlStore, table_of
+from projections.engine.tally import Tally
 from projections.engine.view import Moment, View
 
 MAX_LIMIT: Final = 1000
@@ -143,15 +145,11 @@ def row_as_of(
     until = as_of if known_at is not None and isinstance(as_of, str) else None
     position = min(position, size)
     store.on(connection)
-
-    def live(asked: View[Any], name: str) -> Any:
-        return store.load(asked, (name,)).get(name)
-
-    if isinstance(view, Derived) and known_at is not None:
+    if isinstance(view, Derived | Tally) and known_at is not None:
         raise StatementError(
             f"{view.name} follows from rows: ask as_of a position or a time, without known_at", "/known_at"
         )
-    row = Past(SqlLog(connection), live, up_to=position, until=until).row(view, key, position)
+    row = Past(SqlLog(connection), Stored(store), up_to=position, until=until).row(view, key, position)
     if row is None:
         raise NotFoundError(f"{view.name} had no row {key!r} at position {position}"[:300])
     return Page(position, [orjson.loads(view.dump(row))])

@@ -8,14 +8,18 @@ import heapq
 import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ledger.conditions import Match
 from ledger.errors import NotFoundError
+from projections.engine.tally import Part, Tally
 from projections.engine.view import EntryInfo, View
 
+R = TypeVar("R")
 # Rows to write: None takes a row away.
 Rows = Mapping[str, Any | None]
+# Parts of counts to write: how often each part of a key counts at a position.
+Parts = Mapping[tuple[str, int, Part], int]
 
 
 class Store(Protocol):
@@ -24,8 +28,25 @@ class Store(Protocol):
     def load(self, view: View[Any], keys: Collection[str]) -> dict[str, Any]:
         """Return the rows that there are."""
 
-    def find(self, view: View[Any], column: str, low: str, high: str) -> list[str]:
-        """Return the keys of rows whose column, a text or a time, lies between two values, both included."""
+    def find(self, view: View[Any], column: str, low: str | bool, high: str | bool) -> list[str]:
+        """Return the keys of rows whose column, a text or a time, lies between two values, both included; or is true."""
+
+    def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
+        """Return the parts of a count up to a position, each with how often it counts."""
+
+
+class Stored:
+    """The rows that a store has, one at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def row(self, view: View[R], key: str) -> R | None:
+        row: R | None = self._store.load(view, (key,)).get(key)
+        return row
+
+    def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
+        return self._store.parts(view, key, up_to)
 
 
 class MemoryStore:
@@ -33,15 +54,22 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[str, Any]] = defaultdict(dict)
+        self._parts: dict[str, dict[str, list[tuple[int, Part, int]]]] = defaultdict(lambda: defaultdict(list))
 
     def load(self, view: View[Any], keys: Collection[str]) -> dict[str, Any]:
         rows = self._rows[view.name]
         return {key: rows[key] for key in keys if key in rows}
 
-    def find(self, view: View[Any], column: str, low: str, high: str) -> list[str]:
-        return [key for key, row in self._rows[view.name].items() if low <= (getattr(row, column) or "") <= high]
+    def find(self, view: View[Any], column: str, low: str | bool, high: str | bool) -> list[str]:
+        held = ((key, getattr(row, column)) for key, row in self._rows[view.name].items())
+        return [key for key, value in held if value is not None and low <= value <= high]
 
-    def save(self, view: View[Any], rows: Rows) -> None:
+    def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
+        return summed((part, count) for position, part, count in self._parts[view.name][key] if position <= up_to)
+
+    def save(self, view: View[Any], rows: Rows, parts: Parts) -> None:
+        for (key, position, part), count in parts.items():
+            self._parts[view.name][key].append((position, part, count))
         kept = self._rows[view.name]
         for key, row in rows.items():
             if row is None:
@@ -52,6 +80,14 @@ class MemoryStore:
     def texts(self, view: View[Any]) -> Iterator[str]:
         """Yield the texts of all rows of a view, sorted by key."""
         yield from (view.dump(row) for _, row in sorted(self._rows[view.name].items()))
+
+
+def summed(parts: Iterable[tuple[Part, int]]) -> list[tuple[Part, int]]:
+    """Return every part once, with how often it counts in all."""
+    found: dict[Part, int] = defaultdict(int)
+    for part, count in parts:
+        found[part] += count
+    return list(found.items())
 
 
 def digest(texts: Iterable[str]) -> str:

@@ -20,7 +20,8 @@ from sqlalchemy.engine import Connection
 from ledger.database import Database
 from ledger.sql import Bulk
 from ledger.tables import VIEWS_SCHEMA
-from projections.engine.store import Rows
+from projections.engine.store import Parts, Rows
+from projections.engine.tally import Part, Tally
 from projections.engine.view import LATEST, Moment, Number, View
 
 _Name: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -71,9 +72,8 @@ def column_type(annotation: Any) -> sa.types.TypeEngine[Any]:
 def table_of(view: View[Any], suffix: str = "", generation: int = 0) -> sa.Table:
     """Return the table of a view. Its name is `view_` and the view's, and `suffix` while it is being filled."""
     hints = typing.get_type_hints(view.row, include_extras=True)
-    name = f"view_{view.name}{suffix}"
     return sa.Table(
-        name,
+        f"view_{view.name}{suffix}",
         sa.MetaData(),
         *(
             sa.Column(field.name, column_type(hints[field.name]), primary_key=field.name == view.key)
@@ -82,6 +82,28 @@ def table_of(view: View[Any], suffix: str = "", generation: int = 0) -> sa.Table
         sa.Column(ROW, sa.Text, nullable=False),
         *(sa.Index(f"view_{view.name}_{generation}_by_{column}", column) for column in view.indexes),
     )
+
+
+@cache
+def parts_of(view: Tally[Any], suffix: str = "") -> sa.Table:
+    """Return the table of what a view that counts is the sum of. A part is JSON."""
+    return sa.Table(
+        f"parts_of_{view.name}{suffix}",
+        sa.MetaData(),
+        sa.Column("key", _Name, primary_key=True),
+        sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("part", _Name, primary_key=True),
+        sa.Column("count", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _names(view: View[Any]) -> list[str]:
+    return [f"view_{view.name}", *([f"parts_of_{view.name}"] if isinstance(view, Tally) else [])]
+
+
+def _tables(view: View[Any], suffix: str = "", generation: int = 0) -> list[sa.Table]:
+    return [table_of(view, suffix, generation), *([parts_of(view, suffix)] if isinstance(view, Tally) else [])]
 
 
 @cache
@@ -102,8 +124,9 @@ class Prepared:
     """Rows of a view as their table has them, and keys of rows that are gone."""
 
     view: View[Any]
-    written: list[tuple[Any, ...]]
+    written: list[list[Any]]
     gone: list[str]
+    parts: list[list[Any]]
 
 
 class SqlStore:
@@ -127,15 +150,16 @@ class SqlStore:
 
     def create(self, connection: Connection, view: View[Any], generation: int) -> None:
         """Make the table of a view anew, empty."""
-        table = table_of(view, self._suffix, generation)
-        table.drop(connection, checkfirst=True)
-        table.create(connection)
+        for table in _tables(view, self._suffix, generation):
+            table.drop(connection, checkfirst=True)
+            table.create(connection)
 
     def take_over(self, connection: Connection, view: View[Any]) -> None:
         """Put the table that was filled in the place of the one that is served."""
-        served = table_of(view)
-        served.drop(connection, checkfirst=True)
-        connection.execute(sa.text(f"ALTER TABLE {self._tables[view.name].name} RENAME TO {served.name}"))
+        # Appends wait for this transaction: nothing is looked up or made in it that the names do not say.
+        for served in _names(view):
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {served}")
+            connection.exec_driver_sql(f"ALTER TABLE {served}{self._suffix} RENAME TO {served}")
 
     @property
     def connection(self) -> Connection:
@@ -153,7 +177,7 @@ class SqlStore:
             return {}
         return {key: view.load(text) for key, text in self._database.lookup(self.connection, sql, list(keys))}
 
-    def find(self, view: View[Any], column: str, low: str, high: str) -> list[str]:
+    def find(self, view: View[Any], column: str, low: str | bool, high: str | bool) -> list[str]:
         values = (low,) if low == high else (low, high) if high != LATEST else (low,)
         condition = "= ?" if low == high else ">= ?" if len(values) == 1 else "BETWEEN ? AND ?"
         sql = f'SELECT "{view.key}" FROM {self._tables[view.name].name} WHERE "{column}" {condition}'
@@ -161,10 +185,18 @@ class SqlStore:
             sql = sql.replace("?", "%s")
         return [key for (key,) in self.connection.exec_driver_sql(sql, values)]
 
-    def prepare(self, view: View[Any], rows: Rows) -> "Prepared":
+    def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
+        sql = f"SELECT part, sum(count) FROM {parts_of(view, self._suffix).name} WHERE key = ? AND position <= ? GROUP BY part"
+        if not self._database.is_sqlite:
+            sql = sql.replace("?", "%s")
+        found = self.connection.exec_driver_sql(sql, (key, up_to))
+        return [(tuple(orjson.loads(part)), int(count)) for part, count in found]
+
+    def prepare(self, view: View[Any], rows: Rows, parts: Parts) -> "Prepared":
         """Make rows ready to be written: their texts take longer than the writing, and nobody has to wait for them."""
         gone = [key for key, row in rows.items() if row is None]
-        return Prepared(view, [_values(view, row) for row in rows.values() if row is not None], gone)
+        counted = [[key, at, orjson.dumps(part).decode(), count] for (key, at, part), count in parts.items()]
+        return Prepared(view, [_values(view, row) for row in rows.values() if row is not None], gone, counted)
 
     def save(self, connection: Connection, prepared: "Prepared") -> None:
         """Write and take away rows, within the connection's transaction."""
@@ -175,6 +207,11 @@ class SqlStore:
             if view.name not in self._writes:
                 self._writes[view.name] = _upsert(self._database, table)
             self._writes[view.name].run(connection, prepared.written)
+        if prepared.parts and isinstance(view, Tally):
+            counted = parts_of(view, self._suffix)
+            if counted.name not in self._writes:
+                self._writes[counted.name] = _insert(self._database, counted)
+            self._writes[counted.name].run(connection, prepared.parts)
 
     def texts(self, view: View[Any]) -> Iterator[str]:
         """Yield the texts of all rows, sorted by key."""
@@ -183,20 +220,27 @@ class SqlStore:
         yield from self.connection.execution_options(yield_per=1000).execute(query).scalars()
 
 
-def _values(view: View[Any], row: Any) -> tuple[Any, ...]:
-    text = view.dump(row)
-    values = (getattr(row, name) for name in view.columns)
-    return (*(_value(value) for value in values), text)
+@cache
+def _nested(view: View[Any]) -> tuple[int, ...]:
+    """Return the places of the columns that are held as JSON."""
+    hints = typing.get_type_hints(view.row, include_extras=True)
+    return tuple(place for place, name in enumerate(view.columns) if column_type(hints[name]) is _Json)
 
 
-def _value(value: Any) -> Any:
-    if value is None or isinstance(value, str | int):
-        return value
-    return _dump(value)
+def _values(view: View[Any], row: Any) -> list[Any]:
+    held = row.__dict__
+    values = [held[name] for name in view.columns]
+    for place in _nested(view):
+        if values[place] is not None:
+            values[place] = orjson.dumps(values[place]).decode()
+    values.append(view.dump(row))
+    return values
 
 
-def _dump(value: Any) -> str:
-    return orjson.dumps(value).decode()
+def _insert(database: Database, table: sa.Table) -> Bulk:
+    names = [column.name for column in table.columns]
+    columns = ", ".join(f'"{name}"' for name in names)
+    return Bulk(database, table, names, f"INSERT INTO {table.name} ({columns}) SELECT * FROM j")
 
 
 def _upsert(database: Database, table: sa.Table) -> Bulk:

@@ -17,7 +17,6 @@ about its key (`entries_of`).
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Protocol, TypeVar
 
 import orjson
@@ -45,7 +44,7 @@ else:
     def replace(row: Any, /, **changes: Any) -> Any:
         """Return a copy of a row with other values in some fields. `dataclasses.replace` is the same, and ten times slower."""
         new = object.__new__(type(row))
-        new.__dict__.update(row.__dict__, **changes)
+        object.__setattr__(new, "__dict__", row.__dict__ | changes)
         return new
 
 
@@ -66,7 +65,15 @@ class Reads(Protocol):
 class EntryInfo:
     """What a fold is told of an entry, beside the event: when, where, and by whom it was recorded."""
 
-    __slots__ = ("__dict__", "by", "original", "position", "reads", "recorded_at", "refs", "statement")
+    __slots__ = (
+        "by", "event", "original", "position", "reads", "recorded_at", "refs", "says", "source", "statement", "time", "type",
+    )  # fmt: skip
+    # The statement's data as its event class, or None for a type that this program does not know.
+    event: Event | None
+    # The human sentence.
+    says: str
+    # When it happened, as its producer says: UTC, six decimals.
+    time: Moment
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.position: int = document["position"]
@@ -74,35 +81,36 @@ class EntryInfo:
         self.by: Mapping[str, str] = document["recorded_by"]
         self.refs: Mapping[str, Any] = document["refs"]
         self.statement: Mapping[str, Any] = document["statement"]
+        self.type: str = self.statement["type"]
+        self.source: str = self.statement["source"]
         self.reads: Reads = NOTHING
         # Of a withdrawal that is being folded: the entry that it is about.
         self.original: EntryInfo | None = None
 
-    @property
-    def type(self) -> str:
-        event_type: str = self.statement["type"]
-        return event_type
+    def __getattr__(self, name: str) -> Any:
+        """Compute what not every fold asks for, once. `functools.cached_property` would take a lock each time."""
+        if (compute := _COMPUTED.get(name)) is None:
+            raise AttributeError(name)
+        value = compute(self)
+        setattr(self, name, value)
+        return value
 
-    @property
-    def source(self) -> str:
-        source: str = self.statement["source"]
-        return source
 
-    @cached_property
-    def time(self) -> str:
-        """When it happened, as its producer says: UTC, six decimals."""
-        return moment(self.statement["time"])
+def _event(entry: EntryInfo) -> Event | None:
+    event_class = CATALOGUE.get(entry.type)
+    return event_class.model_validate(entry.statement["data"]) if event_class else None
 
-    @cached_property
-    def event(self) -> Event | None:
-        """The statement's data as its event class, or None for a type that this program does not know."""
-        event_class = CATALOGUE.get(self.type)
-        return event_class.model_validate(self.statement["data"]) if event_class else None
 
-    @cached_property
-    def says(self) -> str:
-        event_class = CATALOGUE.get(self.type)
-        return sentence(event_class, self.statement["data"]) if event_class else ""
+def _says(entry: EntryInfo) -> str:
+    event_class = CATALOGUE.get(entry.type)
+    return sentence(event_class, entry.statement["data"]) if event_class else ""
+
+
+_COMPUTED: Final[Mapping[str, Callable[[EntryInfo], Any]]] = {
+    "time": lambda entry: moment(entry.statement["time"]),
+    "event": _event,
+    "says": _says,
+}
 
 
 class _Nothing:

@@ -3,18 +3,24 @@
 How long is too long, the policy says, as it is in force when the time comes; without such a setting nothing is.
 """
 
-from collections.abc import Iterator
+from typing import Final
 
 from ledger.clock import from_text, to_text
 from ledger.events.access_review import AccessReviewOpened
 from projections.access import Grant, access_grants, has_ended
 from projections.access_reviews import DAY_US, AccessReview, access_reviews
-from projections.engine.derived import Breach, Index
+from projections.engine.derived import Breach, Index, Wake
 from projections.engine.view import Moment, Reads
 from projections.findings.declared import findings, positions_of
 from projections.policies import ANY, POLICY, Policy, in_force, policies, takes_effect_at
 
 # -- credentials of services ------------------------------------------------------------------------------------------
+
+
+# What says whether a service holds a grant, and since when.
+_HELD: Final = (
+    "principal", "principal_kind", "role", "environment", "granted_at", "granted_position", "expires_at", "revoked_at",
+)  # fmt: skip
 
 
 def _grants_to_services(policy: Policy, index: Index) -> list[str]:
@@ -37,15 +43,20 @@ def _same_secret_until(row: Grant, now: Moment, index: Reads) -> Moment | None:
     return _end_of(row, "rotate-within-days", row.rotated_at, now, index)
 
 
-def _ends(row: Grant, now: Moment, index: Index) -> Iterator[Moment]:
-    """Return when a grant is to be looked at again, whether anything is recorded about it or not."""
-    if row.principal_kind == "service":
-        ends = (row.expires_at, _unused_until(row, now, index), _same_secret_until(row, now, index))
-        yield from (end for end in ends if end is not None)
-        yield from takes_effect_at(index, now)
+def _unused_at(row: Grant, now: Moment, index: Index) -> list[Moment]:
+    return _dues(_unused_until(row, now, index), now, index)
 
 
-@findings.rule(access_grants, severity="medium", due_at=_ends)
+def _unrotated_at(row: Grant, now: Moment, index: Index) -> list[Moment]:
+    return _dues(_same_secret_until(row, now, index), now, index)
+
+
+def _dues(end: Moment | None, now: Moment, index: Reads) -> list[Moment]:
+    """Return when a limit is to be looked at again: when it is reached, and when the policy may have another."""
+    return [*([end] if end is not None else []), *takes_effect_at(index, now)]
+
+
+@findings.rule(access_grants, of=(*_HELD, "owner"), severity="medium", due=("expires_at",))
 def ownerless_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
     """A service holds a grant that nobody answers for."""
     if row.principal_kind != "service" or row.owner not in (None, row.principal) or has_ended(row, now):
@@ -53,7 +64,14 @@ def ownerless_credential(row: Grant, now: Moment, index: Index) -> Breach | None
     return Breach(f"nobody owns {row.grant_id} ({row.role}) of {row.principal}", positions_of(row.granted_position))
 
 
-@findings.rule(access_grants, severity="medium", wakes={policies: _grants_to_services}, due_at=_ends)
+@findings.rule(
+    access_grants,
+    of=(*_HELD, "last_used_at"),
+    severity="medium",
+    wakes={policies: Wake(_grants_to_services, of=("versions",))},
+    due=("expires_at",),
+    due_at=_unused_at,
+)
 def dormant_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
     """A service holds a grant that it has not used for longer than the policy allows, as far as uses are recorded."""
     end = _unused_until(row, now, index)
@@ -64,7 +82,14 @@ def dormant_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
     return Breach(words, positions_of(row.granted_position))
 
 
-@findings.rule(access_grants, severity="medium", wakes={policies: _grants_to_services}, due_at=_ends)
+@findings.rule(
+    access_grants,
+    of=(*_HELD, "rotated_at"),
+    severity="medium",
+    wakes={policies: Wake(_grants_to_services, of=("versions",))},
+    due=("expires_at",),
+    due_at=_unrotated_at,
+)
 def unrotated_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
     """A service uses the same secret for longer than the policy allows."""
     end = _same_secret_until(row, now, index)
@@ -104,7 +129,13 @@ def _reviews_due_at(row: Policy, now: Moment, index: Index) -> list[Moment]:
     return [*_reviews_due(row, now, index).values(), *takes_effect_at(index, now, row.policy_id)]
 
 
-@findings.rule(policies, severity="medium", wakes={access_reviews: _the_policy}, due_at=_reviews_due_at)
+@findings.rule(
+    policies,
+    of=("versions",),
+    severity="medium",
+    wakes={access_reviews: Wake(_the_policy, of=("environment", "opened_at"))},
+    due_at=_reviews_due_at,
+)
 def access_not_reviewed(row: Policy, now: Moment, index: Index) -> Breach | None:
     """The policy asks for a review of access from time to time, and the next one was not opened."""
     late = {scope: due for scope, due in _reviews_due(row, now, index).items() if due <= now}
@@ -118,7 +149,7 @@ def _days_after(time: Moment, days: int) -> Moment:
     return to_text(from_text(time) + days * DAY_US)
 
 
-@findings.rule(access_reviews, severity="medium", due=("due_at",))
+@findings.rule(access_reviews, of=("state", "opened_position"), severity="medium", due=("due_at",))
 def access_review_overdue(row: AccessReview, now: Moment, index: Index) -> Breach | None:
     """An access review was not done in time."""
     if row.state == "done" or row.due_at is None or row.due_at > now:
@@ -126,7 +157,11 @@ def access_review_overdue(row: AccessReview, now: Moment, index: Index) -> Breac
     return Breach(f"{row.review_id} was due at {row.due_at}", positions_of(row.opened_position))
 
 
-@findings.rule(access_reviews, severity="high")
+@findings.rule(
+    access_reviews,
+    of=("state", "undecided", "stated_count", "population_count", "outside", "opened_position", "completed_position"),
+    severity="high",
+)
 def access_review_incomplete(row: AccessReview, now: Moment, index: Index) -> Breach | None:
     """A review that is called done left out grants that were in force when it began, or named others."""
     if row.state != "done":
@@ -143,7 +178,7 @@ def access_review_incomplete(row: AccessReview, now: Moment, index: Index) -> Br
     return Breach(f"{row.review_id}: {'; '.join(faults)}", positions_of(row.opened_position, row.completed_position))
 
 
-@findings.rule(access_reviews, severity="high")
+@findings.rule(access_reviews, of=("items",), severity="high")
 def own_access_reviewed(row: AccessReview, now: Moment, index: Index) -> Breach | None:
     """S7: somebody reviewed a grant of their own."""
     own = [item for item in row.items if item.why]
@@ -153,7 +188,7 @@ def own_access_reviewed(row: AccessReview, now: Moment, index: Index) -> Breach 
     return Breach(f"{row.review_id}: reviewed by the holder: {words}", positions_of(*(item.position for item in own)))
 
 
-@findings.rule(access_reviews, severity="high", due=("revoke_due_at",))
+@findings.rule(access_reviews, of=("items",), severity="high", due=("revoke_due_at",))
 def revocation_overdue(row: AccessReview, now: Moment, index: Index) -> Breach | None:
     """A review decided to revoke a grant, and it was not revoked in time."""
     late = [i for i in row.items if i.revoke_by is not None and i.revoke_by <= now and i.revoked_at is None]

@@ -7,7 +7,7 @@ from ledger.events.change import ChangeOpened
 from projections.change_tickets import Approval, Ticket, change_tickets
 from projections.code_changes import CodeChange, code_changes, unreviewed_because
 from projections.deployments import deployments
-from projections.engine.derived import Breach, Index
+from projections.engine.derived import Breach, Index, Wake
 from projections.engine.view import Moment
 from projections.findings.declared import findings, positions_of
 from projections.identities import Identity, identities, logins_of, person_of
@@ -44,7 +44,9 @@ def _in_release(release_id: str, index: Index) -> list[Ticket]:
     return index.named(change_tickets, ChangeOpened, ref("release", release_id))
 
 
-@findings.rule(change_tickets, severity="high")
+@findings.rule(
+    change_tickets, of=("change_type", "approvals", "was_let_start", "started_at", "started_position"), severity="high"
+)
 def started_without_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """A change was implemented before it was approved."""
     if row.was_let_start is not False or row.change_type in (None, "unauthorized"):
@@ -58,7 +60,12 @@ def _given(row: Ticket) -> list[Approval]:
     return [approval for approval in row.approvals if approval.verdict == "granted"]
 
 
-@findings.rule(change_tickets, severity="high", wakes={identities: _changes_of})
+@findings.rule(
+    change_tickets,
+    of=("author", "environment", "approvals", "deployed_by"),
+    severity="high",
+    wakes={identities: Wake(_changes_of, of=("links",))},
+)
 def approval_of_ones_own(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """S1 and S2: the author, or who deployed to production, approved; under whichever login, linked whenever."""
     author = person_of(index, row.author) if row.author else None
@@ -73,7 +80,7 @@ def approval_of_ones_own(row: Ticket, now: Moment, index: Index) -> Breach | Non
     return None
 
 
-@findings.rule(change_tickets, severity="medium")
+@findings.rule(change_tickets, of=("approvals",), severity="medium")
 def approval_without_standing(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """S4, S5 and S12: an approval by no human, without a role, or reported by somebody who may not speak for the approver."""
     broken = [approval for approval in _given(row) if approval.broken and not approval.broken.startswith("S1:")]
@@ -85,7 +92,12 @@ def approval_without_standing(row: Ticket, now: Moment, index: Index) -> Breach 
     )
 
 
-@findings.rule(change_tickets, severity="medium", due=("approval_due_at",))
+@findings.rule(
+    change_tickets,
+    of=("state", "escalated_to", "missing_approvals", "scope_position"),
+    severity="medium",
+    due=("approval_due_at",),
+)
 def approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """The approvals that were asked for did not come in time, and nobody put the change before a higher body."""
     is_waiting = row.state in ("assessing", "authorizing") and row.escalated_to is None
@@ -95,7 +107,7 @@ def approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
     return Breach(words, positions_of(row.scope_position))
 
 
-@findings.rule(change_tickets, severity="high", due=("retro_due_at",))
+@findings.rule(change_tickets, of=("retro", "started_position"), severity="high", due=("retro_due_at",))
 def retro_approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """An emergency did not get the approvals it owed in time. Late ones do not make it on time."""
     if row.retro == "late" or (row.retro == "due" and (row.retro_due_at or now) <= now):
@@ -103,15 +115,15 @@ def retro_approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | N
     return None
 
 
-@findings.rule(change_tickets, severity="high")
+@findings.rule(change_tickets, of=("change_type", "state", "opened_position"), severity="high")
 def unauthorized_change(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """A change was made that nobody had asked for; it has to be reviewed."""
     if row.change_type != "unauthorized" or row.state == "closed":
         return None
-    return Breach(f"{row.change_id} was not authorized", positions_of(row.timeline[0].position))
+    return Breach(f"{row.change_id} was not authorized", positions_of(row.opened_position))
 
 
-@findings.rule(change_tickets, severity="low", due=("planned_end",))
+@findings.rule(change_tickets, of=("state", "deployments", "approved_position"), severity="low", due=("planned_end",))
 def approved_and_not_deployed(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """The time planned for an approved change passed, and nothing was deployed."""
     if row.state != "scheduled" or row.deployments or row.planned_end is None or row.planned_end > now:
@@ -121,7 +133,12 @@ def approved_and_not_deployed(row: Ticket, now: Moment, index: Index) -> Breach 
     )
 
 
-@findings.rule(change_tickets, severity="low", wakes={change_tickets: _of_the_release})
+@findings.rule(
+    change_tickets,
+    of=("release_id", "author", "approvals"),
+    severity="low",
+    wakes={change_tickets: Wake(_of_the_release, of=("release_id", "author", "approvals"))},
+)
 def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """S10: two people approved each other's changes in one release."""
     if row.release_id is None or row.author is None or not any(approval.counts for approval in row.approvals):
@@ -143,7 +160,12 @@ def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
     return Breach(f"in release {row.release_id} {words} approved each other's changes", positions_of(*counting))
 
 
-@findings.rule(code_changes, severity="high", wakes={identities: _code_of})
+@findings.rule(
+    code_changes,
+    of=("head_position", "authors", "reviews", "merged_position", "merged_head"),
+    severity="high",
+    wakes={identities: Wake(_code_of, of=("links", "kind"))},
+)
 def merged_without_review(row: CodeChange, now: Moment, index: Index) -> Breach | None:
     """Code was merged that nobody else than its author had approved, as of the commit that was merged."""
     fault = unreviewed_because(row, index)
@@ -153,7 +175,12 @@ def merged_without_review(row: CodeChange, now: Moment, index: Index) -> Breach 
     return Breach(f"{row.key} was merged, and {fault}", positions_of(*positions))
 
 
-@findings.rule(impacts, severity="high", wakes={change_tickets: _its_own})
+@findings.rule(
+    impacts,
+    of=("position", "targets", "dependents"),
+    severity="high",
+    wakes={change_tickets: Wake(_its_own, of=("started_position",))},
+)
 def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
     """A change to something shared was implemented, and its impact assessment left out what was known to depend on it."""
     ticket = index.row(change_tickets, row.change_id)
@@ -166,7 +193,7 @@ def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
     return Breach(words, positions_of(row.position, ticket.started_position))
 
 
-@findings.rule(reviews, severity="medium", due=("due_at",))
+@findings.rule(reviews, of=("change_id", "state"), severity="medium", due=("due_at",))
 def review_overdue(row: Review, now: Moment, index: Index) -> Breach | None:
     """A post-implementation review was not done in time."""
     if row.state == "done" or row.due_at is None or row.due_at > now:

@@ -9,7 +9,7 @@ from projections.access import Grant, access_grants, has_ended
 from projections.change_scopes import ChangeScope, change_scopes, is_within_window
 from projections.change_tickets import Ticket, change_tickets
 from projections.deployments import Deployment, deployments
-from projections.engine.derived import Breach, Index
+from projections.engine.derived import Breach, Index, Wake
 from projections.engine.view import Moment
 from projections.findings.declared import findings, positions_of
 from projections.freezes import Freeze, freezes, freezes_at, override_for
@@ -40,7 +40,9 @@ def _deployments_by(grant: Grant, index: Index) -> list[str]:
     return [row.deployment_id for row in index.find(deployments, "deployed_by", grant.principal)]
 
 
-@findings.rule(deployments, severity="high")
+@findings.rule(
+    deployments, of=("change_id", "service", "environment", "started_at", "finished_at", "positions"), severity="high"
+)
 def deployment_without_change(row: Deployment, now: Moment, index: Index) -> Breach | None:
     """Something was deployed to production, and no change is known for it."""
     if row.change_id is not None or row.environment != PRODUCTION or not (row.started_at or row.finished_at):
@@ -48,7 +50,12 @@ def deployment_without_change(row: Deployment, now: Moment, index: Index) -> Bre
     return Breach(f"{row.deployment_id} put {row.service} into {row.environment} without a change", row.positions)
 
 
-@findings.rule(deployments, severity="high", wakes={change_scopes: _deployments_of_scope})
+@findings.rule(
+    deployments,
+    of=("change_id", "artifact", "positions"),
+    severity="high",
+    wakes={change_scopes: Wake(_deployments_of_scope, of=("artifacts", "scope_position"))},
+)
 def artifact_not_approved(row: Deployment, now: Moment, index: Index) -> Breach | None:
     """What was deployed is not among the artifacts of the change's scope."""
     scope = index.row(change_scopes, row.change_id) if row.change_id else None
@@ -60,7 +67,12 @@ def artifact_not_approved(row: Deployment, now: Moment, index: Index) -> Breach 
     )
 
 
-@findings.rule(deployments, severity="medium", wakes={change_scopes: _deployments_of_scope})
+@findings.rule(
+    deployments,
+    of=("change_id", "started_at", "started_position"),
+    severity="medium",
+    wakes={change_scopes: Wake(_deployments_of_scope, of=("planned_start", "planned_end", "planned_position"))},
+)
 def outside_window(row: Deployment, now: Moment, index: Index) -> Breach | None:
     """A change was deployed before or after the time that was planned for it."""
     scope = index.row(change_scopes, row.change_id) if row.change_id else None
@@ -71,11 +83,29 @@ def outside_window(row: Deployment, now: Moment, index: Index) -> Breach | None:
     words = (
         f"{row.deployment_id} started at {row.started_at}, planned from {scope.planned_start} to {scope.planned_end}"
     )
-    return Breach(words, positions_of(scope.planned_position, *row.positions))
+    return Breach(words, positions_of(scope.planned_position, row.started_position))
 
 
 @findings.rule(
-    deployments, severity="high", wakes={freezes: _deployments_within, change_tickets: _deployments_of_change}
+    deployments,
+    of=("change_id", "service", "environment", "started_at", "started_position"),
+    severity="high",
+    wakes={
+        freezes: Wake(
+            _deployments_within,
+            of=(
+                "environments",
+                "services",
+                "start_at",
+                "end_at",
+                "exempt_types",
+                "declared_position",
+                "lifted_at",
+                "overrides",
+            ),
+        ),
+        change_tickets: Wake(_deployments_of_change, of=("change_type", "deployments")),
+    },
 )
 def deployed_in_freeze(row: Deployment, now: Moment, index: Index) -> Breach | None:
     """Something was deployed while a freeze held it, and nobody else had let it through. Freezes declared afterwards count."""
@@ -87,11 +117,20 @@ def deployed_in_freeze(row: Deployment, now: Moment, index: Index) -> Breach | N
         if override_for(freeze, row.change_id, row.started_at) is None:
             late = ", declared afterwards" if (freeze.declared_position or 0) > (row.started_position or 0) else ""
             words = f"{row.deployment_id} started at {row.started_at}, in freeze {freeze.freeze_id}{late}"
-            return Breach(words, positions_of(freeze.declared_position, *row.positions))
+            return Breach(words, positions_of(freeze.declared_position, row.started_position))
     return None
 
 
-@findings.rule(deployments, severity="high", wakes={access_grants: _deployments_by})
+@findings.rule(
+    deployments,
+    of=("environment", "deployed_by", "started_at", "started_position"),
+    severity="high",
+    wakes={
+        access_grants: Wake(
+            _deployments_by, of=("principal", "role", "environment", "granted_at", "expires_at", "revoked_at")
+        )
+    },
+)
 def deployer_without_grant(row: Deployment, now: Moment, index: Index) -> Breach | None:
     """Who deployed held no grant of the role that the policy asks for, at that time."""
     if row.started_at is None or row.deployed_by is None:
@@ -109,4 +148,4 @@ def deployer_without_grant(row: Deployment, now: Moment, index: Index) -> Breach
         ):
             return None
     words = f"{row.deployed_by} started {row.deployment_id} without a grant of {' or '.join(roles)}"
-    return Breach(words, row.positions)
+    return Breach(words, positions_of(row.started_position))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from projections.access import Grant, access_grants, has_ended
-from projections.engine.derived import Breach, Index, every
+from projections.engine.derived import Breach, Index, Wake, every
 from projections.engine.view import Moment
 from projections.findings.declared import findings, positions_of
 from projections.freezes import Freeze, freezes
@@ -19,7 +19,7 @@ def _all_policies(grant: Grant, index: Index) -> list[str]:
     return [row.policy_id for row in every(policies, index)]
 
 
-@findings.rule(risk_assessments, severity="high")
+@findings.rule(risk_assessments, of=("assessments",), severity="high")
 def assessment_not_reproducible(row: RiskAssessments, now: Moment, index: Index) -> Breach | None:
     """A score does not come out again from what was known before it."""
     faulty = [found for found in row.assessments if found.fault]
@@ -28,7 +28,7 @@ def assessment_not_reproducible(row: RiskAssessments, now: Moment, index: Index)
     return Breach(f"{row.change_id}: {faulty[-1].fault}", positions_of(*(found.position for found in faulty)))
 
 
-@findings.rule(risk_models, severity="medium")
+@findings.rule(risk_models, of=("approval_fault", "published_position"), severity="medium")
 def model_approval_does_not_count(row: RiskModel, now: Moment, index: Index) -> Breach | None:
     """S8: a risk model was approved by its author, or as another text than the one that was published."""
     if row.approval_fault is None:
@@ -42,7 +42,13 @@ def _ends_of_grants(row: Policy, now: Moment, index: Index) -> Iterable[Moment]:
     return [grant.expires_at for grant in grants if grant.expires_at is not None]
 
 
-@findings.rule(policies, severity="high", wakes={access_grants: _all_policies}, due_at=_ends_of_grants)
+@findings.rule(
+    policies,
+    of=("versions",),
+    severity="high",
+    wakes={access_grants: Wake(_all_policies, of=("principal", "principal_kind", "role", "expires_at", "revoked_at"))},
+    due_at=_ends_of_grants,
+)
 def policy_cannot_be_satisfied(row: Policy, now: Moment, index: Index) -> Breach | None:
     """S11: for some author there are not enough others who hold a role that the policy asks for."""
     for version in row.versions:
@@ -66,7 +72,7 @@ def _holders(role: str, now: Moment, index: Index) -> set[str]:
     }
 
 
-@findings.rule(freezes, severity="medium")
+@findings.rule(freezes, of=("overrides",), severity="medium")
 def override_of_ones_own(row: Freeze, now: Moment, index: Index) -> Breach | None:
     """S9: somebody let their own change through a freeze."""
     own = [o for o in row.overrides if duties.s9_requester_does_not_grant(o.requester, o.granted_by)]
@@ -79,7 +85,7 @@ def override_of_ones_own(row: Freeze, now: Moment, index: Index) -> Breach | Non
     )
 
 
-@findings.rule(withdrawals, severity="medium")
+@findings.rule(withdrawals, of=("position", "original_position", "stated_by", "withdrawn_by"), severity="medium")
 def withdrawal_of_anothers(row: Withdrawal, now: Moment, index: Index) -> Breach | None:
     """Somebody took back a statement that another had made. Only an operator's counts."""
     if row.stated_by is None or row.stated_by == row.withdrawn_by:

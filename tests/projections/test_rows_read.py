@@ -15,6 +15,7 @@ from projections.engine.serving import list_rows, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.gate_rules import Question
 from projections.gates import ask, recheck
+from projections.outcomes import base_rates
 
 CHANGES = (30, 120)
 
@@ -35,10 +36,10 @@ def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Ledger]]:
         ledger.close()
 
 
-def change_of(ledger: Ledger) -> str:
-    """A normal change of the middle of the year that was deployed."""
+def change_of(ledger: Ledger, kind: str) -> str:
+    """A change of the middle of the year that was deployed."""
     with ledger.database.read() as connection:
-        rows = list_rows(connection, change_tickets, where={"change_type": "normal"}, limit=1000).rows
+        rows = list_rows(connection, change_tickets, where={"change_type": kind}, limit=1000).rows
     deployed = [row["change_id"] for row in rows if row["deployments"]]
     return str(deployed[len(deployed) // 2])
 
@@ -61,14 +62,20 @@ def gate(ledger: Ledger, change: str) -> None:
     assert recheck(ledger, VIEWS, receipt.position).agrees
 
 
-@pytest.mark.parametrize(("work", "at_most"), [(as_it_stands, 0), (as_of, 120), (gate, 250)])
+def count_as_of(ledger: Ledger, change: str) -> None:
+    with ledger.database.read() as connection:
+        row_as_of(connection, SqlStore(ledger.database, VIEWS), base_rates, "all", as_of=ledger.size())
+
+
+@pytest.mark.parametrize("kind", ["normal", "standard"])
+@pytest.mark.parametrize(("work", "at_most"), [(as_it_stands, 0), (as_of, 120), (gate, 250), (count_as_of, 0)])
 def test_an_answer_reads_no_more_of_a_longer_ledger(
-    ledgers: list[Ledger], work: Callable[[Ledger, str], None], at_most: int, monkeypatch: pytest.MonkeyPatch
+    ledgers: list[Ledger], work: Callable[[Ledger, str], None], at_most: int, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = []
     inner = reading._stored
     for ledger in ledgers:
-        change, read = change_of(ledger), 0
+        change, read = change_of(ledger, kind), 0
 
         def stored(row: object) -> object:
             nonlocal read

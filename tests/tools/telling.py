@@ -10,7 +10,7 @@ from ledger.events import CATALOGUE, refs_of
 from projections import VIEWS
 from projections.engine.folding import Folder
 from projections.engine.past import Past
-from projections.engine.store import MemoryLog, MemoryStore, digest
+from projections.engine.store import MemoryLog, MemoryStore, Stored, digest
 from projections.engine.view import EntryInfo, View
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -30,7 +30,7 @@ def document(
         "position": position,
         "recorded_at": recorded_at,
         "recorded_by": {"principal": by, "credential": credential, "trust": "token"},
-        "refs": {name: [1, 0] for name in refs_of(CATALOGUE[event_type], data)},
+        "refs": refs_of(CATALOGUE[event_type], data),
         "statement": {"type": event_type, "time": time, "data": data, "source": "test", "id": str(position)},
     }
 
@@ -45,6 +45,7 @@ class Story:
         self.folder = Folder(views, self.store, self.log)
         self._batch = batch
         self._waiting: list[EntryInfo] = []
+        self._heads: dict[str, list[int]] = {}
         self._hours = itertools.count(1)
 
     def begin(self) -> None:
@@ -69,7 +70,12 @@ class Story:
         return position
 
     def add(self, told: dict[str, Any]) -> None:
-        entry = EntryInfo(told)
+        refs = {}
+        for name in told["refs"]:
+            count, last = self._heads.get(name, [0, 0])
+            refs[name] = [count + 1, last]
+            self._heads[name] = [count + 1, told["position"]]
+        entry = EntryInfo(told | {"refs": refs})
         self.log.append(entry)
         self._waiting.append(entry)
         if len(self._waiting) >= self._batch:
@@ -78,7 +84,7 @@ class Story:
     def flush(self) -> None:
         self.folder.fold(self._waiting)
         for view in self.views:
-            self.store.save(view, self.folder.touched.get(view.name, {}))
+            self.store.save(view, self.folder.touched.get(view.name, {}), self.folder.counted.get(view.name, {}))
         self.folder.forget()
         self._waiting = []
 
@@ -88,11 +94,7 @@ class Story:
 
     def row_as_of(self, view: View[Any], key: str, position: int, until: str | None = None) -> Any:
         self.flush()
-
-        def live(asked: View[Any], name: str) -> Any:
-            return self.store.load(asked, (name,)).get(name)
-
-        return Past(self.log, live, up_to=position, until=until).row(view, key, position)
+        return Past(self.log, Stored(self.store), up_to=position, until=until).row(view, key, position)
 
     def digests(self) -> dict[str, str]:
         self.flush()

@@ -1,0 +1,57 @@
+"""Counts over the rows of another view: what is added, taken away, and how a count stood earlier."""
+
+from typing import Any
+
+from telling import Story
+
+from projections.outcomes import BaseRate, Day, base_rates, outcomes
+
+ALL = "all"
+
+
+def label(story: Story, change: str, verdict: str, **more: Any) -> int:
+    return story.tell("risk.outcome_labelled", actor="person:ann", change_id=change, label=verdict, **more)
+
+
+def counts(row: BaseRate | None) -> tuple[int, int]:
+    assert row is not None
+    return row.changes, row.failures
+
+
+def test_a_corrected_label_takes_the_earlier_one_back_on_its_own_day() -> None:
+    story = Story()
+    label(story, "CHG-1", "failure", time="2026-03-01T10:00:00.000000Z")
+    label(story, "CHG-2", "success", time="2026-03-01T11:00:00.000000Z")
+    assert story.row(base_rates, ALL).days == (Day("2026-03-01", 2, 1),)
+    label(story, "CHG-1", "success", time="2026-05-01T10:00:00.000000Z")
+    assert story.row(base_rates, ALL).days == (Day("2026-03-01", 2, 0),)
+
+
+def test_a_label_that_says_the_same_again_changes_nothing() -> None:
+    story = Story()
+    label(story, "CHG-1", "failure")
+    label(story, "CHG-1", "failure")
+    assert counts(story.row(base_rates, ALL)) == (1, 1)
+    assert len(story.store.parts(base_rates, ALL, 9)) == 1
+
+
+def test_a_count_stands_as_it_stood_whatever_was_corrected_or_taken_back_later() -> None:
+    story = Story()
+    told = [label(story, "CHG-1", "failure"), label(story, "CHG-2", "failure"), label(story, "CHG-2", "success")]
+    story.tell("statement.withdrawn", actor="service:desk", position=told[0], reason="x")
+    assert [counts(story.row_as_of(base_rates, ALL, position)) for position in (1, 2, 3, 4)] == [
+        (1, 1), (2, 2), (2, 1), (1, 0),
+    ]  # fmt: skip
+    assert story.row_as_of(base_rates, ALL, 0) is None
+    assert story.row(outcomes, "CHG-1") is None
+
+
+def test_a_change_counts_in_the_scope_that_it_had_when_it_was_labelled_first() -> None:
+    story = Story()
+    where = {"actor": "person:ann", "change_id": "CHG-1", "change_type": "normal", "title": {"sha256": "0" * 64}}
+    story.tell("change.opened", **where, services=["api"], environment="prod")
+    label(story, "CHG-1", "failure")
+    story.tell("change.opened", **where, services=["web"], environment="prod")
+    label(story, "CHG-1", "success")
+    assert counts(story.row(base_rates, "service:api")) == (1, 0)
+    assert story.row(base_rates, "service:web") is None
