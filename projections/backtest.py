@@ -71,17 +71,17 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
         for entry in log.pages(matches, up_to=last):
             folder.fold([entry])
             if isinstance(entry.event, RiskAssessed) and entry.position >= first:
-                known = folder.row(outcomes, entry.event.change_id)
+                known = folder.rows.row(outcomes, entry.event.change_id)
                 if known is None or known.label is None:
                     features = {feature.name: feature.value for feature in entry.event.features}
-                    features |= counted_before(folder, entry.event.change_id, entry.time, model)
+                    features |= counted_before(folder.rows, entry.event.change_id, entry.time, model)
                     found[entry.event.change_id] = Sample(entry.event.change_id, features, None)
-            if len(folder.touched[outcomes.name]) > PAGE:
+            if len(folder.rows.touched[outcomes.name]) > PAGE:
                 _save(folder, store)
         # What became of the changes counts whenever it was recorded.
         for entry in log.pages(matches, after=last, up_to=None):
             folder.fold([entry])
-        labels = {name: row.label for name in found if (row := folder.row(outcomes, name)) is not None}
+        labels = {name: row.label for name in found if (row := folder.rows.row(outcomes, name)) is not None}
     return [
         Sample(name, sample.features, None if name not in labels else labels[name] == "failure")
         for name, sample in found.items()
@@ -90,8 +90,8 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
 
 def _save(folder: Folder, store: MemoryStore) -> None:
     for view in _VIEWS:
-        store.save(view, folder.touched.get(view.name, {}), folder.counted.get(view.name, {}))
-    folder.forget()
+        store.save(view, folder.rows.touched.get(view.name, {}), folder.rows.counted.get(view.name, {}))
+    folder.rows.forget()
 
 
 def _end_of(database: Database, last: int | None) -> int:

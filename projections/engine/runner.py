@@ -94,12 +94,12 @@ class _Set:
             self.store.on(connection)
             if self.folder is None:
                 self.folder = Folder(self.views, self.store, log)
-            self.folder.log = log
+            self.folder.rows.log = log
             stored = read_entries(connection, after=self.position, up_to=up_to, limit=limit)
             page = [EntryInfo(entry.document) for entry in stored]
             self.folder.fold(page)
-            touched = self.folder.touched
-            counted = self.folder.counted
+            touched = self.folder.rows.touched
+            counted = self.folder.rows.counted
             self._ready = [
                 self.store.prepare(view, touched[view.name], counted.get(view.name, {}))
                 for view in self.views
@@ -228,7 +228,7 @@ class Runner:
             served.save(connection)
         served.position = reached
         served.views = [view for view in served.views if view.name not in failures]
-        served.folder.forget()
+        served.folder.rows.forget()
         return True
 
     def _advance_filling(self) -> bool:
@@ -245,7 +245,7 @@ class Runner:
             with self._database.write() as connection:
                 filling.save(connection)
             filling.position = reached
-            folder.forget()
+            folder.rows.forget()
         with self._database.read() as connection:
             if reached == (read_size(connection) if end is None else end):
                 self._take_over(filling)
@@ -342,7 +342,7 @@ def check(database: Database, views: Sequence[View[Any]]) -> list[Checked]:
         ]:
             folder.fold(page)
             for view in inputs:
-                memory.save(view, folder.touched.get(view.name, {}), folder.counted.get(view.name, {}))
-            folder.forget()
+                memory.save(view, folder.rows.touched.get(view.name, {}), folder.rows.counted.get(view.name, {}))
+            folder.rows.forget()
             at = page[-1].position
     return [Checked(view.name, position, digests[view.name], digest(memory.texts(view))) for view in served]

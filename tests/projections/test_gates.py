@@ -43,7 +43,7 @@ def ready(kind: str = "normal", *settings: tuple[str, str, str]) -> Story:
 def ask(story: Story, gate: str = "deploy", hours: float = 20, **more: Any) -> Decision:
     story.flush()
     question = Question(gate, at(hours), **{**WHERE, **more})
-    return answer(question, Looking(story.folder), len(story.log))
+    return answer(question, Looking(story.folder.rows), len(story.log))
 
 
 def against(decision: Decision) -> dict[str, tuple[str, str]]:
@@ -314,7 +314,7 @@ def test_an_open_incident_keeps_a_change_open() -> None:
 def test_an_answer_names_what_would_change_it_and_nothing_else() -> None:
     story = ready()
     story.flush()
-    looking = Looking(story.folder, but=("gate.decided",))
+    looking = Looking(story.folder.rows, but=("gate.decided",))
     answer(Question("deploy", at(20), **WHERE), looking, len(story.log))
 
     def would_change(event_type: str, *refs: str) -> bool:

@@ -72,9 +72,9 @@ def test_links_are_followed_from_login_to_login() -> None:
     story = Story()
     for pair in (["person:bob", "github:583231"], ["github:583231", "gitlab:77"]):
         story.tell("identity.linked", actor="person:olga", identities=pair, evidence="hr-directory")
-    assert are_same(story.folder, "person:bob", "gitlab:77")
-    assert are_same(story.folder, "person:bob", "person:bob")
-    assert not are_same(story.folder, "person:bob", "person:alice")
+    assert are_same(story.folder.rows, "person:bob", "gitlab:77")
+    assert are_same(story.folder.rows, "person:bob", "person:bob")
+    assert not are_same(story.folder.rows, "person:bob", "person:alice")
     assert [link.identity for link in story.row(identities, "github:583231").links] == ["person:bob", "gitlab:77"]
 
 

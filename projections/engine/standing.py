@@ -1,0 +1,168 @@
+"""`Standing`: rows as they stand at the entry that is being folded. What folds and rules read, and where what they write lies
+until somebody saves it.
+
+Rows, and which entries of a type carry a ref, are looked up once and then kept up here. Not the folding itself.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote
+
+from ledger.conditions import Match
+from ledger.events import Event
+from projections.engine.log import Log
+from projections.engine.store import Store, summed
+from projections.engine.tally import Part, Tally
+from projections.engine.view import EntryInfo, View
+
+R = TypeVar("R")
+# How many rows are kept between batches; then all are dropped and read again as they are needed.
+MAX_CACHED: Final = 20_000
+# How many entries of a ref are kept, from its first on; and of how many refs is that number squared.
+MAX_BEGUN: Final = 64
+
+
+class Standing:
+    """Rows of views at one entry after another: `begin` says at which."""
+
+    def __init__(self, views: Sequence[View[Any]], store: Store, log: Log) -> None:
+        self.store = store
+        self.log = log
+        self.touched: dict[str, dict[str, Any]] = defaultdict(dict)
+        # Of views that count: the parts that were added and taken away.
+        self.counted: dict[str, dict[tuple[str, int, Part], int]] = defaultdict(lambda: defaultdict(int))
+        self._position = 0
+        self._rows: dict[str, dict[str, Any]] = {view.name: {} for view in views}
+        self._by_column: dict[str, dict[str, dict[Any, set[str]]]] = defaultdict(dict)
+        # Of entries by type and ref, or type alone: the keys that each names in a view, as far as was asked; the latest last.
+        self._named: dict[tuple[str, str | None], dict[tuple[str, int | None], deque[tuple[str, ...]]]] = defaultdict(
+            dict
+        )
+        # Of refs that began here: all entries that carry them. Nothing has to be looked up for these, as for a new release.
+        self._begun: dict[str, list[EntryInfo]] = {}
+        self._kinds_asked: set[str] = set()
+        self._by_name = {view.name: view for view in views}
+        self._by_kind: dict[str, list[View[Any]]] = defaultdict(list)
+        for view in views:
+            self._by_kind[view.kind].append(view)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def row(self, view: View[R], key: str) -> R | None:
+        rows = self._rows[view.name]
+        if key not in rows:
+            rows[key] = self.store.load(view, (key,)).get(key)
+        row: R | None = rows[key]
+        return row
+
+    def at_hand(self, name: str, key: str) -> Any:
+        """Return a row that this entry read or wrote; None where it is gone."""
+        return self._rows[name].get(key)
+
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        known = self._named[event.type, about]
+        if (view.name, limit) not in known:
+            fold = view.folds[event.type]
+            keys = [fold.keys(entry.event, entry) for entry in self._entries_of(event.type, about, limit)]
+            known[view.name, limit] = deque(reversed(keys), limit)
+        latest = dict.fromkeys(key for keys in reversed(known[view.name, limit]) for key in keys)
+        rows = (self.row(view, key) for key in latest)
+        return [row for row in rows if row is not None]
+
+    def _entries_of(self, event_type: str, about: str | None, limit: int | None) -> Iterable[EntryInfo]:
+        """Return the entries of a type with a ref, up to the one that is being folded; the latest first."""
+        if about is not None:
+            self._kinds_asked.add(about.partition(":")[0])
+            if (begun := self._begun.get(about)) is not None:
+                return [entry for entry in reversed(begun) if entry.type == event_type][:limit]
+        match = Match((event_type,), (about,) if about else ())
+        return self.log.latest(match, up_to=self._position, limit=limit)
+
+    def find(self, view: View[R], column: str, low: str, high: str | None = None) -> list[R]:
+        if high is None:
+            keys = {*self.store.find(view, column, low, low), *self._touched_by(view, column).get(low, ())}
+            high = low
+        else:
+            keys = {*self.store.find(view, column, low, high), *self.touched[view.name]}
+        rows = (self.row(view, key) for key in sorted(keys))
+        return [row for row in rows if row is not None and low <= (getattr(row, column) or "") <= high]
+
+    def _touched_by(self, view: View[Any], column: str) -> dict[Any, set[str]]:
+        """Return the keys of touched rows by what a column held since the last save: the store does not know yet."""
+        by_value = self._by_column[view.name].get(column)
+        if by_value is None:
+            by_value = self._by_column[view.name][column] = defaultdict(set)
+            for key, row in self.touched[view.name].items():
+                by_value[getattr(row, column, None)].add(key)
+        return by_value
+
+    def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
+        """Return the parts of a count up to a position, those too that are not saved yet."""
+        unsaved = [
+            (part, count) for (name, at, part), count in self.counted[view.name].items() if name == key and at <= up_to
+        ]
+        return summed([*self.store.parts(view, key, up_to), *unsaved])
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def begin(self, entry: EntryInfo) -> None:
+        """Stand at an entry: from here on it is among those of its type."""
+        self._position = entry.position
+        entry.reads = self
+        for about in (None, *entry.refs):
+            for (name, _), keys in self._named.get((entry.type, about), {}).items():
+                keys.append(self._by_name[name].folds[entry.type].keys(entry.event, entry))
+        for about, (count, _) in entry.refs.items():
+            if count == 1 and about.partition(":")[0] in self._kinds_asked:
+                self._begun[about] = [entry]
+            elif (begun := self._begun.get(about)) is not None:
+                begun.append(entry)
+                if len(begun) > MAX_BEGUN:
+                    del self._begun[about]
+
+    def write(self, view: View[Any], key: str, row: Any) -> None:
+        """Let a row stand from this entry on; None takes it away."""
+        self._rows[view.name][key] = self.touched[view.name][key] = row
+        for column, by_value in self._by_column[view.name].items():
+            by_value[getattr(row, column, None)].add(key)
+
+    def count(self, view: Tally[Any], key: str, part: Part, count: int) -> None:
+        """Note a part that was added to a count at this entry, or taken away."""
+        self.counted[view.name][key, self._position, part] += count
+
+    # -- batches -------------------------------------------------------------------------------------------------
+
+    def stand_at(self, position: int) -> None:
+        """Begin after a position that is stored: what comes before it is read from there."""
+        self._position = position
+
+    def prefetch(self, entries: Sequence[EntryInfo]) -> None:
+        """Load the rows that entries name by their refs, with one statement for each view."""
+        wanted: dict[str, dict[str, None]] = defaultdict(dict)
+        for entry in entries:
+            for name in entry.refs:
+                kind, _, value = name.partition(":")
+                if kind in self._by_kind:
+                    wanted[kind][unquote(value)] = None
+        for kind, keys in wanted.items():
+            for view in self._by_kind[kind]:
+                self._load(view, keys)
+
+    def _load(self, view: View[Any], keys: Iterable[str]) -> None:
+        rows = self._rows[view.name]
+        if missing := [key for key in keys if key not in rows]:
+            rows |= dict.fromkeys(missing)
+            rows |= self.store.load(view, missing)
+
+    def forget(self) -> None:
+        """Begin the next batch: what was touched has been saved. Drops what is cached, when it has become much."""
+        self.touched.clear()
+        self.counted.clear()
+        self._by_column.clear()
+        if sum(len(rows) for rows in self._rows.values()) > MAX_CACHED:
+            for rows in self._rows.values():
+                rows.clear()
+            self._named.clear()
+        if len(self._begun) > MAX_BEGUN * MAX_BEGUN:
+            self._begun.clear()
