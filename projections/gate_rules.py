@@ -12,12 +12,11 @@ from typing import Final, Literal
 
 from ledger.clock import from_text, to_text
 from ledger.events import ref
-from ledger.events.access import AccessGranted
 from ledger.events.deployment import DeploymentStarted
 from ledger.events.gate import GateDecided
 from ledger.events.pir import PirOpened
 from ledger.events.rollback import RollbackTriggerDefined
-from projections.access import access_grants, has_ended
+from projections.access import roles_of
 from projections.change_scopes import change_scopes, is_within_window
 from projections.change_tickets import Ticket, broken_by, change_tickets
 from projections.deployments import Deployment, deployments
@@ -310,13 +309,8 @@ def deployer_is_allowed(question: Question, reads: Reads, policy: InForce) -> Sa
     roles = policy.values("deployer-role", question.environment)
     if not roles:
         return "allow", "not-asked-for", "the policy names no role for deploying", ()
-    granted = [
-        grant.granted_position
-        for grant in reads.named(access_grants, AccessGranted, ref("identity", question.actor))
-        if grant.role in roles
-        and grant.environment in (None, question.environment)
-        and not has_ended(grant, question.asked_at)
-    ]
+    held = roles_of(reads, question.actor, question.asked_at, question.environment)
+    granted = sorted(held[role] for role in roles if role in held)
     if not granted:
         return "deny", "no-grant", f"{question.actor} holds no grant of {' or '.join(roles)}", ()
     return "allow", "granted", f"{question.actor} may deploy to {question.environment}", granted

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from ledger.events import ref
-from ledger.events.access import AccessGranted
-from projections.access import Grant, access_grants, has_ended
+from projections.access import Grant, access_grants, roles_of
 from projections.change_scopes import ChangeScope, change_scopes, is_within_window
 from projections.change_tickets import Ticket, change_tickets
 from projections.deployments import Deployment, deployments
@@ -13,6 +11,7 @@ from projections.engine.derived import Breach, Index, Wake
 from projections.engine.view import Moment
 from projections.findings.declared import findings, positions_of
 from projections.freezes import Freeze, freezes, freezes_at, override_for
+from projections.identities import Identity, identities, logins_of
 from projections.policies import in_force
 
 PRODUCTION: Final = "prod"
@@ -35,9 +34,17 @@ def _deployments_within(freeze: Freeze, index: Index) -> list[str]:
 
 
 def _deployments_by(grant: Grant, index: Index) -> list[str]:
-    if grant.principal is None:
-        return []
-    return [row.deployment_id for row in index.find(deployments, "deployed_by", grant.principal)]
+    return _deployments_of(grant.principal, index) if grant.principal is not None else []
+
+
+def _deployments_of_login(identity: Identity, index: Index) -> list[str]:
+    return _deployments_of(identity.identity, index)
+
+
+def _deployments_of(login: str, index: Index) -> list[str]:
+    """The deployments of whoever has a login, under any of theirs."""
+    logins = sorted(logins_of(index, login))
+    return [row.deployment_id for other in logins for row in index.find(deployments, "deployed_by", other)]
 
 
 @findings.rule(
@@ -127,8 +134,10 @@ def deployed_in_freeze(row: Deployment, now: Moment, index: Index) -> Breach | N
     severity="high",
     wakes={
         access_grants: Wake(
-            _deployments_by, of=("principal", "role", "environment", "granted_at", "expires_at", "revoked_at")
-        )
+            _deployments_by,
+            of=("principal", "role", "environment", "granted_at", "granted_position", "expires_at", "revoked_at"),
+        ),
+        identities: Wake(_deployments_of_login, of=("links",)),
     },
 )
 def deployer_without_grant(row: Deployment, now: Moment, index: Index) -> Breach | None:
@@ -138,14 +147,7 @@ def deployer_without_grant(row: Deployment, now: Moment, index: Index) -> Breach
     roles = in_force(index, row.started_at).values("deployer-role", row.environment)
     if not roles:
         return None
-    for grant in index.named(access_grants, AccessGranted, ref("identity", row.deployed_by)):
-        begun = grant.granted_at is not None and grant.granted_at <= row.started_at
-        if (
-            begun
-            and not has_ended(grant, row.started_at)
-            and grant.role in roles
-            and grant.environment in (None, row.environment)
-        ):
-            return None
+    if set(roles) & set(roles_of(index, row.deployed_by, row.started_at, row.environment)):
+        return None
     words = f"{row.deployed_by} started {row.deployment_id} without a grant of {' or '.join(roles)}"
     return Breach(words, positions_of(row.started_position))

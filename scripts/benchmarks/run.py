@@ -58,6 +58,13 @@ def main() -> int:
     parser.add_argument(
         "--only", metavar="PART", choices=("append", "http", "grown", "views"), help="append, http, grown or views"
     )
+    parser.add_argument(
+        "--years",
+        type=int,
+        nargs="+",
+        metavar="CHANGES",
+        help="of the years that views are folded from; 77500 are a million entries",
+    )
     parser.add_argument("--database", choices=("sqlite", "postgres"), help="leave the other one out")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json", help="where the JSON goes")
     arguments = parser.parse_args()
@@ -91,7 +98,7 @@ def _measure(arguments: argparse.Namespace, directory: Path, postgres: PostgresP
             parts.append(("http", of, http))
         parts.append(("grown", of, partial(growing.measure, place, keys, directory, sizes)))
     progress = Console(stderr=True)
-    parts.append(("views", "sqlite", partial(viewing.measure, directory, scale.years)))
+    parts.append(("views", "sqlite", partial(viewing.measure, directory, tuple(arguments.years or scale.years))))
     for part, of, measure in parts:
         if arguments.only in (None, part) and arguments.database in (None, of):
             start = time.monotonic()

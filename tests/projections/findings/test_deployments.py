@@ -80,3 +80,17 @@ def test_a_deployer_without_the_role_that_the_policy_asks_for_is_found() -> None
     story.tell("access.granted", actor="person:olga", grant_id="G", principal="service:ci", principal_kind="service", owner="person:olga",
         role="deployer", environment="prod", time=at(0))  # fmt: skip
     assert found(story) == {}
+
+
+def test_a_grant_to_another_login_of_the_deployer_is_theirs_too() -> None:
+    story = ready()
+    policy = {"policy_id": "change-approval", "version": "1", "policy_digest": OTHER}
+    settings = [{"name": "deployer-role", "applies_to": "prod", "value": "deployer"}]
+    story.tell("policy.published", actor="person:olga", **policy, settings=settings)
+    story.tell("policy.approved", actor="person:oscar", **policy)
+    story.tell("access.granted", actor="person:olga", grant_id="G", principal="person:dora", principal_kind="human",
+        role="deployer", environment="prod")  # fmt: skip
+    deploy(story, actor="gitlab:7")
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+    story.tell("identity.linked", actor="person:olga", identities=["gitlab:7", "person:dora"], evidence="hr")
+    assert found(story) == {}
