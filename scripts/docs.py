@@ -359,6 +359,7 @@ A list is filtered by `COLUMN=VALUE`, sorted by `sort=COLUMN` or `sort=-COLUMN`,
 by `format=csv`. Every answer names the `position` it is true at; `min_position=` waits until the view has come that far.
 One row is had as it stood by `as_of=`, a position or a time. With `known_at=` beside it, `as_of` is a time: what had
 happened by then, as it was known at `known_at`. Times are UTC. Lists are JSON in the table, and no columns to filter by.
+A page by an indexed column costs the same however long the ledger is; by another one, all rows of the view are looked through.
 """
 
 
@@ -370,7 +371,8 @@ def views_page() -> str:
     ]
     for view in VIEWS:
         hints = typing.get_type_hints(view.row, include_extras=True)
-        rows = [[f"`{name}`", _column(hints[name]), "key" if name == view.key else ""] for name in view.columns]
+        marks = {view.key: "key"} | dict.fromkeys(view.indexes, "indexed")
+        rows = [[f"`{name}`", _column(hints[name]), marks.get(name, "")] for name in view.columns]
         reads = f" It reads {', '.join(f'[{read.name}](#{read.name})' for read in view.reads)}." if view.reads else ""
         folded = ", ".join(f"`{name}`" for name in sorted(view.folds))
         made = f"folded from {folded}" if folded else "from no entry itself: its rows follow from rows"

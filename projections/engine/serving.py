@@ -86,7 +86,8 @@ def list_rows(
         raise StatementError(f"{view.name} is sorted by {', '.join(known)}; found {name!r}"[:300], "/sort")
     offset = _parse_cursor(cursor)
     column = t[name].desc() if down else t[name].asc()
-    query = query.order_by(column.nulls_last(), t[view.key]).limit(limit + 1).offset(offset)
+    order = [column] if name == view.key else [column.nulls_last(), t[view.key]]
+    query = query.order_by(*order).limit(limit + 1).offset(offset)
     found = [orjson.loads(text) for _, text in connection.execute(query)]
     more = base64.urlsafe_b64encode(b"%d" % (offset + limit)).decode() if len(found) > limit else None
     return Page(state.position, found[:limit], more)

@@ -41,7 +41,7 @@ states = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     # How often the table was made: names of indexes must differ while two of a view exist.
     sa.Column("generation", sa.Integer, nullable=False),
-    # Of the columns: a row model that changed without a new version is noticed.
+    # Of columns and indexes: what changed without a new version is noticed.
     sa.Column("shape", sa.Text, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("failed_at", sa.BigInteger),
@@ -80,7 +80,8 @@ def table_of(view: View[Any], suffix: str = "", generation: int = 0) -> sa.Table
             for field in fields(view.row)
         ),
         sa.Column(ROW, sa.Text, nullable=False),
-        *(sa.Index(f"view_{view.name}_{generation}_by_{column}", column) for column in view.indexes),
+        # With the key: a page of one value is read in its order, however many rows have that value.
+        *(sa.Index(f"view_{view.name}_{generation}_by_{column}", column, view.key) for column in view.indexes),
     )
 
 
@@ -108,8 +109,9 @@ def _tables(view: View[Any], suffix: str = "", generation: int = 0) -> list[sa.T
 
 @cache
 def shape_of(view: View[Any]) -> str:
-    """Return what the columns of a view are, as one text."""
-    return ",".join(f"{column.name}:{column.type.compile()}" for column in table_of(view).columns)
+    """Return what the columns of a view are, and by which it is indexed, as one text."""
+    columns = ",".join(f"{column.name}:{column.type.compile()}" for column in table_of(view).columns)
+    return f"{columns};{','.join(view.indexes)} with {view.key}"
 
 
 def make_here(connection: Connection) -> None:

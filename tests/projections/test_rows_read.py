@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+import sqlalchemy as sa
 from year import Year, tell
 
 from ledger import reading
@@ -11,7 +12,7 @@ from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.change_tickets import change_tickets
 from projections.engine.runner import Runner
-from projections.engine.serving import list_rows, read_row, row_as_of
+from projections.engine.serving import filterable, list_rows, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.gate_rules import Question
 from projections.gates import ask, recheck
@@ -88,3 +89,17 @@ def test_an_answer_reads_no_more_of_a_longer_ledger(
     assert max(counts) <= at_most, counts
     # Not four times as many: what differs is what was told of the change itself.
     assert counts[1] <= counts[0] + 15, counts
+
+
+def test_a_page_by_an_indexed_column_is_read_in_the_order_of_its_index(ledgers: list[Ledger]) -> None:
+    said: list[tuple[str, object]] = []
+    engine = ledgers[0].database.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda _, __, sql, values, *more: said.append((sql, values)))
+    for view in VIEWS:
+        for column in set(view.indexes) & set(filterable(view)):
+            value = "true" if filterable(view)[column] is bool else "1"
+            with ledgers[0].database.read() as connection:
+                list_rows(connection, view, where={column: value})
+                sql, values = said[-1]
+                plan = [step[-1] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
+            assert [step for step in plan if "USING INDEX" not in step] == [], (view, column)
