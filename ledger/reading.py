@@ -18,11 +18,12 @@ from ledger.conditions import Match
 from ledger.database import NOTIFY_CHANNEL, Database
 from ledger.entry import statement_bytes
 from ledger.errors import NotFoundError
-from ledger.sql import carries, match_of_parameters, match_values, matching_positions
+from ledger.sql import carries, match_of_parameters, match_values, matching_positions, positions_by_type
 
 PAGE: Final = 500
-# How many entries may carry a ref that is looked through for a type.
+# How many entries may carry a ref that is looked through for a type, and how many entries of types are counted at most.
 FREQUENT: Final = 1000
+MAX_COUNTED: Final = 50_000
 # SQLite has no notifications: a process that waits asks this often whether another has written. The question reads
 # one page.
 SQLITE_POLL_S: Final = 0.02
@@ -104,14 +105,14 @@ def read_entries(
         values |= match_values(match, number)
     values |= {} if up_to is None else {"up_to": up_to}
     values |= {} if limit is None else {"limit": limit}
-    shapes = tuple((len(match.types), len(match.refs)) for match in matches)
+    shapes = tuple((len(match.types), len(match.refs), _is_led_by_type(connection, match)) for match in matches)
     for row in connection.execute(_entries(shapes, up_to is not None, limit is not None), values):
         yield _stored(row)
 
 
 # Bounded: whoever asks over HTTP says how many matches there are.
 @lru_cache(maxsize=256)
-def _entries(shapes: tuple[tuple[int, int], ...], bounded: bool, limited: bool) -> sa.Select[Any]:
+def _entries(shapes: tuple[tuple[int, int, bool], ...], bounded: bool, limited: bool) -> sa.Select[Any]:
     position = tables.entries.c.position
     after = sa.bindparam("after", type_=sa.BigInteger)
     limit = sa.bindparam("limit", type_=sa.BigInteger) if limited else None
@@ -119,11 +120,40 @@ def _entries(shapes: tuple[tuple[int, int], ...], bounded: bool, limited: bool) 
     if bounded:
         query = query.where(position <= sa.bindparam("up_to", type_=sa.BigInteger))
     # Each match finds at most `limit` positions through its own index, so a page costs no more than it returns.
-    matches = [match_of_parameters(*shape, number) for number, shape in enumerate(shapes)]
-    wanted = [sa.select(matching_positions(match, after, limit).subquery().c.position) for match in matches]
+    wanted = []
+    for number, (types, refs, by_type) in enumerate(shapes):
+        match = match_of_parameters(types, refs, number)
+        found = positions_by_type(match, after, limit) if by_type else matching_positions(match, after, limit)
+        wanted.append(sa.select(found.subquery().c.position))
     if wanted:
         query = query.where(position.in_(sa.union(*wanted) if len(wanted) > 1 else wanted[0]))
     return query
+
+
+def _is_led_by_type(connection: Connection, match: Match) -> bool:
+    """Say whether entries of a match are found by their type: a rare one with a frequent ref.
+
+    By its ref, all that happened in production would be looked through for one freeze.
+    """
+    if not match.types or not match.refs:
+        return False
+    count = connection.execute(_COUNT, {"ref": match.refs[0]}).scalar() or 0
+    if count <= FREQUENT:
+        return False
+    at_most = min(count // 4, MAX_COUNTED)
+    values = match_values(match) | {"at_most": at_most}
+    found: int = connection.execute(_count_of_types(len(match.types)), values).scalar_one()
+    return found < at_most
+
+
+_COUNT: Final = sa.select(tables.refs.c.count).where(tables.refs.c.ref == sa.bindparam("ref"))
+
+
+@cache
+def _count_of_types(types: int) -> sa.Select[int]:
+    at_most = sa.bindparam("at_most", type_=sa.BigInteger)
+    some = sa.select(tables.entries.c.position).where(*carries(match_of_parameters(types, 0))).limit(at_most)
+    return sa.select(sa.func.count()).select_from(some.subquery())
 
 
 def position_at(connection: Connection, recorded_at: str) -> int:
@@ -141,18 +171,9 @@ def position_at(connection: Connection, recorded_at: str) -> int:
 def read_latest(connection: Connection, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[StoredEntry]:
     """Yield the entries up to a position that match, the last first."""
     values = match_values(match) | {"up_to": up_to} | ({} if limit is None else {"limit": limit})
-    # A rare type of a frequent ref is found by its type: by its ref, all that happened in production would be looked through.
-    leads = bool(match.types and match.refs) and _count_of(connection, match.refs[0]) > FREQUENT
-    for row in connection.execute(_latest(len(match.types), len(match.refs), limit is not None, leads), values):
+    by_type = _is_led_by_type(connection, match)
+    for row in connection.execute(_latest(len(match.types), len(match.refs), limit is not None, by_type), values):
         yield _stored(row)
-
-
-def _count_of(connection: Connection, ref: str) -> int:
-    """Return how many entries carry a ref."""
-    return connection.execute(_COUNT, {"ref": ref}).scalar() or 0
-
-
-_COUNT: Final = sa.select(tables.refs.c.count).where(tables.refs.c.ref == sa.bindparam("ref"))
 
 
 @cache

@@ -173,6 +173,12 @@ def matching_positions(
     return query.where(position > after).order_by(position.desc() if last_first else position).limit(limit)
 
 
+def positions_by_type(match: Match, after: Any, limit: Any) -> sa.Select[int]:
+    """Return the same as `matching_positions`, found by type: of a match with types."""
+    position = tables.entries.c.position
+    return sa.select(position).where(*carries(match), position > after).order_by(position).limit(limit)
+
+
 def carries(match: Match) -> list[sa.ColumnElement[bool]]:
     """Return the conditions under which an entry, found by its type, matches. A subquery for each ref keeps the type in the lead."""
     e, er = tables.entries.c, tables.entry_refs

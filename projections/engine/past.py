@@ -84,12 +84,15 @@ class Past:
             count: R | None = view.as_of(key, self._live.parts(view, key, position))
             return count
         while True:
-            row: R | None = self._row(view, key, position, position if known is None else known)
-            # A row may name more of its entries as it grows: then it is folded once more, from all of them.
-            if row is None or not self._gather(view, key, row):
+            states = self._states_of(view, key, position, position if known is None else known)
+            # A row may name more of its entries as it grows, and name other ones later: then it is folded once more, from all.
+            naming = states if view.is_followed else states[-1:]
+            if not any([self._gather(view, key, state) for state in naming if state is not None]):
+                row: R | None = states[-1] if states else None
                 return row
 
-    def _row(self, view: View[Any], key: str, position: int, known: int) -> Any:
+    def _states_of(self, view: View[Any], key: str, position: int, known: int) -> list[Any]:
+        """Return the row after each of its entries up to a position."""
         entries = self._entries_of(view, key)
         withdrawn = self._withdrawn_at(known)
         # The row was folded again when an entry of its own was taken back, and what it read then was without that, too.
@@ -106,8 +109,7 @@ class Past:
             state = before if is_left_out else self._folded(view, key, entry, before, again)
             positions.append(entry.position)
             states.append(state)
-        place = bisect_right(positions, position)
-        return states[place - 1] if place else None
+        return states[: bisect_right(positions, position)]
 
     def named(
         self, view: View[R], event: type[Event], about: str | None, limit: int | None, position: int, known: int
