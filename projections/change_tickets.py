@@ -280,7 +280,8 @@ def _retro(ticket: Ticket, entry: EntryInfo) -> Ticket:
 
 
 def _back_to_draft(ticket: Ticket) -> Ticket:
-    return replace(ticket, state="draft") if ticket.state in PRE_START else ticket
+    # What was asked for is asked for again, with a time of its own.
+    return replace(ticket, state="draft", approval_due_at=None) if ticket.state in PRE_START else ticket
 
 
 # -- opening and scope ------------------------------------------------------------------------------------------------

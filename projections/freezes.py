@@ -91,7 +91,8 @@ def freezes_at(
 ) -> list[Freeze]:
     """Return the freezes that hold a change in an environment at a time, by what is known now."""
     declared = reads.named(freezes, FreezeDeclared, ref("environment", environment))
-    return [freeze for freeze in declared if is_frozen(freeze, service, change_type, at)]
+    # One that was declared again may be of other environments now.
+    return [f for f in declared if environment in f.environments and is_frozen(f, service, change_type, at)]
 
 
 def override_for(freeze: Freeze, change_id: str | None, at: Moment) -> Override | None:

@@ -90,6 +90,8 @@ def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
 # The policy that gates and views ask, unless another is named.
 POLICY: Final = "change-approval"
 ANY: Final = "any"
+# A hundred years of days: whoever writes more means never, and no calendar has a day for it.
+MOST: Final = 36_500
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,15 @@ class InForce:
     def number(self, name: str, *applies_to: str | None, default: int) -> int:
         """Return a setting that is a whole number; the default where there is none."""
         found = [value for value in self.values(name, *applies_to) if value.isdigit()]
-        return int(found[0]) if found else default
+        return _limited(found[0]) if found else default
 
     def numbers(self, name: str) -> dict[str, int]:
         """Return a setting that is a whole number, by what it applies to."""
-        return {s.applies_to: int(s.value) for s in self.settings if s.name == name and s.value.isdigit()}
+        return {s.applies_to: _limited(s.value) for s in self.settings if s.name == name and s.value.isdigit()}
+
+
+def _limited(value: str) -> int:
+    return min(int(value), MOST)
 
 
 def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:

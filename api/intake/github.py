@@ -8,6 +8,7 @@ survives a rename; bots are named apart, because they never approve.
 import hashlib
 import hmac
 import json
+import re
 from typing import Any, Final
 
 import orjson
@@ -41,6 +42,7 @@ _DEPLOYMENT_KEYS: Final = {
 # not end now.
 _OUTCOMES: Final = {"success": "success", "failure": "failure", "error": "error"}
 # What brings a pull request to a head that is to be reviewed.
+_BRANCH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,63}")
 _PROPOSALS: Final = ("opened", "reopened", "ready_for_review", "synchronize")
 
 
@@ -148,10 +150,12 @@ def _pull_request(document: dict[str, Any]) -> Translation:
         return _one(document, "code.proposed", time, data | {"authors": list(authors)})
     if action != "closed" or pick(pull, "merged") is not True:
         return Unmapped("pull_request", f"action-{action}", _source(document))
+    # A merge counts whatever its branch is called.
+    branch = pick(pull, "base.ref")
     merged = {
         "actor": _identity(pick(pull, "merged_by")),
         "merge_sha": pick(pull, "merge_commit_sha"),
-        "branch": pick(pull, "base.ref"),
+        "branch": branch if isinstance(branch, str) and _BRANCH.fullmatch(branch) else None,
     }
     return _one(document, "code.merged", need(pull, "merged_at"), data | merged)
 

@@ -144,8 +144,11 @@ class Folder:
                     for rule, wake in view.woken_by(name, columns):
                         if wake is None:
                             subjects[rule, key] = None
-                        elif (row := self.rows.at_hand(name, key)) is not None:
-                            subjects |= dict.fromkeys((rule, subject) for subject in wake.subjects(row, self.rows))
+                            continue
+                        # Also whom the row concerned before: a freeze that is moved, or taken back, holds them no more.
+                        for row in (self._before[name][key], self.rows.at_hand(name, key)):
+                            if row is not None:
+                                subjects |= dict.fromkeys((rule, subject) for subject in wake.subjects(row, self.rows))
             for rule, key in subjects:
                 self._judge_one(view, rule, key, entry)
         except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view

@@ -87,7 +87,7 @@ class Past:
             states = self._states_of(view, key, position, position if known is None else known)
             # A row may name more of its entries as it grows, and name other ones later: then it is folded once more, from all.
             naming = states if view.is_followed else states[-1:]
-            if not any([self._gather(view, key, state) for state in naming if state is not None]):
+            if not any(self._gather(view, key, state) for state in naming if state is not None):
                 row: R | None = states[-1] if states else None
                 return row
 

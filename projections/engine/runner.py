@@ -101,9 +101,9 @@ class _Set:
             touched = self.folder.rows.touched
             counted = self.folder.rows.counted
             self._ready = [
-                self.store.prepare(view, touched[view.name], counted.get(view.name, {}))
+                self.store.prepare(view, touched.get(view.name, {}), counted.get(view.name, {}))
                 for view in self.views
-                if view.name in touched
+                if view.name in touched or view.name in counted
             ]
         return page[-1].position if page else self.position
 

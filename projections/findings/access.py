@@ -9,10 +9,10 @@ from ledger.clock import from_text, to_text
 from ledger.events.access_review import AccessReviewOpened
 from projections.access import Grant, access_grants, has_ended
 from projections.access_reviews import DAY_US, AccessReview, access_reviews
-from projections.engine.derived import Breach, Index, Wake
+from projections.engine.derived import Breach, Index, Wake, every
 from projections.engine.view import Moment, Reads
 from projections.findings.declared import findings, positions_of
-from projections.policies import ANY, POLICY, Policy, in_force, policies, takes_effect_at
+from projections.policies import ANY, Policy, in_force, policies, takes_effect_at
 
 # -- credentials of services ------------------------------------------------------------------------------------------
 
@@ -56,7 +56,7 @@ def _dues(end: Moment | None, now: Moment, index: Reads) -> list[Moment]:
     return [*([end] if end is not None else []), *takes_effect_at(index, now)]
 
 
-@findings.rule(access_grants, of=(*_HELD, "owner"), severity="medium", due=("expires_at",))
+@findings.rule(access_grants, of=(*_HELD, "owner"), severity="medium", due=("expires_at", "revoked_at"))
 def ownerless_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
     """A service holds a grant that nobody answers for."""
     if row.principal_kind != "service" or row.owner not in (None, row.principal) or has_ended(row, now):
@@ -69,7 +69,7 @@ def ownerless_credential(row: Grant, now: Moment, index: Index) -> Breach | None
     of=(*_HELD, "last_used_at"),
     severity="medium",
     wakes={policies: Wake(_grants_to_services, of=("versions",))},
-    due=("expires_at",),
+    due=("expires_at", "revoked_at"),
     due_at=_unused_at,
 )
 def dormant_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
@@ -87,7 +87,7 @@ def dormant_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
     of=(*_HELD, "rotated_at"),
     severity="medium",
     wakes={policies: Wake(_grants_to_services, of=("versions",))},
-    due=("expires_at",),
+    due=("expires_at", "revoked_at"),
     due_at=_unrotated_at,
 )
 def unrotated_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
@@ -103,14 +103,16 @@ def unrotated_credential(row: Grant, now: Moment, index: Index) -> Breach | None
 # -- reviews ------------------------------------------------------------------------------------------------------------
 
 
-def _the_policy(row: AccessReview, index: Index) -> tuple[str, ...]:
-    return (POLICY,)
+def _all_policies(row: AccessReview, index: Index) -> list[str]:
+    return [policy.policy_id for policy in every(policies, index)]
 
 
 def _reviews_due(row: Policy, now: Moment, index: Index) -> dict[str, Moment]:
     """Return until when a review has to be opened, by what the policy says it of: an environment, or all of them."""
     found: dict[str, Moment] = {}
     for scope, days in in_force(index, now, row.policy_id).numbers("access-review-days").items():
+        if not days:
+            continue
         wanted = (None,) if scope == ANY else (None, scope)
         opened = [
             review.opened_at
@@ -119,7 +121,9 @@ def _reviews_due(row: Policy, now: Moment, index: Index) -> dict[str, Moment]:
         ]
         # Without any, from when the policy first asked for one.
         asked = [
-            v.approved_at for v in row.versions if v.approved_at is not None and v.asks_for("access-review-days", scope)
+            max(v.approved_at, v.effective_from or "")
+            for v in row.versions
+            if v.approved_at is not None and v.asks_for("access-review-days", scope)
         ]
         found[scope] = _days_after(max(opened, default=min(asked)), days)
     return found
@@ -133,7 +137,7 @@ def _reviews_due_at(row: Policy, now: Moment, index: Index) -> list[Moment]:
     policies,
     of=("versions",),
     severity="medium",
-    wakes={access_reviews: Wake(_the_policy, of=("environment", "opened_at"))},
+    wakes={access_reviews: Wake(_all_policies, of=("environment", "opened_at"))},
     due_at=_reviews_due_at,
 )
 def access_not_reviewed(row: Policy, now: Moment, index: Index) -> Breach | None:

@@ -7,7 +7,7 @@ from ledger.events.change import ChangeOpened
 from projections.change_tickets import Approval, Ticket, change_tickets
 from projections.code_changes import CodeChange, code_changes, unreviewed_because
 from projections.deployments import deployments
-from projections.engine.derived import Breach, Index, Wake
+from projections.engine.derived import Breach, Index, Wake, every
 from projections.engine.view import Moment
 from projections.findings.declared import findings, positions_of
 from projections.identities import Identity, identities, logins_of, person_of
@@ -25,9 +25,14 @@ def _changes_of(identity: Identity, index: Index) -> Iterable[str]:
                 yield row.change_id
 
 
-def _code_of(identity: Identity, index: Index) -> Iterable[str]:
-    for login in sorted(logins_of(index, identity.identity)):
-        yield from (row.key for row in index.find(code_changes, "author", login))
+def _code_of(identity: Identity, index: Index) -> list[str]:
+    """The code that somebody wrote or reviewed. Links are rare: all of it is looked through."""
+    logins = logins_of(index, identity.identity)
+    return [
+        row.key
+        for row in every(code_changes, index)
+        if logins & {*row.authors, *(review.reviewer for review in row.reviews)}
+    ]
 
 
 def _its_own(ticket: Ticket, index: Index) -> list[str]:

@@ -39,7 +39,7 @@ def model_approval_does_not_count(row: RiskModel, now: Moment, index: Index) -> 
 def _ends_of_grants(row: Policy, now: Moment, index: Index) -> Iterable[Moment]:
     roles = {s.value for version in row.versions for s in version.settings if s.name == "required-role"}
     grants = [grant for role in sorted(roles) for grant in index.find(access_grants, "role", role)]
-    return [grant.expires_at for grant in grants if grant.expires_at is not None]
+    return [end for grant in grants for end in (grant.expires_at, grant.revoked_at) if end is not None]
 
 
 @findings.rule(

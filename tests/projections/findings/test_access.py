@@ -174,6 +174,16 @@ def test_what_a_policy_makes_due_is_found_whoever_folds_and_from_wherever() -> N
     give(story)
     limit(story, "dormant-after-days", 1)
     limit(story, "access-review-days", 1, version="2", effective_from=at(12))
-    pass_time(story, 30)
+    pass_time(story, 34)
     assert found(story) != {}
     found_by_any_process(story)
+
+
+def test_a_limit_that_no_calendar_has_a_day_for_is_none() -> None:
+    story = Story()
+    give(story)
+    for number, name in enumerate(("dormant-after-days", "rotate-within-days", "access-review-days")):
+        limit(story, name, 99_999_999, version=str(number))
+    pass_time(story, 3)
+    assert not story.folder.failures
+    assert found(story) == {}

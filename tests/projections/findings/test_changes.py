@@ -234,3 +234,16 @@ def test_approvals_that_come_in_time_are_none() -> None:
     approve(story)
     pass_time(story, 10)
     assert found(story) == {}
+
+
+def test_a_reviewer_who_is_known_only_after_the_merge_counts_from_then_on() -> None:
+    story = Story()
+    propose(story)
+    look_at(story, "github:2")
+    merge(story)
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+    story.tell("identity.linked", actor="person:olga", identities=["github:2", "person:bob"], evidence="hr")
+    assert found(story) == {}
+    # And one that turns out to be an author's does not count any more.
+    story.tell("identity.linked", actor="person:olga", identities=["person:bob", "person:ann"], evidence="hr")
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from changes import CHG, OTHER, deploy, finding, found, ready
+from changes import ARTIFACT, CHG, OTHER, deploy, finding, found, ready
 from telling import Story, at
 
 
@@ -94,3 +94,19 @@ def test_a_grant_to_another_login_of_the_deployer_is_theirs_too() -> None:
     assert found(story) == {"deployer-without-grant": ["d-1"]}
     story.tell("identity.linked", actor="person:olga", identities=["gitlab:7", "person:dora"], evidence="hr")
     assert found(story) == {}
+
+
+def test_a_freeze_that_is_taken_back_or_moved_holds_nothing_any_more() -> None:
+    for how in ("taken back", "moved", "of another environment"):
+        story = ready()
+        where = {"actor": "person:frank", "freeze_id": "F", "time_zone": "UTC"}
+        declared = story.tell("freeze.declared", **where, environments=["prod"], start=at(0), end=at(100))
+        deploy(story, artifact=ARTIFACT)
+        assert found(story) == {"deployed-in-freeze": ["d-1"]}
+        if how == "taken back":
+            story.tell("statement.withdrawn", actor="service:desk", position=declared, reason="x")
+        elif how == "moved":
+            story.tell("freeze.declared", **where, environments=["prod"], start=at(200), end=at(300))
+        else:
+            story.tell("freeze.declared", **where, environments=["test"], start=at(0), end=at(100))
+        assert found(story) == {}, how
