@@ -10,18 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledger.canonical import encode
-from ledger.clock import from_text, to_text
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.access import AccessGranted, AccessRevoked
 from ledger.events.access_review import AccessReviewCompleted, AccessReviewItemDecided, AccessReviewOpened
 from projections.access import access_grants, has_ended
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.engine.view import EntryInfo, Moment, Reads, View, later, moment, replace
 from projections.identities import identities, person_of
 from projections.policies import in_force, policies
 from projections.rules import approvals as rules
-
-DAY_US = 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ def decided(row: AccessReview, event: AccessReviewItemDecided, entry: EntryInfo)
     reviewer, holder = person_of(entry.reads, event.actor), person_of(entry.reads, event.principal)
     fault = rules.s7_reviewer_is_not_the_holder(reviewer, holder)
     days = in_force(entry.reads, entry.time).number("revoke-within-days", default=7)
-    revoke_by = to_text(from_text(entry.time) + days * DAY_US) if event.decision == "revoke" else None
+    revoke_by = later(entry.time, days=days) if event.decision == "revoke" else None
 
     def judged(item: Item) -> Item:
         return replace(

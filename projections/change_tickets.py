@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from ledger.clock import from_text, to_text
 from ledger.conditions import Match
 from ledger.events import Event, ref
 from ledger.events.advisory import AdvisoryIssued, AdvisoryOverridden
@@ -36,7 +35,7 @@ from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackT
 from projections.access import access_grants, roles_of
 from projections.change_scopes import ChangeScope, change_scopes
 from projections.deployments import deployments
-from projections.engine.view import EntryInfo, Moment, Number, Reads, View, moment, replace
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, later, moment, replace
 from projections.identities import identities, kind_of, person_of
 from projections.outcomes import base_rates, failures_of_template, outcomes
 from projections.policies import in_force, policies
@@ -45,8 +44,7 @@ from projections.rules import approvals as rules
 from projections.sources import authorities, sources_of
 from projections.templates import invalid_because, templates
 
-HOUR_US: Final = 3600 * 1_000_000
-RETRO_WITHIN_US: Final = 24 * HOUR_US
+RETRO_WITHIN_HOURS: Final = 24
 PRE_START: Final = ("draft", "assessing", "authorizing", "scheduled")
 State = Literal["draft", "assessing", "authorizing", "scheduled", "implementing", "reviewing", "closed", "cancelled"]
 
@@ -270,7 +268,7 @@ def _retro(ticket: Ticket, entry: EntryInfo) -> Ticket:
     if ticket.change_type != "emergency" or ticket.started_at is None:
         return ticket
     if ticket.retro is None and ticket.missing_approvals:
-        due = to_text(from_text(ticket.started_at) + RETRO_WITHIN_US)
+        due = later(ticket.started_at, hours=RETRO_WITHIN_HOURS)
         return replace(ticket, retro="due", retro_due_at=due)
     if ticket.retro == "due" and ticket.missing_approvals == 0 and ticket.retro_due_at is not None:
         # Both clocks: an approval that claims an earlier time, and was recorded too late, is late.
@@ -389,7 +387,7 @@ def requested(ticket: Ticket, event: ApprovalRequested, entry: EntryInfo) -> Tic
 
 def _escalated_at(ticket: Ticket, entry: EntryInfo) -> Moment | None:
     hours = in_force(entry.reads, entry.time).number("escalate-after-hours", ticket.risk_band, default=0)
-    return to_text(from_text(entry.time) + hours * HOUR_US) if hours else None
+    return later(entry.time, hours=hours) if hours else None
 
 
 @_step(ApprovalGranted)

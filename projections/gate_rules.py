@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Final, Literal
 
-from ledger.clock import from_text, to_text
 from ledger.events import ref
 from ledger.events.deployment import DeploymentStarted
 from ledger.events.gate import GateDecided
@@ -20,7 +19,7 @@ from projections.access import roles_of
 from projections.change_scopes import change_scopes, is_within_window
 from projections.change_tickets import Ticket, broken_by, change_tickets
 from projections.deployments import Deployment, deployments
-from projections.engine.view import Reads
+from projections.engine.view import Reads, later
 from projections.freezes import freezes_at, override_for
 from projections.identities import person_of
 from projections.impacts import impacts, left_out
@@ -34,7 +33,6 @@ from projections.rules import approvals as duties
 Verdict = Literal["allow", "needs_approval", "insufficient_evidence", "deny"]
 # The strictest last.
 VERDICTS: Final[tuple[Verdict, ...]] = ("allow", "needs_approval", "insufficient_evidence", "deny")
-HOUR_US: Final = 3600 * 1_000_000
 MAX_POSITIONS: Final = 64
 
 SETTINGS: Final[Mapping[str, str]] = {
@@ -418,7 +416,7 @@ def change_waits_for_its_end(ticket: Ticket, question: Question, reads: Reads, p
         return "insufficient_evidence", ticket.state, f"{ticket.change_id} is {ticket.state}", _last(ticket)
     hours = policy.number("observation-hours", ticket.risk_band, default=0)
     if ticket.finished_at is not None:
-        until = to_text(from_text(ticket.finished_at) + hours * HOUR_US)
+        until = later(ticket.finished_at, hours=hours)
         if question.asked_at < until:
             return "insufficient_evidence", "being-watched", f"it is watched until {until}", _last(ticket)
     return "allow", ticket.state, f"{ticket.change_id} is {ticket.state}", _last(ticket)

@@ -8,7 +8,6 @@ survives a rename; bots are named apart, because they never approve.
 import hashlib
 import hmac
 import json
-import re
 from typing import Any, Final
 
 import orjson
@@ -26,6 +25,7 @@ from api.intake.translation import (
     without_nulls,
 )
 from ledger.errors import StatementError, UnauthenticatedError
+from ledger.events.identifiers import Label, fits
 
 SIGNATURE_HEADER: Final = "x-hub-signature-256"
 # Keys that only a body of this kind has.
@@ -42,7 +42,6 @@ _DEPLOYMENT_KEYS: Final = {
 # not end now.
 _OUTCOMES: Final = {"success": "success", "failure": "failure", "error": "error"}
 # What brings a pull request to a head that is to be reviewed.
-_BRANCH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,63}")
 _PROPOSALS: Final = ("opened", "reopened", "ready_for_review", "synchronize")
 
 
@@ -155,7 +154,7 @@ def _pull_request(document: dict[str, Any]) -> Translation:
     merged = {
         "actor": _identity(pick(pull, "merged_by")),
         "merge_sha": pick(pull, "merge_commit_sha"),
-        "branch": branch if isinstance(branch, str) and _BRANCH.fullmatch(branch) else None,
+        "branch": branch if fits(Label, branch) else None,
     }
     return _one(document, "code.merged", need(pull, "merged_at"), data | merged)
 

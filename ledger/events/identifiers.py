@@ -4,9 +4,10 @@ Every string here has a pattern, a length and an example, because what is admitt
 is shown to people. What a person wrote freely is `Erasable`: the log holds a salted digest of it.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import (
     AfterValidator,
@@ -38,6 +39,12 @@ class Text:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {**handler(schema), "examples": [self.example]}
+
+
+def fits(field: Any, value: Any) -> bool:
+    """Say whether a value could stand in a field of a type of text."""
+    text = next(mark for mark in get_args(field) if isinstance(mark, Text))
+    return isinstance(value, str) and len(value) <= text.max_length and bool(re.fullmatch(text.pattern, value))
 
 
 class Identifier(Text):

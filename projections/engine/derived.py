@@ -123,9 +123,11 @@ class Derived(View[Finding]):
             indexes=("rule", "subject", "severity", "is_open"),
         )
         self.rules: dict[str, Rule] = {}
-        # By the name of a view: columns of its rows, the rules that look at them, and whom that wakes, if not the row itself.
-        self._watching: dict[str, list[tuple[frozenset[str], Rule, Wake | None]]] = defaultdict(list)
-        self._woken: dict[tuple[str, tuple[str, ...] | None], list[tuple[Rule, Wake | None]]] = {}
+        # By view: columns of its rows, the rules that look at them, and whom that wakes, if not the row itself.
+        self._watching: dict[View[Any], list[tuple[frozenset[str], Rule, Wake | None]]] = defaultdict(list)
+        # What follows from it: all columns that a rule looks at, and whom a change of some of them wakes.
+        self._watched: dict[View[Any], tuple[str, ...]] = {}
+        self._woken: dict[tuple[View[Any], tuple[str, ...]], list[tuple[Rule, Wake | None]]] = {}
 
     def rule(
         self,
@@ -159,24 +161,29 @@ class Derived(View[Finding]):
                         f"the rule {name} looks at {sorted(missing)}, which {view.name} does not have"
                     )
             self.rules[name] = rule
-            self._watching[subject.name].append((rule.watched, rule, None))
+            self._watching[subject].append((rule.watched, rule, None))
             for view, wake in rule.wakes.items():
-                self._watching[view.name].append((frozenset(wake.of), rule, wake))
+                self._watching[view].append((frozenset(wake.of), rule, wake))
+            for view in (subject, *rule.wakes):
+                self._watched[view] = tuple(
+                    sorted(frozenset().union(*(columns for columns, _, _ in self._watching[view])))
+                )
             return function
 
         return declare
 
-    def watched(self, view: View[Any]) -> frozenset[str]:
-        """Return the columns of a view that any rule looks at."""
-        return frozenset().union(*(of for of, _, _ in self._watching[view.name]))
+    def woken_by(self, view: View[Any], before: Any, after: Any) -> list[tuple[Rule, Wake | None]]:
+        """Return the rules to judge again when a row of a view changed, and whom that wakes, if not the row itself.
 
-    def woken_by(self, view: str, columns: tuple[str, ...] | None) -> list[tuple[Rule, Wake | None]]:
-        """Return the rules to judge again when columns of a row changed, and whom that wakes, if not it; None is all columns."""
+        Without a row before or after, all that look at the view.
+        """
+        columns = self._watched.get(view, ())
+        if before is not None and after is not None:
+            old, new = before.__dict__, after.__dict__
+            columns = tuple([name for name in columns if old[name] is not new[name] and old[name] != new[name]])
         if (view, columns) not in self._woken:
-            found = [
-                (rule, wake) for of, rule, wake in self._watching[view] if columns is None or not of.isdisjoint(columns)
-            ]
-            self._woken[view, columns] = found
+            watching = self._watching.get(view, ())
+            self._woken[view, columns] = [(rule, wake) for of, rule, wake in watching if not of.isdisjoint(columns)]
         return self._woken[view, columns]
 
     def id_of(self, rule: Rule, subject: str) -> str:

@@ -37,19 +37,14 @@ class Folder:
         self._views = tuple(views)
         self._derived = [view for view in views if isinstance(view, Derived)]
         self._has_begun = False
-        # Of the entry that is being folded: the rows it changed, and in which of the columns that rules look at; None is all.
-        self._changed: dict[str, dict[str, tuple[str, ...] | None]] = defaultdict(dict)
-        # And these rows as they were before it.
-        self._before: dict[str, dict[str, Any]] = defaultdict(dict)
+        # Of the entry that is being folded: the rows it changed, as they were before it.
+        self._changed: dict[View[Any], dict[str, Any]] = defaultdict(dict)
         # By the name of a derived view: the findings that are open. Only these, and new ones, are ever written.
         self._open: dict[str, set[str]] = defaultdict(set)
         # Times at which a subject is to be judged again, the earliest first.
         self._due: list[tuple[str, str, str]] = []
         self._by_type: dict[str, list[View[Any]]] = defaultdict(list)
-        self._watched: dict[str, tuple[str, ...]] = {}
         for view in views:
-            watched = frozenset().union(*(derived.watched(view) for derived in self._derived))
-            self._watched[view.name] = tuple(sorted(watched))
             for event_type in view.of.folds if isinstance(view, Tally) else view.folds:
                 self._by_type[event_type].append(view)
 
@@ -62,7 +57,6 @@ class Folder:
             self._remember(entries[0].position - 1)
         for entry in entries:
             self._changed.clear()
-            self._before.clear()
             self._fold(entry)
             for view in self._derived:
                 if view.name not in self.failures:
@@ -89,17 +83,7 @@ class Folder:
                 before = self.rows.row(view, key)
                 if row is not before and row != before:
                     self.rows.write(view, key, row)
-                    self._changed[view.name][key] = self._difference(view, before, row)
-                    self._before[view.name][key] = before
-
-    def _difference(self, view: View[Any], before: Any, after: Any) -> tuple[str, ...] | None:
-        """Return the columns in which two rows differ, of those that rules look at; None where there is but one row."""
-        if before is None or after is None:
-            return None
-        old, new = before.__dict__, after.__dict__
-        return tuple(
-            [name for name in self._watched[view.name] if old[name] is not new[name] and old[name] != new[name]]
-        )
+                    self._changed[view][key] = before
 
     def _fold_into(self, view: View[Any], entry: EntryInfo) -> dict[str, Any]:
         fold = view.folds.get(entry.type)
@@ -113,7 +97,7 @@ class Folder:
     def _count(self, view: Tally[Any], entry: EntryInfo) -> dict[str, Any]:
         """Return the counts that rows which this entry changed are part of, or were."""
         written: dict[str, Any] = {}
-        for name, before in self._before[view.of.name].items():
+        for name, before in self._changed[view.of].items():
             for key, part, count in view.changes(before, self.rows.row(view.of, name)):
                 row = written[key] if key in written else self.rows.row(view, key) or view.new(key)
                 written[key] = view.add(row, part, count)
@@ -139,14 +123,15 @@ class Folder:
             _, name, key = heapq.heappop(self._due)
             subjects[view.rules[name], key] = None
         try:
-            for name, changed in self._changed.items():
-                for key, columns in changed.items():
-                    for rule, wake in view.woken_by(name, columns):
+            for changed, rows in self._changed.items():
+                for key, before in rows.items():
+                    after = self.rows.row(changed, key)
+                    for rule, wake in view.woken_by(changed, before, after):
                         if wake is None:
                             subjects[rule, key] = None
                             continue
                         # Also whom the row concerned before: a freeze that is moved, or taken back, holds them no more.
-                        for row in (self._before[name][key], self.rows.at_hand(name, key)):
+                        for row in (before, after):
                             if row is not None:
                                 subjects |= dict.fromkeys((rule, subject) for subject in wake.subjects(row, self.rows))
             for rule, key in subjects:

@@ -56,10 +56,6 @@ class Standing:
         row: R | None = rows[key]
         return row
 
-    def at_hand(self, name: str, key: str) -> Any:
-        """Return a row that this entry read or wrote; None where it is gone."""
-        return self._rows[name].get(key)
-
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
         known = self._named[event.type, about]
         if (view.name, limit) not in known:

@@ -129,6 +129,11 @@ def moment(text: str) -> Moment:
     return text if len(text) == 27 and text[26] == "Z" else to_text(from_text(text))
 
 
+def later(time: Moment, *, days: int = 0, hours: int = 0) -> Moment:
+    """Return the time that is so much later."""
+    return to_text(from_text(time) + (24 * days + hours) * 3600 * 1_000_000)
+
+
 def seconds_between(begin: Moment | None, end: Moment | None) -> int | None:
     """Return the whole seconds from one time to another; None where one is not known, or they stand the other way round."""
     if begin is None or end is None or end < begin:

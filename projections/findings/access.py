@@ -3,15 +3,15 @@
 How long is too long, the policy says, as it is in force when the time comes; without such a setting nothing is.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from ledger.clock import from_text, to_text
 from ledger.events.access_review import AccessReviewOpened
 from projections.access import Grant, access_grants, has_ended
-from projections.access_reviews import DAY_US, AccessReview, access_reviews
-from projections.engine.derived import Breach, Index, Wake, every
-from projections.engine.view import Moment, Reads
-from projections.findings.declared import findings, positions_of
+from projections.access_reviews import AccessReview, access_reviews
+from projections.engine.derived import Breach, Due, Index, Wake
+from projections.engine.view import Moment, Reads, later
+from projections.findings.declared import all_policies, findings, positions_of
 from projections.policies import ANY, Policy, in_force, policies, takes_effect_at
 
 # -- credentials of services ------------------------------------------------------------------------------------------
@@ -32,7 +32,7 @@ def _end_of(row: Grant, setting: str, since: Moment | None, now: Moment, index: 
     if row.principal_kind != "service" or row.granted_at is None:
         return None
     days = in_force(index, now).number(setting, row.environment, default=0)
-    return _days_after(max(row.granted_at, since or ""), days) if days else None
+    return later(max(row.granted_at, since or ""), days=days) if days else None
 
 
 def _unused_until(row: Grant, now: Moment, index: Reads) -> Moment | None:
@@ -43,17 +43,14 @@ def _same_secret_until(row: Grant, now: Moment, index: Reads) -> Moment | None:
     return _end_of(row, "rotate-within-days", row.rotated_at, now, index)
 
 
-def _unused_at(row: Grant, now: Moment, index: Index) -> list[Moment]:
-    return _dues(_unused_until(row, now, index), now, index)
+def _looked_at_again(until: Callable[[Grant, Moment, Reads], Moment | None]) -> Due:
+    """Say when a limit is to be looked at again: when it is reached, and when the policy may have another."""
 
+    def due_at(row: Grant, now: Moment, index: Index) -> list[Moment]:
+        end = until(row, now, index)
+        return [*([end] if end is not None else []), *takes_effect_at(index, now)]
 
-def _unrotated_at(row: Grant, now: Moment, index: Index) -> list[Moment]:
-    return _dues(_same_secret_until(row, now, index), now, index)
-
-
-def _dues(end: Moment | None, now: Moment, index: Reads) -> list[Moment]:
-    """Return when a limit is to be looked at again: when it is reached, and when the policy may have another."""
-    return [*([end] if end is not None else []), *takes_effect_at(index, now)]
+    return due_at
 
 
 @findings.rule(access_grants, of=(*_HELD, "owner"), severity="medium", due=("expires_at", "revoked_at"))
@@ -70,7 +67,7 @@ def ownerless_credential(row: Grant, now: Moment, index: Index) -> Breach | None
     severity="medium",
     wakes={policies: Wake(_grants_to_services, of=("versions",))},
     due=("expires_at", "revoked_at"),
-    due_at=_unused_at,
+    due_at=_looked_at_again(_unused_until),
 )
 def dormant_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
     """A service holds a grant that it has not used for longer than the policy allows, as far as uses are recorded."""
@@ -88,7 +85,7 @@ def dormant_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
     severity="medium",
     wakes={policies: Wake(_grants_to_services, of=("versions",))},
     due=("expires_at", "revoked_at"),
-    due_at=_unrotated_at,
+    due_at=_looked_at_again(_same_secret_until),
 )
 def unrotated_credential(row: Grant, now: Moment, index: Index) -> Breach | None:
     """A service uses the same secret for longer than the policy allows."""
@@ -103,29 +100,22 @@ def unrotated_credential(row: Grant, now: Moment, index: Index) -> Breach | None
 # -- reviews ------------------------------------------------------------------------------------------------------------
 
 
-def _all_policies(row: AccessReview, index: Index) -> list[str]:
-    return [policy.policy_id for policy in every(policies, index)]
-
-
 def _reviews_due(row: Policy, now: Moment, index: Index) -> dict[str, Moment]:
     """Return until when a review has to be opened, by what the policy says it of: an environment, or all of them."""
     found: dict[str, Moment] = {}
+    reviews = index.named(access_reviews, AccessReviewOpened)
     for scope, days in in_force(index, now, row.policy_id).numbers("access-review-days").items():
         if not days:
             continue
         wanted = (None,) if scope == ANY else (None, scope)
-        opened = [
-            review.opened_at
-            for review in index.named(access_reviews, AccessReviewOpened)
-            if review.opened_at is not None and review.environment in wanted
-        ]
+        opened = [r.opened_at for r in reviews if r.opened_at is not None and r.environment in wanted]
         # Without any, from when the policy first asked for one.
         asked = [
             max(v.approved_at, v.effective_from or "")
             for v in row.versions
             if v.approved_at is not None and v.asks_for("access-review-days", scope)
         ]
-        found[scope] = _days_after(max(opened, default=min(asked)), days)
+        found[scope] = later(max(opened, default=min(asked)), days=days)
     return found
 
 
@@ -137,7 +127,7 @@ def _reviews_due_at(row: Policy, now: Moment, index: Index) -> list[Moment]:
     policies,
     of=("versions",),
     severity="medium",
-    wakes={access_reviews: Wake(_all_policies, of=("environment", "opened_at"))},
+    wakes={access_reviews: Wake(all_policies, of=("environment", "opened_at"))},
     due_at=_reviews_due_at,
 )
 def access_not_reviewed(row: Policy, now: Moment, index: Index) -> Breach | None:
@@ -147,10 +137,6 @@ def access_not_reviewed(row: Policy, now: Moment, index: Index) -> Breach | None
         return None
     words = ", ".join(f"{scope} (due at {due})" for scope, due in sorted(late.items()))
     return Breach(f"access was not reviewed again: {words}", positions_of(*(v.approved_position for v in row.versions)))
-
-
-def _days_after(time: Moment, days: int) -> Moment:
-    return to_text(from_text(time) + days * DAY_US)
 
 
 @findings.rule(access_reviews, of=("state", "opened_position"), severity="medium", due=("due_at",))

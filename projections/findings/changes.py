@@ -9,7 +9,7 @@ from projections.code_changes import CodeChange, code_changes, unreviewed_becaus
 from projections.deployments import deployments
 from projections.engine.derived import Breach, Index, Wake, every
 from projections.engine.view import Moment
-from projections.findings.declared import findings, positions_of
+from projections.findings.declared import PRODUCTION, findings, positions_of
 from projections.identities import Identity, identities, logins_of, person_of
 from projections.impacts import Impact, impacts, left_out
 from projections.reviews import Review, reviews
@@ -74,7 +74,7 @@ def _given(row: Ticket) -> list[Approval]:
 def approval_of_ones_own(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """S1 and S2: the author, or who deployed to production, approved; under whichever login, linked whenever."""
     author = person_of(index, row.author) if row.author else None
-    deployers = {person_of(index, who) for who in row.deployed_by} if row.environment in (None, "prod") else set()
+    deployers = {person_of(index, who) for who in row.deployed_by} if row.environment in (None, PRODUCTION) else set()
     for approval in _given(row):
         person = person_of(index, approval.approver)
         fault = duties.s1_author_does_not_approve(author, person) or duties.s2_deployer_does_not_approve(

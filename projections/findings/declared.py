@@ -1,4 +1,6 @@
-"""The view of findings, without its rules: what they may look into."""
+"""The view of findings, without its rules: what they may look into, and what several of them say."""
+
+from typing import Any, Final
 
 from projections.access import access_grants
 from projections.access_reviews import access_reviews
@@ -6,7 +8,7 @@ from projections.change_scopes import change_scopes
 from projections.change_tickets import change_tickets
 from projections.code_changes import code_changes
 from projections.deployments import deployments
-from projections.engine.derived import Derived
+from projections.engine.derived import Derived, Index, every
 from projections.freezes import freezes
 from projections.identities import identities
 from projections.impacts import impacts, resources
@@ -38,6 +40,15 @@ findings = Derived(
     ),
     doc="Findings: which rule which subject breaks or broke, in words, in which entries, since when and until when.",
 )
+
+
+# Where a change needs to be authorised.
+PRODUCTION: Final = "prod"
+
+
+def all_policies(row: Any, index: Index) -> list[str]:
+    """Return the policies, whatever changed that they are judged by: there are few."""
+    return [policy.policy_id for policy in every(policies, index)]
 
 
 def positions_of(*positions: int | None) -> tuple[int, ...]:

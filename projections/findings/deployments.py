@@ -1,7 +1,6 @@
 """Findings about deployments: with no change, out of window, in a freeze, by somebody without the right."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from projections.access import Grant, access_grants, roles_of
 from projections.change_scopes import ChangeScope, change_scopes, is_within_window
@@ -9,12 +8,10 @@ from projections.change_tickets import Ticket, change_tickets
 from projections.deployments import Deployment, deployments
 from projections.engine.derived import Breach, Index, Wake
 from projections.engine.view import Moment
-from projections.findings.declared import findings, positions_of
+from projections.findings.declared import PRODUCTION, findings, positions_of
 from projections.freezes import Freeze, freezes, freezes_at, override_for
 from projections.identities import Identity, identities, logins_of
 from projections.policies import in_force
-
-PRODUCTION: Final = "prod"
 
 
 def _deployments_of_scope(scope: ChangeScope, index: Index) -> Iterable[str]:
@@ -145,9 +142,7 @@ def deployer_without_grant(row: Deployment, now: Moment, index: Index) -> Breach
     if row.started_at is None or row.deployed_by is None:
         return None
     roles = in_force(index, row.started_at).values("deployer-role", row.environment)
-    if not roles:
-        return None
-    if set(roles) & set(roles_of(index, row.deployed_by, row.started_at, row.environment)):
+    if not roles or set(roles) & set(roles_of(index, row.deployed_by, row.started_at, row.environment)):
         return None
     words = f"{row.deployed_by} started {row.deployment_id} without a grant of {' or '.join(roles)}"
     return Breach(words, positions_of(row.started_position))

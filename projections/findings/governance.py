@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from projections.access import Grant, access_grants, has_ended
-from projections.engine.derived import Breach, Index, Wake, every
+from projections.access import access_grants, has_ended
+from projections.engine.derived import Breach, Index, Wake
 from projections.engine.view import Moment
-from projections.findings.declared import findings, positions_of
+from projections.findings.declared import all_policies, findings, positions_of
 from projections.freezes import Freeze, freezes
 from projections.identities import person_of
 from projections.policies import InForce, Policy, policies
@@ -13,10 +13,6 @@ from projections.risk_assessments import RiskAssessments, risk_assessments
 from projections.risk_models import RiskModel, risk_models
 from projections.rules import approvals as duties
 from projections.withdrawals import Withdrawal, withdrawals
-
-
-def _all_policies(grant: Grant, index: Index) -> list[str]:
-    return [row.policy_id for row in every(policies, index)]
 
 
 @findings.rule(risk_assessments, of=("assessments",), severity="high")
@@ -46,7 +42,7 @@ def _ends_of_grants(row: Policy, now: Moment, index: Index) -> Iterable[Moment]:
     policies,
     of=("versions",),
     severity="high",
-    wakes={access_grants: Wake(_all_policies, of=("principal", "principal_kind", "role", "expires_at", "revoked_at"))},
+    wakes={access_grants: Wake(all_policies, of=("principal", "principal_kind", "role", "expires_at", "revoked_at"))},
     due_at=_ends_of_grants,
 )
 def policy_cannot_be_satisfied(row: Policy, now: Moment, index: Index) -> Breach | None:

@@ -83,17 +83,7 @@ def review(
     return {
         "action": action,
         "review": made | more,
-        "pull_request": {
-            "id": 8100 + pull,
-            "number": pull,
-            "state": "open",
-            "user": user(503),
-            "head": {"sha": HEAD},
-            "base": {"ref": "main"},
-            "created_at": DEPLOYED_AT,
-            "updated_at": ENDED_AT,
-            "merge_commit_sha": None,
-        },
+        "pull_request": pull_request(number=pull)["pull_request"],
         "repository": _repository(),
         "sender": user(504),
     }

@@ -188,6 +188,15 @@ def test_a_pull_request_that_was_merged_becomes_a_merge_and_one_that_was_closed_
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("branch", ["release@2", "_wip", "b" * 65, "", None, 7])
+def test_a_merge_counts_whatever_its_branch_is_called(taking: Server, branch: Any) -> None:
+    body = bodies.merged(number=next(numbers))
+    body["pull_request"]["base"]["ref"] = branch
+    statement = taken(taking, deliver(taking, body, "pull_request"))["statement"]
+    assert statement["type"] == "code.merged"
+    assert "branch" not in statement["data"]
+
+
 def _finding_of(server: Server, number: int, position: int) -> dict[str, Any] | None:
     key = quote(f"merged-without-review/{bodies.REPOSITORY}#{number}", safe="")
     answer = server.get(f"/v1/views/findings/{key}", params={"min_position": str(position)})

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from changes import ARTIFACT, SCOPE, approve, assess, deploy, opened, request, review
+from changes import ARTIFACT, SCOPE, approve, assess, deploy, opened, publish, request, review
 from telling import Story, at
 
 from ledger.errors import NotFoundError
@@ -12,14 +12,6 @@ from projections.gate_rules import GATES, Question, strictest
 from projections.gates import Decision, answer
 
 WHERE = {"change_id": "CHG-7", "service": "api", "environment": "prod", "artifact": ARTIFACT, "actor": "service:ci"}
-
-
-def publish(story: Story, *settings: tuple[str, str, str], policy: str = "change-approval") -> None:
-    told = [{"name": name, "applies_to": whom, "value": value} for name, whom, value in settings]
-    digest = {"policy_id": policy, "version": "1", "policy_digest": "sha256:" + "9" * 64}
-    told = told or [{"name": "quorum", "applies_to": "any", "value": "1"}]
-    story.tell("policy.published", actor="person:olga", **digest, settings=told)
-    story.tell("policy.approved", actor="person:oscar", **digest)
 
 
 def define_trigger(story: Story) -> None:

@@ -59,6 +59,17 @@ def request(story: Story, quorum: int = 1, roles: tuple[str, ...] = ("release-ap
     )  # fmt: skip
 
 
+def publish(
+    story: Story, *settings: tuple[str, str, str], policy: str = "change-approval", version: str = "1", **more: Any
+) -> None:
+    """Put a version of a policy into force: settings are name, for whom, and value."""
+    told = [{"name": name, "applies_to": whom, "value": value} for name, whom, value in settings]
+    digest = {"policy_id": policy, "version": version, "policy_digest": "sha256:" + "9" * 64}
+    told = told or [{"name": "quorum", "applies_to": "any", "value": "1"}]
+    story.tell("policy.published", actor="person:olga", **digest, settings=told, **more)
+    story.tell("policy.approved", actor="person:oscar", **digest)
+
+
 def approve(story: Story, who: str = "person:bob", digest: str = SCOPE, **more: Any) -> int:
     return story.tell("approval.granted", **{"by": who} | more, actor=who, **CHG, scope_digest=digest)
 

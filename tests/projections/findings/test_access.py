@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from changes import OTHER, finding, found, found_by_any_process, opened, pass_time
+from changes import OTHER, finding, found, found_by_any_process, opened, pass_time, publish
 from telling import Story, at
 
 
@@ -82,10 +82,7 @@ def give(story: Story, owner: str | None = "person:olga", kind: str = "service",
 
 
 def limit(story: Story, name: str, days: int, version: str = "1", **more: Any) -> None:
-    policy = {"policy_id": "change-approval", "version": version, "policy_digest": OTHER}
-    settings = [{"name": name, "applies_to": "prod", "value": str(days)}]
-    story.tell("policy.published", actor="person:olga", **policy, settings=settings, **more)
-    story.tell("policy.approved", actor="person:oscar", **policy)
+    publish(story, (name, "prod", str(days)), version=version, **more)
 
 
 def test_a_service_whose_grant_nobody_owns_is_found_until_the_grant_ends() -> None:

@@ -17,6 +17,7 @@ from changes import (
     open_change,
     opened,
     pass_time,
+    publish,
     ready,
     request,
     review,
@@ -208,11 +209,8 @@ def test_a_review_that_is_not_done_in_time_is_found_until_it_is_done() -> None:
 @pytest.mark.parametrize("by", ["the policy", "the request"])
 def test_approvals_that_do_not_come_in_time_are_found_until_the_change_is_escalated(by: str) -> None:
     story = opened()
-    policy = {"policy_id": "change-approval", "version": "1", "policy_digest": OTHER}
     if by == "the policy":
-        hours = {"name": "escalate-after-hours", "applies_to": "low", "value": "4"}
-        story.tell("policy.published", actor="person:olga", **policy, settings=[hours])
-        story.tell("policy.approved", actor="person:oscar", **policy)
+        publish(story, ("escalate-after-hours", "low", "4"))
     assess(story)
     now = len(story.log) + 1
     request(story, **({} if by == "the policy" else {"due_at": at(now + 4)}))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from changes import ARTIFACT, CHG, OTHER, deploy, finding, found, ready
+from changes import ARTIFACT, CHG, OTHER, deploy, finding, found, publish, ready
 from telling import Story, at
 
 
@@ -70,10 +70,7 @@ def test_what_was_let_through_a_freeze_in_time_is_none() -> None:
 
 def test_a_deployer_without_the_role_that_the_policy_asks_for_is_found() -> None:
     story = ready()
-    policy = {"policy_id": "change-approval", "version": "1", "policy_digest": OTHER}
-    settings = [{"name": "deployer-role", "applies_to": "prod", "value": "deployer"}]
-    story.tell("policy.published", actor="person:olga", **policy, settings=settings)
-    story.tell("policy.approved", actor="person:oscar", **policy)
+    publish(story, ("deployer-role", "prod", "deployer"))
     deploy(story)
     assert found(story) == {"deployer-without-grant": ["d-1"]}
     # It turns out that there was one: the grant was recorded late.
@@ -84,10 +81,7 @@ def test_a_deployer_without_the_role_that_the_policy_asks_for_is_found() -> None
 
 def test_a_grant_to_another_login_of_the_deployer_is_theirs_too() -> None:
     story = ready()
-    policy = {"policy_id": "change-approval", "version": "1", "policy_digest": OTHER}
-    settings = [{"name": "deployer-role", "applies_to": "prod", "value": "deployer"}]
-    story.tell("policy.published", actor="person:olga", **policy, settings=settings)
-    story.tell("policy.approved", actor="person:oscar", **policy)
+    publish(story, ("deployer-role", "prod", "deployer"))
     story.tell("access.granted", actor="person:olga", grant_id="G", principal="person:dora", principal_kind="human",
         role="deployer", environment="prod")  # fmt: skip
     deploy(story, actor="gitlab:7")
@@ -99,14 +93,13 @@ def test_a_grant_to_another_login_of_the_deployer_is_theirs_too() -> None:
 def test_a_freeze_that_is_taken_back_or_moved_holds_nothing_any_more() -> None:
     for how in ("taken back", "moved", "of another environment"):
         story = ready()
-        where = {"actor": "person:frank", "freeze_id": "F", "time_zone": "UTC"}
-        declared = story.tell("freeze.declared", **where, environments=["prod"], start=at(0), end=at(100))
+        declared = freeze(story, start=at(0), end=at(100))
         deploy(story, artifact=ARTIFACT)
         assert found(story) == {"deployed-in-freeze": ["d-1"]}
         if how == "taken back":
             story.tell("statement.withdrawn", actor="service:desk", position=declared, reason="x")
         elif how == "moved":
-            story.tell("freeze.declared", **where, environments=["prod"], start=at(200), end=at(300))
+            freeze(story, start=at(200), end=at(300))
         else:
-            story.tell("freeze.declared", **where, environments=["test"], start=at(0), end=at(100))
+            freeze(story, environments=["test"], start=at(0), end=at(100))
         assert found(story) == {}, how
