@@ -1,4 +1,4 @@
-"""All of it, in order: `--quick` in under a minute, everything in under ten."""
+"""All of it, in order: `--quick` in about two minutes; everything takes a good deal longer."""
 
 import argparse
 import tempfile
@@ -54,7 +54,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> int:
     """Measure, print the table and write the JSON file. The exit status says whether it could be measured, not how it went."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute; figures are coarser and ledgers smaller")
+    parser.add_argument("--quick", action="store_true", help="about two minutes; figures are coarser and ledgers smaller")
     parser.add_argument(
         "--only", metavar="PART", choices=("append", "http", "grown", "views"), help="append, http, grown or views"
     )
