@@ -54,7 +54,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> int:
     """Measure, print the table and write the JSON file. The exit status says whether it could be measured, not how it went."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about two minutes; figures are coarser and ledgers smaller")
+    parser.add_argument(
+        "--quick", action="store_true", help="about two minutes; figures are coarser and ledgers smaller"
+    )
     parser.add_argument(
         "--only", metavar="PART", choices=("append", "http", "grown", "views"), help="append, http, grown or views"
     )
