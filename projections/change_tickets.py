@@ -111,6 +111,7 @@ class Ticket:
     # Until when the approvals asked for are to be given, or the change put before a higher body.
     approval_due_at: Moment | None = None
     escalated_to: str | None = None
+    escalated_position: int | None = None
     approvals: tuple[Approval, ...] = ()
     missing_approvals: int = 1
     # When the last approval that was needed came, and where.
@@ -143,7 +144,7 @@ def _entries_of(key: str, row: Ticket) -> list[Match]:
 
 change_tickets = View(
     "change_tickets",
-    version=2,
+    version=3,
     row=Ticket,
     kind="change",
     entries_of=_entries_of,
@@ -350,7 +351,8 @@ def cancelled(ticket: Ticket, event: ChangeCancelled, entry: EntryInfo) -> Ticke
 
 @_step(ChangeEscalated)
 def escalated(ticket: Ticket, event: ChangeEscalated, entry: EntryInfo) -> Ticket:
-    return replace(ticket, escalated_to=event.to_role)
+    """The higher body is asked of every later scope, too: nobody gets around it by submitting again."""
+    return replace(ticket, escalated_to=event.to_role, escalated_position=entry.position)
 
 
 @_step(RiskAssessed)

@@ -21,7 +21,7 @@ from ledger.ledger import Ledger
 from projections.engine.asking import Looking, Served, await_position, position_of
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
-from projections.engine.store import Stored
+from projections.engine.serving import Stored
 from projections.engine.tables import SqlStore
 from projections.engine.view import View, moment
 from projections.gate_rules import GATES, Answer, Question, Verdict, strictest
@@ -130,7 +130,6 @@ def recheck(ledger: Ledger, views: Sequence[View[Any]], position: int) -> Rechec
         event = entry.event
         asked = {name: value for name in ASKED if (value := getattr(event, name)) is not None}
         question = Question(**(asked | {"asked_at": moment(event.asked_at)}))
-        store.on(connection)
-        past = Past(log, Stored(store), up_to=event.read_at)
+        past = Past(log, Stored(connection, store), up_to=event.read_at)
         again = answer(question, Looking(past.at(event.read_at), but=OWN), event.read_at)
     return Recheck(position, event, again)

@@ -118,7 +118,8 @@ class InForce:
 
     def numbers(self, name: str) -> dict[str, int]:
         """Return a setting that is a whole number, by what it applies to."""
-        return {s.applies_to: _limited(s.value) for s in self.settings if s.name == name and s.value.isdigit()}
+        whom = dict.fromkeys(s.applies_to for s in self.settings if s.name == name and s.value.isdigit())
+        return {applies_to: self.number(name, applies_to, default=0) for applies_to in whom}
 
 
 def _limited(value: str) -> int:
@@ -126,12 +127,12 @@ def _limited(value: str) -> int:
 
 
 def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
-    """Return what a policy says at a time: its version that was approved last, of those that had come into effect."""
+    """Return what a policy says at a time: its version that was approved last, of those that were and had come into effect."""
     row = reads.row(policies, policy_id)
     counting = [
         version
         for version in (row.versions if row else ())
-        if version.approved_position is not None and (version.effective_from is None or version.effective_from <= at)
+        if version.approved_at is not None and max(version.approved_at, version.effective_from or "") <= at
     ]
     if not counting:
         return InForce(policy_id)
@@ -142,4 +143,5 @@ def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
 def takes_effect_at(reads: Reads, now: Moment, policy_id: str = POLICY) -> list[Moment]:
     """Return the later times at which a version of a policy comes into effect."""
     row = reads.row(policies, policy_id)
-    return [v.effective_from for v in (row.versions if row else ()) if v.effective_from and v.effective_from > now]
+    known = [time for v in (row.versions if row else ()) for time in (v.effective_from, v.approved_at)]
+    return [time for time in known if time is not None and time > now]

@@ -17,16 +17,16 @@ from ledger.ledger import Ledger
 from ledger.reading import read_size
 from projections import VIEWS
 from projections.engine.asking import await_position
-from projections.engine.runner import read_states
+from projections.engine.runner import read_states, with_inputs
 from projections.engine.serving import (
     MAX_LIMIT,
     Page,
     cells,
     filterable,
     list_rows,
+    position_as_of,
     read_row,
     row_as_of,
-    state_of,
 )
 from projections.engine.tables import SqlStore
 from projections.engine.view import View, moment
@@ -107,15 +107,24 @@ def _items(view: View[Any], page: Page) -> dict[str, Any]:
 def _row(ledger: Ledger, view: View[Any], key: str, when: int | str | None, known: int | str | None) -> dict[str, Any]:
     if known is not None and not isinstance(when, str):
         raise StatementError("expected as_of to be a time beside known_at: what had happened by then", "/as_of")
-    with ledger.database.read() as connection:
-        if when is None:
+    if when is None:
+        with ledger.database.read() as connection:
             page = read_row(connection, view, key)
-        else:
-            # The tables are only where hints of further entries are found.
-            state_of(connection, view)
-            store = SqlStore(ledger.database, VIEWS)
-            page = row_as_of(connection, store, view, key, as_of=when, known_at=known)
+    else:
+        page = _row_as_of(ledger, view, key, when, known)
     return _answer(view, page, {"row": page.rows[0]})
+
+
+def _row_as_of(ledger: Ledger, view: View[Any], key: str, when: int | str, known: int | str | None) -> Page:
+    """Return a row as it stood at `when`; with `known`, what had happened by then, as it was known at `known`."""
+    until = when if known is not None and isinstance(when, str) else None
+    with ledger.database.read() as connection:
+        position = position_as_of(connection, when if known is None else known)
+    # All else is folded from the entries themselves, however far the tables are.
+    kept = [read for read in with_inputs(VIEWS, [view]) if read.keeps_past]
+    await_position(ledger.database, ledger.watcher, kept, position, within_s=WAIT_S)
+    with ledger.database.read() as connection:
+        return row_as_of(connection, SqlStore(ledger.database, VIEWS), view, key, position, until=until)
 
 
 def view_named(name: str) -> View[Any]:

@@ -111,6 +111,8 @@ class Rule:
 class Derived(View[Finding]):
     """Findings of rules over the views before it. No entry is folded into it; rows follow from rows."""
 
+    keeps_past = True
+
     def __init__(self, name: str, *, version: int, doc: str, reads: tuple[View[Any], ...]) -> None:
         super().__init__(
             name,

@@ -41,8 +41,9 @@ class Folder:
         self._changed: dict[View[Any], dict[str, Any]] = defaultdict(dict)
         # By the name of a derived view: the findings that are open. Only these, and new ones, are ever written.
         self._open: dict[str, set[str]] = defaultdict(set)
-        # Times at which a subject is to be judged again, the earliest first.
+        # Times at which a subject is to be judged again, the earliest first; and for each, which of them still holds.
         self._due: list[tuple[str, str, str]] = []
+        self._next_due: dict[tuple[str, str], str] = {}
         self._by_type: dict[str, list[View[Any]]] = defaultdict(list)
         for view in views:
             for event_type in view.of.folds if isinstance(view, Tally) else view.folds:
@@ -97,11 +98,17 @@ class Folder:
     def _count(self, view: Tally[Any], entry: EntryInfo) -> dict[str, Any]:
         """Return the counts that rows which this entry changed are part of, or were."""
         written: dict[str, Any] = {}
-        for name, before in self._changed[view.of].items():
-            for key, part, count in view.changes(before, self.rows.row(view.of, name)):
-                row = written[key] if key in written else self.rows.row(view, key) or view.new(key)
-                written[key] = view.add(row, part, count)
-                self.rows.count(view, key, part, count)
+        changes = [
+            change
+            for name, before in self._changed[view.of].items()
+            for change in view.changes(before, self.rows.row(view.of, name))
+        ]
+        for key, part, count in changes:
+            row = written[key] if key in written else self.rows.row(view, key) or view.new(key)
+            written[key] = view.add(row, part, count)
+        # Only now: where one could not be added, none is kept.
+        for key, part, count in changes:
+            self.rows.count(view, key, part, count)
         return written
 
     def _fold_again(
@@ -120,8 +127,10 @@ class Folder:
         now = entry.recorded_at
         subjects: dict[tuple[Rule, str], None] = {}
         while self._due and self._due[0][0] <= now:
-            _, name, key = heapq.heappop(self._due)
-            subjects[view.rules[name], key] = None
+            due, name, key = heapq.heappop(self._due)
+            if self._next_due.get((name, key)) == due:
+                del self._next_due[name, key]
+                subjects[view.rules[name], key] = None
         try:
             for changed, rows in self._changed.items():
                 for key, before in rows.items():
@@ -159,9 +168,12 @@ class Folder:
         dues = [getattr(subject, column) for column in rule.due]
         if rule.due_at is not None:
             dues += rule.due_at(subject, now, self.rows)
-        for due in dues:
-            if due is not None and due > now:
-                heapq.heappush(self._due, (due, rule.name, key))
+        due = min((due for due in dues if due is not None and due > now), default=None)
+        if due is None:
+            self._next_due.pop((rule.name, key), None)
+        elif self._next_due.get((rule.name, key)) != due:
+            self._next_due[rule.name, key] = due
+            heapq.heappush(self._due, (due, rule.name, key))
 
     def _remember(self, position: int) -> None:
         """Take up, in a process that begins at a position, the findings that are open, and the times that rows wait for."""
@@ -172,12 +184,18 @@ class Folder:
         now = self.rows.log.entry(position).recorded_at
         for view in self._derived:
             self._open[view.name].update(self.rows.store.find(view, "is_open", True, True))
-            for rule in view.rules.values():
-                found = [self.rows.find(rule.subject, column, now, LATEST) for column in rule.due]
-                if rule.due_at is not None:
-                    found.append(every(rule.subject, self.rows))
-                for subject in itertools.chain.from_iterable(found):
-                    self._wait_for(rule, getattr(subject, rule.subject.key), subject, now)
+            try:
+                for rule in view.rules.values():
+                    self._remember_due(rule, now)
+            except Exception as error:  # noqa: BLE001 - the edge of a rule, as where it judges: it stops its own view
+                self._stop(view, Failure(position + 1, f"{type(error).__name__}: {error}"[:500]))
+
+    def _remember_due(self, rule: Rule, now: str) -> None:
+        found = [self.rows.find(rule.subject, column, now, LATEST) for column in rule.due]
+        if rule.due_at is not None:
+            found.append(every(rule.subject, self.rows))
+        for subject in itertools.chain.from_iterable(found):
+            self._wait_for(rule, getattr(subject, rule.subject.key), subject, now)
 
     def _stop(self, view: View[Any], failure: Failure) -> None:
         """Stop a view, and those that read it: they could not be at the same position any more."""

@@ -49,7 +49,11 @@ class _At:
 
 
 class Past:
-    """Rows of views at positions up to `up_to`. `live` are the rows as they stand now: a hint of where their entries are."""
+    """Rows of views at positions up to `up_to`. `live` are the rows as they stand now.
+
+    They tell what rows keep of their own past. Of others they are a hint of where the entries are, which spares folding a row
+    as often as it names more of them.
+    """
 
     def __init__(
         self,
@@ -77,6 +81,8 @@ class Past:
 
         Without what was taken back up to `known`, which is the position itself unless it is said.
         """
+        if view.keeps_past:
+            self._live.require(view, position)
         if isinstance(view, Derived):
             finding: Any = view.as_of(self._live.row(view, key), position)
             return finding  # type: ignore[no-any-return]

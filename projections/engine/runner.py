@@ -19,7 +19,7 @@ from ledger.reading import Watcher, read_entries, read_size
 from projections.engine import tables
 from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
-from projections.engine.store import MemoryStore, digest
+from projections.engine.store import MemoryStore, digest_of
 from projections.engine.tables import FILLING, Prepared, SqlStore, states
 from projections.engine.view import EntryInfo, View
 
@@ -193,7 +193,9 @@ class Runner:
         with self._database.write() as connection:
             tables.make_here(connection)
             known = read_states(connection)
-        serving = [view for view in self._views if _is_served(view, known)]
+        # A view whose inputs are being filled waits for them: they take over together.
+        waiting = with_dependents(self._views, [view.name for view in self._views if not _is_served(view, known)])
+        serving = [view for view in self._views if view not in waiting]
         position = min((known[view.name].position for view in serving), default=0)
         self._served = _Set(self._database, serving, position)
         self._filling = None
@@ -332,7 +334,7 @@ def check(database: Database, views: Sequence[View[Any]]) -> list[Checked]:
             raise LedgerError("no view is served yet: nothing to check")
         position = known[served[0].name].position
         stored = SqlStore(database, served).on(connection)
-        digests = {view.name: digest(stored.texts(view)) for view in served}
+        digests = {view.name: digest_of(stored, view) for view in served}
         memory = MemoryStore()
         inputs = with_inputs(views, served)
         folder = Folder(inputs, memory, SqlLog(connection))
@@ -345,4 +347,4 @@ def check(database: Database, views: Sequence[View[Any]]) -> list[Checked]:
                 memory.save(view, folder.rows.touched.get(view.name, {}), folder.rows.counted.get(view.name, {}))
             folder.rows.forget()
             at = page[-1].position
-    return [Checked(view.name, position, digests[view.name], digest(memory.texts(view))) for view in served]
+    return [Checked(view.name, position, digests[view.name], digest_of(memory, view)) for view in served]

@@ -4,7 +4,7 @@ import base64
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -12,15 +12,14 @@ from sqlalchemy.engine import Connection
 
 from ledger.errors import NotFoundError, StatementError
 from ledger.reading import position_at, read_size
-from projections.engine.derived import Derived
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.runner import State, read_states
-from projections.engine.store import Stored
-from projections.engine.tables import ROW, SqlStore, table_of
-from projections.engine.tally import Tally
+from projections.engine.tables import ROW, SqlStore, shape_of, table_of
+from projections.engine.tally import Part, Tally
 from projections.engine.view import Moment, View
 
+R = TypeVar("R")
 MAX_LIMIT: Final = 1000
 
 
@@ -72,6 +71,10 @@ def list_rows(
 ) -> Page:
     """Return a page of rows whose columns have the values in `where`, sorted by a column (`-column`: downwards), then by key."""
     state = state_of(connection, view)
+    if (where or sort) and state.shape != shape_of(view):
+        raise ViewNotReadyError(
+            f"the view {view.name} is being built with other columns: ask without filters or sort, or again in a moment"
+        )
     t = table_of(view).c
     known = filterable(view)
     query = sa.select(t[view.key], t[ROW])
@@ -126,31 +129,51 @@ def read_row(connection: Connection, view: View[Any], key: str) -> Page:
     return Page(state.position, [orjson.loads(text)])
 
 
-def row_as_of(
-    connection: Connection,
-    store: SqlStore,
-    view: View[Any],
-    key: str,
-    *,
-    as_of: int | Moment | None,
-    known_at: int | Moment | None = None,
-) -> Page:
-    """Return one row as it stood at a position or time, folded again from its entries.
+class Stored:
+    """Rows as they are served: where to look for the entries of a row, and what rows keep of their own past."""
 
-    With `known_at` too, `as_of` is a time: the row then holds what had happened by `as_of`, as it was known at
-    `known_at`, whatever was recorded about it later.
+    def __init__(self, connection: Connection, store: SqlStore) -> None:
+        self._store = store.on(connection)
+        self._states = read_states(connection)
+
+    def row(self, view: View[R], key: str) -> R | None:
+        # What other folds made tells nothing of these.
+        row: R | None = self._store.load(view, (key,)).get(key) if self._is_as_declared(view) else None
+        return row
+
+    def require(self, view: View[Any], position: int) -> None:
+        if not self._is_as_declared(view):
+            raise ViewNotReadyError(f"the view {view.name} is being built; ask again in a moment")
+        if (at := self._states[view.name].position) < position:
+            raise ViewNotReadyError(f"the view {view.name} is at position {at}, not yet at {position}; ask again")
+
+    def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
+        return self._store.parts(view, key, up_to)
+
+    def _is_as_declared(self, view: View[Any]) -> bool:
+        state = self._states.get(view.name)
+        # Whoever asked for a rebuild has set the version to 0: what is served meanwhile is of these folds.
+        return state is not None and state.version in (0, view.version) and state.shape == shape_of(view)
+
+
+def position_as_of(connection: Connection, when: int | Moment) -> int:
+    """Return the last position that there was at a position or time."""
+    return min(when if isinstance(when, int) else position_at(connection, when), read_size(connection))
+
+
+def row_as_of(
+    connection: Connection, store: SqlStore, view: View[Any], key: str, position: int, *, until: Moment | None = None
+) -> Page:
+    """Return one row as it stood at a position, folded again from its entries.
+
+    With `until` the row holds only what had happened by that time, as it was known at the position. Raises
+    ViewNotReadyError when it rests on counts or findings that do not reach the position yet, NotFoundError for no row.
     """
-    size = read_size(connection)
-    known = known_at if known_at is not None else as_of
-    position = size if known is None else known if isinstance(known, int) else position_at(connection, known)
-    until = as_of if known_at is not None and isinstance(as_of, str) else None
-    position = min(position, size)
-    store.on(connection)
-    if isinstance(view, Derived | Tally) and known_at is not None:
+    if view.keeps_past and until is not None:
         raise StatementError(
             f"{view.name} follows from rows: ask as_of a position or a time, without known_at", "/known_at"
         )
-    row = Past(SqlLog(connection), Stored(store), up_to=position, until=until).row(view, key, position)
+    row = Past(SqlLog(connection), Stored(connection, store), up_to=position, until=until).row(view, key, position)
     if row is None:
         raise NotFoundError(f"{view.name} had no row {key!r} at position {position}"[:300])
     return Page(position, [orjson.loads(view.dump(row))])

@@ -93,6 +93,9 @@ class Standing:
                 by_value[getattr(row, column, None)].add(key)
         return by_value
 
+    def require(self, view: View[Any], position: int) -> None:
+        """Nothing is missing: nobody asks here for what is after the entry that is being folded."""
+
     def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
         """Return the parts of a count up to a position, those too that are not saved yet."""
         unsaved = [

@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+import orjson
+
 from ledger.conditions import Match
 from ledger.errors import NotFoundError
 from projections.engine.tally import Part, Tally
@@ -34,19 +36,11 @@ class Store(Protocol):
     def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
         """Return the parts of a count up to a position, each with how often it counts."""
 
+    def texts(self, view: View[Any]) -> Iterator[str]:
+        """Yield the texts of all rows of a view, sorted by key."""
 
-class Stored:
-    """The rows that a store has, one at a time."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def row(self, view: View[R], key: str) -> R | None:
-        row: R | None = self._store.load(view, (key,)).get(key)
-        return row
-
-    def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
-        return self._store.parts(view, key, up_to)
+    def part_texts(self, view: Tally[Any]) -> Iterator[str]:
+        """Yield all parts of a view that counts, as JSON: key, position, part and count; sorted."""
 
 
 class MemoryStore:
@@ -78,8 +72,15 @@ class MemoryStore:
                 kept[key] = row
 
     def texts(self, view: View[Any]) -> Iterator[str]:
-        """Yield the texts of all rows of a view, sorted by key."""
         yield from (view.dump(row) for _, row in sorted(self._rows[view.name].items()))
+
+    def part_texts(self, view: Tally[Any]) -> Iterator[str]:
+        held = [
+            (key, position, orjson.dumps(part).decode(), count)
+            for key, parts in self._parts[view.name].items()
+            for position, part, count in parts
+        ]
+        yield from (orjson.dumps(line).decode() for line in sorted(held))
 
 
 def summed(parts: Iterable[tuple[Part, int]]) -> list[tuple[Part, int]]:
@@ -90,10 +91,10 @@ def summed(parts: Iterable[tuple[Part, int]]) -> list[tuple[Part, int]]:
     return list(found.items())
 
 
-def digest(texts: Iterable[str]) -> str:
-    """Return the SHA-256 over the texts of all rows of a view, sorted by key: the same wherever they were folded."""
+def digest_of(store: Store, view: View[Any]) -> str:
+    """Return the SHA-256 over all rows of a view, and all parts of a count, sorted: the same wherever they were folded."""
     hashed = hashlib.sha256()
-    for text in texts:
+    for text in itertools.chain(store.texts(view), store.part_texts(view) if isinstance(view, Tally) else ()):
         # A text holds its own key, and no line break: one row a line.
         hashed.update(text.encode() + b"\n")
     return hashed.hexdigest()

@@ -109,9 +109,11 @@ def _tables(view: View[Any], suffix: str = "", generation: int = 0) -> list[sa.T
 
 @cache
 def shape_of(view: View[Any]) -> str:
-    """Return what the columns of a view are, and by which it is indexed, as one text."""
-    columns = ",".join(f"{column.name}:{column.type.compile()}" for column in table_of(view).columns)
-    return f"{columns};{','.join(view.indexes)} with {view.key}"
+    """Return what the columns of a view's tables are, and by which it is indexed, as one text."""
+    tables = ";".join(
+        ",".join(f"{column.name}:{column.type.compile()}" for column in table.columns) for table in _tables(view)
+    )
+    return f"{tables};{','.join(view.indexes)} with {view.key}"
 
 
 def make_here(connection: Connection) -> None:
@@ -216,10 +218,15 @@ class SqlStore:
             self._writes[counted.name].run(connection, prepared.parts)
 
     def texts(self, view: View[Any]) -> Iterator[str]:
-        """Yield the texts of all rows, sorted by key."""
         t = self._tables[view.name].c
         query = sa.select(t[ROW]).order_by(t[view.key])
         yield from self.connection.execution_options(yield_per=1000).execute(query).scalars()
+
+    def part_texts(self, view: Tally[Any]) -> Iterator[str]:
+        t = parts_of(view, self._suffix).c
+        query = sa.select(t.key, t.position, t.part, t.count).order_by(t.key, t.position, t.part)
+        for line in self.connection.execution_options(yield_per=1000).execute(query):
+            yield orjson.dumps(tuple(line)).decode()
 
 
 @cache

@@ -20,6 +20,8 @@ Part = tuple[str | int | bool | None, ...]
 class Tally(View[R]):
     """Rows that count the rows of `of`. `parts` says what a row is part of, by key; `add` counts one part, or takes it away."""
 
+    keeps_past = True
+
     def __init__(
         self,
         name: str,
@@ -67,6 +69,9 @@ class Live(Protocol):
 
     def row(self, view: View[R], key: str) -> R | None:
         """Return a row, or None where there is none."""
+
+    def require(self, view: View[Any], position: int) -> None:
+        """Raise LedgerError where the rows of a view do not stand at a position yet: what is kept with them is not all there."""
 
     def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
         """Return the parts of a row up to a position, each with how often it counts."""

@@ -17,7 +17,7 @@ about its key (`entries_of`).
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import orjson
 from pydantic import TypeAdapter
@@ -168,6 +168,9 @@ def _keys(key: Callable[..., str | Iterable[str] | None]) -> Callable[[Any, Entr
 
 class View(Generic[R]):
     """One reading: see the module. `kind` is the kind of ref under which entries name a row's key."""
+
+    # Whether rows follow from rows, so that how they stood is kept with them and not folded again.
+    keeps_past: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -40,9 +40,19 @@ def _its_own(ticket: Ticket, index: Index) -> list[str]:
 
 
 def _of_the_release(ticket: Ticket, index: Index) -> list[str]:
-    if ticket.release_id is None or not any(approval.counts for approval in ticket.approvals):
+    if ticket.release_id is None:
         return []
     return [other.change_id for other in _in_release(ticket.release_id, index)]
+
+
+def _releases_of(identity: Identity, index: Index) -> list[str]:
+    """The changes of the releases that somebody wrote changes for, under any login."""
+    return [
+        other
+        for login in sorted(logins_of(index, identity.identity))
+        for ticket in index.find(change_tickets, "author", login)
+        for other in _of_the_release(ticket, index)
+    ]
 
 
 def _in_release(release_id: str, index: Index) -> list[Ticket]:
@@ -99,14 +109,16 @@ def approval_without_standing(row: Ticket, now: Moment, index: Index) -> Breach 
 
 @findings.rule(
     change_tickets,
-    of=("state", "escalated_to", "missing_approvals", "scope_position"),
+    of=("state", "escalated_position", "missing_approvals", "scope_position"),
     severity="medium",
     due=("approval_due_at",),
 )
 def approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
     """The approvals that were asked for did not come in time, and nobody put the change before a higher body."""
-    is_waiting = row.state in ("assessing", "authorizing") and row.escalated_to is None
-    if not is_waiting or row.approval_due_at is None or row.approval_due_at > now:
+    is_waiting = row.state in ("assessing", "authorizing")
+    # An escalation of an earlier scope is none of this one.
+    is_escalated = (row.escalated_position or 0) > (row.scope_position or 0)
+    if not is_waiting or is_escalated or row.approval_due_at is None or row.approval_due_at > now:
         return None
     words = f"{row.change_id} misses {row.missing_approvals} approval(s) due at {row.approval_due_at}, and was not escalated"
     return Breach(words, positions_of(row.scope_position))
@@ -142,16 +154,19 @@ def approved_and_not_deployed(row: Ticket, now: Moment, index: Index) -> Breach 
     change_tickets,
     of=("release_id", "author", "approvals"),
     severity="low",
-    wakes={change_tickets: Wake(_of_the_release, of=("release_id", "author", "approvals"))},
+    wakes={
+        change_tickets: Wake(_of_the_release, of=("release_id", "author", "approvals")),
+        identities: Wake(_releases_of, of=("links",)),
+    },
 )
 def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
-    """S10: two people approved each other's changes in one release."""
+    """S10: two people approved each other's changes in one release; under whichever login, linked whenever."""
     if row.release_id is None or row.author is None or not any(approval.counts for approval in row.approvals):
         return None
     others = _in_release(row.release_id, index)
     author = person_of(index, row.author)
     approvals = [
-        (person_of(index, ticket.author), approval.person)
+        (person_of(index, ticket.author), person_of(index, approval.approver))
         for ticket in others
         if ticket.author is not None
         for approval in ticket.approvals

@@ -20,7 +20,7 @@ from projections.withdrawals import withdrawals
 
 findings = Derived(
     "findings",
-    version=2,
+    version=3,
     reads=(
         identities,
         access_grants,

@@ -7,11 +7,11 @@ from projections.change_scopes import ChangeScope, change_scopes, is_within_wind
 from projections.change_tickets import Ticket, change_tickets
 from projections.deployments import Deployment, deployments
 from projections.engine.derived import Breach, Index, Wake
-from projections.engine.view import Moment
+from projections.engine.view import LATEST, Moment
 from projections.findings.declared import PRODUCTION, findings, positions_of
 from projections.freezes import Freeze, freezes, freezes_at, override_for
 from projections.identities import Identity, identities, logins_of
-from projections.policies import in_force
+from projections.policies import Policy, in_force, policies
 
 
 def _deployments_of_scope(scope: ChangeScope, index: Index) -> Iterable[str]:
@@ -32,6 +32,15 @@ def _deployments_within(freeze: Freeze, index: Index) -> list[str]:
 
 def _deployments_by(grant: Grant, index: Index) -> list[str]:
     return _deployments_of(grant.principal, index) if grant.principal is not None else []
+
+
+def _deployments_since(policy: Policy, index: Index) -> list[str]:
+    """The deployments since the version that was approved last: a late approval, or one taken back, is about them."""
+    approved = [(v.approved_position, v.approved_at) for v in policy.versions if v.approved_position and v.approved_at]
+    if not approved:
+        return []
+    _, since = max(approved)
+    return [row.deployment_id for row in index.find(deployments, "started_at", since, LATEST)]
 
 
 def _deployments_of_login(identity: Identity, index: Index) -> list[str]:
@@ -135,6 +144,7 @@ def deployed_in_freeze(row: Deployment, now: Moment, index: Index) -> Breach | N
             of=("principal", "role", "environment", "granted_at", "granted_position", "expires_at", "revoked_at"),
         ),
         identities: Wake(_deployments_of_login, of=("links",)),
+        policies: Wake(_deployments_since, of=("versions",)),
     },
 )
 def deployer_without_grant(row: Deployment, now: Moment, index: Index) -> Breach | None:

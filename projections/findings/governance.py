@@ -7,7 +7,7 @@ from projections.engine.derived import Breach, Index, Wake
 from projections.engine.view import Moment
 from projections.findings.declared import all_policies, findings, positions_of
 from projections.freezes import Freeze, freezes
-from projections.identities import person_of
+from projections.identities import identities, person_of
 from projections.policies import InForce, Policy, policies
 from projections.risk_assessments import RiskAssessments, risk_assessments
 from projections.risk_models import RiskModel, risk_models
@@ -42,7 +42,10 @@ def _ends_of_grants(row: Policy, now: Moment, index: Index) -> Iterable[Moment]:
     policies,
     of=("versions",),
     severity="high",
-    wakes={access_grants: Wake(all_policies, of=("principal", "principal_kind", "role", "expires_at", "revoked_at"))},
+    wakes={
+        access_grants: Wake(all_policies, of=("principal", "principal_kind", "role", "expires_at", "revoked_at")),
+        identities: Wake(all_policies, of=("links",)),
+    },
     due_at=_ends_of_grants,
 )
 def policy_cannot_be_satisfied(row: Policy, now: Moment, index: Index) -> Breach | None:

@@ -145,7 +145,7 @@ def _asking(ledger: Ledger, change: str) -> list[Row]:
                 store,
                 change_tickets,
                 change,
-                as_of=ticket["timeline"][len(ticket["timeline"]) // 2]["position"],
+                ticket["timeline"][len(ticket["timeline"]) // 2]["position"],
             )
         ),
     }

@@ -56,6 +56,17 @@ def test_a_row_is_had_as_it_stood_and_as_it_was_known(server: Server) -> None:
     assert server.get(path, params=at | known).json()["row"]["outcome"] is None
 
 
+def test_a_count_as_of_an_entry_that_was_just_recorded_knows_it(server: Server) -> None:
+    for number in range(1, 6):
+        said = {"actor": "person:ann", "change_id": f"CHG-counted-{number}", "label": "failure"}
+        position = server.record(event("risk.outcome_labelled", **said))["position"]
+        answer = server.get("/v1/views/base_rates/all", params={"as_of": str(position)})
+        assert answer.status_code == 200, answer.text
+        before = server.get("/v1/views/base_rates/all", params={"as_of": str(position - 1)})
+        earlier = before.json()["row"]["failures"] if before.status_code == 200 else 0
+        assert answer.json()["row"]["failures"] == earlier + 1
+
+
 @pytest.mark.parametrize(
     ("query", "place"),
     [

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 from year import Year, tell
 
 from ledger import reading
@@ -12,7 +13,7 @@ from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.change_tickets import change_tickets
 from projections.engine.runner import Runner
-from projections.engine.serving import filterable, list_rows, read_row, row_as_of
+from projections.engine.serving import filterable, list_rows, read_row, row_as_of, state_of
 from projections.engine.tables import SqlStore
 from projections.gate_rules import Question
 from projections.gates import ask, recheck
@@ -45,9 +46,13 @@ def change_of(ledger: Ledger, kind: str) -> str:
     return str(deployed[len(deployed) // 2])
 
 
+def reached(connection: Connection) -> int:
+    return state_of(connection, base_rates).position
+
+
 def as_of(ledger: Ledger, change: str) -> None:
     with ledger.database.read() as connection:
-        row_as_of(connection, SqlStore(ledger.database, VIEWS), change_tickets, change, as_of=ledger.size())
+        row_as_of(connection, SqlStore(ledger.database, VIEWS), change_tickets, change, reached(connection))
 
 
 def as_it_stands(ledger: Ledger, change: str) -> None:
@@ -65,7 +70,7 @@ def gate(ledger: Ledger, change: str) -> None:
 
 def count_as_of(ledger: Ledger, change: str) -> None:
     with ledger.database.read() as connection:
-        row_as_of(connection, SqlStore(ledger.database, VIEWS), base_rates, "all", as_of=ledger.size())
+        row_as_of(connection, SqlStore(ledger.database, VIEWS), base_rates, "all", reached(connection))
 
 
 @pytest.mark.parametrize("kind", ["normal", "standard"])

@@ -19,9 +19,10 @@ from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.deployments import deployments
 from projections.engine.runner import Runner, ask_for_rebuild, check, read_states
-from projections.engine.serving import list_rows, read_row, row_as_of
+from projections.engine.serving import Stored, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View
+from projections.outcomes import base_rates, outcomes
 
 
 @pytest.fixture
@@ -72,6 +73,42 @@ def test_a_row_that_somebody_altered_is_found(ledger: Ledger, runner: Runner) ->
     assert [c.name for c in check(ledger.database, VIEWS) if not c.is_equal] == ["deployments"]
 
 
+def label(ledger: Ledger, change: str, verdict: str = "failure") -> None:
+    append(ledger, cloud_event("risk.outcome_labelled", actor="person:ann", change_id=change, label=verdict))
+
+
+def test_a_part_of_a_count_that_somebody_altered_is_found(ledger: Ledger, runner: Runner) -> None:
+    label(ledger, "CHG-1")
+    runner.catch_up()
+    assert all(c.is_equal for c in check(ledger.database, VIEWS))
+    with ledger.database.write() as connection:
+        connection.execute(sa.text("UPDATE parts_of_base_rates SET count = 2"))
+    assert [c.name for c in check(ledger.database, VIEWS) if not c.is_equal] == ["base_rates"]
+
+
+def test_a_count_that_is_not_there_yet_is_not_answered_for_an_entry_it_does_not_know(
+    ledger: Ledger, runner: Runner
+) -> None:
+    store = SqlStore(ledger.database, VIEWS)
+
+    def asked(view: View[Any], key: str, position: int) -> dict[str, Any]:
+        with ledger.database.read() as connection:
+            return row_as_of(connection, store, view, key, position).rows[0]
+
+    label(ledger, "CHG-1")
+    with pytest.raises(ViewNotReadyError, match="is being built"):
+        asked(base_rates, "all", 2)
+    runner.catch_up()
+    label(ledger, "CHG-2")
+    assert asked(base_rates, "all", 2)["changes"] == 1
+    with pytest.raises(ViewNotReadyError, match="base_rates is at position 2, not yet at 3"):
+        asked(base_rates, "all", 3)
+    # What rests on no count is folded from the entries, which are all there.
+    assert asked(outcomes, "CHG-2", 3)["label"] == "failure"
+    runner.catch_up()
+    assert asked(base_rates, "all", 3)["changes"] == 2
+
+
 def test_nothing_to_check_is_a_failure(ledger: Ledger) -> None:
     with pytest.raises(LedgerError, match="nothing to check"):
         check(ledger.database, VIEWS)
@@ -111,8 +148,10 @@ def test_a_row_as_it_stood_is_folded_from_the_log(ledger: Ledger, runner: Runner
     runner.catch_up()
     store = SqlStore(ledger.database, VIEWS)
     with ledger.database.read() as connection:
-        then = row_as_of(connection, store, deployments, "d-1", as_of=2)
-        later = row_as_of(connection, store, deployments, "d-1", as_of="2100-01-01T00:00:00.000000Z")
+        then = row_as_of(connection, store, deployments, "d-1", 2)
+        later = row_as_of(
+            connection, store, deployments, "d-1", position_as_of(connection, "2100-01-01T00:00:00.000000Z")
+        )
     assert (then.position, then.rows[0]["outcome"], then.rows[0]["change_id"]) == (2, None, None)
     assert (later.position, later.rows[0]["change_id"]) == (4, "CHG-1")
 
@@ -193,6 +232,35 @@ def test_another_version_is_filled_beside_the_one_that_is_served(ledger: Ledger)
     assert set(seen) == {6, 60}
     assert seen == sorted(seen)
     assert seen.count(6) > 1
+
+
+def test_who_reads_a_view_that_is_filled_anew_waits_for_it(ledger: Ledger) -> None:
+    deploy(ledger, 1)
+    run(ledger, counting(1), reading(counting(1)))
+    size = ledger.size()
+    deploy(ledger, 2)
+    mended = counting(2, by=10)
+    runner = Runner(ledger.database, (mended, reading(mended)), ledger.watcher, batch=1)
+    assert runner.acquire()
+    runner.step()
+    assert positions(ledger)["readers"] == (size, None)
+    assert row(ledger, reading(mended), "prod")["count"] == 1
+    with ledger.database.read() as connection, pytest.raises(ViewNotReadyError, match="is being built"):
+        Stored(connection, SqlStore(ledger.database, (mended,))).require(mended, 1)
+    runner.catch_up()
+    runner.close()
+    assert row(ledger, reading(mended), "prod")["count"] == 20
+
+
+def test_a_list_of_a_view_that_has_other_columns_now_is_had_without_filters(ledger: Ledger) -> None:
+    deploy(ledger, 1)
+    run(ledger, counting(1))
+    with ledger.database.write() as connection:
+        connection.execute(sa.text("UPDATE view_states SET shape = 'another'"))
+    with ledger.database.read() as connection:
+        assert len(list_rows(connection, counting(1), where={}).rows) == 1
+        with pytest.raises(ViewNotReadyError, match="other columns"):
+            list_rows(connection, counting(1), where={"count": "1"})
 
 
 def test_a_rebuild_that_is_asked_for_is_done_by_whoever_runs_the_views(ledger: Ledger, runner: Runner) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from telling import Story
 
 from projections.outcomes import BaseRate, Day, base_rates, outcomes
@@ -25,6 +26,23 @@ def test_a_corrected_label_takes_the_earlier_one_back_on_its_own_day() -> None:
     assert story.row(base_rates, ALL).days == (Day("2026-03-01", 2, 1),)
     label(story, "CHG-1", "success", time="2026-05-01T10:00:00.000000Z")
     assert story.row(base_rates, ALL).days == (Day("2026-03-01", 2, 0),)
+
+
+def test_a_count_to_which_something_cannot_be_added_keeps_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story()
+    label(story, "CHG-1", "failure")
+    add, seen = base_rates.add, []
+
+    def breaks(row: BaseRate, part: Any, count: int) -> BaseRate:
+        seen.append(part)
+        if len(seen) == 2:
+            raise ValueError("this does not add up")
+        return add(row, part, count)
+
+    monkeypatch.setattr(base_rates, "add", breaks)
+    label(story, "CHG-1", "success")
+    assert (len(seen), next(iter(story.folder.failures))) == (2, "base_rates")
+    assert story.store.parts(base_rates, ALL, 1) == story.store.parts(base_rates, ALL, 9)
 
 
 def test_a_label_that_says_the_same_again_changes_nothing() -> None:

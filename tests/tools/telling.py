@@ -10,7 +10,7 @@ from ledger.events import CATALOGUE, refs_of
 from projections import VIEWS
 from projections.engine.folding import Folder
 from projections.engine.past import Past
-from projections.engine.store import MemoryLog, MemoryStore, Stored, digest
+from projections.engine.store import MemoryLog, MemoryStore, digest_of
 from projections.engine.view import EntryInfo, View
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -96,11 +96,11 @@ class Story:
 
     def row_as_of(self, view: View[Any], key: str, position: int, until: str | None = None) -> Any:
         self.flush()
-        return Past(self.log, Stored(self.store), up_to=position, until=until).row(view, key, position)
+        return Past(self.log, self.folder.rows, up_to=position, until=until).row(view, key, position)
 
     def digests(self) -> dict[str, str]:
         self.flush()
-        return {view.name: digest(self.store.texts(view)) for view in self.views}
+        return {view.name: digest_of(self.store, view) for view in self.views}
 
     def documents(self) -> list[dict[str, Any]]:
         return [

@@ -14,6 +14,7 @@ from changes import (
     emergency,
     finding,
     found,
+    found_by_any_process,
     open_change,
     opened,
     pass_time,
@@ -23,6 +24,8 @@ from changes import (
     review,
 )
 from telling import Story, at
+
+from projections.impacts import dependents_of
 
 
 def test_a_change_by_the_book_is_no_finding() -> None:
@@ -125,6 +128,32 @@ def test_two_who_approve_each_other_in_one_release_are_found() -> None:
     assert found(story) == {"circular-approval": ["CHG-7", "CHG-8"]}
 
 
+def test_two_who_approve_each_other_are_found_when_a_login_turns_out_to_be_theirs() -> None:
+    story = opened(release_id="R")
+    open_change(story, change="CHG-8", actor="gitlab:7", release_id="R")
+    approve(story)
+    story.tell("approval.granted", actor="person:alice", by="person:alice", change_id="CHG-8", scope_digest=SCOPE)
+    assert found(story) == {}
+    story.tell("identity.linked", actor="person:olga", identities=["gitlab:7", "person:bob"], evidence="hr")
+    assert found(story) == {"circular-approval": ["CHG-7", "CHG-8"]}
+
+
+def test_an_escalation_of_an_earlier_scope_does_not_excuse_the_next_one() -> None:
+    story = opened()
+    story.tell("approval.requested", actor="person:alice", **CHG, scope_digest=SCOPE, policy_id="p", policy_version="1",
+        rule="normal", required_roles=["release-approver"], quorum=1, due_at=at(10))  # fmt: skip
+    story.tell("change.escalated", actor="person:alice", **CHG, to_role="cab", reason={"sha256": "0" * 64})
+    pass_time(story, 10)
+    assert found(story) == {}
+    story.tell("change.submitted", actor="person:alice", **CHG, scope_digest=OTHER, artifacts=[ARTIFACT])
+    story.tell("approval.requested", actor="person:alice", **CHG, scope_digest=OTHER, policy_id="p", policy_version="1",
+        rule="normal", required_roles=["release-approver"], quorum=1, due_at=at(30))  # fmt: skip
+    assert found(story) == {}
+    pass_time(story, 20)
+    assert found(story) == {"approval-overdue": ["CHG-7"]}
+    found_by_any_process(story)
+
+
 def test_what_an_impact_assessment_left_out_is_found_when_the_change_is_implemented() -> None:
     story = ready()
     depend = {"actor": "person:ann", "depends_on": "db"}
@@ -139,6 +168,21 @@ def test_what_an_impact_assessment_left_out_is_found_when_the_change_is_implemen
     story.tell("dependency.declared", **depend, resource="mail", shared=False)
     review(story)
     assert found(story) == {}
+
+
+def test_what_depended_when_the_change_was_implemented_had_to_be_assessed_whatever_became_of_it() -> None:
+    story = ready()
+    depend = {"actor": "person:ann", "depends_on": "db", "resource": "api"}
+    story.tell("dependency.declared", **depend, shared=True)
+    story.tell("change.impact_assessed", actor="person:alice", **CHG, targets=["db"], method="graph", dependents=[])
+    deploy(story)
+    story.tell("dependency.removed", **depend)
+    # Judged again, and found as before.
+    story.tell("change.impact_assessed", actor="person:alice", **CHG, targets=["db"], method="list", dependents=[])
+    assert finding(story, "impact-not-covered", "CHG-7").is_open
+    assert dependents_of(story.folder.rows, "db") == set()
+    story.tell("dependency.declared", **depend, shared=True)
+    assert dependents_of(story.folder.rows, "db") == {"api"}
 
 
 A, B = "a" * 40, "b" * 40

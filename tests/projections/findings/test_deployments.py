@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from changes import ARTIFACT, CHG, OTHER, deploy, finding, found, publish, ready
+from changes import ARTIFACT, CHG, OTHER, deploy, finding, found, pass_time, publish, ready
 from telling import Story, at
 
 
@@ -76,6 +76,21 @@ def test_a_deployer_without_the_role_that_the_policy_asks_for_is_found() -> None
     # It turns out that there was one: the grant was recorded late.
     story.tell("access.granted", actor="person:olga", grant_id="G", principal="service:ci", principal_kind="service", owner="person:olga",
         role="deployer", environment="prod", time=at(0))  # fmt: skip
+    assert found(story) == {}
+
+
+def test_the_policy_asks_nothing_of_what_was_deployed_before_it_unless_it_was_recorded_late() -> None:
+    story = ready()
+    deploy(story)
+    publish(story, ("deployer-role", "prod", "deployer"))
+    pass_time(story, 1)
+    assert found(story) == {}
+    digest = {"policy_id": "change-approval", "version": "2", "policy_digest": "sha256:" + "9" * 64}
+    settings = [{"name": "deployer-role", "applies_to": "prod", "value": "deployer"}]
+    story.tell("policy.published", actor="person:olga", **digest, settings=settings)
+    approved = story.tell("policy.approved", actor="person:oscar", **digest, time=at(0))
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+    story.tell("statement.withdrawn", actor="service:desk", position=approved, reason="x")
     assert found(story) == {}
 
 

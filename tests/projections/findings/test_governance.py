@@ -1,6 +1,6 @@
 """Findings about what changes are judged by: given these facts, this rule is broken; and when that was recorded, and what resolved it."""
 
-from changes import CHG, OTHER, assess, deploy, finding, found, opened, pass_time
+from changes import CHG, OTHER, assess, deploy, finding, found, opened, pass_time, publish
 from telling import Story, at
 
 
@@ -46,6 +46,17 @@ def test_a_policy_that_nobody_can_satisfy_is_found_until_somebody_can() -> None:
     story.tell("access.granted", **grant, grant_id="C-3", principal="person:dora", expires_at=at(len(story.log) + 4))
     assert found(story) == {}
     pass_time(story, 3)
+    assert found(story) == {"policy-cannot-be-satisfied": ["change-approval"]}
+
+
+def test_a_policy_that_one_person_with_two_logins_would_satisfy_is_found_when_they_are_linked() -> None:
+    story = opened()
+    publish(story, ("required-role", "high", "cab"), ("quorum", "any", "1"))
+    for number, who in enumerate(("person:bob", "gitlab:7")):
+        story.tell("access.granted", actor="person:olga", principal_kind="human", role="cab", grant_id=f"C-{number}",
+            principal=who)  # fmt: skip
+    assert found(story) == {}
+    story.tell("identity.linked", actor="person:olga", identities=["gitlab:7", "person:bob"], evidence="hr")
     assert found(story) == {"policy-cannot-be-satisfied": ["change-approval"]}
 
 

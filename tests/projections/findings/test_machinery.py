@@ -1,8 +1,13 @@
 """Findings as such: given these facts, this rule is broken; and when that was recorded, and what resolved it."""
 
-from changes import deploy, emergency, found, found_by_any_process, pass_time
-from telling import Story
+from dataclasses import dataclass
 
+from changes import deploy, emergency, found, found_by_any_process, pass_time
+from telling import Story, at
+
+from ledger.events.deployment import DeploymentStarted
+from projections.engine.derived import Breach, Derived, Index
+from projections.engine.view import EntryInfo, Moment, View, later, replace
 from projections.findings import findings
 
 
@@ -29,3 +34,60 @@ def test_what_falls_due_is_found_whoever_folds_and_from_wherever() -> None:
     story = emergency()
     pass_time(story, 30)
     found_by_any_process(story)
+
+
+@dataclass(frozen=True)
+class Timer:
+    """Something that is due a while after it was last heard of."""
+
+    name: str
+    due_at: Moment | None = None
+
+
+def watching(judged: list[Moment], *, breaks: bool = False) -> tuple[View[Timer], Derived]:
+    timers = View("timers", version=1, row=Timer, kind="service", doc="What was heard of a service.")
+
+    @timers.on(DeploymentStarted, key=lambda event: event.service)
+    def heard(row: Timer, event: DeploymentStarted, entry: EntryInfo) -> Timer:
+        return replace(row, due_at=later(entry.recorded_at, hours=4))
+
+    found = Derived("watched", version=1, doc="Services that went silent.", reads=(timers,))
+
+    def due_at(row: Timer, now: Moment, index: Index) -> list[Moment]:
+        if breaks:
+            raise ValueError("this does not hold")
+        return []
+
+    @found.rule(timers, of=(), severity="low", due=("due_at",), due_at=due_at)
+    def silent(row: Timer, now: Moment, index: Index) -> Breach | None:
+        """Nothing was heard for a while."""
+        judged.append(now)
+        return Breach(row.name) if row.due_at is not None and row.due_at <= now else None
+
+    return timers, found
+
+
+def test_a_time_that_holds_no_more_wakes_nobody() -> None:
+    judged: list[Moment] = []
+    story = Story(watching(judged))
+    for number in range(5):
+        deploy(story, f"d-{number}")
+    story.flush()
+    heard = len(judged)
+    assert heard == 5
+    pass_time(story, 8)
+    assert len(judged) == heard + 1
+    assert story.row(story.views[1], "silent/api").is_open
+
+
+def test_a_time_that_cannot_be_computed_stops_the_rules_of_a_process_that_begins_and_nothing_else() -> None:
+    judged: list[Moment] = []
+    story = Story(watching(judged))
+    deploy(story)
+    told = len(story.log)
+    story.views = watching(judged, breaks=True)
+    story.begin()
+    deploy(story, "d-2")
+    story.flush()
+    assert {name: failure.position for name, failure in story.folder.failures.items()} == {"watched": told + 1}
+    assert story.row(story.views[0], "api").due_at == later(at(told + 1), hours=4)
