@@ -5,6 +5,8 @@ nothing and leaves nothing out. A view that is new, or has another version, is f
 batch by batch, and takes its place in one step.
 """
 
+import gc
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from projections.engine.tables import FILLING, Prepared, SqlStore, states
 from projections.engine.view import EntryInfo, View
 
 BATCH: Final = 250
+# A filling takes so many batches at once: the same rows are then written less often. Nobody waits for all of them.
+FILLED_AT_ONCE: Final = 4
 # How often a process that does not run the views asks whether it may.
 STAND_BY_S: Final = 1.0
 
@@ -67,6 +71,16 @@ def with_inputs(views: Sequence[View[Any]], wanted: Sequence[View[Any]]) -> list
     return [view for view in views if view.name in found]
 
 
+def share_interpreter() -> None:
+    """Prepare this process for folding beside other work.
+
+    An append needs the interpreter some ten times, and waits 5 ms for it each time while a batch is folded, unless threads
+    take turns more often. Rows outlive many batches: collecting garbage after every 700 new objects looks at them in vain.
+    """
+    sys.setswitchinterval(0.001)
+    gc.set_threshold(20_000, 10, 10)
+
+
 def ask_for_rebuild(database: Database, views: Sequence[View[Any]], names: Iterable[str]) -> list[str]:
     """Ask whichever process runs the views to fold some of them anew, with those that read them. Returns their names."""
     asked = [view.name for view in with_dependents(views, names)]
@@ -84,7 +98,8 @@ class _Set:
         self.position = position
         self.store = SqlStore(database, views, suffix)
         self.folder: Folder | None = None
-        self._ready: list[Prepared] = []
+        # What the last batch touched.
+        self.ready: list[Prepared] = []
         self._database = database
 
     def fold_next(self, limit: int, up_to: int | None = None) -> int:
@@ -100,7 +115,7 @@ class _Set:
             self.folder.fold(page)
             touched = self.folder.rows.touched
             counted = self.folder.rows.counted
-            self._ready = [
+            self.ready = [
                 self.store.prepare(view, touched.get(view.name, {}), counted.get(view.name, {}))
                 for view in self.views
                 if view.name in touched or view.name in counted
@@ -109,7 +124,7 @@ class _Set:
 
     def save(self, connection: Connection) -> None:
         """Write what the last batch touched, within the connection's transaction."""
-        for prepared in self._ready:
+        for prepared in self.ready:
             self.store.save(connection, prepared)
 
 
@@ -124,6 +139,8 @@ class Runner:
         self._lock: Lock | None = None
         self._served: _Set | None = None
         self._filling: _Set | None = None
+        # Tables that are to be emptied and dropped.
+        self._abandoned: list[str] = []
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.problem: str | None = None
@@ -131,6 +148,7 @@ class Runner:
     # -- the thread ----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
+        share_interpreter()
         self._thread = threading.Thread(target=self._run, name="views", daemon=True)
         self._thread.start()
 
@@ -170,12 +188,12 @@ class Runner:
         return self._lock is not None
 
     def step(self) -> bool:
-        """Fold one batch into what is served, and one into what is being filled. False when there is nothing to do."""
+        """Fold one batch into what is served, and some into what is being filled. False when there is nothing to do."""
         if self._served is None:
             self._open()
         # Both in turn: neither a busy ledger nor a long rebuild holds the other up.
         moved = self._advance_served()
-        return self._advance_filling() or moved
+        return self._empty_abandoned() or self._advance_filling() or moved
 
     def catch_up(self) -> int:
         """Step until there is nothing to do. Returns the position reached."""
@@ -193,6 +211,7 @@ class Runner:
         with self._database.write() as connection:
             tables.make_here(connection)
             known = read_states(connection)
+            self._abandoned = tables.abandoned(connection)
         # A view whose inputs are being filled waits for them: they take over together.
         waiting = with_dependents(self._views, [view.name for view in self._views if not _is_served(view, known)])
         serving = [view for view in self._views if view not in waiting]
@@ -241,11 +260,14 @@ class Runner:
             return False
         # Not beyond what is served: all views are at one position, or a fold could not read another's rows.
         end = served.position if served.views else None
-        reached = filling.fold_next(self._batch, up_to=end)
+        reached = filling.fold_next(self._batch * FILLED_AT_ONCE, up_to=end)
         folder = filling.folder
         if reached > filling.position and folder is not None:
-            with self._database.write() as connection:
-                filling.save(connection)
+            # In short transactions: who dies among them begins the filling again.
+            for prepared in filling.ready:
+                for piece in prepared.sliced(self._batch):
+                    with self._database.write() as connection:
+                        filling.store.save(connection, piece)
             filling.position = reached
             folder.rows.forget()
         with self._database.read() as connection:
@@ -265,23 +287,32 @@ class Runner:
             return False
         wanted = with_inputs(self._views, with_dependents(self._views, stale))
         self._filling = _Set(self._database, wanted, 0, FILLING)
+        for view in wanted:
+            generation = known[view.name].generation + 1 if view.name in known else 1
+            with self._database.write() as connection:
+                tables.make_here(connection)
+                self._filling.store.create(connection, view, generation)
+        return True
+
+    def _empty_abandoned(self) -> bool:
+        """Take some rows out of a table that nobody reads any more."""
+        if not self._abandoned:
+            return False
         with self._database.write() as connection:
             tables.make_here(connection)
-            for view in wanted:
-                generation = known[view.name].generation + 1 if view.name in known else 1
-                self._filling.store.create(connection, view, generation)
+            if not tables.empty(connection, self._abandoned[-1], self._batch):
+                self._abandoned.pop()
         return True
 
     def _take_over(self, filling: _Set) -> None:
         failures = filling.folder.failures if filling.folder is not None else {}
         shapes = {view.name: tables.shape_of(view) for view in filling.views}
-        # Dies before the end of this transaction: the old tables are served on, and the filling begins again.
-        with self._database.write() as connection:
-            known = read_states(connection)
-            taken = []
-            for view in filling.views:
+        # View by view, for each takes a while and appends wait for it. Dies among them: what took over is at the position of what
+        # is served still, no view took over before what it reads, and the filling of the others begins again.
+        for view in filling.views:
+            with self._database.write() as connection:
+                before, failure = read_states(connection).get(view.name), failures.get(view.name)
                 filling.store.take_over(connection, view)
-                before, failure = known.get(view.name), failures.get(view.name)
                 state = State(
                     view.name,
                     view.version,
@@ -291,9 +322,10 @@ class Runner:
                     failure.position if failure else None,
                     failure.reason if failure else None,
                 )
-                taken.append({name: getattr(state, name) for name in State.__dataclass_fields__})
-            connection.execute(sa.delete(states).where(states.c.name.in_([view.name for view in filling.views])))
-            connection.execute(sa.insert(states), taken)
+                connection.execute(sa.delete(states).where(states.c.name == view.name))
+                connection.execute(
+                    sa.insert(states), {name: getattr(state, name) for name in State.__dataclass_fields__}
+                )
         self._open()
 
 

@@ -28,8 +28,9 @@ _Name: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _Moment: Final = sa.Text().with_variant(postgresql.TIMESTAMP(timezone=True), "postgresql")
 _Json: Final = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
 ROW: Final = "row_json"
-# A table that is being filled beside the one that is served.
+# A table that is being filled beside the one that is served, and one that was served and is being emptied.
 FILLING: Final = "__filling"
+LEAVING: Final = "__leaving"
 
 metadata = sa.MetaData()
 
@@ -123,6 +124,26 @@ def make_here(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
+def abandoned(connection: Connection) -> list[str]:
+    """Return the names of tables that are served no more, or of which the filling ended before they were."""
+    schema = None if connection.dialect.name == "sqlite" else VIEWS_SCHEMA
+    return [name for name in sa.inspect(connection).get_table_names(schema) if name.endswith((FILLING, LEAVING))]
+
+
+def empty(connection: Connection, name: str, rows: int) -> bool:
+    """Take so many rows out of a table, within the connection's transaction. False when it was empty, and is dropped.
+
+    SQLite would visit every page of a long table to drop it, and appends would wait for that.
+    """
+    if connection.dialect.name == "sqlite":
+        key = "key, position, part" if name.startswith("parts_of_") else "rowid"
+        some = f"DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} LIMIT {rows})"
+        if connection.exec_driver_sql(some).rowcount:
+            return True
+    connection.exec_driver_sql(f"DROP TABLE {name}")
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Rows of a view as their table has them, and keys of rows that are gone."""
@@ -131,6 +152,12 @@ class Prepared:
     written: list[list[Any]]
     gone: list[str]
     parts: list[list[Any]]
+
+    def sliced(self, size: int) -> "Iterator[Prepared]":
+        """Yield the same in pieces of at most so many rows."""
+        for at in range(0, max(len(self.written), len(self.gone), len(self.parts)), size):
+            piece = slice(at, at + size)
+            yield Prepared(self.view, self.written[piece], self.gone[piece], self.parts[piece])
 
 
 class SqlStore:
@@ -159,10 +186,11 @@ class SqlStore:
             table.create(connection)
 
     def take_over(self, connection: Connection, view: View[Any]) -> None:
-        """Put the table that was filled in the place of the one that is served."""
-        # Appends wait for this transaction: nothing is looked up or made in it that the names do not say.
+        """Put the table that was filled in the place of the one that is served, which is left to `empty`."""
+        known = sa.inspect(connection)
         for served in _names(view):
-            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {served}")
+            if known.has_table(served):
+                connection.exec_driver_sql(f"ALTER TABLE {served} RENAME TO {served}{LEAVING}")
             connection.exec_driver_sql(f"ALTER TABLE {served}{self._suffix} RENAME TO {served}")
 
     @property

@@ -18,6 +18,7 @@ from ledger.events.deployment import DeploymentFinished, DeploymentStarted
 from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.deployments import deployments
+from projections.engine import tables
 from projections.engine.runner import Runner, ask_for_rebuild, check, read_states
 from projections.engine.serving import Stored, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
 from projections.engine.tables import SqlStore
@@ -222,7 +223,7 @@ def test_another_version_is_filled_beside_the_one_that_is_served(ledger: Ledger)
     for number in range(6):
         deploy(ledger, number)
     run(ledger, counting(1))
-    runner = Runner(ledger.database, (counting(2, by=10),), ledger.watcher, batch=4)
+    runner = Runner(ledger.database, (counting(2, by=10),), ledger.watcher, batch=1)
     assert runner.acquire()
     seen = []
     while runner.step():
@@ -232,6 +233,38 @@ def test_another_version_is_filled_beside_the_one_that_is_served(ledger: Ledger)
     assert set(seen) == {6, 60}
     assert seen == sorted(seen)
     assert seen.count(6) > 1
+
+
+def test_a_crash_while_views_take_over_leaves_them_at_one_position(
+    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        deploy(ledger, number)
+    label(ledger, "CHG-1")
+    runner.catch_up()
+    ask_for_rebuild(ledger.database, VIEWS, [view.name for view in VIEWS])
+    taken, take_over = [], SqlStore.take_over
+
+    def dies(store: SqlStore, connection: Any, view: View[Any]) -> None:
+        if len(taken) == len(VIEWS) // 2:
+            raise KeyboardInterrupt
+        taken.append(view.name)
+        take_over(store, connection, view)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlStore, "take_over", dies)
+        with pytest.raises(KeyboardInterrupt):
+            runner.catch_up()
+    runner.close()
+    with ledger.database.read() as connection:
+        assert len(tables.abandoned(connection)) >= len(VIEWS)
+    assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
+    deploy(ledger, 9)
+    run(ledger, *VIEWS)
+    assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
+    assert all(c.is_equal for c in check(ledger.database, VIEWS))
+    with ledger.database.read() as connection:
+        assert tables.abandoned(connection) == []
 
 
 def test_who_reads_a_view_that_is_filled_anew_waits_for_it(ledger: Ledger) -> None:
