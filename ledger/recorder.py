@@ -209,21 +209,22 @@ class Recorder:
         if self._stopped is not None:
             raise self._stopped
         connection = self._connect()
-        try:
-            self.database.check_same_file()
-            self.database.begin(connection)
-            # Dies here: nothing happened.
-            outcomes, group = self._append_locked(connection, submissions)
-            # Dies before or in COMMIT: the transaction is gone whole, or stands whole. No caller was
-            # answered; who asks again gets a new position, or the first receipt.
-            connection.exec_driver_sql("COMMIT" if group.entries else "ROLLBACK")
-        except BaseException as error:
-            # After a failed COMMIT nobody knows what is durable: the connection is thrown away, and the
-            # next group reads the head afresh.
-            self._disconnect(broken=True)
-            if isinstance(error, LostHistoryError):
-                self._stopped = error
-            raise
+        with self.database.turn:
+            try:
+                self.database.check_same_file()
+                self.database.begin(connection)
+                # Dies here: nothing happened.
+                outcomes, group = self._append_locked(connection, submissions)
+                # Dies before or in COMMIT: the transaction is gone whole, or stands whole. No caller was
+                # answered; who asks again gets a new position, or the first receipt.
+                connection.exec_driver_sql("COMMIT" if group.entries else "ROLLBACK")
+            except BaseException as error:
+                # After a failed COMMIT nobody knows what is durable: the connection is thrown away, and the
+                # next group reads the head afresh.
+                self._disconnect(broken=True)
+                if isinstance(error, LostHistoryError):
+                    self._stopped = error
+                raise
         # Dies here: the entries are durable and the callers do not know. They ask again and are recognised as repeats.
         if group.entries:
             self._remember(connection, group)
