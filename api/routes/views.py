@@ -97,7 +97,7 @@ def _when(text: str | None, name: str) -> int | str | None:
 
 
 def _answer(view: View[Any], page: Page, body: dict[str, Any]) -> dict[str, Any]:
-    return {"view": view.name, "version": view.version, "position": page.position, **body}
+    return {"view": view.name, "version": page.version, "position": page.position, **body}
 
 
 def _items(view: View[Any], page: Page) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _list_of(view: View[Any]) -> Callable[..., Response]:
             str | None, Query(max_length=80, description="A column; `-column` for the greatest first.")
         ] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 100,
-        after: Annotated[str | None, Query(max_length=64, description="What the page before called `next`.")] = None,
+        after: Annotated[str | None, Query(max_length=2000, description="What the page before called `next`.")] = None,
         min_position: MinPosition = 0,
         format: Annotated[str, Query(pattern="^(json|csv)$")] = "json",
     ) -> Response:

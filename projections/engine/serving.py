@@ -29,8 +29,9 @@ class ViewNotReadyError(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a view, the position they are true at, and the cursor of the page that follows."""
+    """Rows of a view, by which version of its folds, the position they are true at, and the cursor of the page that follows."""
 
+    version: int
     position: int
     rows: list[dict[str, Any]]
     next: str | None = None
@@ -69,7 +70,10 @@ def list_rows(
     limit: int = 100,
     cursor: str | None = None,
 ) -> Page:
-    """Return a page of rows whose columns have the values in `where`, sorted by a column (`-column`: downwards), then by key."""
+    """Return a page of rows whose columns have the values in `where`, sorted by a column (`-column`: downwards), then by key.
+
+    A cursor names the last row of a page: what is written meanwhile moves no row onto two pages, or onto none.
+    """
     state = state_of(connection, view)
     if (where or sort) and state.shape != shape_of(view):
         raise ViewNotReadyError(
@@ -87,22 +91,44 @@ def list_rows(
     name, down = (sort.lstrip("-"), sort.startswith("-")) if sort else (view.key, False)
     if name not in known:
         raise StatementError(f"{view.name} is sorted by {', '.join(known)}; found {name!r}"[:300], "/sort")
-    offset = _parse_cursor(cursor)
+    if cursor is not None:
+        query = query.where(_after(t[name], t[view.key], down, _parse_cursor(cursor, sort)))
     column = t[name].desc() if down else t[name].asc()
     order = [column] if name == view.key else [column.nulls_last(), t[view.key]]
-    query = query.order_by(*order).limit(limit + 1).offset(offset)
+    query = query.order_by(*order).limit(limit + 1)
     found = [orjson.loads(text) for _, text in connection.execute(query)]
-    more = base64.urlsafe_b64encode(b"%d" % (offset + limit)).decode() if len(found) > limit else None
-    return Page(state.position, found[:limit], more)
+    if len(found) <= limit:
+        return Page(_version_of(view, state), state.position, found)
+    last = found[limit - 1]
+    more = base64.urlsafe_b64encode(orjson.dumps([sort, last[name], last[view.key]])).decode()
+    return Page(_version_of(view, state), state.position, found[:limit], more)
 
 
-def _parse_cursor(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
+def _version_of(view: View[Any], state: State) -> int:
+    # Whoever asked for a rebuild has set the version to 0.
+    return state.version or view.version
+
+
+def _parse_cursor(cursor: str, sort: str | None) -> tuple[str | int | None, str]:
+    """Return the values of the row that a page ended with: of the column it is sorted by, and the key."""
     try:
-        return int(base64.urlsafe_b64decode(cursor.encode()).decode()[:16])
-    except ValueError:
-        raise StatementError("expected after to be what an earlier page called next", "/after") from None
+        sorted_by, value, key = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
+    except (ValueError, TypeError):
+        sorted_by, value, key = None, None, None
+    if sorted_by != sort or not isinstance(key, str) or not isinstance(value, str | int | None):
+        raise StatementError("expected after to be what an earlier page with the same sort called next", "/after")
+    return value, key
+
+
+def _after(column: sa.Column[Any], key: sa.Column[Any], down: bool, last: tuple[str | int | None, str]) -> Any:
+    """Return the condition of rows that come after one: by a column, those without a value last, and then by key."""
+    value, last_key = last
+    if column is key:
+        return key < last_key if down else key > last_key
+    if value is None:
+        return sa.and_(column.is_(None), key > last_key)
+    further = column < value if down else column > value
+    return sa.or_(further, column.is_(None), sa.and_(column == value, key > last_key))
 
 
 def _parsed(column: sa.Column[Any], value: str, name: str) -> Any:
@@ -126,7 +152,7 @@ def read_row(connection: Connection, view: View[Any], key: str) -> Page:
     text = connection.execute(sa.select(t[ROW]).where(t[view.key] == key)).scalar()
     if text is None:
         raise NotFoundError(f"{view.name} has no row {key!r} at position {state.position}"[:300])
-    return Page(state.position, [orjson.loads(text)])
+    return Page(_version_of(view, state), state.position, [orjson.loads(text)])
 
 
 class Stored:
@@ -176,7 +202,7 @@ def row_as_of(
     row = Past(SqlLog(connection), Stored(connection, store), up_to=position, until=until).row(view, key, position)
     if row is None:
         raise NotFoundError(f"{view.name} had no row {key!r} at position {position}"[:300])
-    return Page(position, [orjson.loads(view.dump(row))])
+    return Page(view.version, position, [orjson.loads(view.dump(row))])
 
 
 def cells(view: View[Any], row: Mapping[str, Any]) -> Sequence[Any]:

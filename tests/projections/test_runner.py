@@ -20,7 +20,7 @@ from projections import VIEWS
 from projections.deployments import deployments
 from projections.engine import tables
 from projections.engine.runner import Runner, ask_for_rebuild, check, read_states
-from projections.engine.serving import Stored, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
+from projections.engine.serving import Page, Stored, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View
 from projections.outcomes import base_rates, outcomes
@@ -143,6 +143,33 @@ def test_lists_are_filtered_sorted_and_paged(ledger: Ledger, runner: Runner) -> 
     assert (rest.next, len(exact.rows)) == (None, 5)
 
 
+@pytest.mark.parametrize("sort", [None, "-deployment_id", "change_id", "-change_id", "started_at", "-started_position"])
+def test_pages_have_every_row_once_whatever_is_written_meanwhile(
+    ledger: Ledger, runner: Runner, sort: str | None
+) -> None:
+    for number in range(7):
+        deploy(ledger, number, **({"change_id": f"CHG-{number % 2}"} if number % 3 else {}))
+    runner.catch_up()
+
+    def page(limit: int, cursor: str | None = None) -> Page:
+        with ledger.database.read() as connection:
+            return list_rows(connection, deployments, where={}, sort=sort, limit=limit, cursor=cursor)
+
+    wanted = [row["deployment_id"] for row in page(100).rows]
+    found, cursor = [], None
+    while True:
+        some = page(2, cursor)
+        found += [row["deployment_id"] for row in some.rows]
+        cursor = some.next
+        if cursor is None:
+            break
+        # Some stand before what was shown, some after it.
+        for name in ("a", "z"):
+            deploy(ledger, 0, deployment_id=f"{name}{len(found)}", change_id=f"CHG-{name}")
+        runner.catch_up()
+    assert [name for name in found if name in wanted] == wanted
+
+
 def test_a_row_as_it_stood_is_folded_from_the_log(ledger: Ledger, runner: Runner) -> None:
     deploy(ledger, 1)
     append(ledger, cloud_event("change.linked", actor="person:ann", change_id="CHG-1", deployment_id="d-1"))
@@ -225,14 +252,18 @@ def test_another_version_is_filled_beside_the_one_that_is_served(ledger: Ledger)
     run(ledger, counting(1))
     runner = Runner(ledger.database, (counting(2, by=10),), ledger.watcher, batch=1)
     assert runner.acquire()
-    seen = []
+    seen, versions = [], []
     while runner.step():
-        seen.append(row(ledger, counting(2), "api")["count"])
+        with ledger.database.read() as connection:
+            page = read_row(connection, counting(2), "api")
+        seen.append(page.rows[0]["count"])
+        versions.append(page.version)
     runner.close()
     # The old rows are served until, in one step, the new ones are.
     assert set(seen) == {6, 60}
     assert seen == sorted(seen)
     assert seen.count(6) > 1
+    assert [1 if count == 6 else 2 for count in seen] == versions
 
 
 def test_a_crash_while_views_take_over_leaves_them_at_one_position(
