@@ -22,8 +22,9 @@ from ledger.canonical import parse
 from ledger.conditions import Condition, Match
 from ledger.credentials import Caller
 from ledger.errors import ConditionFailedError
+from ledger.following import Subscription
 from ledger.ledger import Ledger
-from ledger.reading import StoredEntry, Subscription, read_entries, read_size
+from ledger.reading import StoredEntry, read_entries, read_size
 from ledger.recorder import Outcome, Refused, Submission
 from ledger.statement import Statement
 

@@ -31,10 +31,10 @@ from ledger.errors import (
     SetupError,
     StatementError,
 )
+from ledger.following import Watcher
 from ledger.heads import Heads
 from ledger.reading import (
     StoredEntry,
-    Watcher,
     read_entries,
     read_entry,
     read_evidence,

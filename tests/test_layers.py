@@ -23,7 +23,7 @@ ONLY = {
     "cryptography": ["signing/*"],
     "rfc3161_client": ["signing/timestamps.py"],
     "sqlalchemy": [
-        *(f"ledger/{name}.py" for name in ("tables", "sql", "reading", "recorder", "ledger", "database")),
+        *(f"ledger/{name}.py" for name in ("tables", "sql", "reading", "following", "recorder", "ledger", "database")),
         *(f"ledger/{name}.py" for name in ("checkpoints", "tree", "signer", "export", "dossier")),
         *("ledger/auditor.py", "ledger/audit_*.py", "ledger/migrations/*", "projections/engine/*"),
         # Its error classes, to be told in words.

@@ -19,8 +19,9 @@ from ledger.conditions import Match
 from ledger.database import Database
 from ledger.errors import LedgerError, LedgerStoppedError
 from ledger.events import CATALOGUE, sentence
+from ledger.following import Subscription, Watcher
 from ledger.ledger import LOCAL_OPERATOR, Ledger
-from ledger.reading import StoredEntry, Subscription, Watcher, read_entry, read_size, read_texts
+from ledger.reading import StoredEntry, read_entry, read_size, read_texts
 from ledger.recorder import Recorded, Refused, Submission
 from projections import VIEWS
 from projections.engine.runner import Runner

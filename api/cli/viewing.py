@@ -8,9 +8,12 @@ import typer
 from api.cli.common import app, cell, console, table_of, where
 from ledger.database import Database
 from ledger.errors import SetupError
-from ledger.reading import Watcher, read_size
+from ledger.following import Watcher
+from ledger.reading import read_size
 from projections import VIEWS
-from projections.engine.runner import Runner, ask_for_rebuild, check, read_states
+from projections.engine.checking import check
+from projections.engine.progress import ask_for_rebuild, read_states
+from projections.engine.runner import Runner
 
 views = typer.Typer(
     name="views", no_args_is_help=True, help="Readings of the past: list them, fold them anew, check them."

@@ -7,7 +7,7 @@ from api import problems
 from api.auth import ledger_of
 from api.routes.tiles import publisher_of
 from ledger.errors import LedgerStoppedError
-from projections.engine.runner import read_states
+from projections.engine.progress import read_states
 from projections.engine.serving import ViewNotReadyError
 
 router = APIRouter(tags=["health"])

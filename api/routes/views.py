@@ -17,7 +17,7 @@ from ledger.ledger import Ledger
 from ledger.reading import read_size
 from projections import VIEWS
 from projections.engine.asking import await_position
-from projections.engine.runner import read_states, with_inputs
+from projections.engine.progress import read_states, with_inputs
 from projections.engine.serving import (
     MAX_LIMIT,
     Page,

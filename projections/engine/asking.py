@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection
 from ledger.conditions import Match
 from ledger.database import Database
 from ledger.events import Event
-from ledger.reading import Watcher, read_size
+from ledger.following import Watcher
+from ledger.reading import read_size
 from projections.engine.log import WITHDRAWN, SqlLog
-from projections.engine.runner import State, read_states
+from projections.engine.progress import State, read_states
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.tables import SqlStore
 from projections.engine.view import Reads, View

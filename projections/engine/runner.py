@@ -8,8 +8,7 @@ batch by batch, and takes its place in one step.
 import gc
 import sys
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,11 +16,12 @@ from sqlalchemy.engine import Connection
 
 from ledger.database import Database, Lock
 from ledger.errors import LedgerError
-from ledger.reading import Watcher, read_entries, read_size
+from ledger.following import Watcher
+from ledger.reading import read_entries, read_size
 from projections.engine import tables
 from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
-from projections.engine.store import MemoryStore, digest_of
+from projections.engine.progress import State, has_failed, is_served, read_states, with_dependents, with_inputs
 from projections.engine.tables import FILLING, Prepared, SqlStore, states
 from projections.engine.view import EntryInfo, View
 
@@ -32,45 +32,6 @@ FILLED_AT_ONCE: Final = 4
 STAND_BY_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """How far the served table of a view has come. `version` 0 asks for a rebuild."""
-
-    name: str
-    version: int
-    generation: int
-    shape: str
-    position: int
-    failed_at: int | None
-    failure: str | None
-
-
-def read_states(connection: Connection) -> dict[str, State]:
-    """Return the state of every view that has a table; none before the first runner."""
-    if not sa.inspect(connection).has_table(states.name):
-        return {}
-    columns = [states.c[name] for name in State.__dataclass_fields__]
-    return {row.name: State(**row._mapping) for row in connection.execute(sa.select(*columns))}
-
-
-def with_dependents(views: Sequence[View[Any]], names: Iterable[str]) -> list[View[Any]]:
-    """Return the views named and all that read them, directly or not, in the order of `views`."""
-    found = set(names)
-    for view in views:
-        if any(read.name in found for read in view.reads):
-            found.add(view.name)
-    return [view for view in views if view.name in found]
-
-
-def with_inputs(views: Sequence[View[Any]], wanted: Sequence[View[Any]]) -> list[View[Any]]:
-    """Return the views wanted and all that they read, in the order of `views`."""
-    found = {view.name for view in wanted}
-    for view in reversed(views):
-        if view.name in found:
-            found |= {read.name for read in view.reads}
-    return [view for view in views if view.name in found]
-
-
 def share_interpreter() -> None:
     """Prepare this process for folding beside other work.
 
@@ -79,15 +40,6 @@ def share_interpreter() -> None:
     """
     sys.setswitchinterval(0.001)
     gc.set_threshold(20_000, 10, 10)
-
-
-def ask_for_rebuild(database: Database, views: Sequence[View[Any]], names: Iterable[str]) -> list[str]:
-    """Ask whichever process runs the views to fold some of them anew, with those that read them. Returns their names."""
-    asked = [view.name for view in with_dependents(views, names)]
-    with database.write() as connection:
-        tables.make_here(connection)
-        connection.execute(sa.update(states).where(states.c.name.in_(asked)).values(version=0))
-    return asked
 
 
 class _Set:
@@ -213,7 +165,7 @@ class Runner:
             known = read_states(connection)
             self._abandoned = tables.abandoned(connection)
         # A view whose inputs are being filled waits for them: they take over together.
-        waiting = with_dependents(self._views, [view.name for view in self._views if not _is_served(view, known)])
+        waiting = with_dependents(self._views, [view.name for view in self._views if not is_served(view, known)])
         serving = [view for view in self._views if view not in waiting]
         position = min((known[view.name].position for view in serving), default=0)
         self._served = _Set(self._database, serving, position)
@@ -278,11 +230,7 @@ class Runner:
     def _begin_filling(self) -> bool:
         with self._database.read() as connection:
             known = read_states(connection)
-        stale = [
-            view.name
-            for view in self._views
-            if not _is_served(view, known) and not (view.name in known and _has_failed(view, known[view.name]))
-        ]
+        stale = [view.name for view in self._views if not is_served(view, known) and not has_failed(view, known)]
         if not stale:
             return False
         wanted = with_inputs(self._views, with_dependents(self._views, stale))
@@ -327,56 +275,3 @@ class Runner:
                     sa.insert(states), {name: getattr(state, name) for name in State.__dataclass_fields__}
                 )
         self._open()
-
-
-def _is_served(view: View[Any], known: dict[str, State]) -> bool:
-    state = known.get(view.name)
-    return (
-        state is not None
-        and (state.version, state.shape) == (view.version, tables.shape_of(view))
-        and state.failed_at is None
-    )
-
-
-def _has_failed(view: View[Any], state: State) -> bool:
-    """Say whether a view stopped with the folds it still has: folding again would stop at the same entry."""
-    return state.failed_at is not None and (state.version, state.shape) == (view.version, tables.shape_of(view))
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A view as it is served, against the same view folded anew from the entries alone."""
-
-    name: str
-    position: int
-    served: str
-    folded: str
-
-    @property
-    def is_equal(self) -> bool:
-        return self.served == self.folded
-
-
-def check(database: Database, views: Sequence[View[Any]]) -> list[Checked]:
-    """Fold all views anew, in memory, up to where they are served, and compare the digests."""
-    with database.read() as connection:
-        known = read_states(connection)
-        served = [view for view in views if _is_served(view, known)]
-        if not served:
-            raise LedgerError("no view is served yet: nothing to check")
-        position = known[served[0].name].position
-        stored = SqlStore(database, served).on(connection)
-        digests = {view.name: digest_of(stored, view) for view in served}
-        memory = MemoryStore()
-        inputs = with_inputs(views, served)
-        folder = Folder(inputs, memory, SqlLog(connection))
-        at = 0
-        while page := [
-            EntryInfo(entry.document) for entry in read_entries(connection, after=at, up_to=position, limit=BATCH)
-        ]:
-            folder.fold(page)
-            for view in inputs:
-                memory.save(view, folder.rows.touched.get(view.name, {}), folder.rows.counted.get(view.name, {}))
-            folder.rows.forget()
-            at = page[-1].position
-    return [Checked(view.name, position, digests[view.name], digest_of(memory, view)) for view in served]

@@ -14,7 +14,7 @@ from ledger.errors import NotFoundError, StatementError
 from ledger.reading import position_at, read_size
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
-from projections.engine.runner import State, read_states
+from projections.engine.progress import State, read_states
 from projections.engine.tables import ROW, SqlStore, shape_of, table_of
 from projections.engine.tally import Part, Tally
 from projections.engine.view import Moment, View

@@ -35,8 +35,9 @@ from ledger.errors import (
     LostHistoryError,
     UnauthenticatedError,
 )
+from ledger.following import Subscription
 from ledger.ledger import Ledger
-from ledger.reading import StoredEntry, Subscription
+from ledger.reading import StoredEntry
 from ledger.recorder import Outcome, Recorded, Refused, Repeated
 from signing.keys import SigningKey
 

@@ -12,7 +12,8 @@ from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.backtest import backtest, fit, model_of, not_better, samples
 from projections.calibrations import calibrations
-from projections.engine.runner import Runner, check
+from projections.engine.checking import check
+from projections.engine.runner import Runner
 from projections.engine.serving import list_rows, read_row
 from projections.findings import findings
 from projections.rules.risk import Calibration, Model, ModelError, counted

@@ -19,7 +19,9 @@ from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.deployments import deployments
 from projections.engine import tables
-from projections.engine.runner import Runner, ask_for_rebuild, check, read_states
+from projections.engine.checking import check
+from projections.engine.progress import ask_for_rebuild, read_states
+from projections.engine.runner import Runner
 from projections.engine.serving import Page, Stored, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View

@@ -8,7 +8,8 @@ from telling import Story, document
 from year import Year, stamp, tell
 
 from projections import VIEWS
-from projections.engine.runner import Runner, check
+from projections.engine.checking import check
+from projections.engine.runner import Runner
 from projections.findings import findings
 
 SALTED = {"title": {"sha256": "c" * 64}}

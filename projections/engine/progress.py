@@ -1,0 +1,77 @@
+"""How far each view has come: the state of its table, and what follows from it for views that read it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ledger.database import Database
+from projections.engine import tables
+from projections.engine.tables import states
+from projections.engine.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the served table of a view has come. `version` 0 asks for a rebuild."""
+
+    name: str
+    version: int
+    generation: int
+    shape: str
+    position: int
+    failed_at: int | None
+    failure: str | None
+
+
+def read_states(connection: Connection) -> dict[str, State]:
+    """Return the state of every view that has a table; none before the first runner."""
+    if not sa.inspect(connection).has_table(states.name):
+        return {}
+    columns = [states.c[name] for name in State.__dataclass_fields__]
+    return {row.name: State(**row._mapping) for row in connection.execute(sa.select(*columns))}
+
+
+def with_dependents(views: Sequence[View[Any]], names: Iterable[str]) -> list[View[Any]]:
+    """Return the views named and all that read them, directly or not, in the order of `views`."""
+    found = set(names)
+    for view in views:
+        if any(read.name in found for read in view.reads):
+            found.add(view.name)
+    return [view for view in views if view.name in found]
+
+
+def with_inputs(views: Sequence[View[Any]], wanted: Sequence[View[Any]]) -> list[View[Any]]:
+    """Return the views wanted and all that they read, in the order of `views`."""
+    found = {view.name for view in wanted}
+    for view in reversed(views):
+        if view.name in found:
+            found |= {read.name for read in view.reads}
+    return [view for view in views if view.name in found]
+
+
+def is_served(view: View[Any], known: Mapping[str, State]) -> bool:
+    """Say whether a view has a table that its folds made, and goes on."""
+    state = known.get(view.name)
+    return state is not None and _is_by(view, state) and state.failed_at is None
+
+
+def has_failed(view: View[Any], known: Mapping[str, State]) -> bool:
+    """Say whether a view stopped with the folds it still has: folding again would stop at the same entry."""
+    state = known.get(view.name)
+    return state is not None and _is_by(view, state) and state.failed_at is not None
+
+
+def _is_by(view: View[Any], state: State) -> bool:
+    return (state.version, state.shape) == (view.version, tables.shape_of(view))
+
+
+def ask_for_rebuild(database: Database, views: Sequence[View[Any]], names: Iterable[str]) -> list[str]:
+    """Ask whichever process runs the views to fold some of them anew, with those that read them. Returns their names."""
+    asked = [view.name for view in with_dependents(views, names)]
+    with database.write() as connection:
+        tables.make_here(connection)
+        connection.execute(sa.update(states).where(states.c.name.in_(asked)).values(version=0))
+    return asked
