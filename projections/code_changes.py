@@ -43,8 +43,9 @@ class CodeChange:
     merged_by: str | None = None
     merged_at: Moment | None = None
     merged_position: int | None = None
-    # The head that was merged.
+    # The head that was merged, and into which branch.
     merged_head: str | None = None
+    branch: str | None = None
 
 
 def _of_the_repository(key: str, row: CodeChange) -> tuple[Match, ...]:
@@ -53,11 +54,11 @@ def _of_the_repository(key: str, row: CodeChange) -> tuple[Match, ...]:
 
 code_changes = View(
     "code_changes",
-    version=1,
+    version=2,
     row=CodeChange,
     kind="code_change",
     entries_of=_of_the_repository,
-    indexes=("repository", "author", "change_id"),
+    indexes=("repository", "author", "change_id", "merged_at"),
     doc="Code changes: heads and authors of pull requests, reviews by commit, and what was merged.",
 )
 
@@ -109,6 +110,7 @@ def merged(row: CodeChange, event: CodeMerged, entry: EntryInfo) -> CodeChange:
         merged_at=entry.time,
         merged_position=entry.position,
         merged_head=event.head_sha or row.head_sha,
+        branch=event.branch,
     )
 
 

@@ -40,6 +40,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "required-role": "a role that an approver must hold, by band of risk; may be given several times",
     "rollback-triggers": "how many triggers a service must have, by environment (1 in prod, else 0)",
     "deployer-role": "a role that who deploys must hold, by environment; may be given several times",
+    "reviewed-branch": "a branch into which nothing is merged without review, by repository; may be given several times (all)",
     "impact-assessment": "`required` when a change needs an impact assessment to be deployed, by type of change",
     "verification": "`required` when a deployment must be verified as healthy to be promoted, by environment (required)",
     "observation-hours": "how long a change is watched before it is closed, by band of risk (0)",

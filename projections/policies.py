@@ -140,6 +140,15 @@ def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
     return InForce(policy_id, last.version, last.approved_position, last.settings)
 
 
+def approved_last_at(policy: Policy) -> Moment | None:
+    """Return when the version was approved that was recorded as approved last; None when none was.
+
+    What happened since then, the policy may judge otherwise from now on: it was approved late, or its approval taken back.
+    """
+    approved = [(v.approved_position, v.approved_at) for v in policy.versions if v.approved_position and v.approved_at]
+    return max(approved)[1] if approved else None
+
+
 def takes_effect_at(reads: Reads, now: Moment, policy_id: str = POLICY) -> list[Moment]:
     """Return the later times at which a version of a policy comes into effect."""
     row = reads.row(policies, policy_id)

@@ -8,10 +8,11 @@ from projections.change_tickets import Approval, Ticket, change_tickets
 from projections.code_changes import CodeChange, code_changes, unreviewed_because
 from projections.deployments import deployments
 from projections.engine.derived import Breach, Index, Wake, every
-from projections.engine.view import Moment
+from projections.engine.view import LATEST, Moment
 from projections.findings.declared import PRODUCTION, findings, positions_of
 from projections.identities import Identity, identities, logins_of, person_of
 from projections.impacts import Impact, impacts, left_out
+from projections.policies import Policy, approved_last_at, in_force, policies
 from projections.reviews import Review, reviews
 from projections.rules import approvals as duties
 
@@ -180,14 +181,32 @@ def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
     return Breach(f"in release {row.release_id} {words} approved each other's changes", positions_of(*counting))
 
 
+def _merged_since(policy: Policy, index: Index) -> list[str]:
+    since = approved_last_at(policy)
+    return [row.key for row in index.find(code_changes, "merged_at", since, LATEST)] if since is not None else []
+
+
+def _has_to_be_reviewed(row: CodeChange, index: Index) -> bool:
+    """Say whether a merge went into a branch that the policy names, or it names none. An unknown branch is one of them."""
+    if row.merged_at is None or row.branch is None:
+        return True
+    branches = in_force(index, row.merged_at).values("reviewed-branch", row.repository)
+    return not branches or row.branch in branches
+
+
 @findings.rule(
     code_changes,
-    of=("head_position", "authors", "reviews", "merged_position", "merged_head"),
+    of=("repository", "branch", "head_position", "authors", "reviews", "merged_at", "merged_position", "merged_head"),
     severity="high",
-    wakes={identities: Wake(_code_of, of=("links", "kind"))},
+    wakes={
+        identities: Wake(_code_of, of=("links", "kind")),
+        policies: Wake(_merged_since, of=("versions",)),
+    },
 )
 def merged_without_review(row: CodeChange, now: Moment, index: Index) -> Breach | None:
-    """Code was merged that nobody else than its author had approved, as of the commit that was merged."""
+    """Code was merged that nobody else than its author had approved, as of the commit that was merged. The policy may name the branches."""
+    if not _has_to_be_reviewed(row, index):
+        return None
     fault = unreviewed_because(row, index)
     if fault is None:
         return None

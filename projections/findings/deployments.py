@@ -11,7 +11,7 @@ from projections.engine.view import LATEST, Moment
 from projections.findings.declared import PRODUCTION, findings, positions_of
 from projections.freezes import Freeze, freezes, freezes_at, override_for
 from projections.identities import Identity, identities, logins_of
-from projections.policies import Policy, in_force, policies
+from projections.policies import Policy, approved_last_at, in_force, policies
 
 
 def _deployments_of_scope(scope: ChangeScope, index: Index) -> Iterable[str]:
@@ -35,12 +35,9 @@ def _deployments_by(grant: Grant, index: Index) -> list[str]:
 
 
 def _deployments_since(policy: Policy, index: Index) -> list[str]:
-    """The deployments since the version that was approved last: a late approval, or one taken back, is about them."""
-    approved = [(v.approved_position, v.approved_at) for v in policy.versions if v.approved_position and v.approved_at]
-    if not approved:
-        return []
-    _, since = max(approved)
-    return [row.deployment_id for row in index.find(deployments, "started_at", since, LATEST)]
+    since = approved_last_at(policy)
+    found = index.find(deployments, "started_at", since, LATEST) if since is not None else []
+    return [row.deployment_id for row in found]
 
 
 def _deployments_of_login(identity: Identity, index: Index) -> list[str]:

@@ -29,14 +29,18 @@ def grant(story: Story, **more: Any) -> int:
 
 
 def publish(story: Story, by: str = "person:olga", digest: str = DIGEST, version: str = "1") -> int:
-    settings = [{"name": name, "applies_to": "any", "value": "1"} for name in ("quorum", *LIMITS)]
+    asked = ("quorum", *LIMITS, *(("deployer-role", "required-role", "reviewed-branch") if version == "1" else ()))
+    settings = [{"name": name, "applies_to": "any", "value": "1"} for name in asked]
     return story.tell(
         "policy.published", actor=by, policy_id=POLICY, version=version, policy_digest=digest, settings=settings
     )
 
 
-def approve(story: Story, by: str = "person:oscar", digest: str = DIGEST, version: str = "1") -> int:
-    return story.tell("policy.approved", actor=by, policy_id=POLICY, version=version, policy_digest=digest)
+def approve(
+    story: Story, by: str = "person:oscar", digest: str = DIGEST, version: str = "1", time: str | None = None
+) -> int:
+    about = {"policy_id": POLICY, "version": version, "policy_digest": digest}
+    return story.tell("policy.approved", actor=by, time=time, **about)
 
 
 # -- access ------------------------------------------------------------------------------------------------------------
@@ -240,7 +244,8 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
             case 3:
                 publish(story, by=who, version=draw(st.sampled_from("12")))
             case 4:
-                approve(story, by=who, version=draw(st.sampled_from("12")))
+                late = draw(st.booleans())
+                approve(story, by=who, version=draw(st.sampled_from("12")), time=at(draw(HOURS)) if late else None)
             case 5:
                 story.tell("identity.linked", actor=who, identities=[who, draw(PEOPLE)], evidence="x")
             case 6:
@@ -344,7 +349,8 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
                     case 2:
                         story.tell("code_review.dismissed", actor=who, **pull, **review, reviewer=draw(PEOPLE))
                     case 3:
-                        story.tell("code.merged", actor=who, **pull, head_sha=draw(COMMITS))
+                        branch = {"branch": draw(st.sampled_from("1x"))} if draw(st.booleans()) else {}
+                        story.tell("code.merged", actor=who, **pull, head_sha=draw(COMMITS), **branch)
             case 27:
                 about = {"actor": who, "change_id": draw(CHANGES)}
                 if draw(st.booleans()):

@@ -199,8 +199,8 @@ def look_at(
     story.tell("code_review.submitted", actor=who, **PULL, review_id=number, commit=commit, verdict=verdict)
 
 
-def merge(story: Story, head: str = A) -> None:
-    story.tell("code.merged", actor="person:merger", **PULL, head_sha=head, merge_sha="c" * 40)
+def merge(story: Story, head: str = A, **more: str) -> None:
+    story.tell("code.merged", actor="person:merger", **PULL, head_sha=head, merge_sha="c" * 40, **more)
 
 
 def dismiss(story: Story) -> None:
@@ -225,6 +225,23 @@ def test_code_that_nobody_else_approved_is_found_when_it_is_merged(why: str) -> 
     NOT_REVIEWED[why](story)
     assert found(story) == {}
     merge(story, B if "earlier" in why else A)
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+
+
+def test_a_merge_into_a_branch_that_the_policy_does_not_name_needs_no_review() -> None:
+    for branch, others in (("main", False), ("release/1", False), ("feature/x", True), (None, False)):
+        story = Story()
+        publish(story, ("reviewed-branch", "acme/api", "main"), ("reviewed-branch", "acme/api", "release/1"))
+        propose(story)
+        merge(story, **({"branch": branch} if branch else {}))
+        assert found(story) == ({} if others else {"merged-without-review": ["acme/api#12"]}), branch
+    # The policy that named it is taken back.
+    story = Story()
+    publish(story, ("reviewed-branch", "acme/api", "main"))
+    propose(story)
+    merge(story, branch="feature/x")
+    assert found(story) == {}
+    story.tell("statement.withdrawn", actor="service:desk", position=2, reason="x")
     assert found(story) == {"merged-without-review": ["acme/api#12"]}
 
 
