@@ -346,6 +346,12 @@ def _expect(rule: str, subject: str) -> Callable[[Year, _Change], None]:
     return plant
 
 
+def _no_change(year: Year, change: _Change) -> None:
+    # Nothing is ever planned for it: in the window of another change it would be taken for that one's deployment.
+    change.service = "service-unplanned"
+    year.expected.add(f"deployment-without-change/{change.deployment}")
+
+
 def _own_approval(year: Year, change: _Change) -> None:
     change.author = change.approver
     year.expected |= {f"approval-of-ones-own/{change.id}", f"started-without-approval/{change.id}"}
@@ -390,7 +396,7 @@ def _review_overdue(year: Year, change: _Change) -> None:
 
 
 TWISTS: Final[dict[str, Callable[[Year, _Change], None]]] = {
-    "no-change": _expect("deployment-without-change", "deployment"),
+    "no-change": _no_change,
     "other-artifact": _expect("artifact-not-approved", "deployment"),
     "outside-window": _outside_window,
     "in-freeze": _expect("deployed-in-freeze", "deployment"),
