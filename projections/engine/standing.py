@@ -6,7 +6,7 @@ Rows, and which entries of a type carry a ref, are looked up once and then kept 
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote
 
 from ledger.conditions import Match
@@ -17,10 +17,28 @@ from projections.engine.tally import Part, Tally
 from projections.engine.view import EntryInfo, View
 
 R = TypeVar("R")
-# How many rows are kept between batches; then all are dropped and read again as they are needed.
+K = TypeVar("K")
+V = TypeVar("V")
+# How many rows are kept between batches that were asked for of late; as many again are kept from before that.
 MAX_CACHED: Final = 20_000
 # How many entries of a ref are kept, from its first on; and of how many refs is that number squared.
 MAX_BEGUN: Final = 64
+
+
+class _Recent(Generic[K, V]):
+    """What was asked for of late, and what was before: `age` drops what was not asked for since it was called last."""
+
+    def __init__(self) -> None:
+        self.new: dict[K, V] = {}
+        self.old: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        if key not in self.new and key in self.old:
+            self.new[key] = self.old.pop(key)
+        return self.new.get(key)
+
+    def age(self) -> None:
+        self.old, self.new = self.new, {}
 
 
 class Standing:
@@ -33,14 +51,12 @@ class Standing:
         # Of views that count: the parts that were added and taken away.
         self.counted: dict[str, dict[tuple[str, int, Part], int]] = defaultdict(lambda: defaultdict(int))
         self._position = 0
-        self._rows: dict[str, dict[str, Any]] = {view.name: {} for view in views}
+        self._rows: dict[str, _Recent[str, Any]] = {view.name: _Recent() for view in views}
         self._by_column: dict[str, dict[str, dict[Any, set[str]]]] = defaultdict(dict)
         # Of entries by type and ref, or type alone: the keys that each names in a view, as far as was asked; the latest last.
-        self._named: dict[tuple[str, str | None], dict[tuple[str, int | None], deque[tuple[str, ...]]]] = defaultdict(
-            dict
-        )
+        self._named: _Recent[tuple[str, str | None], dict[tuple[str, int | None], deque[tuple[str, ...]]]] = _Recent()
         # Of refs that began here: all entries that carry them. Nothing has to be looked up for these, as for a new release.
-        self._begun: dict[str, list[EntryInfo]] = {}
+        self._begun: _Recent[str, list[EntryInfo]] = _Recent()
         self._kinds_asked: set[str] = set()
         self._by_name = {view.name: view for view in views}
         self._by_kind: dict[str, list[View[Any]]] = defaultdict(list)
@@ -50,14 +66,17 @@ class Standing:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def row(self, view: View[R], key: str) -> R | None:
-        rows = self._rows[view.name]
+        cached = self._rows[view.name]
+        rows = cached.new
         if key not in rows:
-            rows[key] = self.store.load(view, (key,)).get(key)
+            rows[key] = cached.old[key] if key in cached.old else self.store.load(view, (key,)).get(key)
         row: R | None = rows[key]
         return row
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
-        known = self._named[event.type, about]
+        known = self._named.get((event.type, about))
+        if known is None:
+            known = self._named.new[event.type, about] = {}
         if (view.name, limit) not in known:
             fold = view.folds[event.type]
             keys = [fold.keys(entry.event, entry) for entry in self._entries_of(event.type, about, limit)]
@@ -110,19 +129,19 @@ class Standing:
         self._position = entry.position
         entry.reads = self
         for about in (None, *entry.refs):
-            for (name, _), keys in self._named.get((entry.type, about), {}).items():
+            for (name, _), keys in (self._named.get((entry.type, about)) or {}).items():
                 keys.append(self._by_name[name].folds[entry.type].keys(entry.event, entry))
         for about, (count, _) in entry.refs.items():
             if count == 1 and about.partition(":")[0] in self._kinds_asked:
-                self._begun[about] = [entry]
+                self._begun.new[about] = [entry]
             elif (begun := self._begun.get(about)) is not None:
                 begun.append(entry)
                 if len(begun) > MAX_BEGUN:
-                    del self._begun[about]
+                    del self._begun.new[about]
 
     def write(self, view: View[Any], key: str, row: Any) -> None:
         """Let a row stand from this entry on; None takes it away."""
-        self._rows[view.name][key] = self.touched[view.name][key] = row
+        self._rows[view.name].new[key] = self.touched[view.name][key] = row
         for column, by_value in self._by_column[view.name].items():
             by_value[getattr(row, column, None)].add(key)
 
@@ -149,19 +168,19 @@ class Standing:
                 self._load(view, keys)
 
     def _load(self, view: View[Any], keys: Iterable[str]) -> None:
-        rows = self._rows[view.name]
-        if missing := [key for key in keys if key not in rows]:
-            rows |= dict.fromkeys(missing)
-            rows |= self.store.load(view, missing)
+        cached = self._rows[view.name]
+        if missing := [key for key in keys if key not in cached.new and key not in cached.old]:
+            cached.new |= dict.fromkeys(missing)
+            cached.new |= self.store.load(view, missing)
 
     def forget(self) -> None:
-        """Begin the next batch: what was touched has been saved. Drops what is cached, when it has become much."""
+        """Begin the next batch: what was touched has been saved. Drops what was not asked for of late, when it has become much."""
         self.touched.clear()
         self.counted.clear()
         self._by_column.clear()
-        if sum(len(rows) for rows in self._rows.values()) > MAX_CACHED:
-            for rows in self._rows.values():
-                rows.clear()
-            self._named.clear()
-        if len(self._begun) > MAX_BEGUN * MAX_BEGUN:
-            self._begun.clear()
+        if sum(len(cached.new) for cached in self._rows.values()) > MAX_CACHED:
+            for cached in self._rows.values():
+                cached.age()
+            self._named.age()
+        if len(self._begun.new) > MAX_BEGUN * MAX_BEGUN:
+            self._begun.age()

@@ -10,6 +10,7 @@ from telling import Story, at, retold
 from projections import VIEWS
 from projections.access import access_grants
 from projections.deployments import deployments
+from projections.engine import standing
 from projections.freezes import freezes
 from projections.identities import are_same, identities
 from projections.policies import POLICY, policies
@@ -375,6 +376,16 @@ def test_any_batch_size_gives_the_same_rows_and_every_row_is_its_own_past(
         for text in live.store.texts(view):
             row = view.load(text)
             assert live.row_as_of(view, getattr(row, view.key), len(told)) == row
+
+
+@settings(deadline=None, max_examples=60)
+@given(histories(), st.integers(1, 5), st.integers(0, 4))
+def test_what_is_kept_between_batches_makes_no_difference(told: list[dict[str, Any]], batch: int, kept: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(standing, "MAX_CACHED", kept)
+        patched.setattr(standing, "MAX_BEGUN", kept)
+        forgetful = retold(told, batch=batch)
+    assert forgetful.digests() == retold(told, batch=batch).digests()
 
 
 @settings(deadline=None, max_examples=40)
