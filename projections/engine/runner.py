@@ -36,10 +36,12 @@ def share_interpreter() -> None:
     """Prepare this process for folding beside other work.
 
     An append needs the interpreter some ten times, and waits 5 ms for it each time while a batch is folded, unless threads
-    take turns more often. Rows outlive many batches: collecting garbage after every 700 new objects looks at them in vain.
+    take turns more often. Rows outlive many batches: collecting garbage after every 700 new objects looks at them in vain, and
+    to look at all objects stops every thread for as long as a second when half a gigabyte of rows is kept. That is done once
+    in some million entries.
     """
     sys.setswitchinterval(0.001)
-    gc.set_threshold(20_000, 10, 10)
+    gc.set_threshold(20_000, 10, 100)
 
 
 class _Set:
