@@ -4,6 +4,7 @@ import base64
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -17,9 +18,15 @@ from projections.engine.past import Past
 from projections.engine.progress import State, read_states
 from projections.engine.tables import ROW, SqlStore, shape_of, table_of
 from projections.engine.tally import Part, Tally
-from projections.engine.view import Moment, View
+from projections.engine.view import Moment, Number, View, moment
 
 R = TypeVar("R")
+_WORDS: Final[dict[Any, str]] = {
+    bool: "true or false",
+    int: "a whole number",
+    Moment: "a time with offset",
+    Number: "a decimal number",
+}
 MAX_LIMIT: Final = 1000
 
 
@@ -87,12 +94,12 @@ def list_rows(
             raise StatementError(
                 f"{view.name} is filtered by {', '.join(known)}; found {name!r}"[:300], f"/{name[:80]}"
             )
-        query = query.where(t[name] == _parsed(t[name], value, name))
+        query = query.where(t[name] == _parsed(known[name], value, name))
     name, down = (sort.lstrip("-"), sort.startswith("-")) if sort else (view.key, False)
     if name not in known:
         raise StatementError(f"{view.name} is sorted by {', '.join(known)}; found {name!r}"[:300], "/sort")
     if cursor is not None:
-        query = query.where(_after(t[name], t[view.key], down, _parse_cursor(cursor, sort)))
+        query = query.where(_after(t[name], t[view.key], down, _parse_cursor(cursor, sort, known[name])))
     column = t[name].desc() if down else t[name].asc()
     order = [column] if name == view.key else [column.nulls_last(), t[view.key]]
     query = query.order_by(*order).limit(limit + 1)
@@ -109,18 +116,19 @@ def _version_of(view: View[Any], state: State) -> int:
     return state.version or view.version
 
 
-def _parse_cursor(cursor: str, sort: str | None) -> tuple[str | int | None, str]:
+def _parse_cursor(cursor: str, sort: str | None, annotation: Any) -> tuple[Any, str]:
     """Return the values of the row that a page ended with: of the column it is sorted by, and the key."""
     try:
         sorted_by, value, key = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
-    except (ValueError, TypeError):
-        sorted_by, value, key = None, None, None
-    if sorted_by != sort or not isinstance(key, str) or not isinstance(value, str | int | None):
-        raise StatementError("expected after to be what an earlier page with the same sort called next", "/after")
-    return value, key
+        if sorted_by == sort:
+            text = value if isinstance(value, str | None) else orjson.dumps(value).decode()
+            return None if text is None else _parsed(annotation, text, "after"), str(_parsed(str, key, "after"))
+    except (ValueError, TypeError, StatementError):
+        pass
+    raise StatementError("expected after to be what an earlier page with the same sort called next", "/after")
 
 
-def _after(column: sa.Column[Any], key: sa.Column[Any], down: bool, last: tuple[str | int | None, str]) -> Any:
+def _after(column: sa.Column[Any], key: sa.Column[Any], down: bool, last: tuple[Any, str]) -> Any:
     """Return the condition of rows that come after one: by a column, those without a value last, and then by key."""
     value, last_key = last
     if column is key:
@@ -131,17 +139,26 @@ def _after(column: sa.Column[Any], key: sa.Column[Any], down: bool, last: tuple[
     return sa.or_(further, column.is_(None), sa.and_(column == value, key > last_key))
 
 
-def _parsed(column: sa.Column[Any], value: str, name: str) -> Any:
-    """Return the value of a query parameter as its column holds it."""
-    kind = column.type
-    if isinstance(kind, sa.Boolean):
-        if value not in ("true", "false"):
-            raise StatementError(f"expected {name} to be true or false", f"/{name}")
-        return value == "true"
-    if isinstance(kind, sa.Integer):
-        if not value.lstrip("-").isdigit() or len(value) > 16:
-            raise StatementError(f"expected {name} to be a whole number", f"/{name}")
-        return int(value)
+def _parsed(annotation: Any, value: str, name: str) -> Any:
+    """Return the value of a query parameter as its column holds it. A database would not know what to say to another."""
+    kinds = (annotation, *typing.get_args(annotation))
+    try:
+        if bool in kinds:
+            return {"true": True, "false": False}[value]
+        if int in kinds:
+            if len(value) > 16:
+                raise ValueError
+            return int(value)
+        if Moment in kinds:
+            return moment(value)
+        if Number in kinds:
+            if not Decimal(value).is_finite():
+                raise ValueError
+        elif "\x00" in value:
+            raise ValueError
+    except (KeyError, ValueError, ArithmeticError):
+        kind = next((word for kind, word in _WORDS.items() if kind in kinds), "a text")
+        raise StatementError(f"expected {name} to be {kind}", f"/{name}") from None
     return value
 
 

@@ -1,5 +1,6 @@
 """The runner: catching up, stopping, rebuilding beside what is served, one process at a time. On SQLite and PostgreSQL."""
 
+import base64
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from ledgers import append, cloud_event, create_ledger
 
 from ledger.clock import Clock
 from ledger.database import Database
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, StatementError
 from ledger.events.access import AccessGranted
 from ledger.events.deployment import DeploymentFinished, DeploymentStarted
 from ledger.ledger import Ledger
@@ -143,6 +144,34 @@ def test_lists_are_filtered_sorted_and_paged(ledger: Ledger, runner: Runner) -> 
         exact = list_rows(connection, deployments, where={"started_at": "2026-11-23T12:00:00.000000Z"})
     assert [r["deployment_id"] for r in found.rows + rest.rows] == ["d-4", "d-2", "d-0"]
     assert (rest.next, len(exact.rows)) == (None, 5)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"where": {"started_at": "yesterday"}},
+        {"where": {"started_position": "1.5"}},
+        {"where": {"service": "a\x00"}},
+        {"where": {}, "cursor": "!"},
+        {"where": {}, "cursor": base64.urlsafe_b64encode(b'["started_at", "2026", "d-1"]').decode()},
+        {"where": {}, "sort": "started_at", "cursor": base64.urlsafe_b64encode(b'["started_at", "2026", "d-1"]').decode()},
+        {"where": {}, "sort": "started_at", "cursor": base64.urlsafe_b64encode(b'["started_at", null, 7]').decode()},
+        {"where": {}, "sort": "started_position", "cursor": base64.urlsafe_b64encode(b'["started_position", true, "d"]').decode()},
+    ],
+)  # fmt: skip
+def test_what_a_column_cannot_hold_is_refused_in_words(ledger: Ledger, runner: Runner, asked: dict[str, Any]) -> None:
+    deploy(ledger, 1)
+    runner.catch_up()
+    with ledger.database.read() as connection, pytest.raises(StatementError, match="expected"):
+        list_rows(connection, deployments, **asked)
+
+
+def test_a_time_is_found_however_it_is_written(ledger: Ledger, runner: Runner) -> None:
+    deploy(ledger, 1)
+    runner.catch_up()
+    with ledger.database.read() as connection:
+        for text in ("2026-11-23T12:00:00Z", "2026-11-23T13:00:00+01:00"):
+            assert len(list_rows(connection, deployments, where={"started_at": text}).rows) == 1
 
 
 @pytest.mark.parametrize("sort", [None, "-deployment_id", "change_id", "-change_id", "started_at", "-started_position"])
