@@ -18,8 +18,20 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class PolicyApproval:
+    """One approval of a version. A later one of the same version, or of an earlier one, takes nothing from it."""
+
+    approved_by: str
+    at: Moment
+    position: int
+
+
+@dataclass(frozen=True)
 class PolicyVersion:
-    """One version. It counts once somebody else than its author approved the very text that was published."""
+    """One version. It counts once somebody else than its author approved the very text that was published.
+
+    `approved_by`, `approved_at` and `approved_position` are of its last approval.
+    """
 
     version: str
     policy_digest: str
@@ -30,6 +42,7 @@ class PolicyVersion:
     approved_by: str | None = None
     approved_at: Moment | None = None
     approved_position: int | None = None
+    approvals: tuple[PolicyApproval, ...] = ()
 
     def asks_for(self, name: str, applies_to: str) -> bool:
         return any((setting.name, setting.applies_to) == (name, applies_to) for setting in self.settings)
@@ -46,7 +59,7 @@ class Policy:
 
 policies = View(
     "policies",
-    version=1,
+    version=2,
     row=Policy,
     kind="policy",
     reads=(identities,),
@@ -80,7 +93,13 @@ def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
     )
     if found is None or are_same(entry.reads, found.published_by, event.actor):
         return row
-    now = replace(found, approved_by=event.actor, approved_at=entry.time, approved_position=entry.position)
+    now = replace(
+        found,
+        approved_by=event.actor,
+        approved_at=entry.time,
+        approved_position=entry.position,
+        approvals=(*found.approvals, PolicyApproval(event.actor, entry.time, entry.position)),
+    )
     versions = tuple(now if known is found else known for known in row.versions)
     return replace(row, in_force=event.version, versions=versions)
 
@@ -130,27 +149,31 @@ def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
     """Return what a policy says at a time: its version that was approved last, of those that were and had come into effect."""
     row = reads.row(policies, policy_id)
     counting = [
-        version
+        (approval.position, version)
         for version in (row.versions if row else ())
-        if version.approved_at is not None and max(version.approved_at, version.effective_from or "") <= at
+        for approval in version.approvals
+        if max(approval.at, version.effective_from or "") <= at
     ]
     if not counting:
         return InForce(policy_id)
-    last = max(counting, key=lambda version: version.approved_position or 0)
-    return InForce(policy_id, last.version, last.approved_position, last.settings)
+    position, last = max(counting, key=lambda found: found[0])
+    return InForce(policy_id, last.version, position, last.settings)
 
 
 def approved_last_at(policy: Policy) -> Moment | None:
-    """Return when the version was approved that was recorded as approved last; None when none was.
+    """Return the time of the approval that was recorded last; None when there is none, or nobody asks this policy.
 
     What happened since then, the policy may judge otherwise from now on: it was approved late, or its approval taken back.
     """
-    approved = [(v.approved_position, v.approved_at) for v in policy.versions if v.approved_position and v.approved_at]
+    if policy.policy_id != POLICY:
+        return None
+    approved = [(approval.position, approval.at) for version in policy.versions for approval in version.approvals]
     return max(approved)[1] if approved else None
 
 
 def takes_effect_at(reads: Reads, now: Moment, policy_id: str = POLICY) -> list[Moment]:
     """Return the later times at which a version of a policy comes into effect."""
     row = reads.row(policies, policy_id)
-    known = [time for v in (row.versions if row else ()) for time in (v.effective_from, v.approved_at)]
+    versions = row.versions if row else ()
+    known = [v.effective_from for v in versions] + [approval.at for v in versions for approval in v.approvals]
     return [time for time in known if time is not None and time > now]

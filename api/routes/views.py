@@ -55,7 +55,7 @@ def list_views(caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
 def _described(view: View[Any], state: Any) -> dict[str, Any]:
     served = {
         "position": state.position if state else 0,
-        "served_version": state.version if state else None,
+        "served_version": state.made_by if state else None,
         "failed_at": state.failed_at if state else None,
         "failure": state.failure if state else None,
     }
@@ -122,7 +122,8 @@ def _row_as_of(ledger: Ledger, view: View[Any], key: str, when: int | str, known
         position = position_as_of(connection, when if known is None else known)
     # All else is folded from the entries themselves, however far the tables are.
     kept = [read for read in with_inputs(VIEWS, [view]) if read.keeps_past]
-    await_position(ledger.database, ledger.watcher, kept, position, within_s=WAIT_S)
+    if position > 0 and not (view.keeps_past and until is not None):
+        await_position(ledger.database, ledger.watcher, kept, position, within_s=WAIT_S)
     with ledger.database.read() as connection:
         return row_as_of(connection, SqlStore(ledger.database, VIEWS), view, key, position, until=until)
 

@@ -9,7 +9,7 @@ from ledger.errors import LedgerError
 from ledger.reading import read_entries
 from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
-from projections.engine.progress import is_served, read_states, with_inputs
+from projections.engine.progress import is_served, read_states, with_dependents, with_inputs
 from projections.engine.store import MemoryStore, digest_of
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View
@@ -35,7 +35,9 @@ def check(database: Database, views: Sequence[View[Any]]) -> list[Checked]:
     """Fold all views anew, in memory, up to where they are served, and compare the digests."""
     with database.read() as connection:
         known = read_states(connection)
-        served = [view for view in views if is_served(view, known)]
+        # While a view is filled anew, those that read it stand where they are.
+        waiting = with_dependents(views, [view.name for view in views if not is_served(view, known)])
+        served = [view for view in views if view not in waiting]
         if not served:
             raise LedgerError("no view is served yet: nothing to check")
         position = known[served[0].name].position

@@ -81,6 +81,8 @@ class Past:
 
         Without what was taken back up to `known`, which is the position itself unless it is said.
         """
+        if position <= 0:
+            return None
         if view.keeps_past:
             self._live.require(view, position)
         if isinstance(view, Derived):

@@ -15,7 +15,7 @@ from projections.engine.view import View
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far the served table of a view has come. `version` 0 asks for a rebuild."""
+    """How far the served table of a view has come. A negative `version` asks for a rebuild."""
 
     name: str
     version: int
@@ -24,6 +24,11 @@ class State:
     position: int
     failed_at: int | None
     failure: str | None
+
+    @property
+    def made_by(self) -> int:
+        """The version of the folds that made the rows which are served."""
+        return abs(self.version)
 
 
 def read_states(connection: Connection) -> dict[str, State]:
@@ -68,10 +73,17 @@ def _is_by(view: View[Any], state: State) -> bool:
     return (state.version, state.shape) == (view.version, tables.shape_of(view))
 
 
+def ask_anew(connection: Connection, views: Iterable[View[Any]]) -> None:
+    """Note that views are to be filled anew, within the connection's transaction."""
+    names = [view.name for view in views]
+    anew = sa.update(states).where(states.c.name.in_(names)).values(version=-sa.func.abs(states.c.version))
+    connection.execute(anew)
+
+
 def ask_for_rebuild(database: Database, views: Sequence[View[Any]], names: Iterable[str]) -> list[str]:
     """Ask whichever process runs the views to fold some of them anew, with those that read them. Returns their names."""
-    asked = [view.name for view in with_dependents(views, names)]
+    asked = with_dependents(views, names)
     with database.write() as connection:
         tables.make_here(connection)
-        connection.execute(sa.update(states).where(states.c.name.in_(asked)).values(version=0))
-    return asked
+        ask_anew(connection, asked)
+    return [view.name for view in asked]

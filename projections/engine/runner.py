@@ -21,7 +21,15 @@ from ledger.reading import read_entries, read_size
 from projections.engine import tables
 from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
-from projections.engine.progress import State, has_failed, is_served, read_states, with_dependents, with_inputs
+from projections.engine.progress import (
+    State,
+    ask_anew,
+    has_failed,
+    is_served,
+    read_states,
+    with_dependents,
+    with_inputs,
+)
 from projections.engine.tables import FILLING, Prepared, SqlStore, states
 from projections.engine.view import EntryInfo, View
 
@@ -235,8 +243,12 @@ class Runner:
         stale = [view.name for view in self._views if not is_served(view, known) and not has_failed(view, known)]
         if not stale:
             return False
-        wanted = with_inputs(self._views, with_dependents(self._views, stale))
+        anew = with_dependents(self._views, stale)
+        wanted = with_inputs(self._views, anew)
         self._filling = _Set(self._database, wanted, 0, FILLING)
+        # Dies while they take over: those that did not are filled again, though they may have the folds they had.
+        with self._database.write() as connection:
+            ask_anew(connection, anew)
         for view in wanted:
             generation = known[view.name].generation + 1 if view.name in known else 1
             with self._database.write() as connection:

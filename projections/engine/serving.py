@@ -105,15 +105,10 @@ def list_rows(
     query = query.order_by(*order).limit(limit + 1)
     found = [orjson.loads(text) for _, text in connection.execute(query)]
     if len(found) <= limit:
-        return Page(_version_of(view, state), state.position, found)
+        return Page(state.made_by, state.position, found)
     last = found[limit - 1]
     more = base64.urlsafe_b64encode(orjson.dumps([sort, last[name], last[view.key]])).decode()
-    return Page(_version_of(view, state), state.position, found[:limit], more)
-
-
-def _version_of(view: View[Any], state: State) -> int:
-    # Whoever asked for a rebuild has set the version to 0.
-    return state.version or view.version
+    return Page(state.made_by, state.position, found[:limit], more)
 
 
 def _parse_cursor(cursor: str, sort: str | None, annotation: Any) -> tuple[Any, str]:
@@ -135,6 +130,7 @@ def _after(column: sa.Column[Any], key: sa.Column[Any], down: bool, last: tuple[
         return key < last_key if down else key > last_key
     if value is None:
         return sa.and_(column.is_(None), key > last_key)
+    value = sa.literal(value, column.type)
     further = column < value if down else column > value
     return sa.or_(further, column.is_(None), sa.and_(column == value, key > last_key))
 
@@ -169,7 +165,7 @@ def read_row(connection: Connection, view: View[Any], key: str) -> Page:
     text = connection.execute(sa.select(t[ROW]).where(t[view.key] == key)).scalar()
     if text is None:
         raise NotFoundError(f"{view.name} has no row {key!r} at position {state.position}"[:300])
-    return Page(_version_of(view, state), state.position, [orjson.loads(text)])
+    return Page(state.made_by, state.position, [orjson.loads(text)])
 
 
 class Stored:
@@ -195,8 +191,7 @@ class Stored:
 
     def _is_as_declared(self, view: View[Any]) -> bool:
         state = self._states.get(view.name)
-        # Whoever asked for a rebuild has set the version to 0: what is served meanwhile is of these folds.
-        return state is not None and state.version in (0, view.version) and state.shape == shape_of(view)
+        return state is not None and state.made_by == view.version and state.shape == shape_of(view)
 
 
 def position_as_of(connection: Connection, when: int | Moment) -> int:

@@ -100,6 +100,7 @@ class Standing:
             high = low
         else:
             keys = {*self.store.find(view, column, low, high), *self.touched[view.name]}
+        self._load(view, keys)
         rows = (self.row(view, key) for key in sorted(keys))
         return [row for row in rows if row is not None and low <= (getattr(row, column) or "") <= high]
 

@@ -111,9 +111,10 @@ def _reviews_due(row: Policy, now: Moment, index: Index) -> dict[str, Moment]:
         opened = [r.opened_at for r in reviews if r.opened_at is not None and r.environment in wanted]
         # Without any, from when the policy first asked for one.
         asked = [
-            max(v.approved_at, v.effective_from or "")
+            max(approval.at, v.effective_from or "")
             for v in row.versions
-            if v.approved_at is not None and v.asks_for("access-review-days", scope)
+            if v.asks_for("access-review-days", scope)
+            for approval in v.approvals
         ]
         found[scope] = later(max(opened, default=min(asked)), days=days)
     return found

@@ -41,7 +41,7 @@ def _its_own(ticket: Ticket, index: Index) -> list[str]:
 
 
 def _of_the_release(ticket: Ticket, index: Index) -> list[str]:
-    if ticket.release_id is None:
+    if ticket.release_id is None or not any(approval.counts for approval in ticket.approvals):
         return []
     return [other.change_id for other in _in_release(ticket.release_id, index)]
 

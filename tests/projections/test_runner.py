@@ -26,6 +26,7 @@ from projections.engine.runner import Runner
 from projections.engine.serving import Page, Stored, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View
+from projections.findings import findings
 from projections.outcomes import base_rates, outcomes
 
 
@@ -345,6 +346,54 @@ def test_who_reads_a_view_that_is_filled_anew_waits_for_it(ledger: Ledger) -> No
     runner.catch_up()
     runner.close()
     assert row(ledger, reading(mended), "prod")["count"] == 20
+
+
+def test_a_crash_before_a_reader_of_the_new_view_took_over_fills_it_again(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        deploy(ledger, number)
+    run(ledger, counting(1), reading(counting(1)), deployments)
+    mended = counting(2, by=10)
+    views = (mended, reading(mended), deployments)
+    runner = Runner(ledger.database, views, ledger.watcher, batch=1)
+    assert runner.acquire()
+    runner.step()
+    # What is served goes on; the reader stays behind.
+    deploy(ledger, 5)
+    take_over = SqlStore.take_over
+
+    def dies(store: SqlStore, connection: Any, view: View[Any]) -> None:
+        if view.name == "readers":
+            raise KeyboardInterrupt
+        take_over(store, connection, view)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlStore, "take_over", dies)
+        with pytest.raises(KeyboardInterrupt):
+            runner.catch_up()
+    runner.close()
+    deploy(ledger, 6)
+    run(ledger, *views)
+    assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
+    assert row(ledger, reading(mended), "prod")["count"] == 60
+    assert all(c.is_equal for c in check(ledger.database, views))
+
+
+def test_pages_are_sorted_by_what_is_true_or_false(ledger: Ledger, runner: Runner) -> None:
+    for number in range(4):
+        deploy(ledger, number)
+    append(ledger, cloud_event("change.linked", actor="person:ann", change_id="CHG-1", deployment_id="d-1"))
+    runner.catch_up()
+    for sort in ("is_open", "-is_open"):
+        found, cursor = [], None
+        while not found or cursor:
+            with ledger.database.read() as connection:
+                page = list_rows(connection, findings, where={}, sort=sort, limit=1, cursor=cursor)
+            found += [row["is_open"] for row in page.rows]
+            cursor = page.next
+        assert found == sorted(found, reverse=sort.startswith("-"))
+        assert len(found) == 4
 
 
 def test_a_list_of_a_view_that_has_other_columns_now_is_had_without_filters(ledger: Ledger) -> None:

@@ -94,6 +94,16 @@ def test_the_policy_asks_nothing_of_what_was_deployed_before_it_unless_it_was_re
     assert found(story) == {}
 
 
+def test_a_policy_that_is_approved_again_was_in_force_all_the_while() -> None:
+    story = ready()
+    publish(story, ("deployer-role", "prod", "deployer"))
+    deploy(story)
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+    digest = {"policy_id": "change-approval", "version": "1", "policy_digest": "sha256:" + "9" * 64}
+    story.tell("policy.approved", actor="person:oscar", **digest)
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+
+
 def test_a_grant_to_another_login_of_the_deployer_is_theirs_too() -> None:
     story = ready()
     publish(story, ("deployer-role", "prod", "deployer"))
