@@ -34,6 +34,12 @@ def position_of(connection: Connection, views: Sequence[View[Any]]) -> int:
     return min(known[view.name].position for view in views)
 
 
+def tables_of(connection: Connection, views: Sequence[View[Any]]) -> dict[str, int]:
+    """Return which table of each view is served: its generation. Where it is another one afterwards, another was read, or a part."""
+    known = read_states(connection)
+    return {view.name: known[view.name].generation for view in views if view.name in known}
+
+
 def await_position(
     database: Database, watcher: Watcher, views: Sequence[View[Any]], position: int, *, within_s: float
 ) -> None:

@@ -13,6 +13,7 @@ from ledger.errors import NotFoundError
 from ledger.ledger import Ledger
 from ledger.reading import read_entries
 from projections import VIEWS, gates
+from projections.engine.progress import ask_for_rebuild
 from projections.engine.runner import Runner
 from projections.engine.serving import ViewNotReadyError
 from projections.gate_rules import Question
@@ -147,6 +148,28 @@ def test_facts_that_never_stand_still_leave_nothing_recorded(
     with pytest.raises(GateBusyError, match="5 times"):
         ask(ledger, VIEWS, question(ledger))
     assert decisions(ledger) == []
+
+
+def test_a_gate_that_is_asked_while_new_tables_take_over_is_asked_again(
+    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(ledger, "CHG-1")
+    runner.catch_up()
+    wanted = ask(ledger, VIEWS, question(ledger))
+    runner.catch_up()
+    inner, answers = gates.answer, []
+
+    def answer(asked: Question, *more: Any) -> Any:
+        if not answers:
+            ask_for_rebuild(ledger.database, VIEWS, [view.name for view in VIEWS])
+            runner.catch_up()
+        answers.append(inner(asked, *more))
+        return answers[-1]
+
+    monkeypatch.setattr(gates, "answer", answer)
+    again = ask(ledger, VIEWS, question(ledger))
+    assert len(answers) == 2
+    assert (again.verdict, again.answers) == (wanted.verdict, wanted.answers)
 
 
 def test_every_decision_of_a_race_comes_out_again(ledger: Ledger, runner: Runner) -> None:
