@@ -18,7 +18,7 @@ from ledger.entry import Receipt
 from ledger.errors import ConditionFailedError, LedgerError, NotFoundError
 from ledger.events.gate import GateDecided
 from ledger.ledger import Ledger
-from projections.engine.asking import Looking, Served, await_position, position_of, tables_of
+from projections.engine.asking import Looking, Served, await_position, states_of
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.serving import Stored
@@ -74,13 +74,13 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
     store = SqlStore(ledger.database, views)
     for _ in range(MAX_TRIES):
         with ledger.database.read() as connection:
-            tables = tables_of(connection, views)
-            position = position_of(connection, views)
+            states = states_of(connection, views)
+            position = min(state.position for state in states)
             looking = Looking(Served(connection, store, position), but=OWN)
             decision = answer(question, looking, position)
         with ledger.database.read() as connection:
             # A new table that took over meanwhile is empty to an older snapshot on PostgreSQL: no freeze, no finding.
-            if tables_of(connection, views) != tables:
+            if [s.generation for s in states_of(connection, views)] != [s.generation for s in states]:
                 continue
         try:
             receipt = ledger.state(

@@ -23,21 +23,15 @@ from projections.engine.view import Reads, View
 R = TypeVar("R")
 
 
-def position_of(connection: Connection, views: Sequence[View[Any]]) -> int:
-    """Return the position that all views are served at. Raises ViewNotReadyError while one is not there, or stopped."""
+def states_of(connection: Connection, views: Sequence[View[Any]]) -> list[State]:
+    """Return how far each view has come. Raises ViewNotReadyError while one is not there, or stopped."""
     known = read_states(connection)
     for view in views:
         state = known.get(view.name)
         if state is None:
             raise ViewNotReadyError(f"the view {view.name} is being built for the first time; ask again in a moment")
         _check_runs(view, state)
-    return min(known[view.name].position for view in views)
-
-
-def tables_of(connection: Connection, views: Sequence[View[Any]]) -> dict[str, int]:
-    """Return which table of each view is served: its generation. Where it is another one afterwards, another was read, or a part."""
-    known = read_states(connection)
-    return {view.name: known[view.name].generation for view in views if view.name in known}
+    return [known[view.name] for view in views]
 
 
 def await_position(

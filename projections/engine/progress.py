@@ -30,6 +30,10 @@ class State:
         """The version of the folds that made the rows which are served."""
         return abs(self.version)
 
+    def is_by(self, view: View[Any]) -> bool:
+        """Say whether the rows that are served were made by the folds that a view has, and lie in its columns."""
+        return (self.made_by, self.shape) == (view.version, tables.shape_of(view))
+
 
 def read_states(connection: Connection) -> dict[str, State]:
     """Return the state of every view that has a table; none before the first runner."""
@@ -60,17 +64,17 @@ def with_inputs(views: Sequence[View[Any]], wanted: Sequence[View[Any]]) -> list
 def is_served(view: View[Any], known: Mapping[str, State]) -> bool:
     """Say whether a view has a table that its folds made, and goes on."""
     state = known.get(view.name)
-    return state is not None and _is_by(view, state) and state.failed_at is None
+    return state is not None and _is_current(view, state) and state.failed_at is None
 
 
 def has_failed(view: View[Any], known: Mapping[str, State]) -> bool:
     """Say whether a view stopped with the folds it still has: folding again would stop at the same entry."""
     state = known.get(view.name)
-    return state is not None and _is_by(view, state) and state.failed_at is not None
+    return state is not None and _is_current(view, state) and state.failed_at is not None
 
 
-def _is_by(view: View[Any], state: State) -> bool:
-    return (state.version, state.shape) == (view.version, tables.shape_of(view))
+def _is_current(view: View[Any], state: State) -> bool:
+    return state.is_by(view) and state.version > 0
 
 
 def ask_anew(connection: Connection, views: Iterable[View[Any]]) -> None:

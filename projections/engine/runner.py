@@ -261,7 +261,6 @@ class Runner:
         if not self._abandoned:
             return False
         with self._database.write() as connection:
-            tables.make_here(connection)
             if not tables.empty(connection, self._abandoned[-1], self._batch):
                 self._abandoned.pop()
         return True
@@ -271,9 +270,11 @@ class Runner:
         shapes = {view.name: tables.shape_of(view) for view in filling.views}
         # View by view, for each takes a while and appends wait for it. Dies among them: what took over is at the position of what
         # is served still, no view took over before what it reads, and the filling of the others begins again.
+        with self._database.read() as connection:
+            known = read_states(connection)
         for view in filling.views:
+            before, failure = known.get(view.name), failures.get(view.name)
             with self._database.write() as connection:
-                before, failure = read_states(connection).get(view.name), failures.get(view.name)
                 filling.store.take_over(connection, view)
                 state = State(
                     view.name,

@@ -177,11 +177,11 @@ class Stored:
 
     def row(self, view: View[R], key: str) -> R | None:
         # What other folds made tells nothing of these.
-        row: R | None = self._store.load(view, (key,)).get(key) if self._is_as_declared(view) else None
+        row: R | None = self._store.load(view, (key,)).get(key) if self._is_by_its_folds(view) else None
         return row
 
     def require(self, view: View[Any], position: int) -> None:
-        if not self._is_as_declared(view):
+        if not self._is_by_its_folds(view):
             raise ViewNotReadyError(f"the view {view.name} is being built; ask again in a moment")
         if (at := self._states[view.name].position) < position:
             raise ViewNotReadyError(f"the view {view.name} is at position {at}, not yet at {position}; ask again")
@@ -189,9 +189,8 @@ class Stored:
     def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
         return self._store.parts(view, key, up_to)
 
-    def _is_as_declared(self, view: View[Any]) -> bool:
-        state = self._states.get(view.name)
-        return state is not None and state.made_by == view.version and state.shape == shape_of(view)
+    def _is_by_its_folds(self, view: View[Any]) -> bool:
+        return view.name in self._states and self._states[view.name].is_by(view)
 
 
 def position_as_of(connection: Connection, when: int | Moment) -> int:

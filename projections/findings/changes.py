@@ -8,11 +8,11 @@ from projections.change_tickets import Approval, Ticket, change_tickets
 from projections.code_changes import CodeChange, code_changes, unreviewed_because
 from projections.deployments import deployments
 from projections.engine.derived import Breach, Index, Wake, every
-from projections.engine.view import LATEST, Moment
-from projections.findings.declared import PRODUCTION, findings, positions_of
+from projections.engine.view import Moment
+from projections.findings.declared import PRODUCTION, findings, positions_of, rows_since_approval
 from projections.identities import Identity, identities, logins_of, person_of
 from projections.impacts import Impact, impacts, left_out
-from projections.policies import Policy, approved_last_at, in_force, policies
+from projections.policies import Policy, in_force, policies
 from projections.reviews import Review, reviews
 from projections.rules import approvals as duties
 
@@ -182,8 +182,7 @@ def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
 
 
 def _merged_since(policy: Policy, index: Index) -> list[str]:
-    since = approved_last_at(policy)
-    return [row.key for row in index.find(code_changes, "merged_at", since, LATEST)] if since is not None else []
+    return [row.key for row in rows_since_approval(policy, code_changes, "merged_at", index)]
 
 
 def _has_to_be_reviewed(row: CodeChange, index: Index) -> bool:

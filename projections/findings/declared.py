@@ -1,6 +1,6 @@
 """The view of findings, without its rules: what they may look into, and what several of them say."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from projections.access import access_grants
 from projections.access_reviews import access_reviews
@@ -9,14 +9,17 @@ from projections.change_tickets import change_tickets
 from projections.code_changes import code_changes
 from projections.deployments import deployments
 from projections.engine.derived import Derived, Index, every
+from projections.engine.view import LATEST, View
 from projections.freezes import freezes
 from projections.identities import identities
 from projections.impacts import impacts, resources
-from projections.policies import policies
+from projections.policies import Policy, approved_last_at, policies
 from projections.reviews import reviews
 from projections.risk_assessments import risk_assessments
 from projections.risk_models import risk_models
 from projections.withdrawals import withdrawals
+
+R = TypeVar("R")
 
 findings = Derived(
     "findings",
@@ -49,6 +52,12 @@ PRODUCTION: Final = "prod"
 def all_policies(row: Any, index: Index) -> list[str]:
     """Return the policies, whatever changed that they are judged by: there are few."""
     return [policy.policy_id for policy in every(policies, index)]
+
+
+def rows_since_approval(policy: Policy, view: View[R], column: str, index: Index) -> list[R]:
+    """Return the rows whose time is after the policy's last approval: whom it concerns when that comes late, or is taken back."""
+    since = approved_last_at(policy)
+    return index.find(view, column, since, LATEST) if since is not None else []
 
 
 def positions_of(*positions: int | None) -> tuple[int, ...]:

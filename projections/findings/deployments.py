@@ -7,11 +7,11 @@ from projections.change_scopes import ChangeScope, change_scopes, is_within_wind
 from projections.change_tickets import Ticket, change_tickets
 from projections.deployments import Deployment, deployments
 from projections.engine.derived import Breach, Index, Wake
-from projections.engine.view import LATEST, Moment
-from projections.findings.declared import PRODUCTION, findings, positions_of
+from projections.engine.view import Moment
+from projections.findings.declared import PRODUCTION, findings, positions_of, rows_since_approval
 from projections.freezes import Freeze, freezes, freezes_at, override_for
 from projections.identities import Identity, identities, logins_of
-from projections.policies import Policy, approved_last_at, in_force, policies
+from projections.policies import Policy, in_force, policies
 
 
 def _deployments_of_scope(scope: ChangeScope, index: Index) -> Iterable[str]:
@@ -35,9 +35,7 @@ def _deployments_by(grant: Grant, index: Index) -> list[str]:
 
 
 def _deployments_since(policy: Policy, index: Index) -> list[str]:
-    since = approved_last_at(policy)
-    found = index.find(deployments, "started_at", since, LATEST) if since is not None else []
-    return [row.deployment_id for row in found]
+    return [row.deployment_id for row in rows_since_approval(policy, deployments, "started_at", index)]
 
 
 def _deployments_of_login(identity: Identity, index: Index) -> list[str]:

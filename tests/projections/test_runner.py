@@ -298,6 +298,22 @@ def test_another_version_is_filled_beside_the_one_that_is_served(ledger: Ledger)
     assert [1 if count == 6 else 2 for count in seen] == versions
 
 
+def die_before(name: str, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runner catch up, and die when a view is about to take over."""
+    take_over = SqlStore.take_over
+
+    def dies(store: SqlStore, connection: Any, view: View[Any]) -> None:
+        if view.name == name:
+            raise KeyboardInterrupt
+        take_over(store, connection, view)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlStore, "take_over", dies)
+        with pytest.raises(KeyboardInterrupt):
+            runner.catch_up()
+    runner.close()
+
+
 def test_a_crash_while_views_take_over_leaves_them_at_one_position(
     ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,19 +322,7 @@ def test_a_crash_while_views_take_over_leaves_them_at_one_position(
     label(ledger, "CHG-1")
     runner.catch_up()
     ask_for_rebuild(ledger.database, VIEWS, [view.name for view in VIEWS])
-    taken, take_over = [], SqlStore.take_over
-
-    def dies(store: SqlStore, connection: Any, view: View[Any]) -> None:
-        if len(taken) == len(VIEWS) // 2:
-            raise KeyboardInterrupt
-        taken.append(view.name)
-        take_over(store, connection, view)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SqlStore, "take_over", dies)
-        with pytest.raises(KeyboardInterrupt):
-            runner.catch_up()
-    runner.close()
+    die_before(VIEWS[len(VIEWS) // 2].name, runner, monkeypatch)
     with ledger.database.read() as connection:
         assert len(tables.abandoned(connection)) >= len(VIEWS)
     assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
@@ -361,18 +365,7 @@ def test_a_crash_before_a_reader_of_the_new_view_took_over_fills_it_again(
     runner.step()
     # What is served goes on; the reader stays behind.
     deploy(ledger, 5)
-    take_over = SqlStore.take_over
-
-    def dies(store: SqlStore, connection: Any, view: View[Any]) -> None:
-        if view.name == "readers":
-            raise KeyboardInterrupt
-        take_over(store, connection, view)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SqlStore, "take_over", dies)
-        with pytest.raises(KeyboardInterrupt):
-            runner.catch_up()
-    runner.close()
+    die_before("readers", runner, monkeypatch)
     deploy(ledger, 6)
     run(ledger, *views)
     assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
