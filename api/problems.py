@@ -1,5 +1,6 @@
 """RFC 9457 problems: one table from error class to status, used by every door."""
 
+import logging
 from typing import Any, Final
 
 import sqlalchemy.exc
@@ -9,11 +10,13 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from ledger import errors
+from ledger.database import is_outage
 from projections.engine.serving import ViewNotReadyError
 from projections.gates import GateBusyError
 from signing.errors import SigningError, VerificationError
 
 MEDIA_TYPE: Final = "application/problem+json"
+log = logging.getLogger("change_ledger")
 
 # Most specific first: the first class that an error is an instance of decides.
 TABLE: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
@@ -63,19 +66,30 @@ def of_error(error: BaseException) -> dict[str, Any]:
         return problem(error.status, error.title, str(error), place=error.place)
     for error_class, status, title in TABLE:
         if isinstance(error, error_class):
-            # What a database driver says may hold addresses and statements: it goes to the log, not to the caller.
-            detail = (
-                str(error)
-                if not isinstance(error, sqlalchemy.exc.DBAPIError)
-                else "try again; the server's log says more"
-            )
             more = {name: getattr(error, name, None) for name in ("place", "position", "canonical")}
-            return problem(status, title, detail, **more)
+            return problem(status, title, _detail(error), **more)
     raise error
+
+
+def _detail(error: BaseException) -> str:
+    if not isinstance(error, sqlalchemy.exc.DBAPIError):
+        return str(error)
+    # What a database driver says may hold addresses and statements: it goes to the log, not to the caller.
+    if is_outage(error):
+        return "the database did not answer; try again, and look into the server's log if it stays so"
+    return "the database refused the question; an operator finds the reason in the server's log"
+
+
+def _log(error: BaseException) -> None:
+    """Write down what the caller is not told."""
+    cause = error if isinstance(error, sqlalchemy.exc.DBAPIError) else error.__cause__
+    if isinstance(cause, sqlalchemy.exc.SQLAlchemyError):
+        log.error("%s", type(error).__name__, exc_info=cause)
 
 
 def response(error: BaseException) -> Response:
     document = of_error(error)
+    _log(error)
     headers = {}
     if document["status"] == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after", 5))

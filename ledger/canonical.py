@@ -9,7 +9,6 @@ float.
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
@@ -103,31 +102,51 @@ def encode(value: Any) -> bytes:
 
 def refuse_faults(value: Any) -> None:
     """Raise StatementError for the first fault in document order, if there is one."""
-    for place, message in _faults(value, "", 1):
+    if (found := _fault(value, 1)) is not None:
+        keys, message = found
+        place = "".join(f"/{pointer(key)}" for key in reversed(keys))
         raise StatementError(f"{message} (at {place or '/'})", place)
 
 
-def _faults(value: Any, place: str, depth: int) -> Iterator[tuple[str, str]]:
+# All that may hold a fault. Numbers are the most of what a wide array has: they are passed over where they stand.
+_MAY_HOLD: Final = frozenset((_Fault, dict, list, str))
+
+
+def _fault(value: Any, depth: int) -> tuple[list[str], str] | None:
+    """Return the first fault: the keys that lead to it, the innermost first, and what is wrong."""
     if isinstance(value, _Fault):
-        yield (place if value.key is None else f"{place}/{pointer(value.key)}"), value.message
-    elif isinstance(value, dict | list):
-        if depth > MAX_DEPTH:
-            yield place, f"nested too deeply: expected at most {MAX_DEPTH} levels"
-            return
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(key, str) and not key.isascii():
-                yield f"{place}/{pointer(key)}", "expected a key of ASCII characters"
-            yield from _faults(item, f"{place}/{pointer(str(key))}", depth + 1)
-    elif isinstance(value, str) and not _is_unicode(value):
-        yield place, "the string has a lone surrogate; expected valid Unicode"
+        return [] if value.key is None else [value.key], value.message
+    if isinstance(value, str):
+        return None if _is_unicode(value) else ([], "the string has a lone surrogate; expected valid Unicode")
+    if depth > MAX_DEPTH:
+        return [], f"nested too deeply: expected at most {MAX_DEPTH} levels"
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(key, str) and not key.isascii():
+            return [key], "expected a key of ASCII characters"
+        if item.__class__ in _MAY_HOLD and (found := _fault(item, depth + 1)) is not None:
+            found[0].append(str(key))
+            return found
+    return None
 
 
 def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
     return True
+
+
+def refuse_nul(value: Any, place: str = "") -> None:
+    """Raise StatementError for the first string with U+0000: PostgreSQL holds none, and what one database holds the other must."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise StatementError(f"the string has the character U+0000; leave it out (at {place or '/'})", place)
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            refuse_nul(item, f"{place}/{pointer(str(key))}")
 
 
 def pointer(key: str) -> str:

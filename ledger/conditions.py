@@ -4,10 +4,16 @@ A condition says: append only if, after position `after`, no entry matches any o
 Consistency Boundary: a decision names what it was based on, and is refused when that has moved.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from ledger.canonical import MAX_INTEGER
 from ledger.errors import StatementError
+
+# Of types and refs: no entry has a longer one.
+MAX_NAME: Final = 160
+_is_name = re.compile(rf"[!-~]{{1,{MAX_NAME}}}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ def parse_condition(document: Any) -> Condition:
             'expected expect to be {"after": position, "none_of": [{"types": […], "refs": […]}]}', "/expect"
         )
     after, items = document.get("after", 0), document.get("none_of", [])
-    if type(after) is not int or after < 0:
+    if type(after) is not int or not 0 <= after <= MAX_INTEGER:
         raise StatementError(f"expected after to be a position, found {after!r}"[:120], "/expect/after")
     if not isinstance(items, list) or len(items) > 32:
         raise StatementError("expected none_of to be an array of at most 32", "/expect/none_of")
@@ -54,9 +60,12 @@ def parse_condition(document: Any) -> Condition:
             if (
                 not isinstance(values, list)
                 or len(values) > 64
-                or not all(isinstance(v, str) and v.isascii() for v in values)
+                or not all(isinstance(v, str) and _is_name(v) for v in values)
             ):
-                raise StatementError("expected an array of at most 64 ASCII strings", f"{place}/{name}")
+                raise StatementError(
+                    f"expected an array of at most 64 strings, each of 1 to {MAX_NAME} printable ASCII characters without blanks",
+                    f"{place}/{name}",
+                )
             parts.append(tuple(values))
         matches.append(Match(types=parts[0], refs=parts[1]))
     return Condition(tuple(matches), after)

@@ -99,6 +99,30 @@ class _Turns:
         self._now.release()
 
 
+# SQLSTATE: a class of psycopg's OperationalError that is about what was written, and no outage: a limit of the program.
+_PROGRAM_LIMIT: Final = "54"
+# What a driver raises for values, before or in the database. `DBAPIError` is looked at more closely.
+WRITING_ERRORS: Final = (sa.exc.SQLAlchemyError, ValueError, TypeError, ArithmeticError)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Say whether a database failed for a reason that does not lie in what it was given, so that trying again can help."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, sa.exc.TimeoutError)
+    if str(getattr(error.orig, "sqlstate", None) or "").startswith(_PROGRAM_LIMIT):
+        return False
+    kinds = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
+    return error.connection_invalidated or isinstance(error, kinds)
+
+
+def is_about_values(error: BaseException) -> bool:
+    """Say whether a database or its driver refused values: the same ones are refused again."""
+    if isinstance(error, sa.exc.DBAPIError):
+        is_limit = str(getattr(error.orig, "sqlstate", None) or "").startswith(_PROGRAM_LIMIT)
+        return is_limit or isinstance(error, sa.exc.DataError)
+    return isinstance(error, ValueError | TypeError | ArithmeticError | sa.exc.StatementError)
+
+
 @dataclass(frozen=True)
 class Hot:
     """The SQL of a statement that was compiled once, to be executed with tuples."""

@@ -17,6 +17,10 @@ class StatementTooLargeError(StatementError):
     """More bytes than a statement, text or body may have."""
 
 
+class NotStorableError(StatementError):
+    """The database cannot hold a statement that was admitted. Nothing of it was recorded; sending it again does not help."""
+
+
 class NotCanonicalError(StatementError):
     """What was signed is not in canonical JSON; `canonical` is what it would have to be."""
 
@@ -79,6 +83,10 @@ class ClockError(LedgerStoppedError):
 
 class KeyNotValidError(LedgerStoppedError):
     """This process holds no entry key that is valid for the next position."""
+
+
+class DatabaseRefusedError(LedgerStoppedError):
+    """The database refused what the ledger writes, and not for its values: an operator must look."""
 
 
 class QueueFullError(LedgerError):

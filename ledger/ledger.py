@@ -9,7 +9,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
@@ -86,7 +85,7 @@ class Ledger:
             pepper = connection.execute(
                 sa.select(tables.secrets.c.value).where(tables.secrets.c.name == tables.SECRET)
             ).scalar_one()
-        self.admission = Admission(origin=origin, now=self.now, random=random, pepper=bytes(pepper))
+        self.admission = Admission(origin=origin, now_us=clock.now_us, random=random, pepper=bytes(pepper))
         self.recorder = Recorder(
             database,
             origin=origin,
@@ -170,9 +169,6 @@ class Ledger:
         self.database.close()
 
     # -- appending -----------------------------------------------------------------------------------------------
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock.now_us() / 1e6, UTC)
 
     def append(self, *submissions: Submission) -> Any:
         """Append in the calling thread. Returns the outcome, or a list of them for several submissions."""

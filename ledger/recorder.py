@@ -23,7 +23,7 @@ from ledger import tables
 from ledger.clock import Clock, to_text
 from ledger.conditions import Condition
 from ledger.credentials import AUTHORITY_TYPES, Authority, Caller
-from ledger.database import NOTIFY_CHANNEL, Database
+from ledger.database import NOTIFY_CHANNEL, WRITING_ERRORS, Database, is_about_values, is_outage
 from ledger.entry import (
     ENTRY_PAYLOAD_TYPE,
     NO_PREVIOUS,
@@ -36,10 +36,12 @@ from ledger.entry import (
 from ledger.errors import (
     ConditionFailedError,
     ConflictError,
+    DatabaseRefusedError,
     KeyNotValidError,
     LedgerError,
     LedgerStoppedError,
     LostHistoryError,
+    NotStorableError,
     StatementError,
 )
 from ledger.sql import Statements
@@ -96,6 +98,21 @@ def _stands_alone(submission: Submission) -> bool:
     return submission.caller.is_ledger and any(
         s.type in AUTHORITY_TYPES or s.type == CLOCK_CORRECTED for s in submission.statements
     )
+
+
+def _refusal(error: Exception) -> LedgerError:
+    # What the driver says may quote values and statements: it is the cause, for the log.
+    kind = type(getattr(error, "orig", None) or error).__name__
+    if is_about_values(error):
+        refused: LedgerError = NotStorableError(
+            f"the database cannot hold this ({kind}): nothing was recorded, and sending it again does not help"
+        )
+    else:
+        refused = DatabaseRefusedError(
+            f"the database refused to write ({kind}): nothing was recorded; an operator finds the reason in the log"
+        )
+    refused.__cause__ = error
+    return refused
 
 
 @dataclass(slots=True)
@@ -198,12 +215,26 @@ class Recorder:
         for submission in submissions:
             if _stands_alone(submission):
                 if group:
-                    outcomes += self._append_in_one_transaction(group)
-                outcomes += self._append_in_one_transaction([submission])
+                    outcomes += self._append_apart(group)
+                outcomes += self._append_apart([submission])
                 group = []
             else:
                 group.append(submission)
-        return outcomes + self._append_in_one_transaction(group) if group else outcomes
+        return outcomes + self._append_apart(group) if group else outcomes
+
+    def _append_apart(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Append in one transaction; where the database refuses that, in halves: whose fault it is, is refused, and nobody else."""
+        try:
+            return self._append_in_one_transaction(submissions)
+        except WRITING_ERRORS as error:
+            # The transaction was rolled back whole. Of an outage all are told: asking again can help them.
+            if is_outage(error):
+                raise
+            if len(submissions) == 1:
+                return [Refused(_refusal(error))]
+        half = len(submissions) // 2
+        # An outage in the second half: the first is durable, and its callers are recognised when they ask again.
+        return self._append_apart(submissions[:half]) + self._append_apart(submissions[half:])
 
     def _append_in_one_transaction(self, submissions: Sequence[Submission]) -> list[Outcome]:
         if self._stopped is not None:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, create_model
 
 from api.auth import CurrentLedger, KnownCaller
 from api.routes.events import MAX_POSITION, PROBLEMS
+from ledger.clock import from_text, to_text
 from ledger.errors import NotFoundError, StatementError
 from ledger.ledger import Ledger
 from ledger.reading import read_size
@@ -29,13 +29,12 @@ from projections.engine.serving import (
     row_as_of,
 )
 from projections.engine.tables import SqlStore
-from projections.engine.view import View, moment
+from projections.engine.view import View
 
 router = APIRouter(tags=["views"])
 # How long `?min_position=` waits.
 WAIT_S: Final = 10.0
 _RESERVED: Final = ("sort", "limit", "after", "min_position", "format", "as_of", "known_at")
-_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})")
 
 MinPosition = Annotated[
     int,
@@ -86,14 +85,12 @@ def _when(text: str | None, name: str) -> int | str | None:
         return None
     # A blank is what a plus sign becomes in a query that nobody encoded.
     text = text.replace(" ", "+")
-    if text.isdigit() and len(text) <= 16:
+    if text.isascii() and text.isdigit() and len(text) <= 16:
         return int(text)
-    if _TIME.fullmatch(text):
-        try:
-            return moment(text)
-        except ValueError:
-            pass
-    raise StatementError(f"expected {name} to be a position, or a time with offset", f"/{name}")
+    try:
+        return to_text(from_text(text))
+    except ValueError as error:
+        raise StatementError(f"expected {name} to be a position, or a time with offset: {error}", f"/{name}") from None
 
 
 def _answer(view: View[Any], page: Page, body: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ is shown to people. What a person wrote freely is `Erasable`: the log holds a sa
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Final, get_args
 
 from pydantic import (
@@ -23,6 +22,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from ledger.canonical import MAX_INTEGER
+from ledger.clock import from_text
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,11 @@ class Identifier(Text):
 
 
 def _real_time(value: str) -> str:
-    try:
-        datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError(f"expected a time that exists: {error}") from None
+    from_text(value)
     return value
 
 
-TIME_PATTERN: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z"
+TIME_PATTERN: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z"
 HEX64: Final = r"[0-9a-f]{64}"
 
 # Who: opaque, so that names and addresses stay in a directory that can be erased.

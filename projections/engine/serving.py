@@ -11,6 +11,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from ledger.clock import from_text, to_text
 from ledger.errors import NotFoundError, StatementError
 from ledger.reading import position_at, read_size
 from projections.engine.log import SqlLog
@@ -18,7 +19,7 @@ from projections.engine.past import Past
 from projections.engine.progress import State, read_states
 from projections.engine.tables import ROW, SqlStore, shape_of, table_of
 from projections.engine.tally import Part, Tally
-from projections.engine.view import Moment, Number, View, moment
+from projections.engine.view import Moment, Number, View
 
 R = TypeVar("R")
 _WORDS: Final[dict[Any, str]] = {
@@ -146,7 +147,7 @@ def _parsed(annotation: Any, value: str, name: str) -> Any:
                 raise ValueError
             return int(value)
         if Moment in kinds:
-            return moment(value)
+            return to_text(from_text(value))
         if Number in kinds:
             if not Decimal(value).is_finite():
                 raise ValueError

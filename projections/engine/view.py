@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Prot
 import orjson
 from pydantic import TypeAdapter
 
-from ledger.clock import from_text, to_text
+from ledger.clock import from_text, normalised, to_text
 from ledger.conditions import Match
 from ledger.events import CATALOGUE, Event, ref, sentence
 
@@ -125,12 +125,12 @@ NOTHING: Final = _Nothing()
 
 
 def moment(text: str) -> Moment:
-    """Return a time as rows hold it: UTC, always six decimals."""
-    return text if len(text) == 27 and text[26] == "Z" else to_text(from_text(text))
+    """Return a time as rows hold it: UTC, always six decimals. Whatever a door once admitted is one."""
+    return normalised(text)
 
 
 def later(time: Moment, *, days: int = 0, hours: int = 0) -> Moment:
-    """Return the time that is so much later."""
+    """Return the time that is so much later; the end of the calendar, when it is beyond."""
     return to_text(from_text(time) + (24 * days + hours) * 3600 * 1_000_000)
 
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal as AnyDecimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -21,6 +21,7 @@ from ledgers import ORIGIN, cloud_event
 from pydantic import BaseModel, Field
 
 from ledger.canonical import encode
+from ledger.clock import from_text
 from ledger.credentials import AUTHORITY_TYPES
 from ledger.errors import DeclarationError, StatementError, UnknownTypeError
 from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, example, refs_of, sentence
@@ -28,7 +29,7 @@ from ledger.events.identifiers import ChangeId, Identifier, Label, Part, Text, m
 from ledger.statement import MAX_REFS, Admission
 
 ADMISSION = Admission(
-    origin=ORIGIN, now=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC), random=lambda size: b"s" * size, pepper=b"p" * 32
+    origin=ORIGIN, now_us=lambda: from_text("2026-11-23T12:00:00Z"), random=lambda size: b"s" * size, pepper=b"p" * 32
 )
 every_type = pytest.mark.parametrize("event_type", CATALOGUE)
 

@@ -32,6 +32,7 @@ from ledger.errors import (
     KeyNotValidError,
     LedgerError,
     LostHistoryError,
+    NotStorableError,
 )
 from ledger.events import CATALOGUE, example, refs_of
 from ledger.ledger import Ledger
@@ -973,3 +974,46 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
 def test_an_append_reads_no_more_when_the_history_is_ten_times_as_long(growing: dict[int, str], lookup: str) -> None:
     few, many = (steps_of_appending(growing[size], LOOKUPS[lookup]) for size in (300, 3000))
     assert many <= few + 50, f"{few} steps after 300 entries, {many} after 3000"
+
+
+# -- what the database refuses ---------------------------------------------------------------------------------------
+
+
+def unstorable(ledger: Ledger) -> Submission:
+    """Return a submission that no driver takes: as if admission had let something slip."""
+    good = submission(ledger, cloud_event())
+    return good._replace(statements=(good.statements[0]._replace(id="\ud800"),))
+
+
+def test_what_the_database_cannot_hold_is_refused_alone(ledger: Ledger) -> None:
+    events = [cloud_event() for _ in range(9)]
+    group = [submission(ledger, event) for event in events]
+    group.insert(4, unstorable(ledger))
+    group.append(unstorable(ledger))
+    outcomes = ledger.append_group(group)
+    kinds = [type(outcome) for outcome in outcomes]
+    assert kinds == [Recorded] * 4 + [Refused] + [Recorded] * 5 + [Refused]
+    refusals = [outcome.error for outcome in outcomes if isinstance(outcome, Refused)]
+    assert all(isinstance(error, NotStorableError) and "does not help" in str(error) for error in refusals)
+    assert [json.loads(entry.entry)["statement"]["id"] for entry in entries(ledger)[1:]] == [e["id"] for e in events]
+
+
+def test_a_submission_of_several_statements_is_refused_whole_when_the_database_cannot_hold_one(ledger: Ledger) -> None:
+    whole = submission(ledger, cloud_event(), cloud_event())
+    bad = whole._replace(statements=(whole.statements[0], unstorable(ledger).statements[0]))
+    [refused, recorded] = ledger.append_group([bad, submission(ledger, cloud_event())])
+    assert isinstance(refused, Refused)
+    assert isinstance(recorded, Recorded)
+    assert ledger.size() == 2
+
+
+@pytest.mark.parametrize("bad", [1, 3])
+def test_halving_costs_two_transactions_a_level_for_each_that_is_refused(ledger: Ledger, bad: int) -> None:
+    group = [submission(ledger, cloud_event()) for _ in range(64)]
+    for number in range(bad):
+        group[number] = unstorable(ledger)
+    begun: list[None] = []
+    begin = ledger.database.begin
+    ledger.database.begin = lambda connection: begun.append(None) or begin(connection)  # type: ignore[method-assign,func-returns-value]
+    ledger.append_group(group)
+    assert len(begun) <= 1 + 2 * bad * 6
