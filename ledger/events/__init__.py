@@ -26,7 +26,7 @@ from ledger.events import (
     statement,
     template,
 )
-from ledger.events.base import CATALOGUE, Event, example, has_refs, ref, refs_of, sentence
+from ledger.events.base import CATALOGUE, Event, example, has_refs, kind_and_value, ref, refs_of, sentence
 
 # Only the ledger itself appends facts of these areas.
 RESERVED_AREAS = frozenset({"ledger", "gate", "intake"})
@@ -54,6 +54,7 @@ __all__ = [
     "identity",
     "incident",
     "intake",
+    "kind_and_value",
     "ledger",
     "pir",
     "policy",

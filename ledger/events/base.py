@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from string import Formatter
 from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from ledger.canonical import pointer
 from ledger.errors import DeclarationError, StatementError, UnknownTypeError
-from ledger.events.identifiers import ERASABLE, Identity, Link, Text, many
+from ledger.events.identifiers import ERASABLE, Identifier, Identity, Link, Text, many, name_of
 
 MAX_REF_BYTES: Final = 160
 # What a ref may hold as it is; everything else is percent-encoded.
@@ -33,8 +33,8 @@ class Event(BaseModel):
 
     type: ClassVar[str] = ""
     says: ClassVar[str] = ""
-    # Made from it: the fields that it names.
-    said_fields: ClassVar[tuple[str, ...]] = ()
+    # Made from it: the fields that it names, and how a text in each is shown.
+    said_fields: ClassVar[tuple[tuple[str, Callable[[str], str]], ...]] = ()
     refs: ClassVar[tuple[str, ...]] = ()
     # (kind, field, is it an array) for every ref; names of the erasable fields: computed once, read on every append.
     ref_fields: ClassVar[tuple[tuple[str, str, bool], ...]] = ()
@@ -60,6 +60,8 @@ class Catalogue(Mapping[str, type[Event]]):
     def __init__(self) -> None:
         self._classes: dict[str, type[Event]] = {}
         self._validators: dict[str, Callable[[Any], Any]] = {}
+        # Kinds of refs whose values are identifiers: percent-encoded already where they had to be.
+        self.identifier_kinds: set[str] = set()
 
     def __getitem__(self, event_type: str) -> type[Event]:
         try:
@@ -89,8 +91,10 @@ class Catalogue(Mapping[str, type[Event]]):
             if field not in cls.model_fields:
                 raise DeclarationError(f"{name} names the field {field!r}, which it does not have")
         _refuse_loose_schema(cls.model_json_schema(), name)
-        cls.said_fields = tuple(named)
+        marks = {field: _find_mark(info, Text) for field, info in cls.model_fields.items()}
+        cls.said_fields = tuple((f, name_of if isinstance(marks[f], Identifier) else str) for f in named)
         cls.ref_fields = tuple(_ref_field(cls, field) for field in cls.refs)
+        self.identifier_kinds |= {marks[f].kind for f in cls.refs if isinstance(marks[f], Identifier)}
         cls.erasable_fields = tuple(f for f, info in cls.model_fields.items() if _find_mark(info, ERASABLE))
         self._classes[cls.type] = cls
         self._validators[cls.type] = cls.__pydantic_validator__.validate_python
@@ -123,7 +127,15 @@ CATALOGUE: Final = Catalogue()
 
 def ref(kind: str, value: str) -> str:
     """Return the ref of a value of a kind, as entries carry it."""
-    return f"{kind}:{value if _is_plain_ref(value) else quote(value, safe=_REF_SAFE)}"
+    if _is_plain_ref(value):
+        return f"{kind}:{value}"
+    return f"{kind}:{quote(value, safe=_REF_SAFE + '%' if kind in CATALOGUE.identifier_kinds else _REF_SAFE)}"
+
+
+def kind_and_value(ref: str) -> tuple[str, str]:
+    """Return what a ref was made of."""
+    kind, _, value = ref.partition(":")
+    return kind, value if kind in CATALOGUE.identifier_kinds else unquote(value)
 
 
 def refs_of(cls: type[Event], data: Mapping[str, Any]) -> list[str]:
@@ -153,7 +165,7 @@ def has_refs(cls: type[Event], data: Mapping[str, Any], refs: Mapping[str, Any])
 
 def sentence(cls: type[Event], data: Mapping[str, Any]) -> str:
     """Say in words what an entry's `data` says."""
-    return cls.says.format_map({field: _readable(data.get(field)) for field in cls.said_fields})
+    return cls.says.format_map({field: _readable(data.get(field), of_text) for field, of_text in cls.said_fields})
 
 
 def example(cls: type[Event]) -> dict[str, Any]:
@@ -165,13 +177,13 @@ def example(cls: type[Event]) -> dict[str, Any]:
     return {field: value for field, value in made.items() if value is not None}
 
 
-def _readable(value: Any) -> str:
+def _readable(value: Any, of_text: Callable[[str], str] = str) -> str:
     if isinstance(value, str):
-        return value
+        return of_text(value)
     if value is None:
         return "(not said)"
     if isinstance(value, list | tuple):
-        return ", ".join(_readable(item) for item in value) or "nothing"
+        return ", ".join(_readable(item, of_text) for item in value) or "nothing"
     if isinstance(value, dict):
         return "(text)" if set(value) == {"sha256"} else ", ".join(f"{k} {_readable(v)}" for k, v in value.items())
     return str(value)

@@ -4,9 +4,11 @@ Every string here has a pattern, a length and an example, because what is admitt
 is shown to people. What a person wrote freely is `Erasable`: the log holds a salted digest of it.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, get_args
+from urllib.parse import unquote_to_bytes
 
 from pydantic import (
     AfterValidator,
@@ -47,11 +49,58 @@ def fits(field: Any, value: Any) -> bool:
     return isinstance(value, str) and len(value) <= text.max_length and bool(re.fullmatch(text.pattern, value))
 
 
+MAX_IDENTIFIER_BYTES: Final = 100
+_ESCAPE: Final = "%[0-9A-F]{2}"
+
+
 class Identifier(Text):
-    """A name that some system gave to a thing of a kind."""
+    """A name that some system gave to a thing of a kind. What it cannot hold is percent-encoded: see `identifier_of`."""
 
     def __init__(self, kind: str, example: str) -> None:
-        super().__init__(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", 100, example, kind)
+        pattern = rf"(?:[A-Za-z0-9]|{_ESCAPE})(?:[A-Za-z0-9._:/@+~-]|{_ESCAPE})*"
+        super().__init__(pattern, MAX_IDENTIFIER_BYTES, example, kind)
+
+
+_stands_as_it_is = re.compile("[A-Za-z0-9._:/@+-]").fullmatch
+
+
+def identifier_of(name: str) -> str:
+    """Return the identifier of a thing that others call `name`: the same at every door, and another for every other name.
+
+    Bytes of UTF-8 that an identifier cannot hold are percent-encoded, and so is a first character that is neither letter
+    nor digit. What is longer than 100 bytes is cut between two characters, and ends with `~` and the first eight hex
+    digits of the SHA-256 of the whole name.
+
+    >>> identifier_of("Production EU")
+    'Production%20EU'
+    """
+    # A lone surrogate has no UTF-8.
+    name = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    parts = [char if _stands_as_it_is(char) else _escaped(char) for char in name]
+    if parts and len(parts[0]) == 1 and not parts[0].isalnum():
+        parts[0] = _escaped(parts[0])
+    if sum(map(len, parts)) <= MAX_IDENTIFIER_BYTES:
+        return "".join(parts)
+    end = "~" + hashlib.sha256(name.encode()).hexdigest()[:8]
+    kept, length = [], len(end)
+    for part in parts:
+        length += len(part)
+        if length > MAX_IDENTIFIER_BYTES:
+            break
+        kept.append(part)
+    return "".join(kept) + end
+
+
+def name_of(identifier: str) -> str:
+    """Return an identifier as it was called, where that can be printed; else as it is."""
+    if "%" not in identifier:
+        return identifier
+    name = unquote_to_bytes(identifier).decode(errors="replace")
+    return name if name.isprintable() and "\ufffd" not in name else identifier
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode())
 
 
 def _real_time(value: str) -> str:

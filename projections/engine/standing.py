@@ -7,10 +7,9 @@ Rows, and which entries of a type carry a ref, are looked up once and then kept 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
-from urllib.parse import unquote
 
 from ledger.conditions import Match
-from ledger.events import Event
+from ledger.events import Event, kind_and_value
 from projections.engine.log import Log
 from projections.engine.store import Store, summed
 from projections.engine.tally import Part, Tally
@@ -161,9 +160,9 @@ class Standing:
         wanted: dict[str, dict[str, None]] = defaultdict(dict)
         for entry in entries:
             for name in entry.refs:
-                kind, _, value = name.partition(":")
+                kind, value = kind_and_value(name)
                 if kind in self._by_kind:
-                    wanted[kind][unquote(value)] = None
+                    wanted[kind][value] = None
         for kind, keys in wanted.items():
             for view in self._by_kind[kind]:
                 self._load(view, keys)
