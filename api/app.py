@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api import auth, problems
+from api.access_log import access_log_of
+from api.edge import Edge
 from api.publishing import Publisher
 from api.routes import (
     catalogue,
@@ -121,7 +123,10 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(app.state.publisher.close)
             await asyncio.to_thread(app.state.views.close)
             ledger.close()
+            if access_log is not None:
+                access_log.flush()
 
+    access_log = access_log_of(settings.access_log, settings.directory)
     app = FastAPI(
         title="Change Ledger",
         version="0.1.0",
@@ -130,6 +135,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(Edge, access_log=access_log)
     app.state.settings = settings
     app.state.closing = asyncio.Event()
     # One event for every open stream: set to wake it.

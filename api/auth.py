@@ -90,6 +90,8 @@ def caller_of(request: Request) -> Caller:
         raise ForbiddenError(
             f"{request.method} {route} needs the role {' or '.join(allowed)}; {credential.id} has {', '.join(sorted(credential.roles))}"
         )
+    # For the access log.
+    request.scope["credential"] = credential.id
     cached = _callers.get(credential.id)
     if cached is None or cached.token is not credential:
         cached = _callers[credential.id] = Caller(credential.id, credential.principal, "token", credential)

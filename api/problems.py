@@ -1,6 +1,8 @@
 """RFC 9457 problems: one table from error class to status, used by every door."""
 
 import logging
+from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, Final
 
 import sqlalchemy.exc
@@ -17,6 +19,8 @@ from signing.errors import SigningError, VerificationError
 
 MEDIA_TYPE: Final = "application/problem+json"
 log = logging.getLogger("change_ledger")
+# Of the request that is being answered: callers quote it, and operators find it in the access log.
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 # Most specific first: the first class that an error is an instance of decides.
 TABLE: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
@@ -95,7 +99,19 @@ def response(error: BaseException) -> Response:
         headers["Retry-After"] = str(getattr(error, "retry_after", 5))
     if document["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    return answer(document, headers)
+
+
+def answer(document: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem document as the answer to the request in hand, with the id of that request."""
+    if request_id := REQUEST_ID.get():
+        document = document | {"request_id": request_id}
     return JSONResponse(document, document["status"], headers, media_type=MEDIA_TYPE)
+
+
+def unforeseen() -> Response:
+    """Return the answer to a request that failed in a way nobody foresaw."""
+    return answer(problem(500, "Failed", "the server could not do this, and its log says why; quote request_id"))
 
 
 def install(app: FastAPI) -> None:
@@ -112,15 +128,13 @@ def install(app: FastAPI) -> None:
         document = problem(
             status, str(getattr(error, "detail", "")) or "HTTP error", f"{status}: {getattr(error, 'detail', '')}"
         )
-        return JSONResponse(document, status, getattr(error, "headers", None), media_type=MEDIA_TYPE)
+        return answer(document, getattr(error, "headers", None))
 
     app.add_exception_handler(HTTPException, http)
 
     async def invalid(_: Request, error: Exception) -> Response:
         first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
         place = "/" + "/".join(str(part) for part in first["loc"])
-        return JSONResponse(
-            problem(422, "Not admissible", f"{first['msg']} (at {place})", place=place), 422, media_type=MEDIA_TYPE
-        )
+        return answer(problem(422, "Not admissible", f"{first['msg']} (at {place})", place=place))
 
     app.add_exception_handler(RequestValidationError, invalid)

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         8_388_608, ge=1024, description="Longest request body; longer ones get 413 while they are read."
     )
+    access_log: str = Field(
+        "",
+        description="A file for the access log, a line of JSON for each request; by default `directory`/access.log. "
+        "`-` for the standard error, `off` for none. Over 64 MiB it becomes `….1`.",
+    )
     github_secret: SecretStr | None = Field(None, min_length=16, description="Shared secret of the GitHub webhook.")
 
     @classmethod

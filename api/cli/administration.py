@@ -3,17 +3,15 @@
 import json
 import re
 import secrets
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from api.app import create_app, end_streams, open_ledger, open_signer, open_witnesses
 from api.cli import pins
 from api.cli.common import app, console, errors_console, table_of, where
+from api.serving import serve as run_server
 from ledger import tables
 from ledger.database import Database
 from ledger.errors import SetupError
@@ -111,27 +109,7 @@ def serve(
     open_witnesses(settings, ledger)
     ledger.close()
     served = create_app(settings)
-    config = uvicorn.Config(
-        served, host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=10
-    )
-    server = _Server(config, lambda: end_streams(served))
-    listening = config.bind_socket()
-    listening.listen(config.backlog)
-    # The line that scripts wait for: the socket accepts from here on.
-    typer.echo(f"serving http://{settings.host}:{listening.getsockname()[1]}")
-    server.run(sockets=[listening])
-
-
-class _Server(uvicorn.Server):
-    """Ends open streams when it is told to stop, instead of waiting for their readers to leave."""
-
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_exit = on_exit
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._on_exit()
-        super().handle_exit(sig, frame)
+    run_server(served, settings.host, settings.port, on_exit=lambda: end_streams(served))
 
 
 @app.command()

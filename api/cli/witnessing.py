@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-import uvicorn
 
 from api.cli.common import app, console
+from api.serving import serve as run_server
 from api.witnessing import WitnessStore, create_witness_app
 from ledger.errors import SetupError
 from ledger.files import write_durably
@@ -129,9 +129,4 @@ def serve(
     if not witness.logs:
         raise SetupError("this witness knows no log; run: change-ledger witness add-log VKEY")
     served = create_witness_app(witness, _memory(directory))
-    config = uvicorn.Config(served, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10)
-    listening = config.bind_socket()
-    listening.listen(config.backlog)
-    # The line that scripts wait for: the socket accepts from here on.
-    typer.echo(f"serving http://{host}:{listening.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listening])
+    run_server(served, host, port)

@@ -160,7 +160,6 @@ def evidence(position: Position, sha256: Sha256, caller: KnownCaller, ledger: Cu
     # Never as its own type: what strangers sent must not run as a page of this server.
     headers = {
         "X-Media-Type": named[0]["media_type"],
-        "X-Content-Type-Options": "nosniff",
         "Content-Disposition": "attachment",
     }
     return Response(body, media_type="application/octet-stream", headers=headers)

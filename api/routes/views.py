@@ -173,7 +173,7 @@ def _csv(view: View[Any], page: Page) -> Response:
     writer = csv.writer(out)
     writer.writerow(view.columns)
     writer.writerows(cells(view, row) for row in page.rows)
-    headers = {"X-Position": str(page.position), "X-Content-Type-Options": "nosniff"}
+    headers = {"X-Position": str(page.position)}
     if page.next:
         headers["X-Next"] = page.next
     return Response(out.getvalue(), media_type="text/csv", headers=headers)

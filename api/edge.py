@@ -1,0 +1,96 @@
+"""What holds for every request, whatever its route: an id, headers that keep answers where they belong, a line in the access log.
+
+An answer is `nosniff`, and `no-store` unless its route says how long it may be kept. A caller's `X-Request-Id` comes
+back when it is a plain word; otherwise one is made. A caller that leaves is no error.
+"""
+
+import itertools
+import logging
+import re
+import secrets
+import time
+from typing import Final
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import problems
+from api.access_log import AccessLog
+from ledger.clock import to_text
+
+# What nginx calls a caller that left before the answer.
+LEFT: Final = 499
+_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PROCESS: Final = secrets.token_hex(6)
+_numbers: Final = itertools.count(1)
+log = logging.getLogger("change_ledger")
+
+
+def new_request_id() -> str:
+    """Return an id that no other request of any process has."""
+    return f"{_PROCESS}-{next(_numbers):x}"
+
+
+class Edge:
+    """Pure ASGI, around all routes."""
+
+    def __init__(self, app: ASGIApp, *, access_log: AccessLog | None) -> None:
+        self._app = app
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _given_id(scope) or new_request_id()
+        problems.REQUEST_ID.set(request_id)
+        status = sent = 0
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status, sent
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"] = list(message.get("headers", ()))
+                headers.append((b"x-request-id", request_id.encode()))
+                headers.append((b"x-content-type-options", b"nosniff"))
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
+            else:
+                sent += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_marked)
+        except ClientDisconnect:
+            status = status or LEFT
+        except Exception:  # The edge of the process: what nobody foresaw is told with the id of the request.
+            if status:
+                raise
+            log.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
+            await problems.unforeseen()(scope, receive, send_marked)
+        finally:
+            if self._access_log is not None:
+                client = scope.get("client")
+                self._access_log.write(
+                    {
+                        "time": to_text(time.time_ns() // 1000),
+                        "request_id": request_id,
+                        "client": client[0] if client else None,
+                        "credential": scope.get("credential"),
+                        "method": scope["method"],
+                        # As they were sent, percent signs and all: what a line of a log can hold.
+                        "path": scope["raw_path"][:1000].decode("ascii", "backslashreplace"),
+                        "query": scope["query_string"][:1000].decode("ascii", "backslashreplace"),
+                        "status": status or LEFT,
+                        "bytes": sent,
+                        "ms": round((time.perf_counter() - started) * 1000, 1),
+                    }
+                )
+
+
+def _given_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return value.decode() if _ID.fullmatch(value) else None
+    return None
