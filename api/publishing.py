@@ -5,7 +5,10 @@ gone. Witness policy:
 
     off          nobody is asked
     observe      all are asked; a checkpoint is published at once, with whatever cosignatures have come
-    require:K    a checkpoint is published once K of the configured witnesses cosigned it; until then the one before stands
+    require:K    a checkpoint is published once K of the configured witnesses cosigned it; until then the one before stands,
+                 whatever policy let that one out
+
+Whoever has not cosigned the last checkpoint is asked again every few seconds, also when nothing is new and after a restart.
 """
 
 import asyncio
@@ -23,9 +26,11 @@ from sqlalchemy.exc import DBAPIError
 from api.witnessing import WitnessAddress, WitnessError, ask
 from ledger.checkpoints import (
     StoredCheckpoint,
+    begin_policy,
     last_cosigned,
     last_size,
     read_checkpoint,
+    read_published,
     store_cosignature,
 )
 from ledger.errors import LedgerError, NotFoundError, SignerStoppedError
@@ -39,7 +44,7 @@ INTERVAL_S: Final = 1.0
 # How often a process that does not sign looks for what another has signed, while somebody waits for it.
 POLL_S: Final = 0.2
 WITNESS_TIMEOUT_S: Final = 5.0
-# How soon a witness that failed is asked again, while nothing new is signed.
+# How soon a witness that has not cosigned is asked again, while nothing new is signed.
 RETRY_S: Final = 2.0
 log = logging.getLogger("change_ledger")
 
@@ -59,17 +64,19 @@ class Publisher:
         self._signer = signer
         self._witnesses = list(witnesses) if policy != "off" else []
         self._policy = policy
-        self._required = int(policy.partition(":")[2] or 0)
+        with ledger.database.write() as connection:
+            required = int(policy.partition(":")[2] or 0)
+            self._in_force = begin_policy(connection, required, [witness.key.name for witness in self._witnesses])
         self._waiting: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._signing = False
         self._signed_size = -1
-        self._published_size = -1
         self._refusal: Exception | None = None
         self._witness_errors: dict[str, str] = {}
         self._asking: dict[str, Future[None]] = {}
         self._asked_at = 0.0
+        self._owing = False
         self._client = httpx.Client(timeout=WITNESS_TIMEOUT_S, follow_redirects=False)
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(self._witnesses)), thread_name_prefix="witness")
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
@@ -90,9 +97,7 @@ class Publisher:
     def published(self) -> StoredCheckpoint:
         """Return the checkpoint that is published: the last one that the policy lets out. Raises NotFoundError before the first."""
         with self._ledger.database.read() as connection:
-            return read_checkpoint(
-                connection, witnesses={witness.key.name for witness in self._witnesses}, at_least=self._required
-            )
+            return read_published(connection, self._in_force)
 
     async def wait_for(self, size: int, timeout: float) -> StoredCheckpoint | None:
         """Return the published checkpoint once it covers the first `size` entries, or None after `timeout` seconds."""
@@ -162,11 +167,9 @@ class Publisher:
         try:
             if self._signer is not None and self._ledger.size() != self._signed_size:
                 self._sign(self._signer)
-            elif self._signing and self._witness_errors and time.monotonic() - self._asked_at > RETRY_S:
+            elif self._signing and self._owing and time.monotonic() - self._asked_at > RETRY_S:
                 # Nothing new, and a witness missed the last one: a quiet ledger must not stay unpublished.
-                with self._ledger.database.read() as connection:
-                    last = read_checkpoint(connection)
-                self._have_cosigned(last.signed, last.size)
+                self._have_cosigned()
             self._refusal = None
         except (LedgerError, SigningError, DBAPIError, OSError) as error:
             if str(error) != str(self._refusal):
@@ -179,23 +182,35 @@ class Publisher:
         self._signing = signer.acquire()
         if not self._signing:
             return
-        note = signer.sign()
+        signer.sign()
         with self._ledger.database.read() as connection:
             self._signed_size = last_size(connection)
-        if note is not None:
-            self._have_cosigned(note, self._signed_size)
+        # Also when nothing was new: a process before this one may have signed it and asked nobody.
+        self._have_cosigned()
 
-    def _have_cosigned(self, note: Note, size: int) -> None:
-        """Ask all witnesses at once. One that fails is named in the status and asked again with the next checkpoint."""
+    def _have_cosigned(self) -> None:
+        """Ask all witnesses at once that have not cosigned the last checkpoint. One that fails is named in the status and asked again."""
+        if not self._witnesses:
+            return
+        with self._ledger.database.read() as connection:
+            last = read_checkpoint(connection)
+        size, have = last.size, {line.name for line in last.cosignatures}
+        self._owing = any(witness.key.name not in have for witness in self._witnesses)
         self._asked_at = time.monotonic()
         # Whose key counts from a later entry on has nothing to say of this size.
         valid = {key.public_key for key in self._ledger.current_authority().keyring.valid_at("witness", size)}
         for witness in self._witnesses:
             name = witness.key.name
+            if name in have:
+                self._witness_errors.pop(name, None)
+                continue
             if witness.key.public_key not in valid:
+                self._witness_errors[name] = (
+                    f"the key of {name} does not count yet for the last checkpoint, of size {size}"
+                )
                 continue
             if (before := self._asking.get(name)) is None or before.done():
-                self._asking[name] = self._pool.submit(self._ask, witness, note, size)
+                self._asking[name] = self._pool.submit(self._ask, witness, last.signed, size)
         # A witness that never ends its answer must not hold up the others, nor the next checkpoint.
         _, slow = wait(self._asking.values(), WITNESS_TIMEOUT_S)
         for name in (name for name, future in self._asking.items() if future in slow):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -14,17 +14,20 @@ from sqlalchemy.engine import Connection
 
 from ledger import audit_rows, tables
 from ledger.audit import PRIME, RANGE, Fault, Job, beside
-from ledger.audit_checkpoints import revocations
+from ledger.audit_checkpoints import RawCheckpoint, revocations
 from ledger.audit_reading import PAGE, fold_authority, last_position, page, read_commitments, stream, typed
 from ledger.audit_report import Summary, expected_nodes
 from ledger.audit_sources import stored_checkpoints
 from ledger.canonical import encode
 from ledger.conditions import Match
 from ledger.database import Database
+from ledger.errors import LostHistoryError, SignerStoppedError
 from ledger.events import CATALOGUE
 from ledger.reading import blob, read_entries
+from ledger.signer import verified
 from ledger.tables import SECRET
 from signing.merkle import leaf_hash
+from signing.notes import Note
 
 # Over any position that can be.
 _FAR = 1 << 62
@@ -128,6 +131,41 @@ def check_receipts(connection: Connection, receipts: Sequence[tuple[int, bytes]]
         if found != entry_hash.hex():
             faults.append(Fault(position, "receipt-broken", f"the receipt says {entry_hash.hex()}, found {found}"))
     return faults
+
+
+class Compared(NamedTuple):
+    """What contradicts the signer's memory, or why it says nothing about this ledger."""
+
+    faults: list[Fault]
+    note: str = ""
+
+
+def check_memory(connection: Connection, note: Note) -> Compared:
+    """Hold the database against what the signer remembers: it keeps every checkpoint as soon as it remembers it."""
+    authority, _ = fold_authority(connection)
+    end = last_position(connection)
+    try:
+        remembered = verified(note, authority)
+    except LostHistoryError as error:
+        return Compared([Fault(end, "checkpoint-contradicted", str(error))])
+    except SignerStoppedError as error:
+        return Compared([], str(error))
+    size, kept = remembered.size, stored_checkpoints(connection, remembered.size, 1)
+    if not size or remembered.origin != authority.checkpoint_origin or any(_is_over(raw, note) for raw in kept):
+        return Compared([])
+    if size > end:
+        detail = f"the signer remembers a checkpoint of size {size}, and the ledger ends at {end}"
+        return Compared([Fault(end, "checkpoint-contradicted", detail)])
+    detail = (
+        f"the signer remembers a checkpoint of size {size}, and {'another one' if kept else 'none'} of that size is kept: it was "
+        "deleted, or the signer was stopped before it could keep it, and then change-ledger checkpoint does"
+    )
+    return Compared([Fault(size, "checkpoint-missing", detail)])
+
+
+def _is_over(raw: RawCheckpoint, note: Note) -> bool:
+    """Say whether a checkpoint that is kept states what a note does."""
+    return raw.note.partition("\n\n")[0] + "\n" == note.text
 
 
 @dataclass(frozen=True)

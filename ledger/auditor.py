@@ -23,14 +23,16 @@ from ledger.audit_checkpoints import of_given
 from ledger.audit_reading import fold_authority, last_position, page, read_commitments, typed
 from ledger.audit_report import Pin, Report, Summary, beyond_the_end, make_report
 from ledger.audit_sources import DatabaseSource, Source
-from ledger.audit_tables import check_receipts, finish
+from ledger.audit_tables import check_memory, check_receipts, finish
 from ledger.audit_timestamps import read_timestamps
 from ledger.conditions import Match
 from ledger.database import Database
-from ledger.errors import SetupError
+from ledger.errors import SetupError, SignerStoppedError
 from ledger.reading import blob, read_entries
+from ledger.signer import Memory
 from signing.checkpoint import Checkpoint
 from signing.merkle import Frontier, leaf_hash
+from signing.notes import Note
 
 # Below this many ranges the processes would cost more than they save.
 MIN_PARALLEL: Final = 3
@@ -48,17 +50,21 @@ def audit_database(
     state: Path | None = None,
     receipts: Sequence[tuple[int, bytes]] = (),
     given: Sequence[Checkpoint] = (),
+    memory: Memory | None = None,
     on_progress: Progress = lambda done, size: None,
 ) -> Report:
     """Audit a ledger in its database, all of it or positions `first` to `last`.
 
     A part is checked by itself: chain, signatures, credentials, refs; what needs the whole (tree, caches, completeness
     of tables) is not. `state` names a file in which progress is kept, so that an interrupted audit goes on where it
-    was. `receipts` are pairs (position, entry hash) that somebody was given, `given` checkpoints that somebody holds. Raises
+    was. `receipts` are pairs (position, entry hash) that somebody was given, `given` checkpoints that somebody holds;
+    `memory` is the signer's, where this is its machine. Raises
     SetupError when there is nothing to audit.
     """
     database.check_schema()
     database.read_any_text()
+    # First: what is signed meanwhile is remembered before it is kept.
+    remembered, unread = _remembered(memory)
     with database.read() as connection:
         top = last_position(connection)
         size = min(top, connection.execute(sa.select(typed(tables.head).size)).scalar() or top)
@@ -94,6 +100,11 @@ def audit_database(
         with database.read() as connection:
             notes = finish(connection, database, job, summary)
             summary.faults += check_receipts(connection, receipts)
+        if remembered is not None:
+            with database.read() as connection:
+                compared = check_memory(connection, remembered)
+            unread, faults = compared.note, [*faults, *compared.faults]
+        notes += [f"the signer's memory on this machine was not compared: {unread}"] if unread else []
         summary.faults += beyond_the_end(given, summary)
         on_progress(summary.size, summary.size)
         if progress:
@@ -104,6 +115,14 @@ def audit_database(
     summary.faults += [*faults, *stamped.faults]
     notes += stamped.notes
     return make_report(summary, authority, pin=pin, genesis=genesis, signatures=signatures, notes=notes, whole=whole)
+
+
+def _remembered(memory: Memory | None) -> tuple[Note | None, str]:
+    """Return what a signer remembers, if there is a memory, or why it cannot be read."""
+    try:
+        return (memory.read() if memory is not None else None), ""
+    except SignerStoppedError as error:
+        return None, str(error)
 
 
 def _evidence(connection: sa.Connection, position: int, digest: str) -> bytes | None:

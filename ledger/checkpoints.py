@@ -16,6 +16,27 @@ from signing.checkpoint import Checkpoint, parse_checkpoint
 from signing.notes import Note, SignatureLine, parse_note, parse_signature_line
 
 _c, _w = tables.checkpoints.c, tables.cosignatures.c
+# What the publisher keeps for the next start, beside the log as views do: nothing in the ledger follows from it. One row.
+_policies = sa.Table(
+    "publishing_policy",
+    sa.MetaData(),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+)
+_p = _policies.c
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What lets a checkpoint out: cosignatures of so many of these witnesses. `size` was published before, and stands until then."""
+
+    required: int = 0
+    witnesses: tuple[str, ...] = ()
+    size: int = 0
+
+    @property
+    def words(self) -> str:
+        return " ".join((str(self.required), *self.witnesses))
 
 
 @dataclass(frozen=True)
@@ -81,6 +102,48 @@ def read_checkpoint(
         which = "no checkpoint" if size is None else f"no checkpoint of size {size}"
         raise NotFoundError(f"{which} was signed{f' and cosigned by {at_least} witnesses' if at_least else ''} yet")
     return _stored(connection, [row])[0]
+
+
+def read_published(connection: Connection, policy: Policy) -> StoredCheckpoint:
+    """Return the last checkpoint that a policy lets out, or the one that stood before it. Raises NotFoundError before the first."""
+    try:
+        found = read_checkpoint(connection, witnesses=policy.witnesses, at_least=policy.required)
+        if found.size >= policy.size:
+            return found
+    except NotFoundError:
+        if not policy.size:
+            raise
+    return read_checkpoint(connection, policy.size)
+
+
+def begin_policy(connection: Connection, required: int, witnesses: Collection[str]) -> Policy:
+    """Bring a policy into force, unless it is: what was published under the one before stands until the new one is met."""
+    wanted = Policy(required, tuple(sorted(witnesses)) if required else ())
+    # On PostgreSQL the head row is the lock: two servers may start at once.
+    connection.execute(sa.select(tables.head.c.id).with_for_update())
+    schema = f"{tables.VIEWS_SCHEMA}." if connection.dialect.name == "postgresql" else ""
+    connection.exec_driver_sql(
+        f"CREATE TABLE IF NOT EXISTS {schema}publishing_policy (policy TEXT NOT NULL, size BIGINT NOT NULL)"
+    )
+    row = connection.execute(sa.select(_p.policy, _p.size)).first()
+    # Where none was in force, commands alone gave checkpoints out, each as it was signed.
+    before = _policy_of(row.policy, row.size) if row is not None else Policy()
+    if row is not None and before.words == wanted.words:
+        return before
+    try:
+        size = read_published(connection, before).size
+    except NotFoundError:
+        size = 0
+    if row is None:
+        connection.execute(sa.insert(_policies).values(policy=wanted.words, size=size))
+    else:
+        connection.execute(sa.update(_policies).values(policy=wanted.words, size=size))
+    return Policy(wanted.required, wanted.witnesses, size)
+
+
+def _policy_of(words: str, size: int) -> Policy:
+    required, *witnesses = words.split(" ")
+    return Policy(int(required), tuple(witnesses), size)
 
 
 def read_checkpoints(connection: Connection, *, after: int = 0, limit: int | None = None) -> Iterator[StoredCheckpoint]:

@@ -49,6 +49,8 @@ class Where:
     token: str | None
     # What to do when the command ends, however it ends.
     at_end: Callable[[Callable[[], None]], object]
+    # Whether the database was named on the command line: then it may be a copy, of which this host's signer knows nothing.
+    elsewhere: bool = False
 
     def door(self) -> Door:
         if self.server is None:
@@ -85,7 +87,7 @@ def main(
     """A hash-chained, signed ledger of changes: post to it, read it, verify it."""
     given: dict[str, Any] = {"directory": directory, "database_url": database_url}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    context.obj = Where(settings, server, token, context.call_on_close)
+    context.obj = Where(settings, server, token, context.call_on_close, database_url is not None)
 
 
 def where(context: typer.Context) -> Where:

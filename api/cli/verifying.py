@@ -18,6 +18,7 @@ from ledger.audit_report import Pin, Report
 from ledger.auditor import audit_database
 from ledger.database import Database
 from ledger.errors import SetupError
+from ledger.signer import Memory
 from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint
 from signing.notes import parse_note, parse_verifier_key
 from signing.timestamps import read_certificates
@@ -65,7 +66,7 @@ def verify(
     state: State = None,
     progress_json: Annotated[bool, typer.Option("--progress-json", hidden=True)] = False,
 ) -> None:
-    """Verify the ledger.
+    """Verify the ledger. On the machine of its signer, what that remembers is compared too.
 
     Exits with 0 when it is sound under a pin, 1 with faults, 2 when it could not be checked, 3 when nothing is pinned.
     """
@@ -94,6 +95,7 @@ def verify(
         receipts=receipts,
         given=given,
         state=state,
+        memory=None if place.elsewhere else Memory(place.settings.signer_memory_path),
     )
     if progress_json:
         typer.echo(json.dumps(report.to_json()))

@@ -17,8 +17,10 @@ from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN
 from placed_ledgers import make_ledger_at
 from programs import kill, program
 from servers import BATCH, STRUCTURED, Server, check_problem, event, make_ledger, running_server
+from typer.testing import CliRunner
 from witness_servers import WitnessServer, running_witnesses
 
+from api.cli import app
 from ledger.database import Database
 from ledger.ledger import Ledger
 from signing.checkpoint import check_checkpoint, parse_hash
@@ -85,11 +87,15 @@ def witnessed(tmp_path_factory: pytest.TempPathFactory, witnesses: list[WitnessS
     """A ledger that knows both witnesses: its directory and its tokens."""
     directory = tmp_path_factory.mktemp("witnessed") / "var"
     tokens = make_ledger(directory)
+    enrol_at(directory, *witnesses)
+    return directory, tokens
+
+
+def enrol_at(directory: Path, *witnesses: WitnessServer) -> None:
     ledger = Ledger.open(Database(f"sqlite:///{directory / 'ledger.db'}"), ENTRY_KEY)
     for witness in witnesses:
         witness.enrol(ledger)
     ledger.close()
-    return directory, tokens
 
 
 def under(policy: str, *witnesses: WitnessServer) -> dict[str, str]:
@@ -175,6 +181,76 @@ def test_what_too_few_witnesses_cosigned_is_signed_and_not_published(
         witnesses[0].start()
         report = server.audit()
         assert (report.verdict, report.faults) == ("sound", ())
+
+
+def by_hand(directory: Path, *words: str) -> str:
+    done = CliRunner().invoke(app, ["--directory", str(directory), *words])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_after_a_restart_witnesses_are_asked_for_what_is_signed_though_nothing_is_new(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "var"
+    tokens = make_ledger(directory)
+    with running_witnesses(tmp_path / "w", LOG_VKEY, "late.test") as [late]:
+        enrol_at(directory, late)
+        by_hand(directory, "heads")
+        size = int(by_hand(directory, "checkpoint").split("\n")[1])
+        late.stop()
+        with running_server(directory, tokens=tokens, **under("require:1", late)) as server:
+            problem = eventually(lambda: status(server)["witnesses"][0]["problem"], "it is named")
+            assert "did not answer" in problem
+            # Commands gave it out before a policy was in force: it stands.
+            assert published(server) == size == status(server)["signed_size"]
+            late.start()
+            eventually(lambda: status(server)["witnesses"][0]["cosigned_size"] == size, "it is asked again")
+            eventually(lambda: status(server)["witnesses"][0]["problem"] is None, "and nothing is wrong any more")
+            assert server.get("/checkpoint").text.count("\n— ") == 2
+            assert server.size() == size
+
+
+def test_a_witness_whose_key_counts_later_is_named(tmp_path: Path) -> None:
+    directory = tmp_path / "var"
+    tokens = make_ledger(directory)
+    with running_witnesses(tmp_path / "w", LOG_VKEY, "early.test") as [early]:
+        enrol_at(directory, early)
+        by_hand(directory, "checkpoint")
+        with running_server(directory, tokens=tokens, **under("require:1", early)) as server:
+            problem = eventually(lambda: status(server)["witnesses"][0]["problem"], "it is named")
+            assert "does not count yet" in problem
+            server.wait_for_checkpoint(server.record(event())["position"])
+            assert status(server)["witnesses"][0]["problem"] is None
+
+
+def test_what_was_published_under_one_policy_stands_until_the_next_is_met(tmp_path: Path) -> None:
+    directory = tmp_path / "var"
+    tokens = make_ledger(directory)
+    with running_witnesses(tmp_path / "w", LOG_VKEY, "one.test", "two.test") as both:
+        enrol_at(directory, *both)
+        with running_server(directory, tokens=tokens, **under("off", *both)) as server:
+            alone = server.record(event())["position"]
+            server.wait_for_checkpoint(alone)
+        for witness in both:
+            witness.stop()
+        with running_server(directory, tokens=tokens, **under("require:1", *both)) as server:
+            assert published(server) == alone
+            last = server.record(event())["position"]
+            eventually(lambda: status(server)["signed_size"] >= last, "it is signed")
+            assert published(server) == alone
+            both[0].start()
+            server.wait_for_checkpoint(last)
+        with running_server(directory, tokens=tokens, **under("require:2", *both)) as server:
+            # Both servers see it, however often they start.
+            assert published(server) >= last
+            held = server.record(event())["position"]
+            eventually(lambda: status(server)["witnesses"][0]["cosigned_size"] >= held, "one cosigns")
+            assert last <= published(server) < held
+        with running_server(directory, tokens=tokens, **under("require:2", *both)) as server:
+            assert last <= published(server) < held
+            both[1].start()
+            server.wait_for_checkpoint(held)
 
 
 @pytest.mark.slow

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from ledgers import CHECKPOINT_KEY, ORIGIN
 from servers import Server, event, running_server
 
 from api.cli import pins
+from ledger.tables import guards
 from signing import keys
 from signing.checkpoint import check_checkpoint
 from signing.keys import SigningKey
@@ -120,6 +123,34 @@ def test_a_signer_without_a_memory_stands_until_it_takes_over_the_last_checkpoin
     record(cli, tmp_path / "two.json")
     assert cli.ok("checkpoint").out.splitlines()[1] == "8"
     assert cli.ok("verify", "--json").json["verdict"] == "sound"
+
+
+def test_a_last_checkpoint_that_was_deleted_is_missed_on_the_machine_of_the_signer(
+    cli: Command, directory: Path
+) -> None:
+    cli.ok("checkpoint")
+    with closing(sqlite3.connect(directory / "ledger.db")) as database, database:
+        database.execute("DROP TRIGGER checkpoints_refuses_delete")
+        database.execute("DELETE FROM checkpoints")
+        database.execute(guard_of("checkpoints_refuses_delete"))
+    report = cli("verify", "--json")
+    assert (report.status, [fault["kind"] for fault in report.json["faults"]]) == (1, ["checkpoint-missing"])
+    # Elsewhere nobody remembers it; and the signer keeps it again, as after a crash.
+    assert cli("audit", directory / "ledger.db", "--json").json["verdict"] == "sound"
+    cli.ok("checkpoint")
+    assert cli.ok("verify", "--json").json["verdict"] == "sound"
+
+
+def test_a_memory_of_another_ledger_is_not_compared_and_that_is_said(cli: Command, directory: Path) -> None:
+    cli.ok("checkpoint")
+    (directory / "signer" / "checkpoint").write_text("nothing\n")
+    report = cli.ok("verify", "--json").json
+    assert "was not compared" in report["notes"][0]
+
+
+def guard_of(name: str) -> str:
+    [statement] = [ddl for ddl in guards("sqlite") if f" {name} " in ddl]
+    return statement
 
 
 def test_what_is_no_checkpoint_of_this_ledger_is_not_taken_over(
