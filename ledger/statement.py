@@ -39,6 +39,7 @@ _MAX_EXTENSION: Final = 1024
 _is_extension_name = re.compile(r"[a-z0-9]{1,20}").fullmatch
 # How canonical JSON writes U+0000; a text that speaks of it has one backslash more.
 _NUL: Final = b"\\u0000"
+_is_json = re.compile(r'application/json(\s*;\s*charset\s*=\s*("utf-8"|utf-8))?', re.IGNORECASE).fullmatch
 _is_identifier = re.compile(r"[!-~]{1,256}").fullmatch
 
 
@@ -99,6 +100,9 @@ class Admission:
 
         `event` is what `canonical.parse` returned. A field for erasable text holds the text itself; it is salted here.
         """
+        if isinstance(event, dict):
+            # CloudEvents, JSON event format: an attribute that is null is one that is not there.
+            event = {name: value for name, value in event.items() if value is not None}
         self._check_envelope(event)
         if len(evidence) > MAX_EVIDENCE or any(len(item.media_type) > MAX_MEDIA_TYPE for item in evidence):
             raise StatementError(f"expected at most {MAX_EVIDENCE} pieces of evidence, found {len(evidence)}")
@@ -214,8 +218,11 @@ class Admission:
             if (limit := _OPTIONAL.get(name)) is not None:
                 if not isinstance(value, str) or not 0 < len(value) <= limit:
                     raise StatementError(f"expected {name} to be a string of 1 to {limit} characters", f"/{name}")
-                if name == "datacontenttype" and value != "application/json":
-                    raise StatementError(f"expected datacontenttype application/json, found {value[:60]!r}", f"/{name}")
+                if name == "datacontenttype" and not _is_json(value):
+                    raise StatementError(
+                        f"expected datacontenttype application/json, in UTF-8 where it says; found {value[:60]!r}",
+                        f"/{name}",
+                    )
             elif name == "data_base64" or name == "dssematerial":
                 raise StatementError(f"{name} is not accepted: send data as JSON", f"/{name}")
             elif not _is_extension_name(name):

@@ -21,7 +21,7 @@ class CodeReview:
     review_id: str
     reviewer: str
     verdict: Literal["approved", "changes_requested", "commented"]
-    commit: str
+    commit: str | None
     at: Moment
     position: int
     is_dismissed: bool = False
@@ -54,7 +54,7 @@ def _of_the_repository(key: str, row: CodeChange) -> tuple[Match, ...]:
 
 code_changes = View(
     "code_changes",
-    version=2,
+    version=3,
     row=CodeChange,
     kind="code_change",
     entries_of=_of_the_repository,
@@ -79,7 +79,7 @@ def proposed(row: CodeChange, event: CodeProposed, entry: EntryInfo) -> CodeChan
         change_id=event.change_id or row.change_id,
         head_sha=event.head_sha,
         head_position=entry.position,
-        author=authors[0],
+        author=next(iter(authors), None),
         authors=authors,
     )
 
@@ -133,6 +133,7 @@ def unreviewed_because(row: CodeChange, reads: Reads) -> str | None:
         for person, review in last.items()
         if review.verdict == "approved"
         and not review.is_dismissed
+        and review.commit is not None
         and review.commit == row.merged_head
         and kind_of(reads, review.reviewer) == "human"
     }

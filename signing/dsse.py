@@ -58,10 +58,9 @@ class Envelope:
     def from_json(cls, document: Any) -> "Envelope":
         """Read an envelope from parsed JSON. Raises VerificationError naming the first part that is not as DSSE says."""
         try:
-            payload_type, payload = document["payloadType"], base64.b64decode(document["payload"], validate=True)
+            payload_type, payload = document["payloadType"], _from_base64(document["payload"])
             signatures = tuple(
-                Signature(str(item.get("keyid", "")), base64.b64decode(item["sig"], validate=True))
-                for item in document["signatures"]
+                Signature(str(item.get("keyid", "")), _from_base64(item["sig"])) for item in document["signatures"]
             )
         except (KeyError, TypeError, AttributeError, binascii.Error, ValueError) as error:
             raise VerificationError(
@@ -70,6 +69,11 @@ class Envelope:
         if not isinstance(payload_type, str):
             raise VerificationError("not a DSSE envelope: payloadType is not a string")
         return cls(payload_type, payload, signatures)
+
+
+def _from_base64(text: str) -> bytes:
+    """Return the bytes of base64 in either alphabet: DSSE lets signers use both, and verifiers MUST accept both."""
+    return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
 
 
 def verify(envelope: Envelope, payload_type: str, keys: Iterable[VerifyingKey]) -> list[str]:

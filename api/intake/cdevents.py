@@ -5,24 +5,27 @@ version. Two of their words are not ours: a deployment has no id of its own, so 
 as actor unless `customData.actor` says.
 """
 
+import base64
+import binascii
 import re
 from typing import Any, Final
-from urllib.parse import unquote
 
-import orjson
-
+from api import cloudevents
 from api.intake.translation import (
     ContradictionError,
-    Fact,
+    ForeignJsonError,
     Headers,
     Mapped,
     Translation,
     Unmapped,
+    fact,
     need,
     pick,
+    pick_text,
+    read_json,
     shown,
-    without_nulls,
 )
+from ledger.errors import StatementError
 
 _is_type = re.compile(r"dev\.cdevents\.([a-z]+)\.([a-z]+)\.(\d+\.\d+\.\d+(?:-draft)?)").fullmatch
 _VERSIONS: Final = ("0.4.", "0.5.")
@@ -39,26 +42,52 @@ _SAME: Final = {
 def translate(headers: Headers, body: bytes) -> Translation:
     """Return the fact of a CDEvent. Raises ContradictionError when the CloudEvents attributes say otherwise."""
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return Unmapped("none", "not-json")
-    envelope = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
-    if not envelope and pick(document, "specversion") is not None and isinstance(pick(document, "data"), dict):
-        # Structured mode: the attributes at the top, the same object again under `data`.
-        envelope, document = {k: v for k, v in document.items() if k != "data"}, document["data"]
+        document = read_json(body)
+        envelopes: list[dict[str, Any]] = [_attributes(headers)]
+        if pick(document, "specversion") is not None:
+            # Structured mode: the attributes at the top, the same object again under `data`.
+            envelopes.append({name: value for name, value in document.items() if value is not None})
+            document = _data_of(document)
+    except ForeignJsonError as error:
+        return Unmapped("none", str(error))
     if not isinstance(document, dict):
         return Unmapped("none", "not-an-object")
+    for envelope in envelopes:
+        if envelope:
+            _check_envelope(envelope, document)
+    try:
+        return _of_cdevent(document)
+    except StatementError as error:
+        return Unmapped(_kind_of(document), f"field{error.place}", _text(document, "context.source"))
+
+
+def _attributes(headers: Headers) -> dict[str, Any]:
+    try:
+        return dict(cloudevents.attributes(headers))
+    except StatementError as error:
+        raise ContradictionError(str(error), error.place) from None
+
+
+def _data_of(document: dict[str, Any]) -> Any:
+    if isinstance(encoded := document.get("data_base64"), str) and document.get("data") is None:
+        try:
+            return read_json(base64.b64decode(encoded, validate=True))
+        except binascii.Error:
+            raise ForeignJsonError("not-base64") from None
+    return document.get("data")
+
+
+def _check_envelope(envelope: dict[str, Any], event: dict[str, Any]) -> None:
     for attribute, path in _SAME.items():
-        said, inside = envelope.get(attribute), pick(document, path)
-        if said is not None and said != inside:
+        said, inside = envelope.get(attribute), pick(event, path)
+        if said is not None and not cloudevents.is_same(attribute, said, inside):
             raise ContradictionError(
                 f"CloudEvents says {attribute} is {shown(said)}, the CDEvent says {shown(inside)}", f"/{attribute}"
             )
-    if envelope and envelope.get("specversion") != "1.0":
+    if envelope.get("specversion") != "1.0":
         raise ContradictionError(
             f"expected CloudEvents specversion 1.0, found {shown(envelope.get('specversion'))}", "/specversion"
         )
-    return _of_cdevent(document)
 
 
 def _of_cdevent(event: dict[str, Any]) -> Translation:
@@ -74,18 +103,18 @@ def _of_cdevent(event: dict[str, Any]) -> Translation:
     if translator is None:
         return Unmapped(kind, "kind-not-mapped", source)
     statement_type, data = translator(event)
-    fact = Fact(
-        source=need(event, "context.source"),
-        type=statement_type,
-        time=need(event, "context.timestamp"),
-        data=without_nulls(data | {"actor": pick(event, "customData.actor")}),
-    )
-    return Mapped((fact,))
+    said = data | {"actor": pick(event, "customData.actor")}
+    time = need(event, "context.timestamp")
+    return Mapped((fact(source, statement_type, time, said, subject=pick(event, "subject.id")),))
+
+
+def _kind_of(event: dict[str, Any]) -> str:
+    named = _is_type(_text(event, "context.type"))
+    return f"{named[1]}.{named[2]}" if named else "none"
 
 
 def _text(event: dict[str, Any], path: str) -> str:
-    value = pick(event, path)
-    return value if isinstance(value, str) else ""
+    return pick_text(event, path) or ""
 
 
 def _deployed(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -94,19 +123,19 @@ def _deployed(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         "change_id": pick(event, "customData.change_id"),
         "service": need(event, "subject.id"),
         "environment": need(event, "subject.content.environment.id"),
-        "artifact": need(event, "subject.content.artifactId"),
+        "artifact": pick(event, "subject.content.artifactId"),
         "outcome": "success",
     }
 
 
 def _rolled_back(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "rollback.completed", {
-        "rollback_id": pick(event, "customData.rollback_id") or f"cdevents-{need(event, 'context.id')}",
+        "rollback_id": pick_text(event, "customData.rollback_id") or f"cdevents-{need(event, 'context.id')}",
         "deployment_id": pick(event, "customData.deployment_id"),
         "change_id": pick(event, "customData.change_id"),
         "service": need(event, "subject.id"),
         "environment": need(event, "subject.content.environment.id"),
-        "to_artifact": need(event, "subject.content.artifactId"),
+        "to_artifact": pick(event, "subject.content.artifactId"),
         "outcome": "success",
     }
 
@@ -122,7 +151,7 @@ def _incident(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "incident.detected", {
         "incident_id": need(event, "subject.id"),
         "service": pick(event, "subject.content.service.id"),
-        "environment": need(event, "subject.content.environment.id"),
+        "environment": pick(event, "subject.content.environment.id"),
         "artifact": pick(event, "subject.content.artifactId"),
         "description": pick(event, "subject.content.description"),
     }

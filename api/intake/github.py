@@ -7,34 +7,43 @@ survives a rename; bots are named apart, because they never approve.
 
 import hashlib
 import hmac
-import json
 from typing import Any, Final
-
-import orjson
+from urllib.parse import parse_qsl
 
 from api.intake.translation import (
     ContradictionError,
-    Fact,
+    ForeignJsonError,
     Headers,
     Mapped,
     Nothing,
     Translation,
     Unmapped,
+    fact,
     need,
     pick,
-    without_nulls,
+    pick_text,
+    pick_time,
+    read_json,
+    shown,
 )
 from ledger.errors import StatementError, UnauthenticatedError
-from ledger.events.identifiers import Label, fits
 
 SIGNATURE_HEADER: Final = "x-hub-signature-256"
-# Keys that only a body of this kind has.
+# How a hook begins that is set to send forms instead of JSON.
+FORM_PREFIX: Final = b"payload="
+# Keys that every body of a kind has. Unknown keys are normal: GitHub adds some at any time.
 _SHAPES: Final = {
+    "deployment": {"deployment"},
     "deployment_status": {"deployment_status", "deployment"},
     "pull_request_review": {"review", "pull_request"},
     "pull_request": {"action", "number", "pull_request"},
     "ping": {"zen", "hook_id"},
+    # Not mapped, and they carry what the kinds above have.
+    "workflow_job": {"workflow_job"},
+    "check_run": {"check_run"},
+    "deployment_protection_rule": {"deployment_callback_url"},
 }
+# Of a kind that we do not map we know nothing: it may carry a deployment. Only what has these keys and no others is one.
 _DEPLOYMENT_KEYS: Final = {
     "action", "deployment", "workflow", "workflow_run", "repository", "sender", "organization", "installation", "enterprise",
 }  # fmt: skip
@@ -59,16 +68,12 @@ def translate(headers: Headers, body: bytes) -> Translation:
     """Return the facts of an authenticated webhook body. Raises ContradictionError when header and body do not agree."""
     kind = headers.get("x-github-event", "")
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return Unmapped(kind or "none", "not-json")
+        document = read_json(_json_of(body))
+    except ForeignJsonError as error:
+        return Unmapped(kind or "none", str(error))
     if not isinstance(document, dict):
         return Unmapped(kind or "none", "not-an-object")
-    looks_like = _looks_like(document)
-    if kind != looks_like and (kind in _TRANSLATORS or looks_like in _TRANSLATORS):
-        raise ContradictionError(
-            f"the header X-GitHub-Event says {kind!r}, the body is a {looks_like or 'body of another kind'}"
-        )
+    _check_kind(kind, document)
     translator = _TRANSLATORS.get(kind)
     if translator is None:
         return Unmapped(kind or "none", "kind-not-mapped", _source(document))
@@ -78,24 +83,53 @@ def translate(headers: Headers, body: bytes) -> Translation:
         return Unmapped(kind, f"field{error.place}", _source(document))
 
 
-def _looks_like(document: dict[str, Any]) -> str:
-    for kind, keys in _SHAPES.items():
-        if keys <= document.keys():
-            return kind
-    return "deployment" if "deployment" in document and document.keys() <= _DEPLOYMENT_KEYS else ""
+def _json_of(body: bytes) -> bytes:
+    if not body.startswith(FORM_PREFIX):
+        return body
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise ForeignJsonError("not-a-form") from None
+    if [name for name, _ in fields].count("payload") != 1:
+        raise ForeignJsonError("key-twice")
+    return dict(fields)["payload"].encode()
+
+
+def _check_kind(kind: str, document: dict[str, Any]) -> None:
+    """Raise ContradictionError when a body that has the keys of one kind comes under the name of another."""
+    keys = document.keys()
+    if kind in _TRANSLATORS:
+        own = _SHAPES[kind] if _SHAPES[kind] <= keys else set()
+        found = next((k for k, shape in _SHAPES.items() if k != kind and shape <= keys and not shape <= own), "")
+    else:
+        found = next((k for k in _TRANSLATORS if k != "deployment" and _SHAPES[k] <= keys), "")
+        if "deployment" in keys and keys <= _DEPLOYMENT_KEYS:
+            found = "deployment"
+    if found:
+        raise ContradictionError(f"the header X-GitHub-Event says {kind!r}, the body is a {found}")
 
 
 def _source(document: dict[str, Any]) -> str:
-    """Return who sent it, or nothing where the body names nobody."""
-    name = pick(document, "repository.full_name") or pick(document, "organization.login")
-    return f"https://github.com/{name}" if isinstance(name, str) else ""
+    """Return who sent it, or nothing where the body names nobody. An organisation is the source of all its repositories."""
+    if (name := pick_text(document, "repository.full_name")) is not None:
+        return f"https://github.com/{name}"
+    organisation = pick_text(document, "organization.login")
+    return f"https://github.com/{organisation}/" if organisation is not None else ""
+
+
+def _id(thing: dict[str, Any]) -> int:
+    """Return the number under which GitHub knows a thing. Raises StatementError for what is none."""
+    number: int = need(thing, "id", int)
+    if not 0 <= number < 2**63:
+        raise StatementError(f"expected id to be a number of 63 bits, found {shown(number)}", "/id")
+    return number
 
 
 def _identity(user: Any) -> str | None:
-    number = pick(user, "id")
-    if not isinstance(number, int):
+    try:
+        return f"{'github-bot' if pick(user, 'type') == 'Bot' else 'github'}:{_id(user)}"
+    except StatementError:
         return None
-    return f"{'github-bot' if pick(user, 'type') == 'Bot' else 'github'}:{number}"
 
 
 def _deployment_data(document: dict[str, Any]) -> dict[str, Any]:
@@ -103,22 +137,22 @@ def _deployment_data(document: dict[str, Any]) -> dict[str, Any]:
     payload = deployment.get("payload")
     if isinstance(payload, str):
         try:
-            payload = json.loads(payload)
-        except (ValueError, RecursionError):
+            payload = read_json(payload)
+        except ForeignJsonError:
             payload = None
     return {
-        "deployment_id": f"github-{need(deployment, 'id', int)}",
+        "deployment_id": f"github-{_id(deployment)}",
         "change_id": pick(payload, "change_id"),
         # A repository is not always called as its service is: who deploys may say so in the payload.
-        "service": pick(payload, "service") or need(document, "repository.full_name"),
-        "environment": need(deployment, "environment"),
-        "commit": need(deployment, "sha"),
+        "service": pick_text(payload, "service") or need(document, "repository.full_name"),
+        # A status may name another environment than its deployment did.
+        "environment": pick_text(document, "deployment_status.environment") or need(deployment, "environment"),
+        "commit": pick(deployment, "sha"),
     }
 
 
 def _deployment(document: dict[str, Any]) -> Translation:
-    action = pick(document, "action")
-    if action != "created":
+    if (action := pick_text(document, "action")) != "created":
         return Unmapped("deployment", f"action-{action}", _source(document))
     data = _deployment_data(document) | {"actor": _identity(pick(document, "deployment.creator"))}
     return _one(document, "deployment.started", need(document, "deployment.created_at"), data)
@@ -139,22 +173,20 @@ def _pull_request(document: dict[str, Any]) -> Translation:
     data = {
         "repository": need(document, "repository.full_name"),
         "pull_request": need(document, "number", int),
-        "head_sha": need(pull, "head.sha"),
+        "head_sha": pick(pull, "head.sha"),
     }
     if action in _PROPOSALS:
         # Whoever pushed to it is an author too; who only opened it again, or called it ready, is none.
         pushed = (pick(pull, "user"), pick(document, "sender") if action == "synchronize" else None)
         authors = dict.fromkeys(who for user in pushed if (who := _identity(user)) is not None)
         time = need(pull, "created_at" if action == "opened" else "updated_at")
-        return _one(document, "code.proposed", time, data | {"authors": list(authors)})
+        return _one(document, "code.proposed", time, data | {"authors": list(authors) or None})
     if action != "closed" or pick(pull, "merged") is not True:
         return Unmapped("pull_request", f"action-{action}", _source(document))
-    # A merge counts whatever its branch is called.
-    branch = pick(pull, "base.ref")
     merged = {
         "actor": _identity(pick(pull, "merged_by")),
         "merge_sha": pick(pull, "merge_commit_sha"),
-        "branch": branch if fits(Label, branch) else None,
+        "branch": pick(pull, "base.ref"),
     }
     return _one(document, "code.merged", need(pull, "merged_at"), data | merged)
 
@@ -164,18 +196,14 @@ def _pull_request_review(document: dict[str, Any]) -> Translation:
     data = {
         "repository": need(document, "repository.full_name"),
         "pull_request": need(document, "pull_request.number", int),
-        "review_id": str(need(review, "id", int)),
-        "commit": need(review, "commit_id"),
+        "review_id": str(_id(review)),
+        "commit": pick(review, "commit_id"),
     }
     if action == "dismissed":
-        reviewer = _identity(pick(review, "user"))
-        return _one(
-            document,
-            "code_review.dismissed",
-            # The body has no time of the dismissal but when the pull request was last touched.
-            pick(document, "pull_request.updated_at") or need(review, "submitted_at"),
-            data | {"actor": _identity(pick(document, "sender")), "reviewer": reviewer},
-        )
+        # The body has no time of the dismissal but when the pull request was last touched.
+        time = pick_time(document, "pull_request.updated_at", "review.submitted_at") or need(review, "submitted_at")
+        who = {"actor": _identity(pick(document, "sender")), "reviewer": _identity(pick(review, "user"))}
+        return _one(document, "code_review.dismissed", time, data | who)
     verdict = str(need(review, "state")).lower()
     if action != "submitted" or verdict not in ("approved", "changes_requested", "commented"):
         return Unmapped("pull_request_review", f"action-{action}", _source(document))
@@ -183,17 +211,17 @@ def _pull_request_review(document: dict[str, Any]) -> Translation:
         "actor": _identity(pick(review, "user")),
         "author": _identity(pick(document, "pull_request.user")),
         "verdict": verdict,
-        "comment": pick(review, "body") or None,
+        "comment": pick(review, "body"),
     }
     return _one(document, "code_review.submitted", need(review, "submitted_at"), data | more)
 
 
 def _ping(document: dict[str, Any]) -> Translation:
-    return Nothing({"pong": pick(document, "hook_id")})
+    return Nothing({"pong": need(document, "hook_id", int)})
 
 
 def _one(document: dict[str, Any], event_type: str, time: str, data: dict[str, Any]) -> Translation:
-    return Mapped((Fact(_source(document), event_type, time, without_nulls(data)),))
+    return Mapped((fact(_source(document), event_type, time, data),))
 
 
 _TRANSLATORS: Final = {

@@ -1,10 +1,24 @@
-"""What a translator answers: facts in our words, or that it does not understand. And how it looks into foreign JSON."""
+"""What a translator answers: facts in our words, or that it does not understand. And how it looks into foreign JSON.
 
+A fact needs what makes it that fact; the rest is optional, and nothing optional loses it. So translators give what
+they find to `fact`, which makes identifiers of names, cuts long texts, and leaves out the optional fields whose
+values our words cannot hold; the names of those stand in the statement, in the extension `leftout`.
+"""
+
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from ledger.clock import from_text
 from ledger.errors import StatementError
+from ledger.events import CATALOGUE
+from ledger.events.identifiers import MAX_TEXT_BYTES, identifier_of, valid_unicode
+
+_COMMITTED: Final = {"sha256": "0" * 64}
+# Of CloudEvents' attribute `subject`, as statements admit it.
+_MAX_SUBJECT: Final = 256
 
 
 class ContradictionError(StatementError):
@@ -13,12 +27,18 @@ class ContradictionError(StatementError):
 
 @dataclass(frozen=True)
 class Fact:
-    """One statement to be: the door adds the id (digest of the body, number of the fact), evidence and envelope."""
+    """One statement to be: the door adds the id (digest of the body, number of the fact), evidence and envelope.
+
+    `subject` is what the sender called the thing, where no field has it. `left_out` names the fields of `data` whose
+    values could not be taken.
+    """
 
     source: str
     type: str
     time: str
     data: dict[str, Any]
+    subject: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,11 +68,59 @@ Translation = Mapped | Unmapped | Nothing
 Headers = Mapping[str, str]
 
 
+class ForeignJsonError(ValueError):
+    """Bytes that are not JSON, or that a second reader may read otherwise. The message is a reason for `Unmapped`."""
+
+
+def read_json(body: bytes | str) -> Any:
+    """Return foreign JSON, integers of any size exactly. Raises ForeignJsonError; a key that occurs twice says two things."""
+    try:
+        return json.loads(body, object_pairs_hook=_once_each, parse_int=_integer, parse_constant=_refuse_constant)
+    except ForeignJsonError:
+        raise
+    except (ValueError, RecursionError):
+        raise ForeignJsonError("not-json") from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ForeignJsonError("key-twice")
+    return found
+
+
+def _integer(text: str) -> int | float:
+    # Python reads at most 4300 digits. No field of ours holds as many.
+    return int(text) if len(text) < 400 else math.inf
+
+
+def _refuse_constant(text: str) -> None:
+    raise ForeignJsonError("not-json")
+
+
 def pick(document: Any, path: str) -> Any:
     """Return what stands at a dotted path, or None where any part is missing."""
     for name in path.split("."):
         document = document.get(name) if isinstance(document, dict) else None
     return document
+
+
+def pick_text(document: Any, *paths: str) -> str | None:
+    """Return the first text that is not empty at one of some dotted paths, or None."""
+    found = (pick(document, path) for path in paths)
+    return next((value for value in found if isinstance(value, str) and value), None)
+
+
+def pick_time(document: Any, *paths: str) -> str | None:
+    """Return the first text at one of some dotted paths that is a time, or None."""
+    for path in paths:
+        if (text := pick_text(document, path)) is not None:
+            try:
+                from_text(text)
+            except ValueError:
+                continue
+            return text
+    return None
 
 
 def need(document: Any, path: str, kind: type | tuple[type, ...] = str) -> Any:
@@ -69,6 +137,48 @@ def shown(value: Any) -> str:
     return repr(value)[:120] if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
 
 
-def without_nulls(data: dict[str, Any]) -> dict[str, Any]:
-    """Return `data` without what the sender left empty."""
-    return {name: value for name, value in data.items() if value is not None}
+def fact(source: str, event_type: str, time: str, data: Mapping[str, Any], *, subject: Any = None) -> Fact:
+    """Return a fact of what a sender said, as far as our words hold it. None and "" stand for what was not said.
+
+    Raises StatementError naming the place when what the fact cannot be without is missing, or cannot be held.
+    """
+    event_class = CATALOGUE[event_type]
+    taken = {
+        field: held
+        for field, value in data.items()
+        if value is not None and (held := _held(event_type, field, value)) != ""
+    }
+    left_out: list[str] = []
+    while True:
+        try:
+            # The door salts a text when it is admitted.
+            salted = {f: _COMMITTED for f in event_class.erasable_fields if isinstance(taken.get(f), str)}
+            CATALOGUE.validate(event_type, taken | salted)
+        except StatementError as error:
+            field = error.place.split("/")[2] if error.place.count("/") > 1 else ""
+            if field not in taken or event_class.model_fields[field].is_required():
+                raise
+            del taken[field]
+            left_out.append(field)
+        else:
+            break
+    named = text_of(subject)[:_MAX_SUBJECT] if isinstance(subject, str) else ""
+    return Fact(source, event_type, time, taken, named, tuple(sorted(left_out)))
+
+
+def _held(event_type: str, field: str, value: Any) -> Any:
+    """Return a value as a field can hold it, if it can."""
+    event_class = CATALOGUE[event_type]
+    if field in event_class.identifier_fields:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return identifier_of(str(value)) if is_number or isinstance(value, str) else value
+    return text_of(value) if field in event_class.erasable_fields and isinstance(value, str) else value
+
+
+def text_of(text: str) -> str:
+    """Return a text as the ledger can hold it: U+FFFD for what it cannot, and cut, with a mark, where it is too long."""
+    raw = valid_unicode(text).replace("\x00", "\ufffd").encode()
+    if len(raw) <= MAX_TEXT_BYTES:
+        return raw.decode()
+    mark = f" … (cut: {len(raw)} bytes came in)"
+    return raw[: MAX_TEXT_BYTES - len(mark.encode())].decode(errors="ignore") + mark

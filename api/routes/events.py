@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import unquote
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
-from api import problems
+from api import cloudevents, problems
 from api.auth import appending_caller_of, ledger_of
 from api.body import media_type, read_body
 from api.problems import RequestError
@@ -210,14 +209,14 @@ async def _proofs(request: Request, ledger: Ledger, outcomes: list[Outcome]) -> 
 
 def event_of(request: Request, kind: str, body: bytes) -> Any:
     """Return the CloudEvents object of a request, whichever of the two modes it came in."""
-    headers = {name[3:]: value for name, value in request.headers.items() if name.startswith("ce-")}
+    headers = cloudevents.attributes(request.headers)
     if headers and kind != STRUCTURED[0]:
-        if kind != "application/json":
+        # Who names no type sends JSON: nothing else is taken, and SDKs leave it out.
+        if kind not in ("application/json", ""):
             raise RequestError(
-                415, "Unsupported media type", f"binary mode carries data as application/json, found {kind or 'none'}"
+                415, "Unsupported media type", f"binary mode carries data as application/json, found {kind}"
             )
-        event: dict[str, Any] = {name: unquote(value) for name, value in headers.items()}
-        return event | {"data": parse(body, max_size=MAX_SUBMITTED_BYTES)}
+        return {**headers, "data": parse(body, max_size=MAX_SUBMITTED_BYTES)}
     if kind not in STRUCTURED:
         raise RequestError(
             415,
@@ -227,7 +226,7 @@ def event_of(request: Request, kind: str, body: bytes) -> Any:
     event = parse(body, max_size=MAX_SUBMITTED_BYTES)
     if isinstance(event, dict):
         for name, value in headers.items():
-            if name in event and event[name] != unquote(value):
+            if event.get(name) is not None and not cloudevents.is_same(name, value, event[name]):
                 raise StatementError(f"the header ce-{name} says {value!r}, the body {event[name]!r}"[:300], f"/{name}")
     return event
 

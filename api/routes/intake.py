@@ -3,19 +3,22 @@
 The order matters: nothing is parsed before it is authenticated, and nothing authenticated is lost, understood or not.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from api import cloudevents
 from api.auth import appending_caller_of, ledger_of
 from api.body import media_type, read_body
 from api.intake import cdevents, github
 from api.intake.translation import ContradictionError, Fact, Headers, Mapped, Nothing, Translation, Unmapped
 from api.problems import RequestError
-from api.routes.events import PROBLEMS, outcome_response
+from api.routes.events import PROBLEMS, STRUCTURED, outcome_response
 from ledger.credentials import Caller, EnrolledSource
 from ledger.errors import ForbiddenError, SetupError, StatementError
 from ledger.ledger import Ledger
@@ -24,6 +27,9 @@ from ledger.statement import Evidence, Statement
 
 router = APIRouter(tags=["intake"])
 
+_FORM: Final = "application/x-www-form-urlencoded"
+# From here on a body is parsed beside the event loop, which others wait for.
+_LARGE: Final = 65_536
 _not_label = re.compile(r"[^A-Za-z0-9._/+-]+")
 _RESPONSES = PROBLEMS | {
     200: {"description": "This body was recorded before: its first receipts. Or a ping."},
@@ -37,7 +43,10 @@ _ANY_JSON = {"requestBody": {"required": True, "content": {"application/json": {
     "/v1/intake/github", summary="GitHub webhooks", responses=_RESPONSES, status_code=201, openapi_extra=_ANY_JSON
 )
 async def from_github(request: Request) -> Response:
-    """`deployment`, `deployment_status`, `pull_request_review` and `ping`, authenticated by X-Hub-Signature-256 over the raw body."""
+    """`deployment`, `deployment_status`, `pull_request`, `pull_request_review` and `ping`, in JSON or as a form.
+
+    X-Hub-Signature-256 over the raw body authenticates it.
+    """
     ledger, body = ledger_of(request), await read_body(request, request.app.state.settings.max_body_bytes)
     secret = request.app.state.settings.github_secret
     if secret is None:
@@ -64,7 +73,9 @@ async def from_github(request: Request) -> Response:
 async def from_cdevents(request: Request) -> Response:
     """`service.deployed`, `.upgraded`, `.rolledback`, `change.merged` and `incident.detected`, in binary or structured CloudEvents."""
     ledger, caller = ledger_of(request), await appending_caller_of(request)
-    if media_type(request) not in ("application/json", "application/cloudevents+json"):
+    kind = media_type(request)
+    # Binary mode without a type carries JSON, as at /v1/events.
+    if kind not in STRUCTURED and (kind or not cloudevents.attributes(request.headers)):
         raise RequestError(415, "Unsupported media type", "expected application/json or application/cloudevents+json")
     body = await read_body(request, request.app.state.settings.max_body_bytes)
     return await _take(request, ledger, cdevents.translate, "cdevents", body, lambda _: caller)
@@ -82,11 +93,14 @@ async def _take(
     body: bytes,
     caller_for: Callable[[str], Caller],
 ) -> Response:
-    kept = (Evidence.of(body, "application/json"),)
+    kept = (Evidence.of(body, _FORM if body.startswith(github.FORM_PREFIX) else "application/json"),)
     sha256 = hashlib.sha256(body).hexdigest()
     source = ""
     try:
-        translation = translate(request.headers, body)
+        if len(body) > _LARGE:
+            translation = await asyncio.to_thread(translate, request.headers, body)
+        else:
+            translation = translate(request.headers, body)
         if isinstance(translation, Nothing):
             return JSONResponse(translation.answer)
         if isinstance(translation, Mapped):
@@ -112,6 +126,9 @@ def _statement(ledger: Ledger, fact: Fact, identifier: str, kept: tuple[Evidence
         "type": fact.type,
         "time": fact.time,
         "data": fact.data,
+        "subject": fact.subject or None,
+        # What of the body stands in the evidence alone.
+        "leftout": " ".join(fact.left_out) or None,
     }
     return ledger.admission.admit(event, evidence=kept)
 

@@ -39,6 +39,8 @@ class Event(BaseModel):
     # (kind, field, is it an array) for every ref; names of the erasable fields: computed once, read on every append.
     ref_fields: ClassVar[tuple[tuple[str, str, bool], ...]] = ()
     erasable_fields: ClassVar[tuple[str, ...]] = ()
+    # Names of the fields that hold identifiers.
+    identifier_fields: ClassVar[tuple[str, ...]] = ()
 
     actor: Identity | None = None
     links: tuple[Link, ...] = many(at_most=16, default=())
@@ -92,9 +94,10 @@ class Catalogue(Mapping[str, type[Event]]):
                 raise DeclarationError(f"{name} names the field {field!r}, which it does not have")
         _refuse_loose_schema(cls.model_json_schema(), name)
         marks = {field: _find_mark(info, Text) for field, info in cls.model_fields.items()}
-        cls.said_fields = tuple((f, name_of if isinstance(marks[f], Identifier) else str) for f in named)
+        cls.identifier_fields = tuple(field for field, mark in marks.items() if isinstance(mark, Identifier))
+        cls.said_fields = tuple((f, name_of if f in cls.identifier_fields else str) for f in named)
         cls.ref_fields = tuple(_ref_field(cls, field) for field in cls.refs)
-        self.identifier_kinds |= {marks[f].kind for f in cls.refs if isinstance(marks[f], Identifier)}
+        self.identifier_kinds |= {marks[f].kind for f in cls.identifier_fields}
         cls.erasable_fields = tuple(f for f, info in cls.model_fields.items() if _find_mark(info, ERASABLE))
         self._classes[cls.type] = cls
         self._validators[cls.type] = cls.__pydantic_validator__.validate_python

@@ -13,7 +13,8 @@ class CodeProposed(Event):
     repository: Repository
     pull_request: PullRequest
     head_sha: Commit
-    authors: tuple[Identity, ...] = many(at_least=1)
+    # Empty where the sender does not know them any more: then nobody is known to be somebody else.
+    authors: tuple[Identity, ...] = many(default=())
     change_id: ChangeId | None = None
 
 

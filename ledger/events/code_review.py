@@ -10,11 +10,11 @@ class CodeReviewEvent(Event):
     """A fact about one review of one pull request."""
 
     refs: ClassVar[tuple[str, ...]] = ("repository", "commit")
-    actor: Identity
     repository: Repository
     pull_request: PullRequest
     review_id: Label
-    commit: Commit
+    # A review of no commit approves none.
+    commit: Commit | None = None
 
 
 class CodeReviewSubmitted(CodeReviewEvent):
@@ -22,6 +22,7 @@ class CodeReviewSubmitted(CodeReviewEvent):
 
     type = "code_review.submitted"
     says = "{actor} reviewed {repository}#{pull_request} at {commit}: {verdict}"
+    actor: Identity
     verdict: Literal["approved", "changes_requested", "commented"]
     author: Identity | None = None
     comment: Erasable | None = None
@@ -32,4 +33,4 @@ class CodeReviewDismissed(CodeReviewEvent):
 
     type = "code_review.dismissed"
     says = "{actor} dismissed the review {review_id} of {repository}#{pull_request} by {reviewer}"
-    reviewer: Identity
+    reviewer: Identity | None = None

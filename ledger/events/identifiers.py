@@ -61,6 +61,11 @@ class Identifier(Text):
         super().__init__(pattern, MAX_IDENTIFIER_BYTES, example, kind)
 
 
+def valid_unicode(text: str) -> str:
+    """Return a text with U+FFFD in the place of lone surrogates, which have no UTF-8."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 _stands_as_it_is = re.compile("[A-Za-z0-9._:/@+-]").fullmatch
 
 
@@ -74,8 +79,7 @@ def identifier_of(name: str) -> str:
     >>> identifier_of("Production EU")
     'Production%20EU'
     """
-    # A lone surrogate has no UTF-8.
-    name = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    name = valid_unicode(name)
     parts = [char if _stands_as_it_is(char) else _escaped(char) for char in name]
     if parts and len(parts[0]) == 1 and not parts[0].isalnum():
         parts[0] = _escaped(parts[0])

@@ -1,5 +1,6 @@
 """Bodies of outside formats, made up here, of the shape that GitHub and CDEvents give theirs."""
 
+import copy
 import hashlib
 import hmac
 import json
@@ -173,7 +174,7 @@ def cdevent(kind: str = "service.deployed", spec: str = "0.5", number: int = 1, 
         "timestamp": "2025-05-30T08:19:30.315Z",
         "chainId": "0f7c5d7a-5c0e-4a55-9d4a-9b0a4b1e7f10",
     }
-    subject = {"source": "/k8s/eu1", **_SUBJECTS[kind]}
+    subject = {"source": "/k8s/eu1", **copy.deepcopy(_SUBJECTS[kind])}
     if old:
         subject["type"] = kind.partition(".")[0]
     return {

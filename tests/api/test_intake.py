@@ -324,20 +324,14 @@ def unmappable(what: str) -> tuple[str, bytes]:
                 {"action": "published", "repository": body["repository"], "number": number}
             )
         case "a field is missing":
-            del body["deployment"]["sha"]
+            del body["deployment"]["environment"]
         case "a field is of another kind":
             body["deployment"]["environment"] = 5
-        case "an environment with blanks":
-            body["deployment"]["environment"] = "prod (eu)"
-        case "a commit that is none":
-            body["deployment"]["sha"] = "HEAD"
         case "no time":
             body["deployment"]["created_at"] = "yesterday"
         case "a creator with a name alone":
             body = bodies.review(number=number, user={"login": "x"})
             return "pull_request_review", bodies.encoded(body)
-        case "a comment that is too long":
-            return "pull_request_review", bodies.encoded(bodies.review(number=number, body="x" * 20_000))
         case "another action":
             body["action"] = "edited"
     return "deployment", bodies.encoded(body)
@@ -345,8 +339,7 @@ def unmappable(what: str) -> tuple[str, bytes]:
 
 @pytest.mark.parametrize(
     "what",
-    ["an unknown kind", "a field is missing", "a field is of another kind", "an environment with blanks",
-     "a commit that is none", "no time", "a creator with a name alone", "a comment that is too long", "another action"],
+    ["an unknown kind", "a field is missing", "a field is of another kind", "no time", "a creator with a name alone", "another action"],
 )  # fmt: skip
 def test_an_authentic_body_that_cannot_be_mapped_is_kept_byte_for_byte(taking: Server, what: str) -> None:
     kind, body = unmappable(what)
@@ -516,9 +509,7 @@ def test_attributes_that_contradict_the_cdevent_are_refused(taking: Server, attr
         (lambda d: d["context"].pop("specversion"), "version-not-mapped"),
         (lambda d: d["context"].update(type="com.example.deployed"), "not-a-cdevent"),
         (lambda d: d["subject"].update(content={}), "field"),
-        (lambda d: d["subject"].update(id="a b"), "field"),
         (lambda d: d.update(subject=[]), "field"),
-        (lambda d: d.update(customData={"actor": 5}), "field"),
     ],
 )
 def test_a_cdevent_that_cannot_be_mapped_is_kept(taking: Server, change: Any, reason: str) -> None:

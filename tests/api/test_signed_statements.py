@@ -264,6 +264,17 @@ def test_a_statement_that_does_not_name_this_ledger_is_refused(server: Server) -
         refused(server, signed(statement | {"ledger": other}, KEY), 422, "/ledger")
 
 
+def test_an_envelope_in_base64_of_urls_is_read(server: Server) -> None:
+    # DSSE: signers may use either alphabet, and verifiers must accept both.
+    statement = said() | {"subject": "???>>>~~~"}
+    envelope = signed(statement, KEY)
+    of_urls = json.loads(json.dumps(envelope["signatures"]).replace("+", "-").replace("/", "_"))
+    payload = envelope["payload"].replace("+", "-").replace("/", "_")
+    assert payload != envelope["payload"]
+    entry = recorded(server, envelope | {"payload": payload, "signatures": of_urls})
+    assert (entry["statement"], entry["signatures"]) == (statement, envelope["signatures"])
+
+
 def test_an_envelope_cannot_be_replayed_into_another_ledger(server: Server, tmp_path: Path) -> None:
     # Even one that trusts the same key.
     envelope = signed(said() | {"ledger": "ledger.test/two"}, KEY)
@@ -280,7 +291,7 @@ def test_one_to_four_keys_sign_once_each(server: Server, keys: tuple[Any, ...], 
 FAULTS: dict[str, Any] = {
     "a payload of no base64": {"payload": "%%%"},
     "a payload without padding": {"payload": "e30"},
-    "a payload in base64 of URLs": {"payload": "-_-_"},
+    "a payload in base64 of URLs that is no JSON": {"payload": "-_-_"},
     "a payload that is a number": {"payload": 5},
     "no payload": {"payload": None},
     "a payload outside ASCII": {"payload": "é"},

@@ -88,6 +88,21 @@ def test_an_envelope_survives_being_written_and_read() -> None:
     assert Envelope.from_json(made.to_json()) == made
 
 
+def test_both_alphabets_of_base64_are_read() -> None:
+    # Bytes that the two alphabets write differently.
+    made = envelope(b"\xfb\xef\xbe\xff\xff\xff")
+    plain = made.to_json()
+    of_urls = plain | {
+        "payload": base64.urlsafe_b64encode(made.payload).decode(),
+        "signatures": [{"keyid": s.keyid, "sig": base64.urlsafe_b64encode(s.sig).decode()} for s in made.signatures],
+    }
+    assert of_urls["payload"] == "----____" != plain["payload"]
+    assert verify(Envelope.from_json(of_urls), TYPE, [PUBLIC]) == [KEY.key_id]
+    for fault in ("-_-", "a b=", "****"):
+        with pytest.raises(VerificationError):
+            Envelope.from_json(plain | {"payload": fault})
+
+
 def test_every_flipped_bit_of_the_payload_is_refused() -> None:
     for payload in flips(BODY):
         with pytest.raises(VerificationError):

@@ -1,0 +1,408 @@
+"""Outside bodies with odd parts: one optional, unknown or over-long field loses nothing else of an authentic fact."""
+
+import copy
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from servers import JSON, STRUCTURED, Server, check_problem
+
+from api.intake import cdevents, github
+from api.intake.translation import ContradictionError, Fact, Mapped, Unmapped
+from ledger.events.identifiers import MAX_TEXT_BYTES, identifier_of
+from tests.api import bodies
+from tests.api.test_intake import deliver, evidence_of, numbers, taken
+
+QUICK = settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None, database=None)
+Path = tuple[str | int, ...]
+
+
+def said(kind: str, document: Any) -> Fact:
+    """Return the only fact of a webhook."""
+    body = document if isinstance(document, bytes) else bodies.encoded(document)
+    translated = github.translate({"x-github-event": kind}, body)
+    assert isinstance(translated, Mapped), translated
+    [fact] = translated.facts
+    return fact
+
+
+def said_by_cdevents(document: Any) -> Fact:
+    translated = cdevents.translate({}, bodies.encoded(document))
+    assert isinstance(translated, Mapped), translated
+    [fact] = translated.facts
+    return fact
+
+
+# -- one odd field ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["deployment", "deployment_status", "pull_request_review", "pull_request"])
+def test_a_key_that_nobody_knows_changes_nothing(taking: Server, kind: str) -> None:
+    made: dict[str, Callable[[], dict[str, Any]]] = {
+        "deployment": bodies.deployment,
+        "deployment_status": bodies.deployment_status,
+        "pull_request_review": bodies.review,
+        "pull_request": bodies.merged,
+    }
+    body = made[kind]() | {"custom_new_key": {}, "another": [None, next(numbers)]}
+    assert said(kind, body) == said(kind, made[kind]())
+    taken(taking, deliver(taking, body, kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("workflow_job", {"workflow_job": {"id": 5}}),
+        ("check_run", {"check_run": {"id": 5}}),
+        ("deployment_protection_rule", {"deployment_callback_url": "https://api.example/callback"}),
+    ],
+)
+def test_another_kind_that_carries_a_deployment_is_kept_and_is_no_deployment(
+    taking: Server, kind: str, more: dict[str, Any]
+) -> None:
+    body = bodies.deployment(next(numbers)) | more
+    entry = taken(taking, deliver(taking, body, kind), 202)
+    assert entry["statement"]["data"]["reason"] == "kind-not-mapped"
+    check_problem(deliver(taking, body, "deployment"), 422)
+
+
+def test_a_body_without_what_its_kind_needs_is_kept_where_it_is_not_another_kind() -> None:
+    body = bodies.review()
+    del body["review"]
+    translated = github.translate({"x-github-event": "pull_request_review"}, bodies.encoded(body))
+    assert translated == Unmapped("pull_request_review", "field/review", f"https://github.com/{bodies.REPOSITORY}")
+
+
+def test_a_comment_that_is_too_long_is_cut_and_the_review_stands(taking: Server) -> None:
+    body = bodies.encoded(bodies.review(number=next(numbers), body="é" * 20_000))
+    entry = taken(taking, deliver(taking, body, "pull_request_review"))
+    assert entry["statement"]["data"]["verdict"] == "approved"
+    text = taking.get(f"/v1/events/{entry['position']}").json()["texts"]["comment"]["text"]
+    assert text.startswith("é" * 8000)
+    assert text.endswith(" … (cut: 40000 bytes came in)")
+    assert MAX_TEXT_BYTES - 1 <= len(text.encode()) <= MAX_TEXT_BYTES
+    assert evidence_of(taking, entry) == body
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("a\x00b", "a\ufffdb"), ("a\ud800b", "a\ufffdb"), ("\U0001f600", "\U0001f600"), ("\ufeffx", "\ufeffx")],
+)
+def test_what_no_text_can_hold_is_replaced(taking: Server, sent: str, kept: str) -> None:
+    body = bodies.encoded(bodies.review(number=next(numbers), body=sent))
+    entry = taken(taking, deliver(taking, body, "pull_request_review"))
+    assert taking.get(f"/v1/events/{entry['position']}").json()["texts"]["comment"]["text"] == kept
+
+
+@pytest.mark.parametrize("name", ["Production EU", "Production – my-site", "_site", "a\x00b", "p" * 300, "100%"])
+def test_an_environment_is_named_by_whatever_its_owner_calls_it(taking: Server, name: str) -> None:
+    by_github = taken(taking, deliver(taking, bodies.deployment(next(numbers), environment=name), "deployment"))
+    document = bodies.cdevent(number=next(numbers))
+    document["subject"]["content"]["environment"]["id"] = name
+    by_cdevents = taken(taking, taking.post(document, to="/v1/intake/cdevents", by="reporter", kind=JSON))
+    for entry in (by_github, by_cdevents):
+        assert entry["statement"]["data"]["environment"] == identifier_of(name)
+        assert f"environment:{identifier_of(name)}" in entry["refs"]
+
+
+def test_an_entry_is_told_with_the_names_that_others_use(taking: Server) -> None:
+    answer = deliver(taking, bodies.deployment(next(numbers), environment="Production EU"), "deployment")
+    shown = taking.get(f"/v1/events/{answer.json()['receipts'][0]['position']}").json()
+    assert shown["says"].endswith("to Production EU")
+
+
+@pytest.mark.parametrize(
+    ("payload", "change_id", "left_out"),
+    [
+        ({"change_id": 1234}, "1234", ()),
+        ({"change_id": "CHG 7"}, "CHG%207", ()),
+        ({"change_id": ""}, None, ()),
+        ({"change_id": ["CHG-7"]}, None, ("change_id",)),
+        ({"change_id": True}, None, ("change_id",)),
+        ({"change_id": 1.5}, None, ("change_id",)),
+        ("", None, ()),
+        ("CHG 7", None, ()),
+        ('{"change_id": "\\ud800"}', "%EF%BF%BD", ()),
+        ({"service": 7}, None, ()),
+        ([[[]]], None, ()),
+    ],
+)
+def test_the_payload_of_a_deployment_may_hold_whatever_its_maker_wanted(
+    payload: Any, change_id: str | None, left_out: tuple[str, ...]
+) -> None:
+    fact = said("deployment", bodies.deployment(payload=payload))
+    assert (fact.data.get("change_id"), fact.left_out) == (change_id, left_out)
+    assert (fact.data["environment"], fact.data["service"]) == ("prod", bodies.REPOSITORY)
+
+
+def test_what_was_left_out_stands_in_the_entry(taking: Server) -> None:
+    body = bodies.deployment(next(numbers), payload={"change_id": []}, sha="HEAD")
+    statement = taken(taking, deliver(taking, body, "deployment"))["statement"]
+    assert statement["leftout"] == "change_id commit"
+    assert not statement["data"].keys() & {"change_id", "commit"}
+    whole = taken(taking, deliver(taking, bodies.deployment(next(numbers)), "deployment"))["statement"]
+    assert "leftout" not in whole
+
+
+@pytest.mark.parametrize("actor", ["jane@example.com", "Jane Doe", 5, {}, ["person:jane"], "person:" + "x" * 200])
+def test_an_actor_who_is_no_identity_is_left_out(actor: Any) -> None:
+    document = bodies.cdevent()
+    document["customData"]["actor"] = actor
+    fact = said_by_cdevents(document)
+    assert "actor" not in fact.data
+    assert fact.left_out == ("actor",)
+
+
+def test_a_pull_request_of_nobody_has_no_author_and_passes_no_review(taking: Server) -> None:
+    number = next(numbers)
+    opened = taken(taking, deliver(taking, bodies.pull_request(number=number, user=None), "pull_request"))
+    assert opened["statement"]["type"] == "code.proposed"
+    assert "authors" not in opened["statement"]["data"]
+    review = bodies.review(number=number, pull=number)
+    review["pull_request"]["user"] = None
+    taken(taking, deliver(taking, review, "pull_request_review"))
+    merged = bodies.merged(number=number)
+    merged["pull_request"]["user"] = None
+    position = deliver(taking, merged, "pull_request").json()["receipts"][0]["position"]
+    key = f"merged-without-review%2F{bodies.REPOSITORY.replace('/', '%2F')}%23{number}"
+    row = taking.get(f"/v1/views/findings/{key}", params={"min_position": str(position)}).json()["row"]
+    assert (row["is_open"], row["says"].endswith("no author is known")) == (True, True)
+
+
+def test_a_review_of_no_commit_is_kept_as_one() -> None:
+    fact = said("pull_request_review", bodies.review(commit_id=None))
+    assert (fact.data["verdict"], "commit" in fact.data) == ("approved", False)
+
+
+def test_a_dismissal_stands_though_nobody_is_known_to_have_made_it() -> None:
+    body = bodies.review("dismissed", "dismissed", user=None) | {"sender": None}
+    body["pull_request"]["updated_at"] = "yesterday"
+    fact = said("pull_request_review", body)
+    assert (fact.type, fact.time) == ("code_review.dismissed", bodies.DEPLOYED_AT)
+    assert not fact.data.keys() & {"actor", "reviewer"}
+
+
+@pytest.mark.parametrize(
+    ("of_status", "environment"),
+    [("staging", "staging"), ("", "prod"), (None, "prod"), (5, "prod"), ("Pre Prod", "Pre%20Prod")],
+)
+def test_the_environment_of_a_status_is_its_own(of_status: Any, environment: str) -> None:
+    fact = said("deployment_status", bodies.deployment_status(environment=of_status))
+    assert fact.data["environment"] == environment
+
+
+def test_a_cdevent_says_which_change_was_merged(taking: Server) -> None:
+    document = bodies.cdevent("change.merged", number=next(numbers))
+    entry = taken(taking, taking.post(document, to="/v1/intake/cdevents", by="reporter", kind=JSON))
+    assert entry["statement"]["subject"] == "pull-42"
+
+
+@pytest.mark.parametrize("artifact", [None, "payments-api:1.4", 7, "pkg:" + "x" * 600])
+def test_a_deployment_of_an_artifact_that_we_cannot_name_is_one(artifact: Any) -> None:
+    document = bodies.cdevent()
+    document["subject"]["content"]["artifactId"] = artifact
+    fact = said_by_cdevents(document)
+    assert (fact.data["service"], fact.data["environment"], "artifact" in fact.data) == ("payments-api", "prod", False)
+    assert fact.left_out == (() if artifact is None else ("artifact",))
+
+
+def test_a_hook_of_an_organisation_comes_from_all_its_repositories(taking: Server) -> None:
+    body = {"action": "removed", "scope": "team", "organization": {"login": "acme"}, "number": next(numbers)}
+    assert taken(taking, deliver(taking, body, "membership"), 202)["statement"]["data"]["kind"] == "membership"
+    check_problem(deliver(taking, body | {"organization": {"login": "acme-evil"}}, "membership"), 403)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"action": "created", "action": "deleted"}', "key-twice"),
+        (b'{"deployment": NaN}', "not-json"),
+        (b"[" * 100_000, "not-json"),
+        (b"payload=%FF", "not-a-form"),
+        (b"payload={}&payload={}", "key-twice"),
+        (b"payload=no+JSON", "not-json"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_not_read(body: bytes, reason: str) -> None:
+    translated = github.translate({"x-github-event": "deployment"}, body)
+    assert isinstance(translated, Unmapped)
+    assert translated.reason == reason
+
+
+def test_a_hook_that_sends_forms_is_read(taking: Server) -> None:
+    document = bodies.review(number=next(numbers), body="a + b & c = é")
+    body = urlencode({"payload": json.dumps(document)}).encode()
+    headers = bodies.webhook(body, "pull_request_review") | {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = taking.client("nobody").post("/v1/intake/github", content=body, headers=headers)
+    entry = taken(taking, answer)
+    assert entry["statement"]["type"] == "code_review.submitted"
+    assert entry["evidence"][0]["media_type"] == "application/x-www-form-urlencoded"
+    assert evidence_of(taking, entry) == body
+    shown = taking.get(f"/v1/events/{entry['position']}").json()
+    assert shown["texts"]["comment"]["text"] == "a + b & c = é"
+    form = urlencode({"payload": json.dumps(bodies.deployment())}).encode()
+    with pytest.raises(ContradictionError):
+        github.translate({"x-github-event": "pull_request_review"}, form)
+
+
+# -- any odd part -----------------------------------------------------------------------------------------------------
+
+# What makes a fact that fact, by the paths of a body: all else may be anything.
+GITHUB: Final[dict[str, tuple[Callable[[int], dict[str, Any]], str, tuple[str, ...], tuple[str, ...]]]] = {
+    "a deployment": (
+        bodies.deployment,
+        "deployment",
+        ("action", "repository.full_name", "deployment.id", "deployment.environment", "deployment.created_at"),
+        ("deployment_id", "environment"),
+    ),
+    "a deployment that ended": (
+        lambda number: bodies.deployment_status("failure", number),
+        "deployment_status",
+        ("repository.full_name", "deployment.id", "deployment_status.environment", "deployment_status.state",
+         "deployment_status.created_at"),
+        ("deployment_id", "environment", "outcome"),
+    ),
+    "a review": (
+        lambda number: bodies.review("submitted", "changes_requested", number),
+        "pull_request_review",
+        ("action", "repository.full_name", "pull_request.number", "review.id", "review.state", "review.submitted_at",
+         "review.user.id", "review.user.type"),
+        ("actor", "review_id", "verdict", "repository", "pull_request"),
+    ),
+    "a dismissal": (
+        lambda number: bodies.review("dismissed", "dismissed", number),
+        "pull_request_review",
+        ("action", "repository.full_name", "pull_request.number", "review.id", "review.submitted_at"),
+        ("review_id", "repository", "pull_request"),
+    ),
+    "a proposal": (
+        lambda number: bodies.pull_request(number=number),
+        "pull_request",
+        ("action", "repository.full_name", "number", "pull_request.head.sha", "pull_request.created_at"),
+        ("repository", "pull_request", "head_sha"),
+    ),
+    "a merge": (
+        lambda number: bodies.merged(number=number),
+        "pull_request",
+        ("action", "repository.full_name", "number", "pull_request.merged", "pull_request.merged_at"),
+        ("repository", "pull_request"),
+    ),
+}  # fmt: skip
+OF_EVERY_CDEVENT: Final = ("context.id", "context.source", "context.type", "context.timestamp", "context.specversion")
+CDEVENTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "service.deployed": (("subject.id", "subject.content.environment.id"), ("deployment_id", "service", "environment")),
+    "service.rolledback": (("subject.id", "subject.content.environment.id"), ("service", "environment", "outcome")),
+    "change.merged": (("subject.content.repository.id",), ("repository",)),
+    "incident.detected": (("subject.id",), ("incident_id",)),
+}
+odd_texts = st.one_of(
+    st.text(),
+    st.sampled_from(
+        ["", "\x00", "a\x00b", "\ud800", "\udfff\ud83d", "\u202egnp.exe", "\x1b[31m", "é" * 9000, "x" * 70_000, "null"]
+    ),
+)
+odd_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([2**53, 2**64, -1, 0, 10**500, 10**5000, 1e308]),
+    st.floats(allow_nan=False, allow_infinity=False),
+    odd_texts,
+    st.sampled_from([[], {}, [[]], {"id": None}, {"id": True}, {"id": -1}, [None] * 300, {"a": {"b": {"c": ["d"]}}}]),
+)
+
+
+def _paths(value: Any, at: Path = ()) -> Iterator[Path]:
+    for key, item in value.items() if isinstance(value, dict) else ():
+        yield (*at, key)
+        yield from _paths(item, (*at, key))
+
+
+@st.composite
+def altered(draw: st.DrawFn, document: dict[str, Any], required: tuple[str, ...]) -> bytes:
+    """A body whose optional parts are replaced, left out, or more than we know."""
+    held = {tuple(path.split(".")[:n]) for path in required for n in range(1, path.count(".") + 2)}
+    document = copy.deepcopy(document)
+    free = [path for path in _paths(document) if path not in held]
+    for path in draw(st.lists(st.sampled_from(free), min_size=1, max_size=4, unique=True)):
+        *above, last = path
+        inside: Any = document
+        for key in above:
+            inside = inside.get(key) if isinstance(inside, dict) else None
+        if isinstance(inside, dict):
+            if draw(st.integers(0, 4)) == 0:
+                inside.pop(last, None)
+            else:
+                inside[last] = copy.deepcopy(draw(odd_values))
+    for path in draw(st.lists(st.sampled_from([(), *held]), max_size=2)):
+        inside = document
+        for key in path:
+            inside = inside[key]
+        if isinstance(inside, dict):
+            inside["x" + draw(odd_texts)] = copy.deepcopy(draw(odd_values))
+    # The standard library writes what it can: escapes for lone surrogates, integers of any size.
+    return json.dumps(document).encode()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _long_integers() -> Iterator[None]:
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(10_000)
+    yield
+    sys.set_int_max_str_digits(before)
+
+
+@pytest.mark.parametrize("what", GITHUB)
+@QUICK
+@given(data=st.data())
+def test_no_odd_part_of_a_webhook_loses_the_fact(taking: Server, what: str, data: st.DataObject) -> None:
+    make, kind, required, core = GITHUB[what]
+    genuine = make(next(numbers))
+    body = data.draw(altered(genuine, required))
+    answer = deliver(taking, body, kind)
+    assert answer.status_code in (200, 201), answer.text
+    position = answer.json()["receipts"][0]["position"]
+    statement = taking.get(f"/v1/events/{position}").json()["entry"]["statement"]
+    expected = said(kind, genuine)
+    assert statement["type"] == expected.type
+    assert {field: statement["data"].get(field) for field in core} == {field: expected.data[field] for field in core}
+
+
+@pytest.mark.parametrize("mode", ["bare", "structured", "binary"])
+@pytest.mark.parametrize("kind", CDEVENTS)
+@QUICK
+@given(data=st.data())
+def test_no_odd_part_of_a_cdevent_loses_the_fact(taking: Server, kind: str, mode: str, data: st.DataObject) -> None:
+    required, core = CDEVENTS[kind]
+    genuine = bodies.cdevent(kind, number=next(numbers))
+    del genuine["customData"]["change_id"]
+    # An envelope that names the subject would contradict one that was altered.
+    body = data.draw(altered(genuine, (*OF_EVERY_CDEVENT, "subject.id", *required)))
+    headers = {"Content-Type": JSON}
+    if mode == "structured":
+        envelope = {name: value for name, value in bodies.structured(genuine).items() if name != "data"}
+        odd = {"subject": None, "traceparent": None, "x" * 30: [1.5, None]}
+        body = json.dumps(envelope | odd).encode()[:-1] + b', "data": ' + body + b"}"
+        headers = {"Content-Type": STRUCTURED}
+    elif mode == "binary":
+        headers = bodies.ce_headers(genuine)
+    answer = taking.client("reporter").post("/v1/intake/cdevents", content=body, headers=headers)
+    assert answer.status_code in (200, 201), answer.text
+    position = answer.json()["receipts"][0]["position"]
+    statement = taking.get(f"/v1/events/{position}").json()["entry"]["statement"]
+    expected = said_by_cdevents(genuine)
+    assert statement["type"] == expected.type
+    assert {field: statement["data"].get(field) for field in core} == {field: expected.data[field] for field in core}
+
+
+def test_a_fact_holds_what_its_class_needs_and_says_what_it_could_not_hold() -> None:
+    everything: dict[str, Any] = dict(zip(("change_id", "commit", "artifact"), itertools.repeat(["odd"])))
+    document = bodies.deployment(payload=everything, sha={"odd": 1})
+    fact = said("deployment", document)
+    assert fact.left_out == ("change_id", "commit")
