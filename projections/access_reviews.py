@@ -75,6 +75,7 @@ access_reviews = View(
     row=AccessReview,
     kind="access_review",
     entries_of=_entries_of,
+    names=("items",),
     reads=(identities, access_grants, policies),
     indexes=("environment", "state", "due_at", "revoke_due_at"),
     doc="Access reviews: the grants that were in force at the opening, decisions, and whether they were carried out.",

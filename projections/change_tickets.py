@@ -148,6 +148,7 @@ change_tickets = View(
     row=Ticket,
     kind="change",
     entries_of=_entries_of,
+    names=("deployments",),
     reads=(
         identities,
         access_grants,

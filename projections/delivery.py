@@ -115,6 +115,7 @@ delivery = View(
     row=Delivery,
     kind="delivery",
     entries_of=_entries_of,
+    names=("items",),
     reads=(change_scopes, deployments, incidents, merges),
     indexes=("service", "month"),
     doc="Delivery: deployment frequency, lead time, change failure rate, recovery time and rework rate, by service and month.",

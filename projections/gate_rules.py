@@ -29,6 +29,7 @@ from projections.reviews import reviews
 from projections.risk_assessments import risk_assessments
 from projections.rollback_triggers import rollback_triggers
 from projections.rules import approvals as duties
+from projections.rules.words import listed
 
 Verdict = Literal["allow", "needs_approval", "insufficient_evidence", "deny"]
 # The strictest last.
@@ -188,11 +189,11 @@ def change_is_approved(ticket: Ticket, question: Question, reads: Reads, policy:
         return "allow", "emergency", f"an emergency with one approval; {missing} more are owed within 24 h", used
     if missing:
         others = [f"{a.approver}: {a.why}" for a in ticket.approvals if not a.counts]
-        words = f"{missing} approval(s) missing" + (f"; do not count: {'; '.join(others)}" if others else "")
+        words = f"{missing} approval(s) missing" + (f"; do not count: {listed(others, '; ')}" if others else "")
         return "needs_approval", "quorum", words, [*used, *_last(ticket)]
     if roles and not set(roles) & set(ticket.required_roles):
         return "needs_approval", "role", f"the policy asks for {' or '.join(roles)}; it was not asked for", used
-    return "allow", "approved", f"approved by {', '.join(a.approver for a in counting)}", used
+    return "allow", "approved", f"approved by {listed(a.approver for a in counting)}", used
 
 
 @_rule
@@ -255,8 +256,8 @@ def impact_is_covered(ticket: Ticket, question: Question, reads: Reads, policy: 
         return "allow", "not-asked-for", "no impact assessment was asked for", ()
     missing = left_out(reads, impact)
     if missing:
-        return "deny", "not-covered", f"not assessed: {', '.join(missing)}", [impact.position]
-    return "allow", "covered", f"all that depends on {', '.join(impact.targets)} was assessed", [impact.position]
+        return "deny", "not-covered", f"not assessed: {listed(missing)}", [impact.position]
+    return "allow", "covered", f"all that depends on {listed(impact.targets)} was assessed", [impact.position]
 
 
 @_rule
@@ -349,7 +350,7 @@ def deployment_held(row: Deployment, question: Question, reads: Reads, policy: I
     if row.rolled_back_at is not None:
         return "deny", "rolled-back", f"it was rolled back at {row.rolled_back_at}", row.positions
     if row.incidents:
-        return "deny", "incident", f"it caused {', '.join(row.incidents)}", row.positions
+        return "deny", "incident", f"it caused {listed(row.incidents)}", row.positions
     if row.outcome is None:
         return "insufficient_evidence", "not-finished", "it has not finished", row.positions
     if row.outcome != "success":
@@ -430,7 +431,7 @@ def review_is_done(ticket: Ticket, question: Question, reads: Reads, policy: InF
     asked = reads.named(reviews, PirOpened, ref("change", ticket.change_id))
     waiting = [review.pir_id for review in asked if review.state == "open"]
     if waiting:
-        return "insufficient_evidence", "review-open", f"{', '.join(waiting)} is not done", _last(ticket)
+        return "insufficient_evidence", "review-open", f"{listed(waiting)} is not done", _last(ticket)
     if ticket.state == "closed":
         return "allow", "reviewed", f"reviewed by {ticket.reviewed_by}", _last(ticket)
     if ticket.risk_band in (None, "low") and not ticket.is_rolled_back and not ticket.incidents and not asked:
@@ -446,7 +447,7 @@ def incidents_are_over(ticket: Ticket, question: Question, reads: Reads, policy:
     used = [position for row in rows for position in row.positions]
     still = [row.incident_id for row in rows if row.resolved_at is None]
     if still:
-        return "deny", "incident-open", f"{', '.join(still)} is not resolved", used
+        return "deny", "incident-open", f"{listed(still)} is not resolved", used
     return "allow", "over", f"{len(rows)} incident(s), all resolved", used
 
 

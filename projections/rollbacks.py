@@ -49,6 +49,7 @@ rollbacks = View(
     row=Rollback,
     kind="rollback",
     entries_of=_entries_of,
+    names=("deployment_id",),
     reads=(deployments,),
     indexes=("deployment_id", "service", "decided_at"),
     doc="Rollback decisions: options, who decided and how soon, recovery, and evidence that was recorded only afterwards.",

@@ -207,6 +207,19 @@ class Derived(View[Finding]):
 
 
 SEPARATOR: Final = "/"
+# A wording lists ten things by their names at most; what is longer, a rule has written carelessly.
+MAX_SAYS: Final = 4000
+MAX_POSITIONS: Final = 32
+
+
+def bounded(found: Breach | None) -> Breach | None:
+    """Return what was found with as much of it as a row keeps: of very many entries the first and the last."""
+    if found is None or (len(found.says) <= MAX_SAYS and len(found.positions) <= MAX_POSITIONS):
+        return found
+    half = MAX_POSITIONS // 2
+    some = found.positions
+    says = found.says if len(found.says) <= MAX_SAYS else f"{found.says[:MAX_SAYS]}…"
+    return Breach(says, some if len(some) <= MAX_POSITIONS else (*some[:half], *some[-half:]))
 
 
 def change_to(found: Breach | None, position: int, at: Moment) -> Change:

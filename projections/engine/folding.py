@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from projections.engine.derived import Derived, Rule, change_to, every
-from projections.engine.log import Log, original_of, taken_back_by
+from projections.engine.derived import Derived, Rule, bounded, change_to, every
+from projections.engine.log import Log, TakenBack, original_of
 from projections.engine.past import Past, keys_taken_back
 from projections.engine.standing import Standing
 from projections.engine.store import Store
@@ -37,6 +37,7 @@ class Folder:
         self._views = tuple(views)
         self._derived = [view for view in views if isinstance(view, Derived)]
         self._has_begun = False
+        self._taken: TakenBack
         # Of the entry that is being folded: the rows it changed, as they were before it.
         self._changed: dict[View[Any], dict[str, Any]] = defaultdict(dict)
         # By the name of a derived view: the findings that are open. Only these, and new ones, are ever written.
@@ -66,9 +67,11 @@ class Folder:
     def _fold(self, entry: EntryInfo) -> None:
         self.rows.begin(entry)
         entry.original = original_of(self.rows.log, entry)
-        original = taken_back_by(self.rows.log, entry)
-        # One for all views: what was withdrawn, and rows that several of them read, are looked up once.
-        past = Past(self.rows.log, self.rows, up_to=entry.position) if original is not None else None
+        original = self._taken.add(self.rows.log, entry)
+        # One for all views: rows that several of them read are looked up once.
+        past = None
+        if original is not None:
+            past = Past(self.rows.log, self.rows, up_to=entry.position, taken_back=self._taken)
         views = self._by_type.get(entry.type, ()) if original is None else self._views
         for view in views:
             if view.name in self.failures:
@@ -154,7 +157,7 @@ class Folder:
         if subject is not None:
             if rule.is_due:
                 self._wait_for(rule, key, subject, entry.recorded_at)
-            found = rule.judge(subject, entry.recorded_at, self.rows)
+            found = bounded(rule.judge(subject, entry.recorded_at, self.rows))
         finding_id = view.id_of(rule, key)
         if found is None and finding_id not in self._open[view.name]:
             return
@@ -178,6 +181,7 @@ class Folder:
     def _remember(self, position: int) -> None:
         """Take up, in a process that begins at a position, the findings that are open, and the times that rows wait for."""
         self._has_begun = True
+        self._taken = TakenBack(self.rows.log, up_to=position)
         self.rows.stand_at(position)
         if position == 0:
             return

@@ -71,6 +71,32 @@ def original_of(log: Log, entry: EntryInfo) -> EntryInfo | None:
     return log.entry(position) if position < entry.position else None
 
 
+class TakenBack:
+    """Which entries were taken back, and where. Read from the log once, and kept up by whoever folds: `add`.
+
+    A statement is taken back once: who withdraws it again changes nothing.
+    """
+
+    def __init__(self, log: Log, *, up_to: int | None = None) -> None:
+        # By the position of what was taken back.
+        self.at: dict[int, int] = {}
+        # Views and positions: whose rows each was of, when it was recorded, and when it was taken back. That never changes.
+        self.keys: dict[tuple[str, int], tuple[str, ...]] = {}
+        self.rows: dict[tuple[str, int], frozenset[str]] = {}
+        if up_to is None or up_to > 0:
+            for entry in log.entries([Match((WITHDRAWN,))], up_to=up_to):
+                self.add(log, entry)
+
+    def add(self, log: Log, entry: EntryInfo) -> EntryInfo | None:
+        """Return what an entry takes back, or None when it is another type, or has no effect."""
+        if entry.type != WITHDRAWN or entry.statement["data"]["position"] in self.at:
+            return None
+        original = taken_back_by(log, entry)
+        if original is not None:
+            self.at[original.position] = entry.position
+        return original
+
+
 def _is_operator(log: Log, entry: EntryInfo) -> bool:
     issued = Match(("ledger.credential_issued",), (ref("credential", entry.by["credential"]),))
     for found in log.latest(issued, up_to=entry.position, limit=1):

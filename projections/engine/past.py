@@ -7,15 +7,14 @@ later time does not count, whenever it was recorded. A statement that was taken 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any, TypeVar
 
 from ledger.conditions import Match
 from ledger.events import Event
 from projections.engine.derived import Derived
-from projections.engine.log import WITHDRAWN, Log, original_of, taken_back_by
+from projections.engine.log import Log, TakenBack, original_of
 from projections.engine.tally import Live, Tally
-from projections.engine.view import EntryInfo, Reads, View
+from projections.engine.view import EntryInfo, Reads, View, replace
 
 R = TypeVar("R")
 
@@ -52,7 +51,7 @@ class Past:
     """Rows of views at positions up to `up_to`. `live` are the rows as they stand now.
 
     They tell what rows keep of their own past. Of others they are a hint of where the entries are, which spares folding a row
-    as often as it names more of them.
+    as often as it names more of them. Whoever folds many of them hands over what was `taken_back`.
     """
 
     def __init__(
@@ -62,6 +61,7 @@ class Past:
         *,
         up_to: int,
         until: str | None = None,
+        taken_back: TakenBack | None = None,
     ) -> None:
         self._log = log
         self._live = live
@@ -70,8 +70,11 @@ class Past:
         self._entries: dict[tuple[str, str], list[EntryInfo]] = {}
         # By key, and by where the row was folded again: positions, and the row after each.
         self._states: dict[tuple[str, str], dict[int, tuple[list[int], list[Any]]]] = {}
-        self._matches: dict[tuple[str, str], set[Match]] = defaultdict(set)
-        self._keys: dict[tuple[str, int], set[str]] = {}
+        # By key: the names by which the row told of its entries, column by column.
+        self._told: dict[tuple[str, str], dict[str, set[Any]]] = {}
+        self._withdrawn: dict[int, dict[int, int]] = {}
+        # Also after `up_to`: the live rows already know of it.
+        self._taken = taken_back if taken_back is not None else TakenBack(log)
 
     def at(self, position: int, known: int | None = None) -> _At:
         return _At(self, position, position if known is None else known)
@@ -94,8 +97,9 @@ class Past:
         while True:
             states = self._states_of(view, key, position, position if known is None else known)
             # A row may name more of its entries as it grows, and name other ones later: then it is folded once more, from all.
-            naming = states if view.is_followed else states[-1:]
-            if not any(self._gather(view, key, state) for state in naming if state is not None):
+            # All of them are asked, also after one that told of more.
+            told_of_more = [self._gather(view, key, state) for state in states if state is not None]
+            if not any(told_of_more):
                 row: R | None = states[-1] if states else None
                 return row
 
@@ -135,18 +139,32 @@ class Past:
             self._entries[view.name, key] = []
             self._gather(view, key, self._live.row(view, key))
             # What was taken back may be what once named the row, and does so no more.
-            for at in self._all_withdrawn if view.is_followed else ():
-                if at <= self._up_to and key in self._keys_at(view, original := self._log.entry(at)):
-                    self._add(view, key, [original])
+            for at in self._taken.at if view.is_followed else ():
+                if at <= self._up_to and key in self._keys_at(view, at):
+                    self._add(view, key, [self._log.entry(at)])
         return self._entries[view.name, key]
 
     def _gather(self, view: View[Any], key: str, row: Any) -> bool:
         """Add the entries that a row says it is folded from. False when there are none that were not known."""
-        matches = {
-            Match(match.types or tuple(view.folds), match.refs) for match in view.entries_of(key, row)
-        } - self._matches[view.name, key]
-        self._matches[view.name, key] |= matches
-        return bool(matches) and self._add(view, key, self._log.entries(list(matches), up_to=self._up_to))
+        first = (view.name, key) not in self._told
+        if not first and not view.names:
+            return False
+        told = self._told.setdefault((view.name, key), defaultdict(set))
+        fresh: dict[str, Any] = {}
+        for name in view.names if row is not None else ():
+            held = getattr(row, name)
+            items = held if isinstance(held, tuple) else (held,)
+            new = set(items) - told[name]
+            told[name] |= new
+            if not new:
+                fresh[name] = () if isinstance(held, tuple) else None
+            elif len(new) < len(items):
+                fresh[name] = tuple(item for item in items if item in new)
+        if not first and len(fresh) == len(view.names) and not any(fresh.values()):
+            return False
+        matches = view.entries_of(key, replace(row, **fresh) if fresh else row)
+        wanted = {Match(match.types or tuple(view.folds), match.refs) for match in matches}
+        return bool(wanted) and self._add(view, key, self._log.entries(list(wanted), up_to=self._up_to))
 
     def _add(self, view: View[Any], key: str, entries: Iterable[EntryInfo]) -> bool:
         known = {entry.position: entry for entry in self._entries[view.name, key]}
@@ -169,27 +187,26 @@ class Past:
             return row
         return fold.apply(row if row is not None else view.new(key), entry.event, entry)
 
-    def _keys_at(self, view: View[Any], entry: EntryInfo) -> tuple[str, ...]:
-        """Return the rows that an entry was folded into."""
-        entry.reads = self.at(entry.position)
-        fold = view.folds.get(entry.type)
-        return fold.keys(entry.event, entry) if fold is not None else ()
+    def _keys_at(self, view: View[Any], position: int) -> tuple[str, ...]:
+        """Return the rows that an entry which was taken back had been folded into."""
+        if (view.name, position) not in self._taken.keys:
+            entry = self._log.entry(position)
+            entry.reads = self.at(position)
+            fold = view.folds.get(entry.type)
+            self._taken.keys[view.name, position] = fold.keys(entry.event, entry) if fold is not None else ()
+        return self._taken.keys[view.name, position]
 
-    def _taken_back(self, view: View[Any], original: EntryInfo, withdrawn_at: int) -> set[str]:
-        if (view.name, original.position) not in self._keys:
+    def _taken_back(self, view: View[Any], original: EntryInfo, withdrawn_at: int) -> frozenset[str]:
+        if (view.name, original.position) not in self._taken.rows:
             then, now = self.at(original.position), self.at(withdrawn_at)
-            self._keys[view.name, original.position] = keys_taken_back(view, original, then, now)
-        return self._keys[view.name, original.position]
-
-    @cached_property
-    def _all_withdrawn(self) -> dict[int, int]:
-        """Entries that were taken back, and where: also after `up_to`, where the live rows already know of it."""
-        found: dict[int, int] = {}
-        for entry in self._log.entries([Match((WITHDRAWN,))], up_to=None):
-            if (original := taken_back_by(self._log, entry)) is not None:
-                found.setdefault(original.position, entry.position)
-        return found
+            self._taken.rows[view.name, original.position] = frozenset(keys_taken_back(view, original, then, now))
+        return self._taken.rows[view.name, original.position]
 
     def _withdrawn_at(self, position: int) -> dict[int, int]:
         """Return the entries that were taken back up to a position, and where."""
-        return {original: at for original, at in self._all_withdrawn.items() if at <= position}
+        taken = self._taken.at
+        if not taken or next(reversed(taken.values())) <= position:
+            return taken
+        if position not in self._withdrawn:
+            self._withdrawn[position] = {original: at for original, at in taken.items() if at <= position}
+        return self._withdrawn[position]

@@ -75,12 +75,11 @@ class _Set:
             stored = read_entries(connection, after=self.position, up_to=up_to, limit=limit)
             page = [EntryInfo(entry.document) for entry in stored]
             self.folder.fold(page)
-            touched = self.folder.rows.touched
-            counted = self.folder.rows.counted
+            rows = self.folder.rows
             self.ready = [
-                self.store.prepare(view, touched.get(view.name, {}), counted.get(view.name, {}))
+                self.store.prepare(view, rows.touched[view.name], rows.counted[view.name], rows.before[view.name])
                 for view in self.views
-                if view.name in touched or view.name in counted
+                if view.name in rows.touched or view.name in rows.counted
             ]
         return page[-1].position if page else self.position
 

@@ -17,7 +17,7 @@ from ledger.reading import position_at, read_size
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.progress import State, read_states
-from projections.engine.tables import ROW, SqlStore, shape_of, table_of
+from projections.engine.tables import ROW, SqlStore, shape_of, table_of, whole
 from projections.engine.tally import Part, Tally
 from projections.engine.view import Moment, Number, View
 
@@ -104,7 +104,8 @@ def list_rows(
     column = t[name].desc() if down else t[name].asc()
     order = [column] if name == view.key else [column.nulls_last(), t[view.key]]
     query = query.order_by(*order).limit(limit + 1)
-    found = [orjson.loads(text) for _, text in connection.execute(query)]
+    texts = whole(connection, view, {row[0]: row[1] for row in connection.execute(query)})
+    found = [orjson.loads(text) for text in texts.values()]
     if len(found) <= limit:
         return Page(state.made_by, state.position, found)
     last = found[limit - 1]
@@ -166,7 +167,7 @@ def read_row(connection: Connection, view: View[Any], key: str) -> Page:
     text = connection.execute(sa.select(t[ROW]).where(t[view.key] == key)).scalar()
     if text is None:
         raise NotFoundError(f"{view.name} has no row {key!r} at position {state.position}"[:300])
-    return Page(state.made_by, state.position, [orjson.loads(text)])
+    return Page(state.made_by, state.position, [orjson.loads(whole(connection, view, {key: text})[key])])
 
 
 class Stored:

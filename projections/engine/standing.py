@@ -47,6 +47,8 @@ class Standing:
         self.store = store
         self.log = log
         self.touched: dict[str, dict[str, Any]] = defaultdict(dict)
+        # The same rows as they were saved last.
+        self.before: dict[str, dict[str, Any]] = defaultdict(dict)
         # Of views that count: the parts that were added and taken away.
         self.counted: dict[str, dict[tuple[str, int, Part], int]] = defaultdict(lambda: defaultdict(int))
         self._position = 0
@@ -141,7 +143,10 @@ class Standing:
 
     def write(self, view: View[Any], key: str, row: Any) -> None:
         """Let a row stand from this entry on; None takes it away."""
-        self._rows[view.name].new[key] = self.touched[view.name][key] = row
+        touched = self.touched[view.name]
+        if key not in touched:
+            self.before[view.name][key] = self.row(view, key)
+        self._rows[view.name].new[key] = touched[key] = row
         for column, by_value in self._by_column[view.name].items():
             by_value[getattr(row, column, None)].add(key)
 
@@ -176,6 +181,7 @@ class Standing:
     def forget(self) -> None:
         """Begin the next batch: what was touched has been saved. Drops what was not asked for of late, when it has become much."""
         self.touched.clear()
+        self.before.clear()
         self.counted.clear()
         self._by_column.clear()
         if sum(len(cached.new) for cached in self._rows.values()) > MAX_CACHED:

@@ -7,7 +7,9 @@ part of the log's schema, and nothing is lost with them.
 
 import types
 import typing
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Final
@@ -17,9 +19,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
-from ledger.database import Database
+from ledger.database import WRITING_ERRORS, Database, is_outage
+from ledger.errors import LedgerError
 from ledger.sql import Bulk
 from ledger.tables import VIEWS_SCHEMA
+from projections.engine import lists
 from projections.engine.store import Parts, Rows
 from projections.engine.tally import Part, Tally
 from projections.engine.view import LATEST, Moment, Number, View
@@ -32,7 +36,33 @@ ROW: Final = "row_json"
 FILLING: Final = "__filling"
 LEAVING: Final = "__leaving"
 
+# So many rows are read at once where all are.
+PAGE: Final = 1000
+
 metadata = sa.MetaData()
+
+
+class RowRefusedError(LedgerError):
+    """A row of a view cannot be written: the database, or JSON, has no place for a value of it."""
+
+    def __init__(self, view: str, reason: str) -> None:
+        super().__init__(f"a row of {view} cannot be written: {reason}")
+        self.view = view
+        self.reason = reason
+
+
+@contextmanager
+def _refusing(view: View[Any]) -> Iterator[None]:
+    """Tell what is about the values of a view's rows from an outage."""
+    try:
+        yield
+    except WRITING_ERRORS as error:
+        if is_outage(error):
+            raise
+        # What a driver says may quote the row: the kind of error is what can be told, the rest is its cause.
+        kind = type(getattr(error, "orig", None) or error).__name__
+        raise RowRefusedError(view.name, f"the database cannot hold the row ({kind})") from error
+
 
 # How far each view has come, and why it stopped, if it did.
 states = sa.Table(
@@ -100,12 +130,27 @@ def parts_of(view: Tally[Any], suffix: str = "") -> sa.Table:
     )
 
 
-def _names(view: View[Any]) -> list[str]:
-    return [f"view_{view.name}", *([f"parts_of_{view.name}"] if isinstance(view, Tally) else [])]
+@cache
+def items_of(view: View[Any], suffix: str = "") -> sa.Table:
+    """Return the table of the long lists of a view's rows: `projections.engine.lists`."""
+    return sa.Table(
+        f"items_of_{view.name}{suffix}",
+        sa.MetaData(),
+        sa.Column("key", _Name, primary_key=True),
+        sa.Column("field", _Name, primary_key=True),
+        sa.Column("place", sa.BigInteger, primary_key=True, autoincrement=False),
+        # Its text, and not JSONB: that would order its fields anew.
+        sa.Column("item", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def _tables(view: View[Any], suffix: str = "", generation: int = 0) -> list[sa.Table]:
-    return [table_of(view, suffix, generation), *([parts_of(view, suffix)] if isinstance(view, Tally) else [])]
+    return [
+        table_of(view, suffix, generation),
+        *([items_of(view, suffix)] if lists.list_columns(view) else []),
+        *([parts_of(view, suffix)] if isinstance(view, Tally) else []),
+    ]
 
 
 @cache
@@ -136,7 +181,8 @@ def empty(connection: Connection, name: str, rows: int) -> bool:
     SQLite would visit every page of a long table to drop it, and appends would wait for that.
     """
     if connection.dialect.name == "sqlite":
-        key = "key, position, part" if name.startswith("parts_of_") else "rowid"
+        keys = {"parts": "key, position, part", "items": "key, field, place"}
+        key = keys.get(name.partition("_of_")[0], "rowid")
         some = f"DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} LIMIT {rows})"
         if connection.exec_driver_sql(some).rowcount:
             return True
@@ -152,12 +198,29 @@ class Prepared:
     written: list[list[Any]]
     gone: list[str]
     parts: list[list[Any]]
+    # Of long lists: (key, column, place, item), and (key, column, length) of those that are shorter now.
+    items: list[list[Any]]
+    shorter: list[tuple[str, str, int]]
 
     def sliced(self, size: int) -> "Iterator[Prepared]":
         """Yield the same in pieces of at most so many rows."""
-        for at in range(0, max(len(self.written), len(self.gone), len(self.parts)), size):
+        held = (self.written, self.gone, self.parts, self.items, self.shorter)
+        for at in range(0, max(len(some) for some in held), size):
             piece = slice(at, at + size)
-            yield Prepared(self.view, self.written[piece], self.gone[piece], self.parts[piece])
+            yield Prepared(self.view, *(some[piece] for some in held))  # type: ignore[arg-type]
+
+
+def whole(connection: Connection, view: View[Any], texts: Mapping[str, str], suffix: str = "") -> dict[str, str]:
+    """Return the canonical texts of rows from those in their table, by key: with their long lists."""
+    cut = [key for key, text in texts.items() if lists.is_cut(text)]
+    if not cut:
+        return dict(texts)
+    items: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    i = items_of(view, suffix).c
+    query = sa.select(i.key, i.field, i.item).where(i.key.in_(cut)).order_by(i.key, i.field, i.place)
+    for key, field, item in connection.execute(query):
+        items[key][field].append(item)
+    return {**texts, **{key: lists.whole(view, texts[key], items[key]) for key in cut}}
 
 
 class SqlStore:
@@ -188,7 +251,7 @@ class SqlStore:
     def take_over(self, connection: Connection, view: View[Any]) -> None:
         """Put the table that was filled in the place of the one that is served, which is left to `empty`."""
         known = sa.inspect(connection)
-        for served in _names(view):
+        for served in (table.name for table in _tables(view)):
             if known.has_table(served):
                 connection.exec_driver_sql(f"ALTER TABLE {served} RENAME TO {served}{LEAVING}")
             connection.exec_driver_sql(f"ALTER TABLE {served}{self._suffix} RENAME TO {served}")
@@ -207,7 +270,9 @@ class SqlStore:
         }
         if not keys:
             return {}
-        return {key: view.load(text) for key, text in self._database.lookup(self.connection, sql, list(keys))}
+        found = self._database.lookup(self.connection, sql, list(keys))
+        texts = whole(self.connection, view, {row[0]: row[1] for row in found}, self._suffix)
+        return {key: view.load(text) for key, text in texts.items()}
 
     def find(self, view: View[Any], column: str, low: str | bool, high: str | bool) -> list[str]:
         values = (low,) if low == high else (low, high) if high != LATEST else (low,)
@@ -224,36 +289,60 @@ class SqlStore:
         found = self.connection.exec_driver_sql(sql, (key, up_to))
         return [(tuple(orjson.loads(part)), int(count)) for part, count in found]
 
-    def prepare(self, view: View[Any], rows: Rows, parts: Parts) -> "Prepared":
-        """Make rows ready to be written: their texts take longer than the writing, and nobody has to wait for them."""
+    def prepare(self, view: View[Any], rows: Rows, parts: Parts, before: Rows) -> "Prepared":
+        """Make rows ready to be written: their texts take longer than the writing, and nobody has to wait for them.
+
+        `before` are the same rows as the table has them. Raises RowRefusedError for one that cannot be written.
+        """
         gone = [key for key, row in rows.items() if row is None]
         counted = [[key, at, orjson.dumps(part).decode(), count] for (key, at, part), count in parts.items()]
-        return Prepared(view, [_values(view, row) for row in rows.values() if row is not None], gone, counted)
+        items: list[list[Any]] = []
+        shorter: list[tuple[str, str, int]] = []
+        with _refusing(view):
+            written = [_values(view, row) for row in rows.values() if row is not None]
+            if lists.list_columns(view):
+                for key, row in rows.items():
+                    some, cut = lists.moved(view, key, before.get(key), row)
+                    items += some
+                    shorter += cut
+        return Prepared(view, written, gone, counted, items, shorter)
 
     def save(self, connection: Connection, prepared: "Prepared") -> None:
-        """Write and take away rows, within the connection's transaction."""
+        """Write and take away rows, within the connection's transaction. Raises RowRefusedError where the database refuses one."""
         view, table = prepared.view, self._tables[prepared.view.name]
-        if prepared.gone:
-            connection.execute(sa.delete(table).where(table.c[view.key].in_(prepared.gone)))
-        if prepared.written:
-            if view.name not in self._writes:
-                self._writes[view.name] = _upsert(self._database, table)
-            self._writes[view.name].run(connection, prepared.written)
-        if prepared.parts and isinstance(view, Tally):
-            counted = parts_of(view, self._suffix)
-            if counted.name not in self._writes:
-                self._writes[counted.name] = _insert(self._database, counted)
-            self._writes[counted.name].run(connection, prepared.parts)
+        with _refusing(view):
+            if prepared.gone:
+                connection.execute(sa.delete(table).where(table.c[view.key].in_(prepared.gone)))
+            if prepared.shorter:
+                i = items_of(view, self._suffix).c
+                for key, field, length in prepared.shorter:
+                    tail = sa.delete(items_of(view, self._suffix))
+                    connection.execute(tail.where(i.key == key, i.field == field, i.place >= length))
+            self._write(connection, table, prepared.written, _upsert)
+            if prepared.items:
+                self._write(connection, items_of(view, self._suffix), prepared.items, _upsert)
+            if prepared.parts and isinstance(view, Tally):
+                self._write(connection, parts_of(view, self._suffix), prepared.parts, _insert)
+
+    def _write(
+        self, connection: Connection, table: sa.Table, rows: list[list[Any]], made: Callable[[Database, sa.Table], Bulk]
+    ) -> None:
+        if not rows:
+            return
+        if table.name not in self._writes:
+            self._writes[table.name] = made(self._database, table)
+        self._writes[table.name].run(connection, rows)
 
     def texts(self, view: View[Any]) -> Iterator[str]:
         t = self._tables[view.name].c
-        query = sa.select(t[ROW]).order_by(t[view.key])
-        yield from self.connection.execution_options(yield_per=1000).execute(query).scalars()
+        query = sa.select(t[view.key], t[ROW]).order_by(t[view.key])
+        for page in self.connection.execution_options(yield_per=PAGE).execute(query).partitions():
+            yield from whole(self.connection, view, {row[0]: row[1] for row in page}, self._suffix).values()
 
     def part_texts(self, view: Tally[Any]) -> Iterator[str]:
         t = parts_of(view, self._suffix).c
         query = sa.select(t.key, t.position, t.part, t.count).order_by(t.key, t.position, t.part)
-        for line in self.connection.execution_options(yield_per=1000).execute(query):
+        for line in self.connection.execution_options(yield_per=PAGE).execute(query):
             yield orjson.dumps(tuple(line)).decode()
 
 
@@ -269,8 +358,9 @@ def _values(view: View[Any], row: Any) -> list[Any]:
     values = [held[name] for name in view.columns]
     for place in _nested(view):
         if values[place] is not None:
-            values[place] = orjson.dumps(values[place]).decode()
-    values.append(view.dump(row))
+            value = values[place]
+            values[place] = orjson.dumps(lists.shown(value) if isinstance(value, tuple) else value).decode()
+    values.append(lists.text_of(view, row))
     return values
 
 
@@ -282,10 +372,8 @@ def _insert(database: Database, table: sa.Table) -> Bulk:
 
 def _upsert(database: Database, table: sa.Table) -> Bulk:
     names = [column.name for column in table.columns]
-    key = next(iter(table.primary_key.columns)).name
-    columns = ", ".join(f'"{name}"' for name in names)
-    moved = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name != key)
-    body = (
-        f'INSERT INTO {table.name} ({columns}) SELECT * FROM j WHERE true ON CONFLICT ("{key}") DO UPDATE SET {moved}'
-    )
+    keys = [column.name for column in table.primary_key.columns]
+    columns, key = (", ".join(f'"{name}"' for name in some) for some in (names, keys))
+    moved = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
+    body = f"INSERT INTO {table.name} ({columns}) SELECT * FROM j WHERE true ON CONFLICT ({key}) DO UPDATE SET {moved}"
     return Bulk(database, table, names, body)

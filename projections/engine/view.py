@@ -167,7 +167,11 @@ def _keys(key: Callable[..., str | Iterable[str] | None]) -> Callable[[Any, Entr
 
 
 class View(Generic[R]):
-    """One reading: see the module. `kind` is the kind of ref under which entries name a row's key."""
+    """One reading: see the module. `kind` is the kind of ref under which entries name a row's key.
+
+    Where other entries touch a row, too, `entries_of(key, row)` says which; it looks at no column of the row but `names`, each
+    of which holds one name or a list of them.
+    """
 
     # Whether rows follow from rows, so that how they stood is kept with them and not folded again.
     keeps_past: ClassVar[bool] = False
@@ -181,6 +185,7 @@ class View(Generic[R]):
         doc: str,
         kind: str,
         entries_of: Callable[[str, R], Sequence[Match]] | None = None,
+        names: Sequence[str] = (),
         reads: "Sequence[View[Any]]" = (),
         indexes: Sequence[str] = (),
     ) -> None:
@@ -202,10 +207,12 @@ class View(Generic[R]):
         self.adapter: TypeAdapter[R] = TypeAdapter(row)
         self.kind = kind
         self._entries_of = entries_of
+        # Columns by which a row names more of its entries, item by item.
+        self.names = tuple(names)
         # Whether rows know better than their keys which entries they are folded from.
         self.is_followed = entries_of is not None
-        if unknown := set(indexes) - set(self.columns):
-            raise DeclarationError(f"the view {name} indexes {sorted(unknown)}, which its rows do not have")
+        if unknown := {*indexes, *names} - set(self.columns):
+            raise DeclarationError(f"the view {name} is declared with {sorted(unknown)}, which its rows do not have")
 
     def __repr__(self) -> str:
         return f"<view {self.name}>"

@@ -13,6 +13,7 @@ from projections.engine.derived import Breach, Due, Index, Wake
 from projections.engine.view import Moment, Reads, later
 from projections.findings.declared import all_policies, findings, positions_of
 from projections.policies import ANY, Policy, in_force, policies, takes_effect_at
+from projections.rules.words import listed
 
 # -- credentials of services ------------------------------------------------------------------------------------------
 
@@ -136,7 +137,7 @@ def access_not_reviewed(row: Policy, now: Moment, index: Index) -> Breach | None
     late = {scope: due for scope, due in _reviews_due(row, now, index).items() if due <= now}
     if not late:
         return None
-    words = ", ".join(f"{scope} (due at {due})" for scope, due in sorted(late.items()))
+    words = listed(f"{scope} (due at {due})" for scope, due in sorted(late.items()))
     return Breach(f"access was not reviewed again: {words}", positions_of(*(v.approved_position for v in row.versions)))
 
 
@@ -163,7 +164,7 @@ def access_review_incomplete(row: AccessReview, now: Moment, index: Index) -> Br
     if row.stated_count != row.population_count:
         faults.append(f"opened over {row.stated_count} grants, {row.population_count} were in force")
     if row.outside:
-        faults.append(f"decided about {', '.join(row.outside)}, not in force at the opening")
+        faults.append(f"decided about {listed(row.outside)}, not in force at the opening")
     if not faults:
         return None
     return Breach(f"{row.review_id}: {'; '.join(faults)}", positions_of(row.opened_position, row.completed_position))
@@ -175,7 +176,7 @@ def own_access_reviewed(row: AccessReview, now: Moment, index: Index) -> Breach 
     own = [item for item in row.items if item.why]
     if not own:
         return None
-    words = ", ".join(f"{item.reviewer} of {item.grant_id}" for item in own)
+    words = listed(f"{item.reviewer} of {item.grant_id}" for item in own)
     return Breach(f"{row.review_id}: reviewed by the holder: {words}", positions_of(*(item.position for item in own)))
 
 
@@ -185,5 +186,5 @@ def revocation_overdue(row: AccessReview, now: Moment, index: Index) -> Breach |
     late = [i for i in row.items if i.revoke_by is not None and i.revoke_by <= now and i.revoked_at is None]
     if not late:
         return None
-    words = ", ".join(f"{item.grant_id} of {item.principal} by {item.revoke_by}" for item in late)
+    words = listed(f"{item.grant_id} of {item.principal} by {item.revoke_by}" for item in late)
     return Breach(f"{row.review_id}: to be revoked: {words}", positions_of(*(item.position for item in late)))

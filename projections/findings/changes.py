@@ -15,6 +15,7 @@ from projections.impacts import Impact, impacts, left_out
 from projections.policies import Policy, in_force, policies
 from projections.reviews import Review, reviews
 from projections.rules import approvals as duties
+from projections.rules.words import listed
 
 
 def _changes_of(identity: Identity, index: Index) -> Iterable[str]:
@@ -67,7 +68,7 @@ def started_without_approval(row: Ticket, now: Moment, index: Index) -> Breach |
     """A change was implemented before it was approved."""
     if row.was_let_start is not False or row.change_type in (None, "unauthorized"):
         return None
-    why = "; ".join(f"{approval.approver}: {approval.why}" for approval in row.approvals if approval.why)
+    why = listed((f"{approval.approver}: {approval.why}" for approval in row.approvals if approval.why), "; ")
     words = f"{row.change_id} started at {row.started_at} without approval" + (f" ({why})" if why else "")
     return Breach(words, positions_of(row.started_position, *(approval.position for approval in row.approvals)))
 
@@ -102,7 +103,7 @@ def approval_without_standing(row: Ticket, now: Moment, index: Index) -> Breach 
     broken = [approval for approval in _given(row) if approval.broken and not approval.broken.startswith("S1:")]
     if not broken:
         return None
-    words = "; ".join(f"{approval.approver}: {approval.broken}" for approval in broken)
+    words = listed((f"{approval.approver}: {approval.broken}" for approval in broken), "; ")
     return Breach(
         f"approvals of {row.change_id} that never counted: {words}", positions_of(*(a.position for a in broken))
     )
@@ -176,7 +177,7 @@ def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
     circles = [pair for pair in duties.s10_circles(approvals) if author in pair]
     if not circles:
         return None
-    words = ", ".join(f"{one} and {other}" for one, other in circles)
+    words = listed(f"{one} and {other}" for one, other in circles)
     counting = [a.position for ticket in others for a in ticket.approvals if a.counts]
     return Breach(f"in release {row.release_id} {words} approved each other's changes", positions_of(*counting))
 
@@ -227,7 +228,7 @@ def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
     missing = left_out(index, row, ticket.started_position)
     if not missing:
         return None
-    words = f"{row.change_id} was implemented without an assessment of {', '.join(missing)}"
+    words = f"{row.change_id} was implemented without an assessment of {listed(missing)}"
     return Breach(words, positions_of(row.position, ticket.started_position))
 
 

@@ -12,6 +12,7 @@ from projections.policies import InForce, Policy, policies
 from projections.risk_assessments import RiskAssessments, risk_assessments
 from projections.risk_models import RiskModel, risk_models
 from projections.rules import approvals as duties
+from projections.rules.words import listed
 from projections.withdrawals import Withdrawal, withdrawals
 
 
@@ -77,7 +78,7 @@ def override_of_ones_own(row: Freeze, now: Moment, index: Index) -> Breach | Non
     own = [o for o in row.overrides if duties.s9_requester_does_not_grant(o.requester, o.granted_by)]
     if not own:
         return None
-    changes = ", ".join(override.change_id for override in own)
+    changes = listed(override.change_id for override in own)
     return Breach(
         f"{own[-1].granted_by} let {changes} through {row.freeze_id} for themselves",
         positions_of(*(o.position for o in own)),

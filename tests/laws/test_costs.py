@@ -1,0 +1,172 @@
+"""Cost in proportion: n statements about one subject write O(n) bytes in all views together, whatever they are."""
+
+from collections.abc import Callable
+
+import pytest
+from changes import ARTIFACT, SCOPE
+from telling import Story, at
+
+from ledger.database import Database
+from projections import VIEWS
+from projections.engine import past
+from projections.engine.tables import SqlStore
+
+CHANGE = {"change_id": "CHG-7"}
+TEXT = {"sha256": "0" * 64}
+FEW, MANY = 75, 300
+
+
+class Written(Story):
+    """A story that counts what a database would be given to write, after each statement."""
+
+    def __init__(self) -> None:
+        super().__init__(VIEWS, 1)
+        self.bytes = 0
+        self._tables = SqlStore(Database("sqlite://"), VIEWS)
+
+    def flush(self) -> None:
+        self.folder.fold(self._waiting)
+        rows = self.folder.rows
+        for view in self.views:
+            touched, counted = rows.touched[view.name], rows.counted[view.name]
+            made = self._tables.prepare(view, touched, counted, rows.before[view.name])
+            self.bytes += sum(len(str(cell)) for row in (*made.written, *made.items, *made.parts) for cell in row)
+            self.store.save(view, touched, counted)
+        rows.forget()
+        self._waiting = []
+
+
+def deploy(story: Story, number: int) -> int:
+    return story.tell(
+        "deployment.started",
+        actor="service:ci",
+        deployment_id=f"D{number}",
+        **CHANGE,
+        service="api",
+        environment="prod",
+    )
+
+
+def approvals(story: Story, count: int) -> None:
+    for number in range(count):
+        story.tell("approval.granted", actor=f"person:p{number}", **CHANGE, scope_digest=SCOPE)
+
+
+def withdrawals_of_one_statement(story: Story, count: int) -> None:
+    position = deploy(story, 0)
+    for _ in range(count):
+        story.tell("statement.withdrawn", actor="service:desk", position=position, reason="x")
+
+
+def deployments_of_one_change(story: Story, count: int) -> None:
+    for number in range(count):
+        deploy(story, number)
+
+
+def starts_of_one_deployment(story: Story, count: int) -> None:
+    for _ in range(count):
+        deploy(story, 0)
+
+
+def verifications(story: Story, count: int) -> None:
+    deploy(story, 0)
+    checks = [{"name": f"check-{number}", "passed": True, "observations": 1} for number in range(8)]
+    for _ in range(count):
+        story.tell("deployment.verified", deployment_id="D0", verdict="healthy", checks=checks)
+
+
+def scores(story: Story, count: int) -> None:
+    features = [{"name": f"feature-{number}", "value": "1"} for number in range(50)]
+    for _ in range(count):
+        story.tell(
+            "risk.assessed", **CHANGE, model_id="m", version="1", model_digest=SCOPE, features=features, score="1", band="low"
+        )  # fmt: skip
+
+
+def labels(story: Story, count: int) -> None:
+    for number in range(count):
+        story.tell("risk.outcome_labelled", actor="person:a", **CHANGE, label=("failure", "success")[number % 2])
+
+
+def overrides(story: Story, count: int) -> None:
+    freeze = {"freeze_id": "F", "environments": ["prod"], "start": at(0), "end": at(10**5)}
+    story.tell("freeze.declared", actor="person:a", **freeze, time_zone="UTC", reason=TEXT)
+    for number in range(count):
+        story.tell(
+            "freeze.override_granted", actor="person:a", freeze_id="F", change_id=f"C{number}", requester="person:a",
+            expires_at=at(10**5), reason=TEXT,
+        )  # fmt: skip
+
+
+def amendments_with_many_artifacts(story: Story, count: int) -> None:
+    for number in range(count):
+        artifacts = [f"sha256:{number * 16 + item:064x}" for item in range(16)]
+        story.tell("change.scope_amended", actor="person:a", **CHANGE, scope_digest=SCOPE, artifacts=artifacts)
+
+
+def versions_of_a_policy(story: Story, count: int) -> None:
+    settings = [{"name": "quorum", "value": "1", "applies_to": "all"}]
+    for number in range(count):
+        story.tell(
+            "policy.published", actor="person:a", policy_id="change-approval", version=str(number), policy_digest=SCOPE,
+            settings=settings,
+        )  # fmt: skip
+
+
+def incidents(story: Story, count: int) -> None:
+    for _ in range(count):
+        story.tell("incident.detected", incident_id="I", severity="sev1", service="api", environment="prod")
+
+
+def reviews_of_one_pull_request(story: Story, count: int) -> None:
+    for number in range(count):
+        story.tell(
+            "code_review.submitted", review_id=f"R{number}", actor=f"person:p{number}", repository="a/b", pull_request=1,
+            commit="a" * 40, verdict="approved",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        approvals,
+        withdrawals_of_one_statement,
+        deployments_of_one_change,
+        starts_of_one_deployment,
+        verifications,
+        scores,
+        labels,
+        overrides,
+        amendments_with_many_artifacts,
+        versions_of_a_policy,
+        incidents,
+        reviews_of_one_pull_request,
+    ],
+)
+def test_four_times_as_many_statements_about_one_subject_write_four_times_as_much(
+    told: Callable[[Story, int], None],
+) -> None:
+    written = []
+    for count in (FEW, MANY):
+        story = Written()
+        story.tell(
+            "change.opened", actor="person:alice", **CHANGE, change_type="normal", services=["api"], environment="prod",
+            title=TEXT,
+        )  # fmt: skip
+        story.tell("change.submitted", actor="person:alice", **CHANGE, scope_digest=SCOPE, artifacts=[ARTIFACT])
+        told(story, count)
+        assert story.folder.failures == {}
+        written.append(story.bytes)
+    assert written[1] <= 4.4 * written[0], written
+
+
+def test_what_is_withdrawn_already_is_not_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded: list[None] = []
+    inner = past.Past._folded
+    monkeypatch.setattr(past.Past, "_folded", lambda *asked: folded.append(None) or inner(*asked))  # type: ignore[func-returns-value]
+    counts = []
+    for count in (1, 100):
+        folded.clear()
+        withdrawals_of_one_statement(Story(), count)
+        counts.append(len(folded))
+    assert counts[0] == counts[1]
