@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 from ledger.canonical import MAX_INTEGER, encode, parse, pointer, refuse_faults, refuse_nul
 from ledger.clock import from_text
@@ -40,6 +41,7 @@ _is_extension_name = re.compile(r"[a-z0-9]{1,20}").fullmatch
 # How canonical JSON writes U+0000; a text that speaks of it has one backslash more.
 _NUL: Final = b"\\u0000"
 _is_json = re.compile(r'application/json(\s*;\s*charset\s*=\s*("utf-8"|utf-8))?', re.IGNORECASE).fullmatch
+_segments = re.compile(r"[/\\?#;]").split
 _is_identifier = re.compile(r"[!-~]{1,256}").fullmatch
 
 
@@ -209,6 +211,11 @@ class Admission:
                 raise StatementError(
                     f"expected {name} to be 1 to 256 printable ASCII characters without blanks", f"/{name}"
                 )
+        if has_dot_segment(event["source"]):
+            raise StatementError(
+                "expected a source without the segments . and .., plain or percent-encoded: it is matched by how it begins",
+                "/source",
+            )
         if not isinstance(event["type"], str):
             raise StatementError("expected type to be a string", "/type")
         self._check_time(event["time"])
@@ -270,6 +277,17 @@ class Admission:
             salted[name] = {"sha256": hashlib.sha256(salt + raw).hexdigest()}
             texts.append(ErasableText(name, salt, text))
         return salted, tuple(texts)
+
+
+def has_dot_segment(source: str) -> bool:
+    """Say whether a source leads back up, as `a/../b` does, however often it is percent-encoded and whatever ends the segment.
+
+    >>> has_dot_segment("https://ci.example.com/pay/%252e%2e/bill"), has_dot_segment("https://ci.example.com/a..b/.c")
+    (True, False)
+    """
+    while (decoded := unquote(source)) != source:
+        source = decoded
+    return not {".", ".."}.isdisjoint(_segments(source))
 
 
 def _check_text(text: str, place: str) -> bytes:

@@ -1,7 +1,7 @@
 """Access reviews: every grant that was in force when a review began, and what was decided about each, by somebody else.
 
 The population is replayed from the grants as of the opening: what was granted later is not part of it, and what the
-opener left out is. Nobody's decision about their own access counts.
+opener left out is. A review over nothing is done when it is opened. Nobody's decision about their own access counts.
 """
 
 import hashlib
@@ -71,7 +71,7 @@ def _entries_of(key: str, row: AccessReview) -> list[Match]:
 
 access_reviews = View(
     "access_reviews",
-    version=1,
+    version=2,
     row=AccessReview,
     kind="access_review",
     entries_of=_entries_of,
@@ -104,6 +104,8 @@ def population(reads: Reads, environment: str | None, time: Moment) -> list[Item
 @access_reviews.on(AccessReviewOpened, key=lambda event: event.review_id)
 def opened(row: AccessReview, event: AccessReviewOpened, entry: EntryInfo) -> AccessReview:
     items = population(entry.reads, event.environment, entry.time)
+    # A review over nothing asks nobody for anything.
+    is_done = not items and event.population_count == 0
     return _counted(
         replace(
             row,
@@ -111,6 +113,8 @@ def opened(row: AccessReview, event: AccessReviewOpened, entry: EntryInfo) -> Ac
             opened_by=event.actor,
             opened_at=entry.time,
             opened_position=entry.position,
+            state="done" if is_done else row.state,
+            completed_at=entry.time if is_done else row.completed_at,
             due_at=moment(event.due_at),
             stated_count=event.population_count,
             stated_digest=event.population_digest,

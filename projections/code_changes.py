@@ -118,7 +118,8 @@ def unreviewed_because(row: CodeChange, reads: Reads) -> str | None:
     """Say why what was merged had not been reviewed by somebody else; None when it had, and when nothing was merged.
 
     Every author needs a human who is not that author, whose last verdict, on the very commit that was merged, is an approval
-    that nobody dismissed. Logins that were linked are one person. Without a known author there is no pass.
+    that nobody dismissed. And nobody else's last verdict, on whichever commit, may ask for changes. Logins that were linked
+    are one person. Without a known author there is no pass.
     """
     if row.merged_position is None:
         return None
@@ -140,4 +141,8 @@ def unreviewed_because(row: CodeChange, reads: Reads) -> str | None:
     for author in row.authors:
         if not approvers - {person_of(reads, author)}:
             return f"nobody else than {author} approved {row.merged_head or 'it'}"
+    authors = {person_of(reads, author) for author in row.authors}
+    for person, review in last.items():
+        if review.verdict == "changes_requested" and not review.is_dismissed and person not in authors:
+            return f"{review.reviewer} had asked for changes"
     return None

@@ -204,7 +204,7 @@ def _has_to_be_reviewed(row: CodeChange, index: Index) -> bool:
     },
 )
 def merged_without_review(row: CodeChange, now: Moment, index: Index) -> Breach | None:
-    """Code was merged that nobody else than its author had approved, as of the commit that was merged. The policy may name the branches."""
+    """Code was merged that nobody but its author approved as it was, or that somebody wanted changed. The policy may name the branches."""
     if not _has_to_be_reviewed(row, index):
         return None
     fault = unreviewed_because(row, index)

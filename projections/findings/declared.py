@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 findings = Derived(
     "findings",
-    version=3,
+    version=4,
     reads=(
         identities,
         access_grants,

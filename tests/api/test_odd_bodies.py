@@ -218,6 +218,17 @@ def test_a_hook_of_an_organisation_comes_from_all_its_repositories(taking: Serve
     check_problem(deliver(taking, body | {"organization": {"login": "acme-evil"}}, "membership"), 403)
 
 
+def test_a_source_that_leads_back_up_into_what_is_enrolled_is_no_fact_of_it(taking: Server) -> None:
+    body = bodies.deployment(next(numbers))
+    body["repository"]["full_name"] = "acme/../evil/api"
+    assert taken(taking, deliver(taking, body, "deployment"), 202)["statement"]["data"]["reason"] == "field/source"
+    _, token = taking.issue_token("reporter", sources=["/pipelines/prod/*"])
+    document = bodies.cdevent(number=next(numbers), source="/pipelines/prod/%2e%2e/other")
+    with taking.client_with(token) as client:
+        answer = client.post("/v1/intake/cdevents", content=bodies.encoded(document), headers={"Content-Type": JSON})
+    assert taken(taking, answer, 202)["statement"]["data"]["reason"] == "field/source"
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

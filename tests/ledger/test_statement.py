@@ -118,6 +118,26 @@ def test_any_printable_identifier_up_to_its_greatest_length_is_admitted(name: st
     assert parse(statement.body)[name] == getattr(statement, name) == value
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://ci.example.com/pay/../bill/x", "https://ci.example.com/pay/%2e%2e/bill", "https://ci.example.com/pay/.%2E/bill",
+        "https://ci.example.com/pay/%252e%252e%252fbill", "https://ci.example.com/pay/..%2fbill", "https://ci.example.com/pay/..",
+        "https://ci.example.com/pay/./x", "https://ci.example.com/pay\\..\\bill", "https://ci.example.com/pay/..?x", "../pay", ".",
+        "https://ci.example.com/pay/..;/bill", "https://ci.example.com/pay/%2e#x",
+    ],
+)  # fmt: skip
+def test_a_source_that_leads_back_up_is_refused(source: str) -> None:
+    refused(cloud_event() | {"source": source}, "/source")
+
+
+@pytest.mark.parametrize(
+    "source", ["https://ci.example.com/a..b/.c/...", "/pipelines/%41%20", "urn:x:y", "a%", "1.0.."]
+)
+def test_dots_within_a_segment_are_none_of_it(source: str) -> None:
+    assert ADMISSION.admit(cloud_event() | {"source": source}).source == source
+
+
 def test_an_unknown_type_is_refused_as_such() -> None:
     with pytest.raises(UnknownTypeError, match="catalogue"):
         ADMISSION.admit(cloud_event() | {"type": "deployment.dreamt"})

@@ -47,6 +47,17 @@ def test_what_a_review_left_out_is_found() -> None:
     )
 
 
+@pytest.mark.parametrize("stated", [0, 2])
+def test_a_review_over_nothing_is_complete_when_its_opener_says_so_too(stated: int) -> None:
+    story = Story()
+    access_review(story, count=stated)
+    pass_time(story, 50)
+    assert found(story) == ({"access-review-overdue": ["Q"]} if stated else {})
+    # Called done all the same: then the two counts are compared.
+    complete(story)
+    assert found(story) == ({"access-review-incomplete": ["Q"]} if stated else {})
+
+
 def test_who_reviews_their_own_access_is_found() -> None:
     story = opened()
     access_review(story, "GR-0", "GR-1")

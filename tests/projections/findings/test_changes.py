@@ -228,6 +228,49 @@ def test_code_that_nobody_else_approved_is_found_when_it_is_merged(why: str) -> 
     assert found(story) == {"merged-without-review": ["acme/api#12"]}
 
 
+OBJECTIONS: dict[str, tuple[Any, bool]] = {
+    "another wants changes": (lambda s: look_at(s, "person:rob", verdict="changes_requested", number="2"), True),
+    "a bot wants changes": (lambda s: look_at(s, "service:bot", verdict="changes_requested", number="2"), True),
+    "wanted changes of an earlier commit": (
+        lambda s: (look_at(s, "person:rob", B, "changes_requested", "2"), propose(s)), True,
+    ),
+    "wanted changes, and then approved": (
+        lambda s: (look_at(s, "person:rob", verdict="changes_requested", number="2"), look_at(s, "person:rob", number="3")),
+        False,
+    ),
+    "wanted changes, and remarked on them": (
+        lambda s: (look_at(s, "person:rob", verdict="changes_requested", number="2"),
+                   look_at(s, "person:rob", verdict="commented", number="3")),
+        True,
+    ),
+    "wanted changes, and was dismissed": (
+        lambda s: (look_at(s, "person:rob", verdict="changes_requested", number="1"), dismiss(s)), False,
+    ),
+    "the author wants changes": (lambda s: look_at(s, "person:ann", verdict="changes_requested", number="2"), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", OBJECTIONS)
+def test_what_one_approved_and_another_wants_changed_is_found_when_it_is_merged(how: str) -> None:
+    tell, is_found = OBJECTIONS[how]
+    story = Story()
+    propose(story)
+    tell(story)
+    look_at(story, number="9")
+    merge(story)
+    assert found(story) == ({"merged-without-review": ["acme/api#12"]} if is_found else {})
+    if is_found:
+        assert finding(story, "merged-without-review", "acme/api#12").says.endswith("had asked for changes")
+
+
+def test_an_approval_of_no_commit_approves_none() -> None:
+    story = Story()
+    propose(story)
+    story.tell("code_review.submitted", actor="person:bob", **PULL, review_id="1", verdict="approved")
+    story.tell("code.merged", actor="person:merger", **PULL)
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+
+
 def test_a_merge_into_a_branch_that_the_policy_does_not_name_needs_no_review() -> None:
     for branch, others in (("main", False), ("release/1", False), ("feature/x", True), (None, False)):
         story = Story()
