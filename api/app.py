@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from api import auth, problems
 from api.access_log import access_log_of
 from api.edge import Edge
 from api.publishing import Publisher
+from api.questions import Route
 from api.routes import (
     catalogue,
     credentials,
@@ -42,6 +42,9 @@ from signing import keys
 from signing.errors import KeyFormatError
 from signing.notes import format_verifier_key
 
+MODULES = (
+    health, events, entries, intake, catalogue, integrity, credentials, proofs, dossiers, tiles, views, gates, risk
+)  # fmt: skip
 TIME_PASSED_AFTER_S = 3600
 # How often it is asked whether something is due.
 SCHEDULE_S = 60
@@ -132,6 +135,7 @@ def create_app(settings: Settings) -> FastAPI:
         version="0.1.0",
         description=DESCRIPTION,
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
@@ -141,29 +145,14 @@ def create_app(settings: Settings) -> FastAPI:
     # One event for every open stream: set to wake it.
     app.state.streams = set()
     app.state.environment = {**os.environ, "CHANGE_LEDGER_KNOWN_LEDGERS": str(settings.known_ledgers_path)}
-    problems.install(app)
-    for module in (
-        health,
-        events,
-        entries,
-        intake,
-        catalogue,
-        integrity,
-        credentials,
-        proofs,
-        dossiers,
-        tiles,
-        views,
-        gates,
-        risk,
-    ):
-        for route in module.router.routes:
-            if isinstance(route, APIRoute) and any(
-                (method, route.path_format) not in auth.ROUTES for method in route.methods or ()
-            ):
-                raise SetupError(
-                    f"the route {route.methods} {route.path} is not in the table of roles (api.auth.ROUTES)"
-                )
+    routes = [route for module in MODULES for route in module.router.routes]
+    for route in routes:
+        if not isinstance(route, Route):
+            raise SetupError(f"the route {route} does not look at its query: make its router with route_class=Route")
+        if any((method, route.path_format) not in auth.ROUTES for method in route.methods or ()):
+            raise SetupError(f"the route {route.methods} {route.path} is not in the table of roles (api.auth.ROUTES)")
+    problems.install(app, [route for route in routes if isinstance(route, Route)])
+    for module in MODULES:
         app.include_router(module.router)
     return app
 

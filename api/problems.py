@@ -1,7 +1,8 @@
 """RFC 9457 problems: one table from error class to status, used by every door."""
 
+import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import sqlalchemy.exc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from ledger import errors
@@ -114,8 +116,21 @@ def unforeseen() -> Response:
     return answer(problem(500, "Failed", "the server could not do this, and its log says why; quote request_id"))
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of the app a problem document."""
+def _nothing_at(path: str, routes: Sequence[APIRoute]) -> str:
+    """Say that there is nothing at a path, and what there is."""
+    there_are = sorted({route.path_format for route in routes})
+    views = "/v1/views/"
+    if path.startswith(views):
+        names = [known.removeprefix(views) for known in there_are if known.startswith(views)]
+        return errors.no_such(
+            "view", path.removeprefix(views).partition("/")[0], [name for name in names if "/" not in name]
+        )
+    close = difflib.get_close_matches(path[:80], there_are, n=1)
+    return f"there is nothing at {path[:80]}{f'; did you mean {close[0]}?' if close else ';'} /openapi.json describes what there is"
+
+
+def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
+    """Make every error of the app, which has these routes, a problem document."""
 
     async def known(_: Request, error: Exception) -> Response:
         return response(error)
@@ -123,12 +138,21 @@ def install(app: FastAPI) -> None:
     for error_class in (errors.LedgerError, SigningError, sqlalchemy.exc.DBAPIError, RequestError):
         app.add_exception_handler(error_class, known)
 
-    async def http(_: Request, error: Exception) -> Response:
-        status = getattr(error, "status_code", 500)
-        document = problem(
-            status, str(getattr(error, "detail", "")) or "HTTP error", f"{status}: {getattr(error, 'detail', '')}"
-        )
-        return answer(document, getattr(error, "headers", None))
+    async def http(request: Request, error: Exception) -> Response:
+        status, detail = getattr(error, "status_code", 500), str(getattr(error, "detail", ""))
+        headers, path = dict(getattr(error, "headers", None) or {}), request.scope["path"]
+        if status == 404:
+            document = problem(404, "Not found", _nothing_at(path, routes))
+        elif status == 405:
+            methods = sorted(
+                {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+            )
+            headers["Allow"] = ", ".join(methods)
+            words = f"expected {' or '.join(methods)} at {path[:80]}, found {request.method[:20]}"
+            document = problem(405, "Method not allowed", words)
+        else:
+            document = problem(status, detail or "HTTP error", f"{status}: {detail}")
+        return answer(document, headers)
 
     app.add_exception_handler(HTTPException, http)
 

@@ -1,5 +1,12 @@
 """The error family of this room. A message says what was expected, what was found and, where it helps, what to do."""
 
+import difflib
+from collections.abc import Collection
+from typing import Final
+
+# How much is told of what there is.
+MAX_TOLD: Final = 1500
+
 
 class LedgerError(Exception):
     """Base of everything this room raises."""
@@ -31,6 +38,10 @@ class NotCanonicalError(StatementError):
 
 class UnknownTypeError(StatementError, KeyError):
     """The event type is not in the catalogue."""
+
+    def __str__(self) -> str:
+        # A KeyError shows its message as a literal, in quotes.
+        return str(self.args[0])
 
 
 class DeclarationError(LedgerError):
@@ -97,3 +108,16 @@ class QueueFullError(LedgerError):
 
 class SetupError(LedgerError):
     """The ledger is not set up as it must be: no schema, an older schema, unsafe database settings, missing keys."""
+
+
+def no_such(kind: str, name: str, known: Collection[str], *, listed_by: str = "") -> str:
+    """Say that there is nothing of that name, which is most like it, and which there are, or who lists them.
+
+    >>> no_such("gate", "deplo", ["approve", "deploy"])
+    "there is no gate 'deplo'; did you mean deploy? There are approve, deploy"
+    """
+    close = difflib.get_close_matches(name[:80], known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else "."
+    # Ranges and lists of a column are one word: COLUMN__gte and the like.
+    there_are = f"There are {', '.join(word for word in known if '__' not in word)}" if known else "It takes none"
+    return f"there is no {kind} {name[:80]!r}{hint} {listed_by or there_are}"[:MAX_TOLD]

@@ -105,6 +105,37 @@ def read_entries(
         yield _stored(row)
 
 
+def count_entries(connection: Connection, matches: Sequence[Match], *, after: int = 0, up_to: int) -> int:
+    """Return how many entries after `after`, up to a position, match any of `matches` (all, when empty). Looks at each of them."""
+    if not matches:
+        return max(up_to - after, 0)
+    values: dict[str, Any] = {"after": after, "up_to": up_to}
+    for number, match in enumerate(matches):
+        values |= match_values(match, number)
+    found: int = connection.execute(_count(tuple((len(m.types), len(m.refs)) for m in matches)), values).scalar_one()
+    return found
+
+
+@lru_cache(maxsize=256)
+def _count(shapes: tuple[tuple[int, int], ...]) -> sa.Select[int]:
+    bounds = {name: sa.bindparam(name, type_=sa.BigInteger) for name in ("after", "up_to")}
+    found = [
+        sa.select(
+            matching_positions(match_of_parameters(types, refs, number), bounds["after"], None, up_to=bounds["up_to"])
+            .subquery()
+            .c.position
+        )
+        for number, (types, refs) in enumerate(shapes)
+    ]
+    # A union holds each position once.
+    return sa.select(sa.func.count()).select_from(sa.union(*found).subquery())
+
+
+def read_types(connection: Connection) -> list[str]:
+    """Return the event types that there are entries of."""
+    return list(connection.execute(sa.select(tables.event_types.c.name)).scalars())
+
+
 # Bounded: whoever asks over HTTP says how many matches there are.
 @lru_cache(maxsize=256)
 def _entries(shapes: tuple[tuple[int, int, bool], ...], bounded: bool, limited: bool) -> sa.Select[Any]:
@@ -151,12 +182,16 @@ def _count_of_types(types: int) -> sa.Select[int]:
     return sa.select(sa.func.count()).select_from(some.subquery())
 
 
-def position_at(connection: Connection, recorded_at: str) -> int:
-    """Return the last position that was recorded at a time or before it; 0 for a time before the ledger. Reads O(log n) entries."""
+def position_at(connection: Connection, recorded_at: str, *, before: bool = False) -> int:
+    """Return the last position that was recorded at a time or before it; 0 for a time before the ledger. Reads O(log n) entries.
+
+    With `before`, the last one that was recorded before that time.
+    """
     low, high = 0, read_size(connection)
     while low < high:
         middle = (low + high + 1) // 2
-        if read_entry(connection, middle).document["recorded_at"] <= recorded_at:
+        found = read_entry(connection, middle).document["recorded_at"]
+        if found < recorded_at or (found == recorded_at and not before):
             low = middle
         else:
             high = middle - 1

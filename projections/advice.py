@@ -4,14 +4,13 @@ Advice is no approval (S4). Whether overriding it was right is told by the outco
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from ledger.events import Event
-from ledger.events.advisory import AdvisoryIssued, AdvisoryOverridden
+from ledger.events.advisory import Advised, AdvisoryIssued, AdvisoryOverridden
 from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskOutcomeLabelled
 from projections.engine.view import EntryInfo, Moment, View, replace
-from projections.outcomes import outcomes
+from projections.outcomes import Label, outcomes
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Advisory:
     position: int
     at: Moment
     adviser: str
-    verdict: Literal["approve", "reject", "decide_manually"]
+    verdict: Advised
     reasons: tuple[str, ...]
     policy_version: str | None = None
     overridden_by: str | None = None
@@ -34,9 +33,9 @@ class Advice:
 
     change_id: str
     adviser: str | None = None
-    verdict: str | None = None
+    verdict: Advised | None = None
     is_overridden: bool = False
-    label: str | None = None
+    label: Label | None = None
     advisories: tuple[Advisory, ...] = ()
 
 

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger.events import Event, ref
-from ledger.events.change import ChangeCancelled, ChangeOpened, ChangeScheduled, ChangeScopeAmended, ChangeSubmitted
+from ledger.events.change import (
+    ChangeCancelled,
+    ChangeOpened,
+    ChangeScheduled,
+    ChangeScopeAmended,
+    ChangeSubmitted,
+    ChangeType,
+)
 from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 
@@ -14,7 +21,7 @@ class ChangeScope:
     """One change's scope, as it was fixed last. `is_open` until it was cancelled or reviewed."""
 
     change_id: str
-    change_type: str | None = None
+    change_type: ChangeType | None = None
     author: str | None = None
     team: str | None = None
     services: tuple[str, ...] = ()

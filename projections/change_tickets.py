@@ -24,6 +24,7 @@ from ledger.events.change import (
     ChangeScheduled,
     ChangeScopeAmended,
     ChangeSubmitted,
+    ChangeType,
 )
 from ledger.events.deployment import DeploymentFinished, DeploymentPromoted, DeploymentStarted, DeploymentVerified
 from ledger.events.freeze import FreezeOverrideGranted
@@ -85,7 +86,7 @@ class Ticket:
 
     change_id: str
     state: State = "draft"
-    change_type: Literal["standard", "normal", "emergency", "unauthorized"] | None = None
+    change_type: ChangeType | None = None
     opened_at: Moment | None = None
     opened_position: int | None = None
     author: str | None = None
@@ -292,7 +293,7 @@ def _with_scope(ticket: Ticket, entry: EntryInfo) -> Ticket:
     scope = entry.reads.row(change_scopes, ticket.change_id) or ChangeScope(ticket.change_id)
     return replace(
         ticket,
-        change_type=scope.change_type,  # type: ignore[arg-type]
+        change_type=scope.change_type,
         author=scope.author,
         team=scope.team,
         services=scope.services,

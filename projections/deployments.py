@@ -14,6 +14,9 @@ from ledger.events.deployment import (
     DeploymentPromoted,
     DeploymentStarted,
     DeploymentVerified,
+    Health,
+    Outcome,
+    Strategy,
 )
 from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
@@ -33,7 +36,7 @@ class Deployment:
     environment: str | None = None
     artifact: str | None = None
     commit: str | None = None
-    strategy: str | None = None
+    strategy: Strategy | None = None
     deployed_by: str | None = None
     reported_by: str | None = None
     # Of its first entry: later facts do not move it into another month.
@@ -41,8 +44,8 @@ class Deployment:
     started_at: Moment | None = None
     started_position: int | None = None
     finished_at: Moment | None = None
-    outcome: str | None = None
-    verdict: str | None = None
+    outcome: Outcome | None = None
+    verdict: Health | None = None
     promoted_to: tuple[str, ...] = ()
     # The first trigger that fired, or verification that was not healthy.
     first_sign_at: Moment | None = None

@@ -14,7 +14,7 @@ from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskAssessed, RiskOutcomeLabelled
 from projections.change_scopes import change_scopes
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
-from projections.outcomes import base_rates, outcomes, scopes_of
+from projections.outcomes import Label, base_rates, outcomes, scopes_of
 from projections.risk_models import RiskModel, Term, as_model, risk_models, version_id
 from projections.rules.risk import COUNTED, Model, ModelError, Scored, decayed, score, text
 
@@ -47,7 +47,7 @@ class RiskAssessments:
     band: str | None = None
     assessed_position: int | None = None
     faults: int = 0
-    label: str | None = None
+    label: Label | None = None
     # When the outcome was known first, and where: later assessments predicted nothing.
     labelled_at: Moment | None = None
     labelled_position: int | None = None

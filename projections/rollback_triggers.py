@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ledger.events.rollback import RollbackTriggerDefined, RollbackTriggerFired
+from ledger.events.rollback import Mode, RollbackTriggerDefined, RollbackTriggerFired
 from projections.engine.view import EntryInfo, Moment, Number, View, replace
 
 
@@ -20,7 +20,7 @@ class Trigger:
     threshold: Number | None = None
     window_s: int | None = None
     min_samples: int | None = None
-    mode: str | None = None
+    mode: Mode | None = None
     defined_position: int | None = None
     fired: int = 0
     last_fired_at: Moment | None = None

@@ -7,7 +7,7 @@ from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.deployment import DeploymentVerified
 from ledger.events.incident import IncidentAttributed
-from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
+from ledger.events.rollback import Decision, RollbackCompleted, RollbackDecided, RollbackOutcome, RollbackTriggerFired
 from projections.deployments import deployments
 from projections.engine.view import EntryInfo, Moment, View, replace, seconds_between
 
@@ -21,7 +21,7 @@ class Rollback:
     change_id: str | None = None
     service: str | None = None
     environment: str | None = None
-    decision: str | None = None
+    decision: Decision | None = None
     options: tuple[str, ...] = ()
     decided_by: str | None = None
     decided_at: Moment | None = None
@@ -31,7 +31,7 @@ class Rollback:
     decision_latency_s: int | None = None
     completed_at: Moment | None = None
     completed_position: int | None = None
-    outcome: str | None = None
+    outcome: RollbackOutcome | None = None
     from_artifact: str | None = None
     to_artifact: str | None = None
     recovery_s: int | None = None

@@ -355,8 +355,12 @@ def _column(annotation: Any) -> str:
 _ABOUT_VIEWS = """What the past means, folded from the entries alone. `GET /v1/views/NAME` lists the rows of a view, and
 `GET /v1/views/NAME/KEY` is one of them; the table `view_NAME`, on PostgreSQL in the schema `views`, has the same columns.
 
-A list is filtered by `COLUMN=VALUE`, sorted by `sort=COLUMN` or `sort=-COLUMN`, paged by `limit` and `after`, and had as CSV
-by `format=csv`. Every answer names the `position` it is true at; `min_position=` waits until the view has come that far.
+A list is filtered by `COLUMN=VALUE`; by ranges, `COLUMN__gte=`, `__gt=`, `__lte=`, `__lt=`; by lists, `COLUMN__in=A,B`; and by what is
+missing, `COLUMN__null=true` or `false`. Times are RFC 3339 with an offset, numbers are compared as numbers, and a column of words takes
+only its words.
+
+It is sorted by `sort=COLUMN` or `sort=-COLUMN`, paged by `limit` and `after`, or by the `Link` header, counted by `total=true`, and had
+as CSV by `format=csv`. Every answer names the `position` it is true at; `min_position=` waits until the view has come that far.
 One row is had as it stood by `as_of=`, a position or a time. With `known_at=` beside it, `as_of` is a time: what had
 happened by then, as it was known at `known_at`. Times are UTC. Lists are JSON in the table, and no columns to filter by.
 A page by an indexed column costs the same however long the ledger is; by another one, all rows of the view are looked through.

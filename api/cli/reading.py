@@ -94,7 +94,7 @@ def catalogue(event_type: Annotated[str | None, typer.Argument(help="Show one ty
     """List the event types, or show one with its schema and an example."""
     if event_type is not None:
         if event_type not in CATALOGUE:
-            raise NotFoundError(f"the catalogue has no event type {event_type!r}")
+            raise NotFoundError(CATALOGUE.no_such(event_type))
         typer.echo(json.dumps(describe(CATALOGUE[event_type]), indent=2))
         return
     table = table_of("type", "what it records")

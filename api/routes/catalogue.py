@@ -5,11 +5,12 @@ from typing import Any
 from fastapi import APIRouter
 
 from api.auth import KnownCaller
+from api.questions import Route
 from api.routes.events import PROBLEMS
 from ledger.errors import NotFoundError
 from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, example
 
-router = APIRouter(tags=["catalogue"])
+router = APIRouter(tags=["catalogue"], route_class=Route)
 
 
 def describe(event_class: type[Event]) -> dict[str, Any]:
@@ -51,5 +52,5 @@ def catalogue(caller: KnownCaller) -> list[dict[str, Any]]:
 def event_type(type: str, caller: KnownCaller) -> dict[str, Any]:
     """JSON Schema of `data`, sentence, refs and an example that can be posted as it is."""
     if type not in CATALOGUE:
-        raise NotFoundError(f"the catalogue has no event type {type[:80]!r}; GET /v1/catalogue lists them")
+        raise NotFoundError(CATALOGUE.no_such(type))
     return describe(CATALOGUE[type])

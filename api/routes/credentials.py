@@ -1,13 +1,14 @@
 """`/v1/ledger/credentials`, `/sources`, `/keys`: who may do what. Every change is an entry, made by an operator."""
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import CurrentLedger, KnownCaller
 from api.body import body_of, read_model
+from api.questions import Route
 from api.routes.entries import Reason
 from api.routes.events import MAX_POSITION, PROBLEMS
 from ledger.credentials import Credential, EnrolledSource
@@ -15,7 +16,7 @@ from ledger.events.identifiers import Area, Identity, Origin, PublicKeyHex, Sour
 from ledger.events.ledger import CredentialRole, KeyRole
 from signing.keyring import KeyRecord
 
-router = APIRouter(tags=["ledger"])
+router = APIRouter(tags=["ledger"], route_class=Route)
 
 
 def credential_json(credential: Credential) -> dict[str, Any]:
@@ -145,8 +146,8 @@ async def enrol(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
 
 @router.delete("/v1/ledger/sources", summary="Retire a source", responses=PROBLEMS)
 def retire(
-    source: Annotated[str, Query(max_length=256)],
-    door: Annotated[str, Query(pattern="^(events|github|cdevents)$")],
+    source: Annotated[str, Query(max_length=256, examples=["https://ci.example.com/*"])],
+    door: Literal["events", "github", "cdevents"],
     caller: KnownCaller,
     ledger: CurrentLedger,
 ) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from api.auth import CurrentLedger, KnownCaller
+from api.questions import Route
 from api.routes.events import PROBLEMS, json_answer
 from api.routes.tiles import publisher_of
 
-router = APIRouter(tags=["proofs"])
+router = APIRouter(tags=["proofs"], route_class=Route)
 
 
 @router.get("/v1/dossiers/{ref:path}", summary="Every entry about a ref, provably all of them", responses=PROBLEMS)

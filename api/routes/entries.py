@@ -4,20 +4,31 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from api.auth import CurrentLedger, KnownCaller, caller_of, ledger_of
+from api.narrowing import Narrow, Since, Until, times
 from api.problems import RequestError
+from api.questions import Route, Total, link_to_next
 from api.routes.events import MAX_POSITION, PROBLEMS, Position, json_answer
 from ledger.conditions import Match
 from ledger.credentials import Caller
 from ledger.errors import NotFoundError, UnauthenticatedError
 from ledger.events import CATALOGUE, sentence
 from ledger.ledger import Ledger
-from ledger.reading import StoredEntry, read_entries, read_entry, read_evidence, read_size, read_texts
+from ledger.reading import (
+    StoredEntry,
+    count_entries,
+    position_at,
+    read_entries,
+    read_entry,
+    read_evidence,
+    read_size,
+    read_texts,
+)
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=Route)
 
 
 def _shown(ledger: Ledger, stored: StoredEntry, texts: Sequence[dict[str, str]]) -> dict[str, Any]:
@@ -34,29 +45,36 @@ def _shown(ledger: Ledger, stored: StoredEntry, texts: Sequence[dict[str, str]])
 
 @router.get("/v1/events", summary="List entries", responses=PROBLEMS)
 def list_entries(
+    request: Request,
     caller: KnownCaller,
     ledger: CurrentLedger,
+    narrow: Annotated[Narrow, Depends()],
     after: Annotated[int, Query(ge=0, le=MAX_POSITION)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    type: Annotated[str | None, Query(max_length=64)] = None,
-    ref: Annotated[str | None, Query(max_length=160, examples=["change:CHG-7"])] = None,
+    since: Since = None,
+    until: Until = None,
+    total: Total = False,
 ) -> Response:
     """Entries after a position, in order, by type and ref. `next` is what to pass as `after` for the page that follows."""
-    match = Match((type,) if type else (), (ref,) if ref else ())
+    matches = narrow.matches(ledger)
+    first, end = times(since, until)
     with ledger.database.read() as connection:
         size = read_size(connection)
-        page = list(read_entries(connection, [match] if match != Match() else (), after=after, limit=limit))
+        start = position_at(connection, first, before=True) if first else 0
+        last = position_at(connection, end, before=True) if end else size
+        page = list(read_entries(connection, matches, after=max(after, start), up_to=last, limit=limit))
         items = [_shown(ledger, stored, read_texts(connection, stored.position)) for stored in page]
-    more = {"next": page[-1].position} if len(page) == limit else {}
-    return json_answer(200, {"size": size, "items": items} | more)
+        counted = {"total": count_entries(connection, matches, after=start, up_to=last)} if total else {}
+    following = page[-1].position if len(page) == limit else None
+    more = {} if following is None else {"next": following}
+    return json_answer(200, {"size": size, "items": items} | more | counted, link_to_next(request, following))
 
 
 @router.get("/v1/events/stream", summary="Follow entries", responses=PROBLEMS)
 async def stream(
     request: Request,
+    narrow: Annotated[Narrow, Depends()],
     after: Annotated[int, Query(ge=0, le=MAX_POSITION)] = 0,
-    type: Annotated[str | None, Query(max_length=64)] = None,
-    ref: Annotated[str | None, Query(max_length=160)] = None,
 ) -> StreamingResponse:
     """Server-sent events, one for each entry, its position as the id. `Last-Event-ID` resumes without gap or repeat."""
     ledger = ledger_of(request)
@@ -69,9 +87,8 @@ async def stream(
                 400, "Bad request", f"expected Last-Event-ID to be a position, found {last!r}"[:120], "/last-event-id"
             )
         after = int(last)
-    match = Match((type,) if type else (), (ref,) if ref else ())
     return StreamingResponse(
-        _follow(request, ledger, caller, [match] if match != Match() else (), after),
+        _follow(request, ledger, caller, await asyncio.to_thread(narrow.matches, ledger), after),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store"},
     )
@@ -166,7 +183,10 @@ def evidence(position: Position, sha256: Sha256, caller: KnownCaller, ledger: Cu
 
 
 Reason = Annotated[
-    str, Query(pattern="^[A-Za-z0-9][A-Za-z0-9._/+-]*$", max_length=64, description="Why, in one word such as gdpr-17")
+    str,
+    Query(
+        pattern="^[A-Za-z0-9][A-Za-z0-9._/+-]*$", max_length=64, examples=["gdpr-17"], description="Why, in one word."
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from api import cloudevents, problems
 from api.auth import appending_caller_of, ledger_of
 from api.body import media_type, read_body
 from api.problems import RequestError
+from api.questions import Route
 from ledger.canonical import parse, pointer
 from ledger.conditions import Condition, parse_condition
 from ledger.credentials import Caller
@@ -27,7 +28,7 @@ from ledger.statement import MAX_STATEMENT_BYTES, STATEMENT_PAYLOAD_TYPE, Erasab
 from ledger.tree import proof_of
 from signing import dsse
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=Route)
 
 STRUCTURED: Final = ("application/cloudevents+json", "application/json")
 BATCH: Final = "application/cloudevents-batch+json"
@@ -134,7 +135,9 @@ async def append(
     expect: Annotated[
         str | None,
         Query(
-            description='An append condition: {"after": 41, "none_of": [{"refs": ["change:CHG-7"]}]}', max_length=8192
+            description="An append condition: no entry after the position may match.",
+            examples=['{"after": 41, "none_of": [{"refs": ["change:CHG-7"]}]}'],
+            max_length=8192,
         ),
     ] = None,
 ) -> Response:
@@ -312,6 +315,6 @@ def _preview(statement: Statement, caller: Caller) -> dict[str, Any]:
     }
 
 
-def json_answer(status: int, document: Any) -> Response:
+def json_answer(status: int, document: Any, headers: dict[str, str] | None = None) -> Response:
     """Return an answer in JSON, encoded once."""
-    return Response(orjson.dumps(document), status, media_type="application/json")
+    return Response(orjson.dumps(document), status, headers, media_type="application/json")

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import CurrentLedger, KnownCaller
+from api.questions import Route
 from api.routes.events import PROBLEMS, Position
 from ledger.clock import to_text
 from ledger.events.identifiers import (
@@ -24,7 +25,7 @@ from projections.gate_rules import GATES, SETTINGS, Question
 from projections.gates import Decision, ask, recheck
 from projections.policies import POLICY
 
-router = APIRouter(tags=["gates"])
+router = APIRouter(tags=["gates"], route_class=Route)
 Gate = Literal["approve", "deploy", "promote", "rollback", "close"]
 
 

@@ -5,12 +5,13 @@ from fastapi.responses import JSONResponse, Response
 
 from api import problems
 from api.auth import ledger_of
+from api.questions import Route
 from api.routes.tiles import publisher_of
 from ledger.errors import LedgerStoppedError
 from projections.engine.progress import read_states
 from projections.engine.serving import ViewNotReadyError
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=Route)
 
 
 @router.get("/healthz", summary="Alive")
@@ -45,3 +46,9 @@ def readyz(request: Request) -> Response:
         # The others go on, and so do the appends; but whoever asks these is not told of what came after.
         return problems.response(ViewNotReadyError(f"views are not kept: {'; '.join(sorted(stopped_views))}"))
     return JSONResponse({"status": "ok", "size": size, "checkpoints": publisher.status(), "views": views})
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> JSONResponse:
+    """Return the description of this API, for those that make clients from it."""
+    return JSONResponse(request.app.openapi())

@@ -18,6 +18,7 @@ from api.body import media_type, read_body
 from api.intake import cdevents, github
 from api.intake.translation import ContradictionError, Fact, Headers, Mapped, Nothing, Translation, Unmapped
 from api.problems import RequestError
+from api.questions import Route
 from api.routes.events import PROBLEMS, STRUCTURED, outcome_response
 from ledger.credentials import Caller, EnrolledSource
 from ledger.errors import ForbiddenError, SetupError, StatementError
@@ -25,7 +26,7 @@ from ledger.ledger import Ledger
 from ledger.recorder import Submission
 from ledger.statement import Evidence, Statement
 
-router = APIRouter(tags=["intake"])
+router = APIRouter(tags=["intake"], route_class=Route)
 
 _FORM: Final = "application/x-www-form-urlencoded"
 # From here on a body is parsed beside the event loop, which others wait for.

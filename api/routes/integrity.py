@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import CurrentLedger, caller_of, ledger_of
 from api.body import body_of, read_model
 from api.problems import RequestError
+from api.questions import Route
 from api.routes.credentials import key_json
 from api.routes.events import MAX_POSITION, PROBLEMS
 from api.routes.tiles import publisher_of
@@ -22,7 +23,7 @@ from ledger.reading import read_entry, read_size
 from signing.merkle import leaf_hash
 from signing.notes import format_verifier_key
 
-router = APIRouter(tags=["ledger"])
+router = APIRouter(tags=["ledger"], route_class=Route)
 
 
 @router.get("/v1/ledger", summary="Origin, head, keys, versions", responses=PROBLEMS)

@@ -7,13 +7,14 @@ from fastapi.responses import Response
 
 from api.auth import CurrentLedger, KnownCaller
 from api.problems import RequestError
+from api.questions import Route, link_to_next
 from api.routes.events import MAX_POSITION, PROBLEMS, Position
 from api.routes.tiles import TEXT, publisher_of
 from ledger.checkpoints import StoredCheckpoint, last_size, read_checkpoints
 from ledger.tree import consistency_proof, proof_of, tree_of
 from signing.checkpoint import encode_hash
 
-router = APIRouter(tags=["proofs"])
+router = APIRouter(tags=["proofs"], route_class=Route)
 Size = Annotated[int, Query(ge=0, le=MAX_POSITION)]
 
 
@@ -59,10 +60,16 @@ def checkpoint_json(stored: StoredCheckpoint) -> dict[str, Any]:
 
 @router.get("/v1/ledger/checkpoints", summary="Every checkpoint that was signed", responses=PROBLEMS)
 def checkpoints(
-    ledger: CurrentLedger, after: Size = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    request: Request,
+    response: Response,
+    ledger: CurrentLedger,
+    after: Size = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """Smallest first. `next` is what to pass as `after` for the page that follows."""
     with ledger.database.read() as connection:
         items = list(read_checkpoints(connection, after=after, limit=limit))
-    more = {"next": items[-1].size} if len(items) == limit else {}
+    following = items[-1].size if len(items) == limit else None
+    response.headers.update(link_to_next(request, following))
+    more = {} if following is None else {"next": following}
     return {"items": [checkpoint_json(stored) for stored in items]} | more

@@ -6,14 +6,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.auth import CurrentLedger, KnownCaller
+from api.questions import Route
 from api.routes.events import MAX_POSITION, PROBLEMS
 from ledger.errors import StatementError
 from ledger.ledger import Ledger
 from projections.backtest import Backtest, backtest, fit, model_of, not_better
 from projections.rules.risk import ModelError
 
-router = APIRouter(tags=["risk"])
-Version = Annotated[str, Query(max_length=120, description="A model and its version, as `change-risk/1.0.0`.")]
+router = APIRouter(tags=["risk"], route_class=Route)
+Version = Annotated[
+    str,
+    Query(max_length=120, examples=["change-risk/1.0.0"], description="A model and its version."),
+]
 First = Annotated[int, Query(alias="from", ge=1, le=MAX_POSITION, description="The first position of the range.")]
 Last = Annotated[
     int | None, Query(alias="to", ge=1, le=MAX_POSITION, description="The last; all there are without it.")
@@ -27,7 +31,10 @@ def backtest_model(
     model: Version,
     first: First = 1,
     to: Last = None,
-    against: Annotated[str | None, Query(max_length=120, description="A version to be better than.")] = None,
+    against: Annotated[
+        str | None,
+        Query(max_length=120, examples=["change-risk/1.0.0"], description="A version to be better than."),
+    ] = None,
 ) -> dict[str, Any]:
     """Score the changes of a range by a published version, each from what was known then, and hold it against the outcomes.
 
@@ -38,6 +45,7 @@ def backtest_model(
 
 def backtest_in(ledger: Ledger, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
     """Backtest a version in a ledger, and return what doors say of it."""
+    _check_range(first, last)
     found = backtest(ledger.database, model_of(ledger.database, model), first=first, last=last)
     answer = {"model": model, **_json(found)}
     if against is not None:
@@ -45,6 +53,11 @@ def backtest_in(ledger: Ledger, model: str, first: int, last: int | None, agains
         faults = not_better(other.calibration, found.calibration)
         answer |= {"against": {"model": against, **_json(other)}, "is_better": not faults, "faults": faults}
     return answer
+
+
+def _check_range(first: int, last: int | None) -> None:
+    if last is not None and last < first:
+        raise StatementError(f"expected from up to to, found {first} and {last}: no entry is between", "/to")
 
 
 def _json(found: Backtest) -> dict[str, Any]:
@@ -68,7 +81,8 @@ def fit_model(
     caller: KnownCaller,
     ledger: CurrentLedger,
     feature: Annotated[
-        list[str], Query(min_length=1, max_length=32, description="A feature to fit on; several times.")
+        list[str],
+        Query(min_length=1, max_length=32, examples=[["churn"]], description="A feature to fit on; several times."),
     ],
     first: First = 1,
     to: Last = None,
@@ -79,6 +93,7 @@ def fit_model(
 
 def fit_in(ledger: Ledger, features: list[str], first: int, last: int | None) -> dict[str, Any]:
     """Fit in a ledger, and return what doors say of it."""
+    _check_range(first, last)
     try:
         found = fit(ledger.database, features, first=first, last=last)
     except ModelError as error:

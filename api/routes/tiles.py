@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from api.auth import CurrentLedger, caller_of, ledger_of
 from api.publishing import Publisher
+from api.questions import Route
 from api.routes.events import PROBLEMS
 from ledger.checkpoints import last_size
 from ledger.errors import NotFoundError
@@ -20,7 +21,7 @@ from signing.errors import VerificationError
 from signing.merkle import TILE_HEIGHT
 from signing.tiles import ENTRIES, SIGNATURES, Tile, parse_path
 
-router = APIRouter(tags=["tiles"])
+router = APIRouter(tags=["tiles"], route_class=Route)
 
 FOREVER: Final = "max-age=31536000, immutable"
 TEXT: Final = "text/plain; charset=utf-8"

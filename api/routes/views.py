@@ -3,26 +3,27 @@
 import csv
 import io
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, create_model
 
 from api.auth import CurrentLedger, KnownCaller
+from api.questions import Route, Total, link_to_next
 from api.routes.events import MAX_POSITION, PROBLEMS
-from ledger.clock import from_text, to_text
-from ledger.errors import NotFoundError, StatementError
+from ledger.errors import NotFoundError, StatementError, no_such
 from ledger.ledger import Ledger
 from ledger.reading import read_size
 from projections import VIEWS
 from projections.engine.asking import await_position
+from projections.engine.filters import filters_of, parameter_of, read_time
 from projections.engine.progress import read_states, with_inputs
 from projections.engine.serving import (
     MAX_LIMIT,
     Page,
     cells,
-    filterable,
+    cursor_of,
     list_rows,
     position_as_of,
     read_row,
@@ -31,16 +32,18 @@ from projections.engine.serving import (
 from projections.engine.tables import SqlStore
 from projections.engine.view import View
 
-router = APIRouter(tags=["views"])
+router = APIRouter(tags=["views"], route_class=Route)
 # How long `?min_position=` waits.
 WAIT_S: Final = 10.0
-_RESERVED: Final = ("sort", "limit", "after", "min_position", "format", "as_of", "known_at")
 
 MinPosition = Annotated[
     int,
     Query(ge=0, le=MAX_POSITION, description="Wait until the view has come to this position: to read one's own write."),
 ]
-When = Annotated[str | None, Query(max_length=40, description="A position, or a time with offset.")]
+When = Annotated[
+    str | None,
+    Query(max_length=40, examples=["2026-11-23T12:00:00Z"], description="A position, or a time with offset."),
+]
 
 
 @router.get("/v1/views", summary="List views", responses=PROBLEMS)
@@ -83,12 +86,10 @@ def _wait(ledger: Ledger, view: View[Any], position: int) -> None:
 def _when(text: str | None, name: str) -> int | str | None:
     if text is None:
         return None
-    # A blank is what a plus sign becomes in a query that nobody encoded.
-    text = text.replace(" ", "+")
     if text.isascii() and text.isdigit() and len(text) <= 16:
         return int(text)
     try:
-        return to_text(from_text(text))
+        return read_time(text)
     except ValueError as error:
         raise StatementError(f"expected {name} to be a position, or a time with offset: {error}", f"/{name}") from None
 
@@ -98,7 +99,9 @@ def _answer(view: View[Any], page: Page, body: dict[str, Any]) -> dict[str, Any]
 
 
 def _items(view: View[Any], page: Page) -> dict[str, Any]:
-    return _answer(view, page, {"items": page.rows, **({"next": page.next} if page.next else {})})
+    more = {"next": page.next} if page.next else {}
+    counted = {"total": page.total} if page.total is not None else {}
+    return _answer(view, page, {"items": page.rows} | more | counted)
 
 
 def _row(ledger: Ledger, view: View[Any], key: str, when: int | str | None, known: int | str | None) -> dict[str, Any]:
@@ -130,52 +133,66 @@ def view_named(name: str) -> View[Any]:
     for view in VIEWS:
         if view.name == name:
             return view
-    raise NotFoundError(f"no view {name!r}; there are {', '.join(view.name for view in VIEWS)}"[:500])
+    raise NotFoundError(no_such("view", name, [view.name for view in VIEWS]))
 
 
 def answer_of(ledger: Ledger, view: View[Any], key: str | None, asked: dict[str, str]) -> dict[str, Any]:
     """Answer as HTTP does, without it: one row, as it stands or stood, or the first rows of a list."""
     if key is not None:
+        if others := sorted(asked.keys() - {"as_of", "known_at"}):
+            raise StatementError(f"one row is had whole: expected no {others[0]} beside the key", f"/{others[0]}")
         when, known = (_when(asked.get(name), name) for name in ("as_of", "known_at"))
         return _row(ledger, view, key, when, known)
-    where = {name: value for name, value in asked.items() if name not in _RESERVED}
+    where = {name: value for name, value in asked.items() if name != "sort"}
     with ledger.database.read() as connection:
-        page = list_rows(connection, view, where=where, sort=asked.get("sort"), limit=int(asked.get("limit", "100")))
+        page = list_rows(connection, view, where=where, sort=asked.get("sort"))
     return _items(view, page)
 
 
 def _list_of(view: View[Any]) -> Callable[..., Response]:
+    filters = filters_of(view)
+
     def rows(
         request: Request,
         caller: KnownCaller,
         ledger: CurrentLedger,
         sort: Annotated[
-            str | None, Query(max_length=80, description="A column; `-column` for the greatest first.")
+            str | None,
+            Query(max_length=80, examples=[f"-{view.key}"], description="A column; `-column` for the greatest first."),
         ] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 100,
-        after: Annotated[str | None, Query(max_length=2000, description="What the page before called `next`.")] = None,
+        after: Annotated[
+            str | None,
+            Query(
+                max_length=8192, examples=[cursor_of(None, "A", "A")], description="What the page before called `next`."
+            ),
+        ] = None,
+        total: Total = False,
         min_position: MinPosition = 0,
-        format: Annotated[str, Query(pattern="^(json|csv)$")] = "json",
+        format: Literal["json", "csv"] = "json",
     ) -> Response:
         _wait(ledger, view, min_position)
-        where = {name: value for name, value in request.query_params.items() if name not in _RESERVED}
+        where = {name: value for name, value in request.query_params.items() if name in filters}
         with ledger.database.read() as connection:
-            page = list_rows(connection, view, where=where, sort=sort, limit=limit, cursor=after)
+            page = list_rows(connection, view, where=where, sort=sort, limit=limit, cursor=after, total=total)
+        headers = link_to_next(request, page.next)
         if format == "csv":
-            return _csv(view, page)
-        return JSONResponse(_items(view, page))
+            return _csv(view, page, headers)
+        return JSONResponse(_items(view, page), headers=headers)
 
     return rows
 
 
-def _csv(view: View[Any], page: Page) -> Response:
+def _csv(view: View[Any], page: Page, headers: dict[str, str]) -> Response:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(view.columns)
     writer.writerows(cells(view, row) for row in page.rows)
-    headers = {"X-Position": str(page.position)}
+    headers |= {"X-Position": str(page.position)}
     if page.next:
         headers["X-Next"] = page.next
+    if page.total is not None:
+        headers["X-Total"] = str(page.total)
     return Response(out.getvalue(), media_type="text/csv", headers=headers)
 
 
@@ -205,16 +222,7 @@ def _model(view: View[Any], **body: Any) -> type[BaseModel]:
 
 
 def _mount(view: View[Any]) -> None:
-    filters = [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "schema": {"type": "string"},
-            "description": f"Only rows with this {name}.",
-        }
-        for name in filterable(view)
-    ]
+    filters = [parameter_of(view, name) for name in filters_of(view)]
     router.add_api_route(
         f"/v1/views/{view.name}",
         _list_of(view),

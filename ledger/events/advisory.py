@@ -5,6 +5,8 @@ from typing import ClassVar, Literal
 from ledger.events.base import Event
 from ledger.events.identifiers import ChangeId, Erasable, Identity, Label, PolicyId, Position, Version, many
 
+Advised = Literal["approve", "reject", "decide_manually"]
+
 
 class AdvisoryEvent(Event):
     """A fact about advice on one change."""
@@ -19,7 +21,7 @@ class AdvisoryIssued(AdvisoryEvent):
 
     type = "advisory.issued"
     says = "{actor} advised to {verdict} {change_id}: {reasons}"
-    verdict: Literal["approve", "reject", "decide_manually"]
+    verdict: Advised
     reasons: tuple[Label, ...] = many(at_least=1, at_most=16)
     policy_id: PolicyId | None = None
     policy_version: Version | None = None

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from ledger.canonical import pointer
-from ledger.errors import DeclarationError, StatementError, UnknownTypeError
+from ledger.errors import DeclarationError, StatementError, UnknownTypeError, no_such
 from ledger.events.identifiers import ERASABLE, Identifier, Identity, Link, Text, many, name_of
 
 MAX_REF_BYTES: Final = 160
@@ -69,9 +69,7 @@ class Catalogue(Mapping[str, type[Event]]):
         try:
             return self._classes[event_type]
         except KeyError:
-            raise UnknownTypeError(
-                f"the catalogue has no event type {event_type[:80]!r}; GET /v1/catalogue lists them", "/type"
-            ) from None
+            raise UnknownTypeError(self.no_such(event_type), "/type") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._classes)
@@ -101,6 +99,10 @@ class Catalogue(Mapping[str, type[Event]]):
         cls.erasable_fields = tuple(f for f, info in cls.model_fields.items() if _find_mark(info, ERASABLE))
         self._classes[cls.type] = cls
         self._validators[cls.type] = cls.__pydantic_validator__.validate_python
+
+    def no_such(self, event_type: str) -> str:
+        """Say that there is no such event type, and which was meant."""
+        return no_such("event type", event_type, self._classes, listed_by="GET /v1/catalogue lists all")
 
     def validate(self, event_type: str, data: Any) -> None:
         """Raise StatementError, naming the place, unless `data` (parsed JSON) has the shape of `event_type`."""

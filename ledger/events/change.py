@@ -26,6 +26,8 @@ from ledger.events.identifiers import (
     many,
 )
 
+ChangeType = Literal["standard", "normal", "emergency", "unauthorized"]
+
 
 class ChangeEvent(Event):
     """A fact about one change."""
@@ -41,7 +43,7 @@ class ChangeOpened(ChangeEvent):
     says = "{actor} opened {change_type} change {change_id} for {services}"
     refs = ("change_id", "services", "environment", "release_id", "template_id")
     actor: Identity
-    change_type: Literal["standard", "normal", "emergency", "unauthorized"]
+    change_type: ChangeType
     services: tuple[Service, ...] = many(at_least=1)
     environment: Environment | None = None
     team: Team | None = None

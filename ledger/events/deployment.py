@@ -17,6 +17,10 @@ from ledger.events.identifiers import (
     many,
 )
 
+Strategy = Literal["canary", "blue_green", "rolling", "recreate"]
+Outcome = Literal["success", "failure", "error", "cancelled", "superseded"]
+Health = Literal["healthy", "degraded", "inconclusive"]
+
 
 class DeploymentEvent(Event):
     """A fact about one deployment."""
@@ -37,7 +41,7 @@ class DeploymentStarted(DeploymentEvent):
     environment: Environment
     artifact: Artifact | None = None
     commit: Commit | None = None
-    strategy: Literal["canary", "blue_green", "rolling", "recreate"] | None = None
+    strategy: Strategy | None = None
 
 
 class DeploymentFinished(DeploymentEvent):
@@ -45,7 +49,7 @@ class DeploymentFinished(DeploymentEvent):
 
     type = "deployment.finished"
     says = "deployment {deployment_id} of {service} to {environment} ended as {outcome}"
-    outcome: Literal["success", "failure", "error", "cancelled", "superseded"]
+    outcome: Outcome
     artifact: Artifact | None = None
     commit: Commit | None = None
 
@@ -63,7 +67,7 @@ class DeploymentVerified(DeploymentEvent):
 
     type = "deployment.verified"
     says = "deployment {deployment_id} was verified as {verdict}"
-    verdict: Literal["healthy", "degraded", "inconclusive"]
+    verdict: Health
     artifact: Artifact | None = None
     checks: tuple[Check, ...] = many(at_least=1)
 

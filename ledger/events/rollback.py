@@ -23,6 +23,10 @@ from ledger.events.identifiers import (
     many,
 )
 
+Mode = Literal["automatic", "manual"]
+Decision = Literal["roll_back", "roll_forward", "hold"]
+RollbackOutcome = Literal["success", "failure", "partial"]
+
 
 class RollbackTriggerDefined(Event):
     """A measurable condition was set under which a rollback is due."""
@@ -40,7 +44,7 @@ class RollbackTriggerDefined(Event):
     threshold: Decimal
     window_s: Count
     min_samples: Count
-    mode: Literal["automatic", "manual"]
+    mode: Mode
 
 
 class RollbackTriggerFired(Event):
@@ -76,7 +80,7 @@ class RollbackDecided(RollbackEvent):
     type = "rollback.decided"
     says = "{actor} decided to {decision} {service} in {environment} ({rollback_id})"
     actor: Identity
-    decision: Literal["roll_back", "roll_forward", "hold"]
+    decision: Decision
     options: tuple[Label, ...] = many(at_least=1, at_most=8)
     reason: Erasable | None = None
 
@@ -88,7 +92,7 @@ class RollbackCompleted(RollbackEvent):
     says = "{service} in {environment} was rolled back to {to_artifact}: {outcome}"
     from_artifact: Artifact | None = None
     to_artifact: Artifact | None = None
-    outcome: Literal["success", "failure", "partial"]
+    outcome: RollbackOutcome
 
 
 class RollbackRehearsed(Event):

@@ -131,6 +131,10 @@ class Derived(View[Finding]):
         self._watched: dict[View[Any], tuple[str, ...]] = {}
         self._woken: dict[tuple[View[Any], tuple[str, ...]], list[tuple[Rule, Wake | None]]] = {}
 
+    def values_of(self, column: str) -> tuple[str, ...]:
+        """Return the names of the rules, for the column that holds them."""
+        return tuple(self.rules) if column == "rule" else ()
+
     def rule(
         self,
         subject: View[R],

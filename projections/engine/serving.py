@@ -1,33 +1,25 @@
 """Reading views: lists with filters, one row, and rows as they stood. What HTTP and the command line show."""
 
 import base64
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ledger.clock import from_text, to_text
 from ledger.errors import NotFoundError, StatementError
 from ledger.reading import position_at, read_size
+from projections.engine.filters import TEXT, Kind, comparable, conditions, filterable, kind_of
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.progress import State, read_states
 from projections.engine.tables import ROW, SqlStore, shape_of, table_of, whole
 from projections.engine.tally import Part, Tally
-from projections.engine.view import Moment, Number, View
+from projections.engine.view import Moment, View
 
 R = TypeVar("R")
-_WORDS: Final[dict[Any, str]] = {
-    bool: "true or false",
-    int: "a whole number",
-    Moment: "a time with offset",
-    Number: "a decimal number",
-}
 MAX_LIMIT: Final = 1000
 
 
@@ -37,12 +29,16 @@ class ViewNotReadyError(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a view, by which version of its folds, the position they are true at, and the cursor of the page that follows."""
+    """Rows of a view, by which version of its folds, the position they are true at, and the cursor of the page that follows.
+
+    `total` is how many rows all pages have, where that was asked.
+    """
 
     version: int
     position: int
     rows: list[dict[str, Any]]
     next: str | None = None
+    total: int | None = None
 
 
 def state_of(connection: Connection, view: View[Any]) -> State:
@@ -53,22 +49,6 @@ def state_of(connection: Connection, view: View[Any]) -> State:
     return state
 
 
-def filterable(view: View[Any]) -> dict[str, Any]:
-    """Return the columns that rows can be chosen and sorted by, and their annotations: all but lists and nested parts."""
-    hints = typing.get_type_hints(view.row, include_extras=True)
-    plain = {"TEXT", "INTEGER", "BIGINT", "BOOLEAN"}
-    columns = table_of(view).columns
-    return {
-        name: hints[name]
-        for name in view.columns
-        if columns[name].type.compile() in plain and not _is_json(hints[name])
-    }
-
-
-def _is_json(annotation: Any) -> bool:
-    return typing.get_origin(annotation) is tuple
-
-
 def list_rows(
     connection: Connection,
     view: View[Any],
@@ -77,9 +57,12 @@ def list_rows(
     sort: str | None = None,
     limit: int = 100,
     cursor: str | None = None,
+    total: bool = False,
 ) -> Page:
-    """Return a page of rows whose columns have the values in `where`, sorted by a column (`-column`: downwards), then by key.
+    """Return a page of the rows that the filters in `where` leave, sorted by a column (`-column`: downwards), then by key.
 
+    With `total`, how many rows they leave is counted: all of them are looked at. Raises StatementError for a filter,
+    a sort or a cursor that is none.
     A cursor names the last row of a page: what is written meanwhile moves no row onto two pages, or onto none.
     """
     state = state_of(connection, view)
@@ -89,43 +72,46 @@ def list_rows(
         )
     t = table_of(view).c
     known = filterable(view)
-    query = sa.select(t[view.key], t[ROW])
-    for name, value in where.items():
-        if name not in known:
-            raise StatementError(
-                f"{view.name} is filtered by {', '.join(known)}; found {name!r}"[:300], f"/{name[:80]}"
-            )
-        query = query.where(t[name] == _parsed(known[name], value, name))
-    name, down = (sort.lstrip("-"), sort.startswith("-")) if sort else (view.key, False)
+    chosen = conditions(connection, view, where)
+    name, down = (sort.removeprefix("-"), sort.startswith("-")) if sort else (view.key, False)
     if name not in known:
-        raise StatementError(f"{view.name} is sorted by {', '.join(known)}; found {name!r}"[:300], "/sort")
+        raise StatementError(f"{view.name} is sorted by {', '.join(known)}; found {name[:80]!r}"[:1500], "/sort")
+    sorted_by = comparable(connection, view, name)
+    query = sa.select(t[view.key], t[ROW]).where(*chosen)
     if cursor is not None:
-        query = query.where(_after(t[name], t[view.key], down, _parse_cursor(cursor, sort, known[name])))
-    column = t[name].desc() if down else t[name].asc()
+        query = query.where(_after(sorted_by, t[view.key], down, _parse_cursor(cursor, sort, kind_of(view, name))))
+    column = sorted_by.desc() if down else sorted_by.asc()
     order = [column] if name == view.key else [column.nulls_last(), t[view.key]]
     query = query.order_by(*order).limit(limit + 1)
     texts = whole(connection, view, {row[0]: row[1] for row in connection.execute(query)})
     found = [orjson.loads(text) for text in texts.values()]
+    count = sa.select(sa.func.count()).select_from(table_of(view)).where(*chosen)
+    there_are = connection.execute(count).scalar_one() if total else None
     if len(found) <= limit:
-        return Page(state.made_by, state.position, found)
+        return Page(state.made_by, state.position, found, None, there_are)
     last = found[limit - 1]
-    more = base64.urlsafe_b64encode(orjson.dumps([sort, last[name], last[view.key]])).decode()
-    return Page(state.made_by, state.position, found[:limit], more)
+    more = cursor_of(sort, last[name], last[view.key])
+    return Page(state.made_by, state.position, found[:limit], more, there_are)
 
 
-def _parse_cursor(cursor: str, sort: str | None, annotation: Any) -> tuple[Any, str]:
+def cursor_of(sort: str | None, value: Any, key: str) -> str:
+    """Return the cursor of the page that begins after a row: with this value in the column that is sorted by, and this key."""
+    return base64.urlsafe_b64encode(orjson.dumps([sort, value, key])).decode()
+
+
+def _parse_cursor(cursor: str, sort: str | None, kind: Kind) -> tuple[Any, str]:
     """Return the values of the row that a page ended with: of the column it is sorted by, and the key."""
     try:
         sorted_by, value, key = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
         if sorted_by == sort:
             text = value if isinstance(value, str | None) else orjson.dumps(value).decode()
-            return None if text is None else _parsed(annotation, text, "after"), str(_parsed(str, key, "after"))
+            return None if text is None else kind.parse(text, "after"), TEXT.parse(key, "after")
     except (ValueError, TypeError, StatementError):
         pass
     raise StatementError("expected after to be what an earlier page with the same sort called next", "/after")
 
 
-def _after(column: sa.Column[Any], key: sa.Column[Any], down: bool, last: tuple[Any, str]) -> Any:
+def _after(column: sa.ColumnElement[Any], key: sa.Column[Any], down: bool, last: tuple[Any, str]) -> Any:
     """Return the condition of rows that come after one: by a column, those without a value last, and then by key."""
     value, last_key = last
     if column is key:
@@ -135,29 +121,6 @@ def _after(column: sa.Column[Any], key: sa.Column[Any], down: bool, last: tuple[
     value = sa.literal(value, column.type)
     further = column < value if down else column > value
     return sa.or_(further, column.is_(None), sa.and_(column == value, key > last_key))
-
-
-def _parsed(annotation: Any, value: str, name: str) -> Any:
-    """Return the value of a query parameter as its column holds it. A database would not know what to say to another."""
-    kinds = (annotation, *typing.get_args(annotation))
-    try:
-        if bool in kinds:
-            return {"true": True, "false": False}[value]
-        if int in kinds:
-            if len(value) > 16:
-                raise ValueError
-            return int(value)
-        if Moment in kinds:
-            return to_text(from_text(value))
-        if Number in kinds:
-            if not Decimal(value).is_finite():
-                raise ValueError
-        elif "\x00" in value:
-            raise ValueError
-    except (KeyError, ValueError, ArithmeticError):
-        kind = next((word for kind, word in _WORDS.items() if kind in kinds), "a text")
-        raise StatementError(f"expected {name} to be {kind}", f"/{name}") from None
-    return value
 
 
 def read_row(connection: Connection, view: View[Any], key: str) -> Page:

@@ -241,6 +241,10 @@ class View(Generic[R]):
             return self._entries_of(key, row if row is not None else self.new(key))
         return (Match(refs=(ref(self.kind, key),)),)
 
+    def values_of(self, column: str) -> tuple[str, ...]:
+        """Return the words that a column may hold, where the view knows them and its row model does not."""
+        return ()
+
     def dump(self, row: R) -> str:
         """Return the canonical text of a row: the fields in the order of their declaration."""
         return orjson.dumps(row).decode()

@@ -483,7 +483,7 @@ def test_the_catalogue_lists_every_type_and_shows_one_with_an_example(bare: Comm
 
 
 def test_a_type_that_the_catalogue_lacks_is_said_in_one_line(bare: Command) -> None:
-    check_refused(bare("catalogue", "no.such"), "the catalogue has no event type 'no.such'")
+    check_refused(bare("catalogue", "no.such"), "there is no event type 'no.such'")
 
 
 def test_keys_are_listed_whole_with_their_positions(cli: Command) -> None:
