@@ -78,8 +78,9 @@ class Settings(BaseSettings):
         return value or None
 
     @property
-    def database(self) -> str:
-        return self.database_url or f"sqlite:///{self.directory / 'ledger.db'}"
+    def database(self) -> str | Path:
+        """Where the database is: a URL, or the path of a SQLite file."""
+        return self.database_url or self.directory / "ledger.db"
 
     @property
     def entry_key_at(self) -> str:

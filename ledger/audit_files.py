@@ -20,17 +20,18 @@ from ledger.audit_timestamps import read_timestamps
 from ledger.auditor import Progress, Resumable, walk_ranges
 from ledger.credentials import AUTHORITY_TYPES, Authority
 from ledger.dossier import COMMITTED
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, SetupError
 from ledger.events import CATALOGUE
 from ledger.export import CHECKPOINT, INDEX, evidence_path, format_texts, is_digest, texts_path
-from ledger.log_files import Files, FilesSource, check_upper, read_head, read_or_none
+from ledger.files import said
+from ledger.log_files import Files, FilesSource, check_upper, read_head, read_or_none, refuse_another_format
 from signing import tiles
 from signing.checkpoint import Checkpoint
 from signing.errors import SigningError, VerificationError
 from signing.keys import SIGNATURE_SIZE
 from signing.merkle import HASH_SIZE, TILE_HEIGHT, TILE_WIDTH, leaf_hash
 from signing.notes import Note
-from signing.tiles import ENTRIES, Tile
+from signing.tiles import ENTRIES, SIGNATURES, Tile
 
 # What an entry that decides who may do what holds somewhere; parsing says whether it is one.
 _LEDGER_TYPE: Final = b'"type":"ledger.'
@@ -52,10 +53,20 @@ def audit_files(
 ) -> Report:
     """Audit the files of one of our ledgers, all of them. Raises SetupError when there is nothing to check."""
     note, head = read_head(files)
+    refuse_another_format(files, head)
     stored, faults = _read_checkpoints(files, note, head)
     source = FilesSource(files, head.size, stored)
     read = _fold(source, head.size)
     authority, genesis = read.authority, read.genesis
+    if (
+        genesis
+        and not authority.origin
+        and read_or_none(files, Tile(SIGNATURES, 0, min(TILE_WIDTH, head.size)).path) is None
+    ):
+        raise SetupError(
+            f"{head.origin} is not in a format that I read: a C2SP log whose first entry opens no ledger, and whose entries nobody "
+            "signed. To check hashes, tree and checkpoint alone: --opaque"
+        )
     stamped = read_timestamps(
         read.timestamps, lambda _, digest: read_or_none(files, evidence_path(digest)), pin.authorities if pin else None
     )
@@ -105,7 +116,7 @@ def _read_checkpoints(files: Files, note: Note, head: Checkpoint) -> tuple[dict[
     except OSError as error:
         if stored or not isinstance(error, FileNotFoundError) or INDEX not in str(error.filename or error):
             faults.append(
-                Fault(head.size, "checkpoint-missing", f"the index names a checkpoint that is not there: {error}")
+                Fault(head.size, "checkpoint-missing", f"the index names a checkpoint that is not there: {said(error)}")
             )
     except (ValueError, UnicodeDecodeError) as error:
         faults.append(Fault(head.size, "checkpoint-missing", f"the index of checkpoints cannot be read: {error}"))

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from ledger.audit import Fault
 from ledger.audit_report import Report, Summary
-from ledger.log_files import Files, FilesSource, check_upper, read_head
+from ledger.files import said
+from ledger.log_files import Files, FilesSource, check_upper, read_head, refuse_another_format
 from signing import tiles
 from signing.checkpoint import check_checkpoint
 from signing.errors import VerificationError
@@ -20,6 +21,7 @@ def audit_opaque(
     What the entries mean is not looked at. Without keys the checkpoint's signature is not checked, and the verdict says so.
     """
     note, head = read_head(files)
+    refuse_another_format(files, head)
     faults: list[Fault] = []
     pinned = False
     if keys:
@@ -40,7 +42,7 @@ def audit_opaque(
             entries = source.bundle(tile)
             hashes = tiles.split_hashes(tile, files.read(tile.path))
         except (OSError, VerificationError) as error:
-            faults.append(Fault(tile.first + 1, "tile-wrong", str(error)[:300]))
+            faults.append(Fault(tile.first + 1, "tile-wrong", said(error)[:300]))
             continue
         for position, (entry, stored) in enumerate(zip(entries, hashes, strict=True), tile.first + 1):
             last = leaf_hash(entry)

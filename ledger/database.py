@@ -6,6 +6,7 @@ Hot statements are Core expressions compiled once per dialect (`Hot`) and execut
 import contextlib
 import fcntl
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -22,7 +23,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import Connection, CursorResult, make_url
+from sqlalchemy.engine import URL, Connection, CursorResult, make_url
 
 from ledger.errors import LostHistoryError, SetupError
 from ledger.tables import VIEWS_SCHEMA
@@ -131,11 +132,19 @@ class Hot:
     sql: str
 
 
-class Database:
-    """An engine, and what differs between the two dialects. `url` is SQLAlchemy's, or the path of a SQLite file."""
+def url_of(place: str | Path) -> URL:
+    """Return the URL of a database: of a path as it is, whatever characters it has; of a text with `://` as SQLAlchemy reads it."""
+    if isinstance(place, str) and "://" in place:
+        return make_url(place)
+    # A name of SQLite's own, such as :memory:, is the name of a file here.
+    return URL.create("sqlite", database=os.path.join(os.curdir, place))
 
-    def __init__(self, url: str) -> None:
-        self.url = make_url(url if "://" in url else f"sqlite:///{url}")
+
+class Database:
+    """An engine, and what differs between the two dialects. `place` is a URL of SQLAlchemy's, or the path of a SQLite file."""
+
+    def __init__(self, place: str | Path) -> None:
+        self.url = url_of(place)
         name = self.url.get_backend_name()
         if name == "sqlite":
             self.engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
@@ -293,7 +302,7 @@ class Database:
         target.touch(mode=0o600)
         with self.engine.connect() as connection:
             source = connection.connection.dbapi_connection
-            with sqlite3.connect(target) as copy:
+            with sqlite3.connect(target.absolute()) as copy:
                 source.backup(copy)  # type: ignore[union-attr]
             copy.close()
 
@@ -308,7 +317,8 @@ def _identity_of(path: Path) -> tuple[int, int] | None:
 
 def _alembic_config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    # Alembic reads a percent sign as the beginning of a variable's name.
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config
 
 

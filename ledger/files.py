@@ -1,7 +1,69 @@
-"""Files that must be on the disk, whole, before anybody is told so."""
+"""Files: those that must be on the disk, whole, before anybody is told so; and those of strangers, read with distrust."""
 
+import errno
 import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Final
+
+# Longer than any file of an export: evidence has at most the 8 MiB of a body, the texts of 256 entries a little more.
+MAX_FILE_BYTES: Final = 1 << 26
+
+
+def read_below(root: Path, name: str, *, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the bytes of the regular file `name` (with `/` between its parts) below a directory that a stranger filled.
+
+    Raises FileNotFoundError where there is none, and OSError for a link anywhere on the way, for what is no regular file
+    (a pipe would keep the reader waiting), and for one of more than `limit` bytes.
+    """
+    *folders, last = name.split("/")
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for folder in folders:
+            _check_kind(at, folder, name, stat.S_ISDIR)
+            inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = inner
+        # Asked before it is opened: opening a device may do something. And again by the flags: it may be swapped meanwhile.
+        _check_kind(at, last, name, stat.S_ISREG)
+        file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(errno.ENOENT, "it is not there", name) from error
+    finally:
+        os.close(at)
+    with os.fdopen(file, "rb") as opened:
+        return _read(opened, name, limit)
+
+
+def read_bounded(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the bytes of a file that its reader named, a pipe perhaps. Raises OSError for more than `limit` of them."""
+    with path.open("rb") as opened:
+        return _read(opened, str(path), limit)
+
+
+def _read(file: IO[bytes], name: str, limit: int) -> bytes:
+    data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"expected at most {limit} bytes, found more", name)
+    return data
+
+
+def _check_kind(folder: int, part: str, name: str, is_kind: Callable[[int], bool]) -> None:
+    mode = os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, f"{part} is a link, and links of strangers are not followed", name)
+    if not is_kind(mode):
+        # As `read_or_none` expects it of what is there and is no file.
+        kind = IsADirectoryError if stat.S_ISDIR(mode) else NotADirectoryError if is_kind is stat.S_ISDIR else OSError
+        raise kind(errno.EINVAL, f"{part} is no {'directory' if is_kind is stat.S_ISDIR else 'regular file'}", name)
+
+
+def said(error: Exception) -> str:
+    """Return what an error says without its number: `<file>: <what>`."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -88,13 +88,7 @@ def test_an_old_ledger_folds_to_the_same_rows_while_a_view_has_its_version(name:
     assert {view: digests[view] for view in same} == {view: known[view]["digest"] for view in same}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "every-type",
-        pytest.param("odd-times", marks=pytest.mark.xfail(strict=False, reason="folds cannot read these times")),
-    ],
-)
+@each
 def test_an_old_ledger_is_served_as_it_is_folded(name: str, database: Database) -> None:
     runner = Runner(database, VIEWS, Watcher(database))
     assert runner.acquire()

@@ -28,6 +28,7 @@ from api.cli import (
 )
 from api.cli.common import app, errors_console
 from ledger.errors import LedgerError
+from ledger.files import said
 from signing.errors import SigningError
 
 __all__ = [
@@ -54,7 +55,7 @@ def main() -> None:
     try:
         app()
     except (LedgerError, SigningError, OSError, sqlite3.Error, tomllib.TOMLDecodeError) as error:
-        _end(f"{error}")
+        _end(said(error))
     except httpx.HTTPStatusError as error:
         _end(f"the server: {error.request.url} answered {error.response.status_code}")
     except (httpx.HTTPError, httpx.InvalidURL) as error:

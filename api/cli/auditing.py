@@ -1,13 +1,13 @@
 """`export` and `audit`: the ledger as files, and the audit of files, wherever they lie; or of any database."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from api.app import open_ledger, open_signer
 from api.cli import pins
-from api.cli.common import app, console, where
+from api.cli.common import Where, app, console, where
 from api.cli.remote_files import RemoteFiles
 from api.cli.verifying import (
     Certificate,
@@ -33,6 +33,12 @@ from ledger.errors import SetupError
 from ledger.export import export as export_files
 from ledger.log_files import Directory, Files, read_head
 from signing.notes import parse_verifier_key
+
+# Whoever made up the bytes would make up a pin that lies beside them.
+WHERE_FROM: Final = (
+    "a pin comes from whoever opened the ledger, by another way than these bytes: --genesis or --vkey, as `init` and "
+    "`keys --vkey` print them there, or the line of their known-ledgers in yours"
+)
 
 
 @app.command()
@@ -85,13 +91,13 @@ def audit(
     place = where(context)
     given = read_given(checkpoint or [], vkey)
     receipts = read_receipts(receipt) if receipt else []
-    files = _files(target, place.token)
-    if files is None:
+    files = _files(place, target)
+    if not isinstance(files, Files):
         if opaque:
             raise SetupError("--opaque is for files: a directory or a URL")
         report = verify_database(
             place,
-            Database(target),
+            files,
             genesis=genesis,
             vkey=vkey,
             witnesses=witness,
@@ -102,7 +108,7 @@ def audit(
             given=given,
             state=state,
         )
-        finish(report.to_json(), as_json)
+        finish(report.to_json(), as_json, without_pin=WHERE_FROM)
         return
     with bar() as progress:
         task = progress.add_task("verify", total=None)
@@ -125,15 +131,17 @@ def audit(
                 state=state,
                 on_progress=on_progress,
             )
-    finish(report.to_json(), as_json)
+    finish(report.to_json(), as_json, without_pin=WHERE_FROM)
 
 
-def _files(target: str, token: str | None) -> Files | None:
-    """Return the files that a target names, or None when it is a database."""
+def _files(place: Where, target: str) -> Files | Database:
+    """Return the files that a target names, or the database."""
     if target.startswith(("http://", "https://")):
-        return RemoteFiles(target, token)
-    if "://" in target or Path(target).is_file():
-        return None
+        return RemoteFiles(target, place.token_for(target))
+    if Path(target).is_file():
+        return Database(Path(target))
+    if "://" in target:
+        return Database(target)
     if not Path(target).is_dir():
         raise SetupError(f"there is nothing at {target}: expected a directory, a URL or a database")
     return Directory(Path(target))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -47,6 +48,8 @@ class Where:
     settings: Settings
     server: str | None
     token: str | None
+    # Whether it was given to this very command, and not by the environment.
+    token_is_given: bool
     # What to do when the command ends, however it ends.
     at_end: Callable[[Callable[[], None]], object]
     # Whether the database was named on the command line: then it may be a copy, of which this host's signer knows nothing.
@@ -61,6 +64,12 @@ class Where:
             raise SetupError("--server needs a token: --token or CHANGE_LEDGER_TOKEN")
         return self.remote_door()
 
+    def token_for(self, url: str) -> str | None:
+        """Return the token that may be sent to a URL: one that was given to this command, or the server's own to the server."""
+        if self.token_is_given:
+            return self.token
+        return self.token if self.server is not None and _host_of(self.server) == _host_of(url) else None
+
     def remote_door(self) -> RemoteDoor:
         """Return the server as a door; what it asks a token for, it will say."""
         if self.server is None:
@@ -68,6 +77,11 @@ class Where:
         door = RemoteDoor(self.server, self.token or "")
         self.at_end(door.close)
         return door
+
+
+def _host_of(url: str) -> tuple[str, str, int | None]:
+    parsed = httpx.URL(url)
+    return parsed.scheme, parsed.host, parsed.port
 
 
 @app.callback()
@@ -87,7 +101,8 @@ def main(
     """A hash-chained, signed ledger of changes: post to it, read it, verify it."""
     given: dict[str, Any] = {"directory": directory, "database_url": database_url}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    context.obj = Where(settings, server, token, context.call_on_close, database_url is not None)
+    is_given = getattr(context.get_parameter_source("token"), "name", "") == "COMMANDLINE"
+    context.obj = Where(settings, server, token, is_given, context.call_on_close, database_url is not None)
 
 
 def where(context: typer.Context) -> Where:

@@ -12,6 +12,7 @@ from api.cli.common import app, console, errors_console, where
 from ledger.checkpoints import read_checkpoint
 from ledger.dossier import check_dossier
 from ledger.errors import SetupError
+from ledger.files import read_bounded
 from ledger.ledger import LOCAL_OPERATOR
 from signing.errors import VerificationError
 from signing.notes import NoteKey, parse_verifier_key
@@ -67,7 +68,7 @@ def check(
 ) -> None:
     """Check a dossier without the ledger. Exits with 1 when it does not hold: an entry left out, put in, or altered."""
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(read_bounded(path))
     except (ValueError, RecursionError) as error:
         raise SetupError(f"{path} is not JSON: {error}") from error
     keys = [parse_verifier_key(vkey)] if vkey else _pinned(context, document)

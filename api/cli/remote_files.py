@@ -6,10 +6,9 @@ from typing import Final
 import httpx
 
 from ledger.errors import SetupError
+from ledger.files import MAX_FILE_BYTES
 
 TIMEOUT_S: Final = 30.0
-# An entry bundle has at most 256 × (2 + 65,535) bytes.
-MAX_FILE_BYTES: Final = 1 << 25
 
 
 class RemoteFiles:
@@ -36,7 +35,10 @@ class RemoteFiles:
             if answer.status_code == 404:
                 raise FileNotFoundError(2, "not found", path)
             if answer.status_code in (401, 403):
-                raise SetupError(f"{self._url}{path} is not public: give --token of the role auditor")
+                raise SetupError(
+                    f"{self._url}{path} is not public: give --token of the role auditor (one of the environment goes to "
+                    "CHANGE_LEDGER_SERVER alone)"
+                )
             if answer.status_code != 200:
                 raise SetupError(f"{self._url}{path}: expected 200, found {answer.status_code}")
             data = bytearray()

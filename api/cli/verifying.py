@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -18,6 +18,7 @@ from ledger.audit_report import Pin, Report
 from ledger.auditor import audit_database
 from ledger.database import Database
 from ledger.errors import SetupError
+from ledger.files import read_bounded
 from ledger.signer import Memory
 from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint
 from signing.notes import parse_note, parse_verifier_key
@@ -158,7 +159,7 @@ class _Rate(ProgressColumn):
 def read_receipts(path: Path) -> list[tuple[int, bytes]]:
     """Read receipts as the API answered them: one, a batch's, or one a line."""
     try:
-        found = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        found = [json.loads(line) for line in read_bounded(path).decode().splitlines() if line.strip()]
         receipts = [receipt for item in found for receipt in item.get("receipts", [item])]
         return [(int(receipt["position"]), bytes.fromhex(receipt["entry_hash"])) for receipt in receipts]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -168,7 +169,7 @@ def read_receipts(path: Path) -> list[tuple[int, bytes]]:
 def read_given(paths: list[Path], vkey: str | None) -> list[Checkpoint]:
     """Read checkpoints that somebody holds; when a key is pinned, each must be signed by it."""
     keys = [parse_verifier_key(vkey)] if vkey else []
-    notes = [parse_note(path.read_bytes()) for path in paths]
+    notes = [parse_note(read_bounded(path)) for path in paths]
     return [check_checkpoint(note, keys) if keys else parse_checkpoint(note.text) for note in notes]
 
 
@@ -221,8 +222,11 @@ def _window(report: dict[str, Any]) -> str:
     )
 
 
-def finish(report: dict[str, Any], as_json: bool) -> None:
-    """Print a report and exit with what it means."""
+PIN_AS_IT_IS: Final = "to pin this ledger as it is now: change-ledger verify --trust"
+
+
+def finish(report: dict[str, Any], as_json: bool, *, without_pin: str = PIN_AS_IT_IS) -> None:
+    """Print a report and exit with what it means. `without_pin` says what to do where nothing is pinned."""
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     else:
@@ -252,5 +256,5 @@ def finish(report: dict[str, Any], as_json: bool) -> None:
             console.print(f"         … and {len(faults) - 100} more; --json lists them all", highlight=False)
         console.print(MEANING[report["verdict"]], markup=False, highlight=False, style="red" if faults else "green")
         if report["verdict"] == "consistent" and not report["pinned"]:
-            console.print("to pin this ledger as it is now: change-ledger verify --trust", highlight=False)
+            console.print(without_pin, highlight=False, soft_wrap=True)
     raise typer.Exit(EXIT_STATUS[report["verdict"]])

@@ -186,3 +186,71 @@ def test_a_checkpoint_and_receipts_that_somebody_holds_are_held_against_files(
 def test_a_database_that_is_not_there_is_not_made(outside: Command, tmp_path: Path) -> None:
     outside.refused("audit", f"sqlite:///{tmp_path / 'new.db'}")
     assert not (tmp_path / "new.db").exists()
+
+
+@pytest.fixture
+def stranger(files: Path) -> Iterator[tuple[str, list[str | None]]]:
+    """A web server that keeps the credentials that it is sent; its URL, and these."""
+    seen: list[str | None] = []
+
+    class Curious(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers["Authorization"])
+            super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Curious, directory=str(files))) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{web.server_port}", seen
+        web.shutdown()
+
+
+def test_a_token_goes_where_it_was_meant_for_and_nowhere_else(
+    outside: Command, stranger: tuple[str, list[str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, seen = stranger
+    monkeypatch.setenv("CHANGE_LEDGER_TOKEN", "clt_secret")
+    outside.ok("audit", url)
+    monkeypatch.setenv("CHANGE_LEDGER_SERVER", "http://127.0.0.1:1")
+    outside.ok("audit", url)
+    assert set(seen) == {None}
+    seen.clear()
+    monkeypatch.setenv("CHANGE_LEDGER_SERVER", url)
+    outside.ok("audit", f"{url}/")
+    assert set(seen) == {"Bearer clt_secret"}
+    seen.clear()
+    monkeypatch.delenv("CHANGE_LEDGER_SERVER")
+    outside.at(*outside.options, "--token", "clt_given").ok("audit", url)
+    assert set(seen) == {"Bearer clt_given"}
+
+
+def test_an_audit_without_a_pin_says_where_one_comes_from(outside: Command, files: Path, directory: Path) -> None:
+    (directory / "known").unlink()
+    said = outside("audit", files).out
+    assert "a pin comes from whoever opened the ledger" in said
+    assert "--trust" not in said
+
+
+@pytest.mark.parametrize("name", ["q?a", "pct%41dir", "a#b", "a b", "é", "x;y@z:1", "%", "sqlite:", ":memory:"])
+def test_a_path_is_a_path_whatever_is_in_it(bare: Command, tmp_path: Path, name: str) -> None:
+    place = tmp_path / name / "var"
+    beside = tmp_path / f"{name}2" / "var"
+    for directory in (place, beside):
+        bare.at("--directory", directory).ok("init", "--origin", f"ledger.test/{directory.parent.name.encode().hex()}")
+        assert (directory / "ledger.db").is_file()
+    at = bare.at("--directory", place)
+    at.ok("backup", place / f"{name}.db")
+    for target in (place / "ledger.db", place / f"{name}.db"):
+        assert report_of(bare, target)["verdict"] == "sound"
+        assert bare.at("--database-url", target).ok("verify", "--json").json["verdict"] == "sound"
+    relative = Path(name) / "var"
+    assert bare.at("--directory", relative).ok("verify", "--json").json["verdict"] == "sound"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({name, f"{name}2", "var"})
+
+
+def test_a_copy_with_a_name_of_sqlites_own_is_a_file(cli: Command, tmp_path: Path) -> None:
+    cli.ok("backup", ":memory:")
+    assert (tmp_path / ":memory:").stat().st_size > 0
+    assert report_of(cli, ":memory:")["entries"] == 6
