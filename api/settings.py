@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 SETTINGS_FILE = "change-ledger.toml"
+# Characters of a shared secret.
+MIN_SECRET = 16
 
 
 class Settings(BaseSettings):
@@ -58,7 +60,9 @@ class Settings(BaseSettings):
         description="A file for the access log, a line of JSON for each request; by default `directory`/access.log. "
         "`-` for the standard error, `off` for none. Over 64 MiB it becomes `….1`.",
     )
-    github_secret: SecretStr | None = Field(None, min_length=16, description="Shared secret of the GitHub webhook.")
+    github_secret: SecretStr | None = Field(
+        None, description="Shared secret of the GitHub webhook, of at least 16 characters."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -75,6 +79,10 @@ class Settings(BaseSettings):
     @classmethod
     def _no_secret(cls, value: object) -> object:
         # An empty variable is an unset one: anybody can sign with an empty key.
+        if isinstance(value, str) and 0 < len(value) < MIN_SECRET:
+            raise ValueError(
+                f"expected CHANGE_LEDGER_GITHUB_SECRET to have at least {MIN_SECRET} characters, found {len(value)}"
+            )
         return value or None
 
     @property

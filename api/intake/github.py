@@ -180,7 +180,7 @@ def _pull_request(document: dict[str, Any]) -> Translation:
         pushed = (pick(pull, "user"), pick(document, "sender") if action == "synchronize" else None)
         authors = dict.fromkeys(who for user in pushed if (who := _identity(user)) is not None)
         time = need(pull, "created_at" if action == "opened" else "updated_at")
-        return _one(document, "code.proposed", time, data | {"authors": list(authors) or None})
+        return _one(document, "code.proposed", time, data | {"authors": tuple(authors) or None})
     if action != "closed" or pick(pull, "merged") is not True:
         return Unmapped("pull_request", f"action-{action}", _source(document))
     merged = {

@@ -5,20 +5,26 @@ they find to `fact`, which makes identifiers of names, cuts long texts, and leav
 values our words cannot hold; the names of those stand in the statement, in the extension `leftout`.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from ledger.clock import from_text
 from ledger.errors import StatementError
 from ledger.events import CATALOGUE
 from ledger.events.identifiers import MAX_TEXT_BYTES, identifier_of, valid_unicode
 
+# Stands for what no field of ours holds. Not the value itself, which may be nested deeper than Python can print.
+_UNFIT: Final = object()
 _COMMITTED: Final = {"sha256": "0" * 64}
-# Of CloudEvents' attribute `subject`, as statements admit it.
+# Of CloudEvents' attributes, as statements admit them.
 _MAX_SUBJECT: Final = 256
+_MAX_SOURCE: Final = 256
+_PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class ContradictionError(StatementError):
@@ -140,7 +146,8 @@ def shown(value: Any) -> str:
 def fact(source: str, event_type: str, time: str, data: Mapping[str, Any], *, subject: Any = None) -> Fact:
     """Return a fact of what a sender said, as far as our words hold it. None and "" stand for what was not said.
 
-    Raises StatementError naming the place when what the fact cannot be without is missing, or cannot be held.
+    A tuple stands for an array of ours. Raises StatementError naming the place when the fact cannot be without what is
+    missing, or cannot be held.
     """
     event_class = CATALOGUE[event_type]
     taken = {
@@ -163,12 +170,24 @@ def fact(source: str, event_type: str, time: str, data: Mapping[str, Any], *, su
         else:
             break
     named = text_of(subject)[:_MAX_SUBJECT] if isinstance(subject, str) else ""
-    return Fact(source, event_type, time, taken, named, tuple(sorted(left_out)))
+    return Fact(_source_of(source), event_type, time, taken, named, tuple(sorted(left_out)))
+
+
+def _source_of(source: str) -> str:
+    """Return a URI reference as statements write it: other characters percent-encoded, and cut as identifiers are where it is too long."""
+    encoded = quote(valid_unicode(source), safe=_PRINTABLE)
+    if len(encoded) <= _MAX_SOURCE:
+        return encoded
+    return f"{encoded[: _MAX_SOURCE - 9]}~{hashlib.sha256(encoded.encode()).hexdigest()[:8]}"
 
 
 def _held(event_type: str, field: str, value: Any) -> Any:
     """Return a value as a field can hold it, if it can."""
     event_class = CATALOGUE[event_type]
+    if isinstance(value, dict | list):
+        return _UNFIT
+    if isinstance(value, tuple):
+        return list(value)
     if field in event_class.identifier_fields:
         is_number = isinstance(value, int) and not isinstance(value, bool)
         return identifier_of(str(value)) if is_number or isinstance(value, str) else value

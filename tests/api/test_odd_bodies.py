@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import pathlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -11,7 +12,8 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from servers import JSON, STRUCTURED, Server, check_problem
+from placed_ledgers import make_ledger_at
+from servers import JSON, STRUCTURED, Server, check_problem, running_server
 
 from api.intake import cdevents, github
 from api.intake.translation import ContradictionError, Fact, Mapped, Unmapped
@@ -131,11 +133,15 @@ def test_an_entry_is_told_with_the_names_that_others_use(taking: Server) -> None
         ('{"change_id": "\\ud800"}', "%EF%BF%BD", ()),
         ({"service": 7}, None, ()),
         ([[[]]], None, ()),
+        # Nested deeper than Python prints.
+        ("@nested", None, ("change_id",)),
     ],
 )
 def test_the_payload_of_a_deployment_may_hold_whatever_its_maker_wanted(
     payload: Any, change_id: str | None, left_out: tuple[str, ...]
 ) -> None:
+    if payload == "@nested":
+        payload = {"change_id": json.loads("[" * 900 + "]" * 900)}
     fact = said("deployment", bodies.deployment(payload=payload))
     assert (fact.data.get("change_id"), fact.left_out) == (change_id, left_out)
     assert (fact.data["environment"], fact.data["service"]) == ("prod", bodies.REPOSITORY)
@@ -210,6 +216,37 @@ def test_a_deployment_of_an_artifact_that_we_cannot_name_is_one(artifact: Any) -
     fact = said_by_cdevents(document)
     assert (fact.data["service"], fact.data["environment"], "artifact" in fact.data) == ("payments-api", "prod", False)
     assert fact.left_out == (() if artifact is None else ("artifact",))
+
+
+@pytest.mark.parametrize(
+    ("sent", "source"),
+    [
+        ("Jenkins Master/job 1", "Jenkins%20Master/job%201"),
+        ("/pipelines/größe", "/pipelines/gr%C3%B6%C3%9Fe"),
+        ("/pipelines/%41", "/pipelines/%41"),
+        ("/p" + "x" * 300, "/p" + "x" * 245 + "~bfdcb3ac"),
+    ],
+)
+def test_a_source_is_written_as_a_uri_reference(taking: Server, sent: str, source: str) -> None:
+    document = bodies.cdevent(number=next(numbers), source=sent)
+    entry = taken(taking, taking.post(document, to="/v1/intake/cdevents", by="reporter", kind=JSON))
+    assert entry["statement"]["source"] == source
+
+
+@pytest.mark.postgres
+def test_a_webhook_with_nul_is_recorded_on_postgresql(new_postgres: Callable[[], str], tmp_path: pathlib.Path) -> None:
+    directory, url = tmp_path / "var", new_postgres()
+    tokens = make_ledger_at(directory, url)
+    with running_server(directory, tokens=tokens, CHANGE_LEDGER_DATABASE_URL=url) as server:
+        wanted = {"source": "https://github.com/acme/*", "door": "github", "principal": "service:github"}
+        assert server.client().post("/v1/ledger/sources", json=wanted).status_code == 201
+        body = bodies.encoded(bodies.review(body="a\x00b"))
+        entry = taken(server, deliver(server, body, "pull_request_review"))
+        assert evidence_of(server, entry) == body
+        named = bodies.deployment(environment="prod\x00", payload={"change_id": "\x00"})
+        assert taken(server, deliver(server, named, "deployment"))["statement"]["data"]["environment"] == "prod%00"
+        unread = bodies.encoded({"zen\x00": "\x00", "repository": {"full_name": bodies.REPOSITORY}})
+        assert evidence_of(server, taken(server, deliver(server, unread, "push"), 202)) == unread
 
 
 def test_a_hook_of_an_organisation_comes_from_all_its_repositories(taking: Server) -> None:

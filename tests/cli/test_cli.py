@@ -193,6 +193,13 @@ def test_a_setting_that_cannot_be_read_is_refused_in_words(bare: Command, monkey
     check_refused(bare("keys"), "port")
 
 
+def test_a_secret_that_is_too_short_is_named_and_not_shown(bare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGE_LEDGER_GITHUB_SECRET", "thirteen-long")
+    refused = bare("keys")
+    check_refused(refused, "expected CHANGE_LEDGER_GITHUB_SECRET to have at least 16 characters, found 13")
+    assert "thirteen" not in refused.err
+
+
 def test_a_settings_file_with_an_unknown_name_is_refused_in_words(bare: Command, tmp_path: Path) -> None:
     (tmp_path / "change-ledger.toml").write_text('colour = "red"\n')
     check_refused(bare("keys"), "colour")
