@@ -13,6 +13,7 @@ from typing import Final, Literal
 from ledger.events import ref
 from ledger.events.deployment import DeploymentStarted
 from ledger.events.gate import GateDecided
+from ledger.events.identifiers import with_names
 from ledger.events.pir import PirOpened
 from ledger.events.rollback import RollbackTriggerDefined
 from projections.access import roles_of
@@ -96,7 +97,7 @@ def _rule(function: Callable[[Question, Reads, InForce], Said]) -> Rule:
     def asked(question: Question, reads: Reads, policy: InForce) -> Answer:
         verdict, reason, words, used = function(question, reads, policy)
         positions = sorted({position for position in used if position is not None})
-        return Answer(name, verdict, reason, words, tuple(positions[-MAX_POSITIONS:]))
+        return Answer(name, verdict, reason, with_names(words), tuple(positions[-MAX_POSITIONS:]))
 
     asked.__name__ = name
     asked.__doc__ = function.__doc__

@@ -103,6 +103,13 @@ def name_of(identifier: str) -> str:
     return name if name.isprintable() and "\ufffd" not in name else identifier
 
 
+def with_names(words: str) -> str:
+    """Return a sentence with the things in it as they are called: see `name_of`. URLs and package URLs stand as they are."""
+    if "%" not in words:
+        return words
+    return " ".join(word if "://" in word or "pkg:" in word else name_of(word) for word in words.split(" "))
+
+
 def _escaped(char: str) -> str:
     return "".join(f"%{byte:02X}" for byte in char.encode())
 

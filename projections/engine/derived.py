@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar
 
+from ledger.events.identifiers import with_names
 from projections.engine.view import DeclarationError, Moment, Reads, View
 
 R = TypeVar("R")
@@ -217,12 +218,16 @@ MAX_POSITIONS: Final = 32
 
 
 def bounded(found: Breach | None) -> Breach | None:
-    """Return what was found with as much of it as a row keeps: of very many entries the first and the last."""
-    if found is None or (len(found.says) <= MAX_SAYS and len(found.positions) <= MAX_POSITIONS):
-        return found
+    """Return what was found with as much of it as a row keeps: of very many entries the first and the last.
+
+    Things are called by their names.
+    """
+    if found is None:
+        return None
     half = MAX_POSITIONS // 2
     some = found.positions
-    says = found.says if len(found.says) <= MAX_SAYS else f"{found.says[:MAX_SAYS]}…"
+    said = with_names(found.says)
+    says = said if len(said) <= MAX_SAYS else f"{said[:MAX_SAYS]}…"
     return Breach(says, some if len(some) <= MAX_POSITIONS else (*some[:half], *some[-half:]))
 
 

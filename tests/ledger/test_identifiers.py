@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.events import CATALOGUE, kind_and_value, ref, refs_of, sentence
-from ledger.events.identifiers import MAX_IDENTIFIER_BYTES, Environment, fits, identifier_of, name_of
+from ledger.events.identifiers import MAX_IDENTIFIER_BYTES, Environment, fits, identifier_of, name_of, with_names
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
@@ -75,6 +75,21 @@ def test_a_short_name_is_shown_as_it_was_where_it_can_be_printed(name: str) -> N
 def test_sentences_show_what_a_thing_is_called(environment: str, shown: str) -> None:
     data = {"deployment_id": "D-1", "service": "payments-api", "environment": environment, "outcome": "success"}
     assert sentence(CATALOGUE["deployment.finished"], data).endswith(f"to {shown} ended as success")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("CHG%207 started in Production%20EU, without approval", "CHG 7 started in Production EU, without approval"),
+        (
+            "of pkg:oci/api@sha256%3A5f2c by https://ci.example.com/a%20b",
+            "of pkg:oci/api@sha256%3A5f2c by https://ci.example.com/a%20b",
+        ),
+        ("a rate of 5 % in a%1Bb", "a rate of 5 % in a%1Bb"),
+    ],
+)
+def test_findings_and_gates_speak_of_things_by_their_names(words: str, shown: str) -> None:
+    assert with_names(words) == shown
 
 
 def test_sentences_leave_alone_what_is_no_identifier() -> None:

@@ -18,6 +18,17 @@ def test_a_deployment_without_a_change_is_found_until_it_is_linked() -> None:
     assert [(change.position, change.is_open) for change in row.changes] == [(1, True), (2, True), (3, False)]
 
 
+def test_a_finding_calls_a_service_as_others_do_and_stays_one_however_often_it_is_judged() -> None:
+    story = Story()
+    for outcome in ("failure", "success"):
+        story.tell(
+            "deployment.finished", deployment_id="d-1", service="pay%20api%2525", environment="prod", outcome=outcome
+        )
+    row = finding(story, "deployment-without-change", "d-1")
+    assert row.says == "d-1 put pay api%25 into prod without a change"
+    assert [change.position for change in row.changes] == [1, 2]
+
+
 def test_another_artifact_than_the_approved_one_is_found() -> None:
     story = ready()
     deploy(story, artifact=OTHER)
