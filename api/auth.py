@@ -92,6 +92,8 @@ def caller_of(request: Request) -> Caller:
         )
     # For the access log.
     request.scope["credential"] = credential.id
+    if (connection := request.scope.get("connection")) is not None:
+        connection.known = True
     cached = _callers.get(credential.id)
     if cached is None or cached.token is not credential:
         cached = _callers[credential.id] = Caller(credential.id, credential.principal, "token", credential)

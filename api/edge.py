@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import time
+from contextlib import suppress
 from typing import Final
 
 from starlette.requests import ClientDisconnect
@@ -61,9 +62,8 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_marked)
-        except ClientDisconnect:
-            status = status or LEFT
+            with suppress(ClientDisconnect):
+                await self._app(scope, receive, send_marked)
         except Exception:  # The edge of the process: what nobody foresaw is told with the id of the request.
             if status:
                 raise
@@ -82,7 +82,7 @@ class Edge:
                         # As they were sent, percent signs and all: what a line of a log can hold.
                         "path": scope["raw_path"][:1000].decode("ascii", "backslashreplace"),
                         "query": scope["query_string"][:1000].decode("ascii", "backslashreplace"),
-                        "status": status or LEFT,
+                        "status": scope.get("refused") or status or LEFT,
                         "bytes": sent,
                         "ms": round((time.perf_counter() - started) * 1000, 1),
                     }

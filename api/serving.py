@@ -1,27 +1,47 @@
 """A socket and a server around an application: what `serve` and `witness serve` share."""
 
+import asyncio
 import errno
+import resource
 import socket
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import typer
 import uvicorn
 
+from api.connections import Bounds, Connections
+from api.protocol import BoundedProtocol
 from ledger.errors import SetupError
 
 GRACEFUL_SHUTDOWN_S = 10
 BACKLOG = 2048
+# Files that a process has open besides its connections: databases, logs, spooled bodies.
+OTHER_FILES = 1000
 
 
-def serve(served: Any, host: str, port: int, *, on_exit: Callable[[], None] = lambda: None) -> None:
+def serve(
+    served: Any, host: str, port: int, *, bounds: Bounds | None = None, on_exit: Callable[[], None] = lambda: None
+) -> None:
     """Serve an application until the process is told to stop; `on_exit` is called then, before answers are waited for.
 
     Raises SetupError when the address cannot be listened on.
     """
+    bounds = bounds or Bounds()
+    _allow_files(bounds.max_connections + OTHER_FILES)
     config = uvicorn.Config(
-        served, log_level="warning", timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S, server_header=False
+        served,
+        # uvicorn takes whatever makes a protocol.
+        http=cast(type[asyncio.Protocol], partial(BoundedProtocol, Connections(bounds))),
+        ws="none",
+        # It warns of every request that is no HTTP: a log for strangers to fill.
+        log_level="error",
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+        server_header=False,
+        # Which forwarded addresses count is decided by the protocol.
+        proxy_headers=False,
     )
     with listen(host, port) as listening:
         # The line that scripts wait for: the socket accepts from here on.
@@ -48,6 +68,14 @@ def listen(host: str, port: int) -> socket.socket:
             f"{remedy if error.errno == errno.EADDRINUSE else ''}"
         ) from error
     return listening
+
+
+def _allow_files(wanted: int) -> None:
+    """Let the process have so many files open, if its hard limit does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Server(uvicorn.Server):

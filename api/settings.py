@@ -5,12 +5,15 @@ Every one has a default that works on one machine.
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from api.connections import Bounds
 
 SETTINGS_FILE = "change-ledger.toml"
 # Characters of a shared secret.
 MIN_SECRET = 16
+_BOUNDS = Bounds()
 
 
 class Settings(BaseSettings):
@@ -54,6 +57,33 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(
         8_388_608, ge=1024, description="Longest request body; longer ones get 413 while they are read."
+    )
+    max_connections: int = Field(
+        _BOUNDS.max_connections,
+        ge=2,
+        description="Connections that are held; over it the slowest stranger of the network that has most is dropped.",
+    )
+    max_header_bytes: int = Field(
+        _BOUNDS.max_header_bytes, ge=1024, description="Longest head of a request, with its URL; longer ones get 431."
+    )
+    header_timeout_s: float = Field(
+        _BOUNDS.header_timeout_s, gt=0, description="Seconds in which the head of a request must have come."
+    )
+    body_timeout_s: float = Field(
+        _BOUNDS.body_timeout_s,
+        gt=0,
+        description="Seconds in which a body must have come, and after which an answer that nobody reads is given up.",
+    )
+    max_unauthenticated_bytes: int = Field(
+        _BOUNDS.max_unauthenticated_bytes,
+        ge=65_536,
+        description="Bytes of bodies of senders that are not known yet, all together, spooled in the directory for "
+        "temporary files. Over it the network that sent most loses its slowest.",
+    )
+    trusted_proxies: list[IPvAnyNetwork] = Field(
+        [],
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count; of nobody "
+        "else do they.",
     )
     access_log: str = Field(
         "",
@@ -101,6 +131,18 @@ class Settings(BaseSettings):
     @property
     def signer_memory_path(self) -> Path:
         return self.signer_memory or self.directory / "signer" / "checkpoint"
+
+    @property
+    def bounds(self) -> Bounds:
+        """What may be taken before anybody is known."""
+        return Bounds(
+            header_timeout_s=self.header_timeout_s,
+            body_timeout_s=self.body_timeout_s,
+            max_header_bytes=self.max_header_bytes,
+            max_connections=self.max_connections,
+            max_unauthenticated_bytes=self.max_unauthenticated_bytes,
+            trusted_proxies=tuple(self.trusted_proxies),
+        )
 
     @property
     def known_ledgers_path(self) -> Path:

@@ -109,7 +109,7 @@ def serve(
     open_witnesses(settings, ledger)
     ledger.close()
     served = create_app(settings)
-    run_server(served, settings.host, settings.port, on_exit=lambda: end_streams(served))
+    run_server(served, settings.host, settings.port, bounds=settings.bounds, on_exit=lambda: end_streams(served))
 
 
 @app.command()

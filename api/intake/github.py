@@ -7,6 +7,7 @@ survives a rename; bots are named apart, because they never approve.
 
 import hashlib
 import hmac
+import re
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -52,6 +53,14 @@ _DEPLOYMENT_KEYS: Final = {
 _OUTCOMES: Final = {"success": "success", "failure": "failure", "error": "error"}
 # What brings a pull request to a head that is to be reviewed.
 _PROPOSALS: Final = ("opened", "reopened", "ready_for_review", "synchronize")
+
+
+def check_signed(headers: Headers) -> None:
+    """Raise UnauthenticatedError unless there is a signature to check: asked before a byte of the body is read."""
+    if not re.fullmatch("sha256=[0-9a-f]{64}", found := headers.get(SIGNATURE_HEADER, "")):
+        raise UnauthenticatedError(
+            f"expected the header {SIGNATURE_HEADER}: sha256=<64 hex digits>, found {found or 'none'}"[:200]
+        )
 
 
 def check_signature(secret: str, body: bytes, headers: Headers) -> None:

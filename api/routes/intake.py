@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 
 from api import cloudevents
 from api.auth import appending_caller_of, ledger_of
-from api.body import media_type, read_body
+from api.body import media_type, read_body, read_unknown_body
 from api.intake import cdevents, github
 from api.intake.translation import ContradictionError, Fact, Headers, Mapped, Nothing, Translation, Unmapped
 from api.problems import RequestError
@@ -48,10 +48,13 @@ async def from_github(request: Request) -> Response:
 
     X-Hub-Signature-256 over the raw body authenticates it.
     """
-    ledger, body = ledger_of(request), await read_body(request, request.app.state.settings.max_body_bytes)
+    ledger = ledger_of(request)
     secret = request.app.state.settings.github_secret
     if secret is None:
         raise SetupError("no secret of the GitHub webhook is set: CHANGE_LEDGER_GITHUB_SECRET")
+    # Whoever has not even signed sends no body.
+    github.check_signed(request.headers)
+    body = await read_unknown_body(request, request.app.state.settings.max_body_bytes)
     github.check_signature(secret.get_secret_value(), body, request.headers)
 
     def door(source: str) -> Caller:
