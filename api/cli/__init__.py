@@ -26,7 +26,8 @@ from api.cli import (
     witnessing,
     writing,
 )
-from api.cli.common import app, errors_console
+from api.cli.common import app
+from api.cli.terminal import errors_console
 from ledger.errors import LedgerError
 from ledger.files import said
 from signing.errors import SigningError
@@ -71,5 +72,5 @@ def main() -> None:
 def _end(message: str) -> None:
     # Drivers and libraries explain themselves over several lines.
     line = " ".join(part.strip() for part in message.splitlines())
-    errors_console.print(f"change-ledger: {line}", markup=False, highlight=False, soft_wrap=True)
+    errors_console.print(f"change-ledger: {line}")
     sys.exit(2)

@@ -10,7 +10,8 @@ import typer
 
 from api.app import create_app, end_streams, open_ledger, open_signer, open_witnesses
 from api.cli import pins
-from api.cli.common import app, console, errors_console, table_of, where
+from api.cli.common import app, where
+from api.cli.terminal import Table, console, echo, errors_console
 from api.serving import serve as run_server
 from ledger import tables
 from ledger.database import Database
@@ -63,18 +64,13 @@ def init(
             tables.grant_to(connection, grant_to)
     pins.write(settings.known_ledgers_path, origin, genesis, checkpoint_key.public_key)
     ledger.close()
-    console.print(f"opened   {origin}", markup=False, highlight=False)
-    console.print(f"genesis  {genesis.hex()}", highlight=False)
+    console.print(f"opened   {origin}")
+    console.print(f"genesis  {genesis.hex()}")
     console.print(
         f"vkey     {format_verifier_key(NoteKey(origin, checkpoint_key.public_key))}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
     )
     console.print(
         f"pinned in {settings.known_ledgers_path}; give genesis and vkey to your auditors",
-        markup=False,
-        highlight=False,
     )
 
 
@@ -125,7 +121,7 @@ def backup(context: typer.Context, target: Annotated[Path, typer.Argument(help="
     database = Database(where(context).settings.database)
     database.check_schema()
     database.backup(target)
-    console.print(f"wrote {target}", markup=False)
+    console.print(f"wrote {target}")
 
 
 @app.command()
@@ -169,15 +165,13 @@ def token_create(
     }
     made = door.issue_token(wanted)
     if quiet:
-        errors_console.print(made["credential"], markup=False, highlight=False)
-        typer.echo(made["token"])
+        errors_console.print(made["credential"])
+        echo(made["token"])
         return
     console.print(
         f"{made['credential']} for {principal}, recorded at position {made['receipt']['position']}",
-        markup=False,
-        highlight=False,
     )
-    typer.echo(made["token"])
+    echo(made["token"])
     errors_console.print("this token is not shown again")
 
 
@@ -187,12 +181,12 @@ def token_list(context: typer.Context, as_json: Annotated[bool, typer.Option("--
     door = where(context).door()
     found = door.tokens()
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
         return
-    table = table_of("credential", "principal", "kind", "roles", "areas", "sources", "issued", "revoked")
+    table = Table("credential", "principal", "kind", "roles", "areas", "sources", "issued", "revoked")
     for item in found:
         parts = (" ".join(item[name]) for name in ("roles", "areas", "sources"))
-        table.add_row(
+        table.add(
             item["credential"],
             item["principal"],
             item["kind"],
@@ -215,7 +209,7 @@ def token_revoke(
     """Revoke a token. Every process refuses it from the next position on."""
     door = where(context).door()
     receipt = door.revoke_token(credential, reason, from_position)
-    console.print(f"revoked {credential}, recorded at position {receipt['position']}", markup=False)
+    console.print(f"revoked {credential}, recorded at position {receipt['position']}")
 
 
 @source_app.command("enrol")
@@ -239,12 +233,12 @@ def source_enrol(
         "authority_for": authority_for or [],
     }
     receipt = door.enrol_source(wanted)
-    console.print(f"enrolled {source}, recorded at position {receipt['position']}", markup=False)
+    console.print(f"enrolled {source}, recorded at position {receipt['position']}")
     if door_name == "github" and where(context).settings.github_secret is None:
         errors_console.print(
             "no webhook secret is set; here is a fresh one, for GitHub and for the server's environment:"
         )
-        typer.echo(f"CHANGE_LEDGER_GITHUB_SECRET={secrets.token_hex(32)}")
+        echo(f"CHANGE_LEDGER_GITHUB_SECRET={secrets.token_hex(32)}")
 
 
 @clock_app.command("correct")

@@ -7,8 +7,9 @@ import typer
 
 from api.app import open_ledger, open_signer
 from api.cli import pins
-from api.cli.common import Where, app, console, where
+from api.cli.common import Where, app, where
 from api.cli.remote_files import RemoteFiles
+from api.cli.terminal import console
 from api.cli.verifying import (
     Certificate,
     Genesis,
@@ -61,8 +62,6 @@ def export(
     ledger.close()
     console.print(
         f"{target}: {done.files} files written; it reaches from size {done.since} to {done.size} now",
-        markup=False,
-        highlight=False,
     )
 
 

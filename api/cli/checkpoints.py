@@ -7,7 +7,8 @@ import httpx
 import typer
 
 from api.app import open_ledger, open_signer
-from api.cli.common import Where, app, console, where
+from api.cli.common import Where, app, where
+from api.cli.terminal import console, echo
 from ledger.checkpoints import read_checkpoint
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR, Ledger
@@ -27,12 +28,12 @@ def checkpoint(context: typer.Context) -> None:
     """Sign a checkpoint if there is something new, and print the last one. `serve` does so every second by itself."""
     place = where(context)
     if place.server is not None:
-        typer.echo(place.remote_door().text("/checkpoint"), nl=False)
+        echo(place.remote_door().text("/checkpoint"), nl=False)
         return
     ledger, signer = _open(place)
     signer.sign_once()
     with ledger.database.read() as connection:
-        typer.echo(str(read_checkpoint(connection).note), nl=False)
+        echo(str(read_checkpoint(connection).note), nl=False)
     ledger.close()
 
 
@@ -54,7 +55,7 @@ def proof(
             found = str(proof_of(connection, position, read_checkpoint(connection)))
         ledger.close()
     if out is None:
-        typer.echo(found, nl=False)
+        echo(found, nl=False)
     else:
         out.write_text(found)
 
@@ -64,7 +65,7 @@ def status(context: typer.Context) -> None:
     """Say what the signer remembers and whether the database agrees. Exits with 2 when it may not sign."""
     ledger, signer = _open(where(context))
     remembered = signer.check()
-    console.print(f"remembers size {remembered.size} of {remembered.origin}, and the database agrees", highlight=False)
+    console.print(f"remembers size {remembered.size} of {remembered.origin}, and the database agrees")
     ledger.close()
 
 
@@ -81,7 +82,7 @@ def take_over(
     )
     ledger, signer = _open(where(context))
     taken = signer.take_over(parse_note(data))
-    console.print(f"this host signs from size {taken.size} on", highlight=False)
+    console.print(f"this host signs from size {taken.size} on")
     ledger.close()
 
 
@@ -102,13 +103,10 @@ def restore(
         receipt = ledger.record_restoration(lost, actor=LOCAL_OPERATOR, reason=reason)
         console.print(
             f"recorded at position {receipt.position}: of the {lost.size} entries that were signed, the backup has {size}",
-            highlight=False,
         )
     # Dies here: the restoration is recorded, and the command is given again.
     signer.begin_again()
-    console.print(
-        f"checkpoints are now signed as {ledger.current_authority().checkpoint_origin}", markup=False, highlight=False
-    )
+    console.print(f"checkpoints are now signed as {ledger.current_authority().checkpoint_origin}")
     ledger.close()
 
 

@@ -1,7 +1,6 @@
 """What all commands share: the app, its global options, and the consoles."""
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from api.cli.doors import Door, LocalDoor, RemoteDoor
 from api.settings import Settings
@@ -23,17 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-# Results go to stdout, everything a person reads meanwhile to stderr, so that output can be piped. A pipe has no width.
-console = Console(width=None if sys.stdout.isatty() else 250)
-errors_console = Console(stderr=True, width=None if sys.stderr.isatty() else 250)
-
-
-def table_of(*names: str) -> Table:
-    """Return a table whose cells are folded where they are too long, never cut: hashes and ids are there to be copied."""
-    table = Table(box=None)
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table
 
 
 def cell(value: Any) -> str:

@@ -8,7 +8,8 @@ import typer
 
 from api.app import open_ledger
 from api.cli import pins
-from api.cli.common import app, console, errors_console, where
+from api.cli.common import app, where
+from api.cli.terminal import console, echo, errors_console
 from ledger.checkpoints import read_checkpoint
 from ledger.dossier import check_dossier
 from ledger.errors import SetupError
@@ -28,7 +29,7 @@ def heads(context: typer.Context) -> None:
         ledger = open_ledger(place.settings)
         receipt = ledger.commit_heads(actor=LOCAL_OPERATOR).to_json()
         ledger.close()
-    console.print(f"committed at position {receipt['position']}", highlight=False)
+    console.print(f"committed at position {receipt['position']}")
 
 
 @app.command()
@@ -49,12 +50,11 @@ def dossier(
         ledger.close()
     text = json.dumps(found, indent=2)
     if out is None:
-        typer.echo(text)
+        echo(text)
     else:
         out.write_text(text)
     errors_console.print(
         f"{len(found['entries'])} entries; complete up to position {found['complete_up_to']}, as committed",
-        highlight=False,
     )
 
 
@@ -75,16 +75,15 @@ def check(
     try:
         proved = check_dossier(document, keys)
     except VerificationError as error:
-        console.print(f"DOES NOT HOLD: {error}", markup=False, highlight=False, style="red")
+        console.print(f"DOES NOT HOLD: {error}", style="red")
         raise typer.Exit(1) from None
     console.print(
         f"{proved.ref}: {len(proved.entries)} entries, each under the checkpoint of {proved.checkpoint.size}",
-        markup=False,
     )
-    console.print(f"complete up to position {proved.complete_up_to}, as the ledger committed it", highlight=False)
+    console.print(f"complete up to position {proved.complete_up_to}, as the ledger committed it")
     later = [position for position in proved.positions if position > proved.complete_up_to]
     if later:
-        console.print(f"after that, {len(later)} more, of which others may be missing: {later}", highlight=False)
+        console.print(f"after that, {len(later)} more, of which others may be missing: {later}")
 
 
 def _pinned(context: typer.Context, document: Any) -> list[NoteKey]:

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.common import app, console, table_of, where
+from api.cli.common import app, where
+from api.cli.terminal import Table, console, echo
 from projections.gate_rules import GATES
 
 gate = typer.Typer(
@@ -62,15 +63,15 @@ for _name in GATES:
 
 def _show(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
     else:
-        table = table_of("rule", "verdict", "why", "positions")
+        table = Table("rule", "verdict", "why", "positions")
         for rule in found["rules"]:
             positions = " ".join(str(position) for position in rule["positions"])
-            table.add_row(rule["rule"], rule["verdict"], rule["words"], positions)
-        console.print(table, markup=False)
+            table.add(rule["rule"], rule["verdict"], rule["words"], positions)
+        console.print(table)
         place = f"recorded at {found['receipt']['position']}, read at {found['read_at']}"
-        console.print(f"{found['gate']}: {found['verdict']} ({place})", markup=False, highlight=False)
+        console.print(f"{found['gate']}: {found['verdict']} ({place})")
     if found["verdict"] != "allow":
         raise typer.Exit(1)
 
@@ -84,12 +85,10 @@ def recheck(
     """Answer a recorded question again from the entries it had read. Exits with 1 when the answer is another one."""
     found = where(context).door().recheck(position)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
     else:
         agrees = "agrees" if found["agrees"] else "DOES NOT AGREE"
         again = found["again"]["verdict"]
-        console.print(
-            f"{position}: recorded {found['recorded']}, again {again}: {agrees}", markup=False, highlight=False
-        )
+        console.print(f"{position}: recorded {found['recorded']}, again {again}: {agrees}")
     if not found["agrees"]:
         raise typer.Exit(1)

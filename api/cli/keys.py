@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.common import app, console, table_of, where
+from api.cli.common import app, where
+from api.cli.terminal import Table, console, echo
 from api.routes.credentials import ROLES
 from ledger.audit_reading import fold_authority
 from ledger.database import Database
@@ -34,17 +35,17 @@ def keys(
         return
     if vkey:
         for line in _verifier_keys(context):
-            typer.echo(line)
+            echo(line)
         return
     door = where(context).door()
     found = door.keys()
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
         return
-    table = table_of("role", "number", "key id", "name", "valid from", "until", "revoked from")
+    table = Table("role", "number", "key id", "name", "valid from", "until", "revoked from")
     for key in found:
         ends = (str(key[name] or "") for name in ("valid_until", "revoked_from"))
-        table.add_row(key["role"], str(key["number"]), key["key_id"], key["name"], str(key["valid_from"]), *ends)
+        table.add(key["role"], str(key["number"]), key["key_id"], key["name"], str(key["valid_from"]), *ends)
     console.print(table)
 
 
@@ -67,9 +68,9 @@ def new(path: Annotated[Path, typer.Argument(help="A new file for the private ke
         raise SetupError(f"{path} exists: expected a new file, because a lost key cannot be made again")
     key = SigningKey.generate()
     signing_keys.save(key, path)
-    console.print(f"wrote       {path}", markup=False, highlight=False)
-    console.print(f"public key  {key.public_key.hex()}", highlight=False)
-    console.print(f"key id      {key.key_id}", highlight=False)
+    console.print(f"wrote       {path}")
+    console.print(f"public key  {key.public_key.hex()}")
+    console.print(f"key id      {key.key_id}")
 
 
 def read_public_key(text: str) -> tuple[str | None, bytes]:
@@ -106,9 +107,9 @@ def enrol(
         raise SetupError(f"a {role}'s key needs --name")
     door = where(context).door()
     receipt = door.enrol_key({"role": role, "name": called, "public_key": public_key.hex(), "sources": source or []})
-    console.print(f"enrolled, recorded at position {receipt['position']}: valid from the next one on", highlight=False)
+    console.print(f"enrolled, recorded at position {receipt['position']}: valid from the next one on")
     if role == "witness":
-        console.print(format_verifier_key(NoteKey(called, public_key, COSIGNATURE)), markup=False, highlight=False)
+        console.print(format_verifier_key(NoteKey(called, public_key, COSIGNATURE)))
 
 
 @keys_app.command()
@@ -120,7 +121,7 @@ def retire(
     """End a key's service with the next position. Everything that it signed keeps verifying."""
     door = where(context).door()
     receipt = door.end_key(role, _whole(door.keys(), role, key_id), "retired", None)
-    console.print(f"retired, recorded at position {receipt['position']}", highlight=False)
+    console.print(f"retired, recorded at position {receipt['position']}")
 
 
 @keys_app.command()
@@ -134,7 +135,7 @@ def revoke(
     """Distrust a key, from a position in the past on. `verify` then lists what is affected, and what of it is anchored."""
     door = where(context).door()
     receipt = door.end_key(role, _whole(door.keys(), role, key_id), reason, from_position)
-    console.print(f"revoked, recorded at position {receipt['position']}", highlight=False)
+    console.print(f"revoked, recorded at position {receipt['position']}")
 
 
 def _whole(found: list[dict[str, object]], role: str, start: str) -> str:

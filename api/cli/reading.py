@@ -1,13 +1,12 @@
 """`show`, `tail`, `catalogue`: looking at the ledger."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.panel import Panel
-from rich.table import Table
 
-from api.cli.common import app, console, table_of, where
+from api.cli.common import app, cell, where
+from api.cli.terminal import Table, console, echo
 from api.routes.catalogue import describe
 from ledger.errors import NotFoundError
 from ledger.events import CATALOGUE
@@ -23,15 +22,12 @@ def show(
     door = where(context).door()
     found = door.show(position)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
         return
     entry, statement = found["entry"], found["entry"]["statement"]
     by = entry["recorded_by"]
     event_class = CATALOGUE.get(statement["type"])
     erasable = event_class.erasable_fields if event_class else ()
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(overflow="fold")
     rows = {
         "type": statement["type"],
         "happened": statement["time"],
@@ -43,22 +39,17 @@ def show(
         "previous": entry["prev"],
         "entry hash": found["entry_hash"],
     }
-    for name, value in rows.items():
-        table.add_row(name, _plain(value))
     for name, value in statement["data"].items():
         text = found["texts"].get(name)
         if text is not None:
             value = f"“{text}”"
         elif name in erasable:
             value = f"(erased; {value['sha256']})"
-        table.add_row(f"  {name}", _plain(value))
-    console.print(Panel(table, title=f"{position}: {found['says']}", title_align="left"), markup=False)
-
-
-def _plain(value: Any) -> str:
-    # What strangers wrote is shown, not interpreted by the terminal.
-    text = value if isinstance(value, str) else json.dumps(value)
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        rows[f"  {name}"] = cell(value)
+    width = max(map(len, rows))
+    console.print(f"{position}: {found['says']}")
+    for name, value in rows.items():
+        console.print(f"{name:<{width}}  {value}")
 
 
 @app.command()
@@ -80,13 +71,13 @@ def tail(
         start = 0 if event_type or ref else max(0, door.size() - 10)
     for found in door.follow(start, event_type, ref, until_end=not follow):
         if as_json:
-            typer.echo(json.dumps(found["entry"]))
+            echo(json.dumps(found["entry"]))
         else:
             entry = found["entry"]
             line = (
                 f"{found['position']:>7}  {entry['recorded_at'][:19]}  {entry['statement']['type']:<26} {found['says']}"
             )
-            typer.echo(_plain(line))
+            console.print(line)
 
 
 @app.command()
@@ -95,9 +86,9 @@ def catalogue(event_type: Annotated[str | None, typer.Argument(help="Show one ty
     if event_type is not None:
         if event_type not in CATALOGUE:
             raise NotFoundError(CATALOGUE.no_such(event_type))
-        typer.echo(json.dumps(describe(CATALOGUE[event_type]), indent=2))
+        echo(json.dumps(describe(CATALOGUE[event_type]), indent=2))
         return
-    table = table_of("type", "what it records")
+    table = Table("type", "what it records")
     for event_class in CATALOGUE.values():
-        table.add_row(event_class.type, " ".join((event_class.__doc__ or "").split()))
+        table.add(event_class.type, " ".join((event_class.__doc__ or "").split()))
     console.print(table)

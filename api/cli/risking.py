@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.common import app, cell, console, table_of, where
+from api.cli.common import app, cell, where
+from api.cli.terminal import Table, console, echo
 
 risk = typer.Typer(name="risk", no_args_is_help=True, help="Models of risk: backtest them, fit them.")
 app.add_typer(risk)
@@ -28,17 +29,17 @@ def backtest(
     """Score past changes by a version, each from what was known then, and hold it against what became of them."""
     found = where(context).door().backtest(model, first, last, against)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
     else:
-        table = table_of("model", "changes", "failures", "Brier", "reliability error", "not scored")
+        table = Table("model", "changes", "failures", "Brier", "reliability error", "not scored")
         for row in (found, *([found["against"]] if against else [])):
-            table.add_row(
+            table.add(
                 row["model"],
                 *(cell(row[name]) for name in ("changes", "failures", "brier", "reliability_error", "unscored")),
             )
-        console.print(table, markup=False)
+        console.print(table)
         for fault in found.get("faults", []):
-            console.print(f"not better: {fault}", markup=False, highlight=False)
+            console.print(f"not better: {fault}")
     if not found.get("is_better", True):
         raise typer.Exit(1)
 
@@ -51,4 +52,4 @@ def fit(
     last: Last = None,
 ) -> None:
     """Fit a logistic model from the outcomes of past changes, and print what a new version would be published with."""
-    typer.echo(json.dumps(where(context).door().fit(features, first, last), indent=2))
+    echo(json.dumps(where(context).door().fit(features, first, last), indent=2))

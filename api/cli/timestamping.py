@@ -9,7 +9,8 @@ import httpx
 import typer
 
 from api.app import open_ledger
-from api.cli.common import app, console, where
+from api.cli.common import app, where
+from api.cli.terminal import console
 from ledger.checkpoints import read_checkpoint
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
@@ -51,9 +52,9 @@ def timestamp(
         receipt = record(ledger, stored, response, authority=authority, timestamp=vouched, actor=LOCAL_OPERATOR)
     finally:
         ledger.close()
-    console.print(f"timestamp  {vouched:%Y-%m-%dT%H:%M:%SZ}", highlight=False)
-    console.print(f"size       {stored.size}", highlight=False)
-    console.print(f"recorded at position {receipt.position}", highlight=False)
+    console.print(f"timestamp  {vouched:%Y-%m-%dT%H:%M:%SZ}")
+    console.print(f"size       {stored.size}")
+    console.print(f"recorded at position {receipt.position}")
 
 
 def _check_url(url: str) -> None:

@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from api.cli import pins
-from api.cli.common import Where, app, console, errors_console, where
+from api.cli.common import Where, app, where
 from api.cli.doors import RemoteDoor
+from api.cli.terminal import console, echo, errors_console
 from ledger.audit_reading import fold_authority
 from ledger.audit_report import Pin, Report
 from ledger.auditor import audit_database
@@ -99,7 +100,7 @@ def verify(
         memory=None if place.elsewhere else Memory(place.settings.signer_memory_path),
     )
     if progress_json:
-        typer.echo(json.dumps(report.to_json()))
+        echo(json.dumps(report.to_json()))
         raise typer.Exit(report.exit_status)
     if trust and not report.faults and report.whole:
         # Only what was found without fault is trusted from now on; the next verification stands on it.
@@ -130,7 +131,7 @@ def verify_database(
         return audit_database(
             database,
             pin=pin,
-            on_progress=lambda done, size: typer.echo(json.dumps({"checked": done, "size": size})),
+            on_progress=lambda done, size: echo(json.dumps({"checked": done, "size": size})),
             **wanted,
         )
     with bar() as progress:
@@ -146,7 +147,7 @@ def verify_database(
 def bar() -> Progress:
     """Return the bar that shows how far a verification has come."""
     columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=errors_console, transient=True, disable=not errors_console.is_terminal)
+    return Progress(*columns, console=errors_console.rich, transient=True, disable=not errors_console.rich.is_terminal)
 
 
 class _Rate(ProgressColumn):
@@ -228,33 +229,27 @@ PIN_AS_IT_IS: Final = "to pin this ledger as it is now: change-ledger verify --t
 def finish(report: dict[str, Any], as_json: bool, *, without_pin: str = PIN_AS_IT_IS) -> None:
     """Print a report and exit with what it means. `without_pin` says what to do where nothing is pinned."""
     if as_json:
-        typer.echo(json.dumps(report, indent=2))
+        echo(json.dumps(report, indent=2))
     else:
         faults = report["faults"]
-        console.print(f"ledger   {report['origin']}", markup=False, highlight=False)
-        console.print(f"entries  {report['entries']} of {report['size']}", highlight=False)
+        console.print(f"ledger   {report['origin']}")
+        console.print(f"entries  {report['entries']} of {report['size']}")
         if report["root"]:
-            console.print(f"root     {report['root']}", highlight=False)
-        console.print(_window(report), highlight=False)
-        console.print(
-            f"genesis  {report['genesis']}" + ("  (pinned)" if report["pinned"] else "  (not pinned)"), highlight=False
-        )
+            console.print(f"root     {report['root']}")
+        console.print(_window(report))
+        console.print(f"genesis  {report['genesis']}" + ("  (pinned)" if report["pinned"] else "  (not pinned)"))
         for entry in report["affected"][:100]:
             where_ = f"position {entry['position']}"
             anchored = {True: "; anchored", False: "; not anchored", None: ""}[entry.get("anchored")]
-            console.print(
-                f"AFFECTED {where_}: {entry['detail']}{anchored}", markup=False, highlight=False, soft_wrap=True
-            )
+            console.print(f"AFFECTED {where_}: {entry['detail']}{anchored}")
         for note in report["notes"]:
-            console.print(f"note     {note}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"note     {note}")
         for fault in faults[:100]:
             where_ = f"position {fault['position']}"
-            console.print(
-                f"FAULT    {where_}: {fault['kind']}: {fault['detail']}", markup=False, highlight=False, soft_wrap=True
-            )
+            console.print(f"FAULT    {where_}: {fault['kind']}: {fault['detail']}")
         if len(faults) > 100:
-            console.print(f"         … and {len(faults) - 100} more; --json lists them all", highlight=False)
-        console.print(MEANING[report["verdict"]], markup=False, highlight=False, style="red" if faults else "green")
+            console.print(f"         … and {len(faults) - 100} more; --json lists them all")
+        console.print(MEANING[report["verdict"]], style="red" if faults else "green")
         if report["verdict"] == "consistent" and not report["pinned"]:
-            console.print(without_pin, highlight=False, soft_wrap=True)
+            console.print(without_pin)
     raise typer.Exit(EXIT_STATUS[report["verdict"]])

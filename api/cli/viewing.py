@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.common import app, cell, console, table_of, where
+from api.cli.common import app, cell, where
+from api.cli.terminal import Table, console, echo
 from ledger.database import Database
 from ledger.errors import SetupError
 from ledger.following import Watcher
@@ -37,7 +38,7 @@ def list_(context: typer.Context) -> None:
     with database.read() as connection:
         known, size = read_states(connection), read_size(connection)
     database.close()
-    table = table_of("view", "version", "position", "state")
+    table = Table("view", "version", "position", "state")
     for view in VIEWS:
         state = known.get(view.name)
         if state is None:
@@ -48,8 +49,8 @@ def list_(context: typer.Context) -> None:
             words = "being rebuilt"
         else:
             words = "up to date" if state.position == size else f"{size - state.position} entries behind"
-        table.add_row(view.name, str(view.version), str(state.position if state else 0), words)
-    console.print(table, markup=False)
+        table.add(view.name, str(view.version), str(state.position if state else 0), words)
+    console.print(table)
 
 
 @views.command()
@@ -66,11 +67,9 @@ def rebuild(
     watcher = Watcher(database)
     runner = Runner(database, VIEWS, watcher)
     if runner.acquire():
-        console.print(f"rebuilt {', '.join(asked)} up to position {runner.catch_up()}", highlight=False, soft_wrap=True)
+        console.print(f"rebuilt {', '.join(asked)} up to position {runner.catch_up()}")
     else:
-        console.print(
-            f"asked the process that runs the views to rebuild {', '.join(asked)}", highlight=False, soft_wrap=True
-        )
+        console.print(f"asked the process that runs the views to rebuild {', '.join(asked)}")
     runner.close()
     watcher.close()
     database.close()
@@ -82,11 +81,11 @@ def check_(context: typer.Context) -> None:
     database = _database(context)
     found = check(database, VIEWS)
     database.close()
-    table = table_of("view", "position", "digest", "verdict")
+    table = Table("view", "position", "digest", "verdict")
     for checked in found:
         verdict = "equal" if checked.is_equal else f"DIFFERS: folded anew it is {checked.folded}"
-        table.add_row(checked.name, str(checked.position), checked.served, verdict)
-    console.print(table, markup=False)
+        table.add(checked.name, str(checked.position), checked.served, verdict)
+    console.print(table)
     if not all(checked.is_equal for checked in found):
         raise typer.Exit(1)
 
@@ -114,12 +113,12 @@ def show(
     found = where(context).door().view(name, key, {k: v for k, v in asked.items() if v is not None})
     rows = [found["row"]] if key is not None else found["items"]
     if columns is None:
-        typer.echo(json.dumps(found["row"] if key is not None else rows, indent=2))
+        echo(json.dumps(found["row"] if key is not None else rows, indent=2))
         return
     names = columns.split(",")
     if rows and (unknown := sorted(set(names) - set(rows[0]))):
         raise SetupError(f"{name} has no column {', '.join(unknown)}; it has {', '.join(rows[0])}")
-    table = table_of(*names)
+    table = Table(*names)
     for row in rows:
-        table.add_row(*(cell(row[column]) for column in names))
-    console.print(table, markup=False)
+        table.add(*(cell(row[column]) for column in names))
+    console.print(table)

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from api.cli.common import app, console
+from api.cli.common import app
+from api.cli.terminal import console, echo
 from api.serving import serve as run_server
 from api.witnessing import WitnessStore, create_witness_app
 from ledger.errors import SetupError
@@ -43,7 +44,7 @@ def init(
     (directory / MEMORY).mkdir(mode=0o700, exist_ok=True)
     # Dies here: nobody was told the key, and the next run takes it.
     write_durably(directory / NAME, f"{name}\n".encode())
-    typer.echo(format_verifier_key(NoteKey(name, key.public_key, COSIGNATURE)))
+    echo(format_verifier_key(NoteKey(name, key.public_key, COSIGNATURE)))
 
 
 @witness_app.command("add-log")
@@ -55,13 +56,11 @@ def add_log(
     known = _open(directory).logs
     key = _key_of_log(vkey)
     if key in known.get(key.name, ()):
-        console.print(f"{key.name} is known already", markup=False, highlight=False)
+        console.print(f"{key.name} is known already")
         return
     lines = [format_verifier_key(one) for one in (*(one for log in known.values() for one in log), key)]
     write_durably(directory / LOGS, "".join(f"{line}\n" for line in lines).encode())
-    console.print(
-        f"cosigns {key.name} from now on; a witness that runs is to be restarted", markup=False, highlight=False
-    )
+    console.print(f"cosigns {key.name} from now on; a witness that runs is to be restarted")
 
 
 def _key_of_log(vkey: str) -> NoteKey:
@@ -115,7 +114,7 @@ def show(directory: Directory = DEFAULT) -> None:
             continue
         when = datetime.fromtimestamp(check_cosigned(note, [witness.key], at_least=1)[witness.key], UTC)
         lines.append(f"{origin}  size {parse_checkpoint(note.text).size}  {when:%Y-%m-%dT%H:%M:%SZ}")
-    typer.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
 @witness_app.command()

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api.cli.common import app, errors_console, where
+from api.cli.common import app, where
+from api.cli.terminal import echo, errors_console
 from ledger.canonical import parse
 from ledger.errors import LedgerError
 
@@ -69,9 +70,9 @@ def append(
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=errors_console,
+        console=errors_console.rich,
         transient=True,
-        disable=not errors_console.is_terminal,
+        disable=not errors_console.rich.is_terminal,
     ) as progress:
         task = progress.add_task("append", total=len(events))
         for start in range(0, len(events), BATCH):
@@ -81,15 +82,15 @@ def append(
             for (place, _), answer in zip(good, answers, strict=True):
                 if "problem" in answer:
                     counts["refused"] += 1
-                    errors_console.print(f"{place}: {answer['problem']['detail']}", markup=False, highlight=False)
+                    errors_console.print(f"{place}: {answer['problem']['detail']}")
                 else:
                     counts["recorded" if answer["status"] == 201 else "repeated"] += 1
                     receipt = answer["receipt"]
-                    typer.echo(f"{receipt['position']} {receipt['entry_hash']} {receipt['id']}")
+                    echo(f"{receipt['position']} {receipt['entry_hash']} {receipt['id']}")
             for place, event in part:
                 if isinstance(event, LedgerError):
                     counts["refused"] += 1
-                    errors_console.print(f"{place}: {event}", markup=False, highlight=False)
+                    errors_console.print(f"{place}: {event}")
             progress.advance(task, len(part))
     errors_console.print(", ".join(f"{count} {what}" for what, count in counts.items()))
     if counts["refused"] or not events:

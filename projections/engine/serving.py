@@ -1,6 +1,7 @@
 """Reading views: lists with filters, one row, and rows as they stood. What HTTP and the command line show."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -181,9 +182,20 @@ def row_as_of(
     return Page(view.version, position, [orjson.loads(view.dump(row))])
 
 
+# With these a spreadsheet takes a text for a formula; the wide forms are the same to some of them.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_is_number: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
+
+
 def cells(view: View[Any], row: Mapping[str, Any]) -> Sequence[Any]:
-    """Return a row as the cells of a line of CSV: lists and nested parts as JSON."""
-    return [
-        value if value is None or isinstance(value, str | int) else orjson.dumps(value).decode()
-        for value in (row[name] for name in view.columns)
-    ]
+    """Return a row as the cells of a line of CSV: lists and nested parts as JSON, and no text that a spreadsheet would compute.
+
+    A text that begins as a formula does gets an apostrophe before it, unless it is a number.
+    """
+    return [_cell(row[name]) for name in view.columns]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) and not _is_number(value) else value
+    return value if value is None or isinstance(value, int) else orjson.dumps(value).decode()
