@@ -361,7 +361,8 @@ only its words.
 
 It is sorted by `sort=COLUMN` or `sort=-COLUMN`, paged by `limit` and `after`, or by the `Link` header, counted by `total=true`, and had
 as CSV by `format=csv`, where a text that a spreadsheet would compute (it begins with `=`, `+`, `-`, `@`,
-a tab or the end of a line) has an apostrophe before it; JSON is exact. Every answer names the `position` it is true at; `min_position=` waits until the view has come that far.
+a tab or the end of a line) has an apostrophe before it; JSON is exact.
+Every answer names the `position` it is true at; `min_position=` waits until the view has come that far.
 One row is had as it stood by `as_of=`, a position or a time. With `known_at=` beside it, `as_of` is a time: what had
 happened by then, as it was known at `known_at`. Times are UTC. Lists are JSON in the table, and no columns to filter by.
 A page by an indexed column costs the same however long the ledger is; by another one, all rows of the view are looked through.
