@@ -26,6 +26,7 @@ BY_SIGNATURE: Final = ("signature",)
 ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
+    ("GET", "/readyz/views"): PUBLIC,
     ("GET", "/v1/ledger"): PUBLIC,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/checkpoint"): PUBLIC,

@@ -22,10 +22,12 @@ from projections.engine.asking import Looking, Served, await_position, states_of
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.serving import Stored
+from projections.engine.skips import Skips
 from projections.engine.tables import SqlStore
 from projections.engine.view import View, moment
-from projections.gate_rules import GATES, Answer, Question, Verdict, strictest
+from projections.gate_rules import GATES, MAX_POSITIONS, Answer, Question, Rule, Verdict, strictest
 from projections.policies import InForce, in_force
+from projections.rules.words import listed
 
 # A decision on facts that changed meanwhile is asked again, so often.
 MAX_TRIES: Final = 5
@@ -33,6 +35,8 @@ MAX_TRIES: Final = 5
 WAIT_S: Final = 5.0
 # A gate's own answers are no facts that it reads.
 OWN: Final = (GateDecided.type,)
+# The reason of a rule that read rows which lack an entry.
+STEPPED_OVER: Final = "entry-stepped-over"
 # A recorded decision has the fields of its question, under the same names.
 ASKED: Final = tuple(field.name for field in fields(Question))
 
@@ -61,8 +65,19 @@ def answer(question: Question, looking: Looking, read_at: int) -> Decision:
     if not rules:
         raise NotFoundError(f"there is no gate {question.gate!r}; there are {', '.join(GATES)}")
     policy = in_force(looking, question.asked_at, question.policy_id)
-    answers = tuple(rule(question, looking, policy) for rule in rules)
+    answers = tuple(_answered(rule, question, looking, policy) for rule in rules)
     return Decision(question, strictest(a.verdict for a in answers), answers, read_at, policy)
+
+
+def _answered(rule: Rule, question: Question, looking: Looking, policy: InForce) -> Answer:
+    """Return what a rule says; where it read what steps over an entry, that it cannot know."""
+    found = rule(question, looking, policy)
+    if not looking.stepped_over:
+        return found
+    over = tuple(sorted(looking.stepped_over))[:MAX_POSITIONS]
+    words = f"what it reads steps over {listed(str(position) for position in over)}; without that: {found.words}"
+    verdict = strictest((found.verdict, "insufficient_evidence"))
+    return Answer(found.rule, verdict, STEPPED_OVER, words, over)
 
 
 def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decision:
@@ -76,7 +91,8 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
         with ledger.database.read() as connection:
             states = states_of(connection, views)
             position = min(state.position for state in states)
-            looking = Looking(Served(connection, store, position), but=OWN)
+            skips = Skips(SqlLog(connection))
+            looking = Looking(Served(connection, store, position, skips), skips, but=OWN)
             decision = answer(question, looking, position)
         with ledger.database.read() as connection:
             # A new table that took over meanwhile is empty to an older snapshot on PostgreSQL: no freeze, no finding.
@@ -135,6 +151,7 @@ def recheck(ledger: Ledger, views: Sequence[View[Any]], position: int) -> Rechec
         event = entry.event
         asked = {name: value for name in ASKED if (value := getattr(event, name)) is not None}
         question = Question(**(asked | {"asked_at": moment(event.asked_at)}))
-        past = Past(log, Stored(connection, store), up_to=event.read_at)
-        again = answer(question, Looking(past.at(event.read_at), but=OWN), event.read_at)
+        skips = Skips(log)
+        past = Past(log, Stored(connection, store), up_to=event.read_at, skips=skips)
+        again = answer(question, Looking(past.at(event.read_at), skips, but=OWN), event.read_at)
     return Recheck(position, event, again)

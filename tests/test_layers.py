@@ -99,8 +99,7 @@ def test_everything_is_caught_only_at_an_edge_and_with_a_reason(name: str) -> No
         # Whoever raises again has not swallowed anything.
         if isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None:
             continue
-        assert name in ("ledger/writer.py", "projections/engine/folding.py") or name.startswith(("api/", "scripts/")), (
-            f"line {node.lineno}"
-        )
+        edges = ("ledger/writer.py", "projections/engine/folding.py", "projections/engine/runner.py")
+        assert name in edges or name.startswith(("api/", "scripts/")), f"line {node.lineno}"
         handler = "\n".join(lines[node.lineno - 1 : node.body[0].lineno - 1])
         assert re.search(r"#.*\w+ \w+", handler), f"no reason on line {node.lineno}"

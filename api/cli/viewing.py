@@ -1,20 +1,24 @@
-"""`views list`, `views rebuild` and `views check`: the readings of the past, as they are kept in the database."""
+"""`views list`, `rebuild`, `skip`, `check` and `show`: the readings of the past, as they are kept in the database."""
 
 import json
 from typing import Annotated
 
 import typer
 
+from api.app import open_ledger
 from api.cli.common import app, cell, where
 from api.cli.terminal import Table, console, echo
+from api.routes.views import view_named
 from ledger.database import Database
 from ledger.errors import SetupError
 from ledger.following import Watcher
+from ledger.ledger import LOCAL_OPERATOR
 from ledger.reading import read_size
 from projections import VIEWS
 from projections.engine.checking import check
 from projections.engine.progress import ask_for_rebuild, read_states
 from projections.engine.runner import Runner
+from projections.engine.skips import step_over
 
 views = typer.Typer(
     name="views", no_args_is_help=True, help="Readings of the past: list them, fold them anew, check them."
@@ -63,7 +67,12 @@ def rebuild(
     if unknown := sorted(set(names or ()) - set(known)):
         raise SetupError(f"no view {', '.join(unknown)}; there are {', '.join(known)}")
     database = _database(context)
-    asked = ask_for_rebuild(database, VIEWS, names or known)
+    _fold_anew(database, ask_for_rebuild(database, VIEWS, names or known))
+    database.close()
+
+
+def _fold_anew(database: Database, asked: list[str]) -> None:
+    """Fold what was asked for, unless another process runs the views, and does it."""
     watcher = Watcher(database)
     runner = Runner(database, VIEWS, watcher)
     if runner.acquire():
@@ -72,7 +81,25 @@ def rebuild(
         console.print(f"asked the process that runs the views to rebuild {', '.join(asked)}")
     runner.close()
     watcher.close()
-    database.close()
+
+
+@views.command()
+def skip(
+    context: typer.Context,
+    position: Annotated[int, typer.Argument(help="The entry at which the view stopped.")],
+    name: Annotated[str, typer.Option("--view", help="Which view.")],
+    reason: Annotated[str, typer.Option(help="Why, in one word: it is recorded.")],
+) -> None:
+    """Have a view step over the entry at which it stopped, with those that read it. Recorded; ends with the view's next version."""
+    view = view_named(name)
+    _database(context).close()
+    ledger = open_ledger(where(context).settings)
+    receipt, anew = step_over(ledger, VIEWS, view, position, actor=LOCAL_OPERATOR, reason=reason)
+    console.print(
+        f"recorded at position {receipt.position}: {name} steps over position {position}, up to its next version"
+    )
+    _fold_anew(ledger.database, anew)
+    ledger.close()
 
 
 @views.command("check")

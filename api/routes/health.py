@@ -1,4 +1,6 @@
-"""`/healthz` and `/readyz`: is the process alive, and does it append?"""
+"""`/healthz`, `/readyz` and `/readyz/views`: is the process alive, does it append, and are the views kept up?"""
+
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -7,8 +9,10 @@ from api import problems
 from api.auth import ledger_of
 from api.questions import Route
 from api.routes.tiles import publisher_of
+from ledger.clock import from_text
 from ledger.errors import LedgerStoppedError
-from projections.engine.progress import read_states
+from projections import VIEWS
+from projections.engine.progress import progress
 from projections.engine.serving import ViewNotReadyError
 
 router = APIRouter(tags=["health"], route_class=Route)
@@ -22,9 +26,10 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Ready", responses={503: {"description": "It does not append, and says why."}})
 def readyz(request: Request) -> Response:
-    """200 while the ledger appends, signs its checkpoints and keeps its views.
+    """200 while the ledger appends and signs its checkpoints; it says how far the views are behind, and since when.
 
-    503 with the reason when it must not, or the database does not answer.
+    503 with the reason when it must not, or the database does not answer. Views that stopped or lag do not count here: a lag
+    must not take every process out of a balancer. Ask `/readyz/views` for those.
     """
     ledger = ledger_of(request)
     try:
@@ -34,18 +39,40 @@ def readyz(request: Request) -> Response:
     publisher = publisher_of(request)
     if (refusal := publisher.refusal()) is not None:
         return problems.response(refusal)
-    with ledger.database.read() as connection:
-        known = read_states(connection)
-    views = {name: {"position": state.position, "failure": state.failure} for name, state in sorted(known.items())}
-    stopped_views = [
-        f"{name} at position {state.failed_at}: {state.failure}" for name, state in known.items() if state.failure
-    ]
-    if (problem := request.app.state.views.problem) is not None:
-        stopped_views.append(problem)
-    if stopped_views:
-        # The others go on, and so do the appends; but whoever asks these is not told of what came after.
-        return problems.response(ViewNotReadyError(f"views are not kept: {'; '.join(sorted(stopped_views))}"))
+    views = _views(request)
     return JSONResponse({"status": "ok", "size": size, "checkpoints": publisher.status(), "views": views})
+
+
+@router.get("/readyz/views", summary="Views ready", responses={503: {"description": "Views stopped, or lag too far."}})
+def views_ready(request: Request) -> Response:
+    """200 while all views are kept up with the log: 503 when one stopped, or when they lag for longer than `max_views_lag_s`."""
+    views = _views(request)
+    most: int = request.app.state.settings.max_views_lag_s
+    held_up = [f"{name} stopped at position {position}" for name, position in views["stopped"].items()]
+    if views["unbuilt"]:
+        held_up.append(f"{', '.join(views['unbuilt'])} being built for the first time")
+    if views["lag_s"] > most:
+        held_up.append(f"{views['behind']} entries behind for {views['lag_s']} s; expected at most {most} s")
+    if held_up:
+        return problems.response(ViewNotReadyError(f"views are not kept up: {'; '.join(held_up)}"))
+    return JSONResponse({"status": "ok", "views": views})
+
+
+def _views(request: Request) -> dict[str, Any]:
+    """Return how far the views are, in numbers and names: no text of an entry, nor of the database."""
+    ledger = ledger_of(request)
+    with ledger.database.read() as connection:
+        found = progress(connection, VIEWS)
+    lag_us = ledger.clock.now_us() - from_text(found.since) if found.since is not None else 0
+    return {
+        "position": found.position,
+        "behind": found.behind,
+        "since": found.since,
+        "lag_s": max(0, lag_us // 1_000_000),
+        "stopped": dict(found.stopped),
+        "unbuilt": list(found.unbuilt),
+        "problem": request.app.state.views.problem,
+    }
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, create_model
 
-from api.auth import CurrentLedger, KnownCaller
+from api.auth import OPERATOR, CurrentLedger, KnownCaller
 from api.questions import Route, Total, link_to_next
 from api.routes.events import MAX_POSITION, PROBLEMS
 from ledger.errors import NotFoundError, StatementError, no_such
@@ -48,18 +48,20 @@ When = Annotated[
 
 @router.get("/v1/views", summary="List views", responses=PROBLEMS)
 def list_views(caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
-    """Every view: what its rows are, its version, the position it has come to, and why it stopped if it did."""
+    """Every view: what its rows are, its version, the position it has come to, and where it stopped if it did; operators are told why."""
     with ledger.database.read() as connection:
         known, size = read_states(connection), read_size(connection)
-    return {"size": size, "views": [_described(view, known.get(view.name)) for view in VIEWS]}
+    shows = caller.token is not None and OPERATOR in caller.token.roles
+    return {"size": size, "views": [_described(view, known.get(view.name), shows) for view in VIEWS]}
 
 
-def _described(view: View[Any], state: Any) -> dict[str, Any]:
+def _described(view: View[Any], state: Any, shows_failures: bool) -> dict[str, Any]:
     served = {
         "position": state.position if state else 0,
         "served_version": state.made_by if state else None,
         "failed_at": state.failed_at if state else None,
-        "failure": state.failure if state else None,
+        # What a fold said may quote the entry.
+        "failure": state.failure if state and shows_failures else None,
     }
     return {
         "name": view.name,
@@ -95,7 +97,8 @@ def _when(text: str | None, name: str) -> int | str | None:
 
 
 def _answer(view: View[Any], page: Page, body: dict[str, Any]) -> dict[str, Any]:
-    return {"view": view.name, "version": page.version, "position": page.position, **body}
+    skipped = {"skipped": page.skipped} if page.skipped else {}
+    return {"view": view.name, "version": page.version, "position": page.position, **skipped, **body}
 
 
 def _items(view: View[Any], page: Page) -> dict[str, Any]:

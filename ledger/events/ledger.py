@@ -188,6 +188,19 @@ class LedgerTimestamped(OperatorAct):
     timestamp: Time
 
 
+class LedgerViewEntrySkipped(OperatorAct):
+    """A view stopped at an entry that its folds could not take, and an operator had this version of them step over it."""
+
+    type = "ledger.view_entry_skipped"
+    says = "{actor} had the view {view} (version {version}) step over position {position}: {reason}"
+    view: Label
+    version: Count
+    position: Position
+    # The views that read it, directly or not: they are folded anew, too.
+    dependents: tuple[Label, ...] = many(at_most=128, default=())
+    reason: Label
+
+
 class LedgerHeadsCommitted(Event):
     """The ledger committed to the last position of every ref."""
 

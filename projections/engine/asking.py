@@ -17,6 +17,7 @@ from ledger.reading import read_size
 from projections.engine.log import WITHDRAWN, SqlLog
 from projections.engine.progress import State, read_states
 from projections.engine.serving import ViewNotReadyError
+from projections.engine.skips import Skips
 from projections.engine.tables import SqlStore
 from projections.engine.view import Reads, View
 
@@ -59,15 +60,19 @@ def await_position(
 
 def _check_runs(view: View[Any], state: State | None) -> None:
     if state is not None and state.failed_at is not None:
-        raise ViewNotReadyError(f"{view.name} stopped at position {state.failed_at}: {state.failure}")
+        # Why, may quote the entry: operators are shown it.
+        raise ViewNotReadyError(
+            f"{view.name} stopped at position {state.failed_at}; an operator sees why, and steps over it: change-ledger views list"
+        )
 
 
 class Served:
     """Views as their tables hold them, in one snapshot."""
 
-    def __init__(self, connection: Connection, store: SqlStore, position: int) -> None:
+    def __init__(self, connection: Connection, store: SqlStore, position: int, skips: Skips) -> None:
         self._store = store.on(connection)
         self._log = SqlLog(connection)
+        self._skips = skips
         self._position = position
         self._rows: dict[tuple[str, str], Any] = {}
 
@@ -79,7 +84,7 @@ class Served:
         match = Match((event.type,), (about,) if about else ())
         for entry in self._log.latest(match, up_to=self._position, limit=limit):
             entry.reads = self
-            keys |= dict.fromkeys(view.folds[event.type].keys(entry.event, entry))
+            keys |= dict.fromkeys(self._skips.keys(view, entry))
         return list(self._load(view, tuple(keys)).values())
 
     def _load(self, view: View[R], keys: Sequence[str]) -> dict[str, R]:
@@ -91,9 +96,14 @@ class Served:
 
 
 class Looking:
-    """What a rule reads through: it notes of which entries the answer may depend. `but` are types that are no facts to it."""
+    """What a rule reads through: it notes of which entries the answer may depend. `but` are types that are no facts to it.
 
-    def __init__(self, reads: Reads, *, but: Collection[str] = ()) -> None:
+    `stepped_over` are entries that the views read so far left out, though they are about the rows that were read.
+    """
+
+    def __init__(self, reads: Reads, skips: Skips, *, but: Collection[str] = ()) -> None:
+        self.stepped_over: set[int] = set()
+        self._skips = skips
         self._reads = reads
         self._but = frozenset(but)
         self._matches: dict[Match, None] = {}
@@ -104,14 +114,18 @@ class Looking:
         return row
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
-        self._matches[Match((event.type,), (about,) if about else ())] = None
+        match = Match((event.type,), (about,) if about else ())
+        self._matches[match] = None
+        self.stepped_over.update(self._skips.touching(view, [match]))
         rows = self._reads.named(view, event, about, limit)
         for row in rows:
             self._note(view, getattr(row, view.key), row)
         return rows
 
     def _note(self, view: View[Any], key: str, row: Any) -> None:
-        for match in view.entries_of(key, row):
+        matches = view.entries_of(key, row)
+        self.stepped_over.update(self._skips.touching(view, matches))
+        for match in matches:
             types = tuple(name for name in match.types or tuple(view.folds) if name not in self._but)
             self._matches[Match(types, match.refs)] = None
 

@@ -7,13 +7,15 @@ stand at that very entry (`rows`). Then rules judge what changed. Not the catchi
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from projections.engine.derived import Derived, Rule, bounded, change_to, every
 from projections.engine.log import Log, TakenBack, original_of
 from projections.engine.past import Past, keys_taken_back
+from projections.engine.skips import Skips
 from projections.engine.standing import Standing
 from projections.engine.store import Store
 from projections.engine.tally import Tally
@@ -31,8 +33,17 @@ class Failure:
 class Folder:
     """Folds entries into views, and judges. What it read and wrote is in `rows`, until `rows.forget()`."""
 
-    def __init__(self, views: Sequence[View[Any]], store: Store, log: Log) -> None:
-        self.rows = Standing(views, store, log)
+    def __init__(
+        self,
+        views: Sequence[View[Any]],
+        store: Store,
+        log: Log,
+        refused: Mapping[tuple[str, int], str] = MappingProxyType({}),
+    ) -> None:
+        self.skips = Skips(log)
+        self.rows = Standing(views, store, log, self.skips)
+        # By view and position: entries whose rows could not be written, and why. The view stops there.
+        self._refused = refused
         self.failures: dict[str, Failure] = {}
         self._views = tuple(views)
         self._derived = [view for view in views if isinstance(view, Derived)]
@@ -71,10 +82,13 @@ class Folder:
         # One for all views: rows that several of them read are looked up once.
         past = None
         if original is not None:
-            past = Past(self.rows.log, self.rows, up_to=entry.position, taken_back=self._taken)
+            past = Past(self.rows.log, self.rows, up_to=entry.position, taken_back=self._taken, skips=self.skips)
         views = self._by_type.get(entry.type, ()) if original is None else self._views
         for view in views:
-            if view.name in self.failures:
+            if view.name in self.failures or self.skips.holds(view, entry.position):
+                continue
+            if (refusal := self._refused.get((view.name, entry.position))) is not None:
+                self._stop(view, Failure(entry.position, refusal))
                 continue
             try:
                 written = self._count(view, entry) if isinstance(view, Tally) else self._fold_into(view, entry)
@@ -93,10 +107,9 @@ class Folder:
         fold = view.folds.get(entry.type)
         if fold is None:
             return {}
-        return {
-            key: fold.apply(self.rows.row(view, key) or view.new(key), entry.event, entry)
-            for key in fold.keys(entry.event, entry)
-        }
+        keys = fold.keys(entry.event, entry)
+        self.rows.name(view, entry, keys)
+        return {key: fold.apply(self.rows.row(view, key) or view.new(key), entry.event, entry) for key in keys}
 
     def _count(self, view: Tally[Any], entry: EntryInfo) -> dict[str, Any]:
         """Return the counts that rows which this entry changed are part of, or were."""
@@ -118,7 +131,7 @@ class Folder:
         self, view: View[Any], entry: EntryInfo, original: EntryInfo, written: dict[str, Any], past: Past
     ) -> dict[str, Any]:
         """Return the rows that a statement is of, without it: it was taken back, and that counts from here on."""
-        if original.type not in view.folds:
+        if original.type not in view.folds or self.skips.holds(view, original.position):
             return {}
         keys = keys_taken_back(view, original, past.at(original.position), self.rows)
         return {key: past.row(view, key, entry.position) for key in (*keys, *written)}
@@ -128,6 +141,9 @@ class Folder:
     def _judge(self, view: Derived, entry: EntryInfo) -> None:
         """Judge every subject that may have a new verdict: what it rests on changed, or its time has come."""
         now = entry.recorded_at
+        if (refusal := self._refused.get((view.name, entry.position))) is not None:
+            self._stop(view, Failure(entry.position, refusal))
+            return
         subjects: dict[tuple[Rule, str], None] = {}
         while self._due and self._due[0][0] <= now:
             due, name, key = heapq.heappop(self._due)
@@ -149,7 +165,9 @@ class Folder:
             for rule, key in subjects:
                 self._judge_one(view, rule, key, entry)
         except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
-            self._stop(view, Failure(entry.position, f"{type(error).__name__}: {error}"[:500]))
+            # Stepped over, nothing more is judged at this entry; what is woken later is.
+            if not self.skips.holds(view, entry.position):
+                self._stop(view, Failure(entry.position, f"{type(error).__name__}: {error}"[:500]))
 
     def _judge_one(self, view: Derived, rule: Rule, key: str, entry: EntryInfo) -> None:
         subject = self.rows.row(rule.subject, key)

@@ -13,6 +13,7 @@ from ledger.conditions import Match
 from ledger.events import Event
 from projections.engine.derived import Derived
 from projections.engine.log import Log, TakenBack, original_of
+from projections.engine.skips import Skips
 from projections.engine.tally import Live, Tally
 from projections.engine.view import EntryInfo, Reads, View, replace
 
@@ -61,8 +62,10 @@ class Past:
         *,
         up_to: int,
         until: str | None = None,
+        skips: Skips,
         taken_back: TakenBack | None = None,
     ) -> None:
+        self._skips = skips
         self._log = log
         self._live = live
         self._up_to = up_to
@@ -130,7 +133,7 @@ class Past:
         keys: dict[str, None] = {}
         for entry in self._log.latest(match, up_to=min(position, self._up_to), limit=limit):
             entry.reads = self.at(entry.position, known)
-            keys |= dict.fromkeys(view.folds[event.type].keys(entry.event, entry))
+            keys |= dict.fromkeys(self._skips.keys(view, entry))
         rows = (self.row(view, key, position, known) for key in keys)
         return [row for row in rows if row is not None]
 
@@ -178,7 +181,7 @@ class Past:
 
     def _folded(self, view: View[Any], key: str, entry: EntryInfo, row: Any, again: int) -> Any:
         fold = view.folds.get(entry.type)
-        if fold is None:
+        if fold is None or self._skips.holds(view, entry.position):
             return row
         # Another view may read the same entry at the same position: it sees the same past.
         entry.reads = self.at(entry.position, max(entry.position, again))
@@ -192,14 +195,14 @@ class Past:
         if (view.name, position) not in self._taken.keys:
             entry = self._log.entry(position)
             entry.reads = self.at(position)
-            fold = view.folds.get(entry.type)
-            self._taken.keys[view.name, position] = fold.keys(entry.event, entry) if fold is not None else ()
+            self._taken.keys[view.name, position] = self._skips.keys(view, entry) if entry.type in view.folds else ()
         return self._taken.keys[view.name, position]
 
     def _taken_back(self, view: View[Any], original: EntryInfo, withdrawn_at: int) -> frozenset[str]:
         if (view.name, original.position) not in self._taken.rows:
             then, now = self.at(original.position), self.at(withdrawn_at)
-            self._taken.rows[view.name, original.position] = frozenset(keys_taken_back(view, original, then, now))
+            found = () if self._skips.holds(view, original.position) else keys_taken_back(view, original, then, now)
+            self._taken.rows[view.name, original.position] = frozenset(found)
         return self._taken.rows[view.name, original.position]
 
     def _withdrawn_at(self, position: int) -> dict[int, int]:

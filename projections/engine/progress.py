@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledger.database import Database
+from ledger.reading import read_entry, read_size
 from projections.engine import tables
 from projections.engine.tables import states
 from projections.engine.view import View
@@ -41,6 +42,33 @@ def read_states(connection: Connection) -> dict[str, State]:
         return {}
     columns = [states.c[name] for name in State.__dataclass_fields__]
     return {row.name: State(**row._mapping) for row in connection.execute(sa.select(*columns))}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far all views have come with the ledger: the one that is last, by how many entries, and which have stopped, where."""
+
+    size: int
+    position: int
+    # When the first entry was recorded that one of them has not seen.
+    since: str | None
+    stopped: Mapping[str, int]
+    unbuilt: tuple[str, ...]
+
+    @property
+    def behind(self) -> int:
+        return self.size - self.position
+
+
+def progress(connection: Connection, views: Sequence[View[Any]]) -> Progress:
+    """Return how far views have come, as they are served."""
+    known, size = read_states(connection), read_size(connection)
+    unbuilt = tuple(view.name for view in views if view.name not in known)
+    served = [known[view.name] for view in views if view.name in known]
+    position = 0 if unbuilt else min((state.position for state in served), default=size)
+    since = read_entry(connection, position + 1).document["recorded_at"] if position < size else None
+    stopped = {state.name: state.failed_at for state in served if state.failed_at is not None}
+    return Progress(size, position, since, stopped, unbuilt)
 
 
 def with_dependents(views: Sequence[View[Any]], names: Iterable[str]) -> list[View[Any]]:

@@ -6,6 +6,7 @@ batch by batch, and takes its place in one step.
 """
 
 import gc
+import logging
 import sys
 import threading
 from collections.abc import Sequence
@@ -14,12 +15,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ledger.database import Database, Lock
+from ledger.database import Database, Lock, is_outage
 from ledger.errors import LedgerError
 from ledger.following import Watcher
 from ledger.reading import read_entries, read_size
 from projections.engine import tables
-from projections.engine.folding import Folder
+from projections.engine.folding import Failure, Folder
 from projections.engine.log import SqlLog
 from projections.engine.progress import (
     State,
@@ -30,7 +31,7 @@ from projections.engine.progress import (
     with_dependents,
     with_inputs,
 )
-from projections.engine.tables import FILLING, Prepared, SqlStore, states
+from projections.engine.tables import FILLING, Prepared, RowRefusedError, SqlStore, states
 from projections.engine.view import EntryInfo, View
 
 BATCH: Final = 250
@@ -38,6 +39,7 @@ BATCH: Final = 250
 FILLED_AT_ONCE: Final = 4
 # How often a process that does not run the views asks whether it may.
 STAND_BY_S: Final = 1.0
+log = logging.getLogger("change_ledger")
 
 
 def share_interpreter() -> None:
@@ -62,18 +64,37 @@ class _Set:
         self.folder: Folder | None = None
         # What the last batch touched.
         self.ready: list[Prepared] = []
+        # Whether rows of it were refused, and are being looked for: then a batch is written in one transaction.
+        self.is_careful = False
+        self._refused: dict[tuple[str, int], str] = {}
+        # Views that stopped in earlier batches.
+        self._failures: dict[str, Failure] = {}
+        self._at_most: int | None = None
+        self._folded = 0
         self._database = database
+
+    def narrow(self, refusal: RowRefusedError) -> None:
+        """Begin again from what is stored, and fold half as much: until one entry is left, at which the view stops."""
+        if self._folded == 1:
+            self._refused[refusal.view, self.position + 1] = refusal.reason
+        self._at_most = max(1, self._folded // 2)
+        self.is_careful = True
+        self.folder = None
 
     def fold_next(self, limit: int, up_to: int | None = None) -> int:
         """Fold the next entries, none after `up_to`. Returns the position reached; nothing is written yet."""
+        if self._at_most is not None:
+            limit = min(limit, self._at_most)
         with self._database.read() as connection:
             log = SqlLog(connection)
             self.store.on(connection)
             if self.folder is None:
-                self.folder = Folder(self.views, self.store, log)
+                self.folder = Folder(self.views, self.store, log, self._refused)
+                self.folder.failures.update(self._failures)
             self.folder.rows.log = log
             stored = read_entries(connection, after=self.position, up_to=up_to, limit=limit)
             page = [EntryInfo(entry.document) for entry in stored]
+            self._folded = len(page)
             self.folder.fold(page)
             rows = self.folder.rows
             self.ready = [
@@ -87,6 +108,16 @@ class _Set:
         """Write what the last batch touched, within the connection's transaction."""
         for prepared in self.ready:
             self.store.save(connection, prepared)
+
+    def move_to(self, position: int) -> None:
+        """Go on after a batch that was written."""
+        self.position = position
+        if self.folder is not None:
+            self._failures = dict(self.folder.failures)
+            self.folder.rows.forget()
+        if self._at_most is not None:
+            # Twice as much each time, until it is as before.
+            self._at_most = self._at_most * 2 if self._at_most < BATCH else None
 
 
 class Runner:
@@ -127,11 +158,22 @@ class Runner:
                 elif not self.step():
                     self._watcher.wait(self.position, timeout=0.5)
                 self.problem = None
-            except (sa.exc.SQLAlchemyError, LedgerError) as error:
+            except Exception as error:  # noqa: BLE001 - the edge of the thread, which nobody restarts
                 # The database went away, or somebody else wrote: begin again from what is stored.
-                self.problem = f"{type(error).__name__}: {error}"[:500]
+                self._note(error)
                 self._release()
                 self._closing.wait(STAND_BY_S)
+
+    def _note(self, error: Exception) -> None:
+        """Say in words what holds the views up, and in the log, once, what it was."""
+        problem = (
+            "the database does not answer"
+            if is_outage(error)
+            else f"{type(error).__name__}; the server's log says more"
+        )
+        if problem != self.problem:
+            log.error("views are held up: %s", problem, exc_info=error)
+        self.problem = problem
 
     @property
     def position(self) -> int:
@@ -184,6 +226,13 @@ class Runner:
         served = self._served
         if served is None or not served.views:
             return False
+        try:
+            return self._advance(served)
+        except RowRefusedError as refusal:
+            served.narrow(refusal)
+            return True
+
+    def _advance(self, served: _Set) -> bool:
         reached = served.fold_next(self._batch)
         if reached == served.position or served.folder is None:
             return False
@@ -208,9 +257,8 @@ class Runner:
                     }
                     connection.execute(sa.update(states).where(states.c.name == view.name).values(**stopped))
             served.save(connection)
-        served.position = reached
+        served.move_to(reached)
         served.views = [view for view in served.views if view.name not in failures]
-        served.folder.rows.forget()
         return True
 
     def _advance_filling(self) -> bool:
@@ -221,22 +269,35 @@ class Runner:
             return False
         # Not beyond what is served: all views are at one position, or a fold could not read another's rows.
         end = served.position if served.views else None
-        reached = filling.fold_next(self._batch * FILLED_AT_ONCE, up_to=end)
-        folder = filling.folder
-        if reached > filling.position and folder is not None:
-            # In short transactions: who dies among them begins the filling again.
-            for prepared in filling.ready:
-                for piece in prepared.sliced(self._batch):
-                    with self._database.write() as connection:
-                        filling.store.save(connection, piece)
-            filling.position = reached
-            folder.rows.forget()
+        try:
+            reached = filling.fold_next(self._batch * FILLED_AT_ONCE, up_to=end)
+            if reached > filling.position:
+                self._save_filled(filling)
+                filling.move_to(reached)
+        except RowRefusedError as refusal:
+            if filling.is_careful:
+                filling.narrow(refusal)
+            else:
+                # Pieces of the batch may be written, and no position says so: begin again, and write each batch whole.
+                self._begin_filling(is_careful=True)
+            return True
         with self._database.read() as connection:
             if reached == (read_size(connection) if end is None else end):
                 self._take_over(filling)
         return True
 
-    def _begin_filling(self) -> bool:
+    def _save_filled(self, filling: _Set) -> None:
+        if filling.is_careful:
+            with self._database.write() as connection:
+                filling.save(connection)
+            return
+        # In short transactions: who dies among them begins the filling again.
+        for prepared in filling.ready:
+            for piece in prepared.sliced(self._batch):
+                with self._database.write() as connection:
+                    filling.store.save(connection, piece)
+
+    def _begin_filling(self, *, is_careful: bool = False) -> bool:
         with self._database.read() as connection:
             known = read_states(connection)
         stale = [view.name for view in self._views if not is_served(view, known) and not has_failed(view, known)]
@@ -245,6 +306,7 @@ class Runner:
         anew = with_dependents(self._views, stale)
         wanted = with_inputs(self._views, anew)
         self._filling = _Set(self._database, wanted, 0, FILLING)
+        self._filling.is_careful = is_careful
         # Dies while they take over: those that did not are filled again, though they may have the folds they had.
         with self._database.write() as connection:
             ask_anew(connection, anew)

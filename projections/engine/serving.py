@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -16,6 +16,7 @@ from projections.engine.filters import TEXT, Kind, comparable, conditions, filte
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.progress import State, read_states
+from projections.engine.skips import Skips
 from projections.engine.tables import ROW, SqlStore, shape_of, table_of, whole
 from projections.engine.tally import Part, Tally
 from projections.engine.view import Moment, View
@@ -32,7 +33,8 @@ class ViewNotReadyError(NotFoundError):
 class Page:
     """Rows of a view, by which version of its folds, the position they are true at, and the cursor of the page that follows.
 
-    `total` is how many rows all pages have, where that was asked.
+    `total` is how many rows all pages have, where that was asked; `skipped` are entries that the view, or one that it reads, steps
+    over.
     """
 
     version: int
@@ -40,6 +42,7 @@ class Page:
     rows: list[dict[str, Any]]
     next: str | None = None
     total: int | None = None
+    skipped: list[int] = field(default_factory=list)
 
 
 def state_of(connection: Connection, view: View[Any]) -> State:
@@ -88,11 +91,12 @@ def list_rows(
     found = [orjson.loads(text) for text in texts.values()]
     count = sa.select(sa.func.count()).select_from(table_of(view)).where(*chosen)
     there_are = connection.execute(count).scalar_one() if total else None
+    skipped = Skips(SqlLog(connection)).under(view, state.position)
     if len(found) <= limit:
-        return Page(state.made_by, state.position, found, None, there_are)
+        return Page(state.made_by, state.position, found, None, there_are, skipped)
     last = found[limit - 1]
     more = cursor_of(sort, last[name], last[view.key])
-    return Page(state.made_by, state.position, found[:limit], more, there_are)
+    return Page(state.made_by, state.position, found[:limit], more, there_are, skipped)
 
 
 def cursor_of(sort: str | None, value: Any, key: str) -> str:
@@ -131,7 +135,9 @@ def read_row(connection: Connection, view: View[Any], key: str) -> Page:
     text = connection.execute(sa.select(t[ROW]).where(t[view.key] == key)).scalar()
     if text is None:
         raise NotFoundError(f"{view.name} has no row {key!r} at position {state.position}"[:300])
-    return Page(state.made_by, state.position, [orjson.loads(whole(connection, view, {key: text})[key])])
+    row = orjson.loads(whole(connection, view, {key: text})[key])
+    skipped = Skips(SqlLog(connection)).under(view, state.position)
+    return Page(state.made_by, state.position, [row], skipped=skipped)
 
 
 class Stored:
@@ -176,10 +182,12 @@ def row_as_of(
         raise StatementError(
             f"{view.name} follows from rows: ask as_of a position or a time, without known_at", "/known_at"
         )
-    row = Past(SqlLog(connection), Stored(connection, store), up_to=position, until=until).row(view, key, position)
+    log = SqlLog(connection)
+    skips = Skips(log)
+    row = Past(log, Stored(connection, store), up_to=position, until=until, skips=skips).row(view, key, position)
     if row is None:
         raise NotFoundError(f"{view.name} had no row {key!r} at position {position}"[:300])
-    return Page(view.version, position, [orjson.loads(view.dump(row))])
+    return Page(view.version, position, [orjson.loads(view.dump(row))], skipped=skips.under(view, position))
 
 
 # With these a spreadsheet takes a text for a formula; the wide forms are the same to some of them.

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 from ledger.conditions import Match
 from ledger.events import Event, kind_and_value
 from projections.engine.log import Log
+from projections.engine.skips import Skips
 from projections.engine.store import Store, summed
 from projections.engine.tally import Part, Tally
 from projections.engine.view import EntryInfo, View
@@ -43,9 +44,10 @@ class _Recent(Generic[K, V]):
 class Standing:
     """Rows of views at one entry after another: `begin` says at which."""
 
-    def __init__(self, views: Sequence[View[Any]], store: Store, log: Log) -> None:
+    def __init__(self, views: Sequence[View[Any]], store: Store, log: Log, skips: Skips) -> None:
         self.store = store
         self.log = log
+        self._skips = skips
         self.touched: dict[str, dict[str, Any]] = defaultdict(dict)
         # The same rows as they were saved last.
         self.before: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -59,7 +61,6 @@ class Standing:
         # Of refs that began here: all entries that carry them. Nothing has to be looked up for these, as for a new release.
         self._begun: _Recent[str, list[EntryInfo]] = _Recent()
         self._kinds_asked: set[str] = set()
-        self._by_name = {view.name: view for view in views}
         self._by_kind: dict[str, list[View[Any]]] = defaultdict(list)
         for view in views:
             self._by_kind[view.kind].append(view)
@@ -79,8 +80,7 @@ class Standing:
         if known is None:
             known = self._named.new[event.type, about] = {}
         if (view.name, limit) not in known:
-            fold = view.folds[event.type]
-            keys = [fold.keys(entry.event, entry) for entry in self._entries_of(event.type, about, limit)]
+            keys = [self._skips.keys(view, entry) for entry in self._entries_of(event.type, about, limit)]
             known[view.name, limit] = deque(reversed(keys), limit)
         latest = dict.fromkeys(key for keys in reversed(known[view.name, limit]) for key in keys)
         rows = (self.row(view, key) for key in latest)
@@ -127,12 +127,9 @@ class Standing:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def begin(self, entry: EntryInfo) -> None:
-        """Stand at an entry: from here on it is among those of its type."""
+        """Stand at an entry."""
         self._position = entry.position
         entry.reads = self
-        for about in (None, *entry.refs):
-            for (name, _), keys in (self._named.get((entry.type, about)) or {}).items():
-                keys.append(self._by_name[name].folds[entry.type].keys(entry.event, entry))
         for about, (count, _) in entry.refs.items():
             if count == 1 and about.partition(":")[0] in self._kinds_asked:
                 self._begun.new[about] = [entry]
@@ -140,6 +137,13 @@ class Standing:
                 begun.append(entry)
                 if len(begun) > MAX_BEGUN:
                     del self._begun.new[about]
+
+    def name(self, view: View[Any], entry: EntryInfo, keys: tuple[str, ...]) -> None:
+        """Let an entry be among those of its type, before its view folds it: it names these rows of the view."""
+        for about in (None, *entry.refs):
+            for (name, _), latest in (self._named.get((entry.type, about)) or {}).items():
+                if name == view.name:
+                    latest.append(keys)
 
     def write(self, view: View[Any], key: str, row: Any) -> None:
         """Let a row stand from this entry on; None takes it away."""

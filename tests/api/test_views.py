@@ -108,7 +108,15 @@ def test_all_views_are_listed_served_and_described(server: Server) -> None:
         assert server.get(f"/v1/views/{view.name}").status_code == 200
         parameters = {p["name"] for p in paths[f"/v1/views/{view.name}"]["get"]["parameters"]}
         assert {"limit", view.key} <= parameters
-    assert server.get("/readyz", by="nobody").json()["views"]["deployments"]["failure"] is None
+    assert server.get("/readyz", by="nobody").json()["views"]["stopped"] == {}
+
+
+def test_whoever_asks_whether_views_are_ready_is_told_numbers_and_names(server: Server) -> None:
+    position = told(server, "ready")
+    server.get("/v1/views/deployments", params={"min_position": position})
+    views = server.get("/readyz/views", by="nobody").json()["views"]
+    assert views["position"] >= position
+    assert (views["stopped"], views["unbuilt"], views["problem"]) == ({}, [], None)
 
 
 def test_a_reporter_alone_reads_no_views(server: Server) -> None:

@@ -874,3 +874,9 @@ def test_the_program_ends_with_the_status_of_what_it_found(cli: Command, directo
 def test_help_explains_itself(bare: Command, words: list[str]) -> None:
     said = Command(bare._capsys, bare._monkeypatch).ok(*words)
     assert "Usage: change-ledger" in said.out
+
+
+def test_a_view_that_has_not_stopped_steps_over_nothing(cli: Command) -> None:
+    cli.ok("views", "rebuild")
+    cli.refused("views", "skip", 1, "--view", "deployments", "--reason", "x", words="has not stopped")
+    cli.refused("views", "skip", 1, "--view", "deploymnets", "--reason", "x", words="no view 'deploymnets'")

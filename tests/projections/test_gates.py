@@ -8,6 +8,7 @@ from telling import Story, at
 
 from ledger.errors import NotFoundError
 from projections.engine.asking import Looking
+from projections.engine.skips import Skips
 from projections.gate_rules import GATES, Question, strictest
 from projections.gates import Decision, answer
 
@@ -35,7 +36,7 @@ def ready(kind: str = "normal", *settings: tuple[str, str, str]) -> Story:
 def ask(story: Story, gate: str = "deploy", hours: float = 20, **more: Any) -> Decision:
     story.flush()
     question = Question(gate, at(hours), **{**WHERE, **more})
-    return answer(question, Looking(story.folder.rows), len(story.log))
+    return answer(question, Looking(story.folder.rows, Skips(story.log)), len(story.log))
 
 
 def against(decision: Decision) -> dict[str, tuple[str, str]]:
@@ -306,7 +307,7 @@ def test_an_open_incident_keeps_a_change_open() -> None:
 def test_an_answer_names_what_would_change_it_and_nothing_else() -> None:
     story = ready()
     story.flush()
-    looking = Looking(story.folder.rows, but=("gate.decided",))
+    looking = Looking(story.folder.rows, Skips(story.log), but=("gate.decided",))
     answer(Question("deploy", at(20), **WHERE), looking, len(story.log))
 
     def would_change(event_type: str, *refs: str) -> bool:

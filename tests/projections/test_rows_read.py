@@ -12,6 +12,7 @@ from ledger.clock import to_text
 from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.change_tickets import change_tickets
+from projections.engine.filters import kind_of
 from projections.engine.runner import Runner
 from projections.engine.serving import filterable, list_rows, read_row, row_as_of, state_of
 from projections.engine.tables import SqlStore
@@ -102,10 +103,12 @@ def test_a_page_by_an_indexed_column_is_read_in_the_order_of_its_index(ledgers: 
     sa.event.listen(engine, "before_cursor_execute", lambda _, __, sql, values, *more: said.append((sql, values)))
     for view in VIEWS:
         for column in set(view.indexes) & set(filterable(view)):
-            kind = str(filterable(view)[column])
-            value = "2026-01-05T00:00:00Z" if "moment" in kind else "true" if "bool" in kind else "1"
+            kind = kind_of(view, column)
+            value = kind.values[0] if kind.values else kind.example
             with ledgers[0].database.read() as connection:
                 list_rows(connection, view, where={column: value})
-                sql, values = said[-1]
+                sql, values = next(
+                    asked for asked in reversed(said) if f" view_{view.name}" in asked[0].replace("\n", " ")
+                )
                 plan = [step[-1] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
             assert [step for step in plan if "USING INDEX" not in step] == [], (view, column)

@@ -10,6 +10,7 @@ from ledger.events import CATALOGUE, refs_of
 from projections import VIEWS
 from projections.engine.folding import Folder
 from projections.engine.past import Past
+from projections.engine.skips import Skips
 from projections.engine.store import MemoryLog, MemoryStore, digest_of
 from projections.engine.view import EntryInfo, View
 
@@ -96,7 +97,9 @@ class Story:
 
     def row_as_of(self, view: View[Any], key: str, position: int, until: str | None = None) -> Any:
         self.flush()
-        return Past(self.log, self.folder.rows, up_to=position, until=until).row(view, key, position)
+        return Past(self.log, self.folder.rows, up_to=position, until=until, skips=Skips(self.log)).row(
+            view, key, position
+        )
 
     def digests(self) -> dict[str, str]:
         self.flush()
