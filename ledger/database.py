@@ -28,6 +28,8 @@ from sqlalchemy.engine import URL, Connection, CursorResult, make_url
 from ledger.errors import LostHistoryError, SetupError
 from ledger.tables import VIEWS_SCHEMA
 
+# As much as a checkpoint of 1,000 pages leaves, and then some.
+JOURNAL_BYTES: Final = 1 << 23
 BUSY_TIMEOUT_MS: Final = 30_000
 NOTIFY_CHANNEL: Final = "change_ledger"
 # Any number will do, as long as nobody else on the server locks it.
@@ -339,6 +341,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # FULL: a commit is on the disk before COMMIT returns. NORMAL would lose the last ones on power failure.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA recursive_triggers = ON")
+    # Without it the log beside the file keeps the greatest length that a slow reader ever made it grow to.
+    connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
     connection.execute("PRAGMA cache_size = -65536")
     connection.execute("PRAGMA mmap_size = 268435456")
     # Numbers are texts there; this is how queries compare them. No table or index depends on it.

@@ -19,7 +19,7 @@ from ledger.canonical import MAX_INTEGER, encode, parse, pointer, refuse_faults,
 from ledger.clock import from_text
 from ledger.errors import NotCanonicalError, StatementError, StatementTooLargeError
 from ledger.events import CATALOGUE, Event, refs_of
-from ledger.events.base import MAX_REF_BYTES
+from ledger.events.base import MAX_REF_BYTES, refuse_impossible
 from ledger.events.identifiers import MAX_TEXT_BYTES
 from signing.dsse import Signature
 
@@ -170,6 +170,7 @@ class Admission:
         """Return the statement of an event whose texts are salted: validated, canonical, with its refs."""
         try:
             CATALOGUE.validate(event["type"], event["data"])
+            refuse_impossible(event_class, event["data"])
         except StatementError:
             refuse_faults(event)
             raise

@@ -9,21 +9,36 @@ no field, a string without a pattern, a float, or an array without a bound.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from string import Formatter
 from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
 from urllib.parse import quote, unquote
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from ledger.canonical import pointer
+from ledger.clock import from_text
 from ledger.errors import DeclarationError, StatementError, UnknownTypeError, no_such
-from ledger.events.identifiers import ERASABLE, Identifier, Identity, Link, Text, many, name_of
+from ledger.events.identifiers import ERASABLE, TIME_PATTERN, ZONE, Identifier, Identity, Link, Text, many, name_of
 
 MAX_REF_BYTES: Final = 160
 # What a ref may hold as it is; everything else is percent-encoded.
 _REF_SAFE: Final = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
 _is_plain_ref = re.compile(r"[A-Za-z0-9!#$&'()*+,\-./:;<=>?@\[\]^_`{|}~]+").fullmatch
+
+
+# How pairs of times are named, whatever stands before it.
+_TWINS: Final = (
+    ("start", "end"),
+    ("started_at", "ended_at"),
+    ("started_at", "finished_at"),
+    ("started_at", "recovered_at"),
+    ("begins_at", "ends_at"),
+    ("valid_from", "valid_until"),
+    ("effective_from", "effective_until"),
+)
 
 
 class Event(BaseModel):
@@ -39,6 +54,9 @@ class Event(BaseModel):
     # (kind, field, is it an array) for every ref; names of the erasable fields: computed once, read on every append.
     ref_fields: ClassVar[tuple[tuple[str, str, bool], ...]] = ()
     erasable_fields: ClassVar[tuple[str, ...]] = ()
+    # Pairs of times of which the second may not lie before the first, and fields that name a time zone: found by their names.
+    intervals: ClassVar[tuple[tuple[str, str], ...]] = ()
+    zone_fields: ClassVar[tuple[str, ...]] = ()
     # Names of the fields that hold identifiers.
     identifier_fields: ClassVar[tuple[str, ...]] = ()
 
@@ -97,6 +115,14 @@ class Catalogue(Mapping[str, type[Event]]):
         cls.ref_fields = tuple(_ref_field(cls, field) for field in cls.refs)
         self.identifier_kinds |= {marks[f].kind for f in cls.identifier_fields}
         cls.erasable_fields = tuple(f for f, info in cls.model_fields.items() if _find_mark(info, ERASABLE))
+        cls.zone_fields = tuple(f for f, info in cls.model_fields.items() if _find_mark(info, ZONE))
+        times = {f for f, mark in marks.items() if mark is not None and mark.pattern == TIME_PATTERN}
+        cls.intervals = tuple(
+            (f, twin)
+            for f in cls.model_fields
+            for begin, end in _TWINS
+            if f in times and f.endswith(begin) and (twin := f.removesuffix(begin) + end) in times
+        )
         self._classes[cls.type] = cls
         self._validators[cls.type] = cls.__pydantic_validator__.validate_python
 
@@ -128,6 +154,34 @@ class Catalogue(Mapping[str, type[Event]]):
 
 
 CATALOGUE: Final = Catalogue()
+
+
+def refuse_impossible(cls: type[Event], data: Mapping[str, Any]) -> None:
+    """Raise StatementError, naming the place, for what has its shape and could never hold.
+
+    That is an interval that ends before it begins, and a time zone that there is not. Asked of new statements alone:
+    entries of before stay what they are, and fold.
+    """
+    for begin, end in cls.intervals:
+        first, last = data.get(begin), data.get(end)
+        if first is not None and last is not None and from_text(last) < from_text(first):
+            raise StatementError(
+                f"expected {end} not to lie before {begin}; found {last}, before {first} (at /data/{end})",
+                f"/data/{end}",
+            )
+    for field in cls.zone_fields:
+        zone = data.get(field)
+        # A machine without a database of time zones knows none, and believes all.
+        if zone is not None and _zones() and zone not in _zones():
+            raise StatementError(
+                f"expected a time zone of the IANA database, such as Europe/Berlin or UTC; found {zone} (at /data/{field})",
+                f"/data/{field}",
+            )
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def ref(kind: str, value: str) -> str:

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from ledger.events.base import Event
-from ledger.events.identifiers import ChangeId, Environment, Erasable, FreezeId, Identity, Label, Service, Time, many
+from ledger.events.identifiers import ChangeId, Environment, Erasable, FreezeId, Identity, Service, Time, TimeZone, many
 
 
 class FreezeEvent(Event):
@@ -24,7 +24,8 @@ class FreezeDeclared(FreezeEvent):
     services: tuple[Service, ...] = many(default=())
     start: Time
     end: Time
-    time_zone: Label
+    # In which its times were meant; they themselves are UTC.
+    time_zone: TimeZone | None = None
     exempt_types: tuple[Literal["standard", "normal", "emergency"], ...] = many(at_most=3, default=())
     reason: Erasable | None = None
 

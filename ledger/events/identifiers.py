@@ -185,6 +185,14 @@ Time = Annotated[
     Text(TIME_PATTERN, 27, "2026-11-23T12:00:00Z"),
     AfterValidator(_real_time),
 ]
+
+
+class _ZoneMark:
+    """Marks a field that names a time zone."""
+
+
+ZONE: Final = _ZoneMark()
+TimeZone = Annotated[str, Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "Europe/Berlin"), ZONE]
 Link = Position | Digest
 
 

@@ -25,7 +25,7 @@ from ledger.clock import from_text
 from ledger.credentials import AUTHORITY_TYPES
 from ledger.errors import DeclarationError, StatementError, UnknownTypeError
 from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, example, refs_of, sentence
-from ledger.events.identifiers import ChangeId, Identifier, Label, Part, Text, many
+from ledger.events.identifiers import ChangeId, Identifier, Label, Part, Text, Time, many
 from ledger.statement import MAX_REFS, Admission
 
 ADMISSION = Admission(
@@ -229,6 +229,54 @@ def test_the_areas_are_those_of_the_one_vocabulary() -> None:
     areas = {cls.area() for cls in CATALOGUE.values()}
     assert {"approval", "code_review", "pir", "access_review", "gate", "statement", "change", "deployment"} <= areas
     assert not {"review", "finding", "exception"} & areas
+
+
+# -- what could never hold ------------------------------------------------------------------------------------------
+
+BEFORE, AFTER = "2026-11-23T11:59:59.999999Z", "2026-11-23T12:00:00Z"
+
+
+def with_intervals() -> list[Any]:
+    return [(event_type, *pair) for event_type, cls in CATALOGUE.items() for pair in cls.intervals]
+
+
+def test_these_types_have_intervals() -> None:
+    assert {
+        ("freeze.declared", "start", "end"),
+        ("change.scheduled", "planned_start", "planned_end"),
+        ("rollback.rehearsed", "started_at", "recovered_at"),
+    } <= set(with_intervals())
+
+
+@pytest.mark.parametrize(("event_type", "begin", "end"), with_intervals())
+def test_an_interval_that_ends_before_it_begins_is_refused_at_its_end(event_type: str, begin: str, end: str) -> None:
+    data = example(CATALOGUE[event_type])
+    with pytest.raises(StatementError, match=f"expected {end} not to lie before {begin}") as caught:
+        ADMISSION.admit(cloud_event(event_type) | {"data": data | {begin: AFTER, end: BEFORE}})
+    assert caught.value.place == f"/data/{end}"
+    ADMISSION.admit(cloud_event(event_type) | {"data": data | {begin: BEFORE, end: AFTER}})
+    ADMISSION.admit(cloud_event(event_type) | {"data": data | {begin: AFTER, end: AFTER}})
+    # Entries of before have their shape, and fold.
+    CATALOGUE.validate(event_type, salted(CATALOGUE[event_type], data | {begin: AFTER, end: BEFORE}))
+
+
+@pytest.mark.parametrize("zone", ["Mars/Phobos", "europe/berlin", "CET+1", "posix"])
+def test_a_time_zone_that_there_is_not_is_refused_and_none_is_needed(zone: str) -> None:
+    data = example(CATALOGUE["freeze.declared"])
+    with pytest.raises(StatementError, match=f"IANA.*{re.escape(zone)}") as caught:
+        ADMISSION.admit(cloud_event("freeze.declared") | {"data": data | {"time_zone": zone}})
+    assert caught.value.place == "/data/time_zone"
+    CATALOGUE.validate("freeze.declared", salted(CATALOGUE["freeze.declared"], data | {"time_zone": zone}))
+    del data["time_zone"]
+    ADMISSION.admit(cloud_event("freeze.declared") | {"data": data})
+
+
+@pytest.mark.usefixtures("open_catalogue")
+def test_whoever_declares_a_beginning_and_an_end_has_an_interval() -> None:
+    assert declare({"word": Label, "outage_start": Time, "outage_end": (Time | None, None)}).intervals == (
+        ("outage_start", "outage_end"),
+    )
+    assert not declare({"word": Label, "start": Label, "end": Time}, type="test.other").intervals
 
 
 # -- declarations ----------------------------------------------------------------------------------------------------
