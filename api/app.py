@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from api import auth, problems
 from api.access_log import access_log_of
 from api.edge import Edge
+from api.failures import Failures
+from api.limits import Rate
 from api.publishing import Publisher
 from api.questions import Route
 from api.routes import (
@@ -48,6 +50,7 @@ MODULES = (
 TIME_PASSED_AFTER_S = 3600
 # How often it is asked whether something is due.
 SCHEDULE_S = 60
+FAILURES_KEPT_AFTER_MINUTES = 60
 log = logging.getLogger("change_ledger")
 
 DESCRIPTION = """An event-sourced audit and change ledger. Pipelines post statements as CloudEvents; each becomes a
@@ -108,6 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ledger = open_ledger(settings)
         app.state.ledger = ledger
+        app.state.failures = Failures(ledger.clock.now_us())
         app.state.writer = Writer(ledger.append_group, max_waiting=settings.max_waiting)
         app.state.verifying = asyncio.Lock()
         signer = open_signer(settings, ledger)
@@ -121,6 +125,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             hourly.cancel()
+            await _keep_failures(app)
             await asyncio.to_thread(app.state.writer.close)
             # After the last append: its checkpoint covers everything that was acknowledged.
             await asyncio.to_thread(app.state.publisher.close)
@@ -139,8 +144,14 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Edge, access_log=access_log)
+    app.add_middleware(
+        Edge,
+        access_log=access_log,
+        per_minute=settings.limits.address_per_minute,
+        is_exempt=lambda scope: auth.is_exempt(app, scope),
+    )
     app.state.settings = settings
+    app.state.rate = Rate(settings.limits.credential_per_minute)
     app.state.closing = asyncio.Event()
     # One event for every open stream: set to wake it.
     app.state.streams = set()
@@ -164,11 +175,37 @@ def end_streams(app: FastAPI) -> None:
         stream.set()
 
 
+def _tell_failures(app: FastAPI) -> None:
+    if (line := app.state.failures.line()) is not None:
+        log.warning(line)
+
+
+async def _keep_failures(app: FastAPI) -> None:
+    """Record which authentications failed since this was last done. What cannot be recorded now is the next time."""
+    _tell_failures(app)
+    ledger, failures = app.state.ledger, app.state.failures
+    if (entry := failures.entry()) is None:
+        return
+    try:
+        await asyncio.to_thread(ledger.state, "ledger.authentication_failures", entry)
+    except (
+        Exception
+    ):  # The edge of this task: what cannot be recorded is kept for the next hour, and nothing else ends.
+        log.exception("failed authentications could not be recorded")
+    else:
+        failures.kept(entry, ledger.clock.now_us())
+
+
 async def _keep_schedule(app: FastAPI) -> None:
     """State what is due by time alone: `ledger.time_passed` after an hour without entries, and the heads of all refs once a day."""
     ledger: Ledger = app.state.ledger
     every_s: int = app.state.settings.commit_heads_every_s
+    minutes = 0
     while True:
+        _tell_failures(app)
+        if minutes and minutes % FAILURES_KEPT_AFTER_MINUTES == 0:
+            await _keep_failures(app)
+        minutes += 1
         try:
             await asyncio.to_thread(ledger.mark_time, TIME_PASSED_AFTER_S)
             if every_s:

@@ -5,11 +5,16 @@ may report (areas, sources) is judged by `ledger.credentials`, again under the l
 """
 
 import asyncio
+import time
 from typing import Annotated, Final
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
+from starlette.types import Scope
 
-from ledger.credentials import Caller
+from api.body import BATCH, media_type
+from api.limits import Limits
+from api.problems import TooManyRequestsError
+from ledger.credentials import Caller, Credential
 from ledger.errors import ForbiddenError, UnauthenticatedError
 from ledger.ledger import Ledger
 from projections import VIEWS
@@ -78,13 +83,39 @@ def ledger_of(request: Request) -> Ledger:
     return ledger
 
 
+def credential_of(ledger: Ledger, header: str) -> Credential:
+    """Return the credential that the header Authorization shows, or raise UnauthenticatedError."""
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise UnauthenticatedError("expected the header Authorization: Bearer <token>")
+    return ledger.authority.authenticate(token.strip(), ledger.clock.now_us())
+
+
+def is_exempt(app: FastAPI, scope: Scope) -> bool:
+    """Say whether a request is by a credential that the settings exempt from limits. Asked only over a limit."""
+    exempt = app.state.settings.limits.exempt_credentials
+    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    try:
+        return bool(exempt) and credential_of(app.state.ledger, header.decode("latin-1")).id in exempt
+    except UnauthenticatedError:
+        return False
+
+
+def _check_rate(request: Request, credential: Credential) -> None:
+    limits: Limits = request.app.state.settings.limits
+    wait_s = request.app.state.rate.take(credential.id, time.monotonic())
+    if not wait_s or credential.id in limits.exempt_credentials:
+        return
+    if limits.exempt_batches and media_type(request) == BATCH:
+        return
+    raise TooManyRequestsError(credential.id, limits.credential_per_minute, wait_s)
+
+
 def caller_of(request: Request) -> Caller:
     """Return the caller of a request, or raise UnauthenticatedError or ForbiddenError by the table above."""
     ledger = ledger_of(request)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise UnauthenticatedError("expected the header Authorization: Bearer <token>")
-    credential = ledger.authority.authenticate(token.strip(), ledger.clock.now_us())
+    credential = credential_of(ledger, request.headers.get("authorization", ""))
+    _check_rate(request, credential)
     route = request.scope["route"].path_format
     allowed = ROUTES[request.method, route]
     if not credential.roles.intersection(allowed):

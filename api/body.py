@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from api.problems import RequestError
 from ledger.errors import StatementTooLargeError
 
+BATCH: Final = "application/cloudevents-batch+json"
 # Of a body whose sender is not known; what is longer is spooled to disk.
 IN_MEMORY_BYTES: Final = 65_536
 

@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -17,6 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.access_log import AccessLog
+from api.addresses import NOWHERE
+from api.limits import Rate
 from ledger.clock import to_text
 
 # What nginx calls a caller that left before the answer.
@@ -33,11 +36,16 @@ def new_request_id() -> str:
 
 
 class Edge:
-    """Pure ASGI, around all routes."""
+    """Pure ASGI, around all routes. `is_exempt` says whether a request is by a credential that no limit holds for."""
 
-    def __init__(self, app: ASGIApp, *, access_log: AccessLog | None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, access_log: AccessLog | None, per_minute: int, is_exempt: Callable[[Scope], bool]
+    ) -> None:
         self._app = app
         self._access_log = access_log
+        self._per_minute = per_minute
+        self._rate = Rate(per_minute)
+        self._is_exempt = is_exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,7 +71,12 @@ class Edge:
 
         try:
             with suppress(ClientDisconnect):
-                await self._app(scope, receive, send_marked)
+                network = scope["connection"].network if "connection" in scope else NOWHERE
+                if (wait_s := self._rate.take(network, started)) and not self._is_exempt(scope):
+                    refused = problems.TooManyRequestsError(f"addresses of {network}", self._per_minute, wait_s)
+                    await problems.response(refused)(scope, receive, send_marked)
+                else:
+                    await self._app(scope, receive, send_marked)
         except Exception:  # The edge of the process: what nobody foresaw is told with the id of the request.
             if status:
                 raise

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from api.addresses import NOWHERE
 from ledger import errors
 from ledger.database import is_outage
 from projections.engine.serving import ViewNotReadyError
@@ -53,6 +54,18 @@ class RequestError(Exception):
         self.status = status
         self.title = title
         self.place = place
+
+
+class TooManyRequestsError(RequestError):
+    """A credential or an address asks more often than it may. Nothing was done; try again after `retry_after` seconds."""
+
+    def __init__(self, who: str, per_minute: int, retry_after: int) -> None:
+        super().__init__(
+            429,
+            "Too many requests",
+            f"expected at most {per_minute} requests a minute of {who}; try again in {retry_after} s",
+        )
+        self.retry_after = retry_after
 
 
 def problem(status: int, title: str, detail: str, **more: Any) -> dict[str, Any]:
@@ -97,7 +110,7 @@ def response(error: BaseException) -> Response:
     document = of_error(error)
     _log(error)
     headers = {}
-    if document["status"] == 503:
+    if document["status"] in (429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after", 5))
     if document["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -132,7 +145,11 @@ def _nothing_at(path: str, routes: Sequence[APIRoute]) -> str:
 def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     """Make every error of the app, which has these routes, a problem document."""
 
-    async def known(_: Request, error: Exception) -> Response:
+    async def known(request: Request, error: Exception) -> Response:
+        if isinstance(error, errors.UnauthenticatedError):
+            app.state.failures.count(
+                error.credential, connection.network if (connection := request.scope.get("connection")) else NOWHERE
+            )
         return response(error)
 
     for error_class in (errors.LedgerError, SigningError, sqlalchemy.exc.DBAPIError, RequestError):

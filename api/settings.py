@@ -9,6 +9,7 @@ from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from api.connections import Bounds
+from api.limits import Limits
 
 SETTINGS_FILE = "change-ledger.toml"
 # Characters of a shared secret.
@@ -82,6 +83,12 @@ class Settings(BaseSettings):
         ge=65_536,
         description="Bytes of bodies of senders that are not known yet, all together, spooled in the directory for "
         "temporary files. Over it the network that sent most loses its slowest.",
+    )
+    limits: Limits = Field(
+        Limits(),
+        description="Requests a minute, a minute's worth at once; more get 429 with Retry-After. `credential_per_minute`, "
+        "`address_per_minute` (a /24 or /48), `exempt_batches` (batch posts count for no credential), `exempt_credentials` "
+        "(the ids of tokens that no limit holds for, such as an import's).",
     )
     trusted_proxies: list[IPvAnyNetwork] = Field(
         [],

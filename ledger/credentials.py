@@ -248,9 +248,11 @@ class Authority:
             raise UnauthenticatedError("the token is not known to this ledger")
         credential = self.credentials[identifier]
         if credential.revoked_at is not None:
-            raise UnauthenticatedError(f"the token {credential.id} was revoked at position {credential.revoked_at}")
+            raise UnauthenticatedError(
+                f"the token {credential.id} was revoked at position {credential.revoked_at}", credential=credential.id
+            )
         if now_us >= credential.expires_at_us:
-            raise UnauthenticatedError(f"the token {credential.id} has expired")
+            raise UnauthenticatedError(f"the token {credential.id} has expired", credential=credential.id)
         return credential
 
     def check(self, caller: Caller, now_us: int) -> None:
@@ -259,9 +261,9 @@ class Authority:
             return
         current = self.credentials.get(caller.credential)
         if current is None or current.revoked_at is not None:
-            raise UnauthenticatedError(f"the token {caller.credential} was revoked")
+            raise UnauthenticatedError(f"the token {caller.credential} was revoked", credential=caller.credential)
         if now_us >= current.expires_at_us:
-            raise UnauthenticatedError(f"the token {caller.credential} has expired")
+            raise UnauthenticatedError(f"the token {caller.credential} has expired", credential=caller.credential)
 
     def enrolled(self, door: str, source: str) -> EnrolledSource | None:
         """Return the enrolment in force of exactly this source pattern, if there is one."""

@@ -69,7 +69,11 @@ class ForbiddenError(LedgerError):
 
 
 class UnauthenticatedError(LedgerError):
-    """The caller is not known: no credential, or one that is unknown, expired or revoked."""
+    """The caller is not known: no credential, or one that is unknown, expired or revoked; `credential` is its id in the latter cases."""
+
+    def __init__(self, message: str, *, credential: str | None = None) -> None:
+        super().__init__(message)
+        self.credential = credential
 
 
 class NotFoundError(LedgerError):

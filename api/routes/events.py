@@ -13,7 +13,7 @@ from fastapi.responses import Response
 
 from api import cloudevents, problems
 from api.auth import appending_caller_of, ledger_of
-from api.body import media_type, read_body
+from api.body import BATCH, media_type, read_body
 from api.problems import RequestError
 from api.questions import Route
 from ledger.canonical import parse, pointer
@@ -31,7 +31,6 @@ from signing import dsse
 router = APIRouter(tags=["events"], route_class=Route)
 
 STRUCTURED: Final = ("application/cloudevents+json", "application/json")
-BATCH: Final = "application/cloudevents-batch+json"
 DSSE: Final = "application/vnd.dsse+json"
 MAX_BATCH: Final = 1000
 # A statement with erasable texts is longer as submitted than as recorded.
@@ -94,7 +93,7 @@ _PROBLEM: Final[dict[str, Any]] = {
     "content": {problems.MEDIA_TYPE: {"schema": {"type": "object", "required": ["title", "status", "detail"]}}},
 }
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys(
-    (400, 401, 403, 404, 409, 412, 413, 415, 422, 503), _PROBLEM
+    (400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503), _PROBLEM
 )
 _RECEIPT: Final[dict[str, Any]] = {"application/json": {"schema": {"type": "object"}, "example": RECEIPT_EXAMPLE}}
 

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -22,6 +23,7 @@ from projections.engine.progress import read_states, with_inputs
 from projections.engine.serving import (
     MAX_LIMIT,
     Page,
+    ViewNotReadyError,
     cells,
     cursor_of,
     list_rows,
@@ -35,6 +37,9 @@ from projections.engine.view import View
 router = APIRouter(tags=["views"], route_class=Route)
 # How long `?min_position=` waits.
 WAIT_S: Final = 10.0
+# Of the forty threads that answer.
+MAX_WAITING_READS: Final = 8
+_places: Final = threading.BoundedSemaphore(MAX_WAITING_READS)
 
 MinPosition = Annotated[
     int,
@@ -82,7 +87,23 @@ def _wait(ledger: Ledger, view: View[Any], position: int) -> None:
         size = read_size(connection)
     if position > size:
         raise StatementError(f"expected min_position up to {size}, the size of the ledger", "/min_position")
-    await_position(ledger.database, ledger.watcher, [view], position, within_s=WAIT_S)
+    _await(ledger, [view], position)
+
+
+def _await(ledger: Ledger, views: Sequence[View[Any]], position: int) -> None:
+    """Wait for views in one of few places: whoever waits holds a thread, and gates, health and other readers need them too."""
+    with ledger.database.read() as connection:
+        known = read_states(connection)
+    if all(view.name in known and known[view.name].position >= position for view in views):
+        return
+    if not _places.acquire(blocking=False):
+        raise ViewNotReadyError(
+            f"the views are behind position {position}, and {MAX_WAITING_READS} readers wait for them already; ask again"
+        )
+    try:
+        await_position(ledger.database, ledger.watcher, views, position, within_s=WAIT_S)
+    finally:
+        _places.release()
 
 
 def _when(text: str | None, name: str) -> int | str | None:
@@ -126,7 +147,7 @@ def _row_as_of(ledger: Ledger, view: View[Any], key: str, when: int | str, known
     # All else is folded from the entries themselves, however far the tables are.
     kept = [read for read in with_inputs(VIEWS, [view]) if read.keeps_past]
     if position > 0 and not (view.keeps_past and until is not None):
-        await_position(ledger.database, ledger.watcher, kept, position, within_s=WAIT_S)
+        _await(ledger, kept, position)
     with ledger.database.read() as connection:
         return row_as_of(connection, SqlStore(ledger.database, VIEWS), view, key, position, until=until)
 

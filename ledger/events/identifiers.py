@@ -175,6 +175,9 @@ PublicKeyHex = Annotated[str, Text(HEX64, 64, "d75a980182b10ab7d54bfed3c964073a0
 # Without + and #: it names keys of notes, and # counts the incarnations of a restored ledger.
 Origin = Annotated[str, Text(r"[!\"$-*,-~]+", 160, "ledger.example.com/prod")]
 
+# Of a caller: a /24, a /48, or none where there is no address.
+Network = Annotated[str, Text(r"[0-9a-f.:]+/(24|48)|none", 43, "192.0.2.0/24")]
+
 # Numbers and times.
 Position = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[1042])]
 Count = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER, examples=[3])]

@@ -13,7 +13,9 @@ from ledger.events.identifiers import (
     Flag,
     Identity,
     Label,
+    Network,
     Origin,
+    Part,
     Position,
     PublicKeyHex,
     Sha256Hex,
@@ -199,6 +201,26 @@ class LedgerViewEntrySkipped(OperatorAct):
     # The views that read it, directly or not: they are folded anew, too.
     dependents: tuple[Label, ...] = many(at_most=128, default=())
     reason: Label
+
+
+class FailedAuthentications(Part):
+    """How often authentication failed from a network, with a credential that the ledger knows, or with none."""
+
+    credential: CredentialId | None = None
+    network: Network
+    count: Count
+
+
+class LedgerAuthenticationFailures(Event):
+    """Authentications failed: how many in all, and the 50 senders with most. By the hour and by process; nothing where none failed."""
+
+    type = "ledger.authentication_failures"
+    says = "{total} authentications failed since {since}"
+    since: Time
+    total: Count
+    largest: tuple[FailedAuthentications, ...] = many(at_most=50)
+    # Of all other senders.
+    others: Count
 
 
 class LedgerHeadsCommitted(Event):

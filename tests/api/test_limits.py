@@ -1,0 +1,240 @@
+"""Rates of credentials and of addresses, authentications that failed, and readers that wait."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from servers import BATCH, Server, check_problem, event, running_server
+
+from api.failures import MAX_KEPT, NAMED, Failures
+from api.limits import MAX_KEYS, Rate
+from ledger.database import Database
+from tests.api.test_edge import wait_for
+
+LIMITS = '{"credential_per_minute": 20, "address_per_minute": 200%s}'
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Server]:
+    with running_server(tmp_path / "var", CHANGE_LEDGER_LIMITS=LIMITS % "") as running:
+        yield running
+
+
+def until_refused(ask: Callable[[], httpx.Response], at_most: int) -> httpx.Response:
+    for _ in range(at_most):
+        if (answer := ask()).status_code == 429:
+            return answer
+    raise AssertionError(f"{at_most} requests were answered")
+
+
+# -- rates -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_credential_that_asks_too_often_is_told_when_to_come_again_and_others_are_not(limited: Server) -> None:
+    answer = until_refused(lambda: limited.get("/v1/events", by="auditor"), 50)
+    problem = check_problem(answer, 429)
+    assert "at most 20 requests a minute of token:" in problem["detail"]
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert limited.get("/v1/events", by="analyst").status_code == 200
+    assert limited.post(event(), by="reporter").status_code == 201
+
+
+def test_what_is_refused_by_a_limit_is_not_recorded(limited: Server) -> None:
+    before = limited.size()
+    statuses = [limited.post(event(), by="reporter").status_code for _ in range(40)]
+    assert set(statuses) == {201, 429}
+    assert limited.size() - before == statuses.count(201)
+
+
+def test_batches_are_exempt_unless_the_setting_says_otherwise(limited: Server, tmp_path: Path) -> None:
+    until_refused(lambda: limited.post(event(), by="reporter"), 50)
+    assert limited.post([event()], by="reporter", kind=BATCH).status_code == 201
+    with running_server(tmp_path / "other", CHANGE_LEDGER_LIMITS=LIMITS % ', "exempt_batches": false') as other:
+        answer = until_refused(lambda: other.post([event()], by="reporter", kind=BATCH), 50)
+        check_problem(answer, 429)
+
+
+def test_a_credential_may_be_exempt_from_both_limits(limited: Server) -> None:
+    credential, token = limited.issue_token("reporter", "auditor")
+    directory, tokens = limited.directory, limited.tokens
+    limited.stop()
+    exempt = LIMITS % f', "exempt_credentials": ["{credential}"]'
+    with (
+        running_server(directory, tokens=tokens, CHANGE_LEDGER_LIMITS=exempt) as again,
+        again.client_with(token) as client,
+    ):
+        until_refused(lambda: again.get("/healthz", by="nobody"), 400)
+        assert {client.get("/v1/events").status_code for _ in range(50)} == {200}
+
+
+def test_an_address_that_asks_too_often_is_refused_whatever_it_asks_and_others_are_not(limited: Server) -> None:
+    for path in ("/v1/ledger", "/v1/events", "/nowhere"):
+        problem = check_problem(until_refused(lambda path=path: limited.get(path, by="nobody"), 400), 429)  # type: ignore[misc]
+        assert "at most 200 requests a minute of addresses of 127.0.0.0/24" in problem["detail"]
+    with httpx.Client(base_url=limited.url, transport=httpx.HTTPTransport(local_address="127.0.9.9")) as elsewhere:
+        assert elsewhere.get("/v1/ledger").status_code == 200
+
+
+def test_a_minute_has_so_many_and_after_a_pause_as_many_again() -> None:
+    rate = Rate(60)
+    assert [rate.take("a", 0.0) for _ in range(60)] == [0] * 60
+    assert rate.take("a", 0.0) == 1
+    assert rate.take("b", 0.0) == 0
+    assert rate.take("a", 1.0) == 0
+    assert rate.take("a", 1.0) == 1
+    assert [rate.take("a", 1000.0) for _ in range(61)] == [0] * 60 + [1]
+
+
+def test_a_slow_rate_says_how_long_to_wait() -> None:
+    rate = Rate(1)
+    assert [rate.take("a", 0.0), rate.take("a", 0.0), rate.take("a", 59.0), rate.take("a", 60.0)] == [0, 60, 1, 0]
+
+
+def test_rates_of_ever_more_senders_take_no_more_memory() -> None:
+    rate = Rate(100)
+    for _ in range(100):
+        rate.take("busy", 0.0)
+    for number in range(3 * MAX_KEYS):
+        rate.take(str(number), 0.0)
+    assert len(rate._made_up_at) <= MAX_KEYS
+    assert rate.take("busy", 0.0) > 0
+
+
+# -- authentications that failed ---------------------------------------------------------------------------------------
+
+
+def test_failed_authentications_are_told_in_one_line_and_recorded(tmp_path: Path) -> None:
+    with running_server(tmp_path / "var") as own:
+        credential, token = own.issue_token("reporter")
+        own.client().delete(f"/v1/ledger/credentials/{credential}").raise_for_status()
+        with own.client_with(token) as revoked:
+            assert [revoked.post("/v1/events").status_code for _ in range(5)] == [401] * 5
+        with own.client_with("clt_guessed") as guessing:
+            assert [guessing.get("/v1/events").status_code for _ in range(7)] == [401] * 7
+        unsigned = own.post(b"{}", to="/v1/intake/github", by="nobody")
+        assert unsigned.status_code == 401
+        own.stop()
+        tokens = own.tokens
+    (line,) = [
+        line for line in (own.directory / "server.err").read_text().splitlines() if "authentications failed" in line
+    ]
+    assert line == f"authentications failed: 13; 8 from 127.0.0.0/24, 5 from 127.0.0.0/24 with {credential}"
+    with running_server(tmp_path / "var", tokens=tokens) as again:
+        (entry,) = again.entries(type="ledger.authentication_failures")
+        data = entry["entry"]["statement"]["data"]
+        assert data.pop("since")
+        assert data == {
+            "total": 13,
+            "largest": [
+                {"network": "127.0.0.0/24", "count": 8},
+                {"credential": credential, "network": "127.0.0.0/24", "count": 5},
+            ],
+            "others": 0,
+        }
+        assert again.audit().verdict == "sound"
+
+
+def test_nothing_is_told_or_recorded_where_nothing_failed(tmp_path: Path) -> None:
+    with running_server(tmp_path / "var") as own:
+        assert own.get("/v1/events").status_code == 200
+        own.stop()
+        tokens = own.tokens
+    assert (own.directory / "server.err").read_text() == ""
+    with running_server(tmp_path / "var", tokens=tokens) as again:
+        assert again.entries(type="ledger.authentication_failures") == []
+
+
+def test_the_fifty_largest_are_named_and_the_rest_is_a_number() -> None:
+    failures = Failures(0)
+    for number in range(80):
+        for _ in range(number + 1):
+            failures.count(None, f"10.0.{number}.0/24")
+    entry = failures.entry()
+    assert entry is not None
+    assert (entry["since"], entry["total"]) == ("1970-01-01T00:00:00.000000Z", 80 * 81 // 2)
+    assert [item["count"] for item in entry["largest"]] == list(range(80, 30, -1))
+    assert entry["others"] == 30 * 31 // 2
+    failures.kept(entry, 60_000_000)
+    assert failures.entry() is None
+
+
+def test_what_fails_while_an_entry_is_written_is_in_the_next() -> None:
+    failures = Failures(0)
+    failures.count(None, "192.0.2.0/24")
+    entry = failures.entry()
+    failures.count("token:1", "192.0.2.0/24")
+    assert entry is not None
+    failures.kept(entry, 60_000_000)
+    assert failures.entry() == {
+        "since": "1970-01-01T00:01:00.000000Z",
+        "total": 1,
+        "largest": [{"credential": "token:1", "network": "192.0.2.0/24", "count": 1}],
+        "others": 0,
+    }
+
+
+def test_senders_without_number_hide_no_large_one() -> None:
+    failures = Failures(0)
+    for number in range(3 * MAX_KEPT):
+        failures.count(None, f"2001:db8:{number:x}::/48")
+        if number % 100 == 0:
+            failures.count("token:1", "192.0.2.0/24")
+    entry = failures.entry()
+    assert entry is not None
+    assert entry["largest"][0] == {"credential": "token:1", "network": "192.0.2.0/24", "count": 3 * MAX_KEPT // 100}
+    assert entry["total"] == 3 * MAX_KEPT + 3 * MAX_KEPT // 100
+    assert sum(item["count"] for item in entry["largest"]) + entry["others"] == entry["total"]
+    assert len(entry["largest"]) == NAMED
+
+
+def test_a_line_a_minute_says_what_is_new() -> None:
+    failures = Failures(0)
+    assert failures.line() is None
+    failures.count(None, "192.0.2.0/24")
+    assert failures.line() == "authentications failed: 1; 1 from 192.0.2.0/24"
+    assert failures.line() is None
+    for number in range(5):
+        failures.count(None, f"10.0.{number}.0/24")
+    line = failures.line()
+    assert line is not None
+    assert line.startswith("authentications failed: 5; 1 from ")
+    assert line.endswith(", and 2 more senders")
+
+
+# -- readers that wait -------------------------------------------------------------------------------------------------
+
+
+def test_readers_that_wait_for_a_view_starve_nobody(tmp_path: Path) -> None:
+    """Eighty readers wait for views that do not move, and health, entries and appends are answered before one of them is done."""
+    with running_server(tmp_path / "var") as made:
+        position = made.record(event())["position"]
+        made.get("/v1/views/deployments", params={"min_position": position}).raise_for_status()
+        made.stop()
+    database = Database(made.database_url)
+    lock = database.try_lock("views")
+    assert lock is not None
+    try:
+        with running_server(tmp_path / "var", tokens=made.tokens) as own, ThreadPoolExecutor(80) as pool:
+            position = own.record(event())["position"]
+            done: list[int] = []
+
+            def wait(_: Any) -> None:
+                with own.client_with(own.tokens["auditor"]) as client:
+                    done.append(client.get("/v1/views/deployments", params={"min_position": position}).status_code)
+
+            readers = [pool.submit(wait, number) for number in range(80)]
+            wait_for(lambda: len(done) == 72)
+            assert done == [503] * 72
+            assert own.get("/readyz", by="nobody").status_code in (200, 503)
+            assert own.get("/v1/events/1").status_code == 200
+            assert own.post(event()).status_code == 201
+            assert own.get("/v1/views/deployments").status_code == 200
+            assert len(done) == 72
+            for reader in readers:
+                reader.result()
+    finally:
+        lock.release()
+        database.close()
