@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
+from urllib.parse import unquote
 
 from ledger.clock import from_text
 from ledger.entry import recorded_by_json
@@ -115,6 +116,11 @@ class Caller:
 def source_matches(pattern: str, source: str) -> bool:
     """Compare a source with a pattern: exact, or a prefix that ends in `*`."""
     return source.startswith(pattern[:-1]) if pattern.endswith("*") else source == pattern
+
+
+def _looks_like(pattern: str, source: str) -> bool:
+    """Say whether a source matches a pattern, or would if it were written otherwise: in another case, or without escapes."""
+    return source_matches(pattern, source) or source_matches(unquote(pattern).casefold(), unquote(source).casefold())
 
 
 def producer_key_fault(record: KeyRecord, position: int, source: str) -> str | None:
@@ -303,7 +309,7 @@ class Authority:
                 self._producer_key(signature.keyid, statement.source)
             return
         for enrolled in self.sources:
-            if enrolled.must_sign and enrolled.retired_at is None and source_matches(enrolled.source, statement.source):
+            if enrolled.must_sign and enrolled.retired_at is None and _looks_like(enrolled.source, statement.source):
                 raise ForbiddenError(
                     f"the source {statement.source} must sign its statements; this one came without a signature"
                 )

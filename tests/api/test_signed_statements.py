@@ -264,6 +264,19 @@ def test_a_statement_that_does_not_name_this_ledger_is_refused(server: Server) -
         refused(server, signed(statement | {"ledger": other}, KEY), 422, "/ledger")
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://Strict.example.com/deploys",
+        "https://strict.example.com/%64eploys",
+        "HTTPS://strict.example.com/deploy%73",
+    ],
+)
+def test_a_source_that_must_sign_must_do_so_however_it_is_written(server: Server, source: str) -> None:
+    check_problem(server.post(event() | {"source": source}), 403)
+    assert server.post(event() | {"source": f"{source}/other"}).status_code == 201
+
+
 def test_an_envelope_in_base64_of_urls_is_read(server: Server) -> None:
     # DSSE: signers may use either alphabet, and verifiers must accept both.
     statement = said() | {"subject": "???>>>~~~"}
