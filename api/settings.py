@@ -3,15 +3,21 @@
 Every one has a default that works on one machine.
 """
 
+import os
+import tomllib
 from pathlib import Path
 
-from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from api.connections import Bounds
 from api.limits import Limits
+from ledger.errors import no_such
 
 SETTINGS_FILE = "change-ledger.toml"
+PREFIX = "CHANGE_LEDGER_"
+# Of the command, and no settings of a process.
+COMMAND_VARIABLES = frozenset({"CHANGE_LEDGER_SERVER", "CHANGE_LEDGER_TOKEN"})
 # Characters of a shared secret.
 MIN_SECRET = 16
 _BOUNDS = Bounds()
@@ -20,7 +26,7 @@ _BOUNDS = Bounds()
 class Settings(BaseSettings):
     """What a process of the ledger is told."""
 
-    model_config = SettingsConfigDict(env_prefix="CHANGE_LEDGER_", toml_file=SETTINGS_FILE, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file=SETTINGS_FILE, extra="forbid")
 
     directory: Path = Field(Path("var"), description="Where the embedded database and the private keys lie.")
     database_url: str = Field("", description="SQLAlchemy URL of the database; empty for SQLite in `directory`.")
@@ -45,7 +51,9 @@ class Settings(BaseSettings):
     )
     public_entries: bool = Field(False, description="Serve entries and signatures to everybody, not to auditors alone.")
     commit_heads_every_s: int = Field(
-        86_400, ge=0, description="How often the heads of all refs are committed, in seconds; 0 for never."
+        3600,
+        ge=0,
+        description="How often the heads of all refs are committed, in seconds; 0 for never. Dossiers are complete up to the last time.",
     )
     known_ledgers: Path = Field(
         Path("~/.config/change-ledger/known-ledgers"),
@@ -125,6 +133,32 @@ class Settings(BaseSettings):
             )
         return value or None
 
+    @staticmethod
+    def place_of(name: str) -> str:
+        """Say where the value of a setting came from: a variable, or the file. Settings of flags name themselves."""
+        variable = f"{PREFIX}{name.upper()}"
+        return (
+            variable
+            if variable in os.environ
+            else f"{SETTINGS_FILE}: {name}"
+            if _is_in_file(name)
+            else f"--{name.replace('_', '-')}"
+        )
+
+    @classmethod
+    def unknown_variables(cls) -> list[str]:
+        """Say of each variable of the environment that is named as a setting, and is none, which may be meant.
+
+        Variables that a setting names with `env:` are somebody's own.
+        """
+        known = {f"{PREFIX}{name.upper()}" for name in cls.model_fields} | COMMAND_VARIABLES
+        own = {value.removeprefix("env:") for value in os.environ.values() if value.startswith("env:")}
+        return [
+            no_such("setting", name, sorted(known), listed_by="docs/reference/settings.md lists all")
+            for name in sorted(os.environ)
+            if name.startswith(PREFIX) and name.partition("__")[0] not in known | own
+        ]
+
     @property
     def database(self) -> str | Path:
         """Where the database is: a URL, or the path of a SQLite file."""
@@ -157,3 +191,20 @@ class Settings(BaseSettings):
     @property
     def known_ledgers_path(self) -> Path:
         return self.known_ledgers.expanduser()
+
+
+def _is_in_file(name: str) -> bool:
+    try:
+        return name in tomllib.loads(Path(SETTINGS_FILE).read_text())
+    except (OSError, ValueError):
+        return False
+
+
+def words_of(error: ValidationError) -> str:
+    """Say in one line which setting is wrong, where it stands, and what was expected."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f"{SETTINGS_FILE}: {no_such('setting', name, list(Settings.model_fields), listed_by='docs/reference/settings.md lists all')}"
+    inner = "".join(f".{part}" for part in first["loc"][1:])
+    return f"setting {Settings.place_of(name)}{inner}: {first['msg'].removeprefix('Value error, ')}"

@@ -4,13 +4,16 @@
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from ledger.events.pir import PirCompleted, PirOpened
 from projections.calibrations import predictions
-from projections.engine.view import EntryInfo, Moment, Number, View, moment, replace
+from projections.engine.view import EntryInfo, Moment, Number, View, later, moment, replace
 from projections.outcomes import outcomes
 from projections.risk_assessments import risk_assessments
+
+# For whoever imports a review that was due long ago, to say that it was done.
+GRACE_HOURS: Final = 24
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,14 @@ class Review:
     opened_by: str | None = None
     opened_at: Moment | None = None
     due_at: Moment | None = None
+    # When it is found that it is not done: when it was due, or a day after it came on record, if it was due before that.
+    overdue_at: Moment | None = None
     reviewer: str | None = None
     completed_at: Moment | None = None
     completed_position: int | None = None
-    # Both clocks: one that claims an earlier time, and was recorded too late, is late.
+    # By its own time. What was done in time and came on record too late is told apart: history that is imported is not late.
     is_late: bool = False
+    recorded_late: bool = False
     outcome: Literal["successful", "successful_with_issues", "unsuccessful", "backed_out"] | None = None
     rolled_back: bool = False
     caused_incidents: tuple[str, ...] = ()
@@ -59,7 +65,7 @@ class Review:
 
 reviews = View(
     "reviews",
-    version=1,
+    version=2,
     row=Review,
     kind="pir",
     reads=(outcomes, risk_assessments),
@@ -70,13 +76,15 @@ reviews = View(
 
 @reviews.on(PirOpened, key=lambda event: event.pir_id)
 def opened(row: Review, event: PirOpened, entry: EntryInfo) -> Review:
+    due_at = moment(event.due_at)
     return replace(
         row,
         change_id=event.change_id,
         mandatory=event.mandatory,
         opened_by=event.actor,
         opened_at=entry.time,
-        due_at=moment(event.due_at),
+        due_at=due_at,
+        overdue_at=due_at if due_at >= entry.recorded_at else later(entry.recorded_at, hours=GRACE_HOURS),
     )
 
 
@@ -96,7 +104,8 @@ def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
         reviewer=event.actor,
         completed_at=entry.time,
         completed_position=entry.position,
-        is_late=row.due_at is not None and max(entry.time, entry.recorded_at) > row.due_at,
+        is_late=row.due_at is not None and entry.time > row.due_at,
+        recorded_late=row.due_at is not None and entry.recorded_at > row.due_at,
         outcome=event.outcome,
         rolled_back=event.rolled_back,
         caused_incidents=event.caused_incidents,

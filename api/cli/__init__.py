@@ -28,6 +28,7 @@ from api.cli import (
 )
 from api.cli.common import app
 from api.cli.terminal import errors_console
+from api.settings import SETTINGS_FILE, words_of
 from ledger.errors import LedgerError
 from ledger.files import said
 from signing.errors import SigningError
@@ -55,16 +56,16 @@ def main() -> None:
     """Run the command; say in one line what is wrong, and exit with 2 when it could not be done."""
     try:
         app()
-    except (LedgerError, SigningError, OSError, sqlite3.Error, tomllib.TOMLDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
+        _end(f"{SETTINGS_FILE}: {error}")
+    except (LedgerError, SigningError, OSError, sqlite3.Error) as error:
         _end(said(error))
     except httpx.HTTPStatusError as error:
         _end(f"the server: {error.request.url} answered {error.response.status_code}")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         _end(f"the server: {error}")
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        _end(f"setting {where}: {first['msg']}")
+        _end(words_of(error))
     except DBAPIError as error:
         _end(f"the database: {error.orig}")
 

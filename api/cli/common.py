@@ -10,6 +10,7 @@ import httpx
 import typer
 
 from api.cli.doors import Door, LocalDoor, RemoteDoor
+from api.cli.terminal import errors_console
 from api.settings import Settings
 from ledger.errors import SetupError
 
@@ -47,7 +48,10 @@ class Where:
             self.at_end(door.close)
             return door
         if not self.token:
-            raise SetupError("--server needs a token: --token or CHANGE_LEDGER_TOKEN")
+            raise SetupError(
+                "--server needs a token: --token or CHANGE_LEDGER_TOKEN. On the machine of the database, where none is needed, work "
+                "without --server and CHANGE_LEDGER_SERVER"
+            )
         return self.remote_door()
 
     def token_for(self, url: str) -> str | None:
@@ -86,6 +90,8 @@ def main(
 ) -> None:
     """A hash-chained, signed ledger of changes: post to it, read it, verify it."""
     given: dict[str, Any] = {"directory": directory, "database_url": database_url}
+    for line in Settings.unknown_variables():
+        errors_console.print(f"change-ledger: {line}")
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     is_given = getattr(context.get_parameter_source("token"), "name", "") == "COMMANDLINE"
     context.obj = Where(settings, server, token, is_given, context.call_on_close, database_url is not None)

@@ -1,8 +1,10 @@
 """Where the ledger is: in a database that this process opens, or behind a server. The commands do not care."""
 
 import json
-from collections.abc import Iterator
-from typing import Any, Protocol
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 import httpx
@@ -28,6 +30,34 @@ from projections.engine.runner import Runner
 
 # One answer to one statement: a status as over HTTP, and a receipt or a problem.
 Answer = dict[str, Any]
+
+
+# Seconds to wait before a request is made again, as long as nobody answers, or the server asks for it.
+WAITS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
+MAX_WAIT_S: Final = 60.0
+pause: Callable[[float], None] = time.sleep
+
+
+def patiently(send: Callable[[], httpx.Response]) -> httpx.Response:
+    """Return the answer to a request that may be made again: after a lost connection, and after 429 and 503 when they are due.
+
+    Up to twice the wait is taken at random, so that those who waited together do not come back together. Raises
+    httpx.TransportError when nobody answered the last time.
+    """
+    for wait in WAITS_S:
+        try:
+            answer = send()
+        except httpx.TransportError:
+            asked = 0.0
+        else:
+            if answer.status_code not in (429, 503) or "retry-after" not in answer.headers:
+                return answer
+            said = answer.headers["retry-after"]
+            asked = float(said) if said.isascii() and said.isdigit() else 0.0
+            if asked > MAX_WAIT_S:
+                return answer
+        pause(max(wait, asked) * random.uniform(1, 2))
+    return send()
 
 
 class Door(Protocol):
@@ -211,8 +241,10 @@ class RemoteDoor:
 
     def append(self, events: list[Any]) -> list[Answer]:
         headers = {"Content-Type": "application/cloudevents-batch+json"}
-        # As ASCII: what cannot be encoded is for the server to refuse, with its place.
-        answer = self._client.post("/v1/events", content=json.dumps(events), headers=headers)
+        # As ASCII: what cannot be encoded is for the server to refuse, with its place. The same bytes each time: what was
+        # recorded before its answer got lost is recognised.
+        content = json.dumps(events)
+        answer = patiently(lambda: self._client.post("/v1/events", content=content, headers=headers))
         document = answer.json()
         if "items" not in document:
             raise self._error(answer)
@@ -312,7 +344,9 @@ class RemoteDoor:
                 yield httpx.Response(200, content=line).json()
 
     def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]:
-        return self._json("POST", f"/v1/gates/{gate}", json=question)
+        # Where an answer got lost, the question is answered anew: what then is recorded stands by itself.
+        answer = patiently(lambda: self._client.post(f"/v1/gates/{gate}", json=question))
+        return self._document(answer)
 
     def recheck(self, position: int) -> dict[str, Any]:
         return self._json("GET", f"/v1/gates/decisions/{position}/recheck")
@@ -333,7 +367,9 @@ class RemoteDoor:
         self._client.close()
 
     def _json(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        answer = self._client.request(method, path, **more)
+        return self._document(self._client.request(method, path, **more))
+
+    def _document(self, answer: httpx.Response) -> dict[str, Any]:
         if answer.is_error:
             raise self._error(answer)
         document: dict[str, Any] = answer.json()

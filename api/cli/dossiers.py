@@ -11,11 +11,11 @@ from api.cli import pins
 from api.cli.common import app, where
 from api.cli.terminal import console, echo, errors_console
 from ledger.checkpoints import read_checkpoint
-from ledger.dossier import check_dossier
+from ledger.dossier import Dossier, check_dossier
 from ledger.errors import SetupError
-from ledger.files import read_bounded
+from ledger.files import read_bounded, said
 from ledger.ledger import LOCAL_OPERATOR
-from signing.errors import VerificationError
+from signing.errors import SigningError, VerificationError
 from signing.notes import NoteKey, parse_verifier_key
 
 
@@ -54,41 +54,66 @@ def dossier(
     else:
         out.write_text(text)
     errors_console.print(
-        f"{len(found['entries'])} entries; complete up to position {found['complete_up_to']}, as committed",
+        f"{len(found['entries'])} entries; complete up to position {found['complete_up_to']}, as committed"
     )
+    if int(found["checkpoint"].split("\n")[1]) > found["complete_up_to"] + 1:
+        errors_console.print(
+            "of what came after that, some may be missing: change-ledger heads commits to what there is now"
+        )
 
 
 @app.command("check-dossier")
 def check(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A dossier.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Dossiers.")],
     vkey: Annotated[
         str | None, typer.Option(help="The checkpoint key as a note verifier key; default: the pin of this user.")
     ] = None,
 ) -> None:
-    """Check a dossier without the ledger. Exits with 1 when it does not hold: an entry left out, put in, or altered."""
+    """Check dossiers without the ledger.
+
+    Exits with 1 when one does not hold: an entry left out, put in, or altered; with 2 when one could not be checked.
+    """
+    status = 0
+    for path in paths:
+        try:
+            document = _read(path)
+            keys = [parse_verifier_key(vkey)] if vkey else _pinned(context, document)
+            _tell(check_dossier(document, keys))
+        except VerificationError as error:
+            console.print(f"DOES NOT HOLD: {f'{path}: ' if len(paths) > 1 else ''}{error}", style="red")
+            status = 1
+        except (SetupError, OSError, SigningError) as error:
+            if len(paths) == 1:
+                raise
+            errors_console.print(f"change-ledger: {said(error)}")
+            status = status or 2
+    if status:
+        raise typer.Exit(status)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the document in a file. Raises SetupError when it is no dossier: then nothing is to be checked."""
     try:
         document = json.loads(read_bounded(path))
     except (ValueError, RecursionError) as error:
         raise SetupError(f"{path} is not JSON: {error}") from error
-    keys = [parse_verifier_key(vkey)] if vkey else _pinned(context, document)
-    try:
-        proved = check_dossier(document, keys)
-    except VerificationError as error:
-        console.print(f"DOES NOT HOLD: {error}", style="red")
-        raise typer.Exit(1) from None
-    console.print(
-        f"{proved.ref}: {len(proved.entries)} entries, each under the checkpoint of {proved.checkpoint.size}",
-    )
+    if not isinstance(document, dict) or not {"ref", "checkpoint", "entries", "commitment"} <= document.keys():
+        raise SetupError(f"{path} is no dossier: expected what `change-ledger dossier` wrote")
+    return document
+
+
+def _tell(proved: Dossier) -> None:
+    console.print(f"{proved.ref}: {len(proved.entries)} entries, each under the checkpoint of {proved.checkpoint.size}")
     console.print(f"complete up to position {proved.complete_up_to}, as the ledger committed it")
     later = [position for position in proved.positions if position > proved.complete_up_to]
     if later:
         console.print(f"after that, {len(later)} more, of which others may be missing: {later}")
 
 
-def _pinned(context: typer.Context, document: Any) -> list[NoteKey]:
+def _pinned(context: typer.Context, document: dict[str, Any]) -> list[NoteKey]:
     """Return the key that this user has pinned for the ledger of a dossier."""
-    note = document.get("checkpoint") if isinstance(document, dict) else None
+    note = document["checkpoint"]
     origin = note.partition("\n")[0] if isinstance(note, str) else ""
     pin = pins.read(where(context).settings.known_ledgers_path, origin.partition("#")[0])
     if pin is None or pin.checkpoint_key is None:

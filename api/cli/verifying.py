@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -223,6 +224,8 @@ def _window(report: dict[str, Any]) -> str:
     )
 
 
+# So many faults of a kind are told one by one: what was altered, and not every checkpoint after it.
+ALIKE: Final = 5
 PIN_AS_IT_IS: Final = "to pin this ledger as it is now: change-ledger verify --trust"
 
 
@@ -244,11 +247,14 @@ def finish(report: dict[str, Any], as_json: bool, *, without_pin: str = PIN_AS_I
             console.print(f"AFFECTED {where_}: {entry['detail']}{anchored}")
         for note in report["notes"]:
             console.print(f"note     {note}")
-        for fault in faults[:100]:
-            where_ = f"position {fault['position']}"
-            console.print(f"FAULT    {where_}: {fault['kind']}: {fault['detail']}")
-        if len(faults) > 100:
-            console.print(f"         … and {len(faults) - 100} more; --json lists them all")
+        shown = Counter[str]()
+        for fault in faults:
+            shown[fault["kind"]] += 1
+            if shown[fault["kind"]] <= ALIKE:
+                console.print(f"FAULT    position {fault['position']}: {fault['kind']}: {fault['detail']}")
+        for kind, count in shown.items():
+            if count > ALIKE:
+                console.print(f"         … and {count - ALIKE} more of {kind}; --json lists them all")
         console.print(MEANING[report["verdict"]], style="red" if faults else "green")
         if report["verdict"] == "consistent" and not report["pinned"]:
             console.print(without_pin)

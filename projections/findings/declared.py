@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 findings = Derived(
     "findings",
-    version=4,
+    version=5,
     reads=(
         identities,
         access_grants,

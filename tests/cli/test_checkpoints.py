@@ -241,6 +241,18 @@ def test_a_dossier_that_does_not_hold_ends_with_1(cli: Command, made: Path) -> N
     assert cli("check-dossier", made, "--vkey", OTHER_VKEY).status == 1
 
 
+def test_several_dossiers_are_checked_at_once_and_the_worst_counts(cli: Command, made: Path, tmp_path: Path) -> None:
+    bad, no = tmp_path / "bad.json", tmp_path / "no.json"
+    bad.write_text(json.dumps(json.loads(made.read_text()) | {"entries": []}))
+    no.write_text("{}")
+    for paths, status in (((made, made), 0), ((made, no), 2), ((no, bad, made), 1), ((bad, no), 1)):
+        done = cli("check-dossier", *paths, "--vkey", VKEY)
+        assert done.status == status
+        assert ("no.json is no dossier" in done.err) == (no in paths)
+        assert ("DOES NOT HOLD: " in done.out) == (bad in paths)
+        assert done.out.count("each under the checkpoint") == paths.count(made)
+
+
 def test_what_is_no_dossier_is_said_in_one_line(cli: Command, made: Path, tmp_path: Path, directory: Path) -> None:
     for name, content in {"empty": b"", "text": b"no json", "bytes": b"\xff", "list": b"[]", "null": b"null",
                           "object": b"{}", "deep": b"[" * 100_000}.items():  # fmt: skip

@@ -190,7 +190,7 @@ def test_an_error_is_not_preceded_by_an_empty_line(cli: Command) -> None:
 
 def test_a_setting_that_cannot_be_read_is_refused_in_words(bare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHANGE_LEDGER_PORT", "eighty")
-    check_refused(bare("keys"), "port")
+    check_refused(bare("keys"), "setting CHANGE_LEDGER_PORT: ")
 
 
 def test_a_secret_that_is_too_short_is_named_and_not_shown(bare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,12 +202,28 @@ def test_a_secret_that_is_too_short_is_named_and_not_shown(bare: Command, monkey
 
 def test_a_settings_file_with_an_unknown_name_is_refused_in_words(bare: Command, tmp_path: Path) -> None:
     (tmp_path / "change-ledger.toml").write_text('colour = "red"\n')
-    check_refused(bare("keys"), "colour")
+    check_refused(bare("keys"), "change-ledger.toml: there is no setting 'colour'")
+    (tmp_path / "change-ledger.toml").write_text("prot = 8001\n")
+    check_refused(bare("keys"), "did you mean port?")
+    (tmp_path / "change-ledger.toml").write_text('port = "eighty"\n')
+    check_refused(bare("keys"), "setting change-ledger.toml: port: ")
+
+
+def test_a_variable_that_is_no_setting_is_named(bare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGE_LEDGER_DIRECTROY", "x")
+    monkeypatch.setenv("CHANGE_LEDGER_MY_KEY", "…")
+    monkeypatch.setenv("CHANGE_LEDGER_CHECKPOINT_KEY", "env:CHANGE_LEDGER_MY_KEY")
+    monkeypatch.setenv("CHANGE_LEDGER_TOKEN", "x")
+    said = bare.ok("catalogue").err
+    assert said.startswith(
+        "change-ledger: there is no setting 'CHANGE_LEDGER_DIRECTROY'; did you mean CHANGE_LEDGER_DIRECTORY?"
+    )
+    assert said.count("\n") == 1
 
 
 def test_a_settings_file_that_is_no_toml_is_refused_in_words(bare: Command, tmp_path: Path) -> None:
     (tmp_path / "change-ledger.toml").write_text("port = \n")
-    check_refused(bare("keys"))
+    check_refused(bare("keys"), "change-ledger.toml: ")
 
 
 def test_a_database_of_another_kind_is_refused_in_words(bare: Command) -> None:

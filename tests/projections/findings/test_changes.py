@@ -26,6 +26,7 @@ from changes import (
 from telling import Story, at
 
 from projections.impacts import dependents_of
+from projections.reviews import reviews
 
 
 def test_a_change_by_the_book_is_no_finding() -> None:
@@ -308,6 +309,29 @@ def test_a_review_that_is_not_done_in_time_is_found_until_it_is_done() -> None:
     assert found(story) == {"review-overdue": ["PIR-7"]}
     review(story)
     assert found(story) == {}
+
+
+@pytest.mark.parametrize(("done_at", "is_late"), [(20, False), (31, True)])
+def test_a_review_that_is_imported_is_late_by_its_own_time(done_at: float, is_late: bool) -> None:
+    story = ready()
+    deploy(story)
+    pass_time(story, 100)
+    pir: dict[str, Any] = {"actor": "person:frank", "pir_id": "PIR-7", **CHG}
+    story.tell("pir.opened", **pir, due_at=at(30), mandatory=True, time=at(10))
+    assert found(story) == {}
+    story.tell("pir.completed", **pir, outcome="successful", rolled_back=False, time=at(done_at))
+    row = story.row(reviews, "PIR-7")
+    assert (row.is_late, row.recorded_late) == (is_late, True)
+    assert found(story) == {}
+
+
+def test_a_review_that_is_imported_and_not_said_to_be_done_is_found_after_a_day() -> None:
+    story = ready()
+    deploy(story)
+    pass_time(story, 100)
+    story.tell("pir.opened", actor="person:frank", pir_id="PIR-7", **CHG, due_at=at(30), mandatory=True, time=at(10))
+    pass_time(story, 125)
+    assert found(story) == {"review-overdue": ["PIR-7"]}
 
 
 @pytest.mark.parametrize("by", ["the policy", "the request"])
