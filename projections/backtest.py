@@ -7,6 +7,7 @@ reads the range it is asked about, though only entries of the types that matter.
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,7 +75,8 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
                 known = folder.rows.row(outcomes, entry.event.change_id)
                 if known is None or known.label is None:
                     features = {feature.name: feature.value for feature in entry.event.features}
-                    features |= counted_before(folder.rows, entry.event.change_id, entry.time, model)
+                    with suppress(ModelError):  # Then the model scores nothing, and says why.
+                        features |= counted_before(folder.rows, entry.event.change_id, entry.time, model)
                     found[entry.event.change_id] = Sample(entry.event.change_id, features, None)
             if len(folder.rows.touched[outcomes.name]) > PAGE:
                 _save(folder, store)

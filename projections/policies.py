@@ -132,13 +132,17 @@ class InForce:
 
     def number(self, name: str, *applies_to: str | None, default: int) -> int:
         """Return a setting that is a whole number; the default where there is none."""
-        found = [value for value in self.values(name, *applies_to) if value.isdigit()]
+        found = [value for value in self.values(name, *applies_to) if _is_whole(value)]
         return _limited(found[0]) if found else default
 
     def numbers(self, name: str) -> dict[str, int]:
         """Return a setting that is a whole number, by what it applies to."""
-        whom = dict.fromkeys(s.applies_to for s in self.settings if s.name == name and s.value.isdigit())
+        whom = dict.fromkeys(s.applies_to for s in self.settings if s.name == name and _is_whole(s.value))
         return {applies_to: self.number(name, applies_to, default=0) for applies_to in whom}
+
+
+def _is_whole(value: str) -> bool:
+    return value.isascii() and value.isdigit()
 
 
 def _limited(value: str) -> int:

@@ -56,7 +56,7 @@ class RiskAssessments:
 
 risk_assessments = View(
     "risk_assessments",
-    version=2,
+    version=3,
     row=RiskAssessments,
     kind="change",
     reads=(change_scopes, outcomes, base_rates, risk_models),
@@ -99,15 +99,18 @@ def _again(
         return None, f"model {event.model_id} {event.version} was not published"
     if row.model_digest != event.model_digest:
         return None, "the model's digest is not the published one"
+    if row.model_fault is not None:
+        return None, row.model_fault
     try:
         scored = score(model, features)
+        counted = counted_before(entry.reads, event.change_id, entry.time, model)
     except ModelError as error:
         return None, str(error)
     if Decimal(scored.score) != Decimal(event.score):
         return scored, f"score {event.score}, recomputed {scored.score}"
     if scored.band != event.band:
         return scored, f"band {event.band}, recomputed {scored.band}"
-    for name, value in counted_before(entry.reads, event.change_id, entry.time, model).items():
+    for name, value in counted.items():
         if Decimal(features[name]) != Decimal(value):
             return scored, f"feature {name} is {features[name]}, counted {value}"
     return scored, ""
@@ -117,7 +120,8 @@ def counted_before(reads: Reads, change_id: str, at: Moment, model: Model) -> di
     """Return the features that the ledger counts itself: earlier changes of the scope, and how many of them failed.
 
     Of the narrowest scope that has at least `least` changes (decayed): service, environment and type, then the service,
-    then the team, then everything. Where a change has several services, the one that failed more often counts.
+    then the team, then everything. Where a change has several services, the one that failed more often counts. Raises
+    ModelError for parameters by which nothing can be counted.
     """
     scope = reads.row(change_scopes, change_id)
     if model.form != "beta_binomial" or scope is None:

@@ -1,5 +1,6 @@
 """Risk models: every version in full, who wrote and who approved it, and on what it was fitted. A version is never edited."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from ledger.events.risk import RiskModelApproved, RiskModelPublished, RiskModelR
 from projections.engine.view import EntryInfo, Moment, Number, View, replace
 from projections.identities import identities, person_of
 from projections.rules import approvals as rules
-from projections.rules.risk import Model
+from projections.rules.risk import Model, ModelError, check_model
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class RiskModel:
     approved_by: str | None = None
     approved_at: Moment | None = None
     approved_position: int | None = None
+    # Why it scores nothing, as far as that is known without a change.
+    model_fault: str | None = None
     # Why an approval did not count.
     approval_fault: str | None = None
     is_approved: bool = False
@@ -65,7 +68,7 @@ def _of_the_model(key: str, row: RiskModel) -> tuple[Match, ...]:
 
 risk_models = View(
     "risk_models",
-    version=1,
+    version=2,
     row=RiskModel,
     kind="model_version",
     entries_of=_of_the_model,
@@ -80,7 +83,7 @@ def published(row: RiskModel, event: RiskModelPublished, entry: EntryInfo) -> Ri
     """The first publication is the version; what says otherwise later is another text under a name that is taken."""
     if row.published_position is not None:
         return row
-    return replace(
+    row = replace(
         row,
         model_id=event.model_id,
         version=event.version,
@@ -96,6 +99,18 @@ def published(row: RiskModel, event: RiskModelPublished, entry: EntryInfo) -> Ri
         trained_to=event.trained_on.to_position if event.trained_on else row.trained_to,
         query_digest=event.trained_on.query_digest if event.trained_on else row.query_digest,
     )
+    return replace(row, model_fault=fault_of(row, [p.name for p in event.parameters]))
+
+
+def fault_of(row: RiskModel, names: Sequence[str]) -> str | None:
+    """Return why a version scores nothing, in words; None when it may."""
+    if len(set(names)) < len(names):
+        return "expected every parameter once"
+    try:
+        check_model(model_of(row))
+    except ModelError as error:
+        return str(error)
+    return None
 
 
 @risk_models.on(RiskModelRecalibrated, key=_by_version)
@@ -115,11 +130,13 @@ def recalibrated(row: RiskModel, event: RiskModelRecalibrated, entry: EntryInfo)
 
 @risk_models.on(RiskModelApproved, key=_by_version)
 def approved(row: RiskModel, event: RiskModelApproved, entry: EntryInfo) -> RiskModel:
-    """S8, and only the very text that was published. Who fitted the parameters is an author, too."""
+    """S8, only the very text that was published, and one that scores. Who fitted the parameters is an author, too."""
     approver = person_of(entry.reads, event.actor)
     authors = [person_of(entry.reads, who) for who in (row.published_by, row.recalibrated_by) if who is not None]
     faults = [rules.s8_author_does_not_approve_the_model(author, approver) for author in authors]
     fault = next((f"S8: {fault}" for fault in faults if fault), None)
+    if row.model_fault is not None:
+        fault = f"it scores nothing: {row.model_fault}"
     if row.model_digest != event.model_digest:
         fault = "another text than the one that was published"
     if fault is not None:
@@ -136,6 +153,10 @@ def approved(row: RiskModel, event: RiskModelApproved, entry: EntryInfo) -> Risk
 
 def as_model(row: RiskModel) -> Model | None:
     """Return a version as what scores, or None when it was never published."""
-    if row.form is None:
-        return None
-    return Model(row.form, {p.name: p.value for p in row.parameters}, [(b.name, b.value) for b in row.bands])
+    return model_of(row) if row.form is not None else None
+
+
+def model_of(row: RiskModel) -> Model:
+    """Return a version that was published as what scores."""
+    form = row.form or "weighted_points"
+    return Model(form, {p.name: p.value for p in row.parameters}, [(b.name, b.value) for b in row.bands])

@@ -11,7 +11,8 @@ digits, so that a score is the same wherever it is computed again. Sums of point
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Final, Literal
@@ -20,6 +21,8 @@ Form = Literal["weighted_points", "beta_binomial", "logistic"]
 # Parameters that are no weight of a feature.
 SCALE: Final = "scale"
 INTERCEPT: Final = "intercept"
+# Counts of a prior that are larger say no more, and no float computes with them.
+MAX_PRIOR: Final = 10**9
 # Features that the ledger counts itself, from the labels before an assessment.
 COUNTED: Final = ("changes", "failures")
 DIGITS: Final = Decimal("1e-12")
@@ -53,9 +56,46 @@ class Scored:
 
 
 def score(model: Model, features: Mapping[str, str]) -> Scored:
-    """Score a change by its features. Raises ModelError when one that the model needs is missing."""
-    value, probability, contributions = _FORMS[model.form](model.parameters, features)
-    return Scored(text(value), band_of(model, value), None if probability is None else text(probability), contributions)
+    """Score a change by its features. Raises ModelError when one that the model needs is missing, or it cannot be computed."""
+    with _computing("the score"):
+        value, probability, parts = _FORMS[model.form](model.parameters, features)
+        return Scored(text(value), band_of(model, value), None if probability is None else text(probability), parts)
+
+
+@contextmanager
+def _computing(what: str) -> Iterator[None]:
+    """Say in words what numbers do not allow: too large, not finite, divided by nothing."""
+    try:
+        yield
+    except (ArithmeticError, ValueError, TypeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(
+            f"{what} cannot be computed: {type(error).__name__} with these parameters and features"
+        ) from error
+
+
+def check_model(model: Model) -> None:
+    """Raise ModelError where a model can be known to score nothing, whatever the features are."""
+    given = model.parameters
+    with _computing("the model"):
+        if len({name for name, _ in model.bands}) < len(model.bands):
+            raise ModelError("expected every band once")
+        if model.form == "logistic":
+            _parameter(given, INTERCEPT)
+        elif model.form == "weighted_points":
+            if Decimal(given.get(SCALE, "1")) <= 0:
+                raise ModelError(f"expected a scale above zero; found {given[SCALE]}")
+        else:
+            for name in ("prior_a", "prior_b"):
+                if not 0 < _parameter(given, name) <= MAX_PRIOR:
+                    raise ModelError(f"expected {name} above 0 and at most {MAX_PRIOR}; found {given[name]}")
+            if not 0 <= _parameter(given, "tolerance") <= 1:
+                raise ModelError(f"expected a tolerance from 0 to 1; found {given['tolerance']}")
+            if not 0 < Decimal(given.get("decay", "1")) <= 1:
+                raise ModelError(f"expected a decay above 0 and at most 1; found {given['decay']}")
+            if Decimal(given.get("least", "0")) < 0:
+                raise ModelError(f"expected least to be 0 or more; found {given['least']}")
 
 
 def band_of(model: Model, value: Decimal) -> str:
@@ -74,6 +114,9 @@ def text(value: Decimal) -> str:
 
 
 def rounded(value: float) -> Decimal:
+    """Return a number with twelve decimals. Raises ModelError for one that is not finite, or has no room for them."""
+    if not math.isfinite(value) or abs(value) >= 10**15:
+        raise ModelError(f"expected a number that can be written; found {value}")
     return Decimal(repr(value)).quantize(DIGITS).normalize() + 0
 
 
@@ -171,7 +214,12 @@ def _continued(a: float, b: float, x: float) -> float:
 
 
 def decayed(days: Iterable[tuple[float, int, int]], decay: float = 1.0) -> tuple[Decimal, Decimal]:
-    """Return (changes, failures), where a day's counts weigh decay^(age / 30 days). `days` are (age in days, changes, failures)."""
+    """Return (changes, failures), where a day's counts weigh decay^(age / 30 days). `days` are (age in days, changes, failures).
+
+    Raises ModelError for a decay outside (0, 1]: nothing would wane, or not be a number.
+    """
+    if not 0 < decay <= 1:
+        raise ModelError(f"expected a decay above 0 and at most 1; found {decay}")
     changes = failures = 0.0
     for age, some, failed in days:
         weight = decay ** (max(age, 0) / DAYS_OF_DECAY)
@@ -189,8 +237,13 @@ def fit_logistic(
     """Fit a logistic regression of failure on features; returns parameters by name, rounded to twelve digits.
 
     Newton's method, always the same number of steps from zero, features in the order of `names`: the same rows give the
-    same parameters. The intercept is not shrunk. Raises ModelError without rows of both outcomes.
+    same parameters. The intercept is not shrunk. Raises ModelError without rows of both outcomes, and for features that are too large.
     """
+    with _computing("the fit"):
+        return _fit_logistic(rows, names, l2)
+
+
+def _fit_logistic(rows: Sequence[tuple[Mapping[str, str], bool]], names: Sequence[str], l2: float) -> dict[str, str]:
     if len({failed for _, failed in rows}) < 2:
         raise ModelError("expected outcomes of both kinds to fit on; found one kind or none")
     points = [[1.0, *(float(_feature(features, name)) for name in names)] for features, _ in rows]

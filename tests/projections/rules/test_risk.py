@@ -13,6 +13,7 @@ from projections.rules.risk import (
     ModelError,
     band_of,
     beta_exceeds,
+    check_model,
     counted,
     decayed,
     fit_logistic,
@@ -129,3 +130,60 @@ def test_what_is_taken_back_leaves_no_trace(told: list[tuple[int, bool]], random
     if pairs:
         mean = sum((float(p) - failed) ** 2 for p, failed in pairs) / len(pairs)
         assert float(found.brier or 0) == pytest.approx(mean, abs=1e-9)
+
+
+# -- numbers as they may be published ----------------------------------------------------------------------------------
+
+# What the catalogue's Decimal admits: eighteen digits before the point and eighteen after it.
+NUMBERS = st.one_of(
+    st.sampled_from(
+        ["0", "-1", "-0.5", "1", "1.5", "0.000000000000000001", "999999999999999999", "-999999999999999999"]
+    ),
+    st.sampled_from(["123456789012345678.123456789012345678", "999999999999999999.999999999999999999"]),
+    st.decimals(-1000, 1000, allow_nan=False, places=6).map(lambda number: f"{number:f}"),
+)
+NAMES = {
+    "weighted_points": ("scale", "criticality", "dependents"),
+    "beta_binomial": ("prior_a", "prior_b", "tolerance", "decay", "least"),
+    "logistic": ("intercept", "lines", "files"),
+}
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    form = draw(st.sampled_from(sorted(NAMES)))
+    parameters = {name: draw(NUMBERS) for name in NAMES[form]}
+    for name in draw(st.sets(st.sampled_from(NAMES[form]), max_size=1)):
+        del parameters[name]
+    return Model(form, parameters, [("low", draw(NUMBERS)), ("high", draw(NUMBERS))])  # type: ignore[arg-type]
+
+
+FEATURES = (*NAMES["weighted_points"], *NAMES["logistic"], "changes", "failures")
+
+
+@given(models(), st.fixed_dictionaries({}, optional=dict.fromkeys(FEATURES, NUMBERS)))
+def test_a_model_scores_a_number_or_says_in_words_why_it_does_not(model: Model, features: dict[str, str]) -> None:
+    try:
+        found = score(model, features)
+    except ModelError:
+        return
+    assert Decimal(found.score).is_finite()
+    if found.probability is not None:
+        assert 0 <= Decimal(found.probability) <= 1
+        counted(Calibration(), found.probability, True)
+
+
+@given(models())
+def test_a_model_that_can_score_nothing_is_known_when_it_is_published(model: Model) -> None:
+    features = dict.fromkeys(FEATURES, "1") | {"changes": "10", "failures": "1"}
+    try:
+        check_model(model)
+    except ModelError:
+        return
+    score(model, features)
+
+
+@pytest.mark.parametrize("decay", [-0.5, 0.0, 1.5, 999999999999999999.0, math.inf, math.nan])
+def test_counts_wane_by_a_decay_that_is_one(decay: float) -> None:
+    with pytest.raises(ModelError, match="decay"):
+        decayed([(400, 5, 1)], decay)

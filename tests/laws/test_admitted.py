@@ -1,0 +1,148 @@
+"""What a door admits, everything bears: every field of every event class at its extremes, through every view, rule and gate,
+the audit, the export and the lists, on SQLite and PostgreSQL. An event class, a view, a rule or a gate that is added is under it.
+"""
+
+import csv
+import io
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from extremes import TIMES, data_at_extremes, is_admissible
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ledgers import CHECKPOINT_KEY, ORIGIN, keep_checkpoint
+from telling import Story, at, retold
+
+from ledger.audit_report import Pin
+from ledger.auditor import audit_database
+from ledger.clock import to_text
+from ledger.events import CATALOGUE, RESERVED_AREAS
+from ledger.export import export
+from ledger.ledger import Ledger
+from ledger.recorder import Recorded, Submission
+from projections import VIEWS
+from projections.engine.asking import Looking
+from projections.engine.checking import check
+from projections.engine.progress import progress
+from projections.engine.runner import Runner
+from projections.engine.serving import MAX_LIMIT, cells, list_rows, row_as_of
+from projections.engine.skips import Skips
+from projections.engine.tables import SqlStore
+from projections.gate_rules import GATES, Question
+from projections.gates import answer, ask, recheck
+
+EXTREMES = {
+    event_type: [data for data in data_at_extremes(cls) if is_admissible(event_type, data)]
+    for event_type, cls in CATALOGUE.items()
+}
+# What the ledger states about itself decides who may append: it comes by its own doors, and is folded here all the same.
+OF_OTHERS = [event_type for event_type, cls in CATALOGUE.items() if cls.area() not in RESERVED_AREAS]
+QUESTION = Question(
+    "deploy", at(0), "person:alice", "CHG-7", "payments-api-1042", "payments-api", "prod", "sha256:" + "0" * 64, "prod"
+)  # fmt: skip
+
+
+def told_of(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return data with digests where its texts are."""
+    erasable = CATALOGUE[event_type].erasable_fields
+    return {name: {"sha256": "0" * 64} if name in erasable else value for name, value in data.items()}
+
+
+def ask_all(story: Story) -> None:
+    """Ask every gate, now and at the ends of the calendar."""
+    skips = Skips(story.log)
+    for gate, asked_at in itertools.product(GATES, (at(10**4), to_text(-(10**18)), to_text(10**18))):
+        answer(replace(QUESTION, gate=gate, asked_at=asked_at), Looking(story.folder.rows, skips), len(story.log))
+
+
+def test_there_are_extremes_of_every_event_class() -> None:
+    assert set(EXTREMES) == set(CATALOGUE)
+    assert all(len(found) > 3 for found in EXTREMES.values())
+
+
+@pytest.mark.parametrize("event_type", CATALOGUE)
+def test_every_view_rule_and_gate_bears_every_field_at_its_extremes(event_type: str) -> None:
+    story = Story(batch=7)
+    times = itertools.cycle(TIMES)
+    # One of each before: what is said of the same change, deployment or model meets it.
+    for other in CATALOGUE:
+        if other != "statement.withdrawn":
+            story.tell(other, time=next(times), **told_of(other, EXTREMES[other][0]))
+    for data in EXTREMES[event_type]:
+        if event_type == "statement.withdrawn":
+            data = data | {"position": min(data["position"], max(1, len(story.log)))}
+        story.tell(event_type, time=next(times), **told_of(event_type, data))
+    digests = story.digests()
+    assert story.folder.failures == {}
+    ask_all(story)
+    assert retold(story.documents(), batch=64).digests() == digests
+
+
+@st.composite
+def statements(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
+    event_type = draw(st.sampled_from(sorted(CATALOGUE)))
+    return event_type, draw(st.sampled_from(TIMES)), draw(st.sampled_from(EXTREMES[event_type]))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(statements(), min_size=20, max_size=60), st.integers(1, 9))
+def test_any_history_of_extremes_is_folded_judged_and_asked_and_rebuilt_to_the_same(
+    history: list[tuple[str, str, dict[str, Any]]], batch: int
+) -> None:
+    story = Story(batch=batch)
+    for event_type, time, data in history:
+        if event_type == "statement.withdrawn":
+            data = data | {"position": max(1, len(story.log) // 2)}
+        story.tell(event_type, time=time, **told_of(event_type, data))
+    assert story.folder.failures == {}
+    ask_all(story)
+    assert retold(story.documents(), batch=100).digests() == story.digests()
+
+
+def append_all(ledger: Ledger) -> None:
+    times = itertools.cycle(TIMES)
+    made = []
+    for event_type in OF_OTHERS:
+        for number, data in enumerate(EXTREMES[event_type]):
+            if event_type == "statement.withdrawn":
+                data = data | {"position": 1 + number}
+            event = {
+                "specversion": "1.0", "id": f"{event_type}/{number}", "source": "https://ci.example.com/x", "type": event_type,
+                "time": next(times), "data": data, "subject": "é" * 256, "note": "\uffff" * 1024,
+            }  # fmt: skip
+            made.append(Submission((ledger.admission.admit(event),), ledger.local_caller()))
+    outcomes = [
+        outcome for first in range(0, len(made), 500) for outcome in ledger.append_group(made[first : first + 500])
+    ]
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+    assert len(outcomes) > 1000
+
+
+def test_either_database_bears_every_field_at_its_extremes(ledger: Ledger, tmp_path: Path) -> None:
+    append_all(ledger)
+    runner = Runner(ledger.database, VIEWS, ledger.watcher)
+    assert runner.acquire()
+    runner.catch_up()
+    with ledger.database.read() as connection:
+        assert progress(connection, VIEWS).stopped == {}
+    assert all(checked.is_equal for checked in check(ledger.database, VIEWS))
+    for gate in GATES:
+        decision = ask(ledger, VIEWS, replace(QUESTION, gate=gate))
+        assert decision.receipt is not None
+        assert recheck(ledger, VIEWS, decision.receipt.position).agrees
+        runner.catch_up()
+    runner.close()
+    store = SqlStore(ledger.database, VIEWS)
+    with ledger.database.read() as connection:
+        for view in VIEWS:
+            page = list_rows(connection, view, where={}, limit=MAX_LIMIT)
+            csv.writer(io.StringIO()).writerows(cells(view, row) for row in page.rows)
+            if page.rows:
+                row_as_of(connection, store, view, page.rows[0][view.key], page.position)
+    keep_checkpoint(ledger)
+    report = audit_database(ledger.database, pin=Pin(ORIGIN, checkpoint_key=CHECKPOINT_KEY.public_key))
+    assert report.verdict == "sound", report
+    export(ledger.database, tmp_path / "exported")
