@@ -6,11 +6,13 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
 from api import auth, problems
 from api.access_log import access_log_of
+from api.description import describe, described
 from api.edge import Edge
 from api.failures import Failures
 from api.limits import Rate
@@ -104,6 +106,16 @@ def open_witnesses(settings: Settings, ledger: Ledger) -> list[WitnessAddress]:
     return addresses
 
 
+class App(FastAPI):
+    """The application, and its description."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of the API, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = describe(self)
+        return self.openapi_schema
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Return the application. The ledger is opened when it starts and closed, with everything queued appended, when it stops."""
 
@@ -135,9 +147,10 @@ def create_app(settings: Settings) -> FastAPI:
                 access_log.flush()
 
     access_log = access_log_of(settings.access_log, settings.directory)
-    app = FastAPI(
+    app = App(
         title="Change Ledger",
         version="0.1.0",
+        generate_unique_id_function=lambda route: route.name,
         description=DESCRIPTION,
         lifespan=lifespan,
         openapi_url=None,
@@ -160,6 +173,8 @@ def create_app(settings: Settings) -> FastAPI:
     for route in routes:
         if not isinstance(route, Route):
             raise SetupError(f"the route {route} does not look at its query: make its router with route_class=Route")
+        if not described(route):
+            raise SetupError(f"the answers of {route.methods} {route.path} are not described (api.description.ANSWERS)")
         if any((method, route.path_format) not in auth.ROUTES for method in route.methods or ()):
             raise SetupError(f"the route {route.methods} {route.path} is not in the table of roles (api.auth.ROUTES)")
     problems.install(app, [route for route in routes if isinstance(route, Route)])

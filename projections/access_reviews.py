@@ -22,7 +22,7 @@ from projections.rules import approvals as rules
 
 
 @dataclass(frozen=True)
-class Item:
+class ReviewedGrant:
     """One grant of the population, and what was decided about it. `why` says why a decision does not count."""
 
     grant_id: str
@@ -59,7 +59,7 @@ class AccessReview:
     revoke_due_at: Moment | None = None
     # Decided about, and not in the population.
     outside: tuple[str, ...] = ()
-    items: tuple[Item, ...] = ()
+    items: tuple[ReviewedGrant, ...] = ()
 
 
 def _entries_of(key: str, row: AccessReview) -> list[Match]:
@@ -87,11 +87,11 @@ def digest_of(grant_ids: Sequence[str]) -> str:
     return "sha256:" + hashlib.sha256(encode(sorted(grant_ids))).hexdigest()
 
 
-def population(reads: Reads, environment: str | None, time: Moment) -> list[Item]:
+def population(reads: Reads, environment: str | None, time: Moment) -> list[ReviewedGrant]:
     """Return the grants that were in force at a time: in one environment, or all of them."""
     about = ref("environment", environment) if environment is not None else None
     found = {
-        grant.grant_id: Item(grant.grant_id, grant.principal)
+        grant.grant_id: ReviewedGrant(grant.grant_id, grant.principal)
         for grant in reads.named(access_grants, AccessGranted, about)
         if grant.granted_at is not None
         and grant.granted_at <= time
@@ -134,7 +134,7 @@ def decided(row: AccessReview, event: AccessReviewItemDecided, entry: EntryInfo)
     days = in_force(entry.reads, entry.time).number("revoke-within-days", default=7)
     revoke_by = later(entry.time, days=days) if event.decision == "revoke" else None
 
-    def judged(item: Item) -> Item:
+    def judged(item: ReviewedGrant) -> ReviewedGrant:
         return replace(
             item,
             reviewer=event.actor,

@@ -63,7 +63,7 @@ def merged(row: Merge, event: CodeMerged, entry: EntryInfo) -> Merge:
 
 
 @dataclass(frozen=True)
-class Item:
+class Delivered:
     """One deployment of the month, and what each metric takes from it."""
 
     deployment_id: str
@@ -98,7 +98,7 @@ class Delivery:
     lead_time_s: int | None = None
     recovery_time_s: int | None = None
     rework_rate: Number | None = None
-    items: tuple[Item, ...] = ()
+    items: tuple[Delivered, ...] = ()
     restatements: tuple[Restatement, ...] = ()
 
 
@@ -161,7 +161,7 @@ def counted(row: Delivery, event: Any, entry: EntryInfo) -> Delivery:
     return now
 
 
-def _item(row: Deployment, reads: Reads) -> Item:
+def _item(row: Deployment, reads: Reads) -> Delivered:
     scope = reads.row(change_scopes, row.change_id) if row.change_id else None
     merge = reads.row(merges, row.commit) if row.commit else None
     ended = row.finished_at
@@ -171,7 +171,7 @@ def _item(row: Deployment, reads: Reads) -> Item:
     positions = {*row.positions, *(p for incident in caused for p in incident.positions)}
     if merge is not None and merge.position is not None:
         positions.add(merge.position)
-    return Item(
+    return Delivered(
         row.deployment_id,
         row.rolled_back_at is not None or bool(row.incidents),
         scope is not None and scope.change_type in UNPLANNED,

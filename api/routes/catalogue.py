@@ -1,8 +1,8 @@
 """`/v1/catalogue`: what a pipeline author may send, with an example of each."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 
 from api.auth import KnownCaller
 from api.questions import Route
@@ -49,7 +49,9 @@ def catalogue(caller: KnownCaller) -> list[dict[str, Any]]:
 
 
 @router.get("/v1/catalogue/{type}", summary="One event type", responses=PROBLEMS)
-def event_type(type: str, caller: KnownCaller) -> dict[str, Any]:
+def event_type(
+    type: Annotated[str, Path(max_length=64, examples=["deployment.started"])], caller: KnownCaller
+) -> dict[str, Any]:
     """JSON Schema of `data`, sentence, refs and an example that can be posted as it is."""
     if type not in CATALOGUE:
         raise NotFoundError(CATALOGUE.no_such(type))

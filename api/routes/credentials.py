@@ -78,7 +78,7 @@ async def issue(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
 
 @router.delete("/v1/ledger/credentials/{credential}", summary="Revoke a token", responses=PROBLEMS)
 def revoke(
-    credential: str,
+    credential: Annotated[str, Path(max_length=80, examples=["token:9f2c41d07b3e"])],
     caller: KnownCaller,
     ledger: CurrentLedger,
     reason: Reason = "revoked",

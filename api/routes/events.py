@@ -55,6 +55,7 @@ _EVENT: Final[dict[str, Any]] = {
     },
 }
 _SCHEMA: Final[dict[str, Any]] = {
+    "title": "Statement",
     "type": "object",
     "required": ["specversion", "id", "source", "type", "time", "data"],
     "properties": {
@@ -64,11 +65,21 @@ _SCHEMA: Final[dict[str, Any]] = {
         "type": {"type": "string"},
         "time": {"type": "string", "format": "date-time"},
         "subject": {"type": "string", "minLength": 1, "maxLength": 256},
-        "data": {"type": "object", "description": "As GET /v1/catalogue/{type} says."},
+        "data": {"type": "object", "additionalProperties": True, "description": "As GET /v1/catalogue/{type} says."},
     },
-    "additionalProperties": {"type": ["string", "integer", "boolean"]},
+    # Extension attributes: one type for all of them, beside `data`, is what strict compilers refuse.
+    "additionalProperties": True,
+}
+# All items, said in a way that openapi-python-client leaves out: where one of several bodies is an array of objects with
+# `items`, what it makes cannot post any of them.
+_BATCH: Final[dict[str, Any]] = {
+    "type": "array",
+    "unevaluatedItems": _SCHEMA,
+    "minItems": 1,
+    "maxItems": MAX_BATCH,
 }
 _ENVELOPE: Final[dict[str, Any]] = {
+    "title": "SignedStatement",
     "type": "object",
     "description": "A DSSE envelope over one canonical CloudEvents object that names this ledger in its extension `ledger`.",
     "required": ["payload", "payloadType", "signatures"],
@@ -118,7 +129,7 @@ _RECEIPT: Final[dict[str, Any]] = {"application/json": {"schema": {"type": "obje
                 STRUCTURED[0]: {"schema": _SCHEMA, "example": _EVENT},
                 STRUCTURED[1]: {"schema": _SCHEMA, "example": _EVENT},
                 DSSE: {"schema": _ENVELOPE},
-                BATCH: {"schema": {"type": "array", "items": _SCHEMA, "maxItems": MAX_BATCH}, "example": [_EVENT]},
+                BATCH: {"schema": _BATCH, "example": [_EVENT]},
             },
         }
     },

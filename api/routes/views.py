@@ -241,11 +241,14 @@ def _model(view: View[Any], **body: Any) -> type[BaseModel]:
     name = "".join(part.capitalize() for part in view.name.split("_")) + "".join(field.capitalize() for field in body)
     fields: dict[str, Any] = {"view": str, "version": int, "position": int, **body}
     fields = {field: (shape, ...) for field, shape in fields.items()}
+    if "items" in body:
+        fields |= {"next": (str | None, None), "total": (int | None, None)}
     made: type[BaseModel] = create_model(name, **fields)
     return made
 
 
 def _mount(view: View[Any]) -> None:
+    page = _model(view, items=list[view.row])  # type: ignore[name-defined]
     filters = [parameter_of(view, name) for name in filters_of(view)]
     router.add_api_route(
         f"/v1/views/{view.name}",
@@ -254,7 +257,7 @@ def _mount(view: View[Any]) -> None:
         name=f"list_{view.name}",
         summary=f"Rows of {view.name}",
         description=view.doc,
-        responses={**PROBLEMS, 200: {"model": _model(view, items=list[view.row]), "content": {"text/csv": {}}}},  # type: ignore[name-defined]
+        responses={**PROBLEMS, 200: {"model": page, "content": {"text/csv": {"schema": {"type": "string"}}}}},
         openapi_extra={"parameters": filters},
     )
     router.add_api_route(
