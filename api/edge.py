@@ -17,10 +17,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
-from api.access_log import AccessLog
+from api.access_log import AccessLog, now_text
 from api.addresses import NOWHERE
 from api.limits import Rate
-from ledger.clock import to_text
 
 # What nginx calls a caller that left before the answer.
 LEFT: Final = 499
@@ -87,7 +86,7 @@ class Edge:
                 client = scope.get("client")
                 self._access_log.write(
                     {
-                        "time": to_text(time.time_ns() // 1000),
+                        "time": now_text(),
                         "request_id": request_id,
                         "client": client[0] if client else None,
                         "credential": scope.get("credential"),
