@@ -130,9 +130,9 @@ def pick_time(document: Any, *paths: str) -> str | None:
 
 
 def need(document: Any, path: str, kind: type | tuple[type, ...] = str) -> Any:
-    """Return what stands at a dotted path. Raises StatementError when it is missing or of another kind."""
+    """Return what stands at a dotted path. Raises StatementError when it is missing, empty or of another kind."""
     value = pick(document, path)
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or isinstance(value, bool) or value == "":
         expected = getattr(kind, "__name__", "value")
         raise StatementError(f"expected {path} to be a {expected}, found {shown(value)}", "/" + path.replace(".", "/"))
     return value

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -37,11 +37,19 @@ _RESPONSES = PROBLEMS | {
     201: {"description": "Recorded: the receipts of the facts that this body stands for."},
     202: {"description": "Kept, and recorded as intake.unmapped: authentic, but not understood."},
 }
-_ANY_JSON = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+
+
+def _takes(*kinds: str) -> dict[str, Any]:
+    """Return what the OpenAPI document says of a body whose shape is somebody else's."""
+    return {"requestBody": {"required": True, "content": {kind: {"schema": {"type": "object"}} for kind in kinds}}}
 
 
 @router.post(
-    "/v1/intake/github", summary="GitHub webhooks", responses=_RESPONSES, status_code=201, openapi_extra=_ANY_JSON
+    "/v1/intake/github",
+    summary="GitHub webhooks",
+    responses=_RESPONSES,
+    status_code=201,
+    openapi_extra=_takes("application/json", _FORM),
 )
 async def from_github(request: Request) -> Response:
     """`deployment`, `deployment_status`, `pull_request`, `pull_request_review` and `ping`, in JSON or as a form.
@@ -72,7 +80,7 @@ async def from_github(request: Request) -> Response:
     summary="CDEvents 0.4 and 0.5",
     responses=_RESPONSES,
     status_code=201,
-    openapi_extra=_ANY_JSON,
+    openapi_extra=_takes(*STRUCTURED),
 )
 async def from_cdevents(request: Request) -> Response:
     """`service.deployed`, `.upgraded`, `.rolledback`, `change.merged` and `incident.detected`, in binary or structured CloudEvents."""

@@ -510,6 +510,7 @@ def test_attributes_that_contradict_the_cdevent_are_refused(taking: Server, attr
         (lambda d: d["context"].update(type="com.example.deployed"), "not-a-cdevent"),
         (lambda d: d["subject"].update(content={}), "field"),
         (lambda d: d.update(subject=[]), "field"),
+        (lambda d: d["subject"]["content"]["environment"].update(id=""), "field"),
     ],
 )
 def test_a_cdevent_that_cannot_be_mapped_is_kept(taking: Server, change: Any, reason: str) -> None:
