@@ -245,6 +245,10 @@ def test_a_webhook_with_nul_is_recorded_on_postgresql(new_postgres: Callable[[],
         assert evidence_of(server, entry) == body
         named = bodies.deployment(environment="prod\x00", payload={"change_id": "\x00"})
         assert taken(server, deliver(server, named, "deployment"))["statement"]["data"]["environment"] == "prod%00"
+        listed = server.get(
+            "/v1/views/deployments", params={"environment": "prod%00", "min_position": str(server.size())}
+        )
+        assert [row["change_id"] for row in listed.json()["items"]] == ["%00"]
         unread = bodies.encoded({"zen\x00": "\x00", "repository": {"full_name": bodies.REPOSITORY}})
         assert evidence_of(server, taken(server, deliver(server, unread, "push"), 202)) == unread
 
