@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from api.routes import (
 )
 from api.settings import Settings
 from api.witnessing import WitnessAddress
+from ledger.credentials import Authority
 from ledger.database import Database
 from ledger.errors import LostHistoryError, SetupError, SignerStoppedError
 from ledger.ledger import Ledger
@@ -69,18 +70,24 @@ def open_ledger(settings: Settings, *, lost_history: bool = False) -> Ledger:
     # Before the key: who has no ledger yet is to be told so, and not of a missing file.
     database.check_schema()
     ledger = Ledger.open(database, keys.load_signer(settings.entry_key_at))
-    if not lost_history and settings.signer_memory_path.exists():
+    if not lost_history:
         try:
-            # What stops the signer alone is for it to say; appends go on.
-            with suppress(SignerStoppedError):
-                check(Memory(settings.signer_memory_path), ledger.database, ledger.current_authority())
+            refuse_lost_history(settings, ledger.database, ledger.current_authority)
         except LostHistoryError:
             ledger.close()
             raise
     return ledger
 
 
-def open_signer(settings: Settings, ledger: Ledger) -> CheckpointSigner | None:
+def refuse_lost_history(settings: Settings, database: Database, authority: Callable[[], Authority]) -> None:
+    """Raise LostHistoryError when the signer of this host remembers what the database has not."""
+    if settings.signer_memory_path.exists():
+        # What stops the signer alone is for it to say.
+        with suppress(SignerStoppedError):
+            check(Memory(settings.signer_memory_path), database, authority())
+
+
+def open_signer(settings: Settings, database: Database, authority: Callable[[], Authority]) -> CheckpointSigner | None:
     """Return the signer of checkpoints, or None where this host has no checkpoint key."""
     try:
         key = keys.load_signer(settings.checkpoint_key_at)
@@ -88,7 +95,7 @@ def open_signer(settings: Settings, ledger: Ledger) -> CheckpointSigner | None:
         if settings.checkpoint_key or Path(settings.checkpoint_key_at).exists():
             raise
         return None
-    return CheckpointSigner(ledger.database, key, Memory(settings.signer_memory_path), ledger.current_authority)
+    return CheckpointSigner(database, key, Memory(settings.signer_memory_path), authority)
 
 
 def open_witnesses(settings: Settings, ledger: Ledger) -> list[WitnessAddress]:
@@ -126,7 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.failures = Failures(ledger.clock.now_us())
         app.state.writer = Writer(ledger.append_group, max_waiting=settings.max_waiting)
         app.state.verifying = asyncio.Lock()
-        signer = open_signer(settings, ledger)
+        signer = open_signer(settings, ledger.database, ledger.current_authority)
         app.state.publisher = Publisher(
             ledger, signer, open_witnesses(settings, ledger), policy=settings.witness_policy
         )

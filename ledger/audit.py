@@ -23,7 +23,7 @@ import orjson
 
 from ledger.audit_checkpoints import Claim, Commitment, Head, RawCheckpoint, claims_by_size, read_claim
 from ledger.clock import from_text
-from ledger.credentials import AUTHORITY_TYPES, Authority, producer_key_fault
+from ledger.credentials import AUTHORITY_TYPES, RECOVERED, Authority, producer_key_fault
 from ledger.entry import ENTRY_PAYLOAD_TYPE, statement_bytes
 from ledger.errors import LedgerError
 from ledger.events import CATALOGUE, Event, has_refs
@@ -253,6 +253,12 @@ class _Walk:
             result.fault(position, "column-type", f"the column says {row.type_name}, the entry {event_type}")
         if event_type in AUTHORITY_TYPES:
             result.authority.append(position)
+            if (wrong := self.authority.faults.get(position)) is not None:
+                result.fault(position, *wrong)
+            if event_type == RECOVERED and statement["data"]["last_entry"] != document["prev"]:
+                result.fault(
+                    position, "recovery-wrong", "the checkpoint key let it in after another entry than this one"
+                )
         key = self.keys[row.key_number].key_id if 0 <= row.key_number < len(self.keys) else ""
         fault = self.authority.recorded_by_fault(
             document["recorded_by"],

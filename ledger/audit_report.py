@@ -156,6 +156,8 @@ class Pin:
     witnesses: frozenset[bytes] | None = None
     # Root certificates of the timestamp authorities that are believed.
     authorities: Certificates | None = None
+    # Ids of the entry keys that the checkpoint key let in, and that are accepted.
+    recovered: frozenset[str] = frozenset()
 
 
 def check_pin(pin: Pin | None, authority: Authority, genesis: bytes, summary: Summary) -> tuple[bool, list[Fault]]:
@@ -205,10 +207,16 @@ class Report:
     anchored_size: int = 0
     # Whether the auditor named the witnesses that count.
     witnesses_pinned: bool = False
+    # Ids of the entry keys that the checkpoint key let in (`ledger.key_recovered`), and of those that the pin has not accepted.
+    recovered: tuple[str, ...] = ()
+    unaccepted: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
-        return "faults" if self.faults else "sound" if self.pinned and self.signatures and self.whole else "consistent"
+        if self.faults:
+            return "faults"
+        anchored = self.pinned and not self.unaccepted
+        return "sound" if anchored and self.signatures and self.whole else "consistent"
 
     @property
     def exit_status(self) -> int:
@@ -228,6 +236,8 @@ class Report:
             "checkpoint_size": self.checkpoint_size,
             "anchored_size": self.anchored_size,
             "witnesses_pinned": self.witnesses_pinned,
+            "recovered": list(self.recovered),
+            "unaccepted": list(self.unaccepted),
             "signatures_checked": self.signatures,
             "faults": [asdict(fault) for fault in self.faults],
             "affected": [asdict(fault) for fault in self.affected],
@@ -265,6 +275,16 @@ def make_report(
 ) -> Report:
     """Return the report of a walk that has ended, held against the pin."""
     pinned, pin_faults = check_pin(pin, authority, genesis, summary)
+    unaccepted = [item for item in authority.recoveries if pin is None or item[1] not in pin.recovered]
+    told = [
+        f"position {position}: the checkpoint key let the entry key {identifier} in, and no pin accepts that: ask the operator why"
+        for position, identifier in unaccepted
+    ]
+    if (before := authority.predecessor) is not None:
+        told.append(
+            f"this ledger goes on from {before.get('origin')}, whose last checkpoint had size {before.get('size')} and root "
+            f"{before.get('root')}"
+        )
     return Report(
         origin=authority.origin,
         size=summary.size,
@@ -276,10 +296,12 @@ def make_report(
         signatures=signatures,
         faults=tuple(sorted({*summary.faults, *pin_faults})),
         affected=tuple(sorted(set(summary.say_anchored()), key=lambda item: (item.position, item.kind, item.detail))),
-        notes=tuple(notes),
+        notes=(*notes, *told),
         whole=whole,
         checkpoint_key=next((key.public_key for key in authority.keyring.numbered("checkpoint")), b""),
         checkpoint_size=summary.checkpoint_size,
         anchored_size=summary.cosigned_size,
         witnesses_pinned=pin is not None and pin.witnesses is not None,
+        recovered=tuple(identifier for _, identifier in authority.recoveries),
+        unaccepted=tuple(identifier for _, identifier in unaccepted),
     )

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from urllib.parse import unquote
 
 from ledger.clock import from_text
+from ledger.enrolment import key_fault, possession_fault, recovery_fault
 from ledger.entry import recorded_by_json
 from ledger.errors import ForbiddenError, UnauthenticatedError
 from ledger.events import OPERATOR_AREAS, RESERVED_AREAS
@@ -24,11 +25,13 @@ from signing.notes import NoteKey
 
 Trust = Literal["signed", "hmac", "token", "asserted"]
 LEDGER_PRINCIPAL: Final = "service:ledger"
+RECOVERED: Final = "ledger.key_recovered"
 # Entries of these types change who may do what; `head.authority_position` is the last of them.
 AUTHORITY_TYPES: Final = frozenset(
     {
         "ledger.opened",
         "ledger.key_enrolled",
+        RECOVERED,
         "ledger.key_retired",
         "ledger.key_revoked",
         "ledger.credential_issued",
@@ -145,6 +148,13 @@ class Authority:
         # Positions of `ledger.restored`: each begins a new incarnation, whose checkpoints have a name of their own.
         self.restorations: tuple[int, ...] = ()
         self.keyring = Keyring()
+        # Positions at which the checkpoint key let a new entry key in, with the key ids: somebody outside must accept each.
+        self.recoveries: tuple[tuple[int, str], ...] = ()
+        self.predecessor: Mapping[str, Any] | None = None
+        # What is wrong with enrolments, by position: (kind, detail). Such a key is numbered and never valid.
+        self.faults: dict[int, tuple[str, str]] = {}
+        # Whether keys have been enrolled with proofs: from the first on, every one needs it.
+        self._proving = False
         self.credentials: dict[str, Credential] = {}
         # Every enrolment that ever was, in order: old entries stand on retired ones.
         self.sources: tuple[EnrolledSource, ...] = ()
@@ -159,19 +169,12 @@ class Authority:
             case "ledger.opened":
                 self.origin = data["origin"]
                 self.secret_sha256 = data["secret_sha256"]
-                for role in ("entry", "checkpoint"):
-                    public_key = bytes.fromhex(data[f"{role}_key"])
-                    # Only the genesis vouches for itself: its keys are valid from its own position on.
-                    self.keyring.enrol(public_key=public_key, role=role, name=self.origin, valid_from=position)
+                self.predecessor = data.get("predecessor")
+                self._fold_first_keys(position, data)
             case "ledger.key_enrolled":
-                public_key = bytes.fromhex(data["public_key"])
-                self.keyring.enrol(
-                    public_key=public_key,
-                    role=data["role"],
-                    name=data["name"],
-                    valid_from=position + 1,
-                    sources=tuple(data.get("sources", ())),
-                )
+                self._fold_enrolment(position, data)
+            case "ledger.key_recovered":
+                self._fold_recovery(position, data)
             case "ledger.key_retired":
                 self.keyring.retire(data["role"], data["key_id"], last_position=position)
             case "ledger.key_revoked":
@@ -218,6 +221,68 @@ class Authority:
 
             case "ledger.restored":
                 self.restorations = (*self.restorations, position)
+
+    def _fold_first_keys(self, position: int, data: Mapping[str, Any]) -> None:
+        # Only the genesis vouches for itself: its keys are valid from its own position on, and the entry key has signed it.
+        entry_key, checkpoint_key = (bytes.fromhex(data[f"{role}_key"]) for role in ("entry", "checkpoint"))
+        self.keyring.enrol(public_key=entry_key, role="entry", name=self.origin, valid_from=position, proved=True)
+        possession = data.get("checkpoint_possession")
+        self._proving = possession is not None
+        if self._proving:
+            fault = possession_fault(self.origin, "checkpoint", checkpoint_key, possession)
+            if fault is not None or checkpoint_key == entry_key:
+                self.fault(
+                    position, "enrolment-wrong", fault or "entry key and checkpoint key are one: a key has one role"
+                )
+        self.keyring.enrol(
+            public_key=checkpoint_key, role="checkpoint", name=self.origin, valid_from=position, proved=self._proving
+        )
+
+    def _fold_enrolment(self, position: int, data: Mapping[str, Any]) -> None:
+        public_key, possession = bytes.fromhex(data["public_key"]), data.get("possession")
+        fault = None
+        if possession is not None or self._proving:
+            fault = key_fault(self.keyring, public_key) or possession_fault(
+                self.origin, data["role"], public_key, possession
+            )
+            if fault is not None:
+                self.fault(position, "enrolment-wrong", fault)
+        self._proving = self._proving or possession is not None
+        record = self.keyring.enrol(
+            public_key=public_key,
+            role=data["role"],
+            name=data["name"],
+            valid_from=position + 1,
+            sources=tuple(data.get("sources", ())),
+            proved=possession is not None and fault is None,
+        )
+        if fault is not None:
+            self._refuse(record, position)
+
+    def _fold_recovery(self, position: int, data: Mapping[str, Any]) -> None:
+        fault = recovery_fault(self.keyring, self.origin, position, data)
+        public_key = bytes.fromhex(data["public_key"])
+        if fault is not None:
+            self.fault(position, "recovery-wrong", fault)
+        else:
+            for identifier in data.get("ended", ()):
+                self.keyring.retire("entry", identifier, last_position=position - 1)
+        # It vouches for itself, as the genesis does: by leave of the checkpoint key.
+        record = self.keyring.enrol(
+            public_key=public_key, role="entry", name=data["name"], valid_from=position, proved=True
+        )
+        if fault is not None:
+            self._refuse(record, position)
+        else:
+            self.recoveries = (*self.recoveries, (position, record.key_id))
+
+    def fault(self, position: int, kind: str, detail: str) -> None:
+        """Note what is wrong with an enrolment, for the audit to say."""
+        self.faults[position] = (kind, detail)
+
+    def _refuse(self, record: KeyRecord, position: int) -> None:
+        """Let a key vouch for nothing. It keeps its number: entries count the keys as they appear."""
+        self.keyring.retire(record.role, record.key_id, last_position=position - 1)
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 

@@ -8,19 +8,21 @@ import contextlib
 import hashlib
 import os
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledger import tables
-from ledger.checkpoints import StoredCheckpoint
+from ledger.checkpoints import StoredCheckpoint, last_size, read_checkpoints
 from ledger.clock import Clock, from_text, to_text
 from ledger.conditions import Condition, Match
-from ledger.credentials import AUTHORITY_TYPES, LEDGER_PRINCIPAL, Authority, Caller, token_sha256
+from ledger.credentials import AUTHORITY_TYPES, LEDGER_PRINCIPAL, RECOVERED, Authority, Caller, token_sha256
 from ledger.database import Database
 from ledger.dossier import COMMITTED, make_dossier
+from ledger.enrolment import key_fault, possession_fault
 from ledger.entry import ENTRY_PAYLOAD_TYPE, FORMAT_VERSION, Receipt
 from ledger.errors import (
     ConditionFailedError,
@@ -42,19 +44,20 @@ from ledger.reading import (
     read_size,
     read_texts,
 )
-from ledger.recorder import Outcome, Recorder, Refused, Submission
+from ledger.recorder import NOBODY_HOLDS, Outcome, Recorder, Refused, Submission
 from ledger.statement import Admission, Evidence, Statement
 from signing import dsse
-from signing.checkpoint import Checkpoint
+from signing.checkpoint import Checkpoint, parse_checkpoint
 from signing.errors import SigningError, VerificationError
-from signing.keyring import Role
+from signing.keyring import KeyRecord, Keyring
 from signing.keys import Signer, VerifyingKey
+from signing.known_keys import why_anybody_signs
 from signing.merkle import leaf_hash
-from signing.notes import NoteKey
+from signing.notes import Note, NoteKey
 
 TOKEN_PREFIX: Final = "clt_"
 LOCAL_OPERATOR: Final = "service:local-operator"
-KEY_CHANGES: Final = ("ledger.key_enrolled", "ledger.key_retired", "ledger.key_revoked")
+KEY_CHANGES: Final = ("ledger.key_enrolled", "ledger.key_retired", "ledger.key_revoked", RECOVERED)
 ALREADY: Final = "this database holds a ledger already: a ledger is opened once"
 
 
@@ -106,10 +109,16 @@ class Ledger:
         origin: str,
         entry_key: Signer,
         checkpoint_key: bytes,
+        checkpoint_possession: bytes | None = None,
+        predecessor: Note | None = None,
         clock: Clock | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> "Ledger":
-        """Make the schema and append `ledger.opened` at position 1. Raises SetupError when a ledger is there already."""
+        """Make the schema and append `ledger.opened` at position 1. Raises SetupError when a ledger is there already.
+
+        `checkpoint_possession` is the checkpoint key's own signature (`signing.possession`); `predecessor` the last
+        checkpoint of a ledger of which nobody holds a key any more.
+        """
         database.migrate()
         with database.engine.connect() as connection:
             if read_size(connection):
@@ -128,7 +137,14 @@ class Ledger:
                     "entry_key": entry_key.public_key.hex(),
                     "checkpoint_key": checkpoint_key.hex(),
                     "secret_sha256": hashlib.sha256(ledger.admission.pepper).hexdigest(),
+                    **(
+                        {"checkpoint_possession": b64encode(checkpoint_possession).decode()}
+                        if checkpoint_possession
+                        else {}
+                    ),
+                    **({"predecessor": _named(predecessor)} if predecessor else {}),
                 },
+                evidence=(Evidence.of(str(predecessor).encode(), "text/plain"),) if predecessor else (),
                 # Of two that open at once, the second finds an entry and is refused.
                 condition=Condition(),
             )
@@ -146,7 +162,27 @@ class Ledger:
         clock: Clock | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> "Ledger":
-        """Open a ledger that was created before. Raises SetupError when there is none, or the key may not sign for it."""
+        """Open a ledger that was created before. Raises SetupError when there is none, KeyNotValidError for another's key."""
+        ledger = cls.prepare(database, entry_key, clock=clock, random=random)
+        valid = {record.key_id for record in ledger.authority.keyring.valid_at("entry", ledger.size() + 1)}
+        if entry_key.key_id not in valid:
+            ledger.close()
+            raise KeyNotValidError(
+                f"the entry key {entry_key.key_id[:16]}… may not sign for this ledger; valid are "
+                f"{', '.join(k[:16] for k in sorted(valid)) or 'none'}. {NOBODY_HOLDS}"
+            )
+        return ledger
+
+    @classmethod
+    def prepare(
+        cls,
+        database: Database,
+        entry_key: Signer,
+        *,
+        clock: Clock | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> "Ledger":
+        """Open a ledger with a key that need not be valid: appending is refused until it is. Raises SetupError when there is none."""
         database.check_schema()
         # Refuses a PostgreSQL that could lose what was acknowledged, before anything is.
         database.connect_for_writing().close()
@@ -154,14 +190,7 @@ class Ledger:
             if read_size(connection) == 0:
                 raise SetupError("the database holds no ledger; run: change-ledger init --origin NAME")
             origin = read_entry(connection, 1).document["ledger"]
-        ledger = cls(database, entry_key, origin=origin, clock=clock or Clock(), random=random)
-        valid = {record.key_id for record in ledger.authority.keyring.valid_at("entry", ledger.size() + 1)}
-        if entry_key.key_id not in valid:
-            ledger.close()
-            raise KeyNotValidError(
-                f"the entry key {entry_key.key_id[:16]}… may not sign for this ledger; valid are {', '.join(k[:16] for k in sorted(valid))}"
-            )
-        return ledger
+        return cls(database, entry_key, origin=origin, clock=clock or Clock(), random=random)
 
     def close(self) -> None:
         self.watcher.close()
@@ -361,9 +390,13 @@ class Ledger:
         name: str,
         actor: str,
         sources: Sequence[str] = (),
+        possession: str | None = None,
         by: str | None = None,
     ) -> Receipt:
-        """Add a public key, valid from the next position on. Raises StatementError for a key that could never be used."""
+        """Add a public key, valid from the next position on. Raises StatementError for a key that could never be used.
+
+        `possession` is the base64 of the key's own signature over origin and role (`signing.possession`); a witness has none.
+        """
         NoteKey(name, public_key)
         VerifyingKey(public_key)
         if role == "checkpoint":
@@ -373,46 +406,82 @@ class Ledger:
                 "a producer's key names the sources that it may sign for, such as https://ci.example.com/*; others name none",
                 "/sources",
             )
-        known = self.current_authority().keyring.numbered(cast(Role, role))
-        if any(record.public_key == public_key for record in known):
-            raise StatementError(f"this key is enrolled as {role} already: a key is enrolled once", "/public_key")
-        data = {"role": role, "name": name, "public_key": public_key.hex()}
-        return self._act("ledger.key_enrolled", data | ({"sources": sorted(sources)} if sources else {}), actor, by)
+        data: dict[str, Any] = {"role": role, "name": name, "public_key": public_key.hex()}
+        data |= ({"sources": sorted(sources)} if sources else {}) | ({"possession": possession} if possession else {})
+
+        def check(authority: Authority) -> None:
+            if (fault := key_fault(authority.keyring, public_key)) is not None:
+                raise StatementError(fault, "/public_key")
+            if (fault := possession_fault(self.origin, role, public_key, possession)) is not None:
+                raise StatementError(fault, "/possession")
+
+        return self._change_key("ledger.key_enrolled", data, actor, by, check)
 
     def retire_key(self, identifier: str, *, role: str, actor: str, by: str | None = None) -> Receipt:
-        """End a key's service with this position. Raises KeyNotValidError for the last entry key."""
+        """End a key's service with this position. Raises KeyNotValidError for the last entry or checkpoint key that can be used."""
         return self._end_key("ledger.key_retired", {"role": role, "key_id": identifier}, actor, by)
 
     def revoke_key(
         self, identifier: str, *, role: str, from_position: int, reason: str, actor: str, by: str | None = None
     ) -> Receipt:
-        """Distrust a key from a position on, in the past or the next. Raises KeyNotValidError for the last entry key."""
+        """Distrust a key from a position on, in the past or the next. Raises KeyNotValidError as `retire_key` does."""
         data = {"role": role, "key_id": identifier, "from_position": from_position, "reason": reason}
         return self._end_key("ledger.key_revoked", data, actor, by)
 
     def _end_key(self, event_type: str, data: dict[str, Any], actor: str, by: str | None) -> Receipt:
-        while True:
-            position = self.current_authority().position
-            self._refuse_last_key(data["key_id"], data["role"])
+        def check(authority: Authority) -> None:
             if (since := data.get("from_position", 0)) > self.size() + 1:
                 raise StatementError(f"expected a position up to {self.size() + 1}, found {since}: not the future")
-            # Of two keys that are ended at once, each is the other's successor: the second is judged again.
+            self._refuse_last_key(authority.keyring, data["key_id"], data["role"])
+
+        return self._change_key(event_type, data, actor, by, check)
+
+    def _change_key(
+        self, event_type: str, data: dict[str, Any], actor: str, by: str | None, check: Callable[[Authority], None]
+    ) -> Receipt:
+        """State a change of keys that `check` lets through, judged again when another came before it: two keys that are ended at once
+        are each the other's successor.
+        """
+        while True:
+            authority = self.current_authority()
+            position = authority.position
+            check(authority)
             nothing_since = Condition(after=position, none_of=(Match(types=KEY_CHANGES),))
             try:
                 return self._act(event_type, data, actor, by, nothing_since)
             except ConditionFailedError:
                 continue
 
-    def _refuse_last_key(self, identifier: str, role: Any) -> None:
-        keyring = self.current_authority().keyring
+    def _refuse_last_key(self, keyring: Keyring, identifier: str, role: Any) -> None:
         try:
             keyring.find(role, identifier)
         except VerificationError as error:
             raise NotFoundError(str(error)) from error
-        if role == "entry" and {k.key_id for k in keyring.valid_at("entry", self.size() + 1)} == {identifier}:
+        if role not in ("entry", "checkpoint"):
+            return
+        valid = keyring.valid_at(role, self.size() + 1)
+        left = [record for record in valid if record.key_id != identifier]
+        if len(left) < len(valid) and not any(self._is_usable(record) for record in left):
+            lost = "nothing could be appended" if role == "entry" else "no checkpoint could be signed"
             raise KeyNotValidError(
-                "this is the only valid entry key: enrol its successor first, or nothing could be appended any more"
+                f"this is the only valid {role} key that somebody is known to hold: enrol its successor first, or {lost} any more"
             )
+
+    def _is_usable(self, record: KeyRecord) -> bool:
+        """Say whether somebody is known to hold the private half of a key, and not everybody."""
+        if why_anybody_signs(record.public_key) is not None:
+            return False
+        if record.proved or record.valid_from == 1:
+            return True
+        # Enrolled before proofs were asked for: it counts once it has signed.
+        with self.database.read() as connection:
+            if record.role == "entry":
+                number = [known.key_id for known in self.authority.keyring.numbered("entry")].index(record.key_id)
+                query = sa.select(tables.entries.c.position).where(tables.entries.c.key_number == number)
+                return connection.execute(query.limit(1)).first() is not None
+            ids = {NoteKey(origin, record.public_key).id for origin in self.authority.checkpoint_origins}
+            last = next(read_checkpoints(connection, after=last_size(connection) - 1), None)
+            return last is not None and any(line.key_id in ids for line in last.signed.lines)
 
     def record_restoration(self, lost: Checkpoint, *, actor: str, reason: str, by: str | None = None) -> Receipt:
         """Record that an old backup was put back, and which checkpoint had been signed over what is lost: a new incarnation."""
@@ -522,14 +591,35 @@ class Ledger:
         return self.state(event_type, said, condition=condition)
 
 
+def _named(predecessor: Note) -> dict[str, Any]:
+    last = parse_checkpoint(predecessor.text)
+    return {"origin": last.origin, "size": last.size, "root": last.root.hex()}
+
+
+def authority_of(database: Database) -> Callable[[], Authority]:
+    """Return what tells who may do what as of now, for whoever has no entry key: it reads, and appends nothing."""
+    authority = Authority()
+
+    def current() -> Authority:
+        with database.read() as connection:
+            catch_up(connection, authority)
+        return authority
+
+    return current
+
+
 def catch_up(connection: Connection, authority: Authority) -> None:
     """Fold the authority entries after `authority.position`, each one checked: its hash, and a signature by a key valid before it."""
     match = Match(types=tuple(sorted(AUTHORITY_TYPES)))
     for stored in read_entries(connection, [match], after=authority.position, limit=None):
         statement = stored.statement
-        if stored.position == 1:
-            authority.fold(1, statement["type"], statement["data"])
+        # The first key vouches for itself; one that was recovered does too, by leave of the checkpoint key.
+        itself = stored.position == 1 or statement["type"] == RECOVERED
         try:
+            if itself:
+                authority.fold(stored.position, statement["type"], statement["data"])
+            if itself and statement["data"].get("last_entry", stored.document["prev"]) != stored.document["prev"]:
+                raise VerificationError("the checkpoint key let it in after another entry")
             key = authority.keyring.numbered("entry")[stored.key_number]
             if leaf_hash(stored.entry) != stored.leaf_hash or key.fault_at(stored.position):
                 raise LedgerStoppedError(f"the entry at position {stored.position} is not what its hash and key say")
@@ -539,5 +629,5 @@ def catch_up(connection: Connection, authority: Authority) -> None:
                 f"the entry at position {stored.position} decides who may do what, and does not verify ({error}); "
                 "run: change-ledger verify"
             ) from error
-        if stored.position > 1:
+        if not itself:
             authority.fold(stored.position, statement["type"], statement["data"])

@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection
 from ledger import tables
 from ledger.clock import Clock, to_text
 from ledger.conditions import Condition
-from ledger.credentials import AUTHORITY_TYPES, Authority, Caller
+from ledger.credentials import AUTHORITY_TYPES, RECOVERED, Authority, Caller
 from ledger.database import NOTIFY_CHANNEL, WRITING_ERRORS, Database, is_about_values, is_outage
 from ledger.entry import (
     ENTRY_PAYLOAD_TYPE,
@@ -53,6 +53,7 @@ from signing.merkle import Frontier, leaf_hash
 SIGNERS: Final = 2
 HEAD_ID: Final = 1
 CLOCK_CORRECTED: Final = "ledger.clock_corrected"
+NOBODY_HOLDS: Final = "If nobody holds one of those any more: change-ledger keys recover FILE"
 # What stands in a statement for an erasable text begins so.
 ERASED_MARK: Final = b'{"sha256":"'
 
@@ -113,6 +114,11 @@ def _refusal(error: Exception) -> LedgerError:
         )
     refused.__cause__ = error
     return refused
+
+
+def _states(submissions: Sequence[Submission], event_type: str) -> bool:
+    """Say whether the ledger itself states something of a type."""
+    return any(s.type == event_type for sub in submissions if sub.caller.is_ledger for s in sub.statements)
 
 
 @dataclass(slots=True)
@@ -268,14 +274,16 @@ class Recorder:
         self._check_acknowledged(connection, head)
         if head.authority_position != self.authority.position:
             self._catch_up(connection, self.authority)
-        if head.entry_keys and self._signer.key_id not in head.entry_keys:
+        if (
+            head.entry_keys
+            and self._signer.key_id not in head.entry_keys
+            and not _states(submissions, RECOVERED)  # by leave of the checkpoint key
+        ):
             raise KeyNotValidError(
                 f"this process signs with key {self._signer.key_id[:16]}…, which is not valid for position {head.size + 1}; "
-                f"valid are {', '.join(k[:16] for k in head.entry_keys)}"
+                f"valid are {', '.join(k[:16] for k in head.entry_keys) or 'none'}. {NOBODY_HOLDS}"
             )
-        correcting = any(
-            s.type == CLOCK_CORRECTED for sub in submissions if sub.caller.is_ledger for s in sub.statements
-        )
+        correcting = _states(submissions, CLOCK_CORRECTED)
         head.recorded_at = self._clock.next_recorded_at(head.recorded_at, correcting=correcting)
         group = self._open_group(connection, head, submissions)
         answers = [self._judge_and_add(connection, group, submission) for submission in submissions]
@@ -606,7 +614,9 @@ class Recorder:
     def _key_number(self, group: _Group) -> int:
         if group.stored == 0:
             return 0
-        return [record.key_id for record in self.authority.keyring.numbered("entry")].index(self._signer.key_id)
+        known = [record.key_id for record in self.authority.keyring.numbered("entry")]
+        # One that is not known yet is recovered by this very entry, and is the next.
+        return known.index(self._signer.key_id) if self._signer.key_id in known else len(known)
 
     # -- between transactions ------------------------------------------------------------------------------------
 

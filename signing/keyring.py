@@ -29,6 +29,8 @@ class KeyRecord:
     revoked_at: int | None = None
     # For a producer's key: the sources that it may sign for.
     sources: tuple[str, ...] = ()
+    # Whether it was shown that somebody holds the private half.
+    proved: bool = False
 
     def fault_at(self, position: int) -> str | None:
         """Say why this key may not vouch for `position`, or None when it may."""
@@ -54,9 +56,16 @@ class Keyring:
         self._verifying: dict[str, VerifyingKey] = {}
 
     def enrol(
-        self, *, public_key: bytes, role: Role, name: str, valid_from: int, sources: tuple[str, ...] = ()
+        self,
+        *,
+        public_key: bytes,
+        role: Role,
+        name: str,
+        valid_from: int,
+        sources: tuple[str, ...] = (),
+        proved: bool = False,
     ) -> KeyRecord:
-        record = KeyRecord(key_id(public_key), public_key, role, name, valid_from, sources=sources)
+        record = KeyRecord(key_id(public_key), public_key, role, name, valid_from, sources=sources, proved=proved)
         if (role, record.key_id) in self._records:
             raise VerificationError(f"key {record.key_id[:16]}… is already enrolled as {role}: a key is enrolled once")
         self._records[role, record.key_id] = record

@@ -20,9 +20,12 @@ from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
 from ledger.reading import read_entry, read_size
 from ledger.signer import Memory
 from signing import keys as signing_keys
+from signing.checkpoint import parse_checkpoint
 from signing.keys import Signer, SigningKey
+from signing.known_keys import why_anybody_signs
 from signing.merkle import leaf_hash
-from signing.notes import NoteKey, format_verifier_key
+from signing.notes import NoteKey, format_verifier_key, parse_note
+from signing.possession import prove_possession
 
 token_app = typer.Typer(no_args_is_help=True, help="Bearer tokens: create, list, revoke.")
 source_app = typer.Typer(
@@ -39,6 +42,10 @@ def init(
     context: typer.Context,
     origin: Annotated[str, typer.Option(help="The name of this ledger for ever, such as ledger.example.com/prod.")],
     grant_to: Annotated[str | None, typer.Option(help="PostgreSQL role that appends, and owns nothing.")] = None,
+    predecessor: Annotated[
+        Path | None,
+        typer.Option(help="The last checkpoint of a ledger that this one goes on from, because its keys are lost."),
+    ] = None,
 ) -> None:
     """Make a ledger: its schema, its keys (mode 0600), its first entry; and pin it for this user."""
     settings = where(context).settings
@@ -48,6 +55,11 @@ def init(
             "another origin, or remove that line if the ledger is gone"
         )
     check_origin(origin)
+    before = parse_note(predecessor.read_bytes()) if predecessor is not None else None
+    if before is not None and parse_checkpoint(before.text).origin.partition("#")[0] == origin:
+        raise SetupError(
+            f"{predecessor} is a checkpoint of {origin} itself: a successor is another log, and has another name"
+        )
     database = Database(settings.database)
     database.migrate()
     with database.read() as connection:
@@ -55,9 +67,21 @@ def init(
             raise SetupError(ALREADY)
     entry_key = _load_or_make(settings.entry_key_at)
     checkpoint_key = _load_or_make(settings.checkpoint_key_at)
+    for path, key in ((settings.entry_key_at, entry_key), (settings.checkpoint_key_at, checkpoint_key)):
+        if (why := why_anybody_signs(key.public_key)) is not None:
+            raise SetupError(f"anybody can sign with the key {path}: {why}; make another: change-ledger keys new FILE")
+    if entry_key.public_key == checkpoint_key.public_key:
+        raise SetupError("entry key and checkpoint key are one: a key has one role")
     # Before the ledger: without a memory nobody may sign for a ledger that is not empty.
     Memory(settings.signer_memory_path).begin(origin, checkpoint_key)
-    ledger = Ledger.create(database, origin=origin, entry_key=entry_key, checkpoint_key=checkpoint_key.public_key)
+    ledger = Ledger.create(
+        database,
+        origin=origin,
+        entry_key=entry_key,
+        checkpoint_key=checkpoint_key.public_key,
+        checkpoint_possession=prove_possession(checkpoint_key, origin, "checkpoint"),
+        predecessor=before,
+    )
     with database.engine.begin() as connection:
         genesis = leaf_hash(read_entry(connection, 1).entry)
         if grant_to:
@@ -101,7 +125,7 @@ def serve(
     settings = settings.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
     # Opened once before: what is wrong with keys, witnesses or database is said in one line, not as a traceback of the server.
     ledger = open_ledger(settings)
-    open_signer(settings, ledger)
+    open_signer(settings, ledger.database, ledger.current_authority)
     open_witnesses(settings, ledger)
     ledger.close()
     served = create_app(settings)

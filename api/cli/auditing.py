@@ -5,15 +5,16 @@ from typing import Annotated, Final
 
 import typer
 
-from api.app import open_ledger, open_signer
 from api.cli import pins
+from api.cli.checkpoints import open_to_read, sign_what_is_new
 from api.cli.common import Where, app, where
 from api.cli.remote_files import RemoteFiles
-from api.cli.terminal import console
+from api.cli.terminal import console, errors_console
 from api.cli.verifying import (
     Certificate,
     Genesis,
     Held,
+    Recovered,
     Signatures,
     State,
     Vkey,
@@ -26,13 +27,15 @@ from api.cli.verifying import (
     read_receipts,
     verify_database,
     with_outsiders,
+    with_recovered,
 )
 from ledger.audit_files import audit_files
 from ledger.audit_opaque import audit_opaque
 from ledger.database import Database
-from ledger.errors import SetupError
+from ledger.errors import LedgerError, SetupError
 from ledger.export import export as export_files
 from ledger.log_files import Directory, Files, read_head
+from signing.errors import SigningError
 from signing.notes import parse_verifier_key
 
 # Whoever made up the bytes would make up a pin that lies beside them.
@@ -53,13 +56,13 @@ def export(
     place = where(context)
     if place.server is not None:
         raise SetupError("an export is made where the database is, not over HTTP")
-    ledger = open_ledger(place.settings)
-    signer = open_signer(place.settings, ledger)
-    if signer is not None:
-        # Where no server does: so that the export reaches to the end.
-        signer.sign_once()
-    done = export_files(ledger.database, target, texts=texts, evidence=evidence)
-    ledger.close()
+    database = open_to_read(place)
+    # Where no server does: so that the export reaches to the end. Where it cannot be, what was signed is still to be had.
+    try:
+        sign_what_is_new(place, database)
+    except (LedgerError, SigningError, OSError) as error:
+        errors_console.print(f"no checkpoint was signed: {error}")
+    done = export_files(database, target, texts=texts, evidence=evidence)
     console.print(
         f"{target}: {done.files} files written; it reaches from size {done.since} to {done.size} now",
     )
@@ -72,6 +75,7 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
     genesis: Genesis = None,
     vkey: Vkey = None,
+    recovered: Recovered = None,
     signatures: Signatures = True,
     opaque: Annotated[
         bool, typer.Option("--opaque", help="Any C2SP log: check hashes, tree and checkpoint alone.")
@@ -99,6 +103,7 @@ def audit(
             files,
             genesis=genesis,
             vkey=vkey,
+            recovered=recovered,
             witnesses=witness,
             certificate=certificate,
             signatures=signatures,
@@ -122,7 +127,7 @@ def audit(
             pin = pin_of_flags(genesis, vkey) or pins.read(place.settings.known_ledgers_path, origin)
             report = audit_files(
                 files,
-                pin=with_outsiders(pin, witness, certificate),
+                pin=with_recovered(with_outsiders(pin, witness, certificate), recovered),
                 signatures=signatures,
                 workers=workers,
                 given=given,

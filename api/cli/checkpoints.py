@@ -6,12 +6,13 @@ from typing import Annotated
 import httpx
 import typer
 
-from api.app import open_ledger, open_signer
+from api.app import open_ledger, open_signer, refuse_lost_history
 from api.cli.common import Where, app, where
 from api.cli.terminal import console, echo
 from ledger.checkpoints import read_checkpoint
-from ledger.errors import SetupError
-from ledger.ledger import LOCAL_OPERATOR, Ledger
+from ledger.database import Database
+from ledger.errors import NotFoundError, SetupError
+from ledger.ledger import LOCAL_OPERATOR, authority_of
 from ledger.reading import read_size
 from ledger.signer import CheckpointSigner
 from ledger.tree import proof_of
@@ -24,17 +25,22 @@ app.add_typer(signer_app, name="signer")
 
 
 @app.command()
-def checkpoint(context: typer.Context) -> None:
-    """Sign a checkpoint if there is something new, and print the last one. `serve` does so every second by itself."""
+def checkpoint(
+    context: typer.Context,
+    sign: Annotated[bool, typer.Option(help="Sign what is new first, where the checkpoint key is.")] = True,
+) -> None:
+    """Print the last checkpoint, after signing what is new where the checkpoint key is. `serve` signs every second by itself."""
     place = where(context)
     if place.server is not None:
         echo(place.remote_door().text("/checkpoint"), nl=False)
         return
-    ledger, signer = _open(place)
-    signer.sign_once()
-    with ledger.database.read() as connection:
-        echo(str(read_checkpoint(connection).note), nl=False)
-    ledger.close()
+    database = open_to_read(place)
+    signs = sign and sign_what_is_new(place, database)
+    try:
+        with database.read() as connection:
+            echo(str(read_checkpoint(connection).note), nl=False)
+    except NotFoundError as error:
+        raise NotFoundError(f"{error}{'' if signs else ', and this host does not sign'}") from error
 
 
 @app.command()
@@ -50,10 +56,10 @@ def proof(
     if place.server is not None:
         found = place.remote_door().text(f"/v1/events/{position}/proof")
     else:
-        ledger = open_ledger(place.settings)
-        with ledger.database.read() as connection:
+        database = open_to_read(place)
+        refuse_lost_history(place.settings, database, authority_of(database))
+        with database.read() as connection:
             found = str(proof_of(connection, position, read_checkpoint(connection)))
-        ledger.close()
     if out is None:
         echo(found, nl=False)
     else:
@@ -63,10 +69,8 @@ def proof(
 @signer_app.command()
 def status(context: typer.Context) -> None:
     """Say what the signer remembers and whether the database agrees. Exits with 2 when it may not sign."""
-    ledger, signer = _open(where(context))
-    remembered = signer.check()
+    remembered = _signer(where(context)).check()
     console.print(f"remembers size {remembered.size} of {remembered.origin}, and the database agrees")
-    ledger.close()
 
 
 @signer_app.command("take-over")
@@ -80,10 +84,8 @@ def take_over(
         if last.startswith(("http://", "https://"))
         else Path(last).read_bytes()
     )
-    ledger, signer = _open(where(context))
-    taken = signer.take_over(parse_note(data))
+    taken = _signer(where(context)).take_over(parse_note(data))
     console.print(f"this host signs from size {taken.size} on")
-    ledger.close()
 
 
 @signer_app.command()
@@ -95,7 +97,9 @@ def restore(
 
     Its checkpoints have a name of their own: auditors and witnesses of the old one see that it ended.
     """
-    ledger, signer = _open(where(context))
+    place = where(context)
+    signer = _signer(place)
+    ledger = open_ledger(place.settings, lost_history=True)
     if not signer.must_begin_again():
         lost = signer.lost()
         with ledger.database.read() as connection:
@@ -110,11 +114,26 @@ def restore(
     ledger.close()
 
 
-def _open(place: Where) -> tuple[Ledger, CheckpointSigner]:
+def open_to_read(place: Where) -> Database:
+    """Return the database of a ledger. No private key is needed to read it."""
+    database = Database(place.settings.database)
+    database.check_schema()
+    return database
+
+
+def sign_what_is_new(place: Where, database: Database) -> bool:
+    """Sign a checkpoint if there is something new and no server signs. Returns whether this host has the key to."""
+    signer = open_signer(place.settings, database, authority_of(database))
+    if signer is not None:
+        signer.sign_once()
+    return signer is not None
+
+
+def _signer(place: Where) -> CheckpointSigner:
     if place.server is not None:
         raise SetupError("the signer is worked on where its key and its memory lie, not over HTTP")
-    ledger = open_ledger(place.settings, lost_history=True)
-    signer = open_signer(place.settings, ledger)
+    database = open_to_read(place)
+    signer = open_signer(place.settings, database, authority_of(database))
     if signer is None:
         raise SetupError(f"there is no checkpoint key at {place.settings.checkpoint_key_at}: this host does not sign")
-    return ledger, signer
+    return signer

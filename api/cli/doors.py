@@ -11,7 +11,7 @@ import httpx
 
 from api import problems
 from api.app import open_ledger
-from api.routes.credentials import ROLES, credential_json, key_json
+from api.routes.credentials import credential_json, key_json
 from api.routes.gates import Asked, asked_in, recheck_in
 from api.routes.risk import backtest_in, fit_in
 from api.routes.views import answer_of, view_named
@@ -19,6 +19,7 @@ from api.settings import Settings
 from ledger.audit_reading import fold_authority
 from ledger.conditions import Match
 from ledger.database import Database
+from ledger.enrolment import ROLES
 from ledger.errors import LedgerError, LedgerStoppedError
 from ledger.events import CATALOGUE, sentence
 from ledger.following import Subscription, Watcher
@@ -78,6 +79,8 @@ class Door(Protocol):
     def tokens(self) -> list[dict[str, Any]]: ...
 
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]: ...
+
+    def origin(self) -> str: ...
 
     def keys(self) -> list[dict[str, Any]]: ...
 
@@ -174,6 +177,10 @@ class LocalDoor:
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
         return self.ledger.enrol_source(actor=LOCAL_OPERATOR, **wanted).to_json()
 
+    def origin(self) -> str:
+        with self._database().read() as connection:
+            return fold_authority(connection)[0].origin
+
     def keys(self) -> list[dict[str, Any]]:
         with self._database().read() as connection:
             keyring = fold_authority(connection)[0].keyring
@@ -181,7 +188,7 @@ class LocalDoor:
 
     def enrol_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
         public_key = bytes.fromhex(wanted["public_key"])
-        more = {name: wanted[name] for name in ("role", "name", "sources")}
+        more = {name: wanted[name] for name in ("role", "name", "sources", "possession") if name in wanted}
         return self.ledger.enrol_key(public_key, actor=LOCAL_OPERATOR, **more).to_json()
 
     def end_key(self, role: str, key_id: str, reason: str, from_position: int | None) -> dict[str, Any]:
@@ -304,6 +311,9 @@ class RemoteDoor:
 
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
         return self._json("POST", "/v1/ledger/sources", json=wanted)
+
+    def origin(self) -> str:
+        return str(self._json("GET", "/v1/ledger")["origin"])
 
     def keys(self) -> list[dict[str, Any]]:
         found: Any = self._json("GET", "/v1/ledger/keys")

@@ -1,7 +1,8 @@
-"""`keys`: list, make, enrol, retire and revoke the keys of the ledger, of producers and of witnesses."""
+"""`keys`: list, make, prove, enrol, retire, revoke and recover the keys of the ledger, of producers and of witnesses."""
 
 import json
 import re
+from base64 import b64encode
 from pathlib import Path
 from typing import Annotated
 
@@ -9,16 +10,19 @@ import typer
 
 from api.cli.common import app, where
 from api.cli.terminal import Table, console, echo
-from api.routes.credentials import ROLES
 from ledger.audit_reading import fold_authority
 from ledger.database import Database
+from ledger.enrolment import ROLES
 from ledger.errors import SetupError
+from ledger.ledger import LOCAL_OPERATOR
 from ledger.reading import read_size
+from ledger.recovery import recover as recover_ledger
 from signing import keys as signing_keys
 from signing.keys import SigningKey
 from signing.notes import COSIGNATURE, NoteKey, format_verifier_key, parse_verifier_key
+from signing.possession import prove_possession
 
-keys_app = typer.Typer(help="Keys: list, make, enrol, retire, revoke.")
+keys_app = typer.Typer(help="Keys: list, make, prove, enrol, retire, revoke, recover.")
 app.add_typer(keys_app, name="keys")
 
 
@@ -83,6 +87,35 @@ def read_public_key(text: str) -> tuple[str | None, bytes]:
     return None, signing_keys.load_public(Path(text))
 
 
+def held_key(text: str) -> SigningKey | None:
+    """Return the private key of a PEM file, or None for what holds a public one alone."""
+    path = Path(text)
+    return signing_keys.load(path) if path.is_file() and b"PRIVATE KEY" in path.read_bytes() else None
+
+
+def check_role(role: str) -> None:
+    """Raise SetupError for a word that is no role of a key."""
+    if role not in ROLES:
+        raise SetupError(f"expected the role entry, checkpoint, producer or witness, found {role!r}")
+
+
+@keys_app.command()
+def prove(
+    role: Annotated[str, typer.Argument(help="entry, checkpoint or producer.")],
+    key: Annotated[str, typer.Argument(help="The private key: a PEM file.")],
+    origin: Annotated[
+        str, typer.Option(help="The ledger in which it is to be enrolled, such as ledger.example.com/prod.")
+    ],
+) -> None:
+    """Print the signature by which a key shows that it is held, for whoever enrols it elsewhere. Nothing is sent."""
+    check_role(role)
+    if role == "witness":
+        raise SetupError("a witness signs no challenge: its first cosignature shows that it holds its key")
+    if (held := held_key(key)) is None:
+        raise SetupError(f"expected a PEM file with a private key, found none at {key}")
+    echo(b64encode(prove_possession(held, origin, role)).decode())
+
+
 @keys_app.command()
 def enrol(
     context: typer.Context,
@@ -95,18 +128,24 @@ def enrol(
     source: Annotated[
         list[str] | None, typer.Option(help="For a producer: a source that it may sign for, exact or ending in *.")
     ] = None,
+    possession: Annotated[
+        str | None,
+        typer.Option(help="What `keys prove` printed where the private key is. Made here when KEY is a private key."),
+    ] = None,
 ) -> None:
     """Enrol a public key. It is valid from the next position on, beside those that are valid already."""
     of_key, public_key = read_public_key(key)
-    if role not in ROLES:
-        raise SetupError(f"expected the role entry, checkpoint, producer or witness, found {role!r}")
+    check_role(role)
     if role == "witness" and of_key and name and name != of_key:
         raise SetupError(f"the verifier key is of {of_key}, --name says {name}: a witness has one name")
     called = name or of_key or (role if role in ("entry", "checkpoint") else None)
     if called is None:
         raise SetupError(f"a {role}'s key needs --name")
     door = where(context).door()
-    receipt = door.enrol_key({"role": role, "name": called, "public_key": public_key.hex(), "sources": source or []})
+    if possession is None and role != "witness" and (held := held_key(key)) is not None:
+        possession = b64encode(prove_possession(held, door.origin(), role)).decode()
+    wanted = {"role": role, "name": called, "public_key": public_key.hex(), "sources": source or []}
+    receipt = door.enrol_key(wanted | ({"possession": possession} if possession is not None else {}))
     console.print(f"enrolled, recorded at position {receipt['position']}: valid from the next one on")
     if role == "witness":
         console.print(format_verifier_key(NoteKey(called, public_key, COSIGNATURE)))
@@ -136,6 +175,36 @@ def revoke(
     door = where(context).door()
     receipt = door.end_key(role, _whole(door.keys(), role, key_id), reason, from_position)
     console.print(f"revoked, recorded at position {receipt['position']}")
+
+
+@keys_app.command()
+def recover(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="The new entry key: a PEM file, made by `keys new`.")],
+    reason: Annotated[str, typer.Option(help="Why, in one word such as lost.")],
+    name: Annotated[str, typer.Option(help="A word for the new key.")] = "recovered",
+    end_others: Annotated[
+        bool, typer.Option("--end-others", help="End the entry keys that are valid, because nobody here holds them.")
+    ] = False,
+) -> None:
+    """Let a new entry key in by the checkpoint key, when nobody holds a valid one any more.
+
+    Verifications then answer 3 until their pin accepts it: tell your auditors why.
+    """
+    place = where(context)
+    if place.server is not None:
+        raise SetupError("a ledger is recovered where its checkpoint key lies, not over HTTP")
+    receipt = recover_ledger(
+        Database(place.settings.database),
+        signing_keys.load_signer(key),
+        signing_keys.load_signer(place.settings.checkpoint_key_at),
+        actor=LOCAL_OPERATOR,
+        reason=reason,
+        name=name,
+        end_others=end_others,
+    )
+    console.print(f"recovered, recorded at position {receipt.position}, signed by the new entry key")
+    console.print(f"set entry_key to {key}, and accept it: change-ledger verify --trust")
 
 
 def _whole(found: list[dict[str, object]], role: str, start: str) -> str:

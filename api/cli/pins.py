@@ -1,13 +1,16 @@
 """Known ledgers: the pins of this user, one a line, as ssh keeps known hosts.
 
-<origin> <hash of the entry at position 1> <checkpoint key as a note verifier key>
+<origin> <hash of the entry at position 1> <checkpoint key as a note verifier key> [<id of a recovered entry key> …]
 """
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ledger.audit_report import Pin
 from ledger.errors import SetupError
+from ledger.files import write_durably
 from signing.notes import NoteKey, format_verifier_key, parse_verifier_key
 
 
@@ -20,17 +23,22 @@ def read(path: Path, origin: str) -> Pin | None:
         if not parts or parts[0].startswith("#") or parts[0] != origin:
             continue
         try:
-            _, genesis, verifier_key = parts
-            return Pin(origin, bytes.fromhex(genesis), parse_verifier_key(verifier_key).public_key)
+            _, genesis, verifier_key, *recovered = parts
+            if not all(re.fullmatch("[0-9a-f]{64}", identifier) for identifier in recovered):
+                raise ValueError("after the verifier key come key ids of 64 hex digits")
+            key = parse_verifier_key(verifier_key).public_key
+            return Pin(origin, bytes.fromhex(genesis), key, recovered=frozenset(recovered))
         except ValueError as error:
             raise SetupError(
-                f"{path}:{number} is not a pin: expected <origin> <genesis hash> <verifier key> ({error})"
+                f"{path}:{number} is not a pin: expected <origin> <genesis hash> <verifier key> [<key id> …] ({error})"
             ) from error
     return None
 
 
-def write(path: Path, origin: str, genesis: bytes, checkpoint_key: bytes) -> None:
-    """Add a pin. An origin that is pinned to something else already is refused: that is what pins are for."""
+def write(path: Path, origin: str, genesis: bytes, checkpoint_key: bytes, recovered: Sequence[str] = ()) -> None:
+    """Add a pin, or accept the recovered entry keys in the one that is there. An origin that is pinned to something else already
+    is refused: that is what pins are for.
+    """
     known = read(path, origin)
     if known is not None:
         if known.genesis != genesis:
@@ -39,8 +47,19 @@ def write(path: Path, origin: str, genesis: bytes, checkpoint_key: bytes) -> Non
                 f"{path} pins {origin} to another ledger ({pinned}…). Either this is not the ledger you know, or you "
                 "made it anew: then remove that line"
             )
+        if accepted := [identifier for identifier in recovered if identifier not in known.recovered]:
+            _accept(path, origin, accepted)
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a") as file:
-        file.write(f"{origin} {genesis.hex()} {format_verifier_key(NoteKey(origin, checkpoint_key))}\n")
+        words = (origin, genesis.hex(), format_verifier_key(NoteKey(origin, checkpoint_key)), *recovered)
+        file.write(" ".join(words) + "\n")
+
+
+def _accept(path: Path, origin: str, identifiers: Sequence[str]) -> None:
+    """Add key ids to the line of a pin, and leave all others as they are."""
+    lines = path.read_text().splitlines(keepends=True)
+    number = next(n for n, line in enumerate(lines) if line.split()[:1] == [origin])
+    lines[number] = " ".join((*lines[number].split(), *identifiers)) + "\n"
+    write_durably(path, "".join(lines).encode())

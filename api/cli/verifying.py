@@ -32,7 +32,9 @@ MEANING = {
     "faults": "FAULTS: this ledger is not what it was",
     "consistent": "consistent, authenticity not checked: no genesis is pinned, or only a part was checked",
 }
-
+UNACCEPTED = (
+    "consistent, authenticity not checked: the checkpoint key let a new entry key in, and the pin has not accepted it"
+)
 
 # What `verify` and `audit` are told alike.
 Genesis = Annotated[str | None, typer.Option(help="Pin: the hash of the entry at position 1.")]
@@ -40,6 +42,12 @@ Vkey = Annotated[str | None, typer.Option(help="Pin: the checkpoint key as a not
 Signatures = Annotated[bool, typer.Option(help="Check every signature.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one for every core.")]
 Held = Annotated[list[Path] | None, typer.Option(help="A checkpoint that you hold; may be repeated.")]
+Recovered = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Pin: the id of an entry key that the checkpoint key let in, and that you accept; may be repeated."
+    ),
+]
 Witnesses = Annotated[
     list[str] | None, typer.Option(help="A witness that you believe, as a verifier key; others then do not count.")
 ]
@@ -55,6 +63,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
     genesis: Genesis = None,
     vkey: Vkey = None,
+    recovered: Recovered = None,
     trust: Annotated[bool, typer.Option("--trust", help="Pin this ledger from now on, as it is.")] = False,
     signatures: Signatures = True,
     first: Annotated[int, typer.Option(min=1)] = 1,
@@ -79,6 +88,7 @@ def verify(
             {"first": first, "signatures": signatures}
             | ({"last": last} if last else {})
             | ({"genesis": genesis} if genesis else {})
+            | ({"recovered": recovered} if recovered else {})
         )
         finish(_verify_remotely(place, wanted), as_json)
     given = read_given(checkpoint or [], vkey)
@@ -88,6 +98,7 @@ def verify(
         Database(place.settings.database),
         genesis=genesis,
         vkey=vkey,
+        recovered=recovered,
         witnesses=witness,
         certificate=certificate,
         as_lines=progress_json,
@@ -105,7 +116,9 @@ def verify(
         raise typer.Exit(report.exit_status)
     if trust and not report.faults and report.whole:
         # Only what was found without fault is trusted from now on; the next verification stands on it.
-        pins.write(place.settings.known_ledgers_path, report.origin, report.genesis, report.checkpoint_key)
+        pins.write(
+            place.settings.known_ledgers_path, report.origin, report.genesis, report.checkpoint_key, report.recovered
+        )
     finish(report.to_json(), as_json)
 
 
@@ -115,6 +128,7 @@ def verify_database(
     *,
     genesis: str | None,
     vkey: str | None,
+    recovered: list[str] | None = None,
     witnesses: list[str] | None = None,
     certificate: Path | None = None,
     as_lines: bool = False,
@@ -127,7 +141,7 @@ def verify_database(
         with database.read() as connection:
             authority, _ = fold_authority(connection)
         pin = pins.read(place.settings.known_ledgers_path, authority.origin)
-    pin = with_outsiders(pin, witnesses, certificate)
+    pin = with_recovered(with_outsiders(pin, witnesses, certificate), recovered)
     if as_lines:
         return audit_database(
             database,
@@ -182,6 +196,15 @@ def with_outsiders(pin: Pin | None, witnesses: list[str] | None, certificate: Pa
         pin = replace(pin or Pin(), witnesses=keys)
     if certificate is not None:
         pin = replace(pin or Pin(), authorities=read_certificates(certificate.read_bytes()))
+    return pin
+
+
+def with_recovered(pin: Pin | None, recovered: list[str] | None) -> Pin | None:
+    """Return a pin that accepts these recovered entry keys too."""
+    for identifier in recovered or ():
+        if not re.fullmatch("[0-9a-f]{64}", identifier):
+            raise SetupError(f"--recovered is a key id of 64 lower-case hex digits, found {identifier[:80]!r}")
+        pin = replace(pin or Pin(), recovered=(pin or Pin()).recovered | {identifier})
     return pin
 
 
@@ -255,7 +278,11 @@ def finish(report: dict[str, Any], as_json: bool, *, without_pin: str = PIN_AS_I
         for kind, count in shown.items():
             if count > ALIKE:
                 console.print(f"         … and {count - ALIKE} more of {kind}; --json lists them all")
-        console.print(MEANING[report["verdict"]], style="red" if faults else "green")
+        recovered = report["verdict"] == "consistent" and report["pinned"] and report["unaccepted"]
+        meaning = UNACCEPTED if recovered else MEANING[report["verdict"]]
+        console.print(meaning, style="red" if faults else "green")
         if report["verdict"] == "consistent" and not report["pinned"]:
             console.print(without_pin)
+        elif recovered:
+            console.print("to accept the recovery: change-ledger verify --trust")
     raise typer.Exit(EXIT_STATUS[report["verdict"]])

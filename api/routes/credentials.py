@@ -1,7 +1,7 @@
 """`/v1/ledger/credentials`, `/sources`, `/keys`: who may do what. Every change is an entry, made by an operator."""
 
 import asyncio
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +12,8 @@ from api.questions import Route
 from api.routes.entries import Reason
 from api.routes.events import MAX_POSITION, PROBLEMS
 from ledger.credentials import Credential, EnrolledSource
-from ledger.events.identifiers import Area, Identity, Origin, PublicKeyHex, SourcePattern, Time
+from ledger.enrolment import ROLES
+from ledger.events.identifiers import Area, Identity, Origin, PublicKeyHex, SignatureBase64, SourcePattern, Time
 from ledger.events.ledger import CredentialRole, KeyRole
 from signing.keyring import KeyRecord
 
@@ -155,9 +156,6 @@ def retire(
     return ledger.retire_source(source, door=door, actor=caller.principal, by=caller.credential).to_json()
 
 
-ROLES: Final[tuple[KeyRole, ...]] = ("entry", "checkpoint", "producer", "witness")
-
-
 def key_json(number: int, record: KeyRecord) -> dict[str, Any]:
     """Return what is told of a public key; `number` counts the keys of its role from 0."""
     return {
@@ -167,6 +165,7 @@ def key_json(number: int, record: KeyRecord) -> dict[str, Any]:
         "name": record.name,
         "public_key": record.public_key.hex(),
         "sources": list(record.sources),
+        "proved": record.proved,
         "valid_from": record.valid_from,
         "valid_until": record.valid_until,
         "revoked_from": record.revoked_from,
@@ -182,7 +181,7 @@ def keys(ledger: CurrentLedger) -> list[dict[str, Any]]:
 
 
 class KeyRequest(BaseModel):
-    """A public key to be enrolled."""
+    """A public key to be enrolled, and its own signature over origin and role: a witness, which cosigns, has none."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -190,13 +189,19 @@ class KeyRequest(BaseModel):
     name: Origin
     public_key: PublicKeyHex
     sources: list[SourcePattern] = Field([], max_length=16)
+    possession: SignatureBase64 | None = None
 
 
 @router.post(
     "/v1/ledger/keys", status_code=201, summary="Enrol a key", responses=PROBLEMS, openapi_extra=body_of(KeyRequest)
 )
 async def enrol_key(request: Request, caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
-    """Valid from the next position on, beside the keys of its role that are valid already."""
+    """Valid from the next position on, beside the keys of its role that are valid already.
+
+    `possession` shows that the caller holds the key: base64 of the key's Ed25519 signature over the DSSE encoding of
+    `{"ledger":"<origin>","role":"<role>"}` under the payload type `application/vnd.change-ledger.key-possession.v1+json`;
+    `change-ledger keys prove` makes it. Keys that are published, in RFCs or in our examples, are refused.
+    """
     wanted = await read_model(request, KeyRequest)
     receipt = await asyncio.to_thread(
         ledger.enrol_key,
@@ -204,6 +209,7 @@ async def enrol_key(request: Request, caller: KnownCaller, ledger: CurrentLedger
         role=wanted.role,
         name=wanted.name,
         sources=wanted.sources,
+        possession=wanted.possession,
         actor=caller.principal,
         by=caller.credential,
     )

@@ -48,13 +48,14 @@ def about(request: Request, ledger: CurrentLedger) -> dict[str, Any]:
 
 
 class VerifyRequest(BaseModel):
-    """What to verify: all, or a range of positions; against which genesis."""
+    """What to verify: all, or a range of positions; against which genesis, and with which recovered keys accepted."""
 
     model_config = ConfigDict(extra="forbid")
 
     first: int = Field(1, ge=1, le=MAX_POSITION)
     last: int | None = Field(None, ge=1, le=MAX_POSITION)
     genesis: Sha256Hex | None = None
+    recovered: list[Sha256Hex] = Field([], max_length=32)
     signatures: bool = True
 
 
@@ -91,6 +92,7 @@ async def verify(request: Request) -> StreamingResponse:
     command = [sys.executable, "-m", "api.cli", "verify", "--progress-json", f"--first={wanted.first}"]
     command += [f"--last={wanted.last}"] if wanted.last else []
     command += [f"--genesis={wanted.genesis}"] if wanted.genesis else []
+    command += [f"--recovered={identifier}" for identifier in wanted.recovered]
     command += [] if wanted.signatures else ["--no-signatures"]
     # The address of the database may hold a password: by the environment, not where `ps` shows it.
     inherited = {k: v for k, v in request.app.state.environment.items() if k != "CHANGE_LEDGER_SERVER"}

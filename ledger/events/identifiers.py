@@ -172,7 +172,17 @@ Digest = Annotated[
     str, Text("sha256:" + HEX64, 71, "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
 ]
 PublicKeyHex = Annotated[str, Text(HEX64, 64, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")]
+# Base64 of an Ed25519 signature. The example is by the example of a key, over the examples of an origin and a role.
+SignatureBase64 = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9+/]{86}==",
+        88,
+        "0ZLqNL1tL/dnl+RZz0hkzzq2iDIgXkPk58X6CQVb1xnVwf5DNRl7lLvqtvDcFfk1j9ITNN4OcTJVsJcwE7OlDA==",
+    ),
+]
 # Without + and #: it names keys of notes, and # counts the incarnations of a restored ledger.
+CheckpointName = Annotated[str, Text(r"[!-*,-~]+", 170, "ledger.example.com/prod#2")]
 Origin = Annotated[str, Text(r"[!\"$-*,-~]+", 160, "ledger.example.com/prod")]
 
 # Of a caller: a /24, a /48, or none where there is no address.

@@ -8,6 +8,7 @@ from typing import Literal
 from ledger.events.base import Event
 from ledger.events.identifiers import (
     Area,
+    CheckpointName,
     Count,
     CredentialId,
     Flag,
@@ -19,6 +20,7 @@ from ledger.events.identifiers import (
     Position,
     PublicKeyHex,
     Sha256Hex,
+    SignatureBase64,
     Source,
     SourcePattern,
     Time,
@@ -35,6 +37,14 @@ class OperatorAct(Event):
     requested_by: CredentialId | None = None
 
 
+class Predecessor(Part):
+    """The last checkpoint of the ledger that this one goes on from, because nobody holds a key of that one any more."""
+
+    origin: CheckpointName
+    size: Position
+    root: Sha256Hex
+
+
 class LedgerOpened(Event):
     """The ledger began: its name, its format, its first keys. Always at position 1."""
 
@@ -43,7 +53,10 @@ class LedgerOpened(Event):
     origin: Origin
     format_version: Count
     entry_key: PublicKeyHex
+    # The entry key shows that it is held by signing this entry; the checkpoint key by a signature of its own.
     checkpoint_key: PublicKeyHex
+    checkpoint_possession: SignatureBase64 | None = None
+    predecessor: Predecessor | None = None
     # Of the secret that lies beside the log and keys the digests of submitted texts, so that it cannot be
     # replaced unnoticed.
     secret_sha256: Sha256Hex
@@ -59,6 +72,24 @@ class LedgerKeyEnrolled(OperatorAct):
     public_key: PublicKeyHex
     # For which sources a producer's key may sign.
     sources: tuple[SourcePattern, ...] = many(at_most=16, default=())
+    # By the key itself, over origin and role: whoever enrols it holds it. A witness cosigns instead.
+    possession: SignatureBase64 | None = None
+
+
+class LedgerKeyRecovered(OperatorAct):
+    """A new entry key was let in by the checkpoint key, because nobody holds a valid one any more. It signs this entry itself."""
+
+    type = "ledger.key_recovered"
+    says = "{actor} recovered the ledger with the entry key {public_key}: {reason}"
+    name: Origin
+    public_key: PublicKeyHex
+    # The hash of the entry before, so that no other history can be continued with this.
+    last_entry: Sha256Hex
+    # The entry keys that were valid until here, and end.
+    ended: tuple[Sha256Hex, ...] = many(default=())
+    checkpoint_key: Sha256Hex
+    endorsement: SignatureBase64
+    reason: Label
 
 
 class LedgerKeyRetired(OperatorAct):

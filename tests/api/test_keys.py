@@ -1,5 +1,7 @@
 """Keys over HTTP: enrolled, retired, revoked, rotated while two servers run; and what is refused."""
 
+import base64
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,12 +9,13 @@ from typing import Any
 
 import pytest
 from httpx import Response
-from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN
+from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, possession
 from producers import enrol, post, producer_key, said, signed
 from servers import Server, check_problem, event, make_ledger, running_server
 
 from signing import keys as signing_keys
 from signing.keys import SigningKey
+from signing.notes import parse_verifier_key
 
 SECOND = SigningKey.from_seed(b"2" * 32)
 CI = "https://ci.example.com/*"
@@ -24,7 +27,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def enrol_key(server: Server, **wanted: Any) -> Response:
+def enrol_key(server: Server, key: SigningKey | None = None, **wanted: Any) -> Response:
+    """Ask for a key to be enrolled, with its proof where the key is given."""
+    if key is not None:
+        wanted |= {"public_key": key.public_key.hex(), "possession": possession(key, wanted["role"])}
     return server.client("operator").post("/v1/ledger/keys", json=wanted)
 
 
@@ -95,7 +101,13 @@ def test_a_producers_keys_are_rotated_with_an_overlap(server: Server) -> None:
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 PUBLIC = producer_key(50).public_key.hex()
-PRODUCER = {"role": "producer", "name": "service:ci", "public_key": PUBLIC, "sources": [CI]}
+PRODUCER = {
+    "role": "producer",
+    "name": "service:ci",
+    "public_key": PUBLIC,
+    "sources": [CI],
+    "possession": possession(producer_key(50), "producer"),
+}
 WRONG: dict[str, dict[str, Any]] = {
     "another role": PRODUCER | {"role": "admin"},
     "no role": {k: v for k, v in PRODUCER.items() if k != "role"},
@@ -125,17 +137,15 @@ def test_a_key_that_cannot_be_enrolled_is_refused_and_nothing_is_written(server:
 
 
 def test_a_key_is_enrolled_once_in_a_role(server: Server) -> None:
-    wanted = PRODUCER | {"public_key": producer_key(51).public_key.hex()}
-    assert enrol_key(server, **wanted).status_code == 201
-    check_problem(enrol_key(server, **wanted), 422, "/public_key")
+    assert enrol_key(server, producer_key(51), **PRODUCER).status_code == 201
+    check_problem(enrol_key(server, producer_key(51), **PRODUCER), 422, "/public_key")
     assert end_key(server, "producer", producer_key(51).key_id).status_code == 200
-    check_problem(enrol_key(server, **wanted), 422, "/public_key")
+    check_problem(enrol_key(server, producer_key(51), **PRODUCER), 422, "/public_key")
 
 
 def test_a_key_enrolled_by_many_at_once_is_one_key(server: Server) -> None:
-    wanted = PRODUCER | {"public_key": producer_key(52).public_key.hex()}
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: enrol_key(server, **wanted).status_code, range(8)))
+        answers = list(pool.map(lambda _: enrol_key(server, producer_key(52), **PRODUCER).status_code, range(8)))
     assert set(answers) <= {201, 422}
     assert 201 in answers
     assert listed(server, producer_key(52), "producer")["valid_until"] is None
@@ -177,8 +187,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Serv
     tokens = make_ledger(directory)
     signing_keys.save(SECOND, directory / "keys" / "second.pem")
     with running_server(directory, tokens=tokens) as first:
-        wanted = {"role": "entry", "name": "host-b", "public_key": SECOND.public_key.hex()}
-        assert enrol_key(first, **wanted).status_code == 201
+        assert enrol_key(first, SECOND, role="entry", name="host-b").status_code == 201
         key = str(directory / "keys" / "second.pem")
         with running_server(directory, tokens=tokens, CHANGE_LEDGER_ENTRY_KEY=key) as second:
             yield first, second
@@ -217,9 +226,78 @@ def test_entry_keys_are_rotated_while_two_servers_run(two: tuple[Server, Server]
 
 def test_two_entry_keys_retired_at_once_leave_one(tmp_path: Path) -> None:
     with running_server(tmp_path / "var") as server:
-        wanted = {"role": "entry", "name": "host-b", "public_key": SECOND.public_key.hex()}
-        assert enrol_key(server, **wanted).status_code == 201
+        assert enrol_key(server, SECOND, role="entry", name="host-b").status_code == 201
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda key: end_key(server, "entry", key.key_id), (ENTRY_KEY, SECOND)))
         found = server.get("/v1/ledger/keys", by="nobody").json()
         assert [k for k in found if k["role"] == "entry" and k["valid_until"] is None]
+
+
+# -- who holds it --------------------------------------------------------------------------------------------------------
+
+DOCS = Path(__file__).parents[2] / "docs"
+SHOWN_HEX = re.compile(
+    r"(?:entry_key|checkpoint_key|public_key|PublicKeyHex)\W+(?:string, [^|]*\|\W+)?([0-9a-f]{64})\b"
+)
+SHOWN_VKEY = re.compile(r"[A-Za-z0-9./-]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{42,44}=*")
+
+
+def examples_of_keys(node: Any, name: str = "") -> Iterator[str]:
+    """Yield what an OpenAPI document gives as an example of a public key."""
+    if isinstance(node, dict):
+        for field, part in node.items():
+            yield from examples_of_keys(part, name if field in ("examples", "example", "default", "anyOf") else field)
+    elif isinstance(node, list):
+        for part in node:
+            yield from examples_of_keys(part, name)
+    elif isinstance(node, str) and name.endswith(("public_key", "entry_key", "checkpoint_key")) and len(node) == 64:
+        yield node
+
+
+def test_every_key_that_our_pages_or_the_openapi_show_is_refused_in_every_role(server: Server) -> None:
+    pages = [path.read_text() for path in (*DOCS.rglob("*.md"), DOCS.parent / "README.md")]
+    shown = {found for page in pages for found in SHOWN_HEX.findall(page)}
+    shown |= {parse_verifier_key(found).public_key.hex() for page in pages for found in SHOWN_VKEY.findall(page)}
+    examples = set(examples_of_keys(server.get("/openapi.json", by="nobody").json()))
+    assert len(shown) >= 2
+    assert examples
+    for public_key in shown | examples:
+        for role in ("entry", "checkpoint", "producer", "witness"):
+            wanted = (
+                PRODUCER | {"role": role, "public_key": public_key} | ({} if role == "producer" else {"sources": []})
+            )
+            assert "anybody can sign" in check_problem(enrol_key(server, **wanted), 422, "/public_key")["detail"]
+
+
+def test_a_key_that_nobody_has_shown_is_refused_and_the_answer_says_what_to_sign(server: Server) -> None:
+    wanted = {"role": "entry", "name": "x", "public_key": SECOND.public_key.hex()}
+    before = server.size()
+    detail = check_problem(enrol_key(server, **wanted), 422, "/possession")["detail"]
+    exact = detail[detail.index("DSSEv1 ") : detail.index("; change-ledger keys prove")].encode()
+    for wrong in (
+        possession(SECOND, "producer"),
+        possession(SECOND, "entry", "elsewhere"),
+        possession(ENTRY_KEY, "entry"),
+    ):
+        check_problem(enrol_key(server, **wanted, possession=wrong), 422, "/possession")
+    for wrong in ("", "x", "A" * 88, possession(SECOND, "entry") + "=", 1, [], {"sig": possession(SECOND, "entry")}):
+        check_problem(enrol_key(server, **wanted, possession=wrong), 422, "/possession")
+    assert server.size() == before
+    signed = base64.b64encode(SECOND.sign(exact)).decode()
+    assert enrol_key(server, **wanted, possession=signed).status_code == 201
+    assert listed(server, SECOND, "entry")["proved"] is True
+
+
+def test_an_example_key_and_an_operators_token_end_no_ledger(server: Server) -> None:
+    rfc = {
+        "role": "entry",
+        "name": "x",
+        "public_key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    }
+    check_problem(enrol_key(server, **rfc), 422, "/public_key")
+    for key in server.get("/v1/ledger/keys", by="nobody").json():
+        if key["role"] == "entry" and key["key_id"] not in (ENTRY_KEY.key_id,):
+            end_key(server, "entry", key["key_id"], from_position="1")
+    check_problem(end_key(server, "entry", ENTRY_KEY.key_id, from_position="1"), 503)
+    assert server.client().post("/v1/ledger/heads").status_code == 201
+    check_problem(end_key(server, "checkpoint", CHECKPOINT_KEY.key_id, from_position="1"), 503)

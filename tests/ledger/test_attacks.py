@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event
+from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event, possession
 from simulator import LOG_KEY, World, edited, without
 
 from ledger import ledger as ledger_module
@@ -310,7 +310,13 @@ def test_a_revoked_key_that_signs_on_is_found_by_the_audit_alone_and_what_it_sig
 ) -> None:
     successor = SigningKey.from_seed(b"n" * 32)
     ledger = world.open()
-    ledger.enrol_key(successor.public_key, role="entry", name="successor", actor="person:root")
+    ledger.enrol_key(
+        successor.public_key,
+        role="entry",
+        name="successor",
+        possession=possession(successor, "entry"),
+        actor="person:root",
+    )
     ledger.revoke_key(ENTRY_KEY.key_id, role="entry", from_position=10, reason="leaked", actor="person:root")
     revoked_at = ledger.size()
     ledger.close()

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ledgers import ENTRY_KEY, append, cloud_event, create_ledger, submission
+from ledgers import ENTRY_KEY, append, cloud_event, create_ledger, possession, submission
 from postgres import private_server
 
 from ledger import tables
@@ -370,7 +370,13 @@ def test_a_token_revoked_in_a_group_is_refused_to_those_behind_it_in_the_group(l
 
 
 def test_two_processes_with_two_keys_append_side_by_side(ledger: Ledger) -> None:
-    ledger.enrol_key(SECOND_KEY.public_key, role="entry", name="second", actor="person:root")
+    ledger.enrol_key(
+        SECOND_KEY.public_key,
+        role="entry",
+        name="second",
+        possession=possession(SECOND_KEY, "entry"),
+        actor="person:root",
+    )
     other = open_again(ledger, SECOND_KEY)
     for _ in range(5):
         append(ledger, cloud_event())
@@ -381,7 +387,13 @@ def test_two_processes_with_two_keys_append_side_by_side(ledger: Ledger) -> None
 
 
 def test_a_recorder_whose_key_was_retired_by_another_process_does_not_append(ledger: Ledger) -> None:
-    ledger.enrol_key(SECOND_KEY.public_key, role="entry", name="second", actor="person:root")
+    ledger.enrol_key(
+        SECOND_KEY.public_key,
+        role="entry",
+        name="second",
+        possession=possession(SECOND_KEY, "entry"),
+        actor="person:root",
+    )
     other = open_again(ledger, SECOND_KEY)
     append(ledger, cloud_event())
     other.retire_key(ENTRY_KEY.key_id, role="entry", actor="person:root")

@@ -9,7 +9,7 @@ import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import ENTRY_KEY, ORIGIN, append, cloud_event, enrol_witness, keep_checkpoint
+from ledgers import ENTRY_KEY, ORIGIN, append, cloud_event, enrol_witness, keep_checkpoint, possession
 
 from ledger.audit_report import Pin, Report
 from ledger.auditor import audit_database
@@ -34,7 +34,14 @@ BY = "person:operator"
 
 def enrol(ledger: Ledger, key: SigningKey, *sources: str) -> int:
     wanted = list(sources or [SOURCE])
-    return ledger.enrol_key(key.public_key, role="producer", name="service:ci", sources=wanted, actor=BY).position
+    return ledger.enrol_key(
+        key.public_key,
+        role="producer",
+        name="service:ci",
+        sources=wanted,
+        possession=possession(key, "producer"),
+        actor=BY,
+    ).position
 
 
 def said(**more: Any) -> dict[str, Any]:
@@ -180,7 +187,9 @@ def test_an_unsigned_statement_of_a_source_that_must_sign_is_refused_under_the_l
 def test_of_two_entry_keys_that_are_ended_at_once_one_stays(sqlite_ledger: Ledger) -> None:
     for number in range(6):
         second = SigningKey.from_seed(bytes([200 + number]) * 32)
-        sqlite_ledger.enrol_key(second.public_key, role="entry", name="host-b", actor=BY)
+        sqlite_ledger.enrol_key(
+            second.public_key, role="entry", name="host-b", possession=possession(second, "entry"), actor=BY
+        )
         together = Barrier(2)
 
         def end(key: SigningKey, together: Barrier = together) -> None:

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledgers import ENTRY_KEY, ORIGIN, admit, append, cloud_event, create_ledger, submission
+from ledgers import ENTRY_KEY, ORIGIN, admit, append, cloud_event, create_ledger, possession, submission
 from textbook_tree import textbook_leaf, textbook_nodes, textbook_root
 
 from ledger import tables
@@ -688,7 +688,9 @@ def test_a_submission_that_changes_authority_has_a_transaction_of_its_own(ledger
 
 def test_a_key_that_is_revoked_by_another_process_appends_no_more(ledger: Ledger) -> None:
     successor = SigningKey.from_seed(b"n" * 32)
-    ledger.enrol_key(successor.public_key, role="entry", name="two", actor="person:root")
+    ledger.enrol_key(
+        successor.public_key, role="entry", name="two", possession=possession(successor, "entry"), actor="person:root"
+    )
     other = Ledger.open(Database(ledger.database.url.render_as_string(hide_password=False)), successor)
     try:
         other.revoke_key(ENTRY_KEY.key_id, role="entry", from_position=3, reason="leaked", actor="person:root")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, WITNESS, WITNESS_KEY, WITNESSED_AT, create_ledger
+from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, WITNESS, WITNESS_KEY, WITNESSED_AT, create_ledger, possession
 from signers import STEPS, Disk, Host, consistent, disk_full, in_child, kill_itself, open_copy, wait_until
 
 from ledger import tables
@@ -327,7 +327,13 @@ def test_a_memory_behind_what_another_host_signed_signs_nothing(host: Host, tmp_
 
 
 def enrol_second(host: Host) -> None:
-    host.ledger.enrol_key(SECOND_KEY.public_key, role="checkpoint", name=ORIGIN, actor=OPERATOR)
+    host.ledger.enrol_key(
+        SECOND_KEY.public_key,
+        role="checkpoint",
+        name=ORIGIN,
+        possession=possession(SECOND_KEY, "checkpoint"),
+        actor=OPERATOR,
+    )
 
 
 def test_keys_are_rotated_with_an_overlap_and_what_the_old_one_signed_stays_good(host: Host) -> None:

@@ -31,6 +31,7 @@ from ledgers import (
     create_ledger,
     enrol_witness,
     keep_checkpoint,
+    possession,
     submission,
 )
 
@@ -149,7 +150,13 @@ def tell(url: str, *, length: int = 0) -> Story:
         )
         for body in (b"scanner report one", b"scanner report two", b"to be removed")
     ]
-    ledger.enrol_key(SECOND_KEY.public_key, role="entry", name="second", actor="service:local-operator")
+    ledger.enrol_key(
+        SECOND_KEY.public_key,
+        role="entry",
+        name="second",
+        possession=possession(SECOND_KEY, "entry"),
+        actor="service:local-operator",
+    )
     ledger.erase_texts(positions[2], actor="person:dpo", reason="gdpr-17")
     sha256 = Evidence.of(b"to be removed", "text/plain").sha256
     ledger.remove_evidence(witnessed[2].receipts[0].position, sha256, actor="service:retention", reason="retention")
@@ -692,8 +699,9 @@ def test_a_ledger_signed_again_under_fresh_keys_is_told_by_the_pin_alone(victim:
         data = document["statement"]["data"]
         if document["statement"]["type"] == "ledger.opened":
             data |= {"entry_key": fresh[0].public_key.hex(), "checkpoint_key": STRANGERS_KEY.public_key.hex()}
-        if document["statement"]["type"] == "ledger.key_enrolled":
-            data["public_key"] = fresh[1].public_key.hex()
+        if document["statement"]["type"] == "ledger.key_enrolled" and data["role"] == "entry":
+            # It shows what it signs with, as the doors ask for.
+            data |= {"public_key": fresh[1].public_key.hex(), "possession": possession(fresh[1], "entry")}
         kind, _, name = document["recorded_by"]["credential"].partition(":")
         if kind == "key":
             document["recorded_by"]["credential"] = f"key:{renamed[name]}"

@@ -21,6 +21,7 @@ from ledgers import (
     create_ledger,
     enrol_witness,
     keep_checkpoint,
+    possession,
 )
 from textbook_tree import textbook_root
 
@@ -94,6 +95,7 @@ def signed_by_producer(ledger: Ledger) -> int:
         role="producer",
         name="service:payments-ci",
         sources=["https://ci.example.com/*"],
+        possession=possession(PRODUCER_KEY, "producer"),
         actor="service:local-operator",
     )
     payload = rfc8785.dumps(event)

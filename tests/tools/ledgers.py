@@ -1,5 +1,6 @@
 """Ledgers for tests: fixed keys, events that are admissible as they are, and appending in one line."""
 
+import base64
 import itertools
 from typing import Any
 
@@ -13,6 +14,7 @@ from ledger.tree import tree_of
 from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.keys import SigningKey
 from signing.notes import Note
+from signing.possession import prove_possession
 from signing.witness import cosign
 
 ORIGIN = "ledger.test/one"
@@ -27,6 +29,11 @@ def create_ledger(url: str, **more: Any) -> Ledger:
     return Ledger.create(
         Database(url), origin=ORIGIN, entry_key=ENTRY_KEY, checkpoint_key=CHECKPOINT_KEY.public_key, **more
     )
+
+
+def possession(key: SigningKey, role: str, origin: str = ORIGIN) -> str:
+    """Return what a key signs to be enrolled, in base64."""
+    return base64.b64encode(prove_possession(key, origin, role)).decode()
 
 
 _numbers = itertools.count(1)

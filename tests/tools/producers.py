@@ -6,7 +6,7 @@ from typing import Any
 
 import rfc8785
 from httpx import Response
-from ledgers import ORIGIN
+from ledgers import ORIGIN, possession
 from servers import Server, check_problem, event
 
 from signing import dsse
@@ -47,6 +47,7 @@ def signed(statement: dict[str, Any] | bytes, *keys: SigningKey, **more: Any) ->
 def enrol(server: Server, key: SigningKey, *sources: str, name: str = "service:payments-ci") -> int:
     """Enrol a producer's key over HTTP; return the position after which it is valid."""
     wanted = {"role": "producer", "name": name, "public_key": key.public_key.hex(), "sources": list(sources)}
+    wanted["possession"] = possession(key, "producer")
     answer = server.client().post("/v1/ledger/keys", json=wanted)
     assert answer.status_code == 201, answer.text
     return int(answer.json()["position"])
