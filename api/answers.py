@@ -236,6 +236,7 @@ class KeyInfo(Shape):
     key_id: str
     name: str
     public_key: str
+    proved: bool = Field(description="Whether somebody was shown to hold its private half.")
     sources: list[str]
     valid_from: int
     valid_until: int | None

@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from api.problems import RequestError
+from api.problems import RequestError, worded
 from ledger.errors import StatementTooLargeError
 
 BATCH: Final = "application/cloudevents-batch+json"
@@ -67,8 +67,8 @@ async def read_model(request: Request, model: type[Model]) -> Model:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = "".join(f"/{part}" for part in first["loc"])
-        raise RequestError(422, "Not admissible", f"{first['msg']} (at {place or '/'})", place) from None
+        words, place = worded(first)
+        raise RequestError(422, "Not admissible", words, place) from None
 
 
 def body_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:

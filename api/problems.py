@@ -124,6 +124,12 @@ def answer(document: dict[str, Any], headers: Mapping[str, str] | None = None) -
     return JSONResponse(document, document["status"], headers, media_type=MEDIA_TYPE)
 
 
+def worded(fault: Mapping[str, Any], *, skip: int = 0) -> tuple[str, str]:
+    """Return what a fault that pydantic found says, and its place, without the first parts of it that are no part of what was sent."""
+    place = "".join(f"/{part}" for part in fault["loc"][skip:])
+    return f"{fault['msg'].removeprefix('Value error, ')} (at {place or '/'})", place
+
+
 def unforeseen() -> Response:
     """Return the answer to a request that failed in a way nobody foresaw."""
     return answer(problem(500, "Failed", "the server could not do this, and its log says why; quote request_id"))
@@ -175,7 +181,7 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
-        place = "/" + "/".join(str(part) for part in first["loc"])
-        return answer(problem(422, "Not admissible", f"{first['msg']} (at {place})", place=place))
+        words, place = worded(first, skip=1)
+        return answer(problem(422, "Not admissible", words, place=place))
 
     app.add_exception_handler(RequestValidationError, invalid)

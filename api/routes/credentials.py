@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.auth import CurrentLedger, KnownCaller
 from api.body import body_of, read_model
@@ -13,7 +13,16 @@ from api.routes.entries import Reason
 from api.routes.events import MAX_POSITION, PROBLEMS
 from ledger.credentials import Credential, EnrolledSource
 from ledger.enrolment import ROLES
-from ledger.events.identifiers import Area, Identity, Origin, PublicKeyHex, SignatureBase64, SourcePattern, Time
+from ledger.events.identifiers import (
+    Area,
+    Identity,
+    Origin,
+    PublicKeyHex,
+    Sha256Hex,
+    SignatureBase64,
+    SourcePattern,
+    Time,
+)
 from ledger.events.ledger import CredentialRole, KeyRole
 from signing.keyring import KeyRecord
 
@@ -46,7 +55,7 @@ class TokenRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     principal: Identity
-    kind: str = Field("service", pattern="^(human|service)$")
+    kind: Literal["human", "service"] = "service"
     roles: list[CredentialRole] = Field(min_length=1, max_length=4)
     areas: list[Area] = Field(["*"], min_length=1, max_length=32)
     sources: list[SourcePattern] = Field(["*"], min_length=1, max_length=32)
@@ -118,7 +127,7 @@ class SourceRequest(BaseModel):
     source: SourcePattern
     door: str = Field(pattern="^(events|github|cdevents)$")
     principal: Identity
-    must_sign: bool = False
+    must_sign: StrictBool = False
     authority_for: list[SourcePattern] = Field([], max_length=16)
 
 
@@ -219,7 +228,7 @@ async def enrol_key(request: Request, caller: KnownCaller, ledger: CurrentLedger
 @router.delete("/v1/ledger/keys/{role}/{key_id}", summary="Retire or revoke a key", responses=PROBLEMS)
 def end_key(
     role: KeyRole,
-    key_id: Annotated[str, Path(pattern="^[0-9a-f]{64}$")],
+    key_id: Annotated[Sha256Hex, Path()],
     caller: KnownCaller,
     ledger: CurrentLedger,
     reason: Reason = "retired",

@@ -16,6 +16,7 @@ from ledger.conditions import Match
 from ledger.credentials import Caller
 from ledger.errors import NotFoundError, UnauthenticatedError
 from ledger.events import CATALOGUE, sentence
+from ledger.events.identifiers import Label, Sha256Hex
 from ledger.ledger import Ledger
 from ledger.reading import (
     StoredEntry,
@@ -162,7 +163,7 @@ def envelope(position: Position, caller: KnownCaller, ledger: CurrentLedger) -> 
     return json_answer(200, ledger.envelope(stored).to_json())
 
 
-Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[Sha256Hex, Path()]
 
 
 @router.get("/v1/events/{position}/evidence/{sha256}", summary="Evidence that an entry witnesses", responses=PROBLEMS)
@@ -182,12 +183,7 @@ def evidence(position: Position, sha256: Sha256, caller: KnownCaller, ledger: Cu
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
-Reason = Annotated[
-    str,
-    Query(
-        pattern="^[A-Za-z0-9][A-Za-z0-9._/+-]*$", max_length=64, examples=["gdpr-17"], description="Why, in one word."
-    ),
-]
+Reason = Annotated[Label, Query(examples=["gdpr-17"], description="Why, in one word.")]
 
 
 @router.delete("/v1/events/{position}/texts", summary="Erase the texts of an entry", responses=PROBLEMS)

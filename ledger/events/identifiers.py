@@ -29,15 +29,25 @@ from ledger.clock import from_text
 
 @dataclass(frozen=True)
 class Text:
-    """The shape of a string: a pattern for all of it, its greatest length, an example, and its kind when it may be a ref `kind:value`."""
+    """The shape of a string: a pattern for all of it, its greatest length, an example, and its kind when it may be a ref `kind:value`.
+
+    `says` is the pattern in words, for whoever sent another string.
+    """
 
     pattern: str
     max_length: int
     example: str
     kind: str | None = None
+    says: str = "a text"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.str_schema(pattern=f"^(?:{self.pattern})$", max_length=self.max_length)
+        words = f"expected {self.says} of at most {self.max_length} characters, such as {self.example}"
+        return core_schema.custom_error_schema(
+            core_schema.str_schema(pattern=f"^(?:{self.pattern})$", max_length=self.max_length),
+            custom_error_type="text",
+            custom_error_message="{words}",
+            custom_error_context={"words": words},
+        )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {**handler(schema), "examples": [self.example]}
@@ -58,7 +68,8 @@ class Identifier(Text):
 
     def __init__(self, kind: str, example: str) -> None:
         pattern = rf"(?:[A-Za-z0-9]|{_ESCAPE})(?:[A-Za-z0-9._:/@+~-]|{_ESCAPE})*"
-        super().__init__(pattern, MAX_IDENTIFIER_BYTES, example, kind)
+        says = f"a {kind.replace('_', ' ')} as letters, digits and . _ : / @ + - ~, with all else percent-encoded,"
+        super().__init__(pattern, MAX_IDENTIFIER_BYTES, example, kind, says)
 
 
 def valid_unicode(text: str) -> str:
@@ -124,10 +135,17 @@ HEX64: Final = r"[0-9a-f]{64}"
 
 # Who: opaque, so that names and addresses stay in a directory that can be erased.
 Identity = Annotated[
-    str, Text(r"[a-z][a-z0-9-]{0,19}:[A-Za-z0-9][A-Za-z0-9._@/+\[\]-]*", 120, "person:alice", "identity")
+    str,
+    Text(
+        r"[a-z][a-z0-9-]{0,19}:[A-Za-z0-9][A-Za-z0-9._@/+\[\]-]*",
+        120,
+        "person:alice",
+        "identity",
+        "an identity, kind:name,",
+    ),
 ]
 Team = Annotated[str, Identifier("team", "payments")]
-RoleName = Annotated[str, Text(r"[a-z][a-z0-9_.-]*", 64, "release-approver")]
+RoleName = Annotated[str, Text(r"[a-z][a-z0-9_.-]*", 64, "release-approver", says="a name in lower case")]
 
 # What is changed, and the records about it.
 ChangeId = Annotated[str, Identifier("change", "CHG-7")]
@@ -149,29 +167,81 @@ TemplateId = Annotated[str, Identifier("template", "restart-cache")]
 Repository = Annotated[str, Identifier("repository", "acme/payments-api")]
 Resource = Annotated[str, Identifier("resource", "aws_db_instance.payments")]
 GateName = Annotated[str, Identifier("gate", "deploy")]
-CredentialId = Annotated[str, Text(r"[a-z]+:[A-Za-z0-9._-]+", 80, "token:9f2c41d07b3e", "credential")]
-Source = Annotated[str, Text(r"[!-~]+", 256, "https://ci.example.com/payments", "source")]
-Ref = Annotated[str, Text(r"[a-z_]+:[!-~]+", 160, "change:CHG-7")]
+CredentialId = Annotated[
+    str,
+    Text(r"[a-z]+:[A-Za-z0-9._-]+", 80, "token:9f2c41d07b3e", "credential", says="a credential, kind:id,"),
+]
+Source = Annotated[
+    str,
+    Text(r"[!-~]+", 256, "https://ci.example.com/payments", "source", says="a source without blanks, as a URI,"),
+]
+Ref = Annotated[str, Text(r"[a-z_]+:[!-~]+", 160, "change:CHG-7", says="a ref, kind:value,")]
 
 PullRequest = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[42])]
-Commit = Annotated[str, Text(r"[0-9a-f]{7,64}", 64, "9fceb02d0ae598e95dc970b74767f19372d61af8", "commit")]
-Artifact = Annotated[
-    str, Text(r"(pkg:[!-~]+|sha256:[0-9a-f]{64})", 512, "pkg:oci/payments-api@sha256%3A0b31b1c02ff458ad")
+Commit = Annotated[
+    str,
+    Text(
+        r"[0-9a-f]{7,64}",
+        64,
+        "9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "commit",
+        says="the hash of a commit in lower case, 7 to 64 digits,",
+    ),
 ]
-Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", 64, "1.4.0")]
-EventType = Annotated[str, Text(r"[a-z_]+\.[a-z_]+(\.v[0-9]+)?", 64, "approval.granted")]
-Area = Annotated[str, Text(r"([a-z_]+|\*)", 32, "deployment")]
-SourcePattern = Annotated[str, Text(r"[!-~]+", 256, "https://ci.example.com/*")]
-Label = Annotated[str, Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "error_rate")]
-MediaType = Annotated[str, Text(r"[a-z]+/[A-Za-z0-9.+-]+", 100, "application/json")]
-Comparator = Annotated[str, Text(r"(gt|ge|lt|le)", 2, "gt")]
+Artifact = Annotated[
+    str,
+    Text(
+        r"(pkg:[!-~]+|sha256:[0-9a-f]{64})",
+        512,
+        "pkg:oci/payments-api@sha256%3A0b31b1c02ff458ad",
+        says="a package URL or a digest",
+    ),
+]
+Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", 64, "1.4.0", says="a version")]
+EventType = Annotated[str, Text(r"[a-z_]+\.[a-z_]+(\.v[0-9]+)?", 64, "approval.granted", says="an event type")]
+Area = Annotated[str, Text(r"([a-z_]+|\*)", 32, "deployment", says="an area of the catalogue, or *,")]
+SourcePattern = Annotated[
+    str,
+    Text(r"[!-~]+", 256, "https://ci.example.com/*", says="a source, or a prefix of sources with *,"),
+]
+Label = Annotated[
+    str,
+    Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "error_rate", says="one word of letters, digits and . _ / + -"),
+]
+MediaType = Annotated[
+    str,
+    Text(r"[a-z]+/[A-Za-z0-9.+-]+", 100, "application/json", says="a media type without parameters"),
+]
+Comparator = Annotated[str, Text(r"(gt|ge|lt|le)", 2, "gt", says="gt, ge, lt or le")]
 
 # Digests and key material.
-Sha256Hex = Annotated[str, Text(HEX64, 64, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
-Digest = Annotated[
-    str, Text("sha256:" + HEX64, 71, "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+Sha256Hex = Annotated[
+    str,
+    Text(
+        HEX64,
+        64,
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        says="64 hexadecimal digits in lower case",
+    ),
 ]
-PublicKeyHex = Annotated[str, Text(HEX64, 64, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")]
+Digest = Annotated[
+    str,
+    Text(
+        "sha256:" + HEX64,
+        71,
+        says="sha256: and 64 hexadecimal digits",
+        example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ),
+]
+PublicKeyHex = Annotated[
+    str,
+    Text(
+        HEX64,
+        64,
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        says="an Ed25519 key as 64 hexadecimal digits in lower case",
+    ),
+]
 # Base64 of an Ed25519 signature. The example is by the example of a key, over the examples of an origin and a role.
 SignatureBase64 = Annotated[
     str,
@@ -179,23 +249,29 @@ SignatureBase64 = Annotated[
         r"[A-Za-z0-9+/]{86}==",
         88,
         "0ZLqNL1tL/dnl+RZz0hkzzq2iDIgXkPk58X6CQVb1xnVwf5DNRl7lLvqtvDcFfk1j9ITNN4OcTJVsJcwE7OlDA==",
+        says="an Ed25519 signature in base64",
     ),
 ]
 # Without + and #: it names keys of notes, and # counts the incarnations of a restored ledger.
-CheckpointName = Annotated[str, Text(r"[!-*,-~]+", 170, "ledger.example.com/prod#2")]
-Origin = Annotated[str, Text(r"[!\"$-*,-~]+", 160, "ledger.example.com/prod")]
+CheckpointName = Annotated[
+    str, Text(r"[!-*,-~]+", 170, "ledger.example.com/prod#2", says="the name of a key without blanks and +")
+]
+Origin = Annotated[str, Text(r"[!\"$-*,-~]+", 160, "ledger.example.com/prod", says="a name without blanks, + and #")]
 
 # Of a caller: a /24, a /48, or none where there is no address.
-Network = Annotated[str, Text(r"[0-9a-f.:]+/(24|48)|none", 43, "192.0.2.0/24")]
+Network = Annotated[str, Text(r"[0-9a-f.:]+/(24|48)|none", 43, "192.0.2.0/24", says="a network, /24 or /48, or none,")]
 
 # Numbers and times.
 Position = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[1042])]
 Count = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER, examples=[3])]
 Flag = Annotated[StrictBool, Field(examples=[True])]
-Decimal = Annotated[str, Text(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?", 40, "0.05")]
+Decimal = Annotated[
+    str,
+    Text(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?", 40, "0.05", says="a decimal number, written as a string,"),
+]
 Time = Annotated[
     str,
-    Text(TIME_PATTERN, 27, "2026-11-23T12:00:00Z"),
+    Text(TIME_PATTERN, 27, "2026-11-23T12:00:00Z", says="a time in UTC (RFC 3339)"),
     AfterValidator(_real_time),
 ]
 
@@ -205,7 +281,9 @@ class _ZoneMark:
 
 
 ZONE: Final = _ZoneMark()
-TimeZone = Annotated[str, Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "Europe/Berlin"), ZONE]
+TimeZone = Annotated[
+    str, Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "Europe/Berlin", says="the name of a time zone"), ZONE
+]
 Link = Position | Digest
 
 
