@@ -29,7 +29,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file=SETTINGS_FILE, extra="forbid")
 
     directory: Path = Field(Path("var"), description="Where the embedded database and the private keys lie.")
-    database_url: str = Field("", description="SQLAlchemy URL of the database; empty for SQLite in `directory`.")
+    database_url: str = Field(
+        "", description="SQLAlchemy URL of the database, or the path of a SQLite file; empty for SQLite in `directory`."
+    )
     entry_key: str = Field(
         "", description="The entry key: a PEM file, or `env:NAME`; by default `directory`/keys/entry.pem."
     )

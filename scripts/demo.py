@@ -355,13 +355,13 @@ class Demo:
             connection.execute(update, (forged, position))
             connection.commit()
             console.print("So the trigger is dropped first. Then:\n")
-            self.verify("--database-url", f"sqlite:///{copy}", names=position)
+            self.verify("--database-url", str(copy), names=position)
             console.print("\nAnd with the hash of the entry made to fit as well:\n")
             fitting = "UPDATE entries SET leaf_hash = ? WHERE position = ?"
             connection.execute(fitting, (hashlib.sha256(b"\0" + forged).digest(), position))
             connection.commit()
         connection.close()
-        self.verify("--database-url", f"sqlite:///{copy}", names=position)
+        self.verify("--database-url", str(copy), names=position)
         console.print(f"\nBoth times position {position} is named. A forger who holds all keys could sign")
         console.print("the rest anew: what a witness cosigned, or somebody else keeps, gives that away.")
 

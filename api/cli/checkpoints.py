@@ -1,17 +1,19 @@
 """`checkpoint`, `proof` and `signer`: what is signed over the whole tree, and mending the one who signs it."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
 from api.app import open_ledger, open_signer, refuse_lost_history
 from api.cli.common import Where, app, where
+from api.cli.remote_files import RemoteFiles
 from api.cli.terminal import console, echo
 from ledger.checkpoints import read_checkpoint
 from ledger.database import Database
 from ledger.errors import NotFoundError, SetupError
+from ledger.files import read_bounded
 from ledger.ledger import LOCAL_OPERATOR, authority_of
 from ledger.reading import read_size
 from ledger.signer import CheckpointSigner
@@ -79,11 +81,12 @@ def take_over(
     last: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="File or URL of the last published checkpoint.")],
 ) -> None:
     """Let this host sign from a published checkpoint on. Stop the other host's signer first, and remove its memory."""
-    data = (
-        httpx.get(last).raise_for_status().content
-        if last.startswith(("http://", "https://"))
-        else Path(last).read_bytes()
-    )
+    if last.startswith(("http://", "https://")):
+        folder, _, name = last.rpartition("/")
+        with contextlib.closing(RemoteFiles(folder)) as files:
+            data = files.read(name)
+    else:
+        data = read_bounded(Path(last))
     taken = _signer(where(context)).take_over(parse_note(data))
     console.print(f"this host signs from size {taken.size} on")
 

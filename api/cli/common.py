@@ -1,6 +1,7 @@
 """What all commands share: the app, its global options, and the consoles."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,19 +53,24 @@ class Where:
                 "--server needs a token: --token or CHANGE_LEDGER_TOKEN. On the machine of the database, where none is needed, work "
                 "without --server and CHANGE_LEDGER_SERVER"
             )
+        if self.token_for(self.server) is None:
+            raise SetupError(
+                f"CHANGE_LEDGER_TOKEN is for CHANGE_LEDGER_SERVER, and goes nowhere else: give --token for {self.server}"
+            )
         return self.remote_door()
 
     def token_for(self, url: str) -> str | None:
         """Return the token that may be sent to a URL: one that was given to this command, or the server's own to the server."""
         if self.token_is_given:
             return self.token
-        return self.token if self.server is not None and _host_of(self.server) == _host_of(url) else None
+        meant_for = os.environ.get("CHANGE_LEDGER_SERVER") or self.server
+        return self.token if meant_for and _host_of(meant_for) == _host_of(url) else None
 
     def remote_door(self) -> RemoteDoor:
         """Return the server as a door; what it asks a token for, it will say."""
         if self.server is None:
             raise SetupError("expected --server")
-        door = RemoteDoor(self.server, self.token or "")
+        door = RemoteDoor(self.server, self.token_for(self.server) or "")
         self.at_end(door.close)
         return door
 
@@ -81,7 +87,10 @@ def main(
         Path | None, typer.Option(help="Where the embedded database and the keys lie (./var).")
     ] = None,
     database_url: Annotated[
-        str | None, typer.Option(help="SQLAlchemy URL of the database; default: SQLite in the directory.")
+        str | None,
+        typer.Option(
+            help="SQLAlchemy URL of the database, or the path of a SQLite file; default: SQLite in the directory."
+        ),
     ] = None,
     server: Annotated[
         str | None, typer.Option(envvar="CHANGE_LEDGER_SERVER", help="Work over HTTP on this server.")

@@ -48,5 +48,9 @@ class RemoteFiles:
                     raise SetupError(f"{self._url}{path} is over {MAX_FILE_BYTES} bytes")
         return bytes(data)
 
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
     def names(self) -> Iterator[str] | None:
         return None

@@ -248,7 +248,7 @@ def _window(report: dict[str, Any]) -> str:
 
 
 # So many faults of a kind are told one by one: what was altered, and not every checkpoint after it.
-ALIKE: Final = 5
+ALIKE: Final = 3
 PIN_AS_IT_IS: Final = "to pin this ledger as it is now: change-ledger verify --trust"
 
 

@@ -33,7 +33,7 @@ def measure(directory: Path, sizes: tuple[int, ...]) -> list[Row]:
     share_interpreter()
     for changes in sizes:
         year = Year(services=max(20, min(200, changes // 20)), changes=changes)
-        ledger = tell(year, f"sqlite:///{directory / f'year-{changes}.db'}")
+        ledger = tell(year, str(directory / f"year-{changes}.db"))
         rows += _folding(ledger) + _asking(ledger, f"CHG-{changes // 2}")
         ledger.close()
     return rows

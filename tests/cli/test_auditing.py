@@ -226,6 +226,19 @@ def test_a_token_goes_where_it_was_meant_for_and_nowhere_else(
     assert set(seen) == {"Bearer clt_given"}
 
 
+def test_a_token_of_one_server_is_not_given_to_another(
+    outside: Command, stranger: tuple[str, list[str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, seen = stranger
+    monkeypatch.setenv("CHANGE_LEDGER_TOKEN", "clt_secret")
+    monkeypatch.setenv("CHANGE_LEDGER_SERVER", "https://ledger.example.com")
+    outside.at("--server", url).refused("show", "1", words=f"goes nowhere else: give --token for {url}")
+    outside.at("--server", url)("checkpoint")
+    assert set(seen) == {None}
+    outside.at("--server", url, "--token", "clt_given")("show", "1")
+    assert seen[-1] == "Bearer clt_given"
+
+
 def test_an_audit_without_a_pin_says_where_one_comes_from(outside: Command, files: Path, directory: Path) -> None:
     (directory / "known").unlink()
     said = outside("audit", files).out
