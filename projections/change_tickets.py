@@ -187,7 +187,7 @@ def _step(*events: type[Event], key: Callable[..., Any] = _by_change) -> Callabl
     def declare(fold: Fold) -> Fold:
         def folded(ticket: Ticket, event: Any, entry: EntryInfo) -> Ticket:
             step = Step(entry.position, entry.time, entry.recorded_at, entry.type, entry.says)
-            return _moved(fold(replace(ticket, timeline=(*ticket.timeline, step)), event, entry), entry)
+            return _moved(fold(replace(ticket, timeline=(*ticket.timeline, step)), event, entry), entry, ticket)
 
         change_tickets.on(*events, key=key)(folded)
         return fold
@@ -198,8 +198,8 @@ def _step(*events: type[Event], key: Callable[..., Any] = _by_change) -> Callabl
 # -- what counts, and where that leads -------------------------------------------------------------------------------
 
 
-def _moved(ticket: Ticket, entry: EntryInfo) -> Ticket:
-    judged = tuple(_judged(ticket, approval) for approval in ticket.approvals)
+def _moved(ticket: Ticket, entry: EntryInfo, before: Ticket) -> Ticket:
+    judged = _judged_anew(ticket, before)
     counting = [approval for approval in judged if approval.counts]
     missing = rules.s6_missing_from_quorum((approval.person for approval in counting), ticket.quorum)
     if ticket.escalated_to and not any(approval.role == ticket.escalated_to for approval in counting):
@@ -234,6 +234,20 @@ def _let_start(ticket: Ticket) -> Ticket:
     else:
         allowed = ticket.approved_at is not None and ticket.approved_at <= ticket.started_at
     return ticket if ticket.was_let_start is allowed else replace(ticket, was_let_start=allowed)
+
+
+def _judged_anew(ticket: Ticket, before: Ticket) -> tuple[Approval, ...]:
+    """Return all approvals as they count now. What they are judged by mostly stays: then only new ones are looked at."""
+    known = before.approvals
+
+    def context(of: Ticket) -> tuple[Any, ...]:
+        return of.scope_digest, of.environment, of.deployed_by
+
+    if context(ticket) == context(before) and ticket.approvals[: len(known)] == known:
+        if len(ticket.approvals) == len(known):
+            return ticket.approvals
+        return known + tuple(_judged(ticket, approval) for approval in ticket.approvals[len(known) :])
+    return tuple(_judged(ticket, approval) for approval in ticket.approvals)
 
 
 def _judged(ticket: Ticket, approval: Approval) -> Approval:

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
@@ -35,6 +35,8 @@ DSSE: Final = "application/vnd.dsse+json"
 MAX_BATCH: Final = 1000
 # A statement with erasable texts is longer as submitted than as recorded.
 MAX_SUBMITTED_BYTES: Final = 4 * MAX_STATEMENT_BYTES
+# A body that is longer is not parsed where all requests are answered.
+MAX_AT_ONCE: Final = 65_536
 # How long `?wait=checkpoint` waits.
 WAIT_S: Final = 10.0
 MAX_POSITION: Final = 2**53 - 1
@@ -162,14 +164,14 @@ async def append(
         )
     if kind == DSSE:
         try:
-            statement = signed_statement(ledger, body)
+            statement = await aside(body, lambda: signed_statement(ledger, body))
         except ForbiddenError:
             # Another process may have enrolled the key a moment ago.
             await asyncio.to_thread(ledger.current_authority)
-            statement = signed_statement(ledger, body)
+            statement = await aside(body, lambda: signed_statement(ledger, body))
         caller = replace(caller, trust="signed")
     else:
-        statement = ledger.admission.admit(event_of(request, kind, body))
+        statement = await aside(body, lambda: ledger.admission.admit(event_of(request, kind, body)))
     permitted_at = ledger.authority.position
     ledger.authority.permit(caller, statement, ledger.clock.now_us())
     if dry_run:
@@ -244,26 +246,20 @@ def event_of(request: Request, kind: str, body: bytes) -> Any:
     return event
 
 
-async def _append_batch(
-    request: Request,
-    ledger: Ledger,
-    caller: Caller,
-    body: bytes,
-    *,
-    atomic: bool,
-    dry_run: bool,
-    condition: Condition | None,
-    wait: bool,
-) -> Response:
+R = TypeVar("R")
+
+
+async def aside(body: bytes, work: Callable[[], R]) -> R:
+    """Do what takes time in proportion to a body: for a long one in a thread, where nobody else's request waits for it."""
+    return work() if len(body) <= MAX_AT_ONCE else await asyncio.to_thread(work)
+
+
+def _admitted(ledger: Ledger, caller: Caller, body: bytes, *, atomic: bool) -> list[Statement | LedgerError]:
+    """Return what each event of a batch becomes. Of an atomic one, the first fault is raised."""
     events = parse(body)
     if not isinstance(events, list) or not 0 < len(events) <= MAX_BATCH:
         raise StatementError(f"expected an array of 1 to {MAX_BATCH} events")
-    if condition is not None and not atomic:
-        raise RequestError(
-            400, "Bad request", "an append condition goes with a single event or with ?atomic=true", "/expect"
-        )
     statements: list[Statement | LedgerError] = []
-    permitted_at = ledger.authority.position
     for number, event in enumerate(events):
         try:
             statement = ledger.admission.admit(event)
@@ -275,6 +271,26 @@ async def _append_batch(
             if atomic:
                 raise
             statements.append(error)
+    return statements
+
+
+async def _append_batch(
+    request: Request,
+    ledger: Ledger,
+    caller: Caller,
+    body: bytes,
+    *,
+    atomic: bool,
+    dry_run: bool,
+    condition: Condition | None,
+    wait: bool,
+) -> Response:
+    if condition is not None and not atomic:
+        raise RequestError(
+            400, "Bad request", "an append condition goes with a single event or with ?atomic=true", "/expect"
+        )
+    permitted_at = ledger.authority.position
+    statements = await aside(body, lambda: _admitted(ledger, caller, body, atomic=atomic))
     good = [s for s in statements if isinstance(s, Statement)]
     if dry_run:
         previews = [

@@ -232,7 +232,7 @@ def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
     return Breach(words, positions_of(row.position, ticket.started_position))
 
 
-@findings.rule(reviews, of=("change_id", "state"), severity="medium", due=("overdue_at",))
+@findings.rule(reviews, of=("change_id", "state", "due_at"), severity="medium", due=("overdue_at",))
 def review_overdue(row: Review, now: Moment, index: Index) -> Breach | None:
     """A post-implementation review was not done in time."""
     if row.state == "done" or row.overdue_at is None or row.overdue_at > now:

@@ -19,8 +19,8 @@ def _deployments_of_scope(scope: ChangeScope, index: Index) -> Iterable[str]:
     return ticket.deployments if ticket else ()
 
 
-def _deployments_of_change(ticket: Ticket, index: Index) -> Iterable[str]:
-    return ticket.deployments
+def _deployments_of_change(ticket: Ticket, index: Index) -> list[str]:
+    return [row.deployment_id for row in index.find(deployments, "change_id", ticket.change_id)]
 
 
 def _deployments_within(freeze: Freeze, index: Index) -> list[str]:
@@ -112,7 +112,7 @@ def outside_window(row: Deployment, now: Moment, index: Index) -> Breach | None:
                 "overrides",
             ),
         ),
-        change_tickets: Wake(_deployments_of_change, of=("change_type", "deployments")),
+        change_tickets: Wake(_deployments_of_change, of=("change_type",)),
     },
 )
 def deployed_in_freeze(row: Deployment, now: Moment, index: Index) -> Breach | None:

@@ -1,10 +1,12 @@
 """Bad input at every door: a problem document that names the place, nothing written, and never a 5xx."""
 
+import asyncio
 import copy
 import json
 import re
 import socket
 import string
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from schemathesis.generation import GenerationMode
 from servers import BATCH, JSON, PROBLEM, STRUCTURED, Server, check_problem, event, running_server
 
 from api import auth
+from api.routes import events
 from ledger.canonical import MAX_INTEGER
 from tests.api import bodies
 
@@ -691,3 +694,12 @@ def test_no_input_that_the_openapi_document_allows_or_forbids_is_an_error_of_the
     except Unsatisfiable:
         # A route that takes nothing, or anything at all, takes nothing wrong.
         assert mode == GenerationMode.NEGATIVE
+
+
+def test_a_long_body_is_not_parsed_where_all_requests_are_answered() -> None:
+    async def where(size: int) -> bool:
+        worked_in = await events.aside(b" " * size, threading.get_ident)
+        return worked_in == threading.get_ident()
+
+    assert asyncio.run(where(events.MAX_AT_ONCE))
+    assert not asyncio.run(where(events.MAX_AT_ONCE + 1))
