@@ -56,6 +56,8 @@ class Connections:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self._open: set[Connection] = set()
+        # Dropped, and not closed by the other side yet.
+        self._leaving: set[Connection] = set()
         self._holding: set[Connection] = set()
         self._held = 0
         self._sweeping = False
@@ -70,11 +72,13 @@ class Connections:
             others = [one for one in self._open if one.droppable]
             victim = _slowest(others, asyncio.get_running_loop().time(), lambda _: 1) or connection
             self._open.discard(victim)
+            self._leaving.add(victim)
             victim.drop("more connections are open than the server holds")
 
     def forget(self, connection: Connection) -> None:
         """Let go of a connection that was closed."""
         self._open.discard(connection)
+        self._leaving.discard(connection)
 
     @contextmanager
     def holding(self, connection: Connection) -> Iterator[Callable[[int], bool]]:
@@ -104,10 +108,10 @@ class Connections:
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for connection in list(self._open):
+        for connection in [*self._open, *self._leaving]:
             connection.pace /= 2
             connection.sweep(now)
-        self._sweeping = bool(self._open)
+        self._sweeping = bool(self._open or self._leaving)
         if self._sweeping:
             loop.call_later(SWEEP_S, self._sweep)
 

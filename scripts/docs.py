@@ -292,8 +292,8 @@ def _request_errors() -> list[list[str]]:
     found: dict[tuple[int, str], set[str]] = {}
     for path in sorted((ROOT / "api").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RequestError":
-                status, title = node.args[0], node.args[1]
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("RequestError", "super().__init__"):
+                status, title = (*node.args, None, None)[:2]
                 if isinstance(status, ast.Constant) and isinstance(title, ast.Constant):
                     found.setdefault((int(str(status.value)), str(title.value)), set()).add(path.stem)
     return [[str(status), title, ", ".join(sorted(where))] for (status, title), where in sorted(found.items())]
@@ -311,7 +311,8 @@ def problems_page() -> str:
 
 Every error of the HTTP API is a problem document (RFC 9457), media type `{problems.MEDIA_TYPE}`: `type` (always
 `about:blank`), `title`, `status`, `detail`, and where they are known `place` (a JSON pointer into what was submitted)
-and `position` (the entry that speaks against it). A 503 carries `Retry-After`, a 401 `WWW-Authenticate`. In the answer
+and `position` (the entry that speaks against it). A 429 and a 503 carry `Retry-After`, a 401
+`WWW-Authenticate`. In the answer
 to a batch (207) each refused item has such a document under `problem`.
 
 ## From the ledger

@@ -1,6 +1,10 @@
 """`/healthz`, `/readyz` and `/readyz/views`: is the process alive, does it append, and are the views kept up?"""
 
-from typing import Any
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -16,6 +20,13 @@ from projections.engine.progress import progress
 from projections.engine.serving import ViewNotReadyError
 
 router = APIRouter(tags=["health"], route_class=Route)
+# Of its own: the threads that answer everybody else may all wait, for views or for the database.
+_threads: Final = ThreadPoolExecutor(2, "health")
+
+
+async def _beside(ready: Callable[[Request], Response], request: Request) -> Response:
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(_threads, context.run, ready, request)
 
 
 @router.get("/healthz", summary="Alive")
@@ -25,12 +36,16 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", summary="Ready", responses={503: {"description": "It does not append, and says why."}})
-def readyz(request: Request) -> Response:
+async def readyz(request: Request) -> Response:
     """200 while the ledger appends and signs its checkpoints; it says how far the views are behind, and since when.
 
     503 with the reason when it must not, or the database does not answer. Views that stopped or lag do not count here: a lag
     must not take every process out of a balancer. Ask `/readyz/views` for those.
     """
+    return await _beside(_ready, request)
+
+
+def _ready(request: Request) -> Response:
     ledger = ledger_of(request)
     try:
         size = ledger.check_ready()
@@ -44,8 +59,12 @@ def readyz(request: Request) -> Response:
 
 
 @router.get("/readyz/views", summary="Views ready", responses={503: {"description": "Views stopped, or lag too far."}})
-def views_ready(request: Request) -> Response:
+async def views_ready(request: Request) -> Response:
     """200 while all views are kept up with the log: 503 when one stopped, or when they lag for longer than `max_views_lag_s`."""
+    return await _beside(_views_ready, request)
+
+
+def _views_ready(request: Request) -> Response:
     views = _views(request)
     most: int = request.app.state.settings.max_views_lag_s
     held_up = [f"{name} stopped at position {position}" for name, position in views["stopped"].items()]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -207,34 +208,64 @@ def test_a_line_a_minute_says_what_is_new() -> None:
 # -- readers that wait -------------------------------------------------------------------------------------------------
 
 
-def test_readers_that_wait_for_a_view_starve_nobody(tmp_path: Path) -> None:
-    """Eighty readers wait for views that do not move, and health, entries and appends are answered before one of them is done."""
-    with running_server(tmp_path / "var") as made:
-        position = made.record(event())["position"]
-        made.get("/v1/views/deployments", params={"min_position": position}).raise_for_status()
+@contextmanager
+def with_views_that_stand_still(directory: Path, *documents: dict[str, Any]) -> Iterator[Server]:
+    """Run a server that appends while its views stay where these documents are: another process holds their lock."""
+    with running_server(directory) as made:
+        for document in documents:
+            position = made.record(document)["position"]
+        made.get("/v1/views/change_tickets", params={"min_position": position}).raise_for_status()
         made.stop()
     database = Database(made.database_url)
     lock = database.try_lock("views")
     assert lock is not None
     try:
-        with running_server(tmp_path / "var", tokens=made.tokens) as own, ThreadPoolExecutor(80) as pool:
-            position = own.record(event())["position"]
-            done: list[int] = []
-
-            def wait(_: Any) -> None:
-                with own.client_with(own.tokens["auditor"]) as client:
-                    done.append(client.get("/v1/views/deployments", params={"min_position": position}).status_code)
-
-            readers = [pool.submit(wait, number) for number in range(80)]
-            wait_for(lambda: len(done) == 72)
-            assert done == [503] * 72
-            assert own.get("/readyz", by="nobody").status_code in (200, 503)
-            assert own.get("/v1/events/1").status_code == 200
-            assert own.post(event()).status_code == 201
-            assert own.get("/v1/views/deployments").status_code == 200
-            assert len(done) == 72
-            for reader in readers:
-                reader.result()
+        with running_server(directory, tokens=made.tokens) as own:
+            yield own
     finally:
         lock.release()
         database.close()
+
+
+def test_readers_that_wait_for_a_view_starve_nobody(tmp_path: Path) -> None:
+    """Eighty readers wait for views that do not move, and health, entries and appends are answered before one of them is done."""
+    with with_views_that_stand_still(tmp_path / "var", event()) as own, ThreadPoolExecutor(80) as pool:
+        position = own.record(event())["position"]
+        done: list[int] = []
+
+        def wait(_: Any) -> None:
+            with own.client_with(own.tokens["auditor"]) as client:
+                done.append(client.get("/v1/views/deployments", params={"min_position": position}).status_code)
+
+        readers = [pool.submit(wait, number) for number in range(80)]
+        wait_for(lambda: len(done) == 72)
+        assert done == [503] * 72
+        assert own.get("/readyz", by="nobody").status_code == 200
+        assert own.get("/v1/events/1").status_code == 200
+        assert own.post(event()).status_code == 201
+        assert own.get("/v1/views/deployments").status_code == 200
+        assert len(done) == 72
+        for reader in readers:
+            reader.result()
+
+
+def test_gates_that_wait_for_views_starve_neither_health_nor_appends(tmp_path: Path) -> None:
+    opened = event("change.opened", change_id="CHG-7", title="t")
+    with with_views_that_stand_still(tmp_path / "var", opened) as own, ThreadPoolExecutor(60) as pool:
+        own.record(event("change.opened", change_id="CHG-7", title="t"))
+        begun: list[int] = []
+        done: list[int] = []
+
+        def ask(_: Any) -> None:
+            with own.client_with(own.tokens["all"]) as client:
+                begun.append(1)
+                done.append(client.post("/v1/gates/deploy", json={"change_id": "CHG-7"}).status_code)
+
+        asked = [pool.submit(ask, number) for number in range(60)]
+        wait_for(lambda: len(begun) == 60)
+        before = len(done)
+        assert own.get("/readyz", by="nobody").status_code == 200
+        assert own.post(event()).status_code == 201
+        assert before == len(done) == 0
+        for each in asked:
+            each.result()
