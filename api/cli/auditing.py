@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from api.app import refuse_lost_history
 from api.cli import pins
 from api.cli.checkpoints import open_to_read, sign_what_is_new
 from api.cli.common import Where, app, where
@@ -34,6 +35,7 @@ from ledger.audit_opaque import audit_opaque
 from ledger.database import Database
 from ledger.errors import LedgerError, SetupError
 from ledger.export import export as export_files
+from ledger.ledger import authority_of
 from ledger.log_files import Directory, Files, read_head
 from signing.errors import SigningError
 from signing.notes import parse_verifier_key
@@ -57,6 +59,8 @@ def export(
     if place.server is not None:
         raise SetupError("an export is made where the database is, not over HTTP")
     database = open_to_read(place)
+    # Another history must not be written over an export of the one that was signed.
+    refuse_lost_history(place.settings, database, authority_of(database))
     # Where no server does: so that the export reaches to the end. Where it cannot be, what was signed is still to be had.
     try:
         sign_what_is_new(place, database)
