@@ -38,6 +38,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (errors.NotFoundError, 404, "Not found"),
     (errors.QueueFullError, 503, "Busy"),
     (GateBusyError, 503, "The facts did not stand still"),
+    (errors.LastKeyError, 409, "The last key"),
     (errors.LedgerStoppedError, 503, "The ledger does not append"),
     (errors.SetupError, 503, "Not set up"),
     (VerificationError, 422, "Does not verify"),

@@ -104,6 +104,10 @@ class DatabaseRefusedError(LedgerStoppedError):
     """The database refused what the ledger writes, and not for its values: an operator must look."""
 
 
+class LastKeyError(KeyNotValidError):
+    """The key is the last that could sign: it cannot be ended before it has a successor."""
+
+
 class QueueFullError(LedgerError):
     """More callers wait than the writer may hold. Try again after `retry_after` seconds."""
 

@@ -27,6 +27,7 @@ from ledger.entry import ENTRY_PAYLOAD_TYPE, FORMAT_VERSION, Receipt
 from ledger.errors import (
     ConditionFailedError,
     KeyNotValidError,
+    LastKeyError,
     LedgerStoppedError,
     NotFoundError,
     SetupError,
@@ -463,7 +464,7 @@ class Ledger:
         left = [record for record in valid if record.key_id != identifier]
         if len(left) < len(valid) and not any(self._is_usable(record) for record in left):
             lost = "nothing could be appended" if role == "entry" else "no checkpoint could be signed"
-            raise KeyNotValidError(
+            raise LastKeyError(
                 f"this is the only valid {role} key that somebody is known to hold: enrol its successor first, or {lost} any more"
             )
 

@@ -66,7 +66,7 @@ _SCHEMA: Final[dict[str, Any]] = {
         "source": {"type": "string", "pattern": "^[!-~]{1,256}$"},
         "type": {"type": "string"},
         "time": {"type": "string", "format": "date-time"},
-        "subject": {"type": "string", "minLength": 1, "maxLength": 256},
+        "subject": {"type": ["string", "null"], "minLength": 1, "maxLength": 256},
         "data": {"type": "object", "additionalProperties": True, "description": "As GET /v1/catalogue/{type} says."},
     },
     # Extension attributes: one type for all of them, beside `data`, is what strict compilers refuse.

@@ -41,7 +41,7 @@ _RESPONSES = PROBLEMS | {
 
 def _takes(*kinds: str) -> dict[str, Any]:
     """Return what the OpenAPI document says of a body whose shape is somebody else's."""
-    return {"requestBody": {"required": True, "content": {kind: {"schema": {"type": "object"}} for kind in kinds}}}
+    return {"requestBody": {"required": True, "content": {kind: {"schema": {}} for kind in kinds}}}
 
 
 @router.post(

@@ -176,6 +176,10 @@ def conditions(connection: Connection, view: View[Any], where: Mapping[str, str]
             texts = text.split(",")
             if len(texts) > MAX_LISTED:
                 raise StatementError(f"expected at most {MAX_LISTED} values, found {len(texts)}", f"/{name}")
+            if "" in texts:
+                raise StatementError(
+                    "expected values with one comma between them, found none before or after a comma", f"/{name}"
+                )
             found.append(t.in_([kind.parse(part, name) for part in texts]))
         else:
             value = kind.parse(text, name)

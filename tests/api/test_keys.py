@@ -155,8 +155,8 @@ def test_a_key_enrolled_by_many_at_once_is_one_key(server: Server) -> None:
 
 def test_the_last_entry_key_stays(server: Server) -> None:
     before = server.size()
-    check_problem(end_key(server, "entry", ENTRY_KEY.key_id), 503)
-    check_problem(end_key(server, "entry", ENTRY_KEY.key_id, from_position="1"), 503)
+    check_problem(end_key(server, "entry", ENTRY_KEY.key_id), 409)
+    check_problem(end_key(server, "entry", ENTRY_KEY.key_id, from_position="1"), 409)
     assert server.size() == before
     server.record(event())
 
@@ -219,7 +219,7 @@ def test_entry_keys_are_rotated_while_two_servers_run(two: tuple[Server, Server]
     assert "not valid" in check_problem(first.get("/readyz"), 503)["detail"]
     assert first.get("/v1/ledger", by="nobody").status_code == 200
     assert second.record(event())["key_id"] == SECOND.key_id
-    check_problem(end_key(second, "entry", SECOND.key_id), 503)
+    check_problem(end_key(second, "entry", SECOND.key_id), 409)
     report = second.audit()
     assert (report.verdict, report.faults) == ("sound", ())
 
@@ -298,6 +298,6 @@ def test_an_example_key_and_an_operators_token_end_no_ledger(server: Server) -> 
     for key in server.get("/v1/ledger/keys", by="nobody").json():
         if key["role"] == "entry" and key["key_id"] not in (ENTRY_KEY.key_id,):
             end_key(server, "entry", key["key_id"], from_position="1")
-    check_problem(end_key(server, "entry", ENTRY_KEY.key_id, from_position="1"), 503)
+    check_problem(end_key(server, "entry", ENTRY_KEY.key_id, from_position="1"), 409)
     assert server.client().post("/v1/ledger/heads").status_code == 201
-    check_problem(end_key(server, "checkpoint", CHECKPOINT_KEY.key_id, from_position="1"), 503)
+    check_problem(end_key(server, "checkpoint", CHECKPOINT_KEY.key_id, from_position="1"), 409)
