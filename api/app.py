@@ -35,12 +35,12 @@ from api.routes import (
 )
 from api.settings import Settings
 from api.witnessing import WitnessAddress
-from ledger.credentials import Authority
-from ledger.database import Database
+from ledger.authority import Authority
 from ledger.errors import LostHistoryError, SetupError, SignerStoppedError
 from ledger.ledger import Ledger
-from ledger.signer import CheckpointSigner, Memory, check
-from ledger.writer import Writer
+from ledger.log.database import Database
+from ledger.log.writer import Writer
+from ledger.published.signer import CheckpointSigner, Memory, check
 from projections import VIEWS
 from projections.engine.runner import Runner
 from signing import keys

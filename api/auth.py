@@ -1,7 +1,7 @@
 """Who may use which route: bearer tokens, and one table of role × route.
 
 `ROUTES` is the whole truth: a route that is not in it cannot be mounted, and a test tries every cell. What a reporter
-may report (areas, sources) is judged by `ledger.credentials`, again under the lock.
+may report (areas, sources) is judged by `ledger.authority`, again under the lock.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from starlette.types import Scope
 from api.body import BATCH, media_type
 from api.limits import Limits
 from api.problems import TooManyRequestsError
-from ledger.credentials import Caller, Credential
+from ledger.authority import Caller, Credential
 from ledger.errors import ForbiddenError, UnauthenticatedError
 from ledger.ledger import Ledger
 from projections import VIEWS

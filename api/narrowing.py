@@ -9,7 +9,7 @@ from ledger.conditions import Match
 from ledger.errors import StatementError, no_such
 from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
-from ledger.reading import read_types
+from ledger.log.reading import read_types
 from projections.engine.filters import read_time
 
 MAX_LISTED: Final = 32

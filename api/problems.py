@@ -15,9 +15,9 @@ from starlette.exceptions import HTTPException
 
 from api.addresses import NOWHERE
 from ledger import errors
-from ledger.database import is_outage
+from ledger.log.database import is_outage
 from projections.engine.serving import ViewNotReadyError
-from projections.gates import GateBusyError
+from projections.gates.asking import GateBusyError
 from signing.errors import SigningError, VerificationError
 
 MEDIA_TYPE: Final = "application/problem+json"

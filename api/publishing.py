@@ -1,6 +1,6 @@
 """The publisher: a checkpoint at most every second while there is something new, cosigned by witnesses, published by a policy.
 
-One process at a time signs (`ledger.signer`); the others stand by, publish what it has signed, and take over when it is
+One process at a time signs (`ledger.published.signer`); the others stand by, publish what it has signed, and take over when it is
 gone. Witness policy:
 
     off          nobody is asked
@@ -24,7 +24,9 @@ import httpx
 from sqlalchemy.exc import DBAPIError
 
 from api.witnessing import WitnessAddress, WitnessError, ask
-from ledger.checkpoints import (
+from ledger.errors import LedgerError, NotFoundError, SignerStoppedError
+from ledger.ledger import Ledger
+from ledger.log.checkpoints import (
     StoredCheckpoint,
     begin_policy,
     last_cosigned,
@@ -33,10 +35,8 @@ from ledger.checkpoints import (
     read_published,
     store_cosignature,
 )
-from ledger.errors import LedgerError, NotFoundError, SignerStoppedError
-from ledger.ledger import Ledger
-from ledger.signer import CheckpointSigner
-from ledger.tree import consistency_proof
+from ledger.log.tree import consistency_proof
+from ledger.published.signer import CheckpointSigner
 from signing.errors import SigningError
 from signing.notes import Note
 

@@ -28,7 +28,7 @@ from starlette.requests import ClientDisconnect
 from api.body import read_body
 from api.problems import RequestError
 from ledger.errors import LedgerError, SetupError, StatementTooLargeError
-from ledger.files import write_durably
+from ledger.published.durable import write_durably
 from signing.checkpoint import parse_checkpoint, parse_size
 from signing.errors import KeyFormatError, VerificationError
 from signing.notes import (

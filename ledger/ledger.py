@@ -1,7 +1,7 @@
 """`Ledger`: one ledger, opened. Append, read, and everything the ledger states about itself.
 
-Long, because it is the face of the room: each method is short. Not the lock (`ledger.recorder`), not the queue in
-front of it (`ledger.writer`), not the audit, which trusts nothing in here.
+Long, because it is the face of the room: each method is short. Not the lock (`ledger.log.recorder`), not the queue in
+front of it (`ledger.log.writer`), not the audit, which trusts nothing in here.
 """
 
 import contextlib
@@ -15,13 +15,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ledger import tables
-from ledger.checkpoints import StoredCheckpoint, last_size, read_checkpoints
+from ledger.authority import AUTHORITY_TYPES, LEDGER_PRINCIPAL, RECOVERED, Authority, Caller, token_sha256
 from ledger.clock import Clock, from_text, to_text
 from ledger.conditions import Condition, Match
-from ledger.credentials import AUTHORITY_TYPES, LEDGER_PRINCIPAL, RECOVERED, Authority, Caller, token_sha256
-from ledger.database import Database
-from ledger.dossier import COMMITTED, make_dossier
 from ledger.enrolment import key_fault, possession_fault
 from ledger.entry import ENTRY_PAYLOAD_TYPE, FORMAT_VERSION, Receipt
 from ledger.errors import (
@@ -33,9 +29,11 @@ from ledger.errors import (
     SetupError,
     StatementError,
 )
-from ledger.following import Watcher
-from ledger.heads import Heads
-from ledger.reading import (
+from ledger.log import tables
+from ledger.log.checkpoints import StoredCheckpoint, last_size, read_checkpoints
+from ledger.log.database import Database
+from ledger.log.following import Watcher
+from ledger.log.reading import (
     StoredEntry,
     read_entries,
     read_entry,
@@ -45,7 +43,9 @@ from ledger.reading import (
     read_size,
     read_texts,
 )
-from ledger.recorder import NOBODY_HOLDS, Outcome, Recorder, Refused, Submission
+from ledger.log.recorder import NOBODY_HOLDS, Outcome, Recorder, Refused, Submission
+from ledger.published.dossier import COMMITTED, make_dossier
+from ledger.published.heads import Heads
 from ledger.statement import Admission, Evidence, Statement
 from signing import dsse
 from signing.checkpoint import Checkpoint, parse_checkpoint

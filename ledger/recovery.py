@@ -7,15 +7,15 @@ import os
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 
+from ledger.authority import RECOVERED
 from ledger.clock import Clock
 from ledger.conditions import Condition
-from ledger.credentials import RECOVERED
-from ledger.database import Database
 from ledger.enrolment import key_fault
 from ledger.entry import Receipt
 from ledger.errors import ConditionFailedError, KeyNotValidError, SetupError
 from ledger.ledger import Ledger
-from ledger.reading import read_entry, read_size
+from ledger.log.database import Database
+from ledger.log.reading import read_entry, read_size
 from signing.keys import Signer
 from signing.possession import endorse_recovery, recovery_body
 

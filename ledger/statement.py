@@ -4,7 +4,7 @@
 closed: the catalogue's class, and nothing else. Free text leaves the statement here: a salted digest takes its place,
 the text goes beside the log.
 
-Not about who may say what (`ledger.credentials`) nor about what the ledger makes of it (`ledger.entry`).
+Not about who may say what (`ledger.authority`) nor about what the ledger makes of it (`ledger.entry`).
 """
 
 import hashlib
@@ -80,7 +80,7 @@ class Statement(NamedTuple):
     digest: bytes
     texts: tuple[ErasableText, ...] = ()
     evidence: tuple[Evidence, ...] = ()
-    # Of the producer, over `body`; whose keys they are is for `ledger.credentials`.
+    # Of the producer, over `body`; whose keys they are is for `ledger.authority`.
     signatures: tuple[Signature, ...] = ()
 
     @property

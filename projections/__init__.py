@@ -2,31 +2,31 @@
 
 from typing import Any, Final
 
-from projections.access import access_grants
-from projections.access_reviews import access_reviews
-from projections.advice import advice
-from projections.calibrations import calibrations
-from projections.change_scopes import change_scopes
-from projections.change_tickets import change_tickets
-from projections.code_changes import code_changes
-from projections.delivery import delivery, merges
-from projections.deployments import deployments
 from projections.engine.view import View
 from projections.findings import findings
-from projections.freezes import freezes
-from projections.identities import identities
-from projections.impacts import impacts, resources
-from projections.incidents import incidents
-from projections.outcomes import base_rates, outcomes
-from projections.policies import policies
-from projections.reviews import reviews
-from projections.risk_assessments import risk_assessments
-from projections.risk_models import risk_models
-from projections.rollback_triggers import rollback_triggers
-from projections.rollbacks import rollbacks
-from projections.sources import authorities
-from projections.templates import templates
-from projections.withdrawals import withdrawals
+from projections.readings.changes.advice import advice
+from projections.readings.changes.code import code_changes
+from projections.readings.changes.impacts import impacts, resources
+from projections.readings.changes.reviews import reviews
+from projections.readings.changes.scopes import change_scopes
+from projections.readings.changes.templates import templates
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.freezes import freezes
+from projections.readings.delivery.incidents import incidents
+from projections.readings.delivery.metrics import delivery, merges
+from projections.readings.delivery.rollbacks import rollbacks
+from projections.readings.delivery.triggers import rollback_triggers
+from projections.readings.people.access_reviews import access_reviews
+from projections.readings.people.grants import access_grants
+from projections.readings.people.identities import identities
+from projections.readings.people.policies import policies
+from projections.readings.people.sources import authorities
+from projections.readings.people.withdrawals import withdrawals
+from projections.readings.risk.assessments import risk_assessments
+from projections.readings.risk.calibrations import calibrations
+from projections.readings.risk.models import risk_models
+from projections.readings.risk.outcomes import base_rates, outcomes
 
 # A view may read those before it.
 VIEWS: Final[tuple[View[Any], ...]] = (

@@ -16,20 +16,20 @@ from ledger.events.gate import GateDecided
 from ledger.events.identifiers import with_names
 from ledger.events.pir import PirOpened
 from ledger.events.rollback import RollbackTriggerDefined
-from projections.access import roles_of
-from projections.change_scopes import change_scopes, is_within_window
-from projections.change_tickets import Ticket, broken_by, change_tickets
-from projections.deployments import Deployment, deployments
 from projections.engine.view import Reads, later
-from projections.freezes import freezes_at, override_for
-from projections.identities import person_of
-from projections.impacts import impacts, left_out
-from projections.incidents import incidents
-from projections.policies import POLICY, InForce
-from projections.reviews import reviews
-from projections.risk_assessments import risk_assessments
-from projections.rollback_triggers import rollback_triggers
-from projections.rules import approvals as duties
+from projections.readings.changes.impacts import impacts, left_out
+from projections.readings.changes.reviews import reviews
+from projections.readings.changes.scopes import change_scopes, is_within_window
+from projections.readings.changes.tickets import Ticket, broken_by, change_tickets
+from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.freezes import freezes_at, override_for
+from projections.readings.delivery.incidents import incidents
+from projections.readings.delivery.triggers import rollback_triggers
+from projections.readings.people.grants import roles_of
+from projections.readings.people.identities import person_of
+from projections.readings.people.policies import POLICY, InForce
+from projections.readings.risk.assessments import risk_assessments
+from projections.rules import duties as duties
 from projections.rules.words import listed
 
 Verdict = Literal["allow", "needs_approval", "insufficient_evidence", "deny"]

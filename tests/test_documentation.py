@@ -18,16 +18,16 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-from ledger import tables
+from ledger.authority import Caller
 from ledger.canonical import encode
 from ledger.clock import Clock
-from ledger.credentials import Caller
-from ledger.database import Database
 from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
-from ledger.reading import StoredEntry, read_entries, read_texts
-from ledger.recorder import Recorded, Submission
+from ledger.log import tables
+from ledger.log.database import Database
+from ledger.log.reading import StoredEntry, read_entries, read_texts
+from ledger.log.recorder import Recorded, Submission
 from projections import VIEWS
 from projections.findings import findings
 from projections.gate_rules import GATES
@@ -235,8 +235,8 @@ MADE_KINDS = {
 def kinds_in_code() -> set[str]:
     """Collect the kinds of faults: second arguments of Fault(…) and .fault(…), and what the functions that judge return."""
     kinds: set[str] = set()
-    judges = [ROOT / "ledger/credentials.py", ROOT / "ledger/log_files.py", ROOT / "signing/keyring.py"]
-    for path in [*sorted((ROOT / "ledger").glob("audit*.py")), *judges]:
+    judges = [ROOT / "ledger/authority.py", ROOT / "signing/keyring.py"]
+    for path in [*sorted((ROOT / "ledger/audit").glob("*.py")), *judges]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
@@ -368,13 +368,13 @@ WITHOUT_DOCSTRING = {
     "api.cli.common.where",
     "api.cli.doors.Door",
     "api.problems.response",
-    "ledger.audit_reading.page",
-    "ledger.audit_rows.name_entry_ref_faults",
-    "ledger.audit_rows.name_ref_faults",
-    "ledger.audit_rows.name_statement_faults",
+    "ledger.audit.reading.page",
+    "ledger.audit.rows.name_entry_ref_faults",
+    "ledger.audit.rows.name_ref_faults",
+    "ledger.audit.rows.name_statement_faults",
     "ledger.entry.evidence_json",
     "ledger.entry.recorded_by_json",
-    "ledger.reading.read_entry",
+    "ledger.log.reading.read_entry",
     "signing.dsse.Signature",
     "signing.merkle.leaf_hash",
     "signing.merkle.node_hash",

@@ -18,9 +18,9 @@ from sessions import ROOT, Machine, commands, free_ports, machines, warm_command
 from telling import Story
 
 from projections import VIEWS
-from projections.change_scopes import change_scopes
-from projections.deployments import deployments
 from projections.engine.view import View
+from projections.readings.changes.scopes import change_scopes
+from projections.readings.delivery.deployments import deployments
 
 HOWTOS = ROOT / "docs" / "howto"
 # These are about services that a test does not have.

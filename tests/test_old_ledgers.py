@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from old_ledgers import exported, folded, positions
 
-from ledger.audit_files import audit_files
-from ledger.audit_report import Pin
-from ledger.auditor import audit_database
-from ledger.database import Database
+from ledger.audit.log_files import Directory
+from ledger.audit.of_database import audit_database
+from ledger.audit.of_files import audit_files
+from ledger.audit.report import Pin
 from ledger.events import CATALOGUE
-from ledger.export import export
-from ledger.following import Watcher
-from ledger.log_files import Directory
-from ledger.reading import read_size
+from ledger.log.database import Database
+from ledger.log.following import Watcher
+from ledger.log.reading import read_size
+from ledger.published.export import export
 from projections import VIEWS
 from projections.engine.checking import check
 from projections.engine.runner import Runner

@@ -30,7 +30,7 @@ from api.cli.common import app
 from api.cli.terminal import errors_console
 from api.settings import SETTINGS_FILE, words_of
 from ledger.errors import LedgerError
-from ledger.files import said
+from ledger.published.durable import said
 from signing.errors import SigningError
 
 __all__ = [

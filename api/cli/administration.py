@@ -13,12 +13,12 @@ from api.cli import pins
 from api.cli.common import app, where
 from api.cli.terminal import Table, console, echo, errors_console
 from api.serving import serve as run_server
-from ledger import tables
-from ledger.database import Database
 from ledger.errors import SetupError
 from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
-from ledger.reading import read_entry, read_size
-from ledger.signer import Memory
+from ledger.log import tables
+from ledger.log.database import Database
+from ledger.log.reading import read_entry, read_size
+from ledger.published.signer import Memory
 from signing import keys as signing_keys
 from signing.checkpoint import parse_checkpoint
 from signing.keys import Signer, SigningKey

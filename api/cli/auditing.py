@@ -30,13 +30,13 @@ from api.cli.verifying import (
     with_outsiders,
     with_recovered,
 )
-from ledger.audit_files import audit_files
-from ledger.audit_opaque import audit_opaque
-from ledger.database import Database
+from ledger.audit.log_files import Directory, Files, read_head
+from ledger.audit.of_any_log import audit_opaque
+from ledger.audit.of_files import audit_files
 from ledger.errors import LedgerError, SetupError
-from ledger.export import export as export_files
 from ledger.ledger import authority_of
-from ledger.log_files import Directory, Files, read_head
+from ledger.log.database import Database
+from ledger.published.export import export as export_files
 from signing.errors import SigningError
 from signing.notes import parse_verifier_key
 

@@ -10,14 +10,14 @@ from api.app import open_ledger, open_signer, refuse_lost_history
 from api.cli.common import Where, app, where
 from api.cli.remote_files import RemoteFiles
 from api.cli.terminal import console, echo
-from ledger.checkpoints import read_checkpoint
-from ledger.database import Database
 from ledger.errors import NotFoundError, SetupError
-from ledger.files import read_bounded
 from ledger.ledger import LOCAL_OPERATOR, authority_of
-from ledger.reading import read_size
-from ledger.signer import CheckpointSigner
-from ledger.tree import proof_of
+from ledger.log.checkpoints import read_checkpoint
+from ledger.log.database import Database
+from ledger.log.reading import read_size
+from ledger.log.tree import proof_of
+from ledger.published.durable import read_bounded
+from ledger.published.signer import CheckpointSigner
 from signing.notes import parse_note
 
 signer_app = typer.Typer(

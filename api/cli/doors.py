@@ -16,16 +16,16 @@ from api.routes.gates import Asked, asked_in, recheck_in
 from api.routes.risk import backtest_in, fit_in
 from api.routes.views import answer_of, view_named
 from api.settings import Settings
-from ledger.audit_reading import fold_authority
+from ledger.audit.reading import fold_authority
 from ledger.conditions import Match
-from ledger.database import Database
 from ledger.enrolment import ROLES
 from ledger.errors import LedgerError, LedgerStoppedError
 from ledger.events import CATALOGUE, sentence
-from ledger.following import Subscription, Watcher
 from ledger.ledger import LOCAL_OPERATOR, Ledger
-from ledger.reading import StoredEntry, read_entry, read_size, read_texts
-from ledger.recorder import Recorded, Refused, Submission
+from ledger.log.database import Database
+from ledger.log.following import Subscription, Watcher
+from ledger.log.reading import StoredEntry, read_entry, read_size, read_texts
+from ledger.log.recorder import Recorded, Refused, Submission
 from projections import VIEWS
 from projections.engine.runner import Runner
 

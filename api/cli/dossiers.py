@@ -10,11 +10,11 @@ from api.app import open_ledger
 from api.cli import pins
 from api.cli.common import app, where
 from api.cli.terminal import console, echo, errors_console
-from ledger.checkpoints import read_checkpoint
-from ledger.dossier import Dossier, check_dossier
 from ledger.errors import SetupError
-from ledger.files import read_bounded, said
 from ledger.ledger import LOCAL_OPERATOR
+from ledger.log.checkpoints import read_checkpoint
+from ledger.published.dossier import Dossier, check_dossier
+from ledger.published.durable import read_bounded, said
 from signing.errors import SigningError, VerificationError
 from signing.notes import NoteKey, parse_verifier_key
 

@@ -10,12 +10,12 @@ import typer
 
 from api.cli.common import app, where
 from api.cli.terminal import Table, console, echo
-from ledger.audit_reading import fold_authority
-from ledger.database import Database
+from ledger.audit.reading import fold_authority
 from ledger.enrolment import ROLES
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
-from ledger.reading import read_size
+from ledger.log.database import Database
+from ledger.log.reading import read_size
 from ledger.recovery import recover as recover_ledger
 from signing import keys as signing_keys
 from signing.keys import SigningKey

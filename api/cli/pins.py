@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ledger.audit_report import Pin
+from ledger.audit.report import Pin
 from ledger.errors import SetupError
-from ledger.files import write_durably
+from ledger.published.durable import write_durably
 from signing.notes import NoteKey, format_verifier_key, parse_verifier_key
 
 

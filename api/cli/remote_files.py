@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 
 from ledger.errors import SetupError
-from ledger.files import MAX_FILE_BYTES
+from ledger.published.durable import MAX_FILE_BYTES
 
 TIMEOUT_S: Final = 30.0
 

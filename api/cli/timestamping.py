@@ -11,10 +11,10 @@ import typer
 from api.app import open_ledger
 from api.cli.common import app, where
 from api.cli.terminal import console
-from ledger.checkpoints import read_checkpoint
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
-from ledger.timestamping import message_of, record
+from ledger.log.checkpoints import read_checkpoint
+from ledger.published.timestamps import message_of, record
 from signing.errors import VerificationError
 from signing.timestamps import (
     MAX_RESPONSE_BYTES,

@@ -15,13 +15,13 @@ from api.cli import pins
 from api.cli.common import Where, app, where
 from api.cli.doors import RemoteDoor
 from api.cli.terminal import console, echo, errors_console
-from ledger.audit_reading import fold_authority
-from ledger.audit_report import Pin, Report
-from ledger.auditor import audit_database
-from ledger.database import Database
+from ledger.audit.of_database import audit_database
+from ledger.audit.reading import fold_authority
+from ledger.audit.report import Pin, Report
 from ledger.errors import SetupError
-from ledger.files import read_bounded
-from ledger.signer import Memory
+from ledger.log.database import Database
+from ledger.published.durable import read_bounded
+from ledger.published.signer import Memory
 from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint
 from signing.notes import parse_note, parse_verifier_key
 from signing.timestamps import read_certificates

@@ -9,11 +9,11 @@ from api.app import open_ledger
 from api.cli.common import app, cell, where
 from api.cli.terminal import Table, console, echo
 from api.routes.views import view_named
-from ledger.database import Database
 from ledger.errors import SetupError
-from ledger.following import Watcher
 from ledger.ledger import LOCAL_OPERATOR
-from ledger.reading import read_size
+from ledger.log.database import Database
+from ledger.log.following import Watcher
+from ledger.log.reading import read_size
 from projections import VIEWS
 from projections.engine.checking import check
 from projections.engine.progress import ask_for_rebuild, read_states

@@ -12,7 +12,7 @@ from api.cli.terminal import console, echo
 from api.serving import serve as run_server
 from api.witnessing import WitnessStore, create_witness_app
 from ledger.errors import SetupError
-from ledger.files import write_durably
+from ledger.published.durable import write_durably
 from signing import keys as signing_keys
 from signing.checkpoint import parse_checkpoint
 from signing.errors import KeyFormatError

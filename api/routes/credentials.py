@@ -11,7 +11,7 @@ from api.body import body_of, read_model
 from api.questions import Route
 from api.routes.entries import Reason
 from api.routes.events import MAX_POSITION, PROBLEMS
-from ledger.credentials import Credential, EnrolledSource
+from ledger.authority import Credential, EnrolledSource
 from ledger.enrolment import ROLES
 from ledger.events.identifiers import (
     Area,

@@ -12,13 +12,13 @@ from api.narrowing import Narrow, Since, Until, times
 from api.problems import RequestError
 from api.questions import Route, Total, link_to_next
 from api.routes.events import MAX_POSITION, PROBLEMS, Position, json_answer
+from ledger.authority import Caller
 from ledger.conditions import Match
-from ledger.credentials import Caller
 from ledger.errors import NotFoundError, UnauthenticatedError
 from ledger.events import CATALOGUE, sentence
 from ledger.events.identifiers import Label, Sha256Hex
 from ledger.ledger import Ledger
-from ledger.reading import (
+from ledger.log.reading import (
     StoredEntry,
     count_entries,
     position_at,

@@ -16,16 +16,16 @@ from api.auth import appending_caller_of, ledger_of
 from api.body import BATCH, media_type, read_body
 from api.problems import RequestError
 from api.questions import Route
+from ledger.authority import Caller
 from ledger.canonical import parse, pointer
 from ledger.conditions import Condition, parse_condition
-from ledger.credentials import Caller
 from ledger.entry import Receipt, recorded_by_json
 from ledger.errors import ForbiddenError, LedgerError, StatementError
 from ledger.events import CATALOGUE, sentence
 from ledger.ledger import Ledger
-from ledger.recorder import Outcome, Recorded, Refused, Repeated, Submission
+from ledger.log.recorder import Outcome, Recorded, Refused, Repeated, Submission
+from ledger.log.tree import proof_of
 from ledger.statement import MAX_STATEMENT_BYTES, STATEMENT_PAYLOAD_TYPE, ErasableText, Statement
-from ledger.tree import proof_of
 from signing import dsse
 
 router = APIRouter(tags=["events"], route_class=Route)

@@ -22,8 +22,8 @@ from ledger.events.identifiers import (
 from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.gate_rules import GATES, SETTINGS, Question
-from projections.gates import Decision, ask, recheck
-from projections.policies import POLICY
+from projections.gates.asking import Decision, ask, recheck
+from projections.readings.people.policies import POLICY
 
 router = APIRouter(tags=["gates"], route_class=Route)
 Gate = Literal["approve", "deploy", "promote", "rollback", "close"]

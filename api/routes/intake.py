@@ -20,10 +20,10 @@ from api.intake.translation import ContradictionError, Fact, Headers, Mapped, No
 from api.problems import RequestError
 from api.questions import Route
 from api.routes.events import PROBLEMS, STRUCTURED, outcome_response
-from ledger.credentials import Caller, EnrolledSource
+from ledger.authority import Caller, EnrolledSource
 from ledger.errors import ForbiddenError, SetupError, StatementError
 from ledger.ledger import Ledger
-from ledger.recorder import Submission
+from ledger.log.recorder import Submission
 from ledger.statement import Evidence, Statement
 
 router = APIRouter(tags=["intake"], route_class=Route)

@@ -19,7 +19,7 @@ from api.routes.events import MAX_POSITION, PROBLEMS
 from api.routes.tiles import publisher_of
 from ledger.entry import FORMAT_VERSION
 from ledger.events.identifiers import Sha256Hex
-from ledger.reading import read_entry, read_size
+from ledger.log.reading import read_entry, read_size
 from signing.merkle import leaf_hash
 from signing.notes import format_verifier_key
 

@@ -10,8 +10,8 @@ from api.problems import RequestError
 from api.questions import Route, link_to_next
 from api.routes.events import MAX_POSITION, PROBLEMS, Position
 from api.routes.tiles import TEXT, publisher_of
-from ledger.checkpoints import StoredCheckpoint, last_size, read_checkpoints
-from ledger.tree import consistency_proof, proof_of, tree_of
+from ledger.log.checkpoints import StoredCheckpoint, last_size, read_checkpoints
+from ledger.log.tree import consistency_proof, proof_of, tree_of
 from signing.checkpoint import encode_hash
 
 router = APIRouter(tags=["proofs"], route_class=Route)

@@ -10,7 +10,7 @@ from api.questions import Route
 from api.routes.events import MAX_POSITION, PROBLEMS
 from ledger.errors import StatementError
 from ledger.ledger import Ledger
-from projections.backtest import Backtest, backtest, fit, model_of, not_better
+from projections.readings.risk.backtest import Backtest, backtest, fit, model_of, not_better
 from projections.rules.risk import ModelError
 
 router = APIRouter(tags=["risk"], route_class=Route)

@@ -14,9 +14,9 @@ from api.auth import CurrentLedger, caller_of, ledger_of
 from api.publishing import Publisher
 from api.questions import Route
 from api.routes.events import PROBLEMS
-from ledger.checkpoints import last_size
 from ledger.errors import NotFoundError
-from ledger.tree import read_tile
+from ledger.log.checkpoints import last_size
+from ledger.log.tree import read_tile
 from signing.errors import VerificationError
 from signing.merkle import TILE_HEIGHT
 from signing.tiles import ENTRIES, SIGNATURES, Tile, parse_path

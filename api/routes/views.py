@@ -15,7 +15,7 @@ from api.questions import Route, Total, link_to_next
 from api.routes.events import MAX_POSITION, PROBLEMS
 from ledger.errors import NotFoundError, StatementError, no_such
 from ledger.ledger import Ledger
-from ledger.reading import read_size
+from ledger.log.reading import read_size
 from projections import VIEWS
 from projections.engine.asking import await_position
 from projections.engine.filters import filters_of, parameter_of, read_time

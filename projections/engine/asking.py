@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from sqlalchemy.engine import Connection
 
 from ledger.conditions import Match
-from ledger.database import Database
 from ledger.events import Event
-from ledger.following import Watcher
-from ledger.reading import read_size
+from ledger.log.database import Database
+from ledger.log.following import Watcher
+from ledger.log.reading import read_size
 from projections.engine.log import WITHDRAWN, SqlLog
 from projections.engine.progress import State, read_states
 from projections.engine.serving import ViewNotReadyError

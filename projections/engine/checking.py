@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger.database import Database
 from ledger.errors import LedgerError
-from ledger.reading import read_entries
+from ledger.log.database import Database
+from ledger.log.reading import read_entries
 from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
 from projections.engine.progress import is_served, read_states, with_dependents, with_inputs

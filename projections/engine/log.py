@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from ledger.conditions import Match
 from ledger.events import ref
-from ledger.reading import read_entries, read_entry, read_latest
+from ledger.log.reading import read_entries, read_entry, read_latest
 from projections.engine.view import EntryInfo
 
 PAGE: Final = 1000

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ledger.database import Database
-from ledger.reading import read_entry, read_size
+from ledger.log.database import Database
+from ledger.log.reading import read_entry, read_size
 from projections.engine import tables
 from projections.engine.tables import states
 from projections.engine.view import View

@@ -15,10 +15,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ledger.database import Database, Lock, is_outage
 from ledger.errors import LedgerError
-from ledger.following import Watcher
-from ledger.reading import read_entries, read_size
+from ledger.log.database import Database, Lock, is_outage
+from ledger.log.following import Watcher
+from ledger.log.reading import read_entries, read_size
 from projections.engine import tables
 from projections.engine.folding import Failure, Folder
 from projections.engine.log import SqlLog

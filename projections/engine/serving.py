@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledger.errors import NotFoundError, StatementError
-from ledger.reading import position_at, read_size
+from ledger.log.reading import position_at, read_size
 from projections.engine.filters import TEXT, Kind, comparable, conditions, filterable, kind_of
 from projections.engine.log import SqlLog
 from projections.engine.past import Past

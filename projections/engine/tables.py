@@ -19,10 +19,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
-from ledger.database import WRITING_ERRORS, Database, is_outage
 from ledger.errors import LedgerError
-from ledger.sql import Bulk
-from ledger.tables import VIEWS_SCHEMA
+from ledger.log.database import WRITING_ERRORS, Database, is_outage
+from ledger.log.sql import Bulk
+from ledger.log.tables import VIEWS_SCHEMA
 from projections.engine import lists
 from projections.engine.store import Parts, Rows
 from projections.engine.tally import Part, Tally

@@ -6,7 +6,7 @@ what rules may look into; one module for each kind of subject holds them.
 """
 
 from projections.findings import access, changes, deployments, governance
-from projections.findings.declared import findings
+from projections.judging.findings import findings
 
 # In which these rules stand; importing them declares them.
 RULES = (deployments, changes, governance, access)

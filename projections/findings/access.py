@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Final
 
 from ledger.events.access_review import AccessReviewOpened
-from projections.access import Grant, access_grants, has_ended
-from projections.access_reviews import AccessReview, access_reviews
 from projections.engine.derived import Breach, Due, Index, Wake
 from projections.engine.view import Moment, Reads, later
-from projections.findings.declared import all_policies, findings, positions_of
-from projections.policies import ANY, Policy, in_force, policies, takes_effect_at
+from projections.judging.findings import all_policies, findings, positions_of
+from projections.readings.people.access_reviews import AccessReview, access_reviews
+from projections.readings.people.grants import Grant, access_grants, has_ended
+from projections.readings.people.policies import ANY, Policy, in_force, policies, takes_effect_at
 from projections.rules.words import listed
 
 # -- credentials of services ------------------------------------------------------------------------------------------

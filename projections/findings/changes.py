@@ -4,17 +4,17 @@ from collections.abc import Iterable
 
 from ledger.events import ref
 from ledger.events.change import ChangeOpened
-from projections.change_tickets import Approval, Ticket, change_tickets
-from projections.code_changes import CodeChange, code_changes, unreviewed_because
-from projections.deployments import deployments
 from projections.engine.derived import Breach, Index, Wake, every
 from projections.engine.view import Moment
-from projections.findings.declared import PRODUCTION, findings, positions_of, rows_since_approval
-from projections.identities import Identity, identities, logins_of, person_of
-from projections.impacts import Impact, impacts, left_out
-from projections.policies import Policy, in_force, policies
-from projections.reviews import Review, reviews
-from projections.rules import approvals as duties
+from projections.judging.findings import PRODUCTION, findings, positions_of, rows_since_approval
+from projections.readings.changes.code import CodeChange, code_changes, unreviewed_because
+from projections.readings.changes.impacts import Impact, impacts, left_out
+from projections.readings.changes.reviews import Review, reviews
+from projections.readings.changes.tickets import Approval, Ticket, change_tickets
+from projections.readings.delivery.deployments import deployments
+from projections.readings.people.identities import Identity, identities, logins_of, person_of
+from projections.readings.people.policies import Policy, in_force, policies
+from projections.rules import duties as duties
 from projections.rules.words import listed
 
 

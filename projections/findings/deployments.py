@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 
-from projections.access import Grant, access_grants, roles_of
-from projections.change_scopes import ChangeScope, change_scopes, is_within_window
-from projections.change_tickets import Ticket, change_tickets
-from projections.deployments import Deployment, deployments
 from projections.engine.derived import Breach, Index, Wake
 from projections.engine.view import Moment
-from projections.findings.declared import PRODUCTION, findings, positions_of, rows_since_approval
-from projections.freezes import Freeze, freezes, freezes_at, override_for
-from projections.identities import Identity, identities, logins_of
-from projections.policies import Policy, in_force, policies
+from projections.judging.findings import PRODUCTION, findings, positions_of, rows_since_approval
+from projections.readings.changes.scopes import ChangeScope, change_scopes, is_within_window
+from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.freezes import Freeze, freezes, freezes_at, override_for
+from projections.readings.people.grants import Grant, access_grants, roles_of
+from projections.readings.people.identities import Identity, identities, logins_of
+from projections.readings.people.policies import Policy, in_force, policies
 
 
 def _deployments_of_scope(scope: ChangeScope, index: Index) -> Iterable[str]:

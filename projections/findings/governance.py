@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable
 
-from projections.access import access_grants, has_ended
 from projections.engine.derived import Breach, Index, Wake
 from projections.engine.view import Moment
-from projections.findings.declared import all_policies, findings, positions_of
-from projections.freezes import Freeze, freezes
-from projections.identities import identities, person_of
-from projections.policies import InForce, Policy, policies
-from projections.risk_assessments import RiskAssessments, risk_assessments
-from projections.risk_models import RiskModel, risk_models
-from projections.rules import approvals as duties
+from projections.judging.findings import all_policies, findings, positions_of
+from projections.readings.delivery.freezes import Freeze, freezes
+from projections.readings.people.grants import access_grants, has_ended
+from projections.readings.people.identities import identities, person_of
+from projections.readings.people.policies import InForce, Policy, policies
+from projections.readings.people.withdrawals import Withdrawal, withdrawals
+from projections.readings.risk.assessments import RiskAssessments, risk_assessments
+from projections.readings.risk.models import RiskModel, risk_models
+from projections.rules import duties as duties
 from projections.rules.words import listed
-from projections.withdrawals import Withdrawal, withdrawals
 
 
 @findings.rule(risk_assessments, of=("assessments",), severity="high")

@@ -19,14 +19,14 @@ from benchmarks.events import groups
 from benchmarks.measure import Contender, Row, beside, take_turns, timed
 from benchmarks.places import Keys, Place, PostgresPlace, SqlitePlace, create, reporter
 from benchmarks.recording import Recording
+from ledger.authority import Caller
 from ledger.canonical import parse
-from ledger.credentials import Caller
-from ledger.database import Database
 from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.ledger import Ledger
-from ledger.reading import read_entries
-from ledger.recorder import Outcome, Recorded, Submission
-from ledger.writer import Writer
+from ledger.log.database import Database
+from ledger.log.reading import read_entries
+from ledger.log.recorder import Outcome, Recorded, Submission
+from ledger.log.writer import Writer
 from signing import dsse
 
 # Rounds of about a twentieth of a second on SQLite; a commit on PostgreSQL costs several times as much.

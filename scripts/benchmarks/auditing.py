@@ -12,15 +12,15 @@ from benchmarks.measure import Row, beside, limit, take_turns, timed
 from benchmarks.places import ORIGIN, Keys
 from benchmarks.serving import python
 from benchmarks.verifying import records, verify_files
-from ledger.audit_files import audit_files
-from ledger.auditor import audit_database
-from ledger.checkpoints import last_size, store_checkpoint
-from ledger.database import Database
+from ledger.audit.log_files import Directory
+from ledger.audit.of_database import audit_database
+from ledger.audit.of_files import audit_files
 from ledger.entry import ENTRY_PAYLOAD_TYPE, NO_PREVIOUS, prev_of
-from ledger.export import export
-from ledger.log_files import Directory
-from ledger.reading import read_entries, read_size
-from ledger.tree import inclusion_proof, tree_of
+from ledger.log.checkpoints import last_size, store_checkpoint
+from ledger.log.database import Database
+from ledger.log.reading import read_entries, read_size
+from ledger.log.tree import inclusion_proof, tree_of
+from ledger.published.export import export
 from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.merkle import Frontier, leaf_hash
 

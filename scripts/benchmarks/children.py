@@ -40,8 +40,8 @@ def _status_kib(name: str) -> int:
 
 
 def memory(url: str) -> None:
-    from ledger.auditor import audit_database
-    from ledger.database import Database
+    from ledger.audit.of_database import audit_database
+    from ledger.log.database import Database
 
     peak = Peak()
     report = audit_database(Database(url), signatures=False, workers=1)
@@ -51,8 +51,8 @@ def memory(url: str) -> None:
 
 
 def audit(url: str) -> None:
-    from ledger.auditor import audit_database
-    from ledger.database import Database
+    from ledger.audit.of_database import audit_database
+    from ledger.log.database import Database
 
     database = Database(url)
     print("ready", flush=True)

@@ -18,9 +18,9 @@ from benchmarks.events import groups
 from benchmarks.measure import Rates, Row, beside, limit, take_turns, timed
 from benchmarks.places import Keys, Place, create, reporter
 from benchmarks.serving import python
-from ledger.database import Database
 from ledger.ledger import Ledger
-from ledger.writer import Writer
+from ledger.log.database import Database
+from ledger.log.writer import Writer
 
 GROUP = 100
 WEIGHT = {"SQLite": 350, "PostgreSQL": 850}

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import psycopg
 
-from ledger.credentials import Caller
-from ledger.database import Database
+from ledger.authority import Caller
 from ledger.ledger import Ledger
+from ledger.log.database import Database
 from signing import keys
 from signing.keys import SigningKey
 

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from ledger.database import Database
+from ledger.log.database import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from benchmarks.events import groups
 from benchmarks.load import Answer, Order
 from benchmarks.measure import Row, beside, limit, take_turns, timed
 from benchmarks.places import Keys, Place, create, reporter
-from ledger.database import Database
 from ledger.ledger import Ledger
-from ledger.writer import Writer
+from ledger.log.database import Database
+from ledger.log.writer import Writer
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = 64

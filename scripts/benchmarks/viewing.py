@@ -12,16 +12,16 @@ from year import Year, tell  # type: ignore[import-not-found,unused-ignore]
 from benchmarks.measure import Row, limit
 from ledger.clock import to_text
 from ledger.ledger import Ledger
-from ledger.reading import read_entries
+from ledger.log.reading import read_entries
 from projections import VIEWS
-from projections.change_tickets import change_tickets
-from projections.deployments import deployments
 from projections.engine.runner import BATCH, Runner, share_interpreter
 from projections.engine.serving import list_rows, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo
 from projections.gate_rules import Question
-from projections.gates import ask
+from projections.gates.asking import ask
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.deployments import deployments
 
 ASKED = 60
 

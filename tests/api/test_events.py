@@ -15,11 +15,11 @@ from ledgers import ENTRY_KEY, ORIGIN
 from securesystemslib.signer import SSlibKey
 from servers import BATCH, JSON, Server, check_problem, event, running_server
 
-from ledger.database import Database
 from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.errors import LedgerStoppedError, QueueFullError
 from ledger.ledger import Ledger
-from ledger.writer import Writer
+from ledger.log.database import Database
+from ledger.log.writer import Writer
 from signing import dsse
 from signing.keys import VerifyingKey
 

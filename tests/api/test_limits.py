@@ -12,7 +12,7 @@ from servers import BATCH, Server, check_problem, event, running_server
 
 from api.failures import MAX_KEPT, NAMED, Failures
 from api.limits import MAX_KEYS, Rate
-from ledger.database import Database
+from ledger.log.database import Database
 from tests.api.test_edge import wait_for
 
 LIMITS = '{"credential_per_minute": 20, "address_per_minute": 200%s}'

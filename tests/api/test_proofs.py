@@ -11,7 +11,7 @@ import pytest
 from ledgers import CHECKPOINT_KEY, ORIGIN
 from servers import BATCH, Server, check_problem, event, running_server
 
-from ledger.dossier import check_dossier
+from ledger.published.dossier import check_dossier
 from signing.checkpoint import Checkpoint, check_checkpoint
 from signing.errors import VerificationError
 from signing.merkle import check_consistency

@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 from witness_servers import WitnessServer, running_witnesses
 
 from api.cli import app
-from ledger.database import Database
 from ledger.ledger import Ledger
+from ledger.log.database import Database
 from signing.checkpoint import check_checkpoint, parse_hash
 from signing.merkle import check_consistency
 from signing.notes import COSIGNATURE, NoteKey, check_note, format_verifier_key, parse_note, parse_verifier_key

@@ -11,8 +11,8 @@ import pytest
 from ledgers import CHECKPOINT_KEY, ORIGIN
 from servers import BATCH, Server, check_problem, event, running_server
 
-from ledger.database import Database
-from ledger.tree import read_tile
+from ledger.log.database import Database
+from ledger.log.tree import read_tile
 from signing.notes import NoteKey, format_verifier_key
 from signing.tiles import Tile, parse_path
 

@@ -14,7 +14,7 @@ from ledgers import CHECKPOINT_KEY, ORIGIN
 from servers import Server, event, running_server
 
 from api.cli import pins
-from ledger.tables import guards
+from ledger.log.tables import guards
 from signing import keys
 from signing.checkpoint import check_checkpoint
 from signing.keys import SigningKey

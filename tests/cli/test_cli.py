@@ -22,10 +22,10 @@ from commands import Command, Result
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append
 from servers import Server, environment_for, event, running_server
 
-from ledger.audit import RANGE
-from ledger.auditor import audit_database
-from ledger.database import Database
+from ledger.audit.of_database import audit_database
+from ledger.audit.walk import RANGE
 from ledger.ledger import Ledger
+from ledger.log.database import Database
 from signing import keys
 from signing.keys import SigningKey
 from signing.notes import NoteKey, format_verifier_key

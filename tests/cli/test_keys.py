@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, possession
 from servers import Server, event, running_server
 
-from ledger.database import Database
 from ledger.ledger import Ledger
+from ledger.log.database import Database
 from signing import keys as signing_keys
 from signing.keys import SigningKey
 from signing.notes import COSIGNATURE, NoteKey, format_verifier_key

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from api.cli import common, terminal, verifying
 from api.cli.terminal import Table, Terminal, safe
-from projections.deployments import deployments
 from projections.engine.serving import cells
+from projections.readings.delivery.deployments import deployments
 
 HOSTILE = [
     "person:a[/red]",

@@ -6,7 +6,7 @@ import pytest
 from changes import ARTIFACT, SCOPE
 from telling import Story, at
 
-from ledger.database import Database
+from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import past
 from projections.engine.tables import SqlStore

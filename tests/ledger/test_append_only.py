@@ -14,13 +14,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from ledgers import ENTRY_KEY, append, cloud_event, create_ledger, enrol_witness, keep_checkpoint
 
-from ledger import tables
-from ledger.audit_report import Pin
-from ledger.auditor import audit_database
-from ledger.database import Database
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin
 from ledger.ledger import Ledger
-from ledger.reading import read_entry
-from ledger.recorder import Recorded, Submission
+from ledger.log import tables
+from ledger.log.database import Database
+from ledger.log.reading import read_entry
+from ledger.log.recorder import Recorded, Submission
 from ledger.statement import Evidence
 from projections import VIEWS
 from projections.engine.runner import Runner

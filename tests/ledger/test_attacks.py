@@ -26,17 +26,17 @@ from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event, poss
 from simulator import LOG_KEY, World, edited, without
 
 from ledger import ledger as ledger_module
-from ledger.audit_files import audit_files
-from ledger.checkpoints import store_checkpoint
-from ledger.database import Database
+from ledger.audit.log_files import Directory
+from ledger.audit.of_files import audit_files
 from ledger.errors import LostHistoryError
-from ledger.export import export
-from ledger.heads import Heads
 from ledger.ledger import Ledger
-from ledger.log_files import Directory
-from ledger.signer import Memory
+from ledger.log.checkpoints import store_checkpoint
+from ledger.log.database import Database
+from ledger.log.tree import consistency_proof, tree_of
+from ledger.published.export import export
+from ledger.published.heads import Heads
+from ledger.published.signer import Memory
 from ledger.statement import Statement
-from ledger.tree import consistency_proof, tree_of
 from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint, sign_checkpoint
 from signing.errors import VerificationError
 from signing.keys import SigningKey

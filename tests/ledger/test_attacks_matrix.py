@@ -29,14 +29,14 @@ import pytest
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event
 from simulator import LOG_KEY, World, edited, without
 
-from ledger.audit_files import audit_files
-from ledger.checkpoints import store_checkpoint
-from ledger.database import Database
+from ledger.audit.log_files import Directory
+from ledger.audit.of_files import audit_files
 from ledger.errors import LedgerError
-from ledger.export import export
 from ledger.ledger import Ledger
-from ledger.log_files import Directory
-from ledger.tree import tree_of
+from ledger.log.checkpoints import store_checkpoint
+from ledger.log.database import Database
+from ledger.log.tree import tree_of
+from ledger.published.export import export
 from signing.checkpoint import Checkpoint, check_checkpoint, sign_checkpoint
 from signing.keys import SigningKey
 from signing.witness import WitnessRefusalError
@@ -204,7 +204,7 @@ def signer(world: World) -> bool:
     except LedgerError:
         return True
     append(ledger, cloud_event())
-    from ledger.signer import CheckpointSigner
+    from ledger.published.signer import CheckpointSigner
 
     found = CheckpointSigner(ledger.database, key, world.memory, ledger.current_authority)
     assert found.acquire()
@@ -255,7 +255,7 @@ def world(tmp_path: Path) -> World:
     made = World(tmp_path)
     ledger = made.open()
     with ledger.database.read() as connection:
-        from ledger.reading import read_entry
+        from ledger.log.reading import read_entry
 
         stored = read_entry(connection, made.size)
     made.last = [(stored.position, stored.leaf_hash)]

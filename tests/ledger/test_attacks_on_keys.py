@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event, create_ledger, keep_checkpoint, possession
 
-from ledger.audit_files import audit_files
-from ledger.audit_report import Pin, Report
-from ledger.auditor import audit_database
-from ledger.credentials import RECOVERED
-from ledger.database import Database
+from ledger.audit.log_files import Directory
+from ledger.audit.of_database import audit_database
+from ledger.audit.of_files import audit_files
+from ledger.audit.report import Pin, Report
+from ledger.authority import RECOVERED
 from ledger.errors import KeyNotValidError, LedgerStoppedError, SetupError, StatementError
-from ledger.export import export
 from ledger.ledger import Ledger
-from ledger.log_files import Directory
-from ledger.reading import read_entry
+from ledger.log.database import Database
+from ledger.log.reading import read_entry
+from ledger.published.export import export
 from ledger.recovery import recover
 from signing import dsse
 from signing.errors import VerificationError

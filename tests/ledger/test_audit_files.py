@@ -26,10 +26,10 @@ from exports import (
 )
 from ledgers import CHECKPOINT_KEY, ORIGIN, WITNESS_KEY
 
-from ledger.audit_files import audit_files
-from ledger.audit_report import Pin
+from ledger.audit.log_files import Directory
+from ledger.audit.of_files import audit_files
+from ledger.audit.report import Pin
 from ledger.errors import SetupError
-from ledger.log_files import Directory
 from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.merkle import EMPTY_ROOT
 

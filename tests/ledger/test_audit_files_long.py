@@ -7,12 +7,12 @@ import pytest
 from exports import Made, grow
 from ledgers import ORIGIN, append, cloud_event, create_ledger, keep_checkpoint
 
-from ledger.audit import RANGE
-from ledger.audit_files import audit_files
+from ledger.audit.log_files import Directory
+from ledger.audit.of_files import audit_files
+from ledger.audit.walk import RANGE
 from ledger.errors import SetupError
-from ledger.export import export
-from ledger.log_files import Directory
-from ledger.reading import read_entry
+from ledger.log.reading import read_entry
+from ledger.published.export import export
 from signing.checkpoint import Checkpoint, parse_checkpoint
 
 LENGTHS = (17_000, 33_000)

@@ -18,10 +18,10 @@ from exports import (
 )
 from pymerkle import InmemoryTree
 
-from ledger.audit_files import audit_files
-from ledger.audit_opaque import audit_opaque
+from ledger.audit.log_files import Directory
+from ledger.audit.of_any_log import audit_opaque
+from ledger.audit.of_files import audit_files
 from ledger.errors import SetupError
-from ledger.log_files import Directory
 from signing.merkle import leaf_hash
 from signing.notes import NoteKey, parse_verifier_key
 from signing.proof import check_proof, parse_proof

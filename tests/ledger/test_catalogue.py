@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from ledgers import ORIGIN, cloud_event
 from pydantic import BaseModel, Field
 
+from ledger.authority import AUTHORITY_TYPES
 from ledger.canonical import encode
 from ledger.clock import from_text
-from ledger.credentials import AUTHORITY_TYPES
 from ledger.errors import DeclarationError, StatementError, UnknownTypeError
 from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, example, refs_of, sentence
 from ledger.events.identifiers import ChangeId, Identifier, Label, Part, Text, Time, many

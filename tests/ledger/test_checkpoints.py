@@ -6,8 +6,10 @@ import pytest
 import sqlalchemy as sa
 from ledgers import CHECKPOINT_KEY, ORIGIN, WITNESS, WITNESS_KEY, WITNESSED_AT, append, cloud_event
 
-from ledger import tables
-from ledger.checkpoints import (
+from ledger.errors import NotFoundError
+from ledger.ledger import Ledger
+from ledger.log import tables
+from ledger.log.checkpoints import (
     StoredCheckpoint,
     last_cosigned,
     last_size,
@@ -16,8 +18,6 @@ from ledger.checkpoints import (
     store_checkpoint,
     store_cosignature,
 )
-from ledger.errors import NotFoundError
-from ledger.ledger import Ledger
 from signing.checkpoint import Checkpoint, check_checkpoint, sign_checkpoint
 from signing.keys import SigningKey
 from signing.notes import Note, NoteKey

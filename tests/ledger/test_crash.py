@@ -24,10 +24,10 @@ import sqlalchemy as sa
 from ledgers import ENTRY_KEY, create_ledger
 from programs import kill, program
 
-from ledger import tables
-from ledger.audit_report import Pin
-from ledger.auditor import audit_database
-from ledger.database import Database
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin
+from ledger.log import tables
+from ledger.log.database import Database
 from signing import keys
 from signing.merkle import leaf_hash
 

@@ -10,10 +10,10 @@ from eventsourcing.dcb.api import DCBEvent
 from eventsourcing.dcb.tests import DCBRecorderTestCase
 from ledgers import cloud_event
 
+from ledger.adapters.dcb import LedgerDCBRecorder
 from ledger.canonical import encode
-from ledger.dcb import LedgerDCBRecorder
 from ledger.ledger import Ledger
-from ledger.reading import StoredEntry
+from ledger.log.reading import StoredEntry
 from ledger.statement import Statement
 
 

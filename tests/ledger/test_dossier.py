@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event, keep_checkpoint
 
-from ledger.checkpoints import read_checkpoint
-from ledger.dossier import check_dossier
 from ledger.errors import NotFoundError, StatementError
 from ledger.ledger import Ledger
+from ledger.log.checkpoints import read_checkpoint
+from ledger.published.dossier import check_dossier
 from signing.checkpoint import parse_checkpoint, sign_checkpoint
 from signing.errors import VerificationError
 from signing.notes import NoteKey, parse_note

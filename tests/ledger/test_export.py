@@ -8,15 +8,15 @@ import pytest
 from exports import contents, grow, position_of, put, verified_once, witness
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, append, cloud_event, create_ledger, enrol_witness, keep_checkpoint
 
-import ledger.export
-from ledger.audit_files import audit_files
-from ledger.audit_opaque import audit_opaque
+import ledger.published.export
+from ledger.audit.log_files import Directory
+from ledger.audit.of_any_log import audit_opaque
+from ledger.audit.of_files import audit_files
 from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.errors import LostHistoryError, NotFoundError, SetupError
-from ledger.export import Exported, export
 from ledger.ledger import Ledger
-from ledger.log_files import Directory
-from ledger.reading import read_entries
+from ledger.log.reading import read_entries
+from ledger.published.export import Exported, export
 from signing.notes import NoteKey, format_verifier_key
 
 VKEY = format_verifier_key(NoteKey("ledger.test/one", CHECKPOINT_KEY.public_key))

@@ -13,14 +13,14 @@ from ledgers import append, cloud_event, create_ledger, keep_checkpoint
 from textbook_tree import textbook_leaf, textbook_root
 
 import ledger.ledger
-from ledger.audit_files import audit_files
-from ledger.auditor import audit_database
+from ledger.audit.log_files import Directory
+from ledger.audit.of_database import audit_database
+from ledger.audit.of_files import audit_files
 from ledger.canonical import encode
-from ledger.export import export
-from ledger.heads import HeadProof, Heads, check_head, heads_root
 from ledger.ledger import Ledger
-from ledger.log_files import Directory
-from ledger.reading import read_entries, read_heads
+from ledger.log.reading import read_entries, read_heads
+from ledger.published.export import export
+from ledger.published.heads import HeadProof, Heads, check_head, heads_root
 from signing.errors import VerificationError
 
 REF = st.from_regex(r"[a-c]:[a-dB-]{1,3}", fullmatch=True)

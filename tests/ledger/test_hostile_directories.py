@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from exports import STRANGERS_KEY, opaque_log
 
-from ledger import files as files_module
-from ledger.audit_files import audit_files
-from ledger.audit_opaque import audit_opaque
-from ledger.audit_report import Report
+from ledger.audit.log_files import MAX_UNREADABLE, Directory
+from ledger.audit.of_any_log import audit_opaque
+from ledger.audit.of_files import audit_files
+from ledger.audit.report import Report
 from ledger.errors import SetupError
-from ledger.files import read_below, read_bounded
-from ledger.log_files import MAX_UNREADABLE, Directory
+from ledger.published import durable as files_module
+from ledger.published.durable import read_below, read_bounded
 from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.notes import NoteKey
 

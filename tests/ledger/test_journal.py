@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 from ledgers import append, cloud_event
 
-from ledger import database, tables
 from ledger.ledger import Ledger
+from ledger.log import database, tables
 
 
 def test_the_journal_shrinks_again_when_a_reader_has_left(

@@ -21,13 +21,11 @@ import sqlalchemy as sa
 from ledgers import ENTRY_KEY, append, cloud_event, create_ledger, possession, submission
 from postgres import private_server
 
-from ledger import tables
-from ledger.audit_report import Pin, Report
-from ledger.auditor import audit_database
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin, Report
+from ledger.authority import Caller
 from ledger.clock import Clock
 from ledger.conditions import Condition, Match
-from ledger.credentials import Caller
-from ledger.database import Database
 from ledger.errors import (
     ClockError,
     ConditionFailedError,
@@ -35,10 +33,12 @@ from ledger.errors import (
     LostHistoryError,
     UnauthenticatedError,
 )
-from ledger.following import Subscription
 from ledger.ledger import Ledger
-from ledger.reading import StoredEntry
-from ledger.recorder import Outcome, Recorded, Refused, Repeated
+from ledger.log import tables
+from ledger.log.database import Database
+from ledger.log.following import Subscription
+from ledger.log.reading import StoredEntry
+from ledger.log.recorder import Outcome, Recorded, Refused, Repeated
 from signing.keys import SigningKey
 
 ROOT = Path(__file__).parents[2]

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledgers import ENTRY_KEY, ORIGIN, append, cloud_event, enrol_witness, keep_checkpoint, possession
 
-from ledger.audit_report import Pin, Report
-from ledger.auditor import audit_database
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin, Report
+from ledger.authority import Caller
 from ledger.canonical import MAX_INTEGER
-from ledger.credentials import Caller
-from ledger.database import Database
 from ledger.entry import make_entry, recorded_by_json, signatures_json, statement_bytes
 from ledger.errors import ForbiddenError, KeyNotValidError, LedgerError, NotFoundError, StatementError
 from ledger.ledger import Ledger
-from ledger.reading import read_entry
-from ledger.recorder import Recorded, Refused, Submission
+from ledger.log.database import Database
+from ledger.log.reading import read_entry
+from ledger.log.recorder import Recorded, Refused, Submission
 from ledger.statement import MAX_STATEMENT_BYTES, STATEMENT_PAYLOAD_TYPE, Statement
 from signing import dsse
 from signing.keys import SigningKey

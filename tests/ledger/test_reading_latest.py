@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from ledgers import append, cloud_event
 
-from ledger import reading
 from ledger.conditions import Match
 from ledger.ledger import Ledger
+from ledger.log import reading
 
 
 @pytest.mark.parametrize("frequent", [0, 1000], ids=["by type", "by ref"])

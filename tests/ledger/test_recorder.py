@@ -18,12 +18,10 @@ from hypothesis import strategies as st
 from ledgers import ENTRY_KEY, ORIGIN, admit, append, cloud_event, create_ledger, possession, submission
 from textbook_tree import textbook_leaf, textbook_nodes, textbook_root
 
-from ledger import tables
-from ledger.auditor import audit_database
+from ledger.audit.of_database import audit_database
+from ledger.authority import Caller
 from ledger.clock import Clock
 from ledger.conditions import Condition, Match
-from ledger.credentials import Caller
-from ledger.database import Database
 from ledger.entry import ENTRY_PAYLOAD_TYPE, statement_bytes
 from ledger.errors import (
     ClockError,
@@ -36,8 +34,10 @@ from ledger.errors import (
 )
 from ledger.events import CATALOGUE, example, refs_of
 from ledger.ledger import Ledger
-from ledger.reading import StoredEntry, read_entries
-from ledger.recorder import Outcome, Recorded, Refused, Submission
+from ledger.log import tables
+from ledger.log.database import Database
+from ledger.log.reading import StoredEntry, read_entries
+from ledger.log.recorder import Outcome, Recorded, Refused, Submission
 from ledger.statement import Evidence
 from signing.dsse import pae
 from signing.keys import SigningKey, VerifyingKey

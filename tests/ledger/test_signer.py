@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, WITNESS, WITNESS_KEY, WITNESSED_AT, create_ledger, possession
 from signers import STEPS, Disk, Host, consistent, disk_full, in_child, kill_itself, open_copy, wait_until
 
-from ledger import tables
-from ledger.audit_report import Pin
-from ledger.auditor import audit_database
-from ledger.database import Database
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin
 from ledger.errors import LostHistoryError, SetupError, SignerStoppedError
 from ledger.ledger import Ledger
-from ledger.signer import Memory
-from ledger.tree import consistency_proof
+from ledger.log import tables
+from ledger.log.database import Database
+from ledger.log.tree import consistency_proof
+from ledger.published.signer import Memory
 from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint, sign_checkpoint
 from signing.errors import VerificationError
 from signing.keys import SigningKey

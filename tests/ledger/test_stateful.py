@@ -22,16 +22,16 @@ from hypothesis.stateful import (
 )
 from ledgers import ENTRY_KEY, cloud_event, create_ledger, submission
 
-from ledger.audit_report import Pin
-from ledger.auditor import audit_database
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin
+from ledger.authority import Caller
 from ledger.conditions import Condition, Match
-from ledger.credentials import Caller
-from ledger.database import Database
 from ledger.entry import Receipt
 from ledger.errors import ConditionFailedError, ConflictError, NotFoundError, UnauthenticatedError
 from ledger.ledger import Ledger
-from ledger.reading import read_entries, read_texts
-from ledger.recorder import Outcome, Recorded, Refused, Repeated, Submission
+from ledger.log.database import Database
+from ledger.log.reading import read_entries, read_texts
+from ledger.log.recorder import Outcome, Recorded, Refused, Repeated, Submission
 
 TITLES = ("words", "other words")
 OUTCOMES = ("success", "failure", "error")

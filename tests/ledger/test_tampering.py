@@ -35,17 +35,17 @@ from ledgers import (
     submission,
 )
 
-from ledger import tables
-from ledger.audit_report import Pin, Report
-from ledger.auditor import audit_database
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin, Report
+from ledger.authority import Caller
 from ledger.canonical import encode
 from ledger.clock import Clock
-from ledger.credentials import Caller
-from ledger.database import Database
 from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.errors import LedgerStoppedError, SetupError, UnauthenticatedError
 from ledger.ledger import Ledger
-from ledger.recorder import Recorded, Refused, Submission
+from ledger.log import tables
+from ledger.log.database import Database
+from ledger.log.recorder import Recorded, Refused, Submission
 from ledger.statement import Evidence
 from signing import dsse
 from signing.keys import SigningKey

@@ -11,13 +11,13 @@ import pytest
 from authority import Authority
 from ledgers import CHECKPOINT_KEY, ORIGIN, append, cloud_event, keep_checkpoint
 
-from ledger.audit_report import Pin
-from ledger.audit_timestamps import read_timestamps
-from ledger.auditor import audit_database
-from ledger.checkpoints import StoredCheckpoint, read_checkpoint, store_checkpoint
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin
+from ledger.audit.timestamps import read_timestamps
 from ledger.ledger import Ledger
-from ledger.reading import read_entry, read_evidence
-from ledger.timestamping import check, message_of, record
+from ledger.log.checkpoints import StoredCheckpoint, read_checkpoint, store_checkpoint
+from ledger.log.reading import read_entry, read_evidence
+from ledger.published.timestamps import check, message_of, record
 from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.errors import VerificationError
 from signing.keys import SigningKey

@@ -10,12 +10,12 @@ from ledgers import append, cloud_event, create_ledger, keep_checkpoint
 from sqlalchemy.engine import Connection
 from textbook_tree import textbook_leaf, textbook_nodes, textbook_root
 
-from ledger import tables
-from ledger.checkpoints import read_checkpoint
-from ledger.database import Database
 from ledger.errors import NotFoundError
 from ledger.ledger import Ledger
-from ledger.tree import consistency_proof, inclusion_proof, proof_of, read_tile, tree_of
+from ledger.log import tables
+from ledger.log.checkpoints import read_checkpoint
+from ledger.log.database import Database
+from ledger.log.tree import consistency_proof, inclusion_proof, proof_of, read_tile, tree_of
 from signing.merkle import Frontier, check_consistency, check_inclusion
 from signing.tiles import (
     ENTRIES,

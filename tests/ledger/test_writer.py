@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from ledgers import cloud_event, submission
 
-import ledger.writer
 from ledger.errors import LedgerError, LedgerStoppedError, QueueFullError
 from ledger.ledger import Ledger
-from ledger.recorder import Recorded
-from ledger.writer import MAX_GROUP, Writer
+from ledger.log import writer as writer_module
+from ledger.log.recorder import Recorded
+from ledger.log.writer import MAX_GROUP, Writer
 
 WAIT = 30.0
 
@@ -200,7 +200,7 @@ def test_a_caller_that_comes_just_as_the_writer_closes_is_answered_or_refused(
             if item is None:
                 may_go_on.set()
 
-    monkeypatch.setattr(ledger.writer.queue, "SimpleQueue", SlowQueue)
+    monkeypatch.setattr(writer_module.queue, "SimpleQueue", SlowQueue)
     gate.open.set()
     writer = new_writer()
     answers: list[Any] = []

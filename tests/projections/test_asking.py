@@ -11,13 +11,14 @@ from ledger.clock import to_text
 from ledger.conditions import Match
 from ledger.errors import NotFoundError
 from ledger.ledger import Ledger
-from ledger.reading import read_entries
-from projections import VIEWS, gates
+from ledger.log.reading import read_entries
+from projections import VIEWS
 from projections.engine.progress import ask_for_rebuild
 from projections.engine.runner import Runner
 from projections.engine.serving import ViewNotReadyError
 from projections.gate_rules import Question
-from projections.gates import GateBusyError, ask, recheck
+from projections.gates import asking as gates
+from projections.gates.asking import GateBusyError, ask, recheck
 
 ARTIFACT, SCOPE, MODEL = ("sha256:" + letter * 64 for letter in "abc")
 POLICY = {"policy_id": "change-approval", "version": "1", "policy_digest": "sha256:" + "9" * 64}

@@ -4,9 +4,9 @@ import pytest
 from changes import ARTIFACT, CHG, OTHER, SCOPE, approve, assess, deploy, open_change, opened, request, review
 from telling import Story, at
 
-from projections.change_tickets import Ticket, change_tickets
-from projections.deployments import deployments
-from projections.outcomes import base_rates, outcomes
+from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.delivery.deployments import deployments
+from projections.readings.risk.outcomes import base_rates, outcomes
 
 
 def ticket(story: Story, change: str = "CHG-7") -> Ticket:

@@ -4,7 +4,7 @@ from typing import Any
 
 from telling import Story, at
 
-from projections.delivery import Delivery, delivery
+from projections.readings.delivery.metrics import Delivery, delivery
 
 DIGEST = "sha256:" + "a" * 64
 MONTH = "api/2026-03"

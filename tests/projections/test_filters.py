@@ -9,13 +9,13 @@ from ledgers import append, cloud_event
 from ledger.errors import StatementError
 from ledger.ledger import Ledger
 from projections import VIEWS
-from projections.deployments import deployments
 from projections.engine.filters import filters_of, parameter_of
 from projections.engine.runner import Runner
 from projections.engine.serving import list_rows
 from projections.engine.view import View
 from projections.findings import findings
-from projections.rollback_triggers import rollback_triggers
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.triggers import rollback_triggers
 
 # Equal ones that are written otherwise, ones that differ in the eighteenth place, and ones that sort otherwise as texts.
 NUMBERS = ("0.5", "0.50", "9", "10", "-2", "-10", "100000000000000000.000000000000000001", "100000000000000000")

@@ -10,7 +10,7 @@ from ledger.errors import NotFoundError
 from projections.engine.asking import Looking
 from projections.engine.skips import Skips
 from projections.gate_rules import GATES, Question, strictest
-from projections.gates import Decision, answer
+from projections.gates.asking import Decision, answer
 
 WHERE = {"change_id": "CHG-7", "service": "api", "environment": "prod", "artifact": ARTIFACT, "actor": "service:ci"}
 

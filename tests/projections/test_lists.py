@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.database import Database
+from ledger.log.database import Database
 from projections.engine.lists import LONG, shown
 from projections.engine.tables import SqlStore, items_of, make_here, table_of
 from projections.engine.view import View

@@ -5,10 +5,10 @@ from typing import Any
 
 from telling import Story
 
-from projections.calibrations import calibrations
-from projections.change_tickets import change_tickets
-from projections.risk_assessments import risk_assessments
-from projections.risk_models import risk_models
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.risk.assessments import risk_assessments
+from projections.readings.risk.calibrations import calibrations
+from projections.readings.risk.models import risk_models
 
 DIGEST = "sha256:" + "d" * 64
 OTHER = "sha256:" + "e" * 64

@@ -4,8 +4,8 @@ from typing import Any
 
 from telling import Story, at
 
-from projections.advice import Advice, advice
-from projections.rollbacks import Rollback, rollbacks
+from projections.readings.changes.advice import Advice, advice
+from projections.readings.delivery.rollbacks import Rollback, rollbacks
 
 WHERE = {"service": "api", "environment": "prod"}
 D = {"deployment_id": "d-1", **WHERE}

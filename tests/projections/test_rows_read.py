@@ -7,18 +7,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from year import Year, tell
 
-from ledger import reading
 from ledger.clock import to_text
 from ledger.ledger import Ledger
+from ledger.log import reading
 from projections import VIEWS
-from projections.change_tickets import change_tickets
 from projections.engine.filters import kind_of
 from projections.engine.runner import Runner
 from projections.engine.serving import filterable, list_rows, read_row, row_as_of, state_of
 from projections.engine.tables import SqlStore
 from projections.gate_rules import Question
-from projections.gates import ask, recheck
-from projections.outcomes import base_rates
+from projections.gates.asking import ask, recheck
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.risk.outcomes import base_rates
 
 CHANGES = (30, 120)
 

@@ -12,13 +12,12 @@ import sqlalchemy as sa
 from ledgers import append, cloud_event, create_ledger
 
 from ledger.clock import Clock
-from ledger.database import Database
 from ledger.errors import LedgerError, StatementError
 from ledger.events.access import AccessGranted
 from ledger.events.deployment import DeploymentFinished, DeploymentStarted
 from ledger.ledger import Ledger
+from ledger.log.database import Database
 from projections import VIEWS
-from projections.deployments import deployments
 from projections.engine import tables
 from projections.engine.checking import check
 from projections.engine.progress import ask_for_rebuild, read_states
@@ -27,7 +26,8 @@ from projections.engine.serving import Page, Stored, ViewNotReadyError, list_row
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View
 from projections.findings import findings
-from projections.outcomes import base_rates, outcomes
+from projections.readings.delivery.deployments import deployments
+from projections.readings.risk.outcomes import base_rates, outcomes
 
 
 @pytest.fixture

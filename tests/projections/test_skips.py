@@ -10,7 +10,6 @@ from ledger.errors import StatementError
 from ledger.events.deployment import DeploymentFinished, DeploymentStarted
 from ledger.ledger import Ledger
 from projections import VIEWS
-from projections.deployments import deployments
 from projections.engine.checking import check
 from projections.engine.progress import progress, read_states
 from projections.engine.runner import Runner
@@ -18,9 +17,10 @@ from projections.engine.serving import list_rows, read_row, row_as_of
 from projections.engine.skips import step_over
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View, replace
-from projections.freezes import freezes
 from projections.gate_rules import Question
-from projections.gates import STEPPED_OVER, ask, recheck
+from projections.gates.asking import STEPPED_OVER, ask, recheck
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.freezes import freezes
 
 OLGA = "person:olga"
 

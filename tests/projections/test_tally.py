@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from telling import Story
 
-from projections.outcomes import BaseRate, Day, base_rates, outcomes
+from projections.readings.risk.outcomes import BaseRate, Day, base_rates, outcomes
 
 ALL = "all"
 

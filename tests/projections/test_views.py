@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from telling import Story, at, retold
 
 from projections import VIEWS
-from projections.access import access_grants
-from projections.deployments import deployments
 from projections.engine import standing
-from projections.freezes import freezes
-from projections.identities import are_same, identities
-from projections.policies import POLICY, policies
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.freezes import freezes
+from projections.readings.people.grants import access_grants
+from projections.readings.people.identities import are_same, identities
+from projections.readings.people.policies import POLICY, policies
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64

@@ -6,7 +6,7 @@ from telling import Story, at, retold
 
 from projections.engine.derived import Finding
 from projections.findings import findings
-from projections.risk_models import risk_models
+from projections.readings.risk.models import risk_models
 
 SCOPE = "sha256:" + "1" * 64
 OTHER = "sha256:" + "2" * 64

@@ -25,16 +25,16 @@ from ledgers import (
 )
 from textbook_tree import textbook_root
 
-from ledger.audit_files import audit_files
-from ledger.audit_report import Pin, Report
+from ledger.audit.log_files import Directory
+from ledger.audit.of_files import audit_files
+from ledger.audit.report import Pin, Report
 from ledger.canonical import encode
 from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.errors import SetupError
-from ledger.export import export
 from ledger.ledger import Ledger
-from ledger.log_files import Directory
-from ledger.reading import read_entry
-from ledger.recorder import Outcome, Recorded, Submission
+from ledger.log.reading import read_entry
+from ledger.log.recorder import Outcome, Recorded, Submission
+from ledger.published.export import export
 from ledger.statement import STATEMENT_PAYLOAD_TYPE, Evidence
 from signing import dsse
 from signing.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ledger.canonical import MAX_INTEGER
 from ledger.errors import StatementError
 from ledger.events import CATALOGUE, Event, example
+from ledger.events.base import refuse_impossible
 from ledger.events.identifiers import TIME_PATTERN
 
 # What a door admits as `time`; all are past.
@@ -131,6 +132,15 @@ def is_admissible(event_type: str, data: dict[str, Any]) -> bool:
     held = {name: {"sha256": "0" * 64} if name in cls.erasable_fields else value for name, value in data.items()}
     try:
         CATALOGUE.validate(event_type, held)
+    except StatementError:
+        return False
+    return True
+
+
+def could_hold(event_type: str, data: dict[str, Any]) -> bool:
+    """Say whether a new statement may say this: no interval of it ends before it begins."""
+    try:
+        refuse_impossible(CATALOGUE[event_type], data)
     except StatementError:
         return False
     return True

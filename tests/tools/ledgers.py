@@ -4,13 +4,13 @@ import base64
 import itertools
 from typing import Any
 
-from ledger.checkpoints import store_checkpoint, store_cosignature
-from ledger.credentials import Caller
-from ledger.database import Database
+from ledger.authority import Caller
 from ledger.ledger import Ledger
-from ledger.recorder import Outcome, Submission
+from ledger.log.checkpoints import store_checkpoint, store_cosignature
+from ledger.log.database import Database
+from ledger.log.recorder import Outcome, Submission
+from ledger.log.tree import tree_of
 from ledger.statement import Statement
-from ledger.tree import tree_of
 from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.keys import SigningKey
 from signing.notes import Note

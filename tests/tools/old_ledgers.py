@@ -31,18 +31,18 @@ if __name__ == "__main__":
 from year import SOURCE, Year, stamp  # noqa: E402
 
 from ledger.canonical import encode  # noqa: E402
-from ledger.checkpoints import read_checkpoint, store_checkpoint, store_cosignature  # noqa: E402
 from ledger.clock import Clock  # noqa: E402
 from ledger.conditions import Match  # noqa: E402
-from ledger.database import Database  # noqa: E402
 from ledger.events import CATALOGUE, RESERVED_AREAS, Event, example  # noqa: E402
-from ledger.export import export  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
-from ledger.reading import read_entries, read_entry, read_size  # noqa: E402
-from ledger.recorder import Recorded, Refused, Submission  # noqa: E402
+from ledger.log.checkpoints import read_checkpoint, store_checkpoint, store_cosignature  # noqa: E402
+from ledger.log.database import Database  # noqa: E402
+from ledger.log.reading import read_entries, read_entry, read_size  # noqa: E402
+from ledger.log.recorder import Recorded, Refused, Submission  # noqa: E402
+from ledger.log.tree import inclusion_proof, tree_of  # noqa: E402
+from ledger.published.export import export  # noqa: E402
+from ledger.published.timestamps import record  # noqa: E402
 from ledger.statement import STATEMENT_PAYLOAD_TYPE, ErasableText, Evidence  # noqa: E402
-from ledger.timestamping import record  # noqa: E402
-from ledger.tree import inclusion_proof, tree_of  # noqa: E402
 from projections import VIEWS  # noqa: E402
 from projections.engine.folding import Folder  # noqa: E402
 from projections.engine.log import SqlLog  # noqa: E402

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, create_ledger
 
-from ledger.signer import Memory
+from ledger.published.signer import Memory
 from signing import keys
 
 

@@ -21,11 +21,11 @@ from ledgers import CHECKPOINT_KEY, ENTRY_KEY, cloud_event, create_ledger
 from programs import program
 
 from api.cli import pins
-from ledger.audit_report import Pin, Report
-from ledger.auditor import audit_database
-from ledger.database import Database
-from ledger.reading import read_entry
-from ledger.signer import Memory
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin, Report
+from ledger.log.database import Database
+from ledger.log.reading import read_entry
+from ledger.published.signer import Memory
 from signing import keys
 from signing.merkle import leaf_hash
 

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event
 from textbook_tree import textbook_root
 
-import ledger.files
-import ledger.signer
-from ledger import tables
-from ledger.database import Database
+import ledger.published.durable
+import ledger.published.signer
 from ledger.ledger import Ledger
-from ledger.signer import CheckpointSigner, Memory
+from ledger.log import tables
+from ledger.log.database import Database
+from ledger.published.signer import CheckpointSigner, Memory
 from signing.checkpoint import check_checkpoint
 from signing.keys import SigningKey
 from signing.notes import Note, NoteKey, parse_note

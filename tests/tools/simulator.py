@@ -26,23 +26,23 @@ from ledgers import (
     enrol_witness,
 )
 
-from ledger import tables
-from ledger.audit_report import Pin, Report
-from ledger.auditor import audit_database
+from ledger.audit.of_database import audit_database
+from ledger.audit.report import Pin, Report
+from ledger.authority import Caller
 from ledger.canonical import encode
-from ledger.checkpoints import store_cosignature
 from ledger.clock import Clock, from_text
-from ledger.credentials import Caller
-from ledger.database import Database
 from ledger.entry import Receipt
 from ledger.events import CATALOGUE, refs_of
-from ledger.export import export
 from ledger.ledger import Ledger
-from ledger.reading import read_entry
-from ledger.recorder import Recorded, Submission
-from ledger.signer import CheckpointSigner, Memory
+from ledger.log import tables
+from ledger.log.checkpoints import store_cosignature
+from ledger.log.database import Database
+from ledger.log.reading import read_entry
+from ledger.log.recorder import Recorded, Submission
+from ledger.log.tree import consistency_proof
+from ledger.published.export import export
+from ledger.published.signer import CheckpointSigner, Memory
 from ledger.statement import Statement
-from ledger.tree import consistency_proof
 from signing.checkpoint import Checkpoint, parse_checkpoint
 from signing.keys import SigningKey
 from signing.merkle import leaf_hash

@@ -18,7 +18,7 @@ from typing import Any
 def serve(path: str) -> None:
     """Fork for every command that comes in."""
     import api.cli  # noqa: F401
-    import ledger.auditor  # noqa: F401
+    import ledger.audit.of_database  # noqa: F401
     import signing.timestamps  # noqa: F401
 
     # What is shared stays shared: no collection in a child touches it.

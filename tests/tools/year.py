@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ledger.clock import Clock
-from ledger.database import Database
 from ledger.ledger import Ledger
-from ledger.recorder import Recorded, Submission
+from ledger.log.database import Database
+from ledger.log.recorder import Recorded, Submission
 from signing.keys import SigningKey
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)

@@ -25,8 +25,8 @@ from changes import (
 )
 from telling import Story, at
 
-from projections.impacts import dependents_of
-from projections.reviews import reviews
+from projections.readings.changes.impacts import dependents_of
+from projections.readings.changes.reviews import reviews
 
 
 def test_a_change_by_the_book_is_no_finding() -> None:

@@ -1,0 +1,1 @@
+"""The log for other people's libraries."""

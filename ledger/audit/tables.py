@@ -1,0 +1,343 @@
+"""The end of an audit: what is left to walk, and the tables beside the entries, held against what the entries say. In one snapshot."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ledger.audit import rows as audit_rows
+from ledger.audit.checkpoints import RawCheckpoint, revocations
+from ledger.audit.reading import PAGE, fold_authority, last_position, page, read_commitments, stream, typed
+from ledger.audit.report import Summary, expected_nodes
+from ledger.audit.sources import stored_checkpoints
+from ledger.audit.walk import PRIME, RANGE, Fault, Job, beside
+from ledger.canonical import encode
+from ledger.conditions import Match
+from ledger.errors import LostHistoryError, SignerStoppedError
+from ledger.events import CATALOGUE
+from ledger.log import tables
+from ledger.log.database import Database
+from ledger.log.reading import blob, read_entries
+from ledger.log.tables import SECRET
+from ledger.published.signer import verified
+from signing.merkle import leaf_hash
+from signing.notes import Note
+
+# Over any position that can be.
+_FAR = 1 << 62
+
+
+def finish(connection: Connection, database: Database, job: Job, summary: Summary) -> list[str]:
+    """Walk what is left in one snapshot, and hold head, caches and tables beside the log against what the entries say."""
+    heads = connection.execute(sa.select(*typed(tables.head).values())).mappings().all()
+    e = tables.entries.c.position
+    size = last_position(connection)
+    # Who may do what may have changed since the walk began: what was appended meanwhile is judged by how it is now.
+    authority, _ = fold_authority(connection)
+    current = replace(job, authority=authority)
+    summary.anchors = dict.fromkeys(revocations(authority), 0) | summary.anchors
+    while summary.size < size:
+        start, count = summary.size + 1, min(RANGE, size - summary.size)
+        end = start + count - 1
+        rows = (row for after in range(start - 1, end, PAGE) for row in page(connection, after, min(after + PAGE, end)))
+        summary.add(current.walk(rows, start, count, stored_checkpoints(connection, start, count)))
+    if len(heads) == 1:
+        _check_head(heads[0], current, summary)
+    else:
+        summary.faults.append(Fault(summary.size, "head-missing", f"expected one head row, found {len(heads)}"))
+    said = heads[0]["size"] if heads else size
+    for position in connection.execute(sa.select(e).where((e > said) | (e < 1)).order_by(e).limit(1000)).scalars():
+        summary.faults.append(Fault(position, "beyond-head", f"the head says the ledger ends at {said}"))
+    if said > size:
+        summary.faults.append(Fault(size + 1, "missing", f"positions {size + 1} to {said} are not there"))
+    if current.authority.position != max(summary.authority, default=0):
+        detail = "the entries that decide who may do what are not all found by their type"
+        summary.faults.append(Fault(current.authority.position, "authority-hidden", detail))
+    outside = [*stored_checkpoints(connection, -_FAR, _FAR + 1), *stored_checkpoints(connection, size + 1, _FAR)]
+    for raw in outside:
+        detail = f"a checkpoint of size {raw.size} is kept, and the ledger ends at {size}"
+        summary.faults.append(Fault(size, "checkpoint-beyond-head", detail))
+    _check_names(connection, summary)
+    _check_nodes(connection, summary)
+    _check_refs(connection, job, summary)
+    _check_statements(connection, job, summary)
+    if database.is_sqlite:
+        _check_storage(connection, summary)
+    later = [c.position for c in read_commitments(connection) if c not in job.commitments]
+    gone = _deletions(connection, job)
+    _check_texts(connection, job, summary, gone)
+    _check_evidence(connection, job, summary, gone)
+    made_later = [
+        f"the heads committed to at position {p} came while this audit ran: the next one checks them" for p in later
+    ]
+    return [*_missing_guards(connection, database), *made_later]
+
+
+def _check_storage(connection: Connection, summary: Summary) -> None:
+    """On SQLite any column can hold any kind of value: say where one is not of the kind that its column is declared to be."""
+    for table in tables.metadata.sorted_tables:
+        wrong = sa.or_(*(sa.func.typeof(column) != _storage_class(column) for column in table.columns))
+        place = next((table.c[name] for name in ("position", "last_position", "size", "id") if name in table.c), None)
+        where = typed(table)[place.name] if place is not None else sa.literal(1)
+        for position in connection.execute(sa.select(where).where(wrong).limit(1000)).scalars():
+            detail = f"a row of {table.name} has a value of another kind than its column"
+            summary.faults.append(Fault(position if isinstance(position, int) else 1, "storage-class-wrong", detail))
+
+
+def _storage_class(column: sa.Column[Any]) -> str:
+    if isinstance(column.type, sa.LargeBinary):
+        return "blob"
+    return "text" if isinstance(column.type, sa.Text) else "integer"
+
+
+def _check_head(head: Any, job: Job, summary: Summary) -> None:
+    keys = job.authority.keyring.valid_at("entry", summary.size + 1)
+    expected = {
+        "id": 1,
+        "size": summary.size,
+        "last_leaf": summary.last_leaf,
+        "frontier": summary.frontier(),
+        "recorded_at": summary.last_recorded_at,
+        "authority_position": max(summary.authority, default=0),
+        "entry_keys": ",".join(record.key_id for record in keys),
+    }
+    for name, value in expected.items():
+        found = blob(head[name]) if isinstance(value, bytes) else head[name]
+        if found != value:
+            shown: tuple[Any, ...] = (found, value)
+            if isinstance(value, bytes):
+                shown = tuple(_from_difference(v, found, value) for v in (found, value))
+            detail = f"found {shown[0]}, the entries make it {shown[1]}"
+            summary.faults.append(Fault(summary.size, f"head-{name.replace('_', '-')}", detail))
+
+
+def _from_difference(shown: bytes, one: bytes, other: bytes) -> str:
+    start = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+    return f"{'…' if start else ''}{shown[start : start + 16].hex()}…"
+
+
+def check_receipts(connection: Connection, receipts: Sequence[tuple[int, bytes]]) -> list[Fault]:
+    """Return the receipts that the ledger does not keep: another entry at the position, or none."""
+    faults = []
+    for position, entry_hash in receipts:
+        row = next(page(connection, position - 1, position), None)
+        found = leaf_hash(row.entry).hex() if row else "nothing"
+        if found != entry_hash.hex():
+            faults.append(Fault(position, "receipt-broken", f"the receipt says {entry_hash.hex()}, found {found}"))
+    return faults
+
+
+class Compared(NamedTuple):
+    """What contradicts the signer's memory, or why it says nothing about this ledger."""
+
+    faults: list[Fault]
+    note: str = ""
+
+
+def check_memory(connection: Connection, note: Note) -> Compared:
+    """Hold the database against what the signer remembers: it keeps every checkpoint as soon as it remembers it."""
+    authority, _ = fold_authority(connection)
+    end = last_position(connection)
+    try:
+        remembered = verified(note, authority)
+    except LostHistoryError as error:
+        return Compared([Fault(end, "checkpoint-contradicted", str(error))])
+    except SignerStoppedError as error:
+        return Compared([], str(error))
+    size, kept = remembered.size, stored_checkpoints(connection, remembered.size, 1)
+    if not size or remembered.origin != authority.checkpoint_origin or any(_is_over(raw, note) for raw in kept):
+        return Compared([])
+    if size > end:
+        detail = f"the signer remembers a checkpoint of size {size}, and the ledger ends at {end}"
+        return Compared([Fault(end, "checkpoint-contradicted", detail)])
+    detail = (
+        f"the signer remembers a checkpoint of size {size}, and {'another one' if kept else 'none'} of that size is kept: it was "
+        "deleted, or the signer was stopped before it could keep it, and then change-ledger checkpoint does"
+    )
+    return Compared([Fault(size, "checkpoint-missing", detail)])
+
+
+def _is_over(raw: RawCheckpoint, note: Note) -> bool:
+    """Say whether a checkpoint that is kept states what a note does."""
+    return raw.note.partition("\n\n")[0] + "\n" == note.text
+
+
+@dataclass(frozen=True)
+class _Deletions:
+    """What the log says was deleted from beside it: elements of the fingerprints, and the same for naming."""
+
+    texts: frozenset[tuple[int, str]]
+    evidence: frozenset[tuple[int, str]]
+
+
+def _deletions(connection: Connection, job: Job) -> _Deletions:
+    texts, evidence = set(), set()
+    match = Match(types=("ledger.texts_erased", "ledger.evidence_removed"))
+    for stored in read_entries(connection, [match], limit=None):
+        data = _statement(stored.entry).get("data", {})
+        position, sha256 = data.get("position"), data.get("sha256")
+        if sha256 is not None:
+            evidence.add((position, sha256))
+            continue
+        for row in page(connection, position - 1, position) if isinstance(position, int) else ():
+            event_class = CATALOGUE.get(_statement(row.entry).get("type", ""))
+            if event_class is not None:
+                fields = (name for kind, name in beside(orjson.loads(row.entry), event_class) if kind == "text")
+                texts |= {(position, name) for name in fields}
+    return _Deletions(frozenset(texts), frozenset(evidence))
+
+
+def _check_names(connection: Connection, summary: Summary) -> None:
+    for table, expected in ((tables.event_types, summary.type_ids), (tables.sources, summary.source_ids)):
+        found = {name: number for number, name in connection.execute(sa.select(typed(table).id, typed(table).name))}
+        for name in sorted(expected.keys() | found.keys()):
+            if expected.get(name) != found.get(name):
+                position = expected.get(name) or found[name]
+                detail = f"{name} has the id {found.get(name)}, first used at position {expected.get(name)}"
+                summary.faults.append(Fault(position, f"{table.name.replace('_', '-')}-wrong", detail))
+
+
+def _check_nodes(connection: Connection, summary: Summary) -> None:
+    n = typed(tables.nodes)
+    stored = connection.execute(sa.select(n.height, n.index, n.hash).order_by(n.height, n.index))
+    expected = {(height, index): node for height, index, node in expected_nodes(summary)}
+    for height, index, node in stored:
+        if expected.pop((height, index), None) != blob(node):
+            detail = f"node {index} at height {height} is not what the leaves make"
+            summary.faults.append(Fault(_first_below(summary, height, index), "node-wrong", detail))
+    for height, index in sorted(expected):
+        detail = f"node {index} at height {height} is not stored"
+        summary.faults.append(Fault(_first_below(summary, height, index), "node-wrong", detail))
+
+
+def _first_below(summary: Summary, height: int, index: int) -> int:
+    """Return where a node that is wrong sends the reader: to the first fault among its leaves, else to its first leaf."""
+    if not (0 <= height < 64 and 0 <= index < summary.size):
+        return summary.size
+    first, last = (index << height) + 1, (index + 1) << height
+    return min((f.position for f in summary.faults if first <= f.position <= last), default=min(first, summary.size))
+
+
+def _check_refs(connection: Connection, job: Job, summary: Summary) -> None:
+    """Hold `refs` and `entry_refs` against the entries: a merge of two streams sorted by id, so that every ref is encoded once."""
+    secrets, products = job.secrets, summary.products
+    r, er, t = typed(tables.refs), typed(tables.entry_refs), typed(tables.event_types)
+    types = {number: secrets.name(name) for number, name in connection.execute(sa.select(t.id, t.name))}
+    unknown = secrets.name("?")
+    x, a, b = secrets.x, secrets.a, secrets.b
+    heads = ids = product = 1
+    query = sa.select(er.ref_id, er.position, er.type_id).order_by(er.ref_id, er.position)
+    rows = stream(connection, query)
+    end = (1 << 63, 0, 0)
+    ref_id, position, type_id = next(rows, end)
+    for ref, number, count, last in stream(connection, sa.select(r.ref, r.id, r.count, r.last_position).order_by(r.id)):
+        name = secrets.name(ref)
+        heads = heads * (x + name + count * a + last * b) % PRIME
+        ids = ids * (x + name + number * a) % PRIME
+        while ref_id <= number:
+            encoded = name if ref_id == number else unknown
+            product = product * (x + encoded + position * a + types.get(type_id, unknown) * b) % PRIME
+            ref_id, position, type_id = next(rows, end)
+    if products.pointed_from != products.pointed_to * heads % PRIME or products.ref_ids != ids:
+        audit_rows.name_ref_faults(connection, summary)
+    if products.entry_refs != product or ref_id != end[0]:
+        audit_rows.name_entry_ref_faults(connection, summary)
+
+
+def _check_statements(connection: Connection, job: Job, summary: Summary) -> None:
+    secrets, s, src = job.secrets, typed(tables.statements), typed(tables.sources)
+    rows = 1
+    query = sa.select(sa.func.coalesce(src.name, "?"), s.id, s.position).select_from(
+        tables.statements.outerjoin(tables.sources, src.id == s.source_id)
+    )
+    for source, identifier, position in stream(connection, query):
+        rows = secrets.times(rows, secrets.name(f"{source} {identifier}"), position)
+    if rows != summary.products.statements:
+        audit_rows.name_statement_faults(connection, summary)
+
+
+def _check_texts(connection: Connection, job: Job, summary: Summary, gone: _Deletions) -> None:
+    """Every text must be what its entry commits to, and the digest of what was submitted must fit the texts."""
+    secrets, t, e, d = job.secrets, typed(tables.texts), tables.entries.c, tables.submitted.c
+    secret = connection.execute(sa.select(tables.secrets.c.value).where(tables.secrets.c.name == SECRET)).scalar()
+    pepper = blob(secret)
+    others = connection.execute(sa.select(sa.func.count()).where(tables.secrets.c.name != SECRET)).scalar()
+    if others or hashlib.sha256(pepper).hexdigest() != job.authority.secret_sha256:
+        summary.faults.append(Fault(1, "secret-replaced", "the secret beside the log is not what ledger.opened names"))
+    product = 1
+    beside = tables.texts.outerjoin(tables.entries, e.position == t.position).outerjoin(
+        tables.submitted, d.position == t.position
+    )
+    query = sa.select(t.position, t.field, t.salt, t.text, e.entry, d.digest).select_from(beside).order_by(t.position)
+    for position, group in groupby(stream(connection, query), key=itemgetter(0)):
+        rows = list(group)
+        statement = _statement(blob(rows[0][4]))
+        data, texts = statement.get("data", {}), {}
+        for _, name, salt, text, *_ in rows:
+            texts[name] = text
+            product = secrets.times(product, secrets.name(name), position)
+            if data.get(name) != {"sha256": hashlib.sha256(blob(salt) + text.encode()).hexdigest()}:
+                detail = f"the text of {name} is not the one that the entry commits to"
+                summary.faults.append(Fault(position, "text-altered", detail))
+        content = encode(statement | {"data": data | texts})
+        if blob(rows[0][5]) != hmac.digest(pepper, content, "sha256"):
+            detail = "the digest of what was submitted does not fit its texts"
+            summary.faults.append(Fault(position, "submitted-wrong", detail))
+    without = sa.select(d.position).where(d.position.not_in(sa.select(tables.texts.c.position)))
+    for position in connection.execute(without).scalars():
+        summary.faults.append(Fault(position, "submitted-wrong", "a digest of a submission is kept, and no text of it"))
+    for position, name in gone.texts:
+        product = secrets.times(product, secrets.name(name), position)
+    if product != summary.products.texts:
+        audit_rows.name_text_faults(connection, summary, gone.texts)
+
+
+def _statement(entry: bytes) -> dict[str, Any]:
+    """Return the statement of an entry, empty when it cannot be read: the walk has reported that."""
+    try:
+        statement: dict[str, Any] = orjson.loads(entry)["statement"]
+        return statement if isinstance(statement["data"], dict) else {}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _check_evidence(connection: Connection, job: Job, summary: Summary, gone: _Deletions) -> None:
+    secrets, v = job.secrets, typed(tables.evidence)
+    rows = 1
+    for position, sha256, body in stream(connection, sa.select(v.position, v.sha256, v.body)):
+        rows = secrets.times(rows, secrets.name(blob(sha256).hex()), position)
+        if hashlib.sha256(blob(body)).digest() != blob(sha256):
+            summary.faults.append(
+                Fault(
+                    position,
+                    "evidence-altered",
+                    f"the bytes kept as {blob(sha256).hex()[:16]}… hash to something else",
+                )
+            )
+    for position, digest in gone.evidence:
+        rows = secrets.times(rows, secrets.name(digest), position)
+    if rows != summary.products.evidence:
+        audit_rows.name_evidence_faults(connection, summary, gone.evidence)
+
+
+def _missing_guards(connection: Connection, database: Database) -> list[str]:
+    """Say which triggers of the schema are not there, not as they were, or switched off: whoever does that means to write."""
+    wanted = {ddl.split()[2]: ddl for ddl in tables.guards(connection.dialect.name) if ddl.startswith("CREATE TRIGGER")}
+    if database.is_sqlite:
+        rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
+        found: dict[str, str] = {row.name: row.sql for row in rows}
+        whole = {name for name, ddl in wanted.items() if found.get(name) == ddl}
+    else:
+        enabled = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
+        whole = set(connection.exec_driver_sql(enabled).scalars())
+    return [
+        f"the trigger {name} is missing or altered: the database no longer refuses changes by itself"
+        for name in sorted(wanted.keys() - whole)
+    ]

@@ -1,0 +1,366 @@
+"""The one module that opens engines: SQLite or PostgreSQL, set up so that what was committed stays.
+
+Hot statements are Core expressions compiled once per dialect (`Hot`) and executed by the driver with positional rows.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, Final, Protocol
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import URL, Connection, CursorResult, make_url
+
+from ledger.errors import LostHistoryError, SetupError
+from ledger.log.tables import VIEWS_SCHEMA
+
+# As much as a checkpoint of 1,000 pages leaves, and then some.
+JOURNAL_BYTES: Final = 1 << 23
+BUSY_TIMEOUT_MS: Final = 30_000
+NOTIFY_CHANNEL: Final = "change_ledger"
+# Any number will do, as long as nobody else on the server locks it.
+LOCK_ID: Final = 7_264_001
+LOCKS: Final = {"signer": LOCK_ID + 1, "views": LOCK_ID + 2}
+# Alembic keeps the migration that is running in a module.
+_migrating: Final = threading.Lock()
+# Entries are about a kilobyte; on pages of 4 KiB a tenth of the file would be left-over space.
+SQLITE_PAGE_SIZE: Final = 8192
+
+
+class Lock(Protocol):
+    """A lock that one process has among all that use a database. It goes with the process, however that ends."""
+
+    def is_held(self) -> bool: ...
+
+    def release(self) -> None: ...
+
+
+class _FileLock:
+    """On SQLite: a lock on a file beside the database. All who use the database are on this machine."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def is_held(self) -> bool:
+        return not self._file.closed
+
+    def release(self) -> None:
+        self._file.close()
+
+
+class _AdvisoryLock:
+    """On PostgreSQL: an advisory lock, held by a connection of its own. The server takes it back when the connection is gone."""
+
+    def __init__(self, connection: Connection, number: int) -> None:
+        self._connection = connection
+        self._number = number
+
+    def is_held(self) -> bool:
+        try:
+            self._connection.exec_driver_sql("SELECT 1")
+        except sa.exc.SQLAlchemyError:
+            return False  # Lost with its connection; asked again, SQLAlchemy says so in an error of its own.
+        return True
+
+    def release(self) -> None:
+        # Unlocked before it is closed: the server takes its time to notice that a client has gone.
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
+            self._connection.exec_driver_sql(f"SELECT pg_advisory_unlock({self._number})")
+        self._connection.invalidate()
+        self._connection.close()
+
+
+class _Turns:
+    """A lock that goes to whoever waits for it, and not again to who has just given it back.
+
+    SQLite has one writer, and who waits for it asks again after 1, 2, 5 … 100 ms: many short transactions of one thread leave
+    another out for a long time. Between processes that is still so.
+    """
+
+    def __init__(self) -> None:
+        self._next = threading.Lock()
+        self._now = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._next:
+            self._now.acquire()
+
+    def __exit__(self, *raised: object) -> None:
+        self._now.release()
+
+
+# SQLSTATE: a class of psycopg's OperationalError that is about what was written, and no outage: a limit of the program.
+_PROGRAM_LIMIT: Final = "54"
+# What a driver raises for values, before or in the database. `DBAPIError` is looked at more closely.
+WRITING_ERRORS: Final = (sa.exc.SQLAlchemyError, ValueError, TypeError, ArithmeticError)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Say whether a database failed for a reason that does not lie in what it was given, so that trying again can help."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, sa.exc.TimeoutError)
+    if str(getattr(error.orig, "sqlstate", None) or "").startswith(_PROGRAM_LIMIT):
+        return False
+    kinds = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
+    return error.connection_invalidated or isinstance(error, kinds)
+
+
+def is_about_values(error: BaseException) -> bool:
+    """Say whether a database or its driver refused values: the same ones are refused again."""
+    if isinstance(error, sa.exc.DBAPIError):
+        is_limit = str(getattr(error.orig, "sqlstate", None) or "").startswith(_PROGRAM_LIMIT)
+        return is_limit or isinstance(error, sa.exc.DataError)
+    return isinstance(error, ValueError | TypeError | ArithmeticError | sa.exc.StatementError)
+
+
+@dataclass(frozen=True)
+class Hot:
+    """The SQL of a statement that was compiled once, to be executed with tuples."""
+
+    sql: str
+
+
+def url_of(place: str | Path) -> URL:
+    """Return the URL of a database: of a path as it is, whatever characters it has; of a text with `://` as SQLAlchemy reads it."""
+    if isinstance(place, str) and "://" in place:
+        return make_url(place)
+    # A name of SQLite's own, such as :memory:, is the name of a file here.
+    return URL.create("sqlite", database=os.path.join(os.curdir, place))
+
+
+class Database:
+    """An engine, and what differs between the two dialects. `place` is a URL of SQLAlchemy's, or the path of a SQLite file."""
+
+    def __init__(self, place: str | Path) -> None:
+        self.url = url_of(place)
+        name = self.url.get_backend_name()
+        if name == "sqlite":
+            self.engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+        elif name == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+            # Prepared from the first use on: the hot statements are few. But planned anew each time: a
+            # plan made when the tables were empty scans them for ever after.
+            options = f"-c plan_cache_mode=force_custom_plan -c jit=off -c search_path=public,{VIEWS_SCHEMA}"
+            arguments = {"prepare_threshold": 1, "options": options}
+            self.engine = sa.create_engine(self.url, connect_args=arguments, pool_pre_ping=True, pool_size=10)
+        else:
+            raise SetupError(f"expected a database of sqlite or postgresql, found {name!r}")
+        self.is_sqlite = name == "sqlite"
+        # To be had around every transaction that writes, from before its beginning to after its end.
+        self.turn: contextlib.AbstractContextManager[None] = _Turns() if self.is_sqlite else contextlib.nullcontext()
+        self._file: tuple[int, int] | None = None
+        self._positional = self.engine.dialect if self.is_sqlite else postgresql.psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+
+    def hot(self, statement: sa.ClauseElement, *names: str) -> Hot:
+        """Compile a statement whose parameters, in the order in which they stand, are `names`."""
+        compiled = statement.compile(dialect=self._positional, column_keys=list(names))
+        order = list(compiled.positiontup)  # type: ignore[attr-defined]
+        if order != list(names):
+            raise SetupError(
+                f"expected the parameters {list(names)} in this order, the compiler made {order}: {compiled}"
+            )
+        return Hot(str(compiled))
+
+    def read_any_text(self) -> None:
+        """Read texts that are not valid UTF-8 as well, with replacement characters: an audit must not stop at them."""
+        if self.is_sqlite:
+            sa.event.listen(self.engine, "connect", _read_any_text)
+            self.engine.dispose()
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database."""
+        return Path(self.url.database or "") if self.is_sqlite else None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    def connect_for_writing(self) -> Connection:
+        """Return a connection whose transactions are begun and ended by `begin`, COMMIT and ROLLBACK, explicitly."""
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if self.path is None:
+            _refuse_unsafe_postgresql(connection)
+        else:
+            self._file = _identity_of(self.path)
+        return connection
+
+    def check_same_file(self) -> None:
+        """Raise LostHistoryError when the file that was opened for writing is not at its path any more.
+
+        A file that was replaced lives on for whoever has it open: appends would be acknowledged, and gone with the process.
+        """
+        if self.path is not None and self._file != (found := _identity_of(self.path)):
+            raise LostHistoryError(f"{self.path} is not the file this process has opened (found {found or 'none'})")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection with one snapshot, for a short read."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            elif not connection.in_transaction():
+                connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A short transaction that changes rows: all of them, or none."""
+        with self.turn, self.engine.begin() as connection:
+            if self.is_sqlite:
+                # The driver was told to begin none by itself.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    def begin(self, connection: Connection) -> None:
+        """Begin the transaction of an append, in one's `turn`. On SQLite this takes the write lock; on PostgreSQL the head row does."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+
+    def lookup(
+        self, connection: Connection, sql: dict[str, str], values: Sequence[Any]
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run a query over an array of values: JSON on SQLite, arrays on PostgreSQL, one statement either way."""
+        if self.is_sqlite:
+            return connection.exec_driver_sql(sql["sqlite"], (json.dumps(values),))
+        if values and isinstance(values[0], list | tuple):
+            return connection.exec_driver_sql(
+                sql["postgresql"], tuple(list(column) for column in zip(*values, strict=True))
+            )
+        return connection.exec_driver_sql(sql["postgresql"], (list(values),))
+
+    def try_lock(self, name: str) -> Lock | None:
+        """Take a lock that one process has at a time, or return None while another has it."""
+        if self.path is not None:
+            # Beside the file itself: two names of one database are one lock.
+            path = self.path.resolve()
+            file = path.with_name(f"{path.name}-{name}.lock").open("ab")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                return None
+            return _FileLock(file)
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCKS[name]})").scalar():
+            return _AdvisoryLock(connection, LOCKS[name])
+        connection.close()
+        return None
+
+    # -- schema --------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Bring the schema to this version of the program. Safe to run again."""
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # It holds erasable texts: for its owner alone. What SQLite puts beside it takes the same mode.
+            self.path.touch(mode=0o600)
+        with _migrating, self.engine.begin() as connection:
+            # One at a time: of two processes that set up one database, the second finds it done.
+            connection.exec_driver_sql(
+                "BEGIN IMMEDIATE" if self.is_sqlite else f"SELECT pg_advisory_xact_lock({LOCK_ID})"
+            )
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def check_schema(self) -> None:
+        """Raise SetupError unless the schema is the one this program expects."""
+        if self.path is not None and not self.path.exists():
+            raise SetupError(f"there is no ledger at {self.path}; run: change-ledger init --origin NAME")
+        try:
+            with self.engine.connect() as connection:
+                found = MigrationContext.configure(connection).get_current_revision()
+        except sa.exc.OperationalError as error:
+            raise SetupError(f"cannot open the database: {error.orig}") from error
+        expected = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        if found is None:
+            raise SetupError("the database holds no ledger; run: change-ledger init --origin NAME")
+        if found != expected:
+            raise SetupError(f"the schema is at {found}, this program expects {expected}; run: change-ledger migrate")
+
+    def backup(self, target: Path) -> None:
+        """Copy a SQLite database into a new file while it is in use, consistent as of one moment."""
+        if not self.is_sqlite:
+            raise SetupError("expected a SQLite database; back PostgreSQL up with pg_basebackup or pg_dump")
+        if target.exists():
+            raise SetupError(f"{target} exists: expected a new file")
+        # It holds what the ledger holds: for its owner alone.
+        target.touch(mode=0o600)
+        with self.engine.connect() as connection:
+            source = connection.connection.dbapi_connection
+            with sqlite3.connect(target.absolute()) as copy:
+                source.backup(copy)  # type: ignore[union-attr]
+            copy.close()
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    # Alembic reads a percent sign as the beginning of a variable's name.
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # Transactions are begun explicitly: the driver's own implicit BEGIN would defer the lock.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute(f"PRAGMA page_size = {SQLITE_PAGE_SIZE}")
+    # Two processes that open a new file at once may collide here before the busy timeout applies.
+    for attempt in range(50):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:
+            if attempt == 49:
+                raise
+            time.sleep(0.02)
+    # FULL: a commit is on the disk before COMMIT returns. NORMAL would lose the last ones on power failure.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA recursive_triggers = ON")
+    # Without it the log beside the file keeps the greatest length that a slow reader ever made it grow to.
+    connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+    connection.execute("PRAGMA cache_size = -65536")
+    connection.execute("PRAGMA mmap_size = 268435456")
+    # Numbers are texts there; this is how queries compare them. No table or index depends on it.
+    connection.create_collation("decimal", _compare_decimals)
+
+
+def _compare_decimals(one: str, other: str) -> int:
+    return int(Decimal(one).compare(Decimal(other)))
+
+
+def _read_any_text(connection: sqlite3.Connection, _record: object) -> None:
+    connection.text_factory = lambda data: data.decode(errors="replace")
+
+
+def _refuse_unsafe_postgresql(connection: Connection) -> None:
+    for setting in ("fsync", "synchronous_commit"):
+        value = connection.exec_driver_sql(f"SHOW {setting}").scalar()
+        if value == "off":
+            raise SetupError(
+                f"PostgreSQL runs with {setting} = off: acknowledged entries could be lost. Expected it on"
+            )

@@ -1,0 +1,1 @@
+"""What leaves the database: signed checkpoints, exports, heads, dossiers, timestamps, and files that survive a crash."""

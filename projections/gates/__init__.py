@@ -1,0 +1,1 @@
+"""Gates: questions before acting, which rules each asks, and the asking."""

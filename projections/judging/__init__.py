@@ -1,0 +1,1 @@
+"""How rules judge: findings of rows, and answers of gates."""

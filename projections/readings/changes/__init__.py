@@ -1,0 +1,1 @@
+"""Changes: their scope, state and approvals, templates, code, impact, advice, and reviews afterwards."""

@@ -1,0 +1,168 @@
+"""Deployments: what was put where, by whom, for which change, and what became of it. All of them, with a change or without.
+
+A deployment that does not name its change is tied to the one open change that names its artifact, or else to the one that
+is planned for that time; or by hand afterwards.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ledger.events.change import ChangeLinked
+from ledger.events.deployment import (
+    DeploymentEvent,
+    DeploymentFinished,
+    DeploymentPromoted,
+    DeploymentStarted,
+    DeploymentVerified,
+    Health,
+    Outcome,
+    Strategy,
+)
+from ledger.events.incident import IncidentAttributed
+from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
+from projections.engine.view import EntryInfo, Moment, View, replace
+from projections.readings.changes.scopes import change_scopes, found_for
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One deployment. Its `outcome` is the job's; whether it had to be repaired is `rolled_back_at` and `incidents`."""
+
+    deployment_id: str
+    change_id: str | None = None
+    # By the deployment's own word, by what it deployed, by when it did, or by somebody afterwards.
+    linked_by: Literal["id", "digest", "window", "link"] | None = None
+    service: str | None = None
+    environment: str | None = None
+    artifact: str | None = None
+    commit: str | None = None
+    strategy: Strategy | None = None
+    deployed_by: str | None = None
+    reported_by: str | None = None
+    # Of its first entry: later facts do not move it into another month.
+    seen_at: Moment | None = None
+    started_at: Moment | None = None
+    started_position: int | None = None
+    finished_at: Moment | None = None
+    outcome: Outcome | None = None
+    verdict: Health | None = None
+    promoted_to: tuple[str, ...] = ()
+    # The first trigger that fired, or verification that was not healthy.
+    first_sign_at: Moment | None = None
+    rollbacks: tuple[str, ...] = ()
+    rollback_decided_at: Moment | None = None
+    rolled_back_at: Moment | None = None
+    rolled_back_to: str | None = None
+    incidents: tuple[str, ...] = ()
+    positions: tuple[int, ...] = ()
+
+
+deployments = View(
+    "deployments",
+    version=2,
+    row=Deployment,
+    kind="deployment",
+    reads=(change_scopes,),
+    indexes=("change_id", "service", "environment", "started_at", "deployed_by"),
+    doc="Deployments: what, where, by whom, for which change, and whether it held.",
+)
+
+
+def _seen(row: Deployment, event: DeploymentEvent, entry: EntryInfo) -> Deployment:
+    """Take over what every fact about a deployment may say. Later facts may leave out what earlier ones said."""
+    change_id, linked_by = row.change_id, row.linked_by
+    if change_id is None and event.change_id is not None:
+        change_id, linked_by = event.change_id, "id"
+    return replace(
+        row,
+        change_id=change_id,
+        linked_by=linked_by,
+        service=row.service or event.service,
+        environment=row.environment or event.environment,
+        reported_by=row.reported_by or entry.by["principal"],
+        seen_at=row.seen_at or entry.time,
+        positions=(*row.positions, entry.position),
+    )
+
+
+def _tied(row: Deployment, entry: EntryInfo) -> Deployment:
+    """Tie a deployment that names no change to the one it must belong to, if there is just one."""
+    if row.change_id is not None or row.service is None or row.environment is None:
+        return row
+    found = found_for(entry.reads, row.service, row.environment, row.artifact, row.started_at or entry.time)
+    return row if found is None else replace(row, change_id=found[0], linked_by=found[1])
+
+
+@deployments.on(DeploymentStarted, key=lambda event: event.deployment_id)
+def started(row: Deployment, event: DeploymentStarted, entry: EntryInfo) -> Deployment:
+    started = replace(
+        _seen(row, event, entry),
+        artifact=event.artifact or row.artifact,
+        commit=event.commit or row.commit,
+        strategy=event.strategy,
+        deployed_by=event.actor or row.deployed_by,
+        started_at=entry.time,
+        started_position=entry.position,
+    )
+    return _tied(started, entry)
+
+
+@deployments.on(DeploymentFinished, key=lambda event: event.deployment_id)
+def finished(row: Deployment, event: DeploymentFinished, entry: EntryInfo) -> Deployment:
+    finished = replace(
+        _seen(row, event, entry),
+        artifact=event.artifact or row.artifact,
+        commit=event.commit or row.commit,
+        deployed_by=row.deployed_by or event.actor,
+        finished_at=entry.time,
+        outcome=event.outcome,
+    )
+    return _tied(finished, entry)
+
+
+@deployments.on(DeploymentVerified, key=lambda event: event.deployment_id)
+def verified(row: Deployment, event: DeploymentVerified, entry: EntryInfo) -> Deployment:
+    row = replace(_seen(row, event, entry), verdict=event.verdict)
+    return row if event.verdict == "healthy" else _sign(row, entry)
+
+
+@deployments.on(RollbackTriggerFired, key=lambda event: event.deployment_id)
+def trigger_fired(row: Deployment, event: RollbackTriggerFired, entry: EntryInfo) -> Deployment:
+    return _sign(replace(row, positions=(*row.positions, entry.position)), entry)
+
+
+def _sign(row: Deployment, entry: EntryInfo) -> Deployment:
+    return replace(row, first_sign_at=min(row.first_sign_at or entry.time, entry.time))
+
+
+@deployments.on(DeploymentPromoted, key=lambda event: event.deployment_id)
+def promoted(row: Deployment, event: DeploymentPromoted, entry: EntryInfo) -> Deployment:
+    return replace(_seen(row, event, entry), promoted_to=(*row.promoted_to, event.to_environment))
+
+
+@deployments.on(ChangeLinked, key=lambda event: event.deployment_id)
+def linked(row: Deployment, event: ChangeLinked, entry: EntryInfo) -> Deployment:
+    return replace(row, change_id=event.change_id, linked_by="link", positions=(*row.positions, entry.position))
+
+
+@deployments.on(RollbackDecided, key=lambda event: event.deployment_id)
+def rollback_decided(row: Deployment, event: RollbackDecided, entry: EntryInfo) -> Deployment:
+    return replace(
+        row,
+        rollbacks=tuple(dict.fromkeys((*row.rollbacks, event.rollback_id))),
+        rollback_decided_at=entry.time,
+        positions=(*row.positions, entry.position),
+    )
+
+
+@deployments.on(RollbackCompleted, key=lambda event: event.deployment_id)
+def rolled_back(row: Deployment, event: RollbackCompleted, entry: EntryInfo) -> Deployment:
+    if event.outcome == "success":
+        row = replace(row, rolled_back_at=entry.time, rolled_back_to=event.to_artifact)
+    return replace(row, positions=(*row.positions, entry.position))
+
+
+@deployments.on(IncidentAttributed, key=lambda event: event.deployment_id if event.confirmed else None)
+def blamed(row: Deployment, event: IncidentAttributed, entry: EntryInfo) -> Deployment:
+    incidents = tuple(dict.fromkeys((*row.incidents, event.incident_id)))
+    return replace(row, incidents=incidents, positions=(*row.positions, entry.position))

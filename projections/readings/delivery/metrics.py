@@ -1,0 +1,215 @@
+"""Delivery: the five metrics of DORA for every service and month, each with the deployments and entries it is made of.
+
+Definitions, version 1, of deployments to production that succeeded as jobs, in the month in which they were first seen:
+
+- deployment frequency: how many there were;
+- lead time: the median of seconds from the merge of the commit to the end of the deployment, where both are known;
+- change failure rate: the share of deployments that were rolled back or caused a confirmed incident. A deployment counts
+  once, however many incidents it caused;
+- recovery time: the median of seconds from the end of a failed deployment to the rollback, or to the end of its incidents;
+- rework rate: the share of deployments of emergency and unauthorized changes, which nobody had planned.
+
+What is recorded after the month is a restatement: the row keeps what it said before, and after.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import median
+from typing import Any, Final
+
+from ledger.conditions import Match
+from ledger.events import ref
+from ledger.events.change import ChangeLinked
+from ledger.events.code import CodeMerged
+from ledger.events.deployment import DeploymentFinished, DeploymentStarted
+from ledger.events.incident import IncidentAttributed, IncidentResolved
+from ledger.events.rollback import RollbackCompleted
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace, seconds_between
+from projections.readings.changes.scopes import change_scopes
+from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.incidents import incidents
+
+DEFINITION: Final = 1
+PRODUCTION: Final = "prod"
+UNPLANNED: Final = ("emergency", "unauthorized")
+
+
+@dataclass(frozen=True)
+class Merge:
+    """When a commit was merged, first."""
+
+    commit: str
+    merged_at: Moment | None = None
+    position: int | None = None
+
+
+merges = View(
+    "merges",
+    version=1,
+    row=Merge,
+    kind="commit",
+    doc="Merged commits: when each came into the main line, from which lead time is counted.",
+)
+
+
+def _commits(event: CodeMerged) -> list[str]:
+    return [commit for commit in (event.merge_sha, event.head_sha) if commit is not None]
+
+
+@merges.on(CodeMerged, key=_commits)
+def merged(row: Merge, event: CodeMerged, entry: EntryInfo) -> Merge:
+    return row if row.merged_at is not None else Merge(row.commit, entry.time, entry.position)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One deployment of the month, and what each metric takes from it."""
+
+    deployment_id: str
+    is_failed: bool
+    is_unplanned: bool
+    lead_s: int | None
+    recovery_s: int | None
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Restatement:
+    """What an entry that was recorded after the month changed: the metrics before and after it."""
+
+    position: int
+    at: Moment
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One service in one month. Rates are shares of `deployments`; times are seconds. `items` holds what they are made of."""
+
+    key: str
+    service: str | None = None
+    month: str | None = None
+    definition: int = DEFINITION
+    deployments: int = 0
+    failed: int = 0
+    change_failure_rate: Number | None = None
+    lead_time_s: int | None = None
+    recovery_time_s: int | None = None
+    rework_rate: Number | None = None
+    items: tuple[Delivered, ...] = ()
+    restatements: tuple[Restatement, ...] = ()
+
+
+def _entries_of(key: str, row: Delivery) -> list[Match]:
+    service = key.rpartition("/")[0]
+    about = [Match(refs=(ref("service", service),))]
+    # A link by hand, and what is said of an incident, need not name the service.
+    return about + [Match(refs=(ref("deployment", item.deployment_id),)) for item in row.items]
+
+
+delivery = View(
+    "delivery",
+    version=1,
+    row=Delivery,
+    kind="delivery",
+    entries_of=_entries_of,
+    names=("items",),
+    reads=(change_scopes, deployments, incidents, merges),
+    indexes=("service", "month"),
+    doc="Delivery: deployment frequency, lead time, change failure rate, recovery time and rework rate, by service and month.",
+)
+
+
+def _month(event: Any, entry: EntryInfo) -> str | None:
+    row = _deployment(event, entry)
+    if row is None or row.environment != PRODUCTION or row.service is None or row.seen_at is None:
+        return None
+    return f"{row.service}/{row.seen_at[:7]}"
+
+
+def _deployment(event: Any, entry: EntryInfo) -> Deployment | None:
+    """Return the deployment that an entry is about; of the end of an incident, the one that caused it."""
+    name = getattr(event, "deployment_id", None)
+    if name is None and isinstance(event, IncidentResolved):
+        incident = entry.reads.row(incidents, event.incident_id)
+        name = incident.deployment_id if incident else None
+    return entry.reads.row(deployments, name) if name else None
+
+
+@delivery.on(
+    DeploymentStarted,
+    DeploymentFinished,
+    RollbackCompleted,
+    IncidentAttributed,
+    IncidentResolved,
+    ChangeLinked,
+    key=_month,
+)
+def counted(row: Delivery, event: Any, entry: EntryInfo) -> Delivery:
+    items = {item.deployment_id: item for item in row.items}
+    if (deployment := _deployment(event, entry)) is not None:
+        items.pop(deployment.deployment_id, None)
+        if deployment.outcome == "success":
+            items[deployment.deployment_id] = _item(deployment, entry.reads)
+    service, _, month = row.key.rpartition("/")
+    now = _measured(replace(row, service=service, month=month, items=tuple(items[name] for name in sorted(items))))
+    if entry.recorded_at[:7] > month and row.items and metrics(row) != metrics(now):
+        restated = Restatement(entry.position, entry.recorded_at, metrics(row), metrics(now))
+        now = replace(now, restatements=(*row.restatements, restated))
+    return now
+
+
+def _item(row: Deployment, reads: Reads) -> Delivered:
+    scope = reads.row(change_scopes, row.change_id) if row.change_id else None
+    merge = reads.row(merges, row.commit) if row.commit else None
+    ended = row.finished_at
+    caused = [incident for name in row.incidents if (incident := reads.row(incidents, name)) is not None]
+    resolved = [incident.resolved_at for incident in caused]
+    over = row.rolled_back_at or (max(at or "" for at in resolved) if resolved and all(resolved) else None)
+    positions = {*row.positions, *(p for incident in caused for p in incident.positions)}
+    if merge is not None and merge.position is not None:
+        positions.add(merge.position)
+    return Delivered(
+        row.deployment_id,
+        row.rolled_back_at is not None or bool(row.incidents),
+        scope is not None and scope.change_type in UNPLANNED,
+        seconds_between(merge.merged_at, ended) if merge else None,
+        seconds_between(ended, over),
+        tuple(sorted(positions)),
+    )
+
+
+def _measured(row: Delivery) -> Delivery:
+    failed = [item for item in row.items if item.is_failed]
+    return replace(
+        row,
+        deployments=len(row.items),
+        failed=len(failed),
+        change_failure_rate=_share(len(failed), len(row.items)),
+        lead_time_s=_median([item.lead_s for item in row.items]),
+        recovery_time_s=_median([item.recovery_s for item in failed]),
+        rework_rate=_share(sum(item.is_unplanned for item in row.items), len(row.items)),
+    )
+
+
+def _share(some: int, all_: int) -> Number | None:
+    return f"{(Decimal(some) / all_).quantize(Decimal('0.0001'))}" if all_ else None
+
+
+def _median(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return int(median(known)) if known else None
+
+
+def metrics(row: Delivery) -> tuple[str, ...]:
+    """Return the five metrics as words, in the order of the module's definitions."""
+    values = {
+        "deployments": row.deployments,
+        "lead_time_s": row.lead_time_s,
+        "change_failure_rate": row.change_failure_rate,
+        "recovery_time_s": row.recovery_time_s,
+        "rework_rate": row.rework_rate,
+    }
+    return tuple(f"{name}={value}" for name, value in values.items())

@@ -1,0 +1,101 @@
+"""Rollback decisions: who decided what between which options, how long it took, and what came to be known only afterwards."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.conditions import Match
+from ledger.events import ref
+from ledger.events.deployment import DeploymentVerified
+from ledger.events.incident import IncidentAttributed
+from ledger.events.rollback import Decision, RollbackCompleted, RollbackDecided, RollbackOutcome, RollbackTriggerFired
+from projections.engine.view import EntryInfo, Moment, View, replace, seconds_between
+from projections.readings.delivery.deployments import deployments
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """One decision. `late_evidence` had happened when it was taken, and was recorded after it: nobody could know it here."""
+
+    rollback_id: str
+    deployment_id: str | None = None
+    change_id: str | None = None
+    service: str | None = None
+    environment: str | None = None
+    decision: Decision | None = None
+    options: tuple[str, ...] = ()
+    decided_by: str | None = None
+    decided_at: Moment | None = None
+    decided_position: int | None = None
+    # The first sign that something was wrong: a trigger that fired, a verification that failed.
+    first_sign_at: Moment | None = None
+    decision_latency_s: int | None = None
+    completed_at: Moment | None = None
+    completed_position: int | None = None
+    outcome: RollbackOutcome | None = None
+    from_artifact: str | None = None
+    to_artifact: str | None = None
+    recovery_s: int | None = None
+    late_evidence: tuple[int, ...] = ()
+
+
+def _entries_of(key: str, row: Rollback) -> list[Match]:
+    about = [Match(refs=(ref("rollback", key),))]
+    return [*about, Match(refs=(ref("deployment", row.deployment_id),))] if row.deployment_id else about
+
+
+rollbacks = View(
+    "rollbacks",
+    version=1,
+    row=Rollback,
+    kind="rollback",
+    entries_of=_entries_of,
+    names=("deployment_id",),
+    reads=(deployments,),
+    indexes=("deployment_id", "service", "decided_at"),
+    doc="Rollback decisions: options, who decided and how soon, recovery, and evidence that was recorded only afterwards.",
+)
+
+
+@rollbacks.on(RollbackDecided, key=lambda event: event.rollback_id)
+def decided(row: Rollback, event: RollbackDecided, entry: EntryInfo) -> Rollback:
+    deployment = entry.reads.row(deployments, event.deployment_id) if event.deployment_id else None
+    sign = deployment.first_sign_at if deployment else None
+    return replace(
+        row,
+        deployment_id=event.deployment_id,
+        change_id=event.change_id or (deployment.change_id if deployment else None),
+        service=event.service,
+        environment=event.environment,
+        decision=event.decision,
+        options=event.options,
+        decided_by=event.actor,
+        decided_at=entry.time,
+        decided_position=entry.position,
+        first_sign_at=sign,
+        decision_latency_s=seconds_between(sign, entry.time),
+    )
+
+
+@rollbacks.on(RollbackCompleted, key=lambda event: event.rollback_id)
+def completed(row: Rollback, event: RollbackCompleted, entry: EntryInfo) -> Rollback:
+    return replace(
+        row,
+        completed_at=entry.time,
+        completed_position=entry.position,
+        outcome=event.outcome,
+        from_artifact=event.from_artifact,
+        to_artifact=event.to_artifact,
+        recovery_s=seconds_between(row.decided_at, entry.time),
+    )
+
+
+def _decisions_about(event: Any, entry: EntryInfo) -> tuple[str, ...]:
+    row = entry.reads.row(deployments, event.deployment_id) if event.deployment_id else None
+    return row.rollbacks if row else ()
+
+
+@rollbacks.on(DeploymentVerified, IncidentAttributed, RollbackTriggerFired, key=_decisions_about)
+def came_late(row: Rollback, event: Any, entry: EntryInfo) -> Rollback:
+    if row.decided_at is None or entry.time > row.decided_at:
+        return row
+    return replace(row, late_evidence=(*row.late_evidence, entry.position))

@@ -1,0 +1,183 @@
+"""Policies: their versions, who wrote and who approved each, and which is in force."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.events.policy import PolicyApproved, PolicyPublished
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.readings.people.identities import are_same, identities
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its name, for whom, and its value."""
+
+    name: str
+    applies_to: str
+    value: str
+
+
+@dataclass(frozen=True)
+class PolicyApproval:
+    """One approval of a version. A later one of the same version, or of an earlier one, takes nothing from it."""
+
+    approved_by: str
+    at: Moment
+    position: int
+
+
+@dataclass(frozen=True)
+class PolicyVersion:
+    """One version. It counts once somebody else than its author approved the very text that was published.
+
+    `approved_by`, `approved_at` and `approved_position` are of its last approval.
+    """
+
+    version: str
+    policy_digest: str
+    settings: tuple[Setting, ...]
+    published_by: str
+    published_position: int
+    effective_from: Moment | None = None
+    approved_by: str | None = None
+    approved_at: Moment | None = None
+    approved_position: int | None = None
+    approvals: tuple[PolicyApproval, ...] = ()
+
+    def asks_for(self, name: str, applies_to: str) -> bool:
+        return any((setting.name, setting.applies_to) == (name, applies_to) for setting in self.settings)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One policy. `in_force` is the version that was approved last; `effective_from` is judged by whoever asks."""
+
+    policy_id: str
+    in_force: str | None = None
+    versions: tuple[PolicyVersion, ...] = ()
+
+
+policies = View(
+    "policies",
+    version=2,
+    row=Policy,
+    kind="policy",
+    reads=(identities,),
+    doc="Policies and their versions: who wrote each, who approved it, and which one is in force.",
+)
+
+
+@policies.on(PolicyPublished, key=lambda event: event.policy_id)
+def published(row: Policy, event: PolicyPublished, entry: EntryInfo) -> Policy:
+    version = PolicyVersion(
+        event.version,
+        event.policy_digest,
+        tuple(Setting(setting.name, setting.applies_to, setting.value) for setting in event.settings),
+        event.actor,
+        entry.position,
+        moment(event.effective_from) if event.effective_from else None,
+    )
+    return replace(row, versions=(*row.versions, version))
+
+
+@policies.on(PolicyApproved, key=lambda event: event.policy_id)
+def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
+    """One's own version is not put into force, under whichever login, and neither is another text than the one that was published."""
+    found = next(
+        (
+            known
+            for known in reversed(row.versions)
+            if (known.version, known.policy_digest) == (event.version, event.policy_digest)
+        ),
+        None,
+    )
+    if found is None or are_same(entry.reads, found.published_by, event.actor):
+        return row
+    now = replace(
+        found,
+        approved_by=event.actor,
+        approved_at=entry.time,
+        approved_position=entry.position,
+        approvals=(*found.approvals, PolicyApproval(event.actor, entry.time, entry.position)),
+    )
+    versions = tuple(now if known is found else known for known in row.versions)
+    return replace(row, in_force=event.version, versions=versions)
+
+
+# -- asking a policy ----------------------------------------------------------------------------------------------------
+
+# The policy that gates and views ask, unless another is named.
+POLICY: Final = "change-approval"
+ANY: Final = "any"
+# A hundred years of days: whoever writes more means never, and no calendar has a day for it.
+MOST: Final = 36_500
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The settings that hold at a time. Without a version there are none, and only defaults hold."""
+
+    policy_id: str
+    version: str | None = None
+    approved_position: int | None = None
+    settings: tuple[Setting, ...] = ()
+
+    def values(self, name: str, *applies_to: str | None) -> tuple[str, ...]:
+        """Return the values of a setting for the first of `applies_to` that has any, else for everybody."""
+        for wanted in (*applies_to, ANY):
+            found = tuple(s.value for s in self.settings if (s.name, s.applies_to) == (name, wanted))
+            if found:
+                return found
+        return ()
+
+    def number(self, name: str, *applies_to: str | None, default: int) -> int:
+        """Return a setting that is a whole number; the default where there is none."""
+        found = [value for value in self.values(name, *applies_to) if _is_whole(value)]
+        return _limited(found[0]) if found else default
+
+    def numbers(self, name: str) -> dict[str, int]:
+        """Return a setting that is a whole number, by what it applies to."""
+        whom = dict.fromkeys(s.applies_to for s in self.settings if s.name == name and _is_whole(s.value))
+        return {applies_to: self.number(name, applies_to, default=0) for applies_to in whom}
+
+
+def _is_whole(value: str) -> bool:
+    return value.isascii() and value.isdigit()
+
+
+def _limited(value: str) -> int:
+    return min(int(value), MOST)
+
+
+def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
+    """Return what a policy says at a time: its version that was approved last, of those that were and had come into effect."""
+    row = reads.row(policies, policy_id)
+    counting = [
+        (approval.position, version)
+        for version in (row.versions if row else ())
+        for approval in version.approvals
+        if max(approval.at, version.effective_from or "") <= at
+    ]
+    if not counting:
+        return InForce(policy_id)
+    position, last = max(counting, key=lambda found: found[0])
+    return InForce(policy_id, last.version, position, last.settings)
+
+
+def approved_last_at(policy: Policy) -> Moment | None:
+    """Return the time of the approval that was recorded last; None when there is none, or nobody asks this policy.
+
+    What happened since then, the policy may judge otherwise from now on: it was approved late, or its approval taken back.
+    """
+    if policy.policy_id != POLICY:
+        return None
+    approved = [(approval.position, approval.at) for version in policy.versions for approval in version.approvals]
+    return max(approved)[1] if approved else None
+
+
+def takes_effect_at(reads: Reads, now: Moment, policy_id: str = POLICY) -> list[Moment]:
+    """Return the later times at which a version of a policy comes into effect."""
+    row = reads.row(policies, policy_id)
+    versions = row.versions if row else ()
+    known = [v.effective_from for v in versions] + [approval.at for v in versions for approval in v.approvals]
+    return [time for time in known if time is not None and time > now]

@@ -1,0 +1,1 @@
+"""Risk: models, scores, outcomes, and how well the scores predicted them."""

@@ -1,0 +1,156 @@
+"""Risk assessments: how each change was scored, whether the same score comes out again, and what became of the change.
+
+Scored again at the entry, from what was known there: labels that come later change no score. An assessment is never
+rewritten; a newer one stands beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from ledger.events import Event
+from ledger.events.pir import PirCompleted
+from ledger.events.risk import RiskAssessed, RiskOutcomeLabelled
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
+from projections.readings.changes.scopes import change_scopes
+from projections.readings.risk.models import RiskModel, Term, as_model, risk_models, version_id
+from projections.readings.risk.outcomes import Label, base_rates, outcomes, scopes_of
+from projections.rules.risk import COUNTED, Model, ModelError, Scored, decayed, score, text
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One score of a change. `fault` says why it does not come out again; empty when it does."""
+
+    position: int
+    at: Moment
+    version_id: str
+    score: Number
+    band: str
+    features: tuple[Term, ...]
+    # As the ledger computes it from the features; None when it cannot.
+    recomputed: Number | None = None
+    probability: Number | None = None
+    fault: str = ""
+    # Of a version that nobody approved: it has no effect.
+    is_challenger: bool = False
+
+
+@dataclass(frozen=True)
+class RiskAssessments:
+    """The assessments of one change. `score` and `band` are the latest that counts."""
+
+    change_id: str
+    version_id: str | None = None
+    score: Number | None = None
+    band: str | None = None
+    assessed_position: int | None = None
+    faults: int = 0
+    label: Label | None = None
+    # When the outcome was known first, and where: later assessments predicted nothing.
+    labelled_at: Moment | None = None
+    labelled_position: int | None = None
+    assessments: tuple[Assessment, ...] = ()
+
+
+risk_assessments = View(
+    "risk_assessments",
+    version=3,
+    row=RiskAssessments,
+    kind="change",
+    reads=(change_scopes, outcomes, base_rates, risk_models),
+    indexes=("version_id", "band"),
+    doc="Risk assessments: every score of a change, computed again, and the outcome that the change came to have.",
+)
+
+
+@risk_assessments.on(RiskAssessed, key=lambda event: event.change_id)
+def assessed(row: RiskAssessments, event: RiskAssessed, entry: EntryInfo) -> RiskAssessments:
+    model_row = entry.reads.row(risk_models, version_id(event.model_id, event.version))
+    features = {feature.name: feature.value for feature in event.features}
+    scored, fault = _again(model_row, event, features, entry)
+    found = Assessment(
+        entry.position,
+        entry.time,
+        version_id(event.model_id, event.version),
+        event.score,
+        event.band,
+        tuple(Term(name, value) for name, value in features.items()),
+        scored.score if scored else None,
+        scored.probability if scored else None,
+        fault,
+        is_challenger=model_row is None or not model_row.is_approved,
+    )
+    row = replace(row, assessments=(*row.assessments, found), faults=row.faults + bool(fault))
+    if found.is_challenger:
+        return row
+    return replace(
+        row, version_id=found.version_id, score=found.score, band=found.band, assessed_position=entry.position
+    )
+
+
+def _again(
+    row: RiskModel | None, event: RiskAssessed, features: Mapping[str, str], entry: EntryInfo
+) -> tuple[Scored | None, str]:
+    """Score once more, and say in words what does not agree."""
+    model = as_model(row) if row is not None else None
+    if row is None or model is None:
+        return None, f"model {event.model_id} {event.version} was not published"
+    if row.model_digest != event.model_digest:
+        return None, "the model's digest is not the published one"
+    if row.model_fault is not None:
+        return None, row.model_fault
+    try:
+        scored = score(model, features)
+        counted = counted_before(entry.reads, event.change_id, entry.time, model)
+    except ModelError as error:
+        return None, str(error)
+    if Decimal(scored.score) != Decimal(event.score):
+        return scored, f"score {event.score}, recomputed {scored.score}"
+    if scored.band != event.band:
+        return scored, f"band {event.band}, recomputed {scored.band}"
+    for name, value in counted.items():
+        if Decimal(features[name]) != Decimal(value):
+            return scored, f"feature {name} is {features[name]}, counted {value}"
+    return scored, ""
+
+
+def counted_before(reads: Reads, change_id: str, at: Moment, model: Model) -> dict[str, str]:
+    """Return the features that the ledger counts itself: earlier changes of the scope, and how many of them failed.
+
+    Of the narrowest scope that has at least `least` changes (decayed): service, environment and type, then the service,
+    then the team, then everything. Where a change has several services, the one that failed more often counts. Raises
+    ModelError for parameters by which nothing can be counted.
+    """
+    scope = reads.row(change_scopes, change_id)
+    if model.form != "beta_binomial" or scope is None:
+        return {}
+    decay, least = float(model.parameters.get("decay", "1")), Decimal(model.parameters.get("least", "20"))
+    today = date.fromisoformat(at[:10])
+    levels: dict[int, list[tuple[Decimal, Decimal]]] = {}
+    for name in scopes_of(scope):
+        if name.startswith("template:"):
+            continue
+        rate = reads.row(base_rates, name)
+        days = [((today - date.fromisoformat(d.date)).days, d.changes, d.failures) for d in (rate.days if rate else ())]
+        levels.setdefault(_level(name), []).append(decayed(days, decay))
+    for _, counts in sorted(levels.items()):
+        enough = [(changes, failures) for changes, failures in counts if changes >= least]
+        if enough:
+            changes, failures = max(enough, key=lambda found: (found[1] / found[0] if found[0] else 0, found[0]))
+            return dict(zip(COUNTED, (text(changes), text(failures)), strict=True))
+    return dict.fromkeys(COUNTED, "0")
+
+
+def _level(scope: str) -> int:
+    kind = scope.partition(":")[0]
+    return {"service": 1, "team": 2, "all": 3}.get(kind, 0)
+
+
+@risk_assessments.on(RiskOutcomeLabelled, PirCompleted, key=lambda event: event.change_id)
+def labelled(row: RiskAssessments, event: Event, entry: EntryInfo) -> RiskAssessments:
+    outcome = entry.reads.row(outcomes, row.change_id)
+    if outcome is None or not outcome.labellings:
+        return replace(row, label=None, labelled_at=None, labelled_position=None)
+    return replace(row, label=outcome.label, labelled_at=outcome.at, labelled_position=outcome.labellings[0].position)

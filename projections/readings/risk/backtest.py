@@ -1,0 +1,170 @@
+"""Backtests: what a model would have said of the changes of a range, against what became of them; and fitting from the same.
+
+The entries are replayed in order, and a change is scored where it was assessed: from the features that were recorded, and
+from what the ledger had counted by then. A label that comes later is an outcome and never a feature. Like a rebuild, it
+reads the range it is asked about, though only entries of the types that matter.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.canonical import encode
+from ledger.conditions import Match
+from ledger.errors import NotFoundError, StatementError
+from ledger.events.risk import RiskAssessed
+from ledger.log.database import Database
+from ledger.log.reading import read_size
+from projections.engine.folding import Folder
+from projections.engine.log import PAGE, WITHDRAWN, SqlLog
+from projections.engine.store import MemoryStore
+from projections.engine.tables import SqlStore
+from projections.readings.changes.scopes import change_scopes
+from projections.readings.risk.assessments import counted_before
+from projections.readings.risk.models import as_model, risk_models
+from projections.readings.risk.outcomes import base_rates, outcomes
+from projections.rules.risk import Calibration, Model, ModelError, counted, fit_logistic, score
+
+_VIEWS: Final = (change_scopes, outcomes, base_rates)
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """How well a model would have predicted the changes that were assessed in a range of positions, both included."""
+
+    from_position: int
+    to_position: int
+    calibration: Calibration
+    # Changes that it could not score, and why the first of them; and those without an outcome yet.
+    unscored: int
+    fault: str
+    unlabelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One assessed change of a range: its features as of the assessment, and whether it failed, as is known now."""
+
+    change_id: str
+    features: Mapping[str, str]
+    failed: bool | None
+
+
+def model_of(database: Database, version_id: str) -> Model:
+    """Return a version that was published. Raises NotFoundError where there is none."""
+    with database.read() as connection:
+        row = SqlStore(database, (risk_models,)).on(connection).load(risk_models, (version_id,)).get(version_id)
+    model = as_model(row) if row is not None else None
+    if model is None:
+        raise NotFoundError(f"no model {version_id!r} was published"[:200])
+    return model
+
+
+def samples(database: Database, model: Model, first: int, last: int) -> list[Sample]:
+    """Return the changes that were assessed in a range and not labelled yet, with what was known of each at that entry."""
+    found: dict[str, Sample] = {}
+    matches = [Match(tuple(sorted({name for view in _VIEWS for name in view.folds} | {RiskAssessed.type, WITHDRAWN})))]
+    with database.read() as connection:
+        log = SqlLog(connection)
+        folder = Folder(_VIEWS, store := MemoryStore(), log)
+        for entry in log.pages(matches, up_to=last):
+            folder.fold([entry])
+            if isinstance(entry.event, RiskAssessed) and entry.position >= first:
+                known = folder.rows.row(outcomes, entry.event.change_id)
+                if known is None or known.label is None:
+                    features = {feature.name: feature.value for feature in entry.event.features}
+                    with suppress(ModelError):  # Then the model scores nothing, and says why.
+                        features |= counted_before(folder.rows, entry.event.change_id, entry.time, model)
+                    found[entry.event.change_id] = Sample(entry.event.change_id, features, None)
+            if len(folder.rows.touched[outcomes.name]) > PAGE:
+                _save(folder, store)
+        # What became of the changes counts whenever it was recorded.
+        for entry in log.pages(matches, after=last, up_to=None):
+            folder.fold([entry])
+        labels = {name: row.label for name in found if (row := folder.rows.row(outcomes, name)) is not None}
+    return [
+        Sample(name, sample.features, None if name not in labels else labels[name] == "failure")
+        for name, sample in found.items()
+    ]
+
+
+def _save(folder: Folder, store: MemoryStore) -> None:
+    for view in _VIEWS:
+        store.save(view, folder.rows.touched.get(view.name, {}), folder.rows.counted.get(view.name, {}))
+    folder.rows.forget()
+
+
+def _end_of(database: Database, last: int | None) -> int:
+    if last is not None:
+        return last
+    with database.read() as connection:
+        return read_size(connection)
+
+
+def backtest(database: Database, model: Model, *, first: int = 1, last: int | None = None) -> Backtest:
+    """Score the changes of a range by a model, each from what was known then, and hold that against the outcomes."""
+    last = _end_of(database, last)
+    if first > last:
+        raise StatementError(f"expected from ≤ to, found {first} and {last}", "/from")
+    calibration, unscored, fault, unlabelled = Calibration(), 0, "", 0
+    for sample in samples(database, model, first, last):
+        if sample.failed is None:
+            unlabelled += 1
+            continue
+        try:
+            probability = score(model, sample.features).probability
+            if probability is None:
+                raise ModelError("the model gives points and no probability: expected the parameter scale")
+        except ModelError as error:
+            unscored, fault = unscored + 1, fault or str(error)
+            continue
+        calibration = counted(calibration, probability, sample.failed)
+    return Backtest(first, last, calibration, unscored, fault, unlabelled)
+
+
+def not_better(
+    champion: Calibration, challenger: Calibration, *, least: int = 50, reliability: str = "0.05"
+) -> list[str]:
+    """Say what keeps a challenger from taking the champion's place: too few outcomes, a worse score, unreliable bins."""
+    faults = []
+    if challenger.changes < least:
+        faults.append(f"{challenger.changes} outcomes; expected at least {least}")
+    if challenger.brier is None or champion.brier is None or float(challenger.brier) > float(champion.brier):
+        faults.append(f"Brier score {challenger.brier}; expected at most the champion's {champion.brier}")
+    if challenger.reliability_error is None or float(challenger.reliability_error) > float(reliability):
+        faults.append(f"reliability error {challenger.reliability_error}; expected at most {reliability}")
+    return faults
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Parameters fitted on a range, ready to be published as a new version: `risk.model_recalibrated` and `risk.model_published`."""
+
+    parameters: dict[str, str]
+    from_position: int
+    to_position: int
+    query_digest: str
+    changes: int
+    failures: int
+    brier: str | None
+
+
+def fit(database: Database, features: list[str], *, first: int = 1, last: int | None = None, l2: float = 1.0) -> Fitted:
+    """Fit a logistic model on the labelled changes of a range. Raises ModelError when there is nothing to learn from."""
+    last = _end_of(database, last)
+    points = Model("weighted_points", {}, [("any", "0")])
+    rows = [
+        (sample.features, sample.failed)
+        for sample in samples(database, points, first, last)
+        if sample.failed is not None and all(name in sample.features for name in features)
+    ]
+    parameters = fit_logistic(rows, features, l2)
+    fitted = Model("logistic", parameters, [("any", "0")])
+    calibration = Calibration()
+    for row, failed in rows:
+        calibration = counted(calibration, score(fitted, row).probability or "0", failed)
+    query = {"features": features, "from": first, "l2": f"{l2:g}", "to": last, "of": "assessed and labelled changes"}
+    digest = "sha256:" + hashlib.sha256(encode(query)).hexdigest()
+    return Fitted(parameters, first, last, digest, calibration.changes, calibration.failures, calibration.brier)
