@@ -10,15 +10,14 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import auth, problems
-from api.access_log import access_log_of
-from api.description import describe, described
-from api.edge import Edge
-from api.failures import Failures
-from api.limits import Rate
-from api.publishing import Publisher
-from api.questions import Route
-from api.routes import (
+from api.http import auth, problems
+from api.http.access_log import access_log_of
+from api.http.description import describe, described
+from api.http.edge import Edge
+from api.http.failures import Failures
+from api.http.limits import Rate
+from api.http.questions import Route
+from api.http.routes import (
     catalogue,
     credentials,
     dossiers,
@@ -26,15 +25,16 @@ from api.routes import (
     events,
     gates,
     health,
-    intake,
     integrity,
     proofs,
     risk,
     tiles,
     views,
 )
+from api.intake import door as intake
+from api.outbound.publishing import Publisher
+from api.outbound.witnesses import WitnessAddress
 from api.settings import Settings
-from api.witnessing import WitnessAddress
 from ledger.authority import Authority
 from ledger.errors import LostHistoryError, SetupError, SignerStoppedError
 from ledger.ledger import Ledger

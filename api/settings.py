@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from api.connections import Bounds
-from api.limits import Limits
+from api.http.connections import Bounds
+from api.http.limits import Limits
 from ledger.errors import no_such
 
 SETTINGS_FILE = "change-ledger.toml"

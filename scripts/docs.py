@@ -18,9 +18,9 @@ from typing import Any
 import typer.main
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
-from api import problems
-from api.auth import BY_SIGNATURE, PUBLIC, ROLES, ROUTES
 from api.cli import app as command_line
+from api.http import problems
+from api.http.auth import BY_SIGNATURE, PUBLIC, ROLES, ROUTES
 from api.settings import SETTINGS_FILE, Settings
 from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, identifiers
 from ledger.events.identifiers import Part, Text
@@ -28,7 +28,8 @@ from projections import VIEWS
 from projections.engine.derived import Derived
 from projections.engine.tally import Tally
 from projections.engine.view import Moment
-from projections.gate_rules import GATES, SETTINGS
+from projections.gates.composition import GATES
+from projections.judging.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"

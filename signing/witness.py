@@ -2,7 +2,7 @@
 
 A witness remembers the last checkpoint of each log and cosigns the next only when it is consistent with that one, so
 that a log cannot show two histories. `Witness.cosign` decides and returns the state to keep; keeping it, atomically and
-before the answer leaves, is the caller's (`api.witnessing`).
+before the answer leaves, is the caller's (`api.witness.service`).
 
     old <size of the last checkpoint cosigned>
     <base64 of a hash>        a consistency proof, one hash a line, at most 63

@@ -11,6 +11,9 @@ from postgres import postgres_server
 
 from ledger.ledger import Ledger
 
+# Programs for other interpreters, which import what this one has not.
+collect_ignore_glob = ["tools/clients/*"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run the long tests too")

@@ -29,8 +29,8 @@ from ledger.log.database import Database
 from ledger.log.reading import StoredEntry, read_entries, read_texts
 from ledger.log.recorder import Recorded, Submission
 from projections import VIEWS
-from projections.findings import findings
-from projections.gate_rules import GATES
+from projections.gates.composition import GATES
+from projections.judging.findings import findings
 from signing import dsse
 from signing.keys import SigningKey, VerifyingKey, key_id
 from signing.notes import NoteKey, parse_verifier_key
@@ -364,10 +364,10 @@ def test_every_dependency_has_its_reason_in_the_decision_about_dependencies():
 
 # Public names that still say nothing of themselves. This list may only become shorter.
 WITHOUT_DOCSTRING = {
-    "api.auth.ledger_of",
+    "api.http.auth.ledger_of",
     "api.cli.common.where",
     "api.cli.doors.Door",
-    "api.problems.response",
+    "api.http.problems.response",
     "ledger.audit.reading.page",
     "ledger.audit.rows.name_entry_ref_faults",
     "ledger.audit.rows.name_ref_faults",

@@ -12,7 +12,7 @@ from api.app import create_app, end_streams, open_ledger, open_signer, open_witn
 from api.cli import pins
 from api.cli.common import app, where
 from api.cli.terminal import Table, console, echo, errors_console
-from api.serving import serve as run_server
+from api.http.serving import serve as run_server
 from ledger.errors import SetupError
 from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
 from ledger.log import tables

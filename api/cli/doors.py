@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import httpx
 
-from api import problems
 from api.app import open_ledger
-from api.routes.credentials import credential_json, key_json
-from api.routes.gates import Asked, asked_in, recheck_in
-from api.routes.risk import backtest_in, fit_in
-from api.routes.views import answer_of, view_named
+from api.http import problems
+from api.http.routes.credentials import credential_json, key_json
+from api.http.routes.gates import Asked, asked_in, recheck_in
+from api.http.routes.risk import backtest_in, fit_in
+from api.http.routes.views import answer_of, view_named
 from api.settings import Settings
 from ledger.audit.reading import fold_authority
 from ledger.conditions import Match

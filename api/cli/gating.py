@@ -7,7 +7,7 @@ import typer
 
 from api.cli.common import app, where
 from api.cli.terminal import Table, console, echo
-from projections.gate_rules import GATES
+from projections.gates.composition import GATES
 
 gate = typer.Typer(
     name="gate",

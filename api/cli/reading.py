@@ -7,7 +7,7 @@ import typer
 
 from api.cli.common import app, cell, where
 from api.cli.terminal import Table, console, echo
-from api.routes.catalogue import describe
+from api.http.routes.catalogue import describe
 from ledger.errors import NotFoundError
 from ledger.events import CATALOGUE
 

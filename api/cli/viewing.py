@@ -8,7 +8,7 @@ import typer
 from api.app import open_ledger
 from api.cli.common import app, cell, where
 from api.cli.terminal import Table, console, echo
-from api.routes.views import view_named
+from api.http.routes.views import view_named
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
 from ledger.log.database import Database

@@ -9,8 +9,9 @@ import typer
 
 from api.cli.common import app
 from api.cli.terminal import console, echo
-from api.serving import serve as run_server
-from api.witnessing import WitnessStore, create_witness_app
+from api.http.serving import serve as run_server
+from api.witness.memory import WitnessStore
+from api.witness.service import create_witness_app
 from ledger.errors import SetupError
 from ledger.published.durable import write_durably
 from signing import keys as signing_keys

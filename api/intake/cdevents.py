@@ -10,7 +10,7 @@ import binascii
 import re
 from typing import Any, Final
 
-from api import cloudevents
+from api.desk import cloudevents
 from api.intake.translation import (
     ContradictionError,
     ForeignJsonError,

@@ -30,7 +30,7 @@ def states_of(connection: Connection, views: Sequence[View[Any]]) -> list[State]
     for view in views:
         state = known.get(view.name)
         if state is None:
-            raise ViewNotReadyError(f"the view {view.name} is being built for the first time; ask again in a moment")
+            raise _being_built(view)
         _check_runs(view, state)
     return [known[view.name] for view in views]
 
@@ -52,10 +52,16 @@ def await_position(
         for view in behind:
             _check_runs(view, known.get(view.name))
         if time.monotonic() > end:
-            state = known.get(behind[0].name)
-            at = state.position if state is not None else 0
-            raise ViewNotReadyError(f"{behind[0].name} is at position {at}, not yet at {position}; ask again")
+            if (state := known.get(behind[0].name)) is None:
+                raise _being_built(behind[0])
+            raise ViewNotReadyError(
+                f"{behind[0].name} is at position {state.position}, not yet at {position}; ask again"
+            )
         watcher.wait(size, timeout=0.02)
+
+
+def _being_built(view: View[Any]) -> ViewNotReadyError:
+    return ViewNotReadyError(f"the view {view.name} is being built for the first time; ask again in a moment")
 
 
 def _check_runs(view: View[Any], state: State | None) -> None:

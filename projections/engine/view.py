@@ -251,3 +251,26 @@ class View(Generic[R]):
 
     def load(self, text: str | bytes) -> R:
         return self.adapter.validate_json(text)
+
+
+def in_order(*views: View[Any]) -> tuple[View[Any], ...]:
+    """Return views so that each comes after those it reads, and otherwise as they are named.
+
+    Raises DeclarationError when one reads what is not among them, or itself by way of others.
+    """
+    found: dict[View[Any], None] = {}
+
+    def add(view: View[Any], reading: tuple[View[Any], ...]) -> None:
+        if view in reading:
+            raise DeclarationError(f"views read each other in a circle: {', '.join(v.name for v in (*reading, view))}")
+        if view not in views:
+            raise DeclarationError(f"{reading[-1].name} reads {view.name}, which is not among the views")
+        for read in view.reads:
+            if read not in found:
+                add(read, (*reading, view))
+        found[view] = None
+
+    for view in views:
+        if view not in found:
+            add(view, ())
+    return tuple(found)

@@ -25,7 +25,8 @@ from projections.engine.serving import Stored
 from projections.engine.skips import Skips
 from projections.engine.tables import SqlStore
 from projections.engine.view import View, moment
-from projections.gate_rules import GATES, MAX_POSITIONS, Answer, Question, Rule, Verdict, strictest
+from projections.gates.composition import GATES
+from projections.judging.gate_rule import MAX_POSITIONS, Answer, Question, Rule, Verdict, strictest
 from projections.readings.people.policies import InForce, in_force
 from projections.rules.words import listed
 
@@ -87,6 +88,8 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
     are being built. Then nothing was recorded.
     """
     store = SqlStore(ledger.database, views)
+    # A ledger that has just been opened builds its views: whoever asks then waits a little, as they do for a view that is behind.
+    await_position(ledger.database, ledger.watcher, views, 0, within_s=WAIT_S)
     for _ in range(MAX_TRIES):
         with ledger.database.read() as connection:
             states = states_of(connection, views)

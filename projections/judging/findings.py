@@ -1,4 +1,9 @@
-"""The view of findings, without its rules: what they may look into, and what several of them say."""
+"""Findings: what is against the rules, in which entries, since when, and what resolved it.
+
+Facts are never refused, so what should not have happened is here. A rule judges a row of a view as it is known now: a freeze
+that is declared afterwards, or two logins that are linked, find what they say about the past. This is the view, with what rules
+may look into and what several of them say; the rules stand in `projections.practices`, one practice a file.
+"""
 
 from typing import Any, Final, TypeVar
 

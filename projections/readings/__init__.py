@@ -1,1 +1,64 @@
-"""What there is to know, a noun a file: row model, view and folds. A reading judges nothing."""
+"""What there is to know, a noun a file: row model, view and folds. A reading judges nothing.
+
+A new reading is one line here; which views are folded before it follows from what it reads.
+"""
+
+from typing import Any, Final
+
+from projections.engine.view import View, in_order
+from projections.readings.changes.advice import advice
+from projections.readings.changes.code import code_changes
+from projections.readings.changes.impacts import impacts, resources
+from projections.readings.changes.reviews import reviews
+from projections.readings.changes.scopes import change_scopes
+from projections.readings.changes.templates import templates
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.freezes import freezes
+from projections.readings.delivery.incidents import incidents
+from projections.readings.delivery.metrics import delivery, merges
+from projections.readings.delivery.rollbacks import rollbacks
+from projections.readings.delivery.triggers import rollback_triggers
+from projections.readings.people.access_reviews import access_reviews
+from projections.readings.people.grants import access_grants
+from projections.readings.people.identities import identities
+from projections.readings.people.policies import policies
+from projections.readings.people.sources import authorities
+from projections.readings.people.withdrawals import withdrawals
+from projections.readings.risk.assessments import risk_assessments
+from projections.readings.risk.calibrations import calibrations
+from projections.readings.risk.models import risk_models
+from projections.readings.risk.outcomes import base_rates, outcomes
+
+READINGS: Final[tuple[View[Any], ...]] = in_order(
+    # people
+    identities,
+    access_grants,
+    authorities,
+    policies,
+    access_reviews,
+    withdrawals,
+    # changes
+    change_scopes,
+    templates,
+    change_tickets,
+    reviews,
+    impacts,
+    resources,
+    advice,
+    code_changes,
+    # risk
+    base_rates,
+    outcomes,
+    risk_models,
+    risk_assessments,
+    calibrations,
+    # delivery
+    freezes,
+    deployments,
+    incidents,
+    rollback_triggers,
+    rollbacks,
+    delivery,
+    merges,
+)

@@ -18,8 +18,8 @@ from projections.engine.runner import BATCH, Runner, share_interpreter
 from projections.engine.serving import list_rows, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo
-from projections.gate_rules import Question
 from projections.gates.asking import ask
+from projections.judging.gate_rule import Question
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
 

@@ -21,8 +21,8 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from servers import BATCH, JSON, PROBLEM, STRUCTURED, Server, check_problem, event, running_server
 
-from api import auth
-from api.routes import events
+from api.http import auth
+from api.http.routes import events
 from ledger.canonical import MAX_INTEGER
 from tests.api import bodies
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from servers import BATCH, JSON, Server, check_problem, event
 
-from api.cloudevents import attributes, is_same
+from api.desk.cloudevents import attributes, is_same
 from ledger.errors import StatementError
 from tests.api import bodies
 from tests.api.test_intake import entry_at, numbers, taken

@@ -11,7 +11,7 @@ import pytest
 from servers import STRUCTURED, Server, event, running_server
 from sockets import connect, head, is_open, many, refusal, rest
 
-from api.connections import Bounds, Connections
+from api.http.connections import Bounds, Connections
 from tests.api import bodies
 from tests.api.test_edge import lines_of, wait_for
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import create_model
 from servers import JSON, PROBLEM, Server, event
 
-from api import auth, description
 from api.app import create_app
+from api.http import auth, description
 from api.settings import Settings
 from ledger.errors import SetupError
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from servers import BATCH, Server, check_problem, event, running_server
 
-from api.failures import MAX_KEPT, NAMED, Failures
-from api.limits import MAX_KEYS, Rate
+from api.http.failures import MAX_KEPT, NAMED, Failures
+from api.http.limits import MAX_KEYS, Rate
 from ledger.log.database import Database
 from tests.api.test_edge import wait_for
 

@@ -7,8 +7,8 @@ import pytest
 from fastapi.openapi.utils import get_openapi
 from servers import ROLES, Server, check_problem
 
-from api import auth
 from api.app import create_app
+from api.http import auth
 from api.settings import Settings
 from ledger.errors import SetupError
 

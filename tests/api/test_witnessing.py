@@ -20,8 +20,10 @@ from programs import kill, program
 from servers import START_TIMEOUT_S, environment_for
 from textbook_tree import textbook_consistency, textbook_leaf, textbook_root
 
-import api.witnessing
-from api.witnessing import MAX_AHEAD_S, MAX_REQUEST_BYTES, WitnessAddress, WitnessError, WitnessStore, ask
+from api.outbound import witnesses
+from api.outbound.witnesses import MAX_AHEAD_S, WitnessAddress, WitnessError, ask
+from api.witness.memory import WitnessStore
+from api.witness.service import MAX_REQUEST_BYTES
 from ledger.errors import SetupError
 from signing import keys
 from signing.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
@@ -592,7 +594,7 @@ def test_an_answer_that_never_comes_is_not_waited_for() -> None:
 
 
 def test_an_answer_in_drops_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.witnessing, "MAX_ANSWER_S", 0.2)
+    monkeypatch.setattr(witnesses, "MAX_ANSWER_S", 0.2)
     liar = Liar((200, b"", {}))
 
     def dripping(handler: BaseHTTPRequestHandler) -> None:

@@ -32,8 +32,9 @@ from projections.engine.runner import Runner
 from projections.engine.serving import MAX_LIMIT, cells, list_rows, row_as_of
 from projections.engine.skips import Skips
 from projections.engine.tables import SqlStore
-from projections.gate_rules import GATES, Question
 from projections.gates.asking import answer, ask, recheck
+from projections.gates.composition import GATES
+from projections.judging.gate_rule import Question
 
 EXTREMES = {
     event_type: [data for data in data_at_extremes(cls) if is_admissible(event_type, data)]

@@ -8,7 +8,6 @@ import pytest
 from exports import contents, grow, position_of, put, verified_once, witness
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, append, cloud_event, create_ledger, enrol_witness, keep_checkpoint
 
-import ledger.published.export
 from ledger.audit.log_files import Directory
 from ledger.audit.of_any_log import audit_opaque
 from ledger.audit.of_files import audit_files
@@ -16,6 +15,7 @@ from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.errors import LostHistoryError, NotFoundError, SetupError
 from ledger.ledger import Ledger
 from ledger.log.reading import read_entries
+from ledger.published import export as export_module
 from ledger.published.export import Exported, export
 from signing.notes import NoteKey, format_verifier_key
 
@@ -225,13 +225,13 @@ def test_an_export_killed_at_any_file_is_completed_by_the_next(
     keep_checkpoint(two_steps)
     export(two_steps.database, tmp_path / "once")
     total = export(two_steps.database, put(tmp_path / "whole", older)).files
-    write = ledger.export._Files.write
+    write = export_module._Files.write
     replace = Path.replace
     for kill_at in range(1, total + 1):
         target = put(tmp_path / f"killed-{kill_at}", older)
         written = [0]
 
-        def killed(self: ledger.export._Files, name: str, data: bytes, count: list[int] = written) -> None:
+        def killed(self: export_module._Files, name: str, data: bytes, count: list[int] = written) -> None:
             count[0] += 1
             if count[0] == kill_at:  # noqa: B023
                 if after_writing:  # but before it is put in its place
@@ -240,10 +240,10 @@ def test_an_export_killed_at_any_file_is_completed_by_the_next(
                 raise Killed
             write(self, name, data)
 
-        monkeypatch.setattr(ledger.export._Files, "write", killed)
+        monkeypatch.setattr(export_module._Files, "write", killed)
         with pytest.raises(Killed):
             export(two_steps.database, target)
-        monkeypatch.setattr(ledger.export._Files, "write", write)
+        monkeypatch.setattr(export_module._Files, "write", write)
         monkeypatch.setattr(Path, "replace", replace)
         assert (target / "checkpoint").read_bytes() == older["checkpoint"]
         assert export(two_steps.database, target).since == 270

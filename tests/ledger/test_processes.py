@@ -49,7 +49,7 @@ MINUTE_NS = 60_000_000_000
 APPENDER = """
 import json, sys
 from ledgers import ENTRY_KEY, append, cloud_event
-from ledger.database import Database
+from ledger.log.database import Database
 from ledger.ledger import Ledger
 
 url, name = sys.argv[1:]

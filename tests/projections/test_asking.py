@@ -16,9 +16,9 @@ from projections import VIEWS
 from projections.engine.progress import ask_for_rebuild
 from projections.engine.runner import Runner
 from projections.engine.serving import ViewNotReadyError
-from projections.gate_rules import Question
 from projections.gates import asking as gates
 from projections.gates.asking import GateBusyError, ask, recheck
+from projections.judging.gate_rule import Question
 
 ARTIFACT, SCOPE, MODEL = ("sha256:" + letter * 64 for letter in "abc")
 POLICY = {"policy_id": "change-approval", "version": "1", "policy_digest": "sha256:" + "9" * 64}

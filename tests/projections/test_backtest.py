@@ -13,7 +13,7 @@ from projections import VIEWS
 from projections.engine.checking import check
 from projections.engine.runner import Runner
 from projections.engine.serving import list_rows, read_row
-from projections.findings import findings
+from projections.judging.findings import findings
 from projections.readings.risk.backtest import backtest, fit, model_of, not_better, samples
 from projections.readings.risk.calibrations import calibrations
 from projections.rules.risk import Calibration, Model, ModelError, counted

@@ -13,7 +13,7 @@ from projections.engine.filters import filters_of, parameter_of
 from projections.engine.runner import Runner
 from projections.engine.serving import list_rows
 from projections.engine.view import View
-from projections.findings import findings
+from projections.judging.findings import findings
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.triggers import rollback_triggers
 

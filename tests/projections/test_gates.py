@@ -9,8 +9,9 @@ from telling import Story, at
 from ledger.errors import NotFoundError
 from projections.engine.asking import Looking
 from projections.engine.skips import Skips
-from projections.gate_rules import GATES, Question, strictest
 from projections.gates.asking import Decision, answer
+from projections.gates.composition import GATES
+from projections.judging.gate_rule import Question, strictest
 
 WHERE = {"change_id": "CHG-7", "service": "api", "environment": "prod", "artifact": ARTIFACT, "actor": "service:ci"}
 

@@ -25,7 +25,7 @@ from projections.engine.runner import Runner
 from projections.engine.serving import Page, Stored, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View
-from projections.findings import findings
+from projections.judging.findings import findings
 from projections.readings.delivery.deployments import deployments
 from projections.readings.risk.outcomes import base_rates, outcomes
 

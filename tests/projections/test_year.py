@@ -10,7 +10,7 @@ from year import Year, stamp, tell
 from projections import VIEWS
 from projections.engine.checking import check
 from projections.engine.runner import Runner
-from projections.findings import findings
+from projections.judging.findings import findings
 
 SALTED = {"title": {"sha256": "c" * 64}}
 

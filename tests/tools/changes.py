@@ -5,7 +5,7 @@ from typing import Any
 from telling import Story, at, retold
 
 from projections.engine.derived import Finding
-from projections.findings import findings
+from projections.judging.findings import findings
 from projections.readings.risk.models import risk_models
 
 SCOPE = "sha256:" + "1" * 64

@@ -15,11 +15,10 @@ import sqlalchemy as sa
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event
 from textbook_tree import textbook_root
 
-import ledger.published.durable
-import ledger.published.signer
 from ledger.ledger import Ledger
 from ledger.log import tables
 from ledger.log.database import Database
+from ledger.published import durable, signer
 from ledger.published.signer import CheckpointSigner, Memory
 from signing.checkpoint import check_checkpoint
 from signing.keys import SigningKey
@@ -144,8 +143,8 @@ class Disk:
         self.too_early: list[str] = []
         self._path = host.path
         self._directories: set[int] = set()
-        store, replace = ledger.signer.store_checkpoint, Path.replace
-        patch.setattr(ledger.files, "os", self)
+        store, replace = signer.store_checkpoint, Path.replace
+        patch.setattr(durable, "os", self)
         dialect = host.ledger.database.engine.dialect
         commit = dialect.do_commit
 
@@ -161,7 +160,7 @@ class Disk:
 
             self._step("rename", move)
 
-        patch.setattr(ledger.signer, "store_checkpoint", storing)
+        patch.setattr(signer, "store_checkpoint", storing)
         patch.setattr(Path, "replace", replacing)
         patch.setattr(dialect, "do_commit", lambda connection: self._step("commit", lambda: commit(connection)))
 

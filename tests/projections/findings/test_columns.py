@@ -10,7 +10,7 @@ from year import Year
 
 from projections.engine.derived import Rule
 from projections.engine.view import View
-from projections.findings import findings
+from projections.judging.findings import findings
 from tests.projections.test_views import histories
 from tests.projections.test_year import told
 

@@ -8,7 +8,7 @@ from telling import Story, at
 from ledger.events.deployment import DeploymentStarted
 from projections.engine.derived import Breach, Derived, Index
 from projections.engine.view import EntryInfo, Moment, View, later, replace
-from projections.findings import findings
+from projections.judging.findings import findings
 
 
 def test_a_statement_that_is_taken_back_resolves_what_it_showed() -> None:

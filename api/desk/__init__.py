@@ -1,0 +1,1 @@
+"""What is answered, whoever asks: over HTTP or on the command line."""

@@ -1,0 +1,155 @@
+"""Who may use which route: bearer tokens, and one table of role × route.
+
+`ROUTES` is the whole truth: a route that is not in it cannot be mounted, and a test tries every cell. What a reporter
+may report (areas, sources) is judged by `ledger.authority`, again under the lock.
+"""
+
+import asyncio
+import time
+from typing import Annotated, Final
+
+from fastapi import Depends, FastAPI, Request
+from starlette.types import Scope
+
+from api.http.body import BATCH, media_type
+from api.http.limits import Limits
+from api.http.problems import TooManyRequestsError
+from ledger.authority import Caller, Credential
+from ledger.errors import ForbiddenError, UnauthenticatedError
+from ledger.ledger import Ledger
+from projections import VIEWS
+
+REPORTER, AUDITOR, ANALYST, OPERATOR = "reporter", "auditor", "analyst", "operator"
+ROLES: Final = (REPORTER, AUDITOR, ANALYST, OPERATOR)
+# Open to everybody: health, and what verifying needs.
+PUBLIC: Final[tuple[str, ...]] = ()
+READERS: Final = (AUDITOR, ANALYST, OPERATOR)
+ANYBODY_KNOWN: Final = ROLES
+# The sender's own signature over the body takes the place of a token.
+BY_SIGNATURE: Final = ("signature",)
+
+ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/readyz/views"): PUBLIC,
+    ("GET", "/v1/ledger"): PUBLIC,
+    ("GET", "/openapi.json"): PUBLIC,
+    ("GET", "/checkpoint"): PUBLIC,
+    ("GET", "/tile/{level}/{path}"): PUBLIC,
+    # Unless the ledger has public entries.
+    ("GET", "/tile/entries/{path}"): (AUDITOR, OPERATOR),
+    ("GET", "/tile/signatures/{path}"): (AUDITOR, OPERATOR),
+    ("GET", "/v1/ledger/checkpoints"): PUBLIC,
+    ("GET", "/v1/ledger/consistency"): PUBLIC,
+    ("GET", "/v1/ledger/keys"): PUBLIC,
+    ("POST", "/v1/ledger/keys"): (OPERATOR,),
+    ("DELETE", "/v1/ledger/keys/{role}/{key_id}"): (OPERATOR,),
+    ("GET", "/v1/events/{position}/proof"): ANYBODY_KNOWN,
+    ("GET", "/v1/dossiers/{ref}"): READERS,
+    ("POST", "/v1/ledger/heads"): (OPERATOR,),
+    ("GET", "/v1/catalogue"): ANYBODY_KNOWN,
+    ("GET", "/v1/catalogue/{type}"): ANYBODY_KNOWN,
+    ("POST", "/v1/events"): (REPORTER, OPERATOR),
+    ("GET", "/v1/events"): READERS,
+    ("GET", "/v1/events/stream"): READERS,
+    ("GET", "/v1/events/{position}"): READERS,
+    ("GET", "/v1/events/{position}/entry"): READERS,
+    ("GET", "/v1/events/{position}/envelope"): READERS,
+    ("GET", "/v1/events/{position}/evidence/{sha256}"): (AUDITOR, OPERATOR),
+    ("DELETE", "/v1/events/{position}/texts"): (OPERATOR,),
+    ("DELETE", "/v1/events/{position}/evidence/{sha256}"): (OPERATOR,),
+    ("POST", "/v1/ledger/verify"): (AUDITOR, OPERATOR),
+    ("GET", "/v1/ledger/credentials"): (AUDITOR, OPERATOR),
+    ("POST", "/v1/ledger/credentials"): (OPERATOR,),
+    ("DELETE", "/v1/ledger/credentials/{credential}"): (OPERATOR,),
+    ("GET", "/v1/ledger/sources"): (AUDITOR, OPERATOR),
+    ("POST", "/v1/ledger/sources"): (OPERATOR,),
+    ("DELETE", "/v1/ledger/sources"): (OPERATOR,),
+    ("GET", "/v1/views"): READERS,
+    **{("GET", f"/v1/views/{view.name}{row}"): READERS for view in VIEWS for row in ("", "/{key}")},
+    ("GET", "/v1/risk/backtest"): READERS,
+    ("GET", "/v1/risk/fit"): READERS,
+    ("GET", "/v1/gates"): ANYBODY_KNOWN,
+    # A question is a fact of its own: who may report may ask.
+    ("POST", "/v1/gates/{gate}"): (REPORTER, OPERATOR),
+    ("GET", "/v1/gates/decisions/{position}/recheck"): READERS,
+    ("POST", "/v1/intake/github"): BY_SIGNATURE,
+    ("POST", "/v1/intake/cdevents"): (REPORTER, OPERATOR),
+}
+
+
+def ledger_of(request: Request) -> Ledger:
+    ledger: Ledger = request.app.state.ledger
+    return ledger
+
+
+def credential_of(ledger: Ledger, header: str) -> Credential:
+    """Return the credential that the header Authorization shows, or raise UnauthenticatedError."""
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise UnauthenticatedError("expected the header Authorization: Bearer <token>")
+    return ledger.authority.authenticate(token.strip(), ledger.clock.now_us())
+
+
+def is_exempt(app: FastAPI, scope: Scope) -> bool:
+    """Say whether a request is by a credential that the settings exempt from limits. Asked only over a limit."""
+    exempt = app.state.settings.limits.exempt_credentials
+    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    try:
+        return bool(exempt) and credential_of(app.state.ledger, header.decode("latin-1")).id in exempt
+    except UnauthenticatedError:
+        return False
+
+
+def _check_rate(request: Request, credential: Credential) -> None:
+    limits: Limits = request.app.state.settings.limits
+    wait_s = request.app.state.rate.take(credential.id, time.monotonic())
+    if not wait_s or credential.id in limits.exempt_credentials:
+        return
+    if limits.exempt_batches and media_type(request) == BATCH:
+        return
+    raise TooManyRequestsError(credential.id, limits.credential_per_minute, wait_s)
+
+
+def caller_of(request: Request) -> Caller:
+    """Return the caller of a request, or raise UnauthenticatedError or ForbiddenError by the table above."""
+    ledger = ledger_of(request)
+    credential = credential_of(ledger, request.headers.get("authorization", ""))
+    _check_rate(request, credential)
+    route = request.scope["route"].path_format
+    allowed = ROUTES[request.method, route]
+    if not credential.roles.intersection(allowed):
+        raise ForbiddenError(
+            f"{request.method} {route} needs the role {' or '.join(allowed)}; {credential.id} has {', '.join(sorted(credential.roles))}"
+        )
+    # For the access log.
+    request.scope["credential"] = credential.id
+    if (connection := request.scope.get("connection")) is not None:
+        connection.known = True
+    cached = _callers.get(credential.id)
+    if cached is None or cached.token is not credential:
+        cached = _callers[credential.id] = Caller(credential.id, credential.principal, "token", credential)
+    return cached
+
+
+async def appending_caller_of(request: Request) -> Caller:
+    """The same for routes that append. The lock judges again, so only a token that is not known is looked up first."""
+    try:
+        return caller_of(request)
+    except UnauthenticatedError:
+        # Another process may have issued it a moment ago.
+        await asyncio.to_thread(ledger_of(request).current_authority)
+        return caller_of(request)
+
+
+def fresh_caller_of(request: Request) -> Caller:
+    """The same for routes that do not append: revocations by other processes are looked up first."""
+    ledger_of(request).current_authority()
+    return caller_of(request)
+
+
+# A caller carries its `recorded_by` in bytes; making it once per credential keeps it off the hot path.
+_callers: dict[str, Caller] = {}
+
+KnownCaller = Annotated[Caller, Depends(fresh_caller_of)]
+CurrentLedger = Annotated[Ledger, Depends(ledger_of)]

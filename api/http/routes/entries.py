@@ -1,0 +1,205 @@
+"""`/v1/events`, read: entries by position, type and ref, as exact bytes, as envelopes and as a stream; and what lies beside them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from api.http.auth import CurrentLedger, KnownCaller, caller_of, ledger_of
+from api.http.narrowing import Narrow, Since, Until, times
+from api.http.problems import RequestError
+from api.http.questions import Route, Total, link_to_next
+from api.http.routes.events import MAX_POSITION, PROBLEMS, Position, json_answer
+from ledger.authority import Caller
+from ledger.conditions import Match
+from ledger.errors import NotFoundError, UnauthenticatedError
+from ledger.events import CATALOGUE, sentence
+from ledger.events.identifiers import Label, Sha256Hex
+from ledger.ledger import Ledger
+from ledger.log.reading import (
+    StoredEntry,
+    count_entries,
+    position_at,
+    read_entries,
+    read_entry,
+    read_evidence,
+    read_size,
+    read_texts,
+)
+
+router = APIRouter(tags=["events"], route_class=Route)
+
+
+def _shown(ledger: Ledger, stored: StoredEntry, texts: Sequence[dict[str, str]]) -> dict[str, Any]:
+    statement = stored.statement
+    event_class = CATALOGUE.get(statement["type"])
+    return {
+        "position": stored.position,
+        "says": sentence(event_class, statement["data"]) if event_class else "",
+        "entry": stored.document,
+        "receipt": ledger.receipt(stored).to_json(),
+        "texts": {text["field"]: {"text": text["text"], "salt": text["salt"]} for text in texts},
+    }
+
+
+@router.get("/v1/events", summary="List entries", responses=PROBLEMS)
+def list_entries(
+    request: Request,
+    caller: KnownCaller,
+    ledger: CurrentLedger,
+    narrow: Annotated[Narrow, Depends()],
+    after: Annotated[int, Query(ge=0, le=MAX_POSITION)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    since: Since = None,
+    until: Until = None,
+    total: Total = False,
+) -> Response:
+    """Entries after a position, in order, by type and ref. `next` is what to pass as `after` for the page that follows."""
+    matches = narrow.matches(ledger)
+    first, end = times(since, until)
+    with ledger.database.read() as connection:
+        size = read_size(connection)
+        start = position_at(connection, first, before=True) if first else 0
+        last = position_at(connection, end, before=True) if end else size
+        page = list(read_entries(connection, matches, after=max(after, start), up_to=last, limit=limit))
+        items = [_shown(ledger, stored, read_texts(connection, stored.position)) for stored in page]
+        counted = {"total": count_entries(connection, matches, after=start, up_to=last)} if total else {}
+    following = page[-1].position if len(page) == limit else None
+    more = {} if following is None else {"next": following}
+    return json_answer(200, {"size": size, "items": items} | more | counted, link_to_next(request, following))
+
+
+@router.get("/v1/events/stream", summary="Follow entries", responses=PROBLEMS)
+async def stream(
+    request: Request,
+    narrow: Annotated[Narrow, Depends()],
+    after: Annotated[int, Query(ge=0, le=MAX_POSITION)] = 0,
+) -> StreamingResponse:
+    """Server-sent events, one for each entry, its position as the id. `Last-Event-ID` resumes without gap or repeat."""
+    ledger = ledger_of(request)
+    await asyncio.to_thread(ledger.current_authority)
+    caller = caller_of(request)
+    last = request.headers.get("last-event-id", "")
+    if last:
+        if len(last) > 16 or not last.isascii() or not last.isdigit() or int(last) > MAX_POSITION:
+            raise RequestError(
+                400, "Bad request", f"expected Last-Event-ID to be a position, found {last!r}"[:120], "/last-event-id"
+            )
+        after = int(last)
+    return StreamingResponse(
+        _follow(request, ledger, caller, await asyncio.to_thread(narrow.matches, ledger), after),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _follow(
+    request: Request, ledger: Ledger, caller: Caller, matches: Sequence[Match], after: int
+) -> AsyncIterator[bytes]:
+    grown = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wake(_: int) -> None:
+        loop.call_soon_threadsafe(grown.set)
+
+    stop = ledger.watcher.listen(wake)
+    request.app.state.streams.add(grown)
+
+    def page() -> tuple[int, list[StoredEntry]]:
+        # A stream ends with the token that opened it.
+        ledger.current_authority().check(caller, ledger.clock.now_us())
+        with ledger.database.read() as connection:
+            return read_size(connection), list(read_entries(connection, matches, after=after))
+
+    try:
+        while not request.app.state.closing.is_set():
+            grown.clear()
+            try:
+                size, entries = await asyncio.to_thread(page)
+            except UnauthenticatedError as error:
+                # The answer has begun: a comment is all that can still be said.
+                yield b": %b\n\n" % str(error).encode()
+                return
+            for stored in entries:
+                after = stored.position
+                yield b"id: %d\nevent: %b\ndata: %b\n\n" % (after, stored.type.encode(), stored.entry)
+            if entries:
+                continue
+            after = max(after, size)
+            try:
+                await asyncio.wait_for(grown.wait(), timeout=10)
+            except TimeoutError:
+                # A comment keeps proxies from closing a quiet stream, and finds out whether the reader is still there.
+                yield b": waiting\n\n"
+    finally:
+        stop()
+        request.app.state.streams.discard(grown)
+
+
+def _entry(ledger: Ledger, position: int) -> tuple[StoredEntry, list[dict[str, str]]]:
+    with ledger.database.read() as connection:
+        return read_entry(connection, position), read_texts(connection, position)
+
+
+@router.get("/v1/events/{position}", summary="One entry", responses=PROBLEMS)
+def show(position: Position, caller: KnownCaller, ledger: CurrentLedger) -> Response:
+    """The entry, its receipt, and its texts as far as they were not erased."""
+    return json_answer(200, _shown(ledger, *_entry(ledger, position)))
+
+
+@router.get("/v1/events/{position}/entry", summary="The exact bytes of an entry", responses=PROBLEMS)
+def entry_bytes(position: Position, caller: KnownCaller, ledger: CurrentLedger) -> Response:
+    """What was hashed and signed: `printf '\\0' | cat - entry.json | sha256sum` is the entry hash."""
+    stored, _ = _entry(ledger, position)
+    return Response(stored.entry, media_type="application/json")
+
+
+@router.get("/v1/events/{position}/envelope", summary="An entry as a DSSE envelope", responses=PROBLEMS)
+def envelope(position: Position, caller: KnownCaller, ledger: CurrentLedger) -> Response:
+    """A standard DSSE envelope that any DSSE verifier checks."""
+    stored, _ = _entry(ledger, position)
+    return json_answer(200, ledger.envelope(stored).to_json())
+
+
+Sha256 = Annotated[Sha256Hex, Path()]
+
+
+@router.get("/v1/events/{position}/evidence/{sha256}", summary="Evidence that an entry witnesses", responses=PROBLEMS)
+def evidence(position: Position, sha256: Sha256, caller: KnownCaller, ledger: CurrentLedger) -> Response:
+    """The untouched bytes that came in."""
+    with ledger.database.read() as connection:
+        stored = read_entry(connection, position)
+        named = [item for item in stored.document["evidence"] if item["sha256"] == sha256]
+        if not named:
+            raise NotFoundError(f"the entry at position {position} names no evidence {sha256}")
+        body = read_evidence(connection, position, bytes.fromhex(sha256))
+    # Never as its own type: what strangers sent must not run as a page of this server.
+    headers = {
+        "X-Media-Type": named[0]["media_type"],
+        "Content-Disposition": "attachment",
+    }
+    return Response(body, media_type="application/octet-stream", headers=headers)
+
+
+Reason = Annotated[Label, Query(examples=["gdpr-17"], description="Why, in one word.")]
+
+
+@router.delete("/v1/events/{position}/texts", summary="Erase the texts of an entry", responses=PROBLEMS)
+def erase_texts(position: Position, reason: Reason, caller: KnownCaller, ledger: CurrentLedger) -> Response:
+    """The texts go; leaf and proofs stay. The erasure is itself an entry, whose receipt this answers with."""
+    return json_answer(
+        200, ledger.erase_texts(position, actor=caller.principal, by=caller.credential, reason=reason).to_json()
+    )
+
+
+@router.delete("/v1/events/{position}/evidence/{sha256}", summary="Remove evidence", responses=PROBLEMS)
+def remove_evidence(
+    position: Position, sha256: Sha256, reason: Reason, caller: KnownCaller, ledger: CurrentLedger
+) -> Response:
+    """The bytes go, the digest stays. The removal is itself an entry."""
+    receipt = ledger.remove_evidence(
+        position, bytes.fromhex(sha256), actor=caller.principal, by=caller.credential, reason=reason
+    )
+    return json_answer(200, receipt.to_json())

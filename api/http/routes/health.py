@@ -1,0 +1,100 @@
+"""`/healthz`, `/readyz` and `/readyz/views`: is the process alive, does it append, and are the views kept up?"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from api.http import problems
+from api.http.auth import ledger_of
+from api.http.questions import Route
+from api.http.routes.tiles import publisher_of
+from ledger.clock import from_text
+from ledger.errors import LedgerStoppedError
+from projections import VIEWS
+from projections.engine.progress import progress
+from projections.engine.serving import ViewNotReadyError
+
+router = APIRouter(tags=["health"], route_class=Route)
+# Of its own: the threads that answer everybody else may all wait, for views or for the database.
+_threads: Final = ThreadPoolExecutor(2, "health")
+
+
+async def _beside(ready: Callable[[Request], Response], request: Request) -> Response:
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(_threads, context.run, ready, request)
+
+
+@router.get("/healthz", summary="Alive")
+async def healthz() -> dict[str, str]:
+    """Answers as long as the process can answer."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Ready", responses={503: {"description": "It does not append, and says why."}})
+async def readyz(request: Request) -> Response:
+    """200 while the ledger appends and signs its checkpoints; it says how far the views are behind, and since when.
+
+    503 with the reason when it must not, or the database does not answer. Views that stopped or lag do not count here: a lag
+    must not take every process out of a balancer. Ask `/readyz/views` for those.
+    """
+    return await _beside(_ready, request)
+
+
+def _ready(request: Request) -> Response:
+    ledger = ledger_of(request)
+    try:
+        size = ledger.check_ready()
+    except LedgerStoppedError as stopped:
+        return problems.response(stopped)
+    publisher = publisher_of(request)
+    if (refusal := publisher.refusal()) is not None:
+        return problems.response(refusal)
+    views = _views(request)
+    return JSONResponse({"status": "ok", "size": size, "checkpoints": publisher.status(), "views": views})
+
+
+@router.get("/readyz/views", summary="Views ready", responses={503: {"description": "Views stopped, or lag too far."}})
+async def views_ready(request: Request) -> Response:
+    """200 while all views are kept up with the log: 503 when one stopped, or when they lag for longer than `max_views_lag_s`."""
+    return await _beside(_views_ready, request)
+
+
+def _views_ready(request: Request) -> Response:
+    views = _views(request)
+    most: int = request.app.state.settings.max_views_lag_s
+    held_up = [f"{name} stopped at position {position}" for name, position in views["stopped"].items()]
+    if views["unbuilt"]:
+        held_up.append(f"{', '.join(views['unbuilt'])} being built for the first time")
+    if views["lag_s"] > most:
+        held_up.append(f"{views['behind']} entries behind for {views['lag_s']} s; expected at most {most} s")
+    if held_up:
+        return problems.response(ViewNotReadyError(f"views are not kept up: {'; '.join(held_up)}"))
+    return JSONResponse({"status": "ok", "views": views})
+
+
+def _views(request: Request) -> dict[str, Any]:
+    """Return how far the views are, in numbers and names: no text of an entry, nor of the database."""
+    ledger = ledger_of(request)
+    with ledger.database.read() as connection:
+        found = progress(connection, VIEWS)
+    lag_us = ledger.clock.now_us() - from_text(found.since) if found.since is not None else 0
+    return {
+        "position": found.position,
+        "behind": found.behind,
+        "since": found.since,
+        "lag_s": max(0, lag_us // 1_000_000),
+        "stopped": dict(found.stopped),
+        "unbuilt": list(found.unbuilt),
+        "problem": request.app.state.views.problem,
+    }
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> JSONResponse:
+    """Return the description of this API, for those that make clients from it."""
+    return JSONResponse(request.app.openapi())

@@ -1,0 +1,1 @@
+"""The other program: a witness that cosigns other logs' checkpoints."""

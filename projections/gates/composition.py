@@ -1,0 +1,52 @@
+"""Which rules each gate asks, in which order."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from projections.judging.gate_rule import Rule
+from projections.practices.change.approvals import (
+    approval_would_count,
+    approvals_are_not_owed,
+    change_is_approved,
+    change_waits_for_approval,
+    policy_is_in_force,
+)
+from projections.practices.change.impact import impact_is_covered
+from projections.practices.change.reviews import change_waits_for_its_end, review_is_done
+from projections.practices.change.risk import risk_comes_out_again
+from projections.practices.change.traceability import change_may_start, deployed_is_approved, window_is_open
+from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
+from projections.practices.pipeline.permissions import deployer_is_allowed
+from projections.practices.recovery.decisions import (
+    deployment_can_be_undone,
+    rollback_is_decided,
+    target_was_deployed_before,
+)
+from projections.practices.recovery.incidents import incidents_are_over
+from projections.practices.release.freezes import no_freeze_holds
+from projections.practices.release.triggers import rollback_is_prepared
+
+GATES: Final[Mapping[str, tuple[Rule, ...]]] = {
+    "approve": (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again),
+    "deploy": (
+        policy_is_in_force,
+        change_may_start,
+        change_is_approved,
+        risk_comes_out_again,
+        deployed_is_approved,
+        window_is_open,
+        impact_is_covered,
+        no_freeze_holds,
+        rollback_is_prepared,
+        deployer_is_allowed,
+    ),
+    "promote": (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds),
+    "rollback": (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before),
+    "close": (
+        policy_is_in_force,
+        change_waits_for_its_end,
+        review_is_done,
+        incidents_are_over,
+        approvals_are_not_owed,
+    ),
+}

@@ -1,0 +1,123 @@
+"""`@gate_rule`: a rule of a gate takes the question, reads rows of views, and answers with a reason and the entries used.
+
+Not the recording, and no clock: `question.asked_at` is the time. A rule that finds nothing to judge by does not allow; who has
+no policy in force gets no `allow`. Which rules a gate asks is `projections.gates.composition`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Final, Literal
+
+from ledger.events.gate import GateDecided
+from ledger.events.identifiers import with_names
+from projections.engine.view import Reads
+from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.people.policies import POLICY, InForce
+
+Verdict = Literal["allow", "needs_approval", "insufficient_evidence", "deny"]
+# The strictest last.
+VERDICTS: Final[tuple[Verdict, ...]] = ("allow", "needs_approval", "insufficient_evidence", "deny")
+MAX_POSITIONS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody wants to do, and when they asked."""
+
+    gate: str
+    asked_at: str
+    actor: str | None = None
+    change_id: str | None = None
+    deployment_id: str | None = None
+    service: str | None = None
+    environment: str | None = None
+    artifact: str | None = None
+    to_environment: str | None = None
+    policy_id: str = POLICY
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one rule says. `reason` is a word that programs compare; `words` are for people."""
+
+    rule: str
+    verdict: Verdict
+    reason: str
+    words: str
+    positions: tuple[int, ...] = ()
+
+
+Said = tuple[Verdict, str, str, Iterable[int | None]]
+Rule = Callable[[Question, Reads, InForce], Answer]
+
+
+def strictest(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the strictest of some verdicts. Raises ValueError for none: no rule at all is no pass."""
+    return max(verdicts, key=VERDICTS.index)
+
+
+def gate_rule(function: Callable[[Question, Reads, InForce], Said]) -> Rule:
+    name = function.__name__.replace("_", "-")
+
+    def asked(question: Question, reads: Reads, policy: InForce) -> Answer:
+        verdict, reason, words, used = function(question, reads, policy)
+        positions = sorted({position for position in used if position is not None})
+        return Answer(name, verdict, reason, with_names(words), tuple(positions[-MAX_POSITIONS:]))
+
+    asked.__name__ = name
+    asked.__doc__ = function.__doc__
+    return asked
+
+
+def ticket_of(question: Question, reads: Reads) -> Ticket | None:
+    return reads.row(change_tickets, question.change_id) if question.change_id else None
+
+
+def deployment_of(question: Question, reads: Reads) -> Deployment | None:
+    return reads.row(deployments, question.deployment_id) if question.deployment_id else None
+
+
+def last_fact(ticket: Ticket) -> Sequence[int | None]:
+    """Return the last fact about a change. What a gate said of it is none."""
+    return [step.position for step in ticket.timeline if step.type != GateDecided.type][-1:]
+
+
+def of_change(
+    function: Callable[[Ticket, Question, Reads, InForce], Said],
+) -> Callable[[Question, Reads, InForce], Said]:
+    """Make a rule of a function of the question's change. What is not known is no evidence."""
+
+    @wraps(function)
+    def judged(question: Question, reads: Reads, policy: InForce) -> Said:
+        ticket = ticket_of(question, reads)
+        return NO_CHANGE if ticket is None else function(ticket, question, reads, policy)
+
+    return judged
+
+
+def of_deployment(
+    function: Callable[[Deployment, Question, Reads, InForce], Said],
+) -> Callable[[Question, Reads, InForce], Said]:
+    """Make a rule of a function of the question's deployment. What is not known is no evidence."""
+
+    @wraps(function)
+    def judged(question: Question, reads: Reads, policy: InForce) -> Said:
+        row = deployment_of(question, reads)
+        return NO_DEPLOYMENT if row is None else function(row, question, reads, policy)
+
+    return judged
+
+
+def by_state(ticket: Ticket, *allowed: str) -> Said:
+    """Allow a change in some states. One that has not come that far is no evidence; one beyond them is denied."""
+    verdict: Verdict = "insufficient_evidence" if ticket.state in ("draft", "assessing") else "deny"
+    verdict = "allow" if ticket.state in allowed else verdict
+    return verdict, ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket)
+
+
+NO_CHANGE: Final[Said] = ("insufficient_evidence", "no-change", "no such change is known", ())
+
+
+NO_DEPLOYMENT: Final[Said] = ("insufficient_evidence", "no-deployment", "no such deployment is known", ())

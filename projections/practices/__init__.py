@@ -1,0 +1,30 @@
+"""The practices that are served, one a file, in the order of the curriculum. Importing them declares their findings."""
+
+from types import ModuleType
+from typing import Final
+
+from projections.practices.change import approvals, impact, reviews, risk, traceability
+from projections.practices.improvement import access_reviews, trail
+from projections.practices.infrastructure import peer_review
+from projections.practices.monitoring import health
+from projections.practices.pipeline import permissions
+from projections.practices.recovery import decisions, incidents
+from projections.practices.release import freezes, triggers
+
+# One line each: a practice is here, or it is not served.
+PRACTICES: Final[tuple[ModuleType, ...]] = (
+    freezes,
+    triggers,
+    permissions,
+    peer_review,
+    traceability,
+    risk,
+    impact,
+    approvals,
+    reviews,
+    health,
+    incidents,
+    decisions,
+    trail,
+    access_reviews,
+)

@@ -1,0 +1,240 @@
+"""5.4 Approval and escalation by policy: enough others approved the very scope, in time, and could."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from ledger.events import ref
+from ledger.events.change import ChangeOpened
+from projections.engine.derived import Breach, Index, Wake
+from projections.engine.view import Moment, Reads
+from projections.judging.findings import PRODUCTION, all_policies, findings, positions_of
+from projections.judging.gate_rule import Question, Said, by_state, gate_rule, last_fact, of_change
+from projections.practices.practice import Practice
+from projections.readings.changes.tickets import Approval, Ticket, broken_by, change_tickets
+from projections.readings.delivery.deployments import deployments
+from projections.readings.people.grants import access_grants, has_ended
+from projections.readings.people.identities import Identity, identities, logins_of, person_of
+from projections.readings.people.policies import InForce, Policy, policies
+from projections.rules import duties
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice("5.4", "Approval and escalation by policy")
+
+
+def _changes_of(identity: Identity, index: Index) -> Iterable[str]:
+    """The changes that somebody wrote or deployed: one of their other logins may have approved them."""
+    for login in sorted(logins_of(index, identity.identity)):
+        yield from (ticket.change_id for ticket in index.find(change_tickets, "author", login))
+        for row in index.find(deployments, "deployed_by", login):
+            if row.change_id is not None:
+                yield row.change_id
+
+
+def _of_the_release(ticket: Ticket, index: Index) -> list[str]:
+    if ticket.release_id is None or not any(approval.counts for approval in ticket.approvals):
+        return []
+    return [other.change_id for other in _in_release(ticket.release_id, index)]
+
+
+def _releases_of(identity: Identity, index: Index) -> list[str]:
+    """The changes of the releases that somebody wrote changes for, under any login."""
+    return [
+        other
+        for login in sorted(logins_of(index, identity.identity))
+        for ticket in index.find(change_tickets, "author", login)
+        for other in _of_the_release(ticket, index)
+    ]
+
+
+def _in_release(release_id: str, index: Index) -> list[Ticket]:
+    return index.named(change_tickets, ChangeOpened, ref("release", release_id))
+
+
+def _given(row: Ticket) -> list[Approval]:
+    return [approval for approval in row.approvals if approval.verdict == "granted"]
+
+
+@findings.rule(
+    change_tickets,
+    of=("author", "environment", "approvals", "deployed_by"),
+    severity="high",
+    wakes={identities: Wake(_changes_of, of=("links",))},
+)
+def approval_of_ones_own(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """S1 and S2: the author, or who deployed to production, approved; under whichever login, linked whenever."""
+    author = person_of(index, row.author) if row.author else None
+    deployers = {person_of(index, who) for who in row.deployed_by} if row.environment in (None, PRODUCTION) else set()
+    for approval in _given(row):
+        person = person_of(index, approval.approver)
+        fault = duties.s1_author_does_not_approve(author, person) or duties.s2_deployer_does_not_approve(
+            person, deployers
+        )
+        if fault is not None:
+            return Breach(f"{approval.approver} approved {row.change_id}: {fault}", (approval.position,))
+    return None
+
+
+@findings.rule(change_tickets, of=("approvals",), severity="medium")
+def approval_without_standing(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """S4, S5 and S12: an approval by no human, without a role, or reported by somebody who may not speak for the approver."""
+    broken = [approval for approval in _given(row) if approval.broken and not approval.broken.startswith("S1:")]
+    if not broken:
+        return None
+    words = listed((f"{approval.approver}: {approval.broken}" for approval in broken), "; ")
+    return Breach(
+        f"approvals of {row.change_id} that never counted: {words}", positions_of(*(a.position for a in broken))
+    )
+
+
+@findings.rule(
+    change_tickets,
+    of=("state", "escalated_position", "missing_approvals", "scope_position"),
+    severity="medium",
+    due=("approval_due_at",),
+)
+def approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """The approvals that were asked for did not come in time, and nobody put the change before a higher body."""
+    is_waiting = row.state in ("assessing", "authorizing")
+    # An escalation of an earlier scope is none of this one.
+    is_escalated = (row.escalated_position or 0) > (row.scope_position or 0)
+    if not is_waiting or is_escalated or row.approval_due_at is None or row.approval_due_at > now:
+        return None
+    words = f"{row.change_id} misses {row.missing_approvals} approval(s) due at {row.approval_due_at}, and was not escalated"
+    return Breach(words, positions_of(row.scope_position))
+
+
+@findings.rule(change_tickets, of=("retro", "started_position"), severity="high", due=("retro_due_at",))
+def retro_approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """An emergency did not get the approvals it owed in time. Late ones do not make it on time."""
+    if row.retro == "late" or (row.retro == "due" and (row.retro_due_at or now) <= now):
+        return Breach(f"{row.change_id} owed approvals until {row.retro_due_at}", positions_of(row.started_position))
+    return None
+
+
+@findings.rule(
+    change_tickets,
+    of=("release_id", "author", "approvals"),
+    severity="low",
+    wakes={
+        change_tickets: Wake(_of_the_release, of=("release_id", "author", "approvals")),
+        identities: Wake(_releases_of, of=("links",)),
+    },
+)
+def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
+    """S10: two people approved each other's changes in one release; under whichever login, linked whenever."""
+    if row.release_id is None or row.author is None or not any(approval.counts for approval in row.approvals):
+        return None
+    others = _in_release(row.release_id, index)
+    author = person_of(index, row.author)
+    approvals = [
+        (person_of(index, ticket.author), person_of(index, approval.approver))
+        for ticket in others
+        if ticket.author is not None
+        for approval in ticket.approvals
+        if approval.counts
+    ]
+    circles = [pair for pair in duties.s10_circles(approvals) if author in pair]
+    if not circles:
+        return None
+    words = listed(f"{one} and {other}" for one, other in circles)
+    counting = [a.position for ticket in others for a in ticket.approvals if a.counts]
+    return Breach(f"in release {row.release_id} {words} approved each other's changes", positions_of(*counting))
+
+
+def _ends_of_grants(row: Policy, now: Moment, index: Index) -> Iterable[Moment]:
+    roles = {s.value for version in row.versions for s in version.settings if s.name == "required-role"}
+    grants = [grant for role in sorted(roles) for grant in index.find(access_grants, "role", role)]
+    return [end for grant in grants for end in (grant.expires_at, grant.revoked_at) if end is not None]
+
+
+@findings.rule(
+    policies,
+    of=("versions",),
+    severity="high",
+    wakes={
+        access_grants: Wake(all_policies, of=("principal", "principal_kind", "role", "expires_at", "revoked_at")),
+        identities: Wake(all_policies, of=("links",)),
+    },
+    due_at=_ends_of_grants,
+)
+def policy_cannot_be_satisfied(row: Policy, now: Moment, index: Index) -> Breach | None:
+    """S11: for some author there are not enough others who hold a role that the policy asks for."""
+    for version in row.versions:
+        policy = InForce(row.policy_id, version.version, None, version.settings)
+        for band in sorted({setting.applies_to for setting in version.settings if setting.name == "required-role"}):
+            roles, quorum = policy.values("required-role", band), policy.number("quorum", band, default=1)
+            members = {role: _holders(role, now, index) for role in roles}
+            authors = ["", *sorted({person for held in members.values() for person in held})]
+            if unable := duties.s11_authors_without_approvers(authors, members, roles, quorum):
+                who = unable[0] or "anybody"
+                words = f"{row.policy_id} {version.version} asks for {quorum} of {' or '.join(roles)} ({band}): none for {who}"
+                return Breach(words, positions_of(version.published_position, version.approved_position))
+    return None
+
+
+def _holders(role: str, now: Moment, index: Index) -> set[str]:
+    return {
+        person_of(index, grant.principal)
+        for grant in index.find(access_grants, "role", role)
+        if grant.principal is not None and grant.principal_kind == "human" and not has_ended(grant, now)
+    }
+
+
+@gate_rule
+def policy_is_in_force(question: Question, reads: Reads, policy: InForce) -> Said:
+    """The policy that is asked has a version that somebody else than its author approved."""
+    if policy.version is None:
+        return "insufficient_evidence", "no-policy", f"no version of policy {policy.policy_id} is in force", ()
+    return "allow", "in-force", f"policy {policy.policy_id} {policy.version}", [policy.approved_position]
+
+
+@gate_rule
+@of_change
+def change_is_approved(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+    """Enough people approved this very scope, as the policy asks for the band of risk. A standard change rests on its template."""
+    counting = [approval for approval in ticket.approvals if approval.counts]
+    used: list[int | None] = [approval.position for approval in counting]
+    if ticket.change_type == "standard" and ticket.state in ("scheduled", "implementing") and not ticket.template_fault:
+        return "allow", "template", f"by template {ticket.template_id}", [ticket.scope_position]
+    roles = policy.values("required-role", ticket.risk_band)
+    quorum = max(ticket.quorum, policy.number("quorum", ticket.risk_band, default=1))
+    missing = max(duties.s6_missing_from_quorum((a.person for a in counting), quorum), ticket.missing_approvals)
+    if ticket.change_type == "emergency" and counting:
+        return "allow", "emergency", f"an emergency with one approval; {missing} more are owed within 24 h", used
+    if missing:
+        others = [f"{a.approver}: {a.why}" for a in ticket.approvals if not a.counts]
+        words = f"{missing} approval(s) missing" + (f"; do not count: {listed(others, '; ')}" if others else "")
+        return "needs_approval", "quorum", words, [*used, *last_fact(ticket)]
+    if roles and not set(roles) & set(ticket.required_roles):
+        return "needs_approval", "role", f"the policy asks for {' or '.join(roles)}; it was not asked for", used
+    return "allow", "approved", f"approved by {listed(a.approver for a in counting)}", used
+
+
+@gate_rule
+@of_change
+def change_waits_for_approval(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+    """The change has a scope, was assessed, and is not decided yet."""
+    return by_state(ticket, "authorizing", "scheduled")
+
+
+@gate_rule
+@of_change
+def approval_would_count(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+    """S1, S2, S4 and S5: an approval by this person, given now by their own credential, would count."""
+    if question.actor is None:
+        return "insufficient_evidence", "not-said", "expected an actor in the question", ()
+    fault = broken_by(ticket, question.actor, question.asked_at, question.actor, "", reads)
+    deployed = duties.s2_deployer_does_not_approve(person_of(reads, question.actor), ticket.deployed_by)
+    fault = fault or (f"S2: {deployed}" if deployed else "")
+    if fault:
+        return "deny", fault.partition(":")[0], fault, last_fact(ticket)
+    return "allow", "would-count", f"an approval by {question.actor} would count", last_fact(ticket)
+
+
+@gate_rule
+@of_change
+def approvals_are_not_owed(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+    """An emergency has the approvals that it owed."""
+    if ticket.retro == "due":
+        return "needs_approval", "retro", f"approvals are owed until {ticket.retro_due_at}", last_fact(ticket)
+    return "allow", "none-owed", "no approval is owed", ()

@@ -1,0 +1,57 @@
+"""5.3 Impact assessment for shared infrastructure: all that is known to depend on it was looked at."""
+
+from typing import Final
+
+from projections.engine.derived import Breach, Index, Wake
+from projections.engine.view import Moment, Reads
+from projections.judging.findings import findings, positions_of
+from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
+from projections.practices.practice import Practice
+from projections.readings.changes.impacts import Impact, impacts, left_out
+from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.people.policies import InForce
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice("5.3", "Impact assessment for shared infrastructure")
+
+
+def _its_own(ticket: Ticket, index: Index) -> list[str]:
+    return [ticket.change_id]
+
+
+@findings.rule(
+    impacts,
+    of=("position", "targets", "dependents"),
+    severity="high",
+    wakes={change_tickets: Wake(_its_own, of=("started_position",))},
+)
+def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
+    """A change to something shared was implemented, and its impact assessment left out what was known to depend on it."""
+    ticket = index.row(change_tickets, row.change_id)
+    if ticket is None or ticket.started_position is None:
+        return None
+    missing = left_out(index, row, ticket.started_position)
+    if not missing:
+        return None
+    words = f"{row.change_id} was implemented without an assessment of {listed(missing)}"
+    return Breach(words, positions_of(row.position, ticket.started_position))
+
+
+@gate_rule
+@of_change
+def impact_is_covered(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+    """The impact assessment names all that is known to depend on the shared resources the change touches. The policy may ask for one."""
+    impact = reads.row(impacts, ticket.change_id)
+    if impact is None:
+        if "required" in policy.values("impact-assessment", ticket.change_type):
+            return (
+                "insufficient_evidence",
+                "not-assessed",
+                "the policy asks for an impact assessment",
+                last_fact(ticket),
+            )
+        return "allow", "not-asked-for", "no impact assessment was asked for", ()
+    missing = left_out(reads, impact)
+    if missing:
+        return "deny", "not-covered", f"not assessed: {listed(missing)}", [impact.position]
+    return "allow", "covered", f"all that depends on {listed(impact.targets)} was assessed", [impact.position]

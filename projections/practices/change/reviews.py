@@ -1,0 +1,54 @@
+"""5.5 Post-implementation reviews that feed the risk model: done in time, by somebody else than who deployed."""
+
+from typing import Final
+
+from ledger.events import ref
+from ledger.events.pir import PirOpened
+from projections.engine.derived import Breach, Index
+from projections.engine.view import Moment, Reads, later
+from projections.judging.findings import findings
+from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
+from projections.practices.practice import Practice
+from projections.readings.changes.reviews import Review, reviews
+from projections.readings.changes.tickets import Ticket
+from projections.readings.people.policies import InForce
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice("5.5", "Post-implementation reviews that feed the risk model")
+
+
+@findings.rule(reviews, of=("change_id", "state", "due_at"), severity="medium", due=("overdue_at",))
+def review_overdue(row: Review, now: Moment, index: Index) -> Breach | None:
+    """A post-implementation review was not done in time."""
+    if row.state == "done" or row.overdue_at is None or row.overdue_at > now:
+        return None
+    return Breach(f"{row.pir_id} of {row.change_id} was due at {row.due_at}")
+
+
+@gate_rule
+@of_change
+def change_waits_for_its_end(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+    """The change was implemented, and watched for as long as the policy asks."""
+    if ticket.state not in ("reviewing", "closed"):
+        return "insufficient_evidence", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket)
+    hours = policy.number("observation-hours", ticket.risk_band, default=0)
+    if ticket.finished_at is not None:
+        until = later(ticket.finished_at, hours=hours)
+        if question.asked_at < until:
+            return "insufficient_evidence", "being-watched", f"it is watched until {until}", last_fact(ticket)
+    return "allow", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket)
+
+
+@gate_rule
+@of_change
+def review_is_done(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+    """Every review that was opened is done, by somebody else than who deployed where the risk is not low."""
+    asked = reads.named(reviews, PirOpened, ref("change", ticket.change_id))
+    waiting = [review.pir_id for review in asked if review.state == "open"]
+    if waiting:
+        return "insufficient_evidence", "review-open", f"{listed(waiting)} is not done", last_fact(ticket)
+    if ticket.state == "closed":
+        return "allow", "reviewed", f"reviewed by {ticket.reviewed_by}", last_fact(ticket)
+    if ticket.risk_band in (None, "low") and not ticket.is_rolled_back and not ticket.incidents and not asked:
+        return "allow", "not-asked-for", "low risk, and nothing happened: no review was asked for", last_fact(ticket)
+    return "insufficient_evidence", "not-reviewed", "no review by somebody else than who deployed", last_fact(ticket)

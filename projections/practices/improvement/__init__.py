@@ -1,0 +1,1 @@
+"""Module 8: audit and improvement."""

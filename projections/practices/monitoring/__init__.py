@@ -1,0 +1,1 @@
+"""Module 6: monitoring and validation."""

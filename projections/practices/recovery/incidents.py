@@ -1,0 +1,25 @@
+"""7.4 Triggering incident response: a change is not closed while an incident that it caused is open."""
+
+from typing import Final
+
+from projections.engine.view import Reads
+from projections.judging.gate_rule import Question, Said, gate_rule, of_change
+from projections.practices.practice import Practice
+from projections.readings.changes.tickets import Ticket
+from projections.readings.delivery.incidents import incidents
+from projections.readings.people.policies import InForce
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice("7.4", "Triggering incident response")
+
+
+@gate_rule
+@of_change
+def incidents_are_over(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+    """No incident that the change caused is still open."""
+    rows = [row for name in ticket.incidents if (row := reads.row(incidents, name)) is not None]
+    used = [position for row in rows for position in row.positions]
+    still = [row.incident_id for row in rows if row.resolved_at is None]
+    if still:
+        return "deny", "incident-open", f"{listed(still)} is not resolved", used
+    return "allow", "over", f"{len(rows)} incident(s), all resolved", used
