@@ -247,9 +247,10 @@ class Ledger:
         *,
         condition: Condition | None = None,
         evidence: tuple[Evidence, ...] = (),
+        identifier: str | None = None,
     ) -> Receipt:
-        """Append one statement in the ledger's own name and return its receipt."""
-        statement = self.ledger_statement(event_type, data, evidence=evidence)
+        """Append one statement in the ledger's own name and return its receipt: the first one, under an identifier that was used."""
+        statement = self.ledger_statement(event_type, data, evidence=evidence, identifier=identifier)
         outcome: Outcome = self.append(Submission((statement,), self.own_caller(), condition))
         if isinstance(outcome, Refused):
             raise outcome.error

@@ -408,9 +408,9 @@ that the rules had looked at.
 def gates_page() -> str:
     """The gates: their rules in order, and the settings of a policy that rules look for."""
     parts = [f"# Gates\n\n{_MADE}\n", _ABOUT_GATES]
-    for name, rules in GATES.items():
-        rows = [[f"`{rule.__name__}`", rule.__doc__ or ""] for rule in rules]
-        parts.append(f"\n## {name}\n\n" + _table(["rule", "allows when"], rows))
+    for name, gate in GATES.items():
+        rows = [[f"`{rule.name}`", str(rule.version), rule.doc] for rule in gate.rules]
+        parts.append(f"\n## {name}\n\n" + _table(["rule", "version", "allows when"], rows))
     settings = [[f"`{name}`", doc] for name, doc in SETTINGS.items()]
     parts.append("\n## Settings of a policy\n\nIn brackets what holds where the policy says nothing.\n\n")
     return "".join([*parts, _table(["setting", "means"], settings)])

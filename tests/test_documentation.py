@@ -300,7 +300,7 @@ def test_a_capability_without_facts_is_not_called_recorded():
 
 NAMES = {
     "view": {view.name for view in VIEWS},
-    "rule": {*findings.rules, *GATES, *(rule.__name__ for rules in GATES.values() for rule in rules)},
+    "rule": {*findings.rules, *GATES, *(rule.name for gate in GATES.values() for rule in gate.rules)},
     # What is neither: the audit, and how a row's past is asked for.
     "other": {"change-ledger verify", "as_of", "known_at"},
 }

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -12,7 +13,7 @@ import httpx
 from api.app import open_ledger
 from api.http import problems
 from api.http.routes.credentials import credential_json, key_json
-from api.http.routes.gates import Asked, asked_in, recheck_in
+from api.http.routes.gates import asked_in, recheck_in
 from api.http.routes.risk import backtest_in, fit_in
 from api.http.routes.views import answer_of, view_named
 from api.settings import Settings
@@ -21,6 +22,7 @@ from ledger.conditions import Match
 from ledger.enrolment import ROLES
 from ledger.errors import LedgerError, LedgerStoppedError
 from ledger.events import CATALOGUE, sentence
+from ledger.events.gate import Asked
 from ledger.ledger import LOCAL_OPERATOR, Ledger
 from ledger.log.database import Database
 from ledger.log.following import Subscription, Watcher
@@ -354,8 +356,9 @@ class RemoteDoor:
                 yield httpx.Response(200, content=line).json()
 
     def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]:
-        # Where an answer got lost, the question is answered anew: what then is recorded stands by itself.
-        answer = patiently(lambda: self._client.post(f"/v1/gates/{gate}", json=question))
+        # Where an answer got lost, the question is asked again under the same key: it is decided once.
+        asked = {"idempotency_key": uuid.uuid4().hex, **question}
+        answer = patiently(lambda: self._client.post(f"/v1/gates/{gate}", json=asked))
         return self._document(answer)
 
     def recheck(self, position: int) -> dict[str, Any]:

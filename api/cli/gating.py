@@ -53,7 +53,7 @@ def _declare(name: str) -> None:
         door = where(context).door()
         _show(door.ask(name, {key: value for key, value in question.items() if value is not None}), as_json)
 
-    command.__doc__ = f"Ask the gate {name}: {len(GATES[name])} rules, listed with their answers."
+    command.__doc__ = f"Ask the gate {name}: {len(GATES[name].rules)} rules, listed with their answers."
     gate.command(name)(command)
 
 
@@ -88,7 +88,11 @@ def recheck(
         echo(json.dumps(found, indent=2))
     else:
         agrees = "agrees" if found["agrees"] else "DOES NOT AGREE"
-        again = found["again"]["verdict"]
+        again = found["again"]["verdict"] if found["again"] is not None else "not checkable here"
         console.print(f"{position}: recorded {found['recorded']}, again {again}: {agrees}")
+        for gone in found["not_checkable"]:
+            console.print(f"not checkable here: {gone['rule']} {gone['version']}")
+        if found["new"]:
+            console.print(f"new since then: {', '.join(found['new'])}")
     if not found["agrees"]:
         raise typer.Exit(1)

@@ -297,6 +297,7 @@ class RuleInfo(Shape):
     """A rule of a gate."""
 
     rule: str
+    version: int
     doc: str
 
 
@@ -304,6 +305,7 @@ class GateInfo(Shape):
     """A gate, and its rules in the order they are asked."""
 
     gate: str
+    version: int
     rules: list[RuleInfo]
 
 
@@ -318,10 +320,18 @@ class RuleAnswer(Shape):
     """What one rule answered, why, and on which entries."""
 
     rule: str
+    version: int
     verdict: Literal["allow", "deny", "needs_approval", "insufficient_evidence"]
     reason: str
     words: str
     positions: list[int]
+
+
+class RuleNamed(Shape):
+    """A rule, in one version of it."""
+
+    rule: str
+    version: int
 
 
 class PolicyUsed(Shape):
@@ -349,12 +359,14 @@ class RecordedAnswer(GateAnswer):
 
 
 class Recheck(Shape):
-    """A recorded question, answered again."""
+    """A recorded question, asked again of the rules that were asked then; which of them are gone, and which the gate has new."""
 
     position: int
     agrees: bool
     recorded: str
-    again: GateAnswer
+    again: GateAnswer | None
+    not_checkable: list[RuleNamed]
+    new: list[str]
 
 
 class ScoreBin(Shape):

@@ -6,9 +6,12 @@ from ledger.events.base import Event
 from ledger.events.identifiers import (
     Artifact,
     ChangeId,
+    Commit,
+    Count,
     DeploymentId,
     Environment,
     GateName,
+    Identity,
     Label,
     Part,
     PolicyId,
@@ -19,32 +22,55 @@ from ledger.events.identifiers import (
     many,
 )
 
+Verdict = Literal["allow", "deny", "needs_approval", "insufficient_evidence"]
+
+
+class Asked(Part):
+    """What somebody wants to do: the question that HTTP, the command line and the recorded decision share. `actor` is who."""
+
+    actor: Identity | None = None
+    change_id: ChangeId | None = None
+    deployment_id: DeploymentId | None = None
+    service: Service | None = None
+    environment: Environment | None = None
+    artifact: Artifact | None = None
+    commit: Commit | None = None
+    # Which try of the deployment, from 1.
+    attempt: Count | None = None
+    to_environment: Environment | None = None
+    policy_id: PolicyId | None = None
+    # Of whoever asks: the same question under the same key is one decision.
+    idempotency_key: Label | None = None
+
 
 class RuleResult(Part):
-    """What one rule of a gate answered, why in one word, and on which entries."""
+    """What one rule of a gate answered, in which version of it, why in one word, and on which entries."""
 
     rule: Label
-    verdict: Literal["allow", "deny", "needs_approval", "insufficient_evidence"]
+    # None in decisions of before rules had versions: the first.
+    version: Count | None = None
+    verdict: Verdict
     reason: Label
-    positions: tuple[Position, ...] = many(at_most=64)
+    # Places in the decision's `positions`, from 0.
+    used: tuple[Count, ...] = many(at_most=16, default=())
+    # In decisions of before that: the positions themselves.
+    positions: tuple[Position, ...] = many(at_most=64, default=())
 
 
-class GateDecided(Event):
+class GateDecided(Event, Asked):
     """A gate was asked and answered."""
 
     type = "gate.decided"
     says = "gate {gate} answered {verdict} to {actor} for {change_id} in {environment}"
     refs = ("gate", "change_id", "deployment_id", "service", "environment")
     gate: GateName
-    verdict: Literal["allow", "deny", "needs_approval", "insufficient_evidence"]
+    gate_version: Count | None = None
+    verdict: Verdict
     asked_at: Time
     read_at: Position
-    policy_id: PolicyId | None = None
+    # Until when an `allow` holds.
+    expires_at: Time | None = None
     policy_version: Version | None = None
-    change_id: ChangeId | None = None
-    deployment_id: DeploymentId | None = None
-    service: Service | None = None
-    environment: Environment | None = None
-    artifact: Artifact | None = None
-    to_environment: Environment | None = None
-    rules: tuple[RuleResult, ...] = many(at_least=1)
+    # The entries that the rules stand on, each once.
+    positions: tuple[Position, ...] = many(at_most=512, default=())
+    rules: tuple[RuleResult, ...] = many(at_least=1, at_most=128)

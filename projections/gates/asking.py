@@ -9,14 +9,15 @@ something was, the question is asked again. The only clock is the question's `as
 checked later: `recheck`.
 """
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from ledger.conditions import Condition
 from ledger.entry import Receipt
-from ledger.errors import ConditionFailedError, LedgerError, NotFoundError
-from ledger.events.gate import GateDecided
+from ledger.errors import ConditionFailedError, ConflictError, LedgerError, NotFoundError
+from ledger.events.gate import GateDecided, RuleResult, Verdict
 from ledger.ledger import Ledger
 from projections.engine.asking import Looking, Served, await_position, states_of
 from projections.engine.log import SqlLog
@@ -26,7 +27,7 @@ from projections.engine.skips import Skips
 from projections.engine.tables import SqlStore
 from projections.engine.view import View, moment
 from projections.gates.composition import GATES
-from projections.judging.gate_rule import MAX_POSITIONS, Answer, Question, Rule, Verdict, strictest
+from projections.judging.gate_rule import MAX_POSITIONS, RULES, Answer, Question, Rule, strictest
 from projections.readings.people.policies import InForce, in_force
 from projections.rules.words import listed
 
@@ -34,6 +35,9 @@ from projections.rules.words import listed
 MAX_TRIES: Final = 5
 # How long to wait for the views to have seen what changed.
 WAIT_S: Final = 5.0
+# A decision names so many entries, and of each rule the last ones: then the largest fits a statement.
+MAX_USED: Final = 16
+MAX_NAMED: Final = 512
 # A gate's own answers are no facts that it reads.
 OWN: Final = (GateDecided.type,)
 # The reason of a rule that read rows which lack an entry.
@@ -60,13 +64,13 @@ class Decision:
     receipt: Receipt | None = None
 
 
-def answer(question: Question, looking: Looking, read_at: int) -> Decision:
-    """Ask every rule of a gate. Raises NotFoundError for a gate that there is not."""
-    rules = GATES.get(question.gate)
-    if not rules:
+def answer(question: Question, looking: Looking, read_at: int, rules: Sequence[Rule] | None = None) -> Decision:
+    """Ask every rule of a gate, or those that are given. Raises NotFoundError for a gate that there is not."""
+    gate = GATES.get(question.gate)
+    if gate is None:
         raise NotFoundError(f"there is no gate {question.gate!r}; there are {', '.join(GATES)}")
     policy = in_force(looking, question.asked_at, question.policy_id)
-    answers = tuple(_answered(rule, question, looking, policy) for rule in rules)
+    answers = tuple(_answered(rule, question, looking, policy) for rule in (gate.rules if rules is None else rules))
     return Decision(question, strictest(a.verdict for a in answers), answers, read_at, policy)
 
 
@@ -78,14 +82,14 @@ def _answered(rule: Rule, question: Question, looking: Looking, policy: InForce)
     over = tuple(sorted(looking.stepped_over))[:MAX_POSITIONS]
     words = f"what it reads steps over {listed(str(position) for position in over)}; without that: {found.words}"
     verdict = strictest((found.verdict, "insufficient_evidence"))
-    return Answer(found.rule, verdict, STEPPED_OVER, words, over)
+    return Answer(found.rule, found.version, verdict, STEPPED_OVER, words, over)
 
 
 def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decision:
     """Answer a question and record the answer.
 
     Raises GateBusyError when the facts did not stand still, NotFoundError for no such gate, ViewNotReadyError while views
-    are being built. Then nothing was recorded.
+    are being built. Then nothing was recorded. ConflictError when the question's key was used for another question.
     """
     store = SqlStore(ledger.database, views)
     # A ledger that has just been opened builds its views: whoever asks then waits a little, as they do for a view that is behind.
@@ -103,48 +107,126 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
                 continue
         try:
             receipt = ledger.state(
-                GateDecided.type, _data(decision), condition=Condition(looking.matches, after=position)
+                GateDecided.type,
+                _data(decision),
+                condition=Condition(looking.matches, after=position),
+                identifier=_identifier(question),
             )
         except ConditionFailedError as error:
             await_position(ledger.database, ledger.watcher, views, error.position, within_s=WAIT_S)
             continue
+        if receipt.position <= position:
+            # Asked again under the same key, after an answer that was lost: it is answered as the first time.
+            return _recorded(ledger, question, receipt)
         return Decision(question, decision.verdict, decision.answers, position, decision.policy, receipt)
     raise GateBusyError(f"what gate {question.gate} looks at changed {MAX_TRIES} times while it was asked; ask again")
 
 
+def _identifier(question: Question) -> str | None:
+    """Return the id under which a decision is recorded once; None where whoever asks gave no key."""
+    if question.idempotency_key is None:
+        return None
+    # Of one asker: nobody meets another's key.
+    told = f"{question.actor}\n{question.gate}\n{question.idempotency_key}"
+    return f"gate/{hashlib.sha256(told.encode()).hexdigest()}"
+
+
+def _recorded(ledger: Ledger, question: Question, receipt: Receipt) -> Decision:
+    """Return a decision as it was recorded. Its rules have no words any more: those are not kept."""
+    with ledger.database.read() as connection:
+        event = SqlLog(connection).entry(receipt.position).event
+    if not isinstance(event, GateDecided) or any(
+        getattr(event, name) != getattr(question, name) for name in ASKED if name != "asked_at"
+    ):
+        raise ConflictError(
+            f"the key {question.idempotency_key} was used for another question, answered at position {receipt.position}",
+            position=receipt.position,
+        )
+    answers = tuple(
+        Answer(r.rule, r.version or 1, r.verdict, r.reason, "as recorded", _named(r, event)) for r in event.rules
+    )
+    policy = InForce(question.policy_id, event.policy_version)
+    first = replace(question, asked_at=moment(event.asked_at))
+    return Decision(first, event.verdict, answers, event.read_at, policy, receipt)
+
+
 def _data(decision: Decision) -> dict[str, Any]:
     asked = {name: getattr(decision.question, name) for name in ASKED} | {"policy_version": decision.policy.version}
+    positions: dict[int, int] = {}
     return {
         **{name: value for name, value in asked.items() if value is not None},
+        "gate_version": GATES[decision.question.gate].version,
         "verdict": decision.verdict,
         "read_at": decision.read_at,
         "rules": [
-            {"rule": a.rule, "verdict": a.verdict, "reason": a.reason, "positions": list(a.positions)}
+            {
+                "rule": a.rule,
+                "version": a.version,
+                "verdict": a.verdict,
+                "reason": a.reason,
+                "used": _used(a, positions),
+            }
             for a in decision.answers
         ],
+        "positions": list(positions),
     }
+
+
+def _used(found: Answer, positions: dict[int, int]) -> list[int]:
+    """Return where the entries that a rule stands on lie among all that a decision names: the last ones, while there is room."""
+    for position in found.positions[-MAX_USED:]:
+        if len(positions) < MAX_NAMED:
+            positions.setdefault(position, len(positions))
+    return [positions[position] for position in found.positions[-MAX_USED:] if position in positions]
 
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """A recorded decision, and the same question answered again from the entries up to where it had read."""
+    """A recorded decision, and the same question asked again of the same rules, from the entries up to where it had read.
+
+    `gone` are rules, each with its version, that this program has no more: what they said is not checkable here. `new` are rules that
+    the gate asks by now, and did not then. Neither makes an answer of before wrong.
+    """
 
     position: int
     recorded: GateDecided
-    again: Decision
+    again: Decision | None
+    gone: tuple[tuple[str, int], ...]
+    new: tuple[str, ...]
 
     @property
     def agrees(self) -> bool:
-        answers = [(r.rule, r.verdict, r.reason, r.positions) for r in self.recorded.rules]
+        """Say whether every rule that can be asked again answers the same, on the same entries."""
+        if self.again is None:
+            return True
+        recorded = {_version_of(r): (r.verdict, r.reason, _named(r, self.recorded)) for r in self.recorded.rules}
+        again = {(a.rule, a.version): (a.verdict, a.reason, _kept(a, self.recorded)) for a in self.again.answers}
         return (
-            self.recorded.verdict == self.again.verdict
-            and answers == [(a.rule, a.verdict, a.reason, a.positions) for a in self.again.answers]
+            all(recorded[rule] == said for rule, said in again.items())
+            and (bool(self.gone) or self.recorded.verdict == self.again.verdict)
             and self.recorded.policy_version == self.again.policy.version
         )
 
 
+def _named(said: RuleResult, recorded: GateDecided) -> tuple[int, ...]:
+    """Return the entries that a recorded rule names."""
+    return said.positions or tuple(recorded.positions[place] for place in said.used if place < len(recorded.positions))
+
+
+def _kept(found: Answer, recorded: GateDecided) -> tuple[int, ...]:
+    """Return the entries of an answer that a decision with as much room as the recorded one would name."""
+    if recorded.gate_version is None:
+        return found.positions
+    has_room = len(recorded.positions) < MAX_NAMED
+    return tuple(p for p in found.positions[-MAX_USED:] if has_room or p in recorded.positions)
+
+
+def _version_of(said: RuleResult) -> tuple[str, int]:
+    return said.rule, said.version or 1
+
+
 def recheck(ledger: Ledger, views: Sequence[View[Any]], position: int) -> Recheck:
-    """Answer a recorded question again, from the entries alone. Raises NotFoundError where no gate decided."""
+    """Ask what was asked then again, from the entries alone. Raises NotFoundError where no gate decided."""
     store = SqlStore(ledger.database, views)
     with ledger.database.read() as connection:
         log = SqlLog(connection)
@@ -154,7 +236,13 @@ def recheck(ledger: Ledger, views: Sequence[View[Any]], position: int) -> Rechec
         event = entry.event
         asked = {name: value for name in ASKED if (value := getattr(event, name)) is not None}
         question = Question(**(asked | {"asked_at": moment(event.asked_at)}))
-        skips = Skips(log)
-        past = Past(log, Stored(connection, store), up_to=event.read_at, skips=skips)
-        again = answer(question, Looking(past.at(event.read_at), skips, but=OWN), event.read_at)
-    return Recheck(position, event, again)
+        then = [_version_of(said) for said in event.rules]
+        rules = [RULES[named] for named in then if named in RULES]
+        gate = GATES.get(question.gate)
+        again = None
+        if rules and gate is not None:
+            skips = Skips(log)
+            past = Past(log, Stored(connection, store), up_to=event.read_at, skips=skips)
+            again = answer(question, Looking(past.at(event.read_at), skips, but=OWN), event.read_at, rules)
+    new = tuple(rule.name for rule in (gate.rules if gate else ()) if (rule.name, rule.version) not in then)
+    return Recheck(position, event, again, tuple(named for named in then if named not in RULES), new)

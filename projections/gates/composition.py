@@ -1,6 +1,11 @@
-"""Which rules each gate asks, in which order."""
+"""Which rules each gate asks, in which order, under which version of the gate.
+
+A decision names the version, and each rule with its own; a recheck asks those rules again, whatever the gate asks by then. Who adds
+a rule, or takes one away, raises the gate's version.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from projections.judging.gate_rule import Rule
@@ -26,27 +31,44 @@ from projections.practices.recovery.incidents import incidents_are_over
 from projections.practices.release.freezes import no_freeze_holds
 from projections.practices.release.triggers import rollback_is_prepared
 
-GATES: Final[Mapping[str, tuple[Rule, ...]]] = {
-    "approve": (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again),
-    "deploy": (
-        policy_is_in_force,
-        change_may_start,
-        change_is_approved,
-        risk_comes_out_again,
-        deployed_is_approved,
-        window_is_open,
-        impact_is_covered,
-        no_freeze_holds,
-        rollback_is_prepared,
-        deployer_is_allowed,
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate: its version, and the rules it asks."""
+
+    version: int
+    rules: tuple[Rule, ...]
+
+
+GATES: Final[Mapping[str, Gate]] = {
+    "approve": Gate(1, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
+    "deploy": Gate(
+        1,
+        (
+            policy_is_in_force,
+            change_may_start,
+            change_is_approved,
+            risk_comes_out_again,
+            deployed_is_approved,
+            window_is_open,
+            impact_is_covered,
+            no_freeze_holds,
+            rollback_is_prepared,
+            deployer_is_allowed,
+        ),
     ),
-    "promote": (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds),
-    "rollback": (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before),
-    "close": (
-        policy_is_in_force,
-        change_waits_for_its_end,
-        review_is_done,
-        incidents_are_over,
-        approvals_are_not_owed,
+    "promote": Gate(1, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
+    "rollback": Gate(
+        1, (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before)
+    ),
+    "close": Gate(
+        1,
+        (
+            policy_is_in_force,
+            change_waits_for_its_end,
+            review_is_done,
+            incidents_are_over,
+            approvals_are_not_owed,
+        ),
     ),
 }

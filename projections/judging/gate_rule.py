@@ -7,18 +7,18 @@ no policy in force gets no `allow`. Which rules a gate asks is `projections.gate
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Final, Literal
+from typing import Final
 
-from ledger.events.gate import GateDecided
+from ledger.events.gate import GateDecided, Verdict
 from ledger.events.identifiers import with_names
-from projections.engine.view import Reads
+from projections.engine.view import DeclarationError, Reads
 from projections.readings.changes.tickets import Ticket, change_tickets
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.people.policies import POLICY, InForce
 
-Verdict = Literal["allow", "needs_approval", "insufficient_evidence", "deny"]
 # The strictest last.
 VERDICTS: Final[tuple[Verdict, ...]] = ("allow", "needs_approval", "insufficient_evidence", "deny")
+# A rule names so many of the entries it stands on, the last ones.
 MAX_POSITIONS: Final = 64
 
 
@@ -36,6 +36,9 @@ class Question:
     artifact: str | None = None
     to_environment: str | None = None
     policy_id: str = POLICY
+    commit: str | None = None
+    attempt: int | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Answer:
     """What one rule says. `reason` is a word that programs compare; `words` are for people."""
 
     rule: str
+    version: int
     verdict: Verdict
     reason: str
     words: str
@@ -50,7 +54,25 @@ class Answer:
 
 
 Said = tuple[Verdict, str, str, Iterable[int | None]]
-Rule = Callable[[Question, Reads, InForce], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of gates, by its name and version. Under one version it means the same for ever: a recheck asks it again."""
+
+    name: str
+    version: int
+    doc: str
+    judge: Callable[[Question, Reads, InForce], Said]
+
+    def __call__(self, question: Question, reads: Reads, policy: InForce) -> Answer:
+        verdict, reason, words, used = self.judge(question, reads, policy)
+        positions = sorted({position for position in used if position is not None})
+        return Answer(self.name, self.version, verdict, reason, with_names(words), tuple(positions[-MAX_POSITIONS:]))
+
+
+# Every rule there is, those too that no gate asks any more.
+RULES: Final[dict[tuple[str, int], Rule]] = {}
 
 
 def strictest(verdicts: Iterable[Verdict]) -> Verdict:
@@ -58,17 +80,23 @@ def strictest(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=VERDICTS.index)
 
 
-def gate_rule(function: Callable[[Question, Reads, InForce], Said]) -> Rule:
-    name = function.__name__.replace("_", "-")
+def gate_rule(
+    *, version: int = 1, name: str | None = None
+) -> Callable[[Callable[[Question, Reads, InForce], Said]], Rule]:
+    """Make a rule of a function, under the function's name unless another is given.
 
-    def asked(question: Question, reads: Reads, policy: InForce) -> Answer:
-        verdict, reason, words, used = function(question, reads, policy)
-        positions = sorted({position for position in used if position is not None})
-        return Answer(name, verdict, reason, with_names(words), tuple(positions[-MAX_POSITIONS:]))
+    A rule whose meaning changes is a new function with the next version; the one of before stays, under its name, for what
+    was decided by it.
+    """
 
-    asked.__name__ = name
-    asked.__doc__ = function.__doc__
-    return asked
+    def declare(function: Callable[[Question, Reads, InForce], Said]) -> Rule:
+        rule = Rule((name or function.__name__).replace("_", "-"), version, (function.__doc__ or "").strip(), function)
+        if not rule.doc or (rule.name, version) in RULES:
+            raise DeclarationError(f"the rule {rule.name} {version} has no docstring, or is declared twice")
+        RULES[rule.name, version] = rule
+        return rule
+
+    return declare
 
 
 def ticket_of(question: Question, reads: Reads) -> Ticket | None:

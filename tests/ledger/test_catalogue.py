@@ -116,7 +116,7 @@ def test_no_field_of_the_catalogue_takes_whatever_it_is_given(event_type: str) -
             case "integer":
                 assert {"minimum", "maximum"} <= node.keys(), place
             case "array":
-                assert 0 < node["maxItems"] <= 200, place
+                assert 0 < node["maxItems"] <= 512, place
             case "object":
                 assert node["additionalProperties"] is False, place
             case "boolean" | "null":

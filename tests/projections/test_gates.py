@@ -51,7 +51,7 @@ def against(decision: Decision) -> dict[str, tuple[str, str]]:
 def test_what_was_approved_may_be_deployed() -> None:
     decision = ask(ready())
     assert (decision.verdict, against(decision)) == ("allow", {})
-    assert [a.rule for a in decision.answers] == [rule.__name__ for rule in GATES["deploy"]]
+    assert [a.rule for a in decision.answers] == [rule.name for rule in GATES["deploy"].rules]
 
 
 def test_nothing_known_is_no_pass() -> None:

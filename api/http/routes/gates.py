@@ -4,21 +4,12 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.auth import CurrentLedger, KnownCaller
 from api.http.questions import Route
 from api.http.routes.events import PROBLEMS, Position
 from ledger.clock import to_text
-from ledger.events.identifiers import (
-    Artifact,
-    ChangeId,
-    DeploymentId,
-    Environment,
-    Identity,
-    PolicyId,
-    Service,
-)
+from ledger.events.gate import Asked
 from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.gates.asking import Decision, ask, recheck
@@ -31,27 +22,16 @@ router = APIRouter(tags=["gates"], route_class=Route)
 Gate = Literal["approve", "deploy", "promote", "rollback", "close"]
 
 
-class Asked(BaseModel):
-    """What somebody wants to do. `actor` is who; without it, whoever holds the token."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    actor: Identity | None = None
-    change_id: ChangeId | None = None
-    deployment_id: DeploymentId | None = None
-    service: Service | None = None
-    environment: Environment | None = None
-    artifact: Artifact | None = None
-    to_environment: Environment | None = None
-    policy_id: PolicyId = Field(default=POLICY, description="The policy whose settings hold.")
-
-
 @router.get("/v1/gates", summary="List gates", responses=PROBLEMS)
 def list_gates(caller: KnownCaller) -> dict[str, Any]:
     """Every gate with its rules, in the order they are asked, and the settings of a policy that rules look for."""
     gates = [
-        {"gate": name, "rules": [{"rule": rule.__name__, "doc": rule.__doc__} for rule in rules]}
-        for name, rules in GATES.items()
+        {
+            "gate": name,
+            "version": gate.version,
+            "rules": [{"rule": rule.name, "version": rule.version, "doc": rule.doc} for rule in gate.rules],
+        }
+        for name, gate in GATES.items()
     ]
     return {"gates": gates, "settings": dict(SETTINGS)}
 
@@ -67,7 +47,7 @@ def ask_gate(gate: Gate, asked: Asked, caller: KnownCaller, ledger: CurrentLedge
 
 def asked_in(ledger: Ledger, gate: str, asked: Asked, principal: str) -> dict[str, Any]:
     """Ask a ledger in somebody's name, and return the answer as doors give it."""
-    said = asked.model_dump() | {"actor": asked.actor or principal}
+    said = asked.model_dump() | {"actor": asked.actor or principal, "policy_id": asked.policy_id or POLICY}
     return decision_json(ask(ledger, VIEWS, Question(gate, to_text(ledger.clock.now_us()), **said)))
 
 
@@ -84,7 +64,9 @@ def recheck_in(ledger: Ledger, position: int) -> dict[str, Any]:
         "position": position,
         "agrees": found.agrees,
         "recorded": found.recorded.verdict,
-        "again": _json(found.again),
+        "again": _json(found.again) if found.again is not None else None,
+        "not_checkable": [{"rule": rule, "version": version} for rule, version in found.gone],
+        "new": list(found.new),
     }
 
 

@@ -180,7 +180,7 @@ def _holders(role: str, now: Moment, index: Index) -> set[str]:
     }
 
 
-@gate_rule
+@gate_rule()
 def policy_is_in_force(question: Question, reads: Reads, policy: InForce) -> Said:
     """The policy that is asked has a version that somebody else than its author approved."""
     if policy.version is None:
@@ -188,7 +188,7 @@ def policy_is_in_force(question: Question, reads: Reads, policy: InForce) -> Sai
     return "allow", "in-force", f"policy {policy.policy_id} {policy.version}", [policy.approved_position]
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def change_is_approved(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """Enough people approved this very scope, as the policy asks for the band of risk. A standard change rests on its template."""
@@ -210,14 +210,14 @@ def change_is_approved(ticket: Ticket, question: Question, reads: Reads, policy:
     return "allow", "approved", f"approved by {listed(a.approver for a in counting)}", used
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def change_waits_for_approval(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The change has a scope, was assessed, and is not decided yet."""
     return by_state(ticket, "authorizing", "scheduled")
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def approval_would_count(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """S1, S2, S4 and S5: an approval by this person, given now by their own credential, would count."""
@@ -231,7 +231,7 @@ def approval_would_count(ticket: Ticket, question: Question, reads: Reads, polic
     return "allow", "would-count", f"an approval by {question.actor} would count", last_fact(ticket)
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def approvals_are_not_owed(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """An emergency has the approvals that it owed."""

@@ -37,7 +37,7 @@ def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
     return Breach(words, positions_of(row.position, ticket.started_position))
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def impact_is_covered(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The impact assessment names all that is known to depend on the shared resources the change touches. The policy may ask for one."""

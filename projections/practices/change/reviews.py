@@ -25,7 +25,7 @@ def review_overdue(row: Review, now: Moment, index: Index) -> Breach | None:
     return Breach(f"{row.pir_id} of {row.change_id} was due at {row.due_at}")
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def change_waits_for_its_end(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The change was implemented, and watched for as long as the policy asks."""
@@ -39,7 +39,7 @@ def change_waits_for_its_end(ticket: Ticket, question: Question, reads: Reads, p
     return "allow", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket)
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def review_is_done(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """Every review that was opened is done, by somebody else than who deployed where the risk is not low."""

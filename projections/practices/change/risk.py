@@ -32,7 +32,7 @@ def model_approval_does_not_count(row: RiskModel, now: Moment, index: Index) -> 
     return Breach(f"{row.version_id}: {row.approval_fault}", positions_of(row.published_position))
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def risk_comes_out_again(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The score was computed by a model that somebody approved, and comes out again. Standard and emergency changes need none."""

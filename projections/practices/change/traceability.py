@@ -98,7 +98,7 @@ def outside_window(row: Deployment, now: Moment, index: Index) -> Breach | None:
     return Breach(words, positions_of(scope.planned_position, row.started_position))
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def change_may_start(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """The change is scheduled or being implemented."""
@@ -108,7 +108,7 @@ def change_may_start(ticket: Ticket, question: Question, reads: Reads, policy: I
     return by_state(ticket, "scheduled", "implementing")
 
 
-@gate_rule
+@gate_rule()
 def deployed_is_approved(question: Question, reads: Reads, policy: InForce) -> Said:
     """Service, environment and artifact are those of the scope that was approved."""
     scope = reads.row(change_scopes, question.change_id) if question.change_id else None
@@ -128,7 +128,7 @@ def deployed_is_approved(question: Question, reads: Reads, policy: InForce) -> S
     return "allow", "as-approved", "service, environment and artifact are those of the scope", used
 
 
-@gate_rule
+@gate_rule()
 def window_is_open(question: Question, reads: Reads, policy: InForce) -> Said:
     """Now is within the planned window, where the change was given one."""
     scope = reads.row(change_scopes, question.change_id) if question.change_id else None

@@ -12,7 +12,7 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice("6.1", "Health checks after a deployment")
 
 
-@gate_rule
+@gate_rule()
 @of_deployment
 def deployment_held(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
     """The deployment succeeded, was not rolled back, and caused no incident."""
@@ -27,7 +27,7 @@ def deployment_held(row: Deployment, question: Question, reads: Reads, policy: I
     return "allow", "held", "it succeeded, and nothing speaks against it", row.positions
 
 
-@gate_rule
+@gate_rule()
 @of_deployment
 def deployment_is_healthy(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
     """The deployment was verified as healthy, where the policy asks for it."""

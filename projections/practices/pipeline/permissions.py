@@ -140,7 +140,7 @@ def deployer_without_grant(row: Deployment, now: Moment, index: Index) -> Breach
     return Breach(words, positions_of(row.started_position))
 
 
-@gate_rule
+@gate_rule()
 def deployer_is_allowed(question: Question, reads: Reads, policy: InForce) -> Said:
     """S2: who deploys did not approve; and holds a grant of the role that the policy asks for."""
     if question.actor is None:

@@ -13,7 +13,7 @@ from projections.readings.people.policies import InForce
 PRACTICE: Final = Practice("7.5", "The record of a rollback decision")
 
 
-@gate_rule
+@gate_rule()
 @of_deployment
 def deployment_can_be_undone(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
     """The deployment was started and is not undone yet."""
@@ -22,7 +22,7 @@ def deployment_can_be_undone(row: Deployment, question: Question, reads: Reads, 
     return "allow", "deployed", "it was deployed, and not undone", row.positions
 
 
-@gate_rule
+@gate_rule()
 @of_deployment
 def rollback_is_decided(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
     """Somebody decided to roll back, and it is on record."""
@@ -31,7 +31,7 @@ def rollback_is_decided(row: Deployment, question: Question, reads: Reads, polic
     return "allow", "decided", f"decided at {row.rollback_decided_at}", row.positions
 
 
-@gate_rule
+@gate_rule()
 def target_was_deployed_before(question: Question, reads: Reads, policy: InForce) -> Said:
     """The artifact to go back to ran in this environment before, and held."""
     row = deployment_of(question, reads)

@@ -13,7 +13,7 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice("7.4", "Triggering incident response")
 
 
-@gate_rule
+@gate_rule()
 @of_change
 def incidents_are_over(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
     """No incident that the change caused is still open."""

@@ -76,7 +76,7 @@ def override_of_ones_own(row: Freeze, now: Moment, index: Index) -> Breach | Non
     )
 
 
-@gate_rule
+@gate_rule()
 def no_freeze_holds(question: Question, reads: Reads, policy: InForce) -> Said:
     """No freeze holds the environment and service, unless somebody else let this very change through."""
     environment = question.to_environment if question.gate == "promote" else question.environment

@@ -13,7 +13,7 @@ from projections.readings.people.policies import InForce
 PRACTICE: Final = Practice("1.5", "Rollback triggers and thresholds")
 
 
-@gate_rule
+@gate_rule()
 def rollback_is_prepared(question: Question, reads: Reads, policy: InForce) -> Said:
     """The service has a trigger that says when a rollback is due."""
     least = policy.number("rollback-triggers", question.environment, default=1 if question.environment == "prod" else 0)
