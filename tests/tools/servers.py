@@ -39,6 +39,20 @@ BATCH = "application/cloudevents-batch+json"
 PROBLEM = "application/problem+json"
 LONG_AGO = "2025-06-01T12:00:00Z"
 START_TIMEOUT_S = 60
+# What to ask for in a path, so that nothing but the role decides; what is missing or unknown is an answer too.
+PARTS = {
+    "position": "1",
+    "sha256": "0" * 64,
+    "credential": "token:nobody",
+    "type": "deployment.started",
+    "level": "0",
+    "path": "000.p/1",
+    "ref": "change:CHG-7",
+    "role": "entry",
+    "key_id": "0" * 64,
+    "key": "nothing",
+    "gate": "deploy",
+}
 
 
 def event(event_type: str = "deployment.finished", /, *, id: str | None = None, **data: Any) -> dict[str, Any]:

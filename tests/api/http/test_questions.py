@@ -6,9 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from servers import Server, check_problem, event
-
-from tests.api.test_roles import PARTS
+from servers import PARTS, Server, check_problem, event
 
 METHODS = ("get", "post", "delete", "put", "patch")
 

@@ -51,7 +51,7 @@ from signing import dsse
 from signing.keys import SigningKey
 from signing.merkle import Frontier, leaf_hash
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECOND_KEY = SigningKey.from_seed(b"s" * 32)
 STRANGERS_KEY = SigningKey.from_seed(b"x" * 32)
 

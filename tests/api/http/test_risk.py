@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 from programs import run
-from servers import Server, check_problem
-
-from tests.api.test_events import event
+from servers import Server, check_problem, event
 
 DIGEST = "sha256:" + "d" * 64
 

@@ -31,7 +31,7 @@ from ledger.log.database import Database
 from signing import keys
 from signing.merkle import leaf_hash
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CLIENTS = 4
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 SINGLE = {"Content-Type": "application/cloudevents+json"}

@@ -4,15 +4,14 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
+from histories import histories
 from hypothesis import HealthCheck, given, settings
 from telling import retold
-from year import Year
+from year import Year, told
 
 from projections.engine.derived import Rule
 from projections.engine.view import View
 from projections.judging.findings import findings
-from tests.projections.test_views import histories
-from tests.projections.test_year import told
 
 
 class Only:

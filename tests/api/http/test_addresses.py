@@ -4,9 +4,9 @@ import ipaddress
 
 import pytest
 from servers import Server, running_server
+from waiting import line_of
 
 from api.http.addresses import client_of, network_of
-from tests.api.test_edge import line_of
 
 PROXIES = [ipaddress.ip_network(text) for text in ("10.0.0.0/8", "2001:db8:1::/48", "127.0.0.1")]
 

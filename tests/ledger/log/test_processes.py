@@ -41,7 +41,7 @@ from ledger.log.reading import StoredEntry
 from ledger.log.recorder import Outcome, Recorded, Refused, Repeated
 from signing.keys import SigningKey
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECOND_KEY = SigningKey.from_seed(b"s" * 32)
 MINUTE_NS = 60_000_000_000
 

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from servers import BATCH, Server, check_problem, event, running_server
+from waiting import wait_for
 
 from api.http.failures import MAX_KEPT, NAMED, Failures
 from api.http.limits import MAX_KEYS, Rate
 from ledger.log.database import Database
-from tests.api.test_edge import wait_for
 
 LIMITS = '{"credential_per_minute": 20, "address_per_minute": 200%s}'
 

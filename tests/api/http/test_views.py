@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-from servers import Server, check_problem
+from servers import Server, check_problem, event
 
 from projections import VIEWS
-from tests.api.test_events import event
 
 
 def told(server: Server, number: str, **more: Any) -> int:

@@ -5,27 +5,13 @@ from typing import Any
 
 import pytest
 from fastapi.openapi.utils import get_openapi
-from servers import ROLES, Server, check_problem
+from servers import PARTS, ROLES, Server, check_problem
 
 from api.app import create_app
 from api.http import auth
 from api.settings import Settings
 from ledger.errors import SetupError
 
-# What to ask for, so that nothing but the role decides; what is missing or unknown is an answer too.
-PARTS = {
-    "position": "1",
-    "sha256": "0" * 64,
-    "credential": "token:nobody",
-    "type": "deployment.started",
-    "level": "0",
-    "path": "000.p/1",
-    "ref": "change:CHG-7",
-    "role": "entry",
-    "key_id": "0" * 64,
-    "key": "nothing",
-    "gate": "deploy",
-}
 QUERY = {
     ("DELETE", "/v1/events/{position}/texts"): {"reason": "a-test"},
     ("DELETE", "/v1/events/{position}/evidence/{sha256}"): {"reason": "a-test"},

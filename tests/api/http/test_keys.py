@@ -235,7 +235,7 @@ def test_two_entry_keys_retired_at_once_leave_one(tmp_path: Path) -> None:
 
 # -- who holds it --------------------------------------------------------------------------------------------------------
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 SHOWN_HEX = re.compile(
     r"(?:entry_key|checkpoint_key|public_key|PublicKeyHex)\W+(?:string, [^|]*\|\W+)?([0-9a-f]{64})\b"
 )

@@ -1,17 +1,13 @@
 """What holds for every request: its id, the headers of its answer, its line in the access log, and what is left when its caller leaves."""
 
-import json
 import re
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from servers import STRUCTURED, Server, check_problem, event, running_server
+from waiting import line_of
 
-WITHIN_S = 30
 PATHS = [
     "/healthz",
     "/readyz",
@@ -22,26 +18,6 @@ PATHS = [
     "/nowhere",
     "/openapi.json",
 ]
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + WITHIN_S
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come true"
-    return found
-
-
-def lines_of(directory: Path, request_id: str) -> list[dict[str, Any]]:
-    text = (directory / "access.log").read_text() if (directory / "access.log").exists() else ""
-    # The last one may be half there.
-    lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    return [line for line in lines if line["request_id"] == request_id]
-
-
-def line_of(server: Server, request_id: str) -> dict[str, Any]:
-    found: list[dict[str, Any]] = wait_for(lambda: lines_of(server.directory, request_id))
-    (line,) = found
-    return line
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -4,30 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from telling import Story, document
-from year import Year, stamp, tell
+from year import Year, tell, told
 
 from projections import VIEWS
 from projections.engine.checking import check
 from projections.engine.runner import Runner
 from projections.judging.findings import findings
-
-SALTED = {"title": {"sha256": "c" * 64}}
-
-
-def told(year: Year, batch: int) -> Story:
-    story = Story(batch=batch)
-    for position, said in enumerate(year, 1):
-        data = {name: SALTED.get(name, value) for name, value in said.data.items()}
-        story.add(
-            document(
-                position, said.type, data, time=stamp(said.time), recorded_at=stamp(said.recorded_at), by=said.principal,
-                credential="token:year",
-            )
-        )  # fmt: skip
-    story.flush()
-    assert not story.folder.failures
-    return story
 
 
 @pytest.mark.parametrize("seed", [7, 8])

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 from programs import run
-from servers import Server, check_problem
-
-from tests.api.test_events import event
+from servers import Server, check_problem, event
 
 ARTIFACT, SCOPE, MODEL = ("sha256:" + letter * 64 for letter in "abc")
 POLICY = {"policy_id": "gates-test", "version": "1", "policy_digest": "sha256:" + "9" * 64}

@@ -1,0 +1,48 @@
+"""For all views: live is rebuilt in whatever batches, and a row is had as it stood at every position."""
+
+from typing import Any
+
+import pytest
+from histories import histories
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from telling import retold
+
+from projections import VIEWS
+from projections.engine import standing
+
+
+@settings(deadline=None)
+@given(histories(), st.integers(2, 30))
+def test_any_batch_size_gives_the_same_rows_and_every_row_is_its_own_past(
+    told: list[dict[str, Any]], batch: int
+) -> None:
+    live, rebuilt = retold(told, batch=1), retold(told, batch=batch)
+    assert not live.folder.failures
+    assert live.digests() == rebuilt.digests()
+    for view in VIEWS:
+        for text in live.store.texts(view):
+            row = view.load(text)
+            assert live.row_as_of(view, getattr(row, view.key), len(told)) == row
+
+
+@settings(deadline=None, max_examples=60)
+@given(histories(), st.integers(1, 5), st.integers(0, 4))
+def test_what_is_kept_between_batches_makes_no_difference(told: list[dict[str, Any]], batch: int, kept: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(standing, "MAX_CACHED", kept)
+        patched.setattr(standing, "MAX_BEGUN", kept)
+        forgetful = retold(told, batch=batch)
+    assert forgetful.digests() == retold(told, batch=batch).digests()
+
+
+@settings(deadline=None, max_examples=40)
+@given(histories())
+def test_a_row_as_of_a_position_is_what_stood_there_then(told: list[dict[str, Any]]) -> None:
+    live = retold(told, batch=1)
+    for position in range(1, len(told) + 1):
+        then = retold(told[:position], batch=1)
+        for view in VIEWS:
+            for text in then.store.texts(view):
+                row = view.load(text)
+                assert live.row_as_of(view, getattr(row, view.key), position) == row

@@ -1,0 +1,167 @@
+"""Access, identities, policies, freezes and deployments: given these facts, a row says this."""
+
+import pytest
+from histories import NOTE, OTHER, WHO, approve, deploy, grant, publish
+from telling import Story, at
+
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.freezes import freezes
+from projections.readings.people.grants import access_grants
+from projections.readings.people.identities import are_same, identities
+from projections.readings.people.policies import POLICY, policies
+
+# -- access ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_grant_tells_its_life_from_beginning_to_end() -> None:
+    story = Story()
+    begun = grant(story, expires_at="2026-12-01T00:00:00Z")
+    story.tell("access.used", **WHO, environment="prod", purpose="deployment")
+    decided = story.tell("access_review.item_decided", actor="person:ann", review_id="Q1", decision="revoke", **WHO)
+    ended = story.tell("access.revoked", actor="person:olga", **WHO)
+    row = story.row(access_grants, "GR-1")
+    assert (row.granted_by, row.granted_position, row.expires_at) == (
+        "person:olga",
+        begun,
+        "2026-12-01T00:00:00.000000Z",
+    )
+    assert (row.uses, row.last_used_at) == (1, at(2))
+    assert [(d.reviewer, d.decision, d.position) for d in row.decisions] == [("person:ann", "revoke", decided)]
+    assert (row.revoked_by, row.revoked_at, row.revoked_position) == ("person:olga", at(4), ended)
+
+
+def test_a_revocation_of_a_grant_that_nobody_saw_is_a_row_all_the_same() -> None:
+    story = Story()
+    story.tell("access.revoked", actor="person:olga", **WHO)
+    assert story.row(access_grants, "GR-1").principal == "person:paul"
+
+
+# -- identities and policies -------------------------------------------------------------------------------------------
+
+
+def test_links_are_followed_from_login_to_login() -> None:
+    story = Story()
+    for pair in (["person:bob", "github:583231"], ["github:583231", "gitlab:77"]):
+        story.tell("identity.linked", actor="person:olga", identities=pair, evidence="hr-directory")
+    assert are_same(story.folder.rows, "person:bob", "gitlab:77")
+    assert are_same(story.folder.rows, "person:bob", "person:bob")
+    assert not are_same(story.folder.rows, "person:bob", "person:alice")
+    assert [link.identity for link in story.row(identities, "github:583231").links] == ["person:bob", "gitlab:77"]
+
+
+def test_a_policy_is_in_force_when_somebody_else_approved_the_very_text() -> None:
+    story = Story()
+    publish(story)
+    approve(story, digest=OTHER)
+    assert story.row(policies, POLICY).in_force is None
+    approve(story, by="person:olga")
+    assert story.row(policies, POLICY).in_force is None
+    position = approve(story)
+    row = story.row(policies, POLICY)
+    assert (row.in_force, row.versions[0].approved_position) == ("1", position)
+
+
+def test_another_login_of_the_author_does_not_put_a_policy_into_force() -> None:
+    story = Story()
+    story.tell("identity.linked", actor="person:ann", identities=["person:olga", "github:1"], evidence="hr-directory")
+    publish(story)
+    approve(story, by="github:1")
+    assert story.row(policies, POLICY).in_force is None
+
+
+# -- freezes and deployments -------------------------------------------------------------------------------------------
+
+
+def test_a_freeze_shows_that_it_was_declared_after_it_had_begun() -> None:
+    story = Story()
+    story.tell(
+        "freeze.declared", actor="person:frank", freeze_id="peak", environments=["prod"], start="2026-03-01T00:00:00Z",
+        end="2026-03-08T00:00:00Z", time_zone="UTC", exempt_types=["emergency"],
+    )  # fmt: skip
+    story.tell(
+        "freeze.override_granted", actor="person:frank", freeze_id="peak", change_id="CHG-7", requester="person:paul",
+        expires_at="2026-03-03T00:00:00Z", reason=NOTE,
+    )  # fmt: skip
+    story.tell("freeze.lifted", actor="person:frank", freeze_id="peak")
+    row = story.row(freezes, "peak")
+    assert row.recorded_at > row.start_at
+    assert [(o.change_id, o.requester, o.granted_by) for o in row.overrides] == [
+        ("CHG-7", "person:paul", "person:frank")
+    ]
+    assert row.lifted_at == at(3)
+
+
+def test_a_deployment_without_a_change_is_linked_afterwards() -> None:
+    story = Story()
+    deploy(story)
+    assert story.row(deployments, "d-1").change_id is None
+    story.tell("change.linked", actor="person:ann", change_id="CHG-7", deployment_id="d-1")
+    row = story.row(deployments, "d-1")
+    assert (row.change_id, row.linked_by, row.outcome, row.positions) == ("CHG-7", "link", "success", (1, 2, 3))
+
+
+def test_the_success_of_a_job_is_not_yet_that_of_the_deployment() -> None:
+    story = Story()
+    deploy(story, change_id="CHG-7")
+    where = {"deployment_id": "d-1", "service": "api", "environment": "prod"}
+    blame = {"incident_id": "INC-1", "method": "labels", "method_version": "1"} | where
+    story.tell("incident.attributed", **blame | {"incident_id": "INC-0"}, confirmed=False)
+    story.tell("incident.attributed", **blame, confirmed=True)
+    story.tell("rollback.decided", actor="person:ann", rollback_id="R", decision="roll_back", options=["x"], **where)
+    story.tell("rollback.completed", rollback_id="R", outcome="success", **where)
+    row = story.row(deployments, "d-1")
+    assert (row.outcome, row.incidents, row.rolled_back_at) == ("success", ("INC-1",), at(6))
+    assert row.linked_by == "id"
+
+
+# -- time travel and statements taken back -----------------------------------------------------------------------------
+
+
+def test_a_row_is_had_as_it_stood_and_as_it_was_known() -> None:
+    story = Story()
+    grant(story)
+    # Recorded at the fourth hour, about the second.
+    story.tell("access.used", **WHO, purpose="x")
+    story.tell("access.used", **WHO, purpose="x")
+    story.tell("access.revoked", actor="person:olga", **WHO, time=at(1.5))
+    assert story.row_as_of(access_grants, "GR-1", 1).uses == 0
+    assert story.row_as_of(access_grants, "GR-1", 3).revoked_at is None
+    assert story.row_as_of(access_grants, "GR-1", 4).revoked_at == at(1.5)
+    # What had happened by 1.7, as is known now, and as was known at position 3.
+    now = story.row_as_of(access_grants, "GR-1", 4, until=at(1.7))
+    assert (now.revoked_at, now.uses) == (at(1.5), 0)
+    assert story.row_as_of(access_grants, "GR-1", 3, until=at(1.7)).revoked_at is None
+
+
+def test_a_statement_that_was_taken_back_counts_up_to_there_and_no_further() -> None:
+    story = Story()
+    grant(story)
+    wrong = story.tell("access.revoked", actor="person:olga", **WHO)
+    story.tell("access.used", **WHO, purpose="x")
+    taken_back = story.tell("statement.withdrawn", actor="service:desk", position=wrong, reason="wrong-grant")
+    row = story.row(access_grants, "GR-1")
+    assert (row.revoked_at, row.uses) == (None, 1)
+    assert story.row_as_of(access_grants, "GR-1", taken_back - 1).revoked_at is not None
+    assert story.row_as_of(access_grants, "GR-1", taken_back) == row
+
+
+def test_a_row_whose_only_statement_was_taken_back_is_gone() -> None:
+    story = Story()
+    position = grant(story)
+    story.tell("statement.withdrawn", actor="service:desk", position=position, reason="never-granted")
+    assert story.row(access_grants, "GR-1") is None
+    assert story.row_as_of(access_grants, "GR-1", position) is not None
+
+
+@pytest.mark.parametrize(("roles", "counts"), [(["operator"], True), (["reporter"], False)])
+def test_only_the_principal_or_an_operator_takes_a_statement_back(roles: list[str], counts: bool) -> None:
+    story = Story()
+    story.tell(
+        "ledger.credential_issued", actor="person:olga", credential="token:x", principal="person:eve", kind="human",
+        roles=roles, areas=["*"], sources=["*"], token_sha256="0" * 64,
+    )  # fmt: skip
+    position = grant(story)
+    story.tell(
+        "statement.withdrawn", actor="person:eve", position=position, reason="x", by="person:eve", token="token:x"
+    )
+    assert (story.row(access_grants, "GR-1") is None) is counts
