@@ -210,6 +210,7 @@ def roles() -> str:
 
 Who may use which route. A credential has one role or several; a route that is not in this table cannot be mounted.
 
+- `HEAD` may be asked wherever `GET` may, by the same roles; it is answered with the headers of `GET`.
 - *everybody*: no credential is asked for.
 - *by signature*: the sender's HMAC over the raw body takes the place of a token, and its source must be enrolled.
 - A `reporter` is also limited to the areas and sources of its credential.

@@ -28,6 +28,7 @@ ANYBODY_KNOWN: Final = ROLES
 # The sender's own signature over the body takes the place of a token.
 BY_SIGNATURE: Final = ("signature",)
 
+# HEAD stands where GET does, for the same roles.
 ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,

@@ -54,6 +54,8 @@ class Edge:
         request_id = _given_id(scope) or new_request_id()
         problems.REQUEST_ID.set(request_id)
         status = sent = 0
+        # HEAD is GET without the body: whoever may one may the other, and no route knows of it.
+        asked = scope | {"method": "GET"} if scope["method"] == "HEAD" else scope
 
         async def send_marked(message: Message) -> None:
             nonlocal status, sent
@@ -64,9 +66,14 @@ class Edge:
                 headers.append((b"x-content-type-options", b"nosniff"))
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append((b"cache-control", b"no-store"))
+            elif asked is not scope:
+                return
             else:
                 sent += len(message.get("body", b""))
             await send(message)
+            if asked is not scope:
+                # All is said; a stream that has no end learns that nobody reads it.
+                await send({"type": "http.response.body", "body": b""})
 
         try:
             with suppress(ClientDisconnect):
@@ -75,7 +82,7 @@ class Edge:
                     refused = problems.TooManyRequestsError(f"addresses of {network}", self._per_minute, wait_s)
                     await problems.response(refused)(scope, receive, send_marked)
                 else:
-                    await self._app(scope, receive, send_marked)
+                    await self._app(asked, receive, send_marked)
         except Exception:  # The edge of the process: what nobody foresaw is told with the id of the request.
             if status:
                 raise
@@ -89,7 +96,7 @@ class Edge:
                         "time": now_text(),
                         "request_id": request_id,
                         "client": client[0] if client else None,
-                        "credential": scope.get("credential"),
+                        "credential": asked.get("credential"),
                         "method": scope["method"],
                         # As they were sent, percent signs and all: what a line of a log can hold.
                         "path": scope["raw_path"][:1000].decode("ascii", "backslashreplace"),

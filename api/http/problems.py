@@ -169,7 +169,13 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
             document = problem(404, "Not found", _nothing_at(path, routes))
         elif status == 405:
             methods = sorted(
-                {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+                {
+                    method
+                    for route in routes
+                    if route.path_regex.match(path)
+                    for known in route.methods or ()
+                    for method in (("GET", "HEAD") if known == "GET" else (known,))
+                }
             )
             headers["Allow"] = ", ".join(methods)
             words = f"expected {' or '.join(methods)} at {path[:80]}, found {request.method[:20]}"

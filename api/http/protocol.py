@@ -8,6 +8,7 @@ header that comes after the body is no header here.
 from typing import Any, Final, Literal
 
 import orjson
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -15,6 +16,7 @@ from uvicorn.server import ServerState
 from api.http.addresses import client_of, is_within, network_of
 from api.http.connections import Connections
 from api.http.edge import LEFT, new_request_id
+from api.http.heads import fault_of, without_offer, words_for
 from api.http.problems import MEDIA_TYPE, problem
 
 # Requests that may wait behind the one that is answered: each is kept in memory.
@@ -22,7 +24,17 @@ MAX_PIPELINED: Final = 16
 RETRY_AFTER_S: Final = 5
 # How long the other side may take to close after us.
 CLOSING_S: Final = 5.0
-_TITLES: Final = {400: "Bad request", 408: "Too slow", 431: "Headers too large", 503: "Busy"}
+_TITLES: Final = {
+    400: "Bad request",
+    408: "Too slow",
+    431: "Headers too large",
+    501: "Not implemented",
+    503: "Busy",
+    505: "HTTP version not supported",
+}
+
+# What is wrong with a request, and says nothing against those of before.
+_WRONG: Final = (400, 431, 501, 505)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -52,6 +64,10 @@ class BoundedProtocol(HttpToolsProtocol):
         # The request that the app answers now: others may wait behind it.
         self._answered: RequestResponseCycle | None = None
         self._closing_at: float | None = None
+        # The head without the offer of another protocol that came with it, to be read in its place.
+        self._without_offer: bytes | None = None
+        # What is said when the requests of before are answered.
+        self._last_word: tuple[int, str] | None = None
         self._unread, self._unread_since = 0, 0.0
 
     # -- what the transport says -----------------------------------------------------------------------------------
@@ -78,13 +94,33 @@ class BoundedProtocol(HttpToolsProtocol):
             self._phase, self.began, self._head = "head", self.loop.time(), 0
         elif before == "body":
             self._quiet += self._chunk
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._phase == "head" and not self._ended_in_chunk and before != "body":
             self._head += self._chunk
             if self._head > self._bounds.max_header_bytes:
                 self._refuse_headers()
         elif self._phase == "body" and self._quiet > self._bounds.max_header_bytes:
             self._refuse_headers()
+
+    def _parse(self, data: bytes) -> None:
+        """Read bytes. Those after a head with an offer go to a parser of their own, after the head without it."""
+        rest: bytes | None = data
+        while rest is not None and not self.dropped:
+            read, rest = rest, None
+            try:
+                self.parser.feed_data(read)
+            except HttpParserUpgrade as offer:
+                if self._without_offer is None:
+                    return
+                rest = self._without_offer + read[offer.args[0] :]
+                self._without_offer = None
+                self.parser = HttpRequestParser(self)
+                # As uvicorn has it: what comes after the last request on a connection takes nothing from its answer.
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            except HttpParserError as error:
+                # What a callback raised hides behind an error of the parser.
+                self._refuse(400, words_for(str(error.__context__ or error)))
 
     # -- what the parser says --------------------------------------------------------------------------------------
 
@@ -114,6 +150,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._refuse(503, f"expected at most {MAX_PIPELINED} requests to wait on one connection")
             return
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if (fault := fault_of(method, version, self.headers)) is not None:
+            self._refuse(*fault)
+            return
+        if self.parser.should_upgrade():
+            self._without_offer = without_offer(method, self.url, version, self.headers)
+            return
         if self._trusted:
             self._take_forwarded()
         self._phase, self.began, self._quiet = "body", self.loop.time(), 0
@@ -129,6 +172,8 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._without_offer is not None:
+            return
         self._ended_in_chunk = True
         if self.dropped:
             return
@@ -139,9 +184,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._phase == "answer" and self.cycle.response_complete:
             self._phase = "idle"
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "expected HTTP/1.1")
+            if self._last_word is not None and not self.transport.is_closing():
+                self._end(*self._last_word)
 
     def _take_forwarded(self) -> None:
         """Let the request come from where a trusted proxy says."""
@@ -191,13 +235,25 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close the connection, with a problem where an answer can still be given."""
         if self.dropped:
             return
-        self.dropped, self._closing_at = True, self.loop.time()
-        running = self._answered if self._answered is not None and not self._answered.response_complete else None
-        if running is None:
+        self.dropped = True
+        if status in _WRONG and self._phase != "body" and self._is_answering:
+            # The requests of before are whole: they are answered first.
+            self._phase, self._last_word = "answer", (status, why)
+        else:
+            self._end(status, why)
+
+    @property
+    def _is_answering(self) -> bool:
+        return self._answered is not None and not self._answered.response_complete
+
+    def _end(self, status: int, why: str) -> None:
+        self._closing_at = self.loop.time()
+        if not self._is_answering:
             # Whoever said nothing is told nothing.
             can_be_said = self._phase != "head" or self._head > 0 or self._chunk > 0
         else:
             # Only while the answer that is due is that to the last request, and has not begun.
+            running = self._answered
             can_be_said = running is self.cycle and self._phase != "head" and not running.response_started
         if can_be_said:
             self._write_problem(status, why)

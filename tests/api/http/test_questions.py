@@ -152,7 +152,7 @@ def test_a_view_that_there_is_not_is_answered_with_those_that_there_are(server: 
 def test_another_method_is_answered_with_those_that_there_are(server: Server) -> None:
     answer = server.client().put("/v1/ledger/sources")
     problem = check_problem(answer, 405)
-    assert answer.headers["allow"] == "DELETE, GET, POST"
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, POST"
     assert "expected DELETE or GET or POST" in problem["detail"]
 
 
