@@ -25,13 +25,13 @@ from api.http.routes import (
     events,
     gates,
     health,
+    intake,
     integrity,
     proofs,
     risk,
     tiles,
     views,
 )
-from api.intake import door as intake
 from api.outbound.publishing import Publisher
 from api.outbound.witnesses import WitnessAddress
 from api.settings import Settings

@@ -8,10 +8,17 @@ import tomllib
 from pathlib import Path
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from api.http.connections import Bounds
 from api.http.limits import Limits
+from api.intake import SIGNED
 from ledger.errors import no_such
 
 SETTINGS_FILE = "change-ledger.toml"
@@ -110,8 +117,10 @@ class Settings(BaseSettings):
         description="A file for the access log, a line of JSON for each request; by default `directory`/access.log. "
         "`-` for the standard error, `off` for none. Over 64 MiB it becomes `….1`.",
     )
-    github_secret: SecretStr | None = Field(
-        None, description="Shared secret of the GitHub webhook, of at least 16 characters."
+    secrets: dict[str, SecretStr] = Field(
+        {},
+        description="Secrets shared with the senders of signed intake formats, by format, each of at least 16 characters; "
+        f"or each in a variable of its own: {', '.join(f'`{known.secret_variable}`' for known in SIGNED.values())}.",
     )
 
     @classmethod
@@ -123,17 +132,21 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        named = InitSettingsSource(settings_cls, {"secrets": _named_secrets()})
+        return init_settings, named, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("github_secret", mode="before")
+    @field_validator("secrets", mode="after")
     @classmethod
-    def _no_secret(cls, value: object) -> object:
-        # An empty variable is an unset one: anybody can sign with an empty key.
-        if isinstance(value, str) and 0 < len(value) < MIN_SECRET:
-            raise ValueError(
-                f"expected CHANGE_LEDGER_GITHUB_SECRET to have at least {MIN_SECRET} characters, found {len(value)}"
-            )
-        return value or None
+    def _no_weak_secrets(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, secret in value.items():
+            if name not in SIGNED:
+                raise ValueError(no_such("signed intake format", name, list(SIGNED)))
+            if 0 < (size := len(secret.get_secret_value())) < MIN_SECRET:
+                where = SIGNED[name].secret_variable
+                where = where if where in os.environ else f"secrets.{name}"
+                raise ValueError(f"expected {where} to have at least {MIN_SECRET} characters, found {size}")
+        # An empty secret is an unset one: anybody can sign with an empty key.
+        return {name: secret for name, secret in value.items() if secret.get_secret_value()}
 
     @staticmethod
     def place_of(name: str) -> str:
@@ -154,6 +167,7 @@ class Settings(BaseSettings):
         Variables that a setting names with `env:` are somebody's own.
         """
         known = {f"{PREFIX}{name.upper()}" for name in cls.model_fields} | COMMAND_VARIABLES
+        known |= {signed.secret_variable for signed in SIGNED.values()}
         own = {value.removeprefix("env:") for value in os.environ.values() if value.startswith("env:")}
         return [
             no_such("setting", name, sorted(known), listed_by="docs/reference/settings.md lists all")
@@ -193,6 +207,13 @@ class Settings(BaseSettings):
     @property
     def known_ledgers_path(self) -> Path:
         return self.known_ledgers.expanduser()
+
+
+def _named_secrets() -> dict[str, str]:
+    """Return the secrets that have a variable of their own."""
+    return {
+        name: os.environ[known.secret_variable] for name, known in SIGNED.items() if known.secret_variable in os.environ
+    }
 
 
 def _is_in_file(name: str) -> bool:

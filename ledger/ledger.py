@@ -361,9 +361,13 @@ class Ledger:
         actor: str,
         must_sign: bool = False,
         authority_for: list[str] | None = None,
+        by_secret: bool = False,
         by: str | None = None,
     ) -> Receipt:
-        """Make a source known. Raises StatementError when it is enrolled at this door already."""
+        """Make a source known. Raises StatementError when it is enrolled at this door already.
+
+        At a door that authenticates by a shared secret (`by_secret`) no token is shown: the enrolment is the credential.
+        """
         if (enrolled := self.current_authority().enrolled(door, source)) is not None:
             raise StatementError(
                 f"{source} is enrolled at the door {door} since position {enrolled.enrolled_at}; retire it first",
@@ -375,7 +379,7 @@ class Ledger:
             "principal": principal,
             "must_sign": must_sign,
             "authority_for": sorted(authority_for or []),
-        } | ({"credential": f"hmac:{self._random(6).hex()}"} if door == "github" else {})
+        } | ({"credential": f"hmac:{self._random(6).hex()}"} if by_secret else {})
         return self._act("ledger.source_enrolled", data, actor, by)
 
     def retire_source(self, source: str, *, door: str, actor: str, by: str | None = None) -> Receipt:

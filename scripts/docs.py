@@ -21,6 +21,8 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from api.cli import app as command_line
 from api.http import problems
 from api.http.auth import BY_SIGNATURE, PUBLIC, ROLES, ROUTES
+from api.intake import FORMATS
+from api.intake.formats import UNMAPPED
 from api.settings import SETTINGS_FILE, Settings
 from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, identifiers
 from ledger.events.identifiers import Part, Text
@@ -212,13 +214,54 @@ Who may use which route. A credential has one role or several; a route that is n
 
 - `HEAD` may be asked wherever `GET` may, by the same roles; it is answered with the headers of `GET`.
 - *everybody*: no credential is asked for.
-- *by signature*: the sender's HMAC over the raw body takes the place of a token, and its source must be enrolled.
+- *by signature*: the sender's HMAC over the raw body takes the place of a token, and its source must be enrolled
+  ([intake](intake.md)).
 - A `reporter` is also limited to the areas and sources of its credential.
 - Facts of the areas {_listed(OPERATOR_AREAS)} need the role `operator`.
 - Facts of the areas {_listed(RESERVED_AREAS)} are refused from everybody but the ledger itself.
 - An `operator` may use `POST /v1/events`, but only for the areas of operators, unless it is a `reporter` as well.
 
 """ + _table(["route", *ROLES], rows)
+
+
+def intake_page() -> str:
+    """Return the page of outside formats."""
+    page = f"""{_MADE}
+# Intake
+
+Outside formats, each posted to a route of its own as its sender writes it. An authentic body is kept byte for byte as
+evidence. What is understood becomes facts, answered with 201; what is not is recorded as `{UNMAPPED}`, answered with 202;
+the same body again is answered with 200 and its first receipts. A body that contradicts its own headers is refused (422).
+
+"""
+    page += _table(
+        ["format", "route", "authenticated by", "media types"],
+        [
+            [
+                f"[{known.title}](#{known.name})",
+                f"`POST {known.path}`",
+                "a token of a `reporter`"
+                if known.signature is None
+                else f"`{known.signature.name}`: {known.signature.prefix}HMAC-SHA256 of the raw body, in hex",
+                ", ".join(f"`{kind}`" for kind in known.media_types)
+                + ("" if known.signature is None else " (of a signed body not asked)"),
+            ]
+            for known in FORMATS
+        ],
+    )
+    for known in FORMATS:
+        page += f"\n## {known.name}\n\n{known.about}\n\n"
+        if known.signature is not None:
+            page += (
+                f"The secret is the setting `secrets.{known.name}`, or `{known.secret_variable}`. Sources are enrolled with "
+                f"`change-ledger source enrol {known.name} …`.\n\n"
+            )
+        rows = [
+            [sample.kind, ", ".join(f"`{name}`" for name in sample.becomes) or "nothing: answered with 200"]
+            for sample in known.samples
+        ]
+        page += _table(["kind", "becomes"], rows)
+    return page
 
 
 def settings() -> str:
@@ -423,6 +466,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "cli.md": command_line_page,
     "problems.md": problems_page,
+    "intake.md": intake_page,
     "views.md": views_page,
     "gates.md": gates_page,
 }

@@ -13,6 +13,7 @@ from api.cli import pins
 from api.cli.common import app, where
 from api.cli.terminal import Table, console, echo, errors_console
 from api.http.serving import serve as run_server
+from api.intake import DOORS, SIGNED
 from ledger.errors import SetupError
 from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
 from ledger.log import tables
@@ -239,30 +240,32 @@ def token_revoke(
 @source_app.command("enrol")
 def source_enrol(
     context: typer.Context,
-    door_name: Annotated[str, typer.Argument(metavar="DOOR", help="events, github or cdevents.")],
+    door_name: Annotated[str, typer.Argument(metavar="DOOR", help=f"{', '.join(DOORS[:-1])} or {DOORS[-1]}.")],
     source: Annotated[str, typer.Argument(help="Source, exact or ending in *, such as https://github.com/acme/*.")],
-    principal: Annotated[str, typer.Option(help="Under which name its entries are recorded.")] = "service:github",
+    principal: Annotated[
+        str | None, typer.Option(help="Under which name its entries are recorded; by default service:DOOR.")
+    ] = None,
     authority_for: Annotated[
         list[str] | None, typer.Option(help="Identities it may speak for, such as github:*.")
     ] = None,
     must_sign: Annotated[bool, typer.Option("--must-sign", help="Refuse what this source did not sign.")] = False,
 ) -> None:
-    """Enrol a source. For GitHub, a fresh webhook secret is proposed."""
+    """Enrol a source. At a door whose senders sign with a shared secret, a fresh one is proposed."""
     door = where(context).door()
     wanted = {
         "source": source,
         "door": door_name,
-        "principal": principal,
+        "principal": principal or f"service:{door_name}",
         "must_sign": must_sign,
         "authority_for": authority_for or [],
     }
     receipt = door.enrol_source(wanted)
     console.print(f"enrolled {source}, recorded at position {receipt['position']}")
-    if door_name == "github" and where(context).settings.github_secret is None:
+    if door_name in SIGNED and door_name not in where(context).settings.secrets:
         errors_console.print(
-            "no webhook secret is set; here is a fresh one, for GitHub and for the server's environment:"
+            f"no secret is shared with {door_name}; here is a fresh one, for the sender and for the server's environment:"
         )
-        echo(f"CHANGE_LEDGER_GITHUB_SECRET={secrets.token_hex(32)}")
+        echo(f"{SIGNED[door_name].secret_variable}={secrets.token_hex(32)}")
 
 
 @clock_app.command("correct")

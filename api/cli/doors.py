@@ -16,6 +16,7 @@ from api.http.routes.credentials import credential_json, key_json
 from api.http.routes.gates import asked_in, recheck_in
 from api.http.routes.risk import backtest_in, fit_in
 from api.http.routes.views import answer_of, view_named
+from api.intake import SIGNED, check_door
 from api.settings import Settings
 from ledger.audit.reading import fold_authority
 from ledger.conditions import Match
@@ -177,7 +178,8 @@ class LocalDoor:
         ]
 
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        return self.ledger.enrol_source(actor=LOCAL_OPERATOR, **wanted).to_json()
+        check_door(wanted["door"])
+        return self.ledger.enrol_source(actor=LOCAL_OPERATOR, by_secret=wanted["door"] in SIGNED, **wanted).to_json()
 
     def origin(self) -> str:
         with self._database().read() as connection:

@@ -14,6 +14,7 @@ from starlette.types import Scope
 from api.http.body import BATCH, media_type
 from api.http.limits import Limits
 from api.http.problems import TooManyRequestsError
+from api.intake import FORMATS
 from ledger.authority import Caller, Credential
 from ledger.errors import ForbiddenError, UnauthenticatedError
 from ledger.ledger import Ledger
@@ -74,8 +75,7 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     # A question is a fact of its own: who may report may ask.
     ("POST", "/v1/gates/{gate}"): (REPORTER, OPERATOR),
     ("GET", "/v1/gates/decisions/{position}/recheck"): READERS,
-    ("POST", "/v1/intake/github"): BY_SIGNATURE,
-    ("POST", "/v1/intake/cdevents"): (REPORTER, OPERATOR),
+    **{("POST", known.path): (REPORTER, OPERATOR) if known.signature is None else BY_SIGNATURE for known in FORMATS},
 }
 
 

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from api.http import answers, auth
+from api.intake import FORMATS, SIGNED
 from ledger.errors import SetupError
 
 BYTES: Final = "application/octet-stream"
@@ -63,18 +64,23 @@ ANSWERS: Final[Mapping[tuple[str, str], Mapping[int, Any]]] = {
     ("GET", "/v1/gates"): {200: answers.GateList},
     ("POST", "/v1/gates/{gate}"): {200: answers.RecordedAnswer},
     ("GET", "/v1/gates/decisions/{position}/recheck"): {200: answers.Recheck},
-    ("POST", "/v1/intake/github"): {200: answers.Taken, 201: answers.Taken, 202: answers.Taken},
-    ("POST", "/v1/intake/cdevents"): {200: answers.Taken, 201: answers.Taken, 202: answers.Taken},
+    **{("POST", known.path): dict.fromkeys((200, 201, 202), answers.Taken) for known in FORMATS},
 }
 _SECURITY: Final = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token that an operator issued."},
-    "signature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Hub-Signature-256",
-        "description": "The sender's HMAC over the body.",
+    **{
+        f"{known.name}_signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": known.signature.name,
+            "description": "The sender's HMAC over the body.",
+        }
+        for known in FORMATS
+        if known.signature is not None
     },
 }
+# Of a route, where no token is shown.
+_BY_SIGNATURE: Final = {("POST", known.path): f"{known.name}_signature" for known in SIGNED.values()}
 _WORDS: Final = {
     200: "As asked.", 201: "Recorded.", 202: "Kept, and recorded as not understood.", 207: "A batch, item by item.",
     400: "Not a request that makes sense.", 401: "Not authenticated.", 403: "Not allowed.", 404: "Not found.",
@@ -197,4 +203,4 @@ def _security_of(route: tuple[str, str]) -> list[dict[str, list[str]]]:
     roles = auth.ROUTES[route]
     if roles == auth.PUBLIC:
         return []
-    return [{"signature": []}] if roles == auth.BY_SIGNATURE else [{"token": []}]
+    return [{_BY_SIGNATURE.get(route, "token"): []}]

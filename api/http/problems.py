@@ -139,12 +139,11 @@ def unforeseen() -> Response:
 def _nothing_at(path: str, routes: Sequence[APIRoute]) -> str:
     """Say that there is nothing at a path, and what there is."""
     there_are = sorted({route.path_format for route in routes})
-    views = "/v1/views/"
-    if path.startswith(views):
-        names = [known.removeprefix(views) for known in there_are if known.startswith(views)]
-        return errors.no_such(
-            "view", path.removeprefix(views).partition("/")[0], [name for name in names if "/" not in name]
-        )
+    for room, kind in (("/v1/views/", "view"), ("/v1/intake/", "intake format")):
+        if path.startswith(room):
+            names = [known.removeprefix(room) for known in there_are if known.startswith(room)]
+            asked = path.removeprefix(room).partition("/")[0]
+            return errors.no_such(kind, asked, [name for name in names if "/" not in name])
     close = difflib.get_close_matches(path[:80], there_are, n=1)
     return f"there is nothing at {path[:80]}{f'; did you mean {close[0]}?' if close else ';'} /openapi.json describes what there is"
 

@@ -1,13 +1,28 @@
 """Outside formats: one small pure translator each, bytes and headers in, statements out.
 
 An outside body may have fields we do not know; its authenticated bytes are always kept, and what no translator
-understands is recorded as `intake.unmapped`. To add a format, write its module and name it in
-`api.intake.TRANSLATORS`.
+understands is recorded as `intake.unmapped`. `FORMATS` is the one list: to add a format, write its file and name its
+`FORMAT` here.
 """
 
+from typing import Final
+
 from api.intake import cdevents, github
-from api.intake.translation import Fact, Mapped, Translation, Unmapped
+from api.intake.formats import Format
+from ledger.errors import SetupError, StatementError, no_such
 
-TRANSLATORS = {"github": github.translate, "cdevents": cdevents.translate}
+FORMATS: Final[tuple[Format, ...]] = (github.FORMAT, cdevents.FORMAT)
 
-__all__ = ["TRANSLATORS", "Fact", "Mapped", "Translation", "Unmapped"]
+# By which sources may come in: our own events, and each format.
+DOORS: Final = ("events", *(known.name for known in FORMATS))
+# The formats whose senders share a secret with us.
+SIGNED: Final = {known.name: known for known in FORMATS if known.signature is not None}
+
+if len(set(DOORS)) < len(DOORS):
+    raise SetupError(f"two formats have one name: {', '.join(DOORS)}")
+
+
+def check_door(door: str) -> None:
+    """Raise StatementError unless there is such a door."""
+    if door not in DOORS:
+        raise StatementError(no_such("door", door, DOORS), "/door")

@@ -11,6 +11,7 @@ import re
 from typing import Any, Final
 
 from api.desk import cloudevents
+from api.intake.formats import JSON, UNMAPPED, Format, Sample
 from api.intake.translation import (
     ContradictionError,
     ForeignJsonError,
@@ -164,3 +165,39 @@ _TRANSLATORS: Final = {
     "change.merged": _merged,
     "incident.detected": _incident,
 }
+
+
+_INSIDE: Final = {"environment": {"id": "prod"}, "artifactId": "pkg:oci/payments-api@sha256%3A5f2c9e0b7d1a4c38"}
+
+
+def _sample(kind: str, subject: str, content: dict[str, Any], becomes: str) -> Sample:
+    context = {
+        "specversion": "0.5.1", "id": f"6b1f0d3e-{kind}", "source": "/pipelines/prod",
+        "type": f"dev.cdevents.{kind}.0.3.0", "timestamp": "2025-05-30T08:19:30Z",
+    }  # fmt: skip
+    custom = {"actor": "service:payments-ci", "change_id": "CHG-12"}
+    return Sample(
+        kind,
+        {"context": context, "subject": {"id": subject, "content": content}, "customData": custom},
+        (becomes,),
+        {"content-type": JSON},
+    )
+
+
+FORMAT: Final = Format(
+    "cdevents",
+    "CDEvents 0.4 and 0.5",
+    "`service.deployed`, `.upgraded`, `.rolledback`, `change.merged` and `incident.detected`, in binary or structured CloudEvents.",
+    translate,
+    media_types=("application/cloudevents+json", JSON),
+    # Binary mode without a type carries JSON, as at /v1/events.
+    untyped=lambda headers: bool(cloudevents.attributes(headers)),
+    samples=(
+        _sample("service.deployed", "payments-api", _INSIDE, "deployment.finished"),
+        _sample("service.upgraded", "payments-api", _INSIDE, "deployment.finished"),
+        _sample("service.rolledback", "payments-api", _INSIDE, "rollback.completed"),
+        _sample("change.merged", "pull-42", {"repository": {"id": "acme/payments-api"}}, "code.merged"),
+        _sample("incident.detected", "INC-5", {"description": "Slow answers"} | _INSIDE, "incident.detected"),
+        _sample("pipelinerun.finished", "run-7", {"outcome": "success"}, UNMAPPED),
+    ),
+)

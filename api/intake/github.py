@@ -5,12 +5,10 @@ repeat), and the event kind that a header names must agree with what the body is
 survives a rename; bots are named apart, because they never approve.
 """
 
-import hashlib
-import hmac
-import re
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from api.intake.formats import JSON, UNMAPPED, Format, HmacHeader, Sample
 from api.intake.translation import (
     ContradictionError,
     ForeignJsonError,
@@ -27,11 +25,11 @@ from api.intake.translation import (
     read_json,
     shown,
 )
-from ledger.errors import StatementError, UnauthenticatedError
+from ledger.errors import StatementError
 
-SIGNATURE_HEADER: Final = "x-hub-signature-256"
 # How a hook begins that is set to send forms instead of JSON.
-FORM_PREFIX: Final = b"payload="
+_FORM_PREFIX: Final = b"payload="
+_FORM: Final = "application/x-www-form-urlencoded"
 # Keys that every body of a kind has. Unknown keys are normal: GitHub adds some at any time.
 _SHAPES: Final = {
     "deployment": {"deployment"},
@@ -55,24 +53,6 @@ _OUTCOMES: Final = {"success": "success", "failure": "failure", "error": "error"
 _PROPOSALS: Final = ("opened", "reopened", "ready_for_review", "synchronize")
 
 
-def check_signed(headers: Headers) -> None:
-    """Raise UnauthenticatedError unless there is a signature to check: asked before a byte of the body is read."""
-    if not re.fullmatch("sha256=[0-9a-f]{64}", found := headers.get(SIGNATURE_HEADER, "")):
-        raise UnauthenticatedError(
-            f"expected the header {SIGNATURE_HEADER}: sha256=<64 hex digits>, found {found or 'none'}"[:200]
-        )
-
-
-def check_signature(secret: str, body: bytes, headers: Headers) -> None:
-    """Raise UnauthenticatedError unless the header carries the HMAC-SHA256 of the raw body under `secret`."""
-    found = headers.get(SIGNATURE_HEADER, "")
-    expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected.encode(), found.encode()):
-        raise UnauthenticatedError(
-            f"the header {SIGNATURE_HEADER} is not the HMAC of this body under the shared secret"
-        )
-
-
 def translate(headers: Headers, body: bytes) -> Translation:
     """Return the facts of an authenticated webhook body. Raises ContradictionError when header and body do not agree."""
     kind = headers.get("x-github-event", "")
@@ -93,7 +73,7 @@ def translate(headers: Headers, body: bytes) -> Translation:
 
 
 def _json_of(body: bytes) -> bytes:
-    if not body.startswith(FORM_PREFIX):
+    if not body.startswith(_FORM_PREFIX):
         return body
     try:
         fields = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
@@ -240,3 +220,57 @@ _TRANSLATORS: Final = {
     "pull_request_review": _pull_request_review,
     "ping": _ping,
 }
+
+
+_AT: Final = "2025-05-30T08:15:00Z"
+_ALICE: Final = {"login": "alice", "id": 501, "type": "User"}
+_REPOSITORY: Final = {"repository": {"id": 7001, "full_name": "acme/payments-api"}, "sender": _ALICE}
+_DEPLOYED: Final = {
+    "id": 31, "sha": "4be1c2d0a9f84e6b8c7d3f2a1b0e9d8c7f6a5b43", "environment": "prod",
+    "payload": {"change_id": "CHG-12"}, "creator": _ALICE, "created_at": _AT,
+}  # fmt: skip
+_PULL: Final = {
+    "number": 42, "user": _ALICE, "head": {"sha": _DEPLOYED["sha"]}, "base": {"ref": "main"},
+    "created_at": _AT, "updated_at": _AT,
+}  # fmt: skip
+
+
+def _sample(event: str, note: str, body: dict[str, Any], *becomes: str) -> Sample:
+    kind = f"{event}, {note}" if note else event
+    return Sample(kind, _REPOSITORY | body, becomes, {"x-github-event": event})
+
+
+def _status(state: str) -> dict[str, Any]:
+    status = {"id": 91, "state": state, "environment": "prod", "creator": _ALICE, "created_at": _AT}
+    return {"action": "created", "deployment": _DEPLOYED, "deployment_status": status}
+
+
+def _reviewed(action: str, state: str) -> dict[str, Any]:
+    review = {"id": 3001, "user": _ALICE, "commit_id": _DEPLOYED["sha"], "submitted_at": _AT, "state": state}
+    return {"action": action, "pull_request": _PULL, "review": review}
+
+
+def _pulled(action: str, **more: Any) -> dict[str, Any]:
+    return {"action": action, "number": 42, "pull_request": _PULL | more}
+
+
+FORMAT: Final = Format(
+    "github",
+    "GitHub webhooks",
+    "`deployment`, `deployment_status`, `pull_request`, `pull_request_review` and `ping`, in JSON or as a form.",
+    translate,
+    signature=HmacHeader("X-Hub-Signature-256"),
+    media_types=(JSON, _FORM),
+    kept_as=lambda body: _FORM if body.startswith(_FORM_PREFIX) else JSON,
+    samples=(
+        _sample("deployment", "", {"action": "created", "deployment": _DEPLOYED}, "deployment.started"),
+        _sample("deployment_status", "at its end", _status("success"), "deployment.finished"),
+        _sample("deployment_status", "before", _status("in_progress"), UNMAPPED),
+        _sample("pull_request", "a head to review", _pulled("synchronize"), "code.proposed"),
+        _sample("pull_request", "merged", _pulled("closed", merged=True, merged_at=_AT), "code.merged"),
+        _sample("pull_request_review", "submitted", _reviewed("submitted", "approved"), "code_review.submitted"),
+        _sample("pull_request_review", "dismissed", _reviewed("dismissed", "dismissed"), "code_review.dismissed"),
+        _sample("ping", "", {"zen": "Half measures are as bad as nothing at all.", "hook_id": 12}),
+        _sample("anything else", "", {"action": "added"}, UNMAPPED),
+    ),
+)

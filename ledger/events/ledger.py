@@ -146,7 +146,7 @@ class LedgerSourceEnrolled(OperatorAct):
     says = "{actor} enrolled the source {source} at the door {door}"
     refs = ("credential",)
     source: SourcePattern
-    door: Literal["events", "github", "cdevents"]
+    door: Label
     credential: CredentialId | None = None
     principal: Identity
     must_sign: Flag
@@ -159,7 +159,7 @@ class LedgerSourceRetired(OperatorAct):
     type = "ledger.source_retired"
     says = "{actor} retired the source {source} at the door {door}"
     source: SourcePattern
-    door: Literal["events", "github", "cdevents"]
+    door: Label
 
 
 class LedgerClockCorrected(OperatorAct):

@@ -12,6 +12,7 @@ from httpx import Response
 from servers import GITHUB_SECRET, JSON, STRUCTURED, Server, check_problem, event, running_server
 
 from api.intake import cdevents, github
+from api.intake.formats import HmacHeader
 from api.intake.translation import ContradictionError, Fact, Mapped, Nothing, Unmapped
 from ledger.errors import UnauthenticatedError
 from tests.api import bodies
@@ -57,7 +58,8 @@ VECTOR = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e1
 
 
 def test_the_published_vector_is_accepted_and_nothing_near_it() -> None:
-    github.check_signature(GITHUB_SECRET, VECTOR_BODY, {"x-hub-signature-256": VECTOR})
+    check = HmacHeader("X-Hub-Signature-256").check
+    check(GITHUB_SECRET, VECTOR_BODY, {"x-hub-signature-256": VECTOR})
     for secret, body, header in (
         ("It's a Secret to Nobody", VECTOR_BODY, VECTOR),
         (GITHUB_SECRET, VECTOR_BODY + b"\n", VECTOR),
@@ -69,9 +71,9 @@ def test_the_published_vector_is_accepted_and_nothing_near_it() -> None:
         (GITHUB_SECRET, VECTOR_BODY, "sha256=é"),
     ):
         with pytest.raises(UnauthenticatedError):
-            github.check_signature(secret, body, {"x-hub-signature-256": header})
+            check(secret, body, {"x-hub-signature-256": header})
     with pytest.raises(UnauthenticatedError):
-        github.check_signature(GITHUB_SECRET, VECTOR_BODY, {})
+        check(GITHUB_SECRET, VECTOR_BODY, {})
 
 
 def test_the_published_vector_is_authentic_over_http_too(server: Server) -> None:

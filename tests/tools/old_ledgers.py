@@ -169,7 +169,14 @@ def tell_of_the_ledger(old: Old) -> None:
     )  # fmt: skip
     ledger.revoke_token(credential, reason="left", from_position=ledger.size() + 1, **act)
     for door in ("github", "cdevents"):
-        ledger.enrol_source(f"https://{door}.example.com/old", door=door, principal="service:ci", must_sign=True, **act)
+        ledger.enrol_source(
+            f"https://{door}.example.com/old",
+            door=door,
+            principal="service:ci",
+            must_sign=True,
+            by_secret=door == "github",
+            **act,
+        )
         ledger.retire_source(f"https://{door}.example.com/old", door=door, **act)
     conflict(old)
     body, gone = Evidence.of(b'{"kept":true}', "application/json"), Evidence.of(b"removed", "text/plain")

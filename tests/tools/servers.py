@@ -8,6 +8,7 @@ theirs plays a part.
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -180,17 +181,24 @@ class Server:
 
 @contextmanager
 def running_server(
-    directory: Path, *, tokens: dict[str, str] | None = None, github_secret: str | None = GITHUB_SECRET, **more: str
+    directory: Path,
+    *,
+    tokens: dict[str, str] | None = None,
+    github_secret: str | None = GITHUB_SECRET,
+    tree: Path | None = None,
+    **more: str,
 ) -> Iterator[Server]:
     """Run a server on a ledger in `directory`, made here unless `tokens` says that it is there already.
 
-    `more` goes into its environment.
+    `more` goes into its environment. With `tree` it is the program of another directory, in an interpreter of its own.
     """
     if tokens is None:
         tokens = make_ledger(directory)
     secret = {} if github_secret is None else {"CHANGE_LEDGER_GITHUB_SECRET": github_secret}
-    given = environment_for(directory, **secret, **more)
-    command = program("--directory", directory, "serve", "--port", "0")
+    given = environment_for(directory, **secret | more)
+    words = ("--directory", str(directory), "serve", "--port", "0")
+    command = program(*words) if tree is None else [sys.executable, "-m", "api.cli", *words]
+    given |= {} if tree is None else {"PYTHONPATH": str(tree)}
     with (directory / "server.err").open("w") as errors:
         process = subprocess.Popen(
             command, env=given, cwd=directory, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1

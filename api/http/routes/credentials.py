@@ -11,11 +11,13 @@ from api.http.body import body_of, read_model
 from api.http.questions import Route
 from api.http.routes.entries import Reason
 from api.http.routes.events import MAX_POSITION, PROBLEMS
+from api.intake import DOORS, SIGNED, check_door
 from ledger.authority import Credential, EnrolledSource
 from ledger.enrolment import ROLES
 from ledger.events.identifiers import (
     Area,
     Identity,
+    Label,
     Origin,
     PublicKeyHex,
     Sha256Hex,
@@ -125,7 +127,7 @@ class SourceRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     source: SourcePattern
-    door: str = Field(pattern="^(events|github|cdevents)$")
+    door: Label = Field(json_schema_extra={"enum": list(DOORS)})
     principal: Identity
     must_sign: StrictBool = False
     authority_for: list[SourcePattern] = Field([], max_length=16)
@@ -141,6 +143,7 @@ class SourceRequest(BaseModel):
 async def enrol(request: Request, caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
     """Makes a source known at a door that authenticates by itself, or one that must sign."""
     wanted = await read_model(request, SourceRequest)
+    check_door(wanted.door)
     receipt = await asyncio.to_thread(
         ledger.enrol_source,
         wanted.source,
@@ -150,6 +153,7 @@ async def enrol(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
         by=caller.credential,
         must_sign=wanted.must_sign,
         authority_for=wanted.authority_for,
+        by_secret=wanted.door in SIGNED,
     )
     return receipt.to_json()
 
@@ -157,7 +161,7 @@ async def enrol(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
 @router.delete("/v1/ledger/sources", summary="Retire a source", responses=PROBLEMS)
 def retire(
     source: Annotated[str, Query(max_length=256, examples=["https://ci.example.com/*"])],
-    door: Literal["events", "github", "cdevents"],
+    door: Annotated[Label, Query(description="Also one that is no longer there.")],
     caller: KnownCaller,
     ledger: CurrentLedger,
 ) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def test_every_route_says_who_may(document: dict[str, Any]) -> None:
         "type": "http", "scheme": "bearer", "description": ""
     }  # fmt: skip
     for route, operation in operations(document):
-        wanted = {auth.PUBLIC: [], auth.BY_SIGNATURE: [{"signature": []}]}.get(auth.ROUTES[route], [{"token": []}])
+        signature = [{f"{route[1].rpartition('/')[2]}_signature": []}]
+        wanted = {auth.PUBLIC: [], auth.BY_SIGNATURE: signature}.get(auth.ROUTES[route], [{"token": []}])
         assert operation["security"] == wanted, route
 
 

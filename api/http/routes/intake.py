@@ -1,4 +1,4 @@
-"""`/v1/intake/{format}`: authenticate the raw bytes, keep them, translate, append.
+"""`POST /v1/intake/{format}`: authenticate the raw bytes, keep them, translate, append. One route for all of `FORMATS`.
 
 The order matters: nothing is parsed before it is authenticated, and nothing authenticated is lost, understood or not.
 """
@@ -6,20 +6,20 @@ The order matters: nothing is parsed before it is authenticated, and nothing aut
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from api.desk import cloudevents
 from api.http.auth import appending_caller_of, ledger_of
 from api.http.body import media_type, read_body, read_unknown_body
 from api.http.problems import RequestError
 from api.http.questions import Route
-from api.http.routes.events import PROBLEMS, STRUCTURED, outcome_response
-from api.intake import cdevents, github
-from api.intake.translation import ContradictionError, Fact, Headers, Mapped, Nothing, Translation, Unmapped
+from api.http.routes.events import PROBLEMS, outcome_response
+from api.intake import FORMATS
+from api.intake.formats import Format, HmacHeader
+from api.intake.translation import ContradictionError, Fact, Mapped, Nothing, Unmapped
 from ledger.authority import Caller, EnrolledSource
 from ledger.errors import ForbiddenError, SetupError, StatementError
 from ledger.ledger import Ledger
@@ -28,7 +28,6 @@ from ledger.statement import Evidence, Statement
 
 router = APIRouter(tags=["intake"], route_class=Route)
 
-_FORM: Final = "application/x-www-form-urlencoded"
 # From here on a body is parsed beside the event loop, which others wait for.
 _LARGE: Final = 65_536
 _not_label = re.compile(r"[^A-Za-z0-9._/+-]+")
@@ -39,58 +38,63 @@ _RESPONSES = PROBLEMS | {
 }
 
 
-def _takes(*kinds: str) -> dict[str, Any]:
-    """Return what the OpenAPI document says of a body whose shape is somebody else's."""
-    return {"requestBody": {"required": True, "content": {kind: {"schema": {}} for kind in kinds}}}
+def _taking(known: Format) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers a body of a format."""
+
+    async def take(request: Request) -> Response:
+        ledger = ledger_of(request)
+        if known.signature is None:
+            body, caller_for = await _by_token(request, known)
+        else:
+            body, caller_for = await _by_secret(request, known, known.signature)
+        return await _take(request, ledger, known, body, caller_for)
+
+    return take
 
 
-@router.post(
-    "/v1/intake/github",
-    summary="GitHub webhooks",
-    responses=_RESPONSES,
-    status_code=201,
-    openapi_extra=_takes("application/json", _FORM),
-)
-async def from_github(request: Request) -> Response:
-    """`deployment`, `deployment_status`, `pull_request`, `pull_request_review` and `ping`, in JSON or as a form.
+for _known in FORMATS:
+    router.add_api_route(
+        _known.path,
+        _taking(_known),
+        methods=["POST"],
+        name=f"from_{_known.name.replace('-', '_')}",
+        summary=_known.title,
+        description=_known.about,
+        responses=_RESPONSES,
+        status_code=201,
+        # The shape of the body is somebody else's.
+        openapi_extra={
+            "requestBody": {"required": True, "content": {kind: {"schema": {}} for kind in _known.media_types}}
+        },
+    )
 
-    X-Hub-Signature-256 over the raw body authenticates it.
-    """
+
+async def _by_token(request: Request, known: Format) -> tuple[bytes, Callable[[str], Caller]]:
+    caller = await appending_caller_of(request)
+    kind = media_type(request)
+    if kind not in known.media_types and (kind or not known.untyped(request.headers)):
+        raise RequestError(415, "Unsupported media type", f"expected {' or '.join(known.media_types)}")
+    return await read_body(request, request.app.state.settings.max_body_bytes), lambda _: caller
+
+
+async def _by_secret(request: Request, known: Format, signature: HmacHeader) -> tuple[bytes, Callable[[str], Caller]]:
     ledger = ledger_of(request)
-    secret = request.app.state.settings.github_secret
+    secret = request.app.state.settings.secrets.get(known.name)
     if secret is None:
-        raise SetupError("no secret of the GitHub webhook is set: CHANGE_LEDGER_GITHUB_SECRET")
+        raise SetupError(f"no secret is shared with the senders of {known.name}: set {known.secret_variable}")
     # Whoever has not even signed sends no body.
-    github.check_signed(request.headers)
+    signature.check_signed(request.headers)
     body = await read_unknown_body(request, request.app.state.settings.max_body_bytes)
-    github.check_signature(secret.get_secret_value(), body, request.headers)
+    signature.check(secret.get_secret_value(), body, request.headers)
 
-    def door(source: str) -> Caller:
+    def caller_for(source: str) -> Caller:
         try:
-            return _hmac_caller(ledger.authority.door("github", source))
+            return _hmac_caller(ledger.authority.door(known.name, source))
         except ForbiddenError:
             # Another process may have enrolled it a moment ago.
-            return _hmac_caller(ledger.current_authority().door("github", source))
+            return _hmac_caller(ledger.current_authority().door(known.name, source))
 
-    return await _take(request, ledger, github.translate, "github", body, door)
-
-
-@router.post(
-    "/v1/intake/cdevents",
-    summary="CDEvents 0.4 and 0.5",
-    responses=_RESPONSES,
-    status_code=201,
-    openapi_extra=_takes(*STRUCTURED),
-)
-async def from_cdevents(request: Request) -> Response:
-    """`service.deployed`, `.upgraded`, `.rolledback`, `change.merged` and `incident.detected`, in binary or structured CloudEvents."""
-    ledger, caller = ledger_of(request), await appending_caller_of(request)
-    kind = media_type(request)
-    # Binary mode without a type carries JSON, as at /v1/events.
-    if kind not in STRUCTURED and (kind or not cloudevents.attributes(request.headers)):
-        raise RequestError(415, "Unsupported media type", "expected application/json or application/cloudevents+json")
-    body = await read_body(request, request.app.state.settings.max_body_bytes)
-    return await _take(request, ledger, cdevents.translate, "cdevents", body, lambda _: caller)
+    return body, caller_for
 
 
 def _hmac_caller(enrolled: EnrolledSource) -> Caller:
@@ -100,19 +104,18 @@ def _hmac_caller(enrolled: EnrolledSource) -> Caller:
 async def _take(
     request: Request,
     ledger: Ledger,
-    translate: Callable[[Headers, bytes], Translation],
-    form: str,
+    known: Format,
     body: bytes,
     caller_for: Callable[[str], Caller],
 ) -> Response:
-    kept = (Evidence.of(body, _FORM if body.startswith(github.FORM_PREFIX) else "application/json"),)
+    kept = (Evidence.of(body, known.kept_as(body)),)
     sha256 = hashlib.sha256(body).hexdigest()
     source = ""
     try:
         if len(body) > _LARGE:
-            translation = await asyncio.to_thread(translate, request.headers, body)
+            translation = await asyncio.to_thread(known.translate, request.headers, body)
         else:
-            translation = translate(request.headers, body)
+            translation = known.translate(request.headers, body)
         if isinstance(translation, Nothing):
             return JSONResponse(translation.answer)
         if isinstance(translation, Mapped):
@@ -126,8 +129,8 @@ async def _take(
     except ContradictionError:
         raise
     except StatementError as error:
-        unmapped = Unmapped(form, f"field{error.place}", source)
-    return await _append_unmapped(request, ledger, form, unmapped, sha256, kept, caller_for)
+        unmapped = Unmapped(known.name, f"field{error.place}", source)
+    return await _append_unmapped(request, ledger, known.name, unmapped, sha256, kept, caller_for)
 
 
 def _statement(ledger: Ledger, fact: Fact, identifier: str, kept: tuple[Evidence, ...]) -> Statement:

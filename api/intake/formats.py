@@ -1,0 +1,118 @@
+"""What an outside format is: how its bodies are authenticated, what they become, and samples of both.
+
+A format is one file that ends with `FORMAT = Format(…)`, and one line in `api.intake.FORMATS`. Routes, roles, secrets,
+doors of sources, the description of the API and docs/reference/intake.md are read off it. For example, a body by token:
+
+    FORMAT = Format(
+        "tower", "Tower notes", "Notes of the control tower.", translate,
+        samples=(Sample("note", {"note": "landed"}, becomes=("incident.detected",)),),
+    )
+"""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from api.intake.translation import Headers, Translation
+from ledger.errors import SetupError, UnauthenticatedError
+from ledger.events import CATALOGUE
+
+JSON: Final = "application/json"
+# What an authentic body becomes that no translator understands.
+UNMAPPED: Final = "intake.unmapped"
+_is_name = re.compile(r"[a-z][a-z0-9-]{0,31}").fullmatch
+
+
+@dataclass(frozen=True)
+class HmacHeader:
+    """A header with the HMAC-SHA256 of the raw body under a secret that is shared with the sender, in lower-case hex."""
+
+    name: str
+    prefix: str = "sha256="
+
+    def check_signed(self, headers: Headers) -> None:
+        """Raise UnauthenticatedError unless there is a signature to check: asked before a byte of the body is read."""
+        found = headers.get(self.name.lower(), "")
+        if not re.fullmatch(re.escape(self.prefix) + "[0-9a-f]{64}", found):
+            raise UnauthenticatedError(
+                f"expected the header {self.name}: {self.prefix}<64 hex digits>, found {found or 'none'}"[:200]
+            )
+
+    def sign(self, secret: str, body: bytes) -> str:
+        """Return what the header says of a body."""
+        return self.prefix + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+    def check(self, secret: str, body: bytes, headers: Headers) -> None:
+        """Raise UnauthenticatedError unless the header carries the HMAC of the raw body under `secret`."""
+        found = headers.get(self.name.lower(), "")
+        if not hmac.compare_digest(self.sign(secret, body).encode(), found.encode()):
+            raise UnauthenticatedError(f"the header {self.name} is not the HMAC of this body under the shared secret")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A small body of our own, of a kind that the sender names, and the types of the entries that it becomes.
+
+    Names of headers are in lower case. A sample that becomes nothing is answered and not recorded, as a ping is.
+    """
+
+    kind: str
+    body: dict[str, Any]
+    becomes: tuple[str, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> bytes:
+        """The body as it is sent."""
+        return json.dumps(self.body).encode()
+
+
+def _json(_: bytes) -> str:
+    return JSON
+
+
+def _no(_: Headers) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Format:
+    """An outside format. Raises SetupError for one that could not be served.
+
+    `signature` is the header that authenticates a body; without one, the sender shows a token. `translate` is pure.
+    A body by token needs one of `media_types`, or headers that `untyped` lets stand in for one; of a signed body the
+    type proves nothing, and is not asked. `kept_as` says under which media type a body is kept as evidence.
+    """
+
+    name: str
+    title: str
+    about: str
+    translate: Callable[[Headers, bytes], Translation]
+    samples: tuple[Sample, ...]
+    signature: HmacHeader | None = None
+    media_types: tuple[str, ...] = (JSON,)
+    untyped: Callable[[Headers], bool] = _no
+    kept_as: Callable[[bytes], str] = _json
+
+    def __post_init__(self) -> None:
+        if not _is_name(self.name) or self.name == "events":
+            raise SetupError(f"expected a format's name in lower-case letters, digits and -, found {self.name!r}")
+        if not self.samples or not self.media_types:
+            raise SetupError(f"the format {self.name} has no samples, or no media types: nobody can tell what it takes")
+        for sample in self.samples:
+            if not set(sample.becomes) <= CATALOGUE.keys():
+                raise SetupError(f"the sample {sample.kind} of {self.name} becomes {sample.becomes}: no event types")
+
+    @property
+    def path(self) -> str:
+        """Where bodies of it are posted."""
+        return f"/v1/intake/{self.name}"
+
+    @property
+    def secret_variable(self) -> str:
+        """The variable of the environment that holds its shared secret."""
+        return f"CHANGE_LEDGER_{self.name.upper().replace('-', '_')}_SECRET"

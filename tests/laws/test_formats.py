@@ -1,0 +1,210 @@
+"""Every intake format does what its file says, over a socket: each sample becomes what it says, nobody comes in without the
+right credential, and what belongs to another format is kept. And a format is one file and one name in a list.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from httpx import Response
+from servers import Server, check_problem, environment_for, running_server
+
+from api.intake import DOORS, FORMATS, SIGNED, check_door
+from api.intake.formats import UNMAPPED, Format, HmacHeader, Sample
+from api.intake.translation import Mapped
+from ledger.errors import SetupError, StatementError
+
+ROOT = Path(__file__).parents[2]
+SECRET = "a secret of a test, long enough"
+each = pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
+each_sample = pytest.mark.parametrize(
+    ("known", "sample"),
+    [pytest.param(known, sample, id=f"{known.name}: {sample.kind}") for known in FORMATS for sample in known.samples],
+)
+
+
+def enrol(server: Server, known: Format) -> None:
+    """Enrol the sources of a format's samples at its door."""
+    translated = [known.translate(sample.headers, sample.content) for sample in known.samples]
+    for source in {fact.source for found in translated if isinstance(found, Mapped) for fact in found.facts}:
+        wanted = {"source": source, "door": known.name, "principal": f"service:{known.name}"}
+        assert server.client().post("/v1/ledger/sources", json=wanted).status_code == 201
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    secrets = {known.secret_variable: SECRET for known in SIGNED.values()}
+    with running_server(tmp_path_factory.mktemp("formats") / "var", **secrets) as running:
+        for known in SIGNED.values():
+            enrol(running, known)
+        yield running
+
+
+def deliver(server: Server, known: Format, body: bytes, sample: Sample | None, secret: str = SECRET) -> Response:
+    """Post a body as the senders of a format do, with the headers of a sample."""
+    headers = dict(sample.headers) if sample else {}
+    if known.signature is None:
+        return server.post(body, to=known.path, by="reporter", kind=known.media_types[0], headers=headers)
+    headers[known.signature.name] = known.signature.sign(secret, body)
+    return server.post(body, to=known.path, by="nobody", kind=known.media_types[0], headers=headers)
+
+
+@each_sample
+def test_a_sample_becomes_what_it_says_and_its_bytes_are_kept(server: Server, known: Format, sample: Sample) -> None:
+    before = server.size()
+    answer = deliver(server, known, sample.content, sample)
+    if not sample.becomes:
+        assert (answer.status_code, server.size()) == (200, before)
+        return
+    assert answer.status_code == (202 if sample.becomes == (UNMAPPED,) else 201), answer.text
+    entries = [server.get(f"/v1/events/{r['position']}").json()["entry"] for r in answer.json()["receipts"]]
+    assert tuple(entry["statement"]["type"] for entry in entries) == sample.becomes
+    assert [kept["sha256"] for kept in entries[0]["evidence"]] == [hashlib.sha256(sample.content).hexdigest()]
+    # The same body is the same facts.
+    again = deliver(server, known, sample.content, sample)
+    assert (again.status_code, again.json()) == (200, answer.json())
+
+
+@each_sample
+def test_a_translator_answers_the_same_and_changes_nothing(known: Format, sample: Sample) -> None:
+    headers, body = dict(sample.headers), sample.content
+    assert known.translate(headers, body) == known.translate(headers, body)
+    assert (headers, body) == (dict(sample.headers), sample.content)
+
+
+@each
+def test_nobody_comes_in_without_the_right_credential_and_no_body_is_looked_at(server: Server, known: Format) -> None:
+    before = server.size()
+    headers: list[dict[str, str]] = [{}, {"Authorization": "Bearer nobody's"}]
+    if known.signature is not None:
+        signed = known.signature.sign("another secret", b"{not JSON")
+        headers += [{known.signature.name: value} for value in ("", "zz", f"{known.signature.prefix}zz", signed)]
+    for shown in headers:
+        answer = server.post(b"{not JSON", to=known.path, by="nobody", kind=known.media_types[0], headers=shown)
+        check_problem(answer, 401)
+    if known.signature is not None:
+        # Whoever signed with another secret has shown that they have none of ours; a token does not mend that.
+        check_problem(deliver(server, known, known.samples[0].content, known.samples[0], secret="another secret"), 401)
+        check_problem(server.post(b"{}", to=known.path, by="all", kind=known.media_types[0]), 401)
+    else:
+        for by in ("auditor", "analyst"):
+            check_problem(server.post(b"{not JSON", to=known.path, by=by, kind=known.media_types[0]), 403)
+        check_problem(server.post(b"<x/>", to=known.path, by="reporter", kind="text/xml"), 415)
+    assert server.size() == before
+
+
+@each
+def test_without_its_secret_the_door_of_a_signed_format_is_closed(tmp_path: Path, known: Format) -> None:
+    if known.signature is None:
+        return
+    with running_server(tmp_path / "var", github_secret=None) as closed:
+        problem = check_problem(deliver(closed, known, b"{}", known.samples[0]), 503)
+        assert known.secret_variable in problem["detail"]
+
+
+@each
+def test_a_body_of_another_format_is_not_understood_and_kept(server: Server, known: Format) -> None:
+    for other in FORMATS:
+        if other is known:
+            continue
+        body = other.samples[0].content
+        answer = deliver(server, known, body, None)
+        assert answer.status_code == 202, answer.text
+        [receipt] = answer.json()["receipts"]
+        entry = server.get(f"/v1/events/{receipt['position']}").json()["entry"]
+        assert (entry["statement"]["type"], entry["statement"]["data"]["format"]) == (UNMAPPED, known.name)
+        assert entry["evidence"][0]["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_a_format_that_there_is_not_is_told_with_those_there_are(server: Server) -> None:
+    detail = check_problem(server.post(b"{}", to="/v1/intake/githab"), 404)["detail"]
+    assert "there is no intake format 'githab'; did you mean github?" in detail
+    assert all(known.name in detail for known in FORMATS)
+
+
+def test_a_source_is_enrolled_only_at_a_door_that_there_is(server: Server) -> None:
+    wanted = {"source": "https://ci.example.com/x", "door": "githab", "principal": "service:x"}
+    problem = check_problem(server.client().post("/v1/ledger/sources", json=wanted), 422, "/door")
+    assert all(door in problem["detail"] for door in DOORS)
+    with pytest.raises(StatementError, match="did you mean github"):
+        check_door("githab")
+
+
+def test_a_format_that_could_not_be_served_is_refused_where_it_is_declared() -> None:
+    good = FORMATS[0]
+    for name, samples in (("events", good.samples), ("Git Hub", good.samples), ("tower", ())):
+        with pytest.raises(SetupError):
+            Format(name, good.title, good.about, good.translate, samples)
+    with pytest.raises(SetupError, match="no event types"):
+        Format("tower", good.title, good.about, good.translate, (Sample("x", {}, ("no.such",)),))
+
+
+# -- one file, and one name in a list -----------------------------------------------------------------------------------
+
+TOWER = '''"""Notes of the control tower, made up for a test."""
+
+from api.intake.formats import Format, HmacHeader, Sample
+from api.intake.translation import Headers, Mapped, Translation, fact, need, read_json
+
+TIME = "2025-05-30T08:15:00Z"
+
+
+def translate(headers: Headers, body: bytes) -> Translation:
+    """Return the incident of a note."""
+    note = need(read_json(body), "note")
+    return Mapped((fact("https://tower.example", "incident.detected", TIME, {"incident_id": note}),))
+
+
+FORMAT = Format(
+    "tower-notes", "Tower notes", "What the tower wrote down.", translate, signature=HmacHeader("X-Tower", prefix=""),
+    samples=(Sample("note", {"note": "INC-9"}, ("incident.detected",)),),
+)
+'''
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the program, with one file and one name in the list of formats more."""
+    made = tmp_path_factory.mktemp("tree")
+    for room in ("signing", "ledger", "projections", "api", "scripts"):
+        shutil.copytree(ROOT / room, made / room, ignore=shutil.ignore_patterns("__pycache__"))
+    (made / "api" / "intake" / "tower.py").write_text(TOWER)
+    listing = made / "api" / "intake" / "__init__.py"
+    said = listing.read_text()
+    assert said.count(".FORMAT)\n") == 1
+    changed = said.replace(".FORMAT)\n", ".FORMAT, tower.FORMAT)\n").replace(
+        "cdevents, github\n", "cdevents, github, tower\n"
+    )
+    listing.write_text(changed)
+    return made
+
+
+def test_a_made_up_format_is_served_and_described(tree: Path, tmp_path: Path) -> None:
+    with running_server(tmp_path / "var", tree=tree, CHANGE_LEDGER_TOWER_NOTES_SECRET=SECRET) as server:
+        wanted = {"source": "https://tower.example", "door": "tower-notes", "principal": "service:tower"}
+        assert server.client().post("/v1/ledger/sources", json=wanted).status_code == 201
+        body = b'{"note": "INC-9"}'
+        check_problem(server.post(body, to="/v1/intake/tower-notes"), 401)
+        headers = {"X-Tower": HmacHeader("X-Tower", "").sign(SECRET, body)}
+        answer = server.post(body, to="/v1/intake/tower-notes", by="nobody", headers=headers)
+        assert answer.status_code == 201, answer.text
+        entry = server.get(f"/v1/events/{answer.json()['receipts'][0]['position']}").json()["entry"]
+        assert entry["statement"]["type"] == "incident.detected"
+        assert (entry["recorded_by"]["trust"], entry["recorded_by"]["principal"]) == ("hmac", "service:tower")
+        document = server.get("/openapi.json").json()
+        operation = document["paths"]["/v1/intake/tower-notes"]["post"]
+        assert (operation["summary"], operation["operationId"]) == ("Tower notes", "from_tower_notes")
+        [scheme] = operation["security"][0]
+        assert document["components"]["securitySchemes"][scheme]["name"] == "X-Tower"
+
+
+def test_a_made_up_format_is_in_the_pages(tree: Path) -> None:
+    environment = environment_for(tree) | {"PYTHONPATH": str(tree)}
+    subprocess.run([sys.executable, tree / "scripts" / "docs.py"], check=True, capture_output=True, env=environment)
+    found = {page.name for page in (tree / "docs" / "reference").iterdir() if "tower-notes" in page.read_text()}
+    assert {"intake.md", "roles.md", "cli.md"} <= found
+    assert "CHANGE_LEDGER_TOWER_NOTES_SECRET" in (tree / "docs" / "reference" / "settings.md").read_text()
