@@ -208,10 +208,6 @@ Label = Annotated[
     str,
     Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "error_rate", says="one word of letters, digits and . _ / + -"),
 ]
-MediaType = Annotated[
-    str,
-    Text(r"[a-z]+/[A-Za-z0-9.+-]+", 100, "application/json", says="a media type without parameters"),
-]
 Comparator = Annotated[str, Text(r"(gt|ge|lt|le)", 2, "gt", says="gt, ge, lt or le")]
 
 # Digests and key material.

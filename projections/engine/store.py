@@ -1,23 +1,19 @@
-"""Where rows of views lie: `Store`, and one in memory, for tests and for checking what the database serves.
+"""Where rows of views lie: `Store`, and one in memory, for backtests and for checking what the database serves.
 
 Not the database's own: that is `projections.engine.tables`.
 """
 
 import hashlib
-import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 import orjson
 
-from ledger.conditions import Match
-from ledger.errors import NotFoundError
 from projections.engine.tally import Part, Tally
-from projections.engine.view import EntryInfo, View
+from projections.engine.view import View
 
-R = TypeVar("R")
 # Rows to write: None takes a row away.
 Rows = Mapping[str, Any | None]
 # Parts of counts to write: how often each part of a key counts at a position.
@@ -98,38 +94,3 @@ def digest_of(store: Store, view: View[Any]) -> str:
         # A text holds its own key, and no line break: one row a line.
         hashed.update(text.encode() + b"\n")
     return hashed.hexdigest()
-
-
-class MemoryLog:
-    """Entries in a list, with an index by type and ref."""
-
-    def __init__(self) -> None:
-        self._entries: list[EntryInfo] = []
-        # Under a type and a ref, either of which may be left out.
-        self._index: dict[tuple[str | None, str | None], list[EntryInfo]] = defaultdict(list)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def append(self, entry: EntryInfo) -> None:
-        self._entries.append(entry)
-        for event_type in (None, entry.type):
-            for name in (None, *entry.refs):
-                self._index[event_type, name].append(entry)
-
-    def entry(self, position: int) -> EntryInfo:
-        if not 0 < position <= len(self._entries):
-            raise NotFoundError(f"there is no entry at position {position}; the log has {len(self._entries)}")
-        return self._entries[position - 1]
-
-    def entries(self, matches: Sequence[Match], *, up_to: int | None) -> Iterator[EntryInfo]:
-        last = len(self) if up_to is None else up_to
-        found = {entry.position: entry for match in matches for entry in self.latest(match, up_to=last)}
-        yield from (found[position] for position in sorted(found))
-
-    def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
-        first, *others = match.refs or (None,)
-        indexed = [self._index.get((event_type, first), []) for event_type in match.types or (None,)]
-        merged = heapq.merge(*(reversed(found) for found in indexed), key=lambda entry: -entry.position)
-        fitting = (e for e in merged if e.position <= up_to and all(name in e.refs for name in others))
-        return itertools.islice(fitting, limit)

@@ -2,11 +2,9 @@
 
 eventsourcing DCB       tags in a table of their own; no links, no signatures, no check of shapes or duplicates
 eventsourcing classic   a stream and a version for each event; no tags, links or signatures
-pymerkle                a leaf and its hash; no refs, no links, no signatures, no duplicates
 pgcrypto trigger        a table whose trigger chains rows by SHA-256; no refs, no signatures, no duplicates
 """
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +14,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from benchmarks.places import Place, PostgresPlace, SqlitePlace
+from benchmarks.places import Place, PostgresPlace
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,14 @@ class NotHereError(Exception):
 
 
 def of(place: Place, size: int) -> dict[str, Callable[[], Peer]]:
-    """Return the peers for a kind of database, by name. Calling one makes its database."""
+    """Return the peers for a kind of database, by name; SQLite has none. Calling one makes its database."""
     if isinstance(place, PostgresPlace):
         return {
             "eventsourcing DCB": lambda: _dcb(place, f"dcb-{size}"),
             "eventsourcing classic": lambda: _classic(place, f"classic-{size}"),
             "pgcrypto trigger": lambda: _trigger(place, f"trigger-{size}"),
         }
-    assert isinstance(place, SqlitePlace)
-    return {"pymerkle SqliteTree": lambda: _pymerkle(place, f"pymerkle-{size}")}
+    return {}
 
 
 def _datastore(place: PostgresPlace, name: str) -> Any:
@@ -87,19 +84,6 @@ def _classic(place: PostgresPlace, name: str) -> Peer:
         return StoredEvent(UUID(int=document["position"]), 1, document["statement"]["type"], entry)
 
     return Peer(lambda entries: [event(entry) for entry in entries], recorder.insert_events)
-
-
-def _pymerkle(place: SqlitePlace, name: str) -> Peer:
-    try:
-        from pymerkle import SqliteTree  # type: ignore[import-untyped,unused-ignore]
-    except ImportError as error:
-        raise NotHereError(f"not installed: {error.name}") from error
-    path = str(place.path(name))
-    # As the ledger does: a commit into the write-ahead log costs one sync; the library's own default costs three.
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    connection.close()
-    return Peer(list, SqliteTree(path).append_entries)
 
 
 _TRIGGER = """

@@ -30,7 +30,6 @@ PACKAGES = (
     "psycopg",
     "psycopg-pool",
     "pydantic",
-    "pymerkle",
     "sqlalchemy",
     "uvicorn",
     "uvloop",

@@ -1,4 +1,4 @@
-"""Inclusion and consistency proofs: every one up to a size, against a textbook and another library; and every mutation refused."""
+"""Inclusion and consistency proofs: every one up to a size, against a textbook; and every mutation refused."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ import make_vectors
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pymerkle import InmemoryTree
 from textbook_tree import textbook_consistency, textbook_inclusion, textbook_nodes, textbook_root
 
 from signing.errors import VerificationError
@@ -59,26 +58,6 @@ def test_every_consistency_proof_to_a_size_is_the_textbooks_and_holds(new: int, 
         if old and (new <= 70 or old % 7 == new % 7):
             assert proof == textbook_consistency(old, LEAVES[:new])
         check_consistency(old_size=old, new_size=new, old_root=roots[old], new_root=roots[new], proof=proof)
-
-
-@pytest.fixture(scope="module")
-def others() -> InmemoryTree:
-    tree = InmemoryTree(algorithm="sha256")
-    for data in DATA:
-        tree.append_entry(data)
-    return tree
-
-
-@pytest.mark.parametrize("size", range(1, SIZES + 1))
-def test_another_library_makes_the_same_roots_and_the_same_proofs(
-    size: int, roots: list[bytes], others: InmemoryTree
-) -> None:
-    assert others.get_root(size) == roots[size]
-    ranges = RangeHashes(size, read_tile)
-    for index in range(size % 5, size, 5):
-        # Its path begins with the leaf itself.
-        theirs = others.prove_inclusion(index + 1, size).path
-        assert prove_inclusion(index=index, size=size, range_hash=ranges) == theirs[1:]
 
 
 def test_what_is_not_in_the_tree_is_not_proved() -> None:

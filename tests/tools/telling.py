@@ -1,17 +1,21 @@
 """Histories for views: statements told to a ledger in memory, with a clock that the test moves."""
 
+import heapq
 import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger.clock import to_text
 from ledger.conditions import Match
+from ledger.errors import NotFoundError
 from ledger.events import CATALOGUE, refs_of
 from projections import VIEWS
 from projections.engine.folding import Folder
 from projections.engine.past import Past
 from projections.engine.skips import Skips
-from projections.engine.store import MemoryLog, MemoryStore, digest_of
+from projections.engine.store import MemoryStore, digest_of
 from projections.engine.view import EntryInfo, View
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -34,6 +38,41 @@ def document(
         "refs": refs_of(CATALOGUE[event_type], data),
         "statement": {"type": event_type, "time": time, "data": data, "source": "test", "id": str(position)},
     }
+
+
+class MemoryLog:
+    """Entries in a list, with an index by type and ref."""
+
+    def __init__(self) -> None:
+        self._entries: list[EntryInfo] = []
+        # Under a type and a ref, either of which may be left out.
+        self._index: dict[tuple[str | None, str | None], list[EntryInfo]] = defaultdict(list)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def append(self, entry: EntryInfo) -> None:
+        self._entries.append(entry)
+        for event_type in (None, entry.type):
+            for name in (None, *entry.refs):
+                self._index[event_type, name].append(entry)
+
+    def entry(self, position: int) -> EntryInfo:
+        if not 0 < position <= len(self._entries):
+            raise NotFoundError(f"there is no entry at position {position}; the log has {len(self._entries)}")
+        return self._entries[position - 1]
+
+    def entries(self, matches: Sequence[Match], *, up_to: int | None) -> Iterator[EntryInfo]:
+        last = len(self) if up_to is None else up_to
+        found = {entry.position: entry for match in matches for entry in self.latest(match, up_to=last)}
+        yield from (found[position] for position in sorted(found))
+
+    def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
+        first, *others = match.refs or (None,)
+        indexed = [self._index.get((event_type, first), []) for event_type in match.types or (None,)]
+        merged = heapq.merge(*(reversed(found) for found in indexed), key=lambda entry: -entry.position)
+        fitting = (e for e in merged if e.position <= up_to and all(name in e.refs for name in others))
+        return itertools.islice(fitting, limit)
 
 
 class Story:

@@ -16,7 +16,7 @@ from exports import (
     places_of,
     their_log,
 )
-from pymerkle import InmemoryTree
+from textbook_tree import textbook_leaf, textbook_root
 
 from ledger.audit.log_files import Directory
 from ledger.audit.of_any_log import audit_opaque
@@ -45,10 +45,7 @@ def test_a_published_log_is_sound_under_its_key_and_consistent_without(tmp_path:
     assert audit_opaque(files, [OUR_KEY]).verdict == "faults"
     with pytest.raises(SetupError, match=r"not in a format that I read.*--opaque"):
         audit_files(files, workers=1)
-    tree = InmemoryTree(algorithm="sha256")
-    for leaf in THEIR_LEAVES:
-        tree.append_entry(leaf)
-    assert report.root == tree.get_root()
+    assert report.root == textbook_root([textbook_leaf(leaf) for leaf in THEIR_LEAVES])
 
 
 def test_the_published_proof_is_of_the_published_checkpoint() -> None:
