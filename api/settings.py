@@ -151,14 +151,12 @@ class Settings(BaseSettings):
     @staticmethod
     def place_of(name: str) -> str:
         """Say where the value of a setting came from: a variable, or the file. Settings of flags name themselves."""
-        variable = f"{PREFIX}{name.upper()}"
-        return (
-            variable
-            if variable in os.environ
-            else f"{SETTINGS_FILE}: {name}"
-            if _is_in_file(name)
-            else f"--{name.replace('_', '-')}"
-        )
+        variables = [f"{PREFIX}{name.upper()}"]
+        # A secret may have a variable of its own.
+        variables += [known.secret_variable for known in SIGNED.values()] if name == "secrets" else []
+        if (variable := next((named for named in variables if named in os.environ), None)) is not None:
+            return variable
+        return f"{SETTINGS_FILE}: {name}" if _is_in_file(name) else f"--{name.replace('_', '-')}"
 
     @classmethod
     def unknown_variables(cls) -> list[str]:

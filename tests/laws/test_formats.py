@@ -3,6 +3,8 @@ right credential, and what belongs to another format is kept. And a format is on
 """
 
 import hashlib
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,11 +13,14 @@ from pathlib import Path
 
 import pytest
 from httpx import Response
+from pydantic import ValidationError
 from servers import Server, check_problem, environment_for, running_server
+from sockets import connect, head
 
 from api.intake import DOORS, FORMATS, SIGNED, check_door
 from api.intake.formats import UNMAPPED, Format, HmacHeader, Sample
 from api.intake.translation import Mapped
+from api.settings import Settings, words_of
 from ledger.errors import SetupError, StatementError
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +103,13 @@ def test_nobody_comes_in_without_the_right_credential_and_no_body_is_looked_at(s
 
 
 @each
+def test_who_shows_nothing_is_refused_before_a_byte_of_the_body_has_come(server: Server, known: Format) -> None:
+    with connect(server) as connection:
+        connection.sendall(head("POST", known.path, Content_Type=known.media_types[0], Content_Length=4_000_000))
+        assert connection.recv(12) == b"HTTP/1.1 401"
+
+
+@each
 def test_without_its_secret_the_door_of_a_signed_format_is_closed(tmp_path: Path, known: Format) -> None:
     if known.signature is None:
         return
@@ -141,6 +153,54 @@ def test_a_format_that_could_not_be_served_is_refused_where_it_is_declared() -> 
             Format(name, good.title, good.about, good.translate, samples)
     with pytest.raises(SetupError, match="no event types"):
         Format("tower", good.title, good.about, good.translate, (Sample("x", {}, ("no.such",)),))
+
+
+def test_a_secret_is_read_from_the_file_from_one_variable_for_all_and_from_one_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def secrets() -> dict[str, str]:
+        return {name: secret.get_secret_value() for name, secret in Settings().secrets.items()}
+
+    monkeypatch.chdir(tmp_path)
+    for known in SIGNED.values():
+        monkeypatch.delenv(known.secret_variable, raising=False)
+    assert secrets() == {}
+    (tmp_path / "change-ledger.toml").write_text(f'[secrets]\ngithub = "{SECRET} in a file"\n')
+    assert secrets() == {"github": f"{SECRET} in a file"}
+    monkeypatch.setenv("CHANGE_LEDGER_SECRETS", json.dumps({"github": f"{SECRET} for all"}))
+    assert secrets() == {"github": f"{SECRET} for all"}
+    monkeypatch.setenv("CHANGE_LEDGER_GITHUB_SECRET", SECRET)
+    assert secrets() == {"github": SECRET}
+    assert SECRET not in repr(Settings())
+    # An empty variable is an unset one: anybody can sign with an empty key.
+    monkeypatch.setenv("CHANGE_LEDGER_GITHUB_SECRET", "")
+    assert secrets() == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("CHANGE_LEDGER_GITHUB_SECRET", "too short", "setting CHANGE_LEDGER_GITHUB_SECRET: expected .* found 9"),
+        (
+            "CHANGE_LEDGER_SECRETS",
+            '{"github": "too short"}',
+            "CHANGE_LEDGER_SECRETS: expected secrets.github .* found 9",
+        ),
+        (
+            "CHANGE_LEDGER_SECRETS",
+            '{"githab": "0123456789abcdef"}',
+            "no signed intake format 'githab'; did you mean github",
+        ),
+    ],
+)
+def test_a_secret_that_cannot_be_used_is_refused_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert re.search(words, words_of(refused.value))
 
 
 # -- one file, and one name in a list -----------------------------------------------------------------------------------
