@@ -23,7 +23,8 @@ from ledger.canonical import parse
 from ledger.conditions import Condition, Match
 from ledger.errors import ConditionFailedError
 from ledger.ledger import Ledger
-from ledger.log.following import Subscription
+from ledger.log.database import Database
+from ledger.log.following import Subscription, Watcher
 from ledger.log.reading import StoredEntry, read_entries, read_size
 from ledger.log.recorder import Outcome, Refused, Submission
 from ledger.statement import Statement
@@ -60,13 +61,13 @@ class StatementCodec:
         return tag
 
 
-class LedgerDCBRecorder(DCBRecorder):
-    """`DCBRecorder` over a ledger. What it appends is recorded by `caller`."""
+class DatabaseDCBRecorder(DCBRecorder):
+    """`DCBRecorder` over a ledger's database, for whoever reads or projects it: it needs no key, and appends nothing."""
 
-    def __init__(self, ledger: Ledger, caller: Caller, codec: Codec | None = None) -> None:
-        self._ledger = ledger
-        self._caller = caller
-        self._codec: Codec = codec or StatementCodec(ledger.admission.admit)
+    def __init__(self, database: Database, watcher: Watcher, codec: Codec | None = None) -> None:
+        self.database = database
+        self.watcher = watcher
+        self._codec: Codec = codec or StatementCodec(_refuse)
 
     def _matches(self, query: DCBQuery | None) -> tuple[Match, ...]:
         return tuple(Match(tuple(i.types), tuple(map(self._codec.ref, i.tags))) for i in (query.items if query else ()))
@@ -74,10 +75,28 @@ class LedgerDCBRecorder(DCBRecorder):
     def read(
         self, query: DCBQuery | None = None, *, after: int | None = None, limit: int | None = None
     ) -> DCBReadResponse:
-        with self._ledger.database.read() as connection:
+        with self.database.read() as connection:
             stored = list(read_entries(connection, self._matches(query), after=after or 0, limit=limit))
             head = read_size(connection) if limit is None else (stored[-1].position if stored else 0)
         return _Response(iter([self._sequenced(item) for item in stored]), head or None)
+
+    def append(self, events: Sequence[DCBEvent], condition: DCBAppendCondition | None = None) -> int:
+        raise ProgrammingError("this recorder reads; to append, open the ledger and use LedgerDCBRecorder")
+
+    def subscribe(self, query: DCBQuery | None = None, *, after: int | None = None) -> "LedgerDCBSubscription":
+        return LedgerDCBSubscription(self, query, after)
+
+    def _sequenced(self, stored: StoredEntry) -> DCBSequencedEvent:
+        return DCBSequencedEvent(self._codec.event(stored), stored.position)
+
+
+class LedgerDCBRecorder(DatabaseDCBRecorder):
+    """`DCBRecorder` over a ledger. What it appends is recorded by `caller`."""
+
+    def __init__(self, ledger: Ledger, caller: Caller, codec: Codec | None = None) -> None:
+        super().__init__(ledger.database, ledger.watcher, codec or StatementCodec(ledger.admission.admit))
+        self._ledger = ledger
+        self._caller = caller
 
     def append(self, events: Sequence[DCBEvent], condition: DCBAppendCondition | None = None) -> int:
         if not events:
@@ -100,20 +119,15 @@ class LedgerDCBRecorder(DCBRecorder):
             return None
         return Condition(self._matches(condition.fail_if_events_match), condition.after or 0)
 
-    def subscribe(self, query: DCBQuery | None = None, *, after: int | None = None) -> "LedgerDCBSubscription":
-        return LedgerDCBSubscription(self, query, after)
 
-    def _sequenced(self, stored: StoredEntry) -> DCBSequencedEvent:
-        return DCBSequencedEvent(self._codec.event(stored), stored.position)
-
-
-class LedgerDCBSubscription(DCBSubscription[LedgerDCBRecorder]):
+class LedgerDCBSubscription(DCBSubscription[DatabaseDCBRecorder]):
     """`DCBSubscription` over the ledger's own subscription."""
 
-    def __init__(self, recorder: LedgerDCBRecorder, query: DCBQuery | None, after: int | None) -> None:
+    def __init__(self, recorder: DatabaseDCBRecorder, query: DCBQuery | None, after: int | None) -> None:
         super().__init__(recorder, query, after)
-        ledger = recorder._ledger
-        self._subscription = Subscription(ledger.database, ledger.watcher, recorder._matches(query), after=after or 0)
+        self._subscription = Subscription(
+            recorder.database, recorder.watcher, recorder._matches(query), after=after or 0
+        )
 
     def stop(self) -> None:
         super().stop()
@@ -134,3 +148,7 @@ class _Response(DCBReadResponse):
 
     def __next__(self) -> DCBSequencedEvent:
         return next(self._events)
+
+
+def _refuse(event: Any) -> Statement:
+    raise ProgrammingError("this recorder reads; it admits nothing")
