@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         10_000, ge=1, description="Submissions that may wait for the writer before callers get 503."
     )
     max_views_lag_s: int = Field(
-        300, ge=1, description="How long views may lag behind the log before `/readyz/views` answers 503, in seconds."
+        60, ge=1, description="How long views may lag behind the log before `/readyz/views` answers 503, in seconds."
     )
     max_body_bytes: int = Field(
         8_388_608, ge=1024, description="Longest request body; longer ones get 413 while they are read."

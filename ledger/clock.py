@@ -45,8 +45,10 @@ class Clock:
         """Return wall time in microseconds since 1970, UTC."""
         return self.wall_ns() // 1000
 
-    def next_recorded_at(self, head_us: int, *, correcting: bool = False) -> int:
+    def next_recorded_at(self, head_us: int, *, correcting: bool = False, apart: bool = False) -> int:
         """Return the `recorded_at` of the next group in microseconds: never below `head_us`, unless an operator corrects the clock.
+
+        A group that is to be known by its instant is recorded `apart` from what stands before it: above `head_us`.
 
         Raises ClockError when the wall clock jumped since the last append, or stands more than a minute behind the
         ledger's last entry.
@@ -66,7 +68,7 @@ class Clock:
                 f"the last entry was recorded at {to_text(head_us)}, {(head_us - wall) / 1e6:.0f} s ahead of the wall clock. "
                 "Set the machine's clock right, or run: change-ledger clock correct"
             )
-        return max(wall, head_us)
+        return max(wall, head_us + apart)
 
     def appended(self) -> None:
         """Remember an append, as the point from which the two clocks are compared."""

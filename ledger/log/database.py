@@ -110,13 +110,16 @@ WRITING_ERRORS: Final = (sa.exc.SQLAlchemyError, ValueError, TypeError, Arithmet
 
 
 def is_outage(error: BaseException) -> bool:
-    """Say whether a database failed for a reason that does not lie in what it was given, so that trying again can help."""
+    """Say whether a database failed for a reason that does not lie in what it was asked or given, so that trying again can help."""
     if not isinstance(error, sa.exc.DBAPIError):
         return isinstance(error, sa.exc.TimeoutError)
+    if error.connection_invalidated:
+        return True
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False  # A statement that it cannot take: too many terms, or a table that is not there.
     if str(getattr(error.orig, "sqlstate", None) or "").startswith(_PROGRAM_LIMIT):
         return False
-    kinds = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
-    return error.connection_invalidated or isinstance(error, kinds)
+    return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError))
 
 
 def is_about_values(error: BaseException) -> bool:

@@ -52,6 +52,7 @@ from signing.merkle import Frontier, leaf_hash
 
 SIGNERS: Final = 2
 HEAD_ID: Final = 1
+WITHDRAWN: Final = "statement.withdrawn"
 CLOCK_CORRECTED: Final = "ledger.clock_corrected"
 NOBODY_HOLDS: Final = "If nobody holds one of those any more: change-ledger keys recover FILE"
 # What stands in a statement for an erasable text begins so.
@@ -284,7 +285,9 @@ class Recorder:
                 f"valid are {', '.join(k[:16] for k in head.entry_keys) or 'none'}. {NOBODY_HOLDS}"
             )
         correcting = _states(submissions, CLOCK_CORRECTED)
-        head.recorded_at = self._clock.next_recorded_at(head.recorded_at, correcting=correcting)
+        # Withdrawals of one instant take effect together, so those of two groups must not share one, even under a clock that stands.
+        apart = any(s.type == WITHDRAWN for sub in submissions for s in sub.statements)
+        head.recorded_at = self._clock.next_recorded_at(head.recorded_at, correcting=correcting, apart=apart)
         group = self._open_group(connection, head, submissions)
         answers = [self._judge_and_add(connection, group, submission) for submission in submissions]
         signatures = self._insert(connection, group) if group.entries else []

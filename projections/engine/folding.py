@@ -6,12 +6,16 @@ stand at that very entry (`rows`). Then rules judge what changed. Not the catchi
 
 import heapq
 import itertools
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from ledger.log.database import is_outage
 from projections.engine.derived import Derived, Rule, bounded, change_to, every
 from projections.engine.log import Log, TakenBack, original_of
 from projections.engine.past import Past, keys_taken_back
@@ -21,6 +25,8 @@ from projections.engine.store import Store
 from projections.engine.tally import Tally
 from projections.engine.view import LATEST, EntryInfo, View
 
+log = logging.getLogger("change_ledger")
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -28,6 +34,16 @@ class Failure:
 
     position: int
     reason: str
+
+
+def _failure(position: int, error: Exception) -> Failure:
+    """Return what is told of a fold that raised. Raises an outage again: it says nothing of the entry, and is tried again."""
+    if is_outage(error):
+        raise error
+    # What a database says holds statements and values; its kind is enough, and the log has the rest.
+    words = "the database refused what it was asked" if isinstance(error, SQLAlchemyError) else str(error)
+    log.error("a fold raised at position %d", position, exc_info=error)
+    return Failure(position, f"{type(error).__name__}: {words}"[:500])
 
 
 class Folder:
@@ -49,6 +65,7 @@ class Folder:
         self._derived = [view for view in views if isinstance(view, Derived)]
         self._has_begun = False
         self._taken: TakenBack
+        self._past: Past | None = None
         # Of the entry that is being folded: the rows it changed, as they were before it.
         self._changed: dict[View[Any], dict[str, Any]] = defaultdict(dict)
         # By the name of a derived view: the findings that are open. Only these, and new ones, are ever written.
@@ -78,12 +95,11 @@ class Folder:
     def _fold(self, entry: EntryInfo) -> None:
         self.rows.begin(entry)
         entry.original = original_of(self.rows.log, entry)
-        original = self._taken.add(self.rows.log, entry)
-        # One for all views: rows that several of them read are looked up once.
-        past = None
-        if original is not None:
-            past = Past(self.rows.log, self.rows, up_to=entry.position, taken_back=self._taken, skips=self.skips)
-        views = self._by_type.get(entry.type, ()) if original is None else self._views
+        self._taken.add(self.rows.log, entry)
+        # What does not count from here on. One past for all views: rows that several of them read are looked up once.
+        originals = [self.rows.log.entry(position) for position in self._taken.by_end.get(entry.position, ())]
+        past = self._past_at(entry) if originals else None
+        views = self._by_type.get(entry.type, ()) if not originals else self._views
         for view in views:
             if view.name in self.failures or self.skips.holds(view, entry.position):
                 continue
@@ -92,10 +108,10 @@ class Folder:
                 continue
             try:
                 written = self._count(view, entry) if isinstance(view, Tally) else self._fold_into(view, entry)
-                if original is not None and past is not None:
-                    written |= self._fold_again(view, entry, original, written, past)
+                if past is not None:
+                    written |= self._fold_again(view, entry, originals, written, past)
             except Exception as error:  # noqa: BLE001 - the edge of a fold: it stops its own view, and not the others
-                self._stop(view, Failure(entry.position, f"{type(error).__name__}: {error}"[:500]))
+                self._stop(view, _failure(entry.position, error))
                 continue
             for key, row in written.items():
                 before = self.rows.row(view, key)
@@ -127,14 +143,21 @@ class Folder:
             self.rows.count(view, key, part, count)
         return written
 
+    def _past_at(self, entry: EntryInfo) -> Past:
+        """Return the past up to an entry. One withdrawal after another goes on with what was read for the one before."""
+        if self._past is None or not self._past.go_on_to(entry.position, self.rows.log):
+            self._past = Past(self.rows.log, self.rows, up_to=entry.position, taken_back=self._taken, skips=self.skips)
+        return self._past
+
     def _fold_again(
-        self, view: View[Any], entry: EntryInfo, original: EntryInfo, written: dict[str, Any], past: Past
+        self, view: View[Any], entry: EntryInfo, originals: Sequence[EntryInfo], written: dict[str, Any], past: Past
     ) -> dict[str, Any]:
-        """Return the rows that a statement is of, without it: it was taken back, and that counts from here on."""
-        if original.type not in view.folds or self.skips.holds(view, original.position):
-            return {}
-        keys = keys_taken_back(view, original, past.at(original.position), self.rows)
-        return {key: past.row(view, key, entry.position) for key in (*keys, *written)}
+        """Return the rows that statements are of, without them: they were taken back, and that counts from here on."""
+        folded = [o for o in originals if o.type in view.folds and not self.skips.holds(view, o.position)]
+        keys: dict[str, None] = {}
+        for original in folded:
+            keys |= dict.fromkeys(keys_taken_back(view, original, past.at(original.position), self.rows))
+        return {key: past.row(view, key, entry.position) for key in (*keys, *(written if folded else ()))}
 
     # -- judging -------------------------------------------------------------------------------------------------
 
@@ -167,7 +190,7 @@ class Folder:
         except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
             # Stepped over, nothing more is judged at this entry; what is woken later is.
             if not self.skips.holds(view, entry.position):
-                self._stop(view, Failure(entry.position, f"{type(error).__name__}: {error}"[:500]))
+                self._stop(view, _failure(entry.position, error))
 
     def _judge_one(self, view: Derived, rule: Rule, key: str, entry: EntryInfo) -> None:
         subject = self.rows.row(rule.subject, key)
@@ -210,7 +233,7 @@ class Folder:
                 for rule in view.rules.values():
                     self._remember_due(rule, now)
             except Exception as error:  # noqa: BLE001 - the edge of a rule, as where it judges: it stops its own view
-                self._stop(view, Failure(position + 1, f"{type(error).__name__}: {error}"[:500]))
+                self._stop(view, _failure(position + 1, error))
 
     def _remember_due(self, rule: Rule, now: str) -> None:
         found = [self.rows.find(rule.subject, column, now, LATEST) for column in rule.due]

@@ -1,16 +1,21 @@
 """The log as folds read it: entries by position, by type and ref. From the database, or from memory for tests and checks."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from sqlalchemy.engine import Connection
 
 from ledger.conditions import Match
+from ledger.errors import NotFoundError
 from ledger.events import ref
 from ledger.log.reading import read_entries, read_entry, read_latest
 from projections.engine.view import EntryInfo
 
 PAGE: Final = 1000
+# How many matches are looked for in one statement. SQLite takes 500 terms.
+AT_ONCE: Final = 100
 WITHDRAWN: Final = "statement.withdrawn"
 
 
@@ -20,8 +25,8 @@ class Log(Protocol):
     def entry(self, position: int) -> EntryInfo:
         """Return the entry at a position. Raises ledger.errors.NotFoundError where there is none."""
 
-    def entries(self, matches: Sequence[Match], *, up_to: int | None) -> Iterator[EntryInfo]:
-        """Yield the entries up to a position that match any of `matches`, in order; all of them for None."""
+    def entries(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
+        """Yield the entries after a position, up to another, that match any of `matches`, in order; to the end for None."""
 
     def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
         """Yield the entries up to a position that match, the last first."""
@@ -36,9 +41,17 @@ class SqlLog:
     def entry(self, position: int) -> EntryInfo:
         return EntryInfo(read_entry(self._connection, position).document)
 
-    def entries(self, matches: Sequence[Match], *, up_to: int | None) -> Iterator[EntryInfo]:
-        for stored in read_entries(self._connection, matches, up_to=up_to, limit=None):
-            yield EntryInfo(stored.document)
+    def entries(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
+        if len(matches) <= AT_ONCE:
+            for stored in read_entries(self._connection, matches, after=after, up_to=up_to, limit=None):
+                yield EntryInfo(stored.document)
+            return
+        # A row may name any number of its entries; a statement takes so many terms, and no more.
+        found: dict[int, EntryInfo] = {}
+        for first in range(0, len(matches), AT_ONCE):
+            for entry in self.entries(matches[first : first + AT_ONCE], after=after, up_to=up_to):
+                found.setdefault(entry.position, entry)
+        yield from (found[position] for position in sorted(found))
 
     def pages(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
         """Yield the entries after a position that match, in order, read page by page: for a walk over much of the log."""
@@ -74,27 +87,47 @@ def original_of(log: Log, entry: EntryInfo) -> EntryInfo | None:
 class TakenBack:
     """Which entries were taken back, and where. Read from the log once, and kept up by whoever folds: `add`.
 
-    A statement is taken back once: who withdraws it again changes nothing.
+    A statement is taken back once: who withdraws it again changes nothing. Withdrawals that were recorded at one instant, as a
+    batch is, take effect together, at the last of them: a thousand of them fold a row again once.
+
+        11 withdraws 3, 12 withdraws 4, both recorded at 12:00:00.5   ->   3 and 4 count up to 11, and no more from 12 on
     """
 
     def __init__(self, log: Log, *, up_to: int | None = None) -> None:
-        # By the position of what was taken back.
+        # By the position of what was taken back: from where on it does not count.
         self.at: dict[int, int] = {}
+        # The same by that position.
+        self.by_end: dict[int, list[int]] = defaultdict(list)
         # Views and positions: whose rows each was of, when it was recorded, and when it was taken back. That never changes.
         self.keys: dict[tuple[str, int], tuple[str, ...]] = {}
         self.rows: dict[tuple[str, int], frozenset[str]] = {}
+        self._end = 0
         if up_to is None or up_to > 0:
             for entry in log.entries([Match((WITHDRAWN,))], up_to=up_to):
                 self.add(log, entry)
 
-    def add(self, log: Log, entry: EntryInfo) -> EntryInfo | None:
-        """Return what an entry takes back, or None when it is another type, or has no effect."""
-        if entry.type != WITHDRAWN or entry.statement["data"]["position"] in self.at:
-            return None
-        original = taken_back_by(log, entry)
-        if original is not None:
-            self.at[original.position] = entry.position
-        return original
+    def add(self, log: Log, entry: EntryInfo) -> None:
+        """Note what an entry takes back: nothing, when it is of another type, or has no effect."""
+        if entry.type != WITHDRAWN:
+            return
+        if entry.position > self._end:
+            self._end = _end_of_group(log, entry)
+        if entry.statement["data"]["position"] in self.at:
+            return
+        if (original := taken_back_by(log, entry)) is not None:
+            self.at[original.position] = self._end
+            self.by_end[self._end].append(original.position)
+
+
+def _end_of_group(log: Log, entry: EntryInfo) -> int:
+    """Return the last of the withdrawals that were recorded at the same instant."""
+    # No two groups with withdrawals share an instant, and a group is read whole or not at all: what follows is there, or never will be.
+    end = at = entry.position
+    with suppress(NotFoundError):
+        while (following := log.entry(at + 1)).recorded_at == entry.recorded_at:
+            at += 1
+            end = at if following.type == WITHDRAWN else end
+    return end
 
 
 def _is_operator(log: Log, entry: EntryInfo) -> bool:

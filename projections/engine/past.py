@@ -7,7 +7,7 @@ later time does not count, whenever it was recorded. A statement that was taken 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ledger.conditions import Match
 from ledger.events import Event
@@ -18,6 +18,9 @@ from projections.engine.tally import Live, Tally
 from projections.engine.view import EntryInfo, Reads, View, replace
 
 R = TypeVar("R")
+# Of how many rows entries are kept, where one past goes on; and in how many ways each is kept folded again.
+MAX_KEPT: Final = 5000
+MAX_AGAIN: Final = 4
 
 
 def keys_taken_back(view: View[Any], original: EntryInfo, then: Reads, now: Reads) -> set[str]:
@@ -71,6 +74,9 @@ class Past:
         self._up_to = up_to
         self._until = until
         self._entries: dict[tuple[str, str], list[EntryInfo]] = {}
+        # Up to where they were read, and by which matches.
+        self._read: dict[tuple[str, str], int] = {}
+        self._wanted: dict[tuple[str, str], dict[Match, None]] = defaultdict(dict)
         # By key, and by where the row was folded again: positions, and the row after each.
         self._states: dict[tuple[str, str], dict[int, tuple[list[int], list[Any]]]] = {}
         # By key: the names by which the row told of its entries, column by column.
@@ -78,6 +84,11 @@ class Past:
         self._withdrawn: dict[int, dict[int, int]] = {}
         # Also after `up_to`: the live rows already know of it.
         self._taken = taken_back if taken_back is not None else TakenBack(log)
+
+    def go_on_to(self, up_to: int, log: Log) -> bool:
+        """Know entries up to a later position, too. False when so much is kept by now that it is better to begin anew."""
+        self._up_to, self._log = up_to, log
+        return len(self._entries) < MAX_KEPT
 
     def at(self, position: int, known: int | None = None) -> _At:
         return _At(self, position, position if known is None else known)
@@ -115,7 +126,10 @@ class Past:
             e for e in entries if e.position in withdrawn and key in self._taken_back(view, e, withdrawn[e.position])
         )
         again = max((withdrawn[e.position] for e in own), default=0)
-        positions, states = self._states.setdefault((view.name, key), {}).setdefault(again, ([], []))
+        known_states = self._states.setdefault((view.name, key), {})
+        if again not in known_states and len(known_states) == MAX_AGAIN:
+            del known_states[next(iter(known_states))]
+        positions, states = known_states.setdefault(again, ([], []))
         for entry in entries[len(positions) :]:
             if entry.position > position:
                 break
@@ -140,11 +154,15 @@ class Past:
     def _entries_of(self, view: View[Any], key: str) -> list[EntryInfo]:
         if (view.name, key) not in self._entries:
             self._entries[view.name, key] = []
+            self._read[view.name, key] = self._up_to
             self._gather(view, key, self._live.row(view, key))
             # What was taken back may be what once named the row, and does so no more.
             for at in self._taken.at if view.is_followed else ():
                 if at <= self._up_to and key in self._keys_at(view, at):
                     self._add(view, key, [self._log.entry(at)])
+        elif (read := self._read[view.name, key]) < self._up_to and (wanted := self._wanted[view.name, key]):
+            self._read[view.name, key] = self._up_to
+            self._add(view, key, self._log.entries(list(wanted), after=read, up_to=self._up_to))
         return self._entries[view.name, key]
 
     def _gather(self, view: View[Any], key: str, row: Any) -> bool:
@@ -167,17 +185,24 @@ class Past:
             return False
         matches = view.entries_of(key, replace(row, **fresh) if fresh else row)
         wanted = {Match(match.types or tuple(view.folds), match.refs) for match in matches}
+        self._wanted[view.name, key] |= dict.fromkeys(wanted)
         return bool(wanted) and self._add(view, key, self._log.entries(list(wanted), up_to=self._up_to))
 
     def _add(self, view: View[Any], key: str, entries: Iterable[EntryInfo]) -> bool:
-        known = {entry.position: entry for entry in self._entries[view.name, key]}
+        held = self._entries[view.name, key]
+        known = {entry.position: entry for entry in held}
         new = {
             e.position: e for e in entries if e.position not in known and (self._until is None or e.time <= self._until)
         }
-        if new:
+        if not new:
+            return False
+        if held and min(new) > held[-1].position:
+            # What came since: the row as it was folded before it still holds.
+            held += [entry for _, entry in sorted(new.items())]
+        else:
             self._entries[view.name, key] = [entry for _, entry in sorted((known | new).items())]
             self._states.pop((view.name, key), None)
-        return bool(new)
+        return True
 
     def _folded(self, view: View[Any], key: str, entry: EntryInfo, row: Any, again: int) -> Any:
         fold = view.folds.get(entry.type)

@@ -654,7 +654,7 @@ def test_a_clock_goes_back_in_a_correction_only_even_when_others_are_in_its_grou
 class Backwards(Clock):
     """A clock that does not keep the rule."""
 
-    def next_recorded_at(self, head_us: int, *, correcting: bool = False) -> int:
+    def next_recorded_at(self, head_us: int, *, correcting: bool = False, apart: bool = False) -> int:
         return head_us - 1
 
 

@@ -20,12 +20,14 @@ from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import tables
 from projections.engine.checking import check
+from projections.engine.past import Past
 from projections.engine.progress import ask_for_rebuild, read_states
 from projections.engine.runner import Runner
 from projections.engine.serving import Page, Stored, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View
 from projections.judging.findings import findings
+from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
 from projections.readings.risk.outcomes import base_rates, outcomes
 
@@ -461,3 +463,95 @@ def test_an_event_that_no_view_folds_moves_them_all_the_same(ledger: Ledger, run
     append(ledger, cloud_event("change.opened"))
     assert runner.catch_up() == ledger.size() == 2
     assert {at for at, _ in positions(ledger).values()} == {2}
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 100])
+def test_what_is_withdrawn_at_one_instant_is_withdrawn_together_in_batches_of_any_size(
+    ledger: Ledger, batch: int
+) -> None:
+    for number in range(6):
+        label(ledger, f"CHG-{number}")
+    labelled = range(2, 8)
+    withdrawals = [
+        cloud_event("statement.withdrawn", actor="person:ann", position=at, reason="wrong") for at in (2, 4, 4, 5)
+    ]
+    between = cloud_event("risk.outcome_labelled", actor="person:ann", change_id="CHG-9", label="failure")
+    first = ledger.size() + 1
+    append(ledger, *withdrawals[:2], between, *withdrawals[2:])
+    run(ledger, *VIEWS, batch=batch)
+    store = SqlStore(ledger.database, VIEWS)
+    with ledger.database.read() as connection:
+        counted = [
+            row_as_of(connection, store, base_rates, "all", at).rows[0]["changes"] for at in range(first, first + 5)
+        ]
+    # All of them count until the last of the group's withdrawals.
+    assert counted == [len(labelled), len(labelled), len(labelled) + 1, len(labelled) + 1, len(labelled) - 3 + 1]
+    assert all(checked.is_equal for checked in check(ledger.database, VIEWS))
+
+
+def test_a_thousand_withdrawals_of_one_group_fold_a_row_again_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folded: list[None] = []
+    inner = Past._folded
+    monkeypatch.setattr(Past, "_folded", lambda *asked: folded.append(None) or inner(*asked))  # type: ignore[func-returns-value]
+    counts = []
+    for count in (10, 40):
+        for _ in range(count):
+            label(ledger, f"CHG-of-{count}")
+        run(ledger, *VIEWS)
+        folded.clear()
+        last = ledger.size()
+        append(
+            ledger,
+            *(
+                cloud_event("statement.withdrawn", actor="person:ann", position=at, reason="wrong")
+                for at in range(last - count + 1, last + 1)
+            ),
+        )
+        run(ledger, *VIEWS)
+        counts.append(len(folded))
+    assert counts[1] <= 4 * counts[0] + 8, counts
+
+
+def test_a_row_that_names_more_entries_than_one_statement_takes_is_folded_again_and_as_of(ledger: Ledger) -> None:
+    where = {"service": "api", "environment": "prod", "change_id": "CHG-1"}
+    started = [
+        cloud_event("deployment.started", actor="service:ci", deployment_id=f"d-{number}", **where)
+        for number in range(1100)
+    ]
+    append(ledger, *started)
+    append(ledger, cloud_event("statement.withdrawn", actor="service:ci", position=2, reason="wrong"))
+    run(ledger, *VIEWS, batch=250)
+    assert {failed for _, failed in positions(ledger).values()} == {None}
+    assert len(row(ledger, change_tickets, "CHG-1")["deployments"]) == 1099
+    with ledger.database.read() as connection:
+        then = row_as_of(connection, SqlStore(ledger.database, VIEWS), change_tickets, "CHG-1", 1000).rows[0]
+    assert len(then["deployments"]) == 999
+
+
+class _Gone(Exception):
+    """What a driver says when the connection is lost."""
+
+
+def test_an_outage_during_a_fold_is_tried_again_and_stops_no_view(ledger: Ledger) -> None:
+    lost = [True]
+    view = View("counts", version=1, row=Count, kind="service", doc="Deployments of a service.", reads=())
+
+    @view.on(DeploymentStarted, key=lambda event: event.service)
+    def started(row: Count, event: DeploymentStarted, entry: EntryInfo) -> Count:
+        if lost and entry.position > 4:
+            lost.clear()
+            raise sa.exc.OperationalError("SELECT secret", {}, _Gone("server closed the connection"))
+        return replace(row, count=row.count + 1)
+
+    for number in range(4):
+        deploy(ledger, number)
+    runner = Runner(ledger.database, (view,), ledger.watcher)
+    assert runner.acquire()
+    with pytest.raises(sa.exc.OperationalError):
+        runner.catch_up()
+    runner.close()
+    run(ledger, view)
+    assert positions(ledger) == {"counts": (ledger.size(), None)}
+    assert row(ledger, view, "api")["count"] == 4
