@@ -161,6 +161,8 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         openapi_url=None,
+        # A redirect is made of the header Host, before anybody is known.
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
     )

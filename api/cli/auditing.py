@@ -9,7 +9,7 @@ from api.app import refuse_lost_history
 from api.cli import pins
 from api.cli.checkpoints import open_to_read, sign_what_is_new
 from api.cli.common import Where, app, where
-from api.cli.remote_files import RemoteFiles
+from api.cli.remote_files import RemoteFiles, is_url
 from api.cli.terminal import console, errors_console
 from api.cli.verifying import (
     Certificate,
@@ -144,7 +144,7 @@ def audit(
 
 def _files(place: Where, target: str) -> Files | Database:
     """Return the files that a target names, or the database."""
-    if target.startswith(("http://", "https://")):
+    if is_url(target):
         return RemoteFiles(target, place.token_for(target))
     if Path(target).is_file():
         return Database(Path(target))

@@ -8,7 +8,7 @@ import typer
 
 from api.app import open_ledger, open_signer, refuse_lost_history
 from api.cli.common import Where, app, where
-from api.cli.remote_files import RemoteFiles
+from api.cli.remote_files import RemoteFiles, is_url
 from api.cli.terminal import console, echo
 from ledger.errors import NotFoundError, SetupError
 from ledger.ledger import LOCAL_OPERATOR, authority_of
@@ -81,7 +81,7 @@ def take_over(
     last: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="File or URL of the last published checkpoint.")],
 ) -> None:
     """Let this host sign from a published checkpoint on. Stop the other host's signer first, and remove its memory."""
-    if last.startswith(("http://", "https://")):
+    if is_url(last):
         folder, _, name = last.rpartition("/")
         with contextlib.closing(RemoteFiles(folder)) as files:
             data = files.read(name)

@@ -1,5 +1,6 @@
 """Reading a request's body: counted while it is read, so that nobody can fill the memory."""
 
+import re
 from collections.abc import AsyncIterator
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final, TypeVar
@@ -14,6 +15,7 @@ from ledger.errors import StatementTooLargeError
 BATCH: Final = "application/cloudevents-batch+json"
 # Of a body whose sender is not known; what is longer is spooled to disk.
 IN_MEMORY_BYTES: Final = 65_536
+_parameter: Final = re.compile(r';\s*([^=;\s"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -40,7 +42,11 @@ async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limit:
         raise StatementTooLargeError(f"expected a body of at most {limit} bytes, {announced} are announced")
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if any(
+        coding.strip().lower() not in ("", "identity")
+        for line in request.headers.getlist("content-encoding")
+        for coding in line.split(",")
+    ):
         raise RequestError(415, "Unsupported encoding", "expected a body that is not compressed")
     size = 0
     async for chunk in request.stream():
@@ -48,6 +54,15 @@ async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
         if size > limit:
             raise StatementTooLargeError(f"expected a body of at most {limit} bytes")
         yield chunk
+
+
+def check_charset(request: Request) -> None:
+    """Raise RequestError for JSON that its header says is not in UTF-8, which is the only encoding that JSON has (RFC 8259 §8.1)."""
+    for header in request.headers.getlist("content-type"):
+        for name, value in _parameter.findall(header):
+            charset = value.strip().strip('"').lower()
+            if name.lower() == "charset" and charset not in ("utf-8", "us-ascii"):
+                raise RequestError(415, "Unsupported charset", f"expected charset=utf-8, found {charset[:40]!r}")
 
 
 def media_type(request: Request) -> str:
@@ -62,6 +77,7 @@ MAX_ASKED_BYTES = 65_536
 
 async def read_model(request: Request, model: type[Model]) -> Model:
     """Return the body as a model. For routes that must know the caller before they read what a stranger sends."""
+    check_charset(request)
     body = await read_body(request, MAX_ASKED_BYTES)
     try:
         return model.model_validate_json(body or b"{}")

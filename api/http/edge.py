@@ -55,7 +55,7 @@ class Edge:
         problems.REQUEST_ID.set(request_id)
         status = sent = 0
         # HEAD is GET without the body: whoever may one may the other, and no route knows of it.
-        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        asked: Scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
         async def send_marked(message: Message) -> None:
             nonlocal status, sent

@@ -139,6 +139,9 @@ def unforeseen() -> Response:
 def _nothing_at(path: str, routes: Sequence[APIRoute]) -> str:
     """Say that there is nothing at a path, and what there is."""
     there_are = sorted({route.path_format for route in routes})
+    plain = path.rstrip("/")
+    if plain != path and any(route.path_regex.match(plain) for route in routes):
+        return f"there is nothing at {path[:80]}: expected {plain[:80]}, without the slash at the end"
     for room, kind in (("/v1/views/", "view"), ("/v1/intake/", "intake format")):
         if path.startswith(room):
             names = [known.removeprefix(room) for known in there_are if known.startswith(room)]

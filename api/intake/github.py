@@ -30,18 +30,20 @@ from ledger.errors import StatementError
 # How a hook begins that is set to send forms instead of JSON.
 _FORM_PREFIX: Final = b"payload="
 _FORM: Final = "application/x-www-form-urlencoded"
-# Keys that every body of a kind has. Unknown keys are normal: GitHub adds some at any time.
-_SHAPES: Final = {
-    "deployment": {"deployment"},
-    "deployment_status": {"deployment_status", "deployment"},
-    "pull_request_review": {"review", "pull_request"},
-    "pull_request": {"action", "number", "pull_request"},
-    "ping": {"zen", "hook_id"},
+# What every body of a kind has. Unknown keys are normal: GitHub adds some at any time.
+_SHAPES: Final[dict[str, dict[str, type]]] = {
+    "deployment": {"deployment": dict},
+    "deployment_status": {"deployment_status": dict, "deployment": dict},
+    "pull_request_review": {"review": dict, "pull_request": dict},
+    "pull_request": {"action": str, "number": int, "pull_request": dict},
+    "ping": {"zen": str, "hook_id": int},
     # Not mapped, and they carry what the kinds above have.
-    "workflow_job": {"workflow_job"},
-    "check_run": {"check_run"},
-    "deployment_protection_rule": {"deployment_callback_url"},
+    "workflow_job": {"workflow_job": dict},
+    "check_run": {"check_run": dict},
+    "deployment_protection_rule": {"deployment_callback_url": str},
 }
+# Bodies of other kinds carry these too, and a number or a deployment more makes no review less of one.
+_CARRIED: Final = ("deployment", "pull_request")
 # Of a kind that we do not map we know nothing: it may carry a deployment. Only what has these keys and no others is one.
 _DEPLOYMENT_KEYS: Final = {
     "action", "deployment", "workflow", "workflow_run", "repository", "sender", "organization", "installation", "enterprise",
@@ -85,17 +87,25 @@ def _json_of(body: bytes) -> bytes:
 
 
 def _check_kind(kind: str, document: dict[str, Any]) -> None:
-    """Raise ContradictionError when a body that has the keys of one kind comes under the name of another."""
+    """Raise ContradictionError when a body that has the parts of one kind comes under the name of another."""
     keys = document.keys()
+    there = [k for k, shape in _SHAPES.items() if all(_is_there(document, *part) for part in shape.items())]
     if kind in _TRANSLATORS:
-        own = _SHAPES[kind] if _SHAPES[kind] <= keys else set()
-        found = next((k for k, shape in _SHAPES.items() if k != kind and shape <= keys and not shape <= own), "")
+        own = _SHAPES[kind].keys() if _SHAPES[kind].keys() <= keys else set()
+        others = (k for k in there if k != kind and not _SHAPES[k].keys() <= own)
+        found = next((k for k in others if not own or kind in _CARRIED or k not in _CARRIED), "")
     else:
-        found = next((k for k in _TRANSLATORS if k != "deployment" and _SHAPES[k] <= keys), "")
+        found = next((k for k in there if k in _TRANSLATORS and k != "deployment"), "")
         if "deployment" in keys and keys <= _DEPLOYMENT_KEYS:
             found = "deployment"
     if found:
         raise ContradictionError(f"the header X-GitHub-Event says {kind!r}, the body is a {found}")
+
+
+def _is_there(document: dict[str, Any], name: str, kind: type) -> bool:
+    """Say whether a part is really there: a key alone, null or an object without an id, makes no kind."""
+    part = document.get(name)
+    return type(part) is kind and (not isinstance(part, dict) or type(part.get("id")) is int)
 
 
 def _source(document: dict[str, Any]) -> str:

@@ -31,7 +31,9 @@ MAX_REQUEST_BYTES: Final = 65_536
 
 def create_witness_app(witness: Witness, store: WitnessStore, clock: Callable[[], float] = time.time) -> FastAPI:
     """Return the service of a witness. `clock` gives unix seconds."""
-    app = FastAPI(title="Change Ledger witness", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Change Ledger witness", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     origins = {store.name_of(origin): origin for origin in witness.logs}
 
     @app.post("/add-checkpoint")

@@ -1,6 +1,7 @@
 """Reading views: lists with filters, one row, and rows as they stood. What HTTP and the command line show."""
 
 import base64
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,7 +84,11 @@ def list_rows(
     sorted_by = comparable(connection, view, name)
     query = sa.select(t[view.key], t[ROW]).where(*chosen)
     if cursor is not None:
-        query = query.where(_after(sorted_by, t[view.key], down, _parse_cursor(cursor, sort, kind_of(view, name))))
+        query = query.where(
+            _after(
+                sorted_by, t[view.key], down, _parse_cursor(cursor, _list_id(view, where, sort), kind_of(view, name))
+            )
+        )
     column = sorted_by.desc() if down else sorted_by.asc()
     order = [column] if name == view.key else [column.nulls_last(), t[view.key]]
     query = query.order_by(*order).limit(limit + 1)
@@ -95,25 +100,35 @@ def list_rows(
     if len(found) <= limit:
         return Page(state.made_by, state.position, found, None, there_are, skipped)
     last = found[limit - 1]
-    more = cursor_of(sort, last[name], last[view.key])
+    more = cursor_of(view, where, sort, last[name], last[view.key])
     return Page(state.made_by, state.position, found[:limit], more, there_are, skipped)
 
 
-def cursor_of(sort: str | None, value: Any, key: str) -> str:
-    """Return the cursor of the page that begins after a row: with this value in the column that is sorted by, and this key."""
-    return base64.urlsafe_b64encode(orjson.dumps([sort, value, key])).decode()
+def cursor_of(view: View[Any], where: Mapping[str, str], sort: str | None, value: Any, key: str) -> str:
+    """Return the cursor of the page that begins after a row: with this value in the column that is sorted by, and this key.
+
+    It is of this list alone: in another it would leave out rows, or show them twice.
+    """
+    return base64.urlsafe_b64encode(orjson.dumps([_list_id(view, where, sort), value, key])).decode()
 
 
-def _parse_cursor(cursor: str, sort: str | None, kind: Kind) -> tuple[Any, str]:
+def _list_id(view: View[Any], where: Mapping[str, str], sort: str | None) -> str:
+    asked = orjson.dumps([view.name, sort or view.key, sorted(where.items())])
+    return hashlib.sha256(asked).hexdigest()[:16]
+
+
+def _parse_cursor(cursor: str, list_id: str, kind: Kind) -> tuple[Any, str]:
     """Return the values of the row that a page ended with: of the column it is sorted by, and the key."""
     try:
-        sorted_by, value, key = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if sorted_by == sort:
+        found, value, key = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
+        if found == list_id:
             text = value if isinstance(value, str | None) else orjson.dumps(value).decode()
             return None if text is None else kind.parse(text, "after"), TEXT.parse(key, "after")
     except (ValueError, TypeError, StatementError):
         pass
-    raise StatementError("expected after to be what an earlier page with the same sort called next", "/after")
+    raise StatementError(
+        "expected after to be what an earlier page of this view, with the same filters and sort, called next", "/after"
+    )
 
 
 def _after(column: sa.ColumnElement[Any], key: sa.Column[Any], down: bool, last: tuple[Any, str]) -> Any:

@@ -458,3 +458,43 @@ def test_a_fact_holds_what_its_class_needs_and_says_what_it_could_not_hold() -> 
     document = bodies.deployment(payload=everything, sha={"odd": 1})
     fact = said("deployment", document)
     assert fact.left_out == ("change_id", "commit")
+
+
+# -- parts of another kind --------------------------------------------------------------------------------------------
+
+PLENTY: dict[str, list[Any]] = {
+    "number": [None, 7, "7", {}],
+    "deployment": [None, {}, [], "x", {"id": None}, {"id": 5}],
+    "deployment_status": [None, {}, [], "x"],
+    "review": [None, {}, []],
+    "pull_request": [None, {}, []],
+    "workflow_job": [None, {}],
+    "check_run": [None, {}],
+    "deployment_callback_url": [None, 1],
+    "zen": [None, "x"],
+    "hook_id": [None, 1],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "document"),
+    [
+        ("pull_request_review", bodies.review()),
+        ("deployment_status", bodies.deployment_status()),
+        ("deployment", bodies.deployment()),
+    ],
+)
+@pytest.mark.parametrize("name", PLENTY)
+def test_a_key_of_another_kind_loses_nothing(kind: str, document: dict[str, Any], name: str) -> None:
+    plain = said(kind, document)
+    for part in PLENTY[name]:
+        if name not in document:
+            assert said(kind, document | {name: part}).data == plain.data, part
+
+
+def test_a_body_with_all_the_parts_of_another_kind_is_none_of_its_own() -> None:
+    both = bodies.deployment() | {"deployment_status": {"id": 1, "state": "success"}}
+    with pytest.raises(ContradictionError):
+        github.translate({"x-github-event": "deployment"}, bodies.encoded(both))
+    with pytest.raises(ContradictionError):
+        github.translate({"x-github-event": "pull_request_review"}, bodies.encoded(bodies.deployment()))

@@ -5,6 +5,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from commands import Command
 from ledgers import CHECKPOINT_KEY, ORIGIN
 from servers import BATCH, Server, event, running_server
 
+from api.cli import remote_files
 from signing.keys import SigningKey
 from signing.notes import NoteKey, format_verifier_key
 
@@ -186,6 +188,44 @@ def test_a_checkpoint_and_receipts_that_somebody_holds_are_held_against_files(
 def test_a_database_that_is_not_there_is_not_made(outside: Command, tmp_path: Path) -> None:
     outside.refused("audit", f"sqlite:///{tmp_path / 'new.db'}")
     assert not (tmp_path / "new.db").exists()
+
+
+class Dripping(http.server.BaseHTTPRequestHandler):
+    """Sends without end, a byte at a time: a head, or a body."""
+
+    inside_head = False
+    over = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.inside_head:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        else:
+            self.send_response(200)
+            self.end_headers()
+        with suppress(OSError):
+            while not self.over.wait(0.01):
+                self.wfile.write(b"x")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("inside_head", [False, True], ids=["body", "head"])
+def test_an_answer_that_drips_is_given_up(outside: Command, inside_head: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_files, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(Dripping, "inside_head", inside_head)
+    monkeypatch.setattr(Dripping, "over", threading.Event())
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        try:
+            outside.refused("audit", f"http://127.0.0.1:{web.server_port}", words="comes too slowly")
+        finally:
+            Dripping.over.set()
+            web.shutdown()
+
+
+def test_a_scheme_is_one_in_any_case(outside: Command, stranger: tuple[str, list[str | None]]) -> None:
+    assert report_of(outside, stranger[0].replace("http", "HTTP"))["entries"] == ENTRIES
 
 
 @pytest.fixture

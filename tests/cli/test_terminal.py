@@ -91,7 +91,8 @@ def entry_of(text: str) -> dict[str, Any]:
             "recorded_by": {"principal": text, "trust": text, "credential": text},
             "refs": {text: [1, 0]},
             "statement": {
-                "type": text, "time": text, "source": text, "id": text, "data": {text: text, "title": {"sha256": "0"}, "n": [text]},
+                "type": text, "subject": text, "time": text, "source": text, "id": text,
+                "data": {text: text, "title": {"sha256": "0"}, "n": [text]},
             },
         },
     }  # fmt: skip

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from api.desk import cloudevents
 from api.http import problems
 from api.http.auth import appending_caller_of, ledger_of
-from api.http.body import BATCH, media_type, read_body
+from api.http.body import BATCH, check_charset, media_type, read_body
 from api.http.problems import RequestError
 from api.http.questions import Route
 from ledger.authority import Caller
@@ -158,6 +158,7 @@ async def append(
     ledger, caller = ledger_of(request), await appending_caller_of(request)
     condition = parse_condition(parse(expect.encode())) if expect is not None else None
     kind = media_type(request)
+    check_charset(request)
     body = await read_body(request, request.app.state.settings.max_body_bytes)
     if kind == BATCH:
         return await _append_batch(

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.http.auth import appending_caller_of, ledger_of
-from api.http.body import media_type, read_body, read_unknown_body
+from api.http.body import check_charset, media_type, read_body, read_unknown_body
 from api.http.problems import RequestError
 from api.http.questions import Route
 from api.http.routes.events import PROBLEMS, outcome_response
@@ -74,6 +74,7 @@ async def _by_token(request: Request, known: Format) -> tuple[bytes, Callable[[s
     kind = media_type(request)
     if kind not in known.media_types and (kind or not known.untyped(request.headers)):
         raise RequestError(415, "Unsupported media type", f"expected {' or '.join(known.media_types)}")
+    check_charset(request)
     return await read_body(request, request.app.state.settings.max_body_bytes), lambda _: caller
 
 

@@ -188,7 +188,9 @@ def _list_of(view: View[Any]) -> Callable[..., Response]:
         after: Annotated[
             str | None,
             Query(
-                max_length=8192, examples=[cursor_of(None, "A", "A")], description="What the page before called `next`."
+                max_length=8192,
+                examples=[cursor_of(view, {}, None, "A", "A")],
+                description="What the page before called `next`.",
             ),
         ] = None,
         total: Total = False,

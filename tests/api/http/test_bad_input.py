@@ -703,3 +703,55 @@ def test_a_long_body_is_not_parsed_where_all_requests_are_answered() -> None:
 
     assert asyncio.run(where(events.MAX_AT_ONCE))
     assert not asyncio.run(where(events.MAX_AT_ONCE + 1))
+
+
+# -- what a header says of a body -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [STRUCTURED, BATCH, JSON, "application/vnd.dsse.envelope.v1+json"])
+@pytest.mark.parametrize(
+    "parameter",
+    ["charset=iso-8859-1", 'charset="UTF-16"', "CHARSET=latin1", "charset=utf-8; charset=utf-16", 'a="; b"; charset=x'],
+)
+def test_json_in_another_charset_is_refused(server: Server, kind: str, parameter: str) -> None:
+    before = server.size()
+    answer = server.post(event(), kind=f"{kind}; {parameter}", headers={"ce-id": "1"} if kind == JSON else {})
+    assert "expected charset=utf-8" in check_problem(answer, 415)["detail"]
+    assert server.size() == before
+
+
+@pytest.mark.parametrize("path", ["/v1/intake/cdevents", "/v1/ledger/credentials"])
+def test_no_door_reads_json_in_another_charset(server: Server, path: str) -> None:
+    check_problem(server.post({}, to=path, kind="application/json; charset=iso-8859-1"), 415)
+
+
+@pytest.mark.parametrize(
+    "parameter", ["charset=utf-8", 'Charset="UTF-8"', "charset=us-ascii", 'a="; charset=x"', "charset = utf-8"]
+)
+def test_json_in_utf_8_is_read_however_that_is_said(server: Server, parameter: str) -> None:
+    assert server.post(event(), kind=f"{STRUCTURED}; {parameter}").status_code == 201
+
+
+@pytest.mark.parametrize(
+    "lines", [["identity"], ["Identity"], ["IDENTITY , identity"], [""], ["identity", ""]], ids=str
+)
+def test_a_body_that_is_not_coded_is_read_however_that_is_said(server: Server, lines: list[str]) -> None:
+    headers = [("Content-Type", STRUCTURED), *(("Content-Encoding", line) for line in lines)]
+    answer = server.client().post("/v1/events", content=json.dumps(event()), headers=headers)
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize("lines", [["gzip"], ["identity", "gzip"], ["", "br"], ["identity, GZIP"]], ids=str)
+def test_a_coded_body_is_refused_wherever_that_is_said(server: Server, lines: list[str]) -> None:
+    headers = [("Content-Type", STRUCTURED), *(("Content-Encoding", line) for line in lines)]
+    answer = server.client().post("/v1/events", content=json.dumps(event()), headers=headers)
+    check_problem(answer, 415)
+
+
+@pytest.mark.parametrize("by", ["all", "nobody"])
+@pytest.mark.parametrize("path", ["/v1/ledger/", "/v1/events/", "/v1/views/", "/healthz/", "/v1/events/1/"])
+def test_a_slash_at_the_end_is_told_and_leads_nowhere(server: Server, path: str, by: str) -> None:
+    answer = server.get(path, by=by, params={"nonsense": "1"}, headers={"Host": "evil.example"})
+    problem = check_problem(answer, 404)
+    assert f"expected {path[:-1]}, without the slash" in problem["detail"]
+    assert "evil.example" not in answer.text + str(answer.headers)

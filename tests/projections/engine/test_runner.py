@@ -23,7 +23,16 @@ from projections.engine.checking import check
 from projections.engine.past import Past
 from projections.engine.progress import ask_for_rebuild, read_states
 from projections.engine.runner import Runner
-from projections.engine.serving import Page, Stored, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
+from projections.engine.serving import (
+    Page,
+    Stored,
+    ViewNotReadyError,
+    cursor_of,
+    list_rows,
+    position_as_of,
+    read_row,
+    row_as_of,
+)
 from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, View
 from projections.judging.findings import findings
@@ -157,9 +166,9 @@ def test_lists_are_filtered_sorted_and_paged(ledger: Ledger, runner: Runner) -> 
         {"where": {"service": "a\x00"}},
         {"where": {}, "cursor": "!"},
         {"where": {}, "cursor": base64.urlsafe_b64encode(b'["started_at", "2026", "d-1"]').decode()},
-        {"where": {}, "sort": "started_at", "cursor": base64.urlsafe_b64encode(b'["started_at", "2026", "d-1"]').decode()},
-        {"where": {}, "sort": "started_at", "cursor": base64.urlsafe_b64encode(b'["started_at", null, 7]').decode()},
-        {"where": {}, "sort": "started_position", "cursor": base64.urlsafe_b64encode(b'["started_position", true, "d"]').decode()},
+        {"where": {}, "sort": "started_at", "cursor": cursor_of(deployments, {}, "started_at", "2026", "d-1")},
+        {"where": {}, "sort": "started_at", "cursor": cursor_of(deployments, {}, "started_at", None, "\x00")},
+        {"where": {}, "sort": "started_position", "cursor": cursor_of(deployments, {}, "started_position", True, "d")},
     ],
 )  # fmt: skip
 def test_what_a_column_cannot_hold_is_refused_in_words(ledger: Ledger, runner: Runner, asked: dict[str, Any]) -> None:
@@ -167,6 +176,27 @@ def test_what_a_column_cannot_hold_is_refused_in_words(ledger: Ledger, runner: R
     runner.catch_up()
     with ledger.database.read() as connection, pytest.raises(StatementError, match="expected"):
         list_rows(connection, deployments, **asked)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"where": {"service": "shop"}}, {"where": {"service": "pay"}, "sort": "change_id"},
+        {"where": {"service": "pay"}, "sort": "-deployment_id"}, {"where": {}}, {"where": {"service__in": "pay"}},
+    ],
+)  # fmt: skip
+def test_a_cursor_is_of_one_list_alone(ledger: Ledger, runner: Runner, other: dict[str, Any]) -> None:
+    for number in range(3):
+        deploy(ledger, number, service="pay")
+    runner.catch_up()
+    with ledger.database.read() as connection:
+        cursor = list_rows(connection, deployments, where={"service": "pay"}, limit=1).next
+        assert len(list_rows(connection, deployments, where={"service": "pay"}, cursor=cursor).rows) == 2
+        assert list_rows(connection, deployments, where={"service": "pay"}, sort="deployment_id", cursor=cursor).rows
+        with pytest.raises(StatementError, match="with the same filters and sort"):
+            list_rows(connection, deployments, cursor=cursor, **other)
+        with pytest.raises(StatementError, match="an earlier page of this view"):
+            list_rows(connection, findings, where={}, cursor=list_rows(connection, deployments, where={}, limit=1).next)
 
 
 def test_a_time_is_found_however_it_is_written(ledger: Ledger, runner: Runner) -> None:
