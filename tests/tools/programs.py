@@ -1,7 +1,7 @@
 """`change-ledger` as a process of its own, from a process that has imported it: `program(*words)` is the command line.
 
 The process is forked, not started anew: that saves the seconds of importing, of which the tests would spend most of their
-time. That the program starts in a fresh interpreter, too, is for tests of its own (tests/cli).
+time. That the program starts in a fresh interpreter, too, is for tests of its own (tests/api/cli).
 """
 
 import atexit

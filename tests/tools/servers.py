@@ -225,7 +225,7 @@ def running_server(
 
 
 def _wait_until_it_accepts(server: Server) -> None:
-    # Whether the line itself is a promise is for a test of its own (tests/cli).
+    # Whether the line itself is a promise is for a test of its own (tests/api/cli).
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:

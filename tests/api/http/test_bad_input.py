@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import bodies
 import httpx
 import pytest
 import schemathesis
@@ -24,7 +25,6 @@ from servers import BATCH, JSON, PROBLEM, STRUCTURED, Server, check_problem, eve
 from api.http import auth
 from api.http.routes import events
 from ledger.canonical import MAX_INTEGER
-from tests.api import bodies
 
 LONE = "\ud800"
 

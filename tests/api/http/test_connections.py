@@ -7,13 +7,13 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import bodies
 import pytest
 from servers import STRUCTURED, Server, event, running_server
 from sockets import connect, head, is_open, many, refusal, rest
 from waiting import lines_of, wait_for
 
 from api.http.connections import Bounds, Connections
-from tests.api import bodies
 
 STRANGER = "127.0.7.7"
 SIGNED = {"X_Hub_Signature_256": f"sha256={'0' * 64}", "X_GitHub_Event": "deployment"}

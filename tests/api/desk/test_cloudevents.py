@@ -4,16 +4,16 @@ import base64
 import json
 from typing import Any
 
+import bodies
 import httpx
 import pytest
+from deliveries import entry_at, numbers, taken
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import BATCH, JSON, Server, check_problem, event
 
 from api.desk.cloudevents import attributes, is_same
 from ledger.errors import StatementError
-from tests.api import bodies
-from tests.api.test_intake import entry_at, numbers, taken
 
 
 def binary(said: dict[str, Any], **more: str) -> dict[str, str]:

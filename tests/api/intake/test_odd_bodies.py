@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import bodies
 import pytest
+from deliveries import deliver, evidence_of, numbers, taken
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from placed_ledgers import make_ledger_at
@@ -18,8 +20,6 @@ from servers import JSON, STRUCTURED, Server, check_problem, running_server
 from api.intake import cdevents, github
 from api.intake.translation import ContradictionError, Fact, Mapped, Unmapped
 from ledger.events.identifiers import MAX_TEXT_BYTES, identifier_of
-from tests.api import bodies
-from tests.api.test_intake import deliver, evidence_of, numbers, taken
 
 QUICK = settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None, database=None)
 Path = tuple[str | int, ...]
