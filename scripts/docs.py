@@ -18,6 +18,7 @@ from typing import Any
 import typer.main
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
+from api.cli import COMMANDS, load
 from api.cli import app as command_line
 from api.http import problems
 from api.http.auth import BY_SIGNATURE, PUBLIC, ROLES, ROUTES
@@ -285,10 +286,10 @@ error. Every setting has a default that works on one machine.
 """ + _table(["name", "environment variable", "default", "meaning"], rows)
 
 
-def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
+def _commands(commands: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in commands.items():
         if hasattr(command, "commands"):
-            yield from _commands(command, f"{path} {name}")
+            yield from _commands(command.commands, f"{path} {name}")
         else:
             yield f"{path} {name}", command
 
@@ -321,12 +322,15 @@ def command_line_page() -> str:
 `change-ledger [global options] command [options]`. Results go to standard output, everything else to standard error. A
 command that could not be done says why in one line and exits with 2. Times are RFC 3339 in UTC.
 
+`change-ledger completion SHELL` prints the script by which bash, zsh or fish completes commands and options: in bash and
+zsh, `eval "$(change-ledger completion bash)"` (or `zsh`) in the start-up file; in fish, `change-ledger completion fish | source`.
+
 ## Global options
 
 They stand before the command. Settings that have no option come from the environment or the file:
 [settings](settings.md).
 {_parameters(root)}"""
-    for name, command in _commands(root, "change-ledger"):
+    for name, command in _commands({name: load(name) for name in COMMANDS}, "change-ledger"):
         text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
         page += f"\n## `{name}`\n\n{text}\n{_parameters(command)}"
     return page

@@ -366,7 +366,6 @@ def test_every_dependency_has_its_reason_in_the_decision_about_dependencies():
 WITHOUT_DOCSTRING = {
     "api.http.auth.ledger_of",
     "api.cli.common.where",
-    "api.cli.doors.Door",
     "api.http.problems.response",
     "ledger.audit.reading.page",
     "ledger.audit.rows.name_entry_ref_faults",

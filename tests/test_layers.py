@@ -26,7 +26,7 @@ ONLY = {
         *(f"{room}/*" for room in ("ledger/log", "ledger/published", "ledger/audit", "projections/engine")),
         "ledger/ledger.py",
         # Its error classes, to be told in words.
-        *("api/http/problems.py", "api/cli/__init__.py", "api/outbound/publishing.py"),
+        *("api/http/problems.py", "api/outbound/publishing.py"),
     ],
     "alembic": ["ledger/log/database.py", "ledger/log/migrations/*"],
     "eventsourcing": ["ledger/adapters/*"],

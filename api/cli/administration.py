@@ -10,7 +10,7 @@ import typer
 
 from api.app import create_app, end_streams, open_ledger, open_signer, open_witnesses
 from api.cli import pins
-from api.cli.common import app, where
+from api.cli.common import commands_of, where
 from api.cli.terminal import Table, console, echo, errors_console
 from api.http.serving import serve as run_server
 from api.intake import DOORS, SIGNED
@@ -27,6 +27,8 @@ from signing.known_keys import why_anybody_signs
 from signing.merkle import leaf_hash
 from signing.notes import NoteKey, format_verifier_key, parse_note
 from signing.possession import prove_possession
+
+app = commands_of()
 
 token_app = typer.Typer(no_args_is_help=True, help="Bearer tokens: create, list, revoke.")
 source_app = typer.Typer(

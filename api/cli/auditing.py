@@ -8,7 +8,7 @@ import typer
 from api.app import refuse_lost_history
 from api.cli import pins
 from api.cli.checkpoints import open_to_read, sign_what_is_new
-from api.cli.common import Where, app, where
+from api.cli.common import Where, commands_of, where
 from api.cli.remote_files import RemoteFiles, is_url
 from api.cli.terminal import console, errors_console
 from api.cli.verifying import (
@@ -39,6 +39,8 @@ from ledger.log.database import Database
 from ledger.published.export import export as export_files
 from signing.errors import SigningError
 from signing.notes import parse_verifier_key
+
+app = commands_of()
 
 # Whoever made up the bytes would make up a pin that lies beside them.
 WHERE_FROM: Final = (

@@ -1,13 +1,14 @@
 """`checkpoint`, `proof` and `signer`: what is signed over the whole tree, and mending the one who signs it."""
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from api.app import open_ledger, open_signer, refuse_lost_history
-from api.cli.common import Where, app, where
+from api.cli.common import AsJson, Where, commands_of, where
 from api.cli.remote_files import RemoteFiles, is_url
 from api.cli.terminal import console, echo
 from ledger.errors import NotFoundError, SetupError
@@ -19,6 +20,8 @@ from ledger.log.tree import proof_of
 from ledger.published.durable import read_bounded
 from ledger.published.signer import CheckpointSigner
 from signing.notes import parse_note
+
+app = commands_of()
 
 signer_app = typer.Typer(
     no_args_is_help=True, help="The signer of checkpoints: where it stands, taking over, restoring."
@@ -69,10 +72,13 @@ def proof(
 
 
 @signer_app.command()
-def status(context: typer.Context) -> None:
+def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Say what the signer remembers and whether the database agrees. Exits with 2 when it may not sign."""
     remembered = _signer(where(context)).check()
-    console.print(f"remembers size {remembered.size} of {remembered.origin}, and the database agrees")
+    if as_json:
+        echo(json.dumps({"origin": remembered.origin, "size": remembered.size, "root": remembered.root.hex()}))
+    else:
+        console.print(f"remembers size {remembered.size} of {remembered.origin}, and the database agrees")
 
 
 @signer_app.command("take-over")

@@ -1,27 +1,31 @@
-"""What all commands share: the app, its global options, and the consoles."""
+"""What all commands share: where their ledger is, and how a module declares commands.
+
+Every module of commands is imported when one of its commands is asked for, so nothing here imports what only some need:
+no settings, no database, no HTTP.
+"""
 
 import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
 
-from api.cli.doors import Door, LocalDoor, RemoteDoor
-from api.cli.terminal import errors_console
-from api.settings import Settings
 from ledger.errors import SetupError
 
-app = typer.Typer(
-    name="change-ledger",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+if TYPE_CHECKING:
+    from api.cli.doors import Door
+    from api.cli.remote_door import RemoteDoor
+    from api.settings import Settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+def commands_of() -> typer.Typer:
+    """Return what a module declares its commands on, as `app`; `api.cli.COMMANDS` says which these are."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 def cell(value: Any) -> str:
@@ -33,7 +37,7 @@ def cell(value: Any) -> str:
 class Where:
     """Which ledger the command works on."""
 
-    settings: Settings
+    given: dict[str, Any]
     server: str | None
     token: str | None
     # Whether it was given to this very command, and not by the environment.
@@ -43,8 +47,18 @@ class Where:
     # Whether the database was named on the command line: then it may be a copy, of which this host's signer knows nothing.
     elsewhere: bool = False
 
-    def door(self) -> Door:
+    @cached_property
+    def settings(self) -> "Settings":
+        """The settings, read when they are asked for: over HTTP there is nothing to set."""
+        from api.settings import Settings
+
+        return Settings(**self.given)
+
+    def door(self) -> "Door":
+        """Open the ledger: the database, or else the server, which then needs a token."""
         if self.server is None:
+            from api.cli.local_door import LocalDoor
+
             door = LocalDoor(self.settings)
             self.at_end(door.close)
             return door
@@ -66,8 +80,10 @@ class Where:
         meant_for = os.environ.get("CHANGE_LEDGER_SERVER") or self.server
         return self.token if meant_for and _host_of(meant_for) == _host_of(url) else None
 
-    def remote_door(self) -> RemoteDoor:
+    def remote_door(self) -> "RemoteDoor":
         """Return the server as a door; what it asks a token for, it will say."""
+        from api.cli.remote_door import RemoteDoor
+
         if self.server is None:
             raise SetupError("expected --server")
         door = RemoteDoor(self.server, self.token_for(self.server) or "")
@@ -76,34 +92,10 @@ class Where:
 
 
 def _host_of(url: str) -> tuple[str, str, int | None]:
+    import httpx
+
     parsed = httpx.URL(url)
     return parsed.scheme, parsed.host, parsed.port
-
-
-@app.callback()
-def main(
-    context: typer.Context,
-    directory: Annotated[
-        Path | None, typer.Option(help="Where the embedded database and the keys lie (./var).")
-    ] = None,
-    database_url: Annotated[
-        str | None,
-        typer.Option(
-            help="SQLAlchemy URL of the database, or the path of a SQLite file; default: SQLite in the directory."
-        ),
-    ] = None,
-    server: Annotated[
-        str | None, typer.Option(envvar="CHANGE_LEDGER_SERVER", help="Work over HTTP on this server.")
-    ] = None,
-    token: Annotated[str | None, typer.Option(envvar="CHANGE_LEDGER_TOKEN", help="Bearer token for --server.")] = None,
-) -> None:
-    """A hash-chained, signed ledger of changes: post to it, read it, verify it."""
-    given: dict[str, Any] = {"directory": directory, "database_url": database_url}
-    for line in Settings.unknown_variables():
-        errors_console.print(f"change-ledger: {line}")
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    is_given = getattr(context.get_parameter_source("token"), "name", "") == "COMMANDLINE"
-    context.obj = Where(settings, server, token, is_given, context.call_on_close, database_url is not None)
 
 
 def where(context: typer.Context) -> Where:

@@ -8,7 +8,7 @@ import typer
 
 from api.app import open_ledger
 from api.cli import pins
-from api.cli.common import app, where
+from api.cli.common import AsJson, commands_of, where
 from api.cli.terminal import console, echo, errors_console
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
@@ -17,6 +17,8 @@ from ledger.published.dossier import Dossier, check_dossier
 from ledger.published.durable import read_bounded, said
 from signing.errors import SigningError, VerificationError
 from signing.notes import NoteKey, parse_verifier_key
+
+app = commands_of()
 
 
 @app.command()
@@ -38,7 +40,7 @@ def dossier(
     ref: Annotated[str, typer.Argument(help="What it is about, such as change:CHG-7.")],
     out: Annotated[Path | None, typer.Option(help="A file for it; default: the terminal.")] = None,
 ) -> None:
-    """Collect every entry about a ref, with its proofs, up to the last checkpoint; `check-dossier` checks it anywhere."""
+    """Collect every entry about a ref, with its proofs, up to the last checkpoint. `check-dossier` checks it anywhere."""
     place = where(context)
     if place.server is not None:
         found = place.remote_door().dossier(ref)
@@ -69,25 +71,35 @@ def check(
     vkey: Annotated[
         str | None, typer.Option(help="The checkpoint key as a note verifier key; default: the pin of this user.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check dossiers without the ledger.
 
     Exits with 1 when one does not hold: an entry left out, put in, or altered; with 2 when one could not be checked.
     """
     status = 0
+    told = []
     for path in paths:
         try:
             document = _read(path)
             keys = [parse_verifier_key(vkey)] if vkey else _pinned(context, document)
-            _tell(check_dossier(document, keys))
+            proved = check_dossier(document, keys)
+            told.append({"file": str(path), "holds": True} | _json(proved))
+            if not as_json:
+                _tell(proved)
         except VerificationError as error:
-            console.print(f"DOES NOT HOLD: {f'{path}: ' if len(paths) > 1 else ''}{error}", style="red")
+            told.append({"file": str(path), "holds": False, "why": str(error)})
+            if not as_json:
+                console.print(f"DOES NOT HOLD: {f'{path}: ' if len(paths) > 1 else ''}{error}", style="red")
             status = 1
         except (SetupError, OSError, SigningError) as error:
             if len(paths) == 1:
                 raise
             errors_console.print(f"change-ledger: {said(error)}")
+            told.append({"file": str(path), "holds": None, "why": said(error)})
             status = status or 2
+    if as_json:
+        echo(json.dumps(told, indent=2))
     if status:
         raise typer.Exit(status)
 
@@ -101,6 +113,15 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or not {"ref", "checkpoint", "entries", "commitment"} <= document.keys():
         raise SetupError(f"{path} is no dossier: expected what `change-ledger dossier` wrote")
     return document
+
+
+def _json(proved: Dossier) -> dict[str, Any]:
+    return {
+        "ref": proved.ref,
+        "positions": list(proved.positions),
+        "complete_up_to": proved.complete_up_to,
+        "checkpoint_size": proved.checkpoint.size,
+    }
 
 
 def _tell(proved: Dossier) -> None:

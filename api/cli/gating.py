@@ -1,13 +1,14 @@
 """`gate`: ask whether something may proceed, for pipelines without an HTTP client; and answer a recorded question again."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from api.cli.common import app, where
+from api.cli.common import AsJson, commands_of, where
 from api.cli.terminal import Table, console, echo
-from projections.gates.composition import GATES
+
+app = commands_of()
 
 gate = typer.Typer(
     name="gate",
@@ -15,6 +16,9 @@ gate = typer.Typer(
     help="Ask a gate. Exits with 0 when it allows, with 1 when it does not, with 2 when it could not be asked.",
 )
 app.add_typer(gate)
+
+# As `projections.gates.composition` has them, without importing the rules: over HTTP the server asks them.
+GATES: Final = ("approve", "deploy", "promote", "rollback", "close")
 
 Change = Annotated[str | None, typer.Option("--change", help="The change it is for.")]
 Deployment = Annotated[str | None, typer.Option("--deployment", help="The deployment it is about.")]
@@ -24,7 +28,6 @@ To = Annotated[str | None, typer.Option("--to-environment", help="Where to promo
 Artifact = Annotated[str | None, typer.Option("--artifact", help="Digest of what is deployed, or gone back to.")]
 Actor = Annotated[str | None, typer.Option("--actor", help="Who wants to; default: whoever asks.")]
 Policy = Annotated[str | None, typer.Option("--policy", help="The policy whose settings hold.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
 def _declare(name: str) -> None:
@@ -53,7 +56,7 @@ def _declare(name: str) -> None:
         door = where(context).door()
         _show(door.ask(name, {key: value for key, value in question.items() if value is not None}), as_json)
 
-    command.__doc__ = f"Ask the gate {name}: {len(GATES[name].rules)} rules, listed with their answers."
+    command.__doc__ = f"Ask the gate {name}: its rules are listed with their answers."
     gate.command(name)(command)
 
 

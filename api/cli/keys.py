@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.common import app, where
+from api.cli.common import commands_of, where
 from api.cli.terminal import Table, console, echo
 from ledger.audit.reading import fold_authority
 from ledger.enrolment import ROLES
@@ -21,6 +21,8 @@ from signing import keys as signing_keys
 from signing.keys import SigningKey
 from signing.notes import COSIGNATURE, NoteKey, format_verifier_key, parse_verifier_key
 from signing.possession import prove_possession
+
+app = commands_of()
 
 keys_app = typer.Typer(help="Keys: list, make, prove, enrol, retire, revoke, recover.")
 app.add_typer(keys_app, name="keys")

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from api.cli.common import app, cell, where
+from api.cli.common import cell, commands_of, where
 from api.cli.terminal import Table, console, echo
+
+app = commands_of()
 
 risk = typer.Typer(name="risk", no_args_is_help=True, help="Models of risk: backtest them, fit them.")
 app.add_typer(risk)
@@ -50,6 +52,7 @@ def fit(
     features: Annotated[list[str], typer.Argument(metavar="FEATURE…", help="What to fit on.")],
     first: First = 1,
     last: Last = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, which it is anyhow.")] = False,
 ) -> None:
     """Fit a logistic model from the outcomes of past changes, and print what a new version would be published with."""
     echo(json.dumps(where(context).door().fit(features, first, last), indent=2))

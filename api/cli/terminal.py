@@ -5,12 +5,16 @@ is, and through `safe` only where a terminal would show it.
 """
 
 import sys
-from typing import IO
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Final
 
-import rich.table
 import typer
-from rich.console import Console
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# In a pipe a column is at most so wide; what is longer runs over, in one piece.
+MAX_PADDED: Final = 72
 
 
 def safe(text: str) -> str:
@@ -22,34 +26,57 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-class Table(rich.table.Table):
-    """A table whose cells are folded where they are too long, never cut: hashes and ids are there to be copied."""
+class Table:
+    """A table: on a terminal its cells are folded where they are too long, in a pipe a row is a line. Never is a cell cut, and
+    in a pipe never broken: hashes and ids are there to be copied.
+    """
 
     def __init__(self, *names: str) -> None:
-        super().__init__(box=None)
-        for name in names:
-            self.add_column(Text(safe(name)), overflow="fold")
+        self.rows = [tuple(map(safe, names))]
 
     def add(self, *cells: str) -> None:
         """Add a row."""
-        self.add_row(*(Text(safe(text)) for text in cells))
+        self.rows.append(tuple(map(safe, cells)))
+
+    def lines(self) -> list[str]:
+        """Return the rows as lines, whatever their length."""
+        widths = [min(MAX_PADDED, max(map(len, column))) for column in zip(*self.rows, strict=True)]
+        return [
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in self.rows
+        ]
 
 
 class Terminal:
     """One of the two streams. Lines are never wrapped by us: a hash stays in one piece. A pipe has no width."""
 
     def __init__(self, *, stderr: bool = False) -> None:
-        stream = sys.stderr if stderr else sys.stdout
-        self.rich = Console(
-            stderr=stderr, width=None if stream.isatty() else 250, markup=False, highlight=False, emoji=False
-        )
+        self._stderr = stderr
+
+    @cached_property
+    def rich(self) -> "Console":
+        """The library that draws, imported when something is drawn."""
+        from rich.console import Console
+
+        return Console(stderr=self._stderr, markup=False, highlight=False, emoji=False)
 
     def print(self, what: str | Table, *, style: str | None = None) -> None:
         """Print a line, or a table."""
-        if isinstance(what, Table):
-            self.rich.print(what)
-        else:
+        from rich.table import Table as Drawn
+        from rich.text import Text
+
+        if isinstance(what, str):
             self.rich.print(Text(safe(what)), style=style, soft_wrap=True)
+        elif self.rich.is_terminal:
+            drawn = Drawn(box=None)
+            head, *rows = what.rows
+            for name in head:
+                drawn.add_column(Text(name), overflow="fold")
+            for row in rows:
+                drawn.add_row(*map(Text, row))
+            self.rich.print(drawn)
+        else:
+            for line in what.lines():
+                self.rich.print(Text(line), soft_wrap=True)
 
 
 def echo(text: str, *, nl: bool = True) -> None:

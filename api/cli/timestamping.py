@@ -9,7 +9,7 @@ import httpx
 import typer
 
 from api.app import open_ledger
-from api.cli.common import app, where
+from api.cli.common import commands_of, where
 from api.cli.terminal import console
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
@@ -24,6 +24,8 @@ from signing.timestamps import (
     make_request,
     read_certificates,
 )
+
+app = commands_of()
 
 TIMEOUT_S: Final = 30
 

@@ -12,8 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from api.cli import pins
-from api.cli.common import Where, app, where
-from api.cli.doors import RemoteDoor
+from api.cli.common import Where, commands_of, where
 from api.cli.terminal import console, echo, errors_console
 from ledger.audit.of_database import audit_database
 from ledger.audit.reading import fold_authority
@@ -25,6 +24,8 @@ from ledger.published.signer import Memory
 from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint
 from signing.notes import parse_note, parse_verifier_key
 from signing.timestamps import read_certificates
+
+app = commands_of()
 
 EXIT_STATUS = {"sound": 0, "faults": 1, "consistent": 3}
 MEANING = {
@@ -220,9 +221,8 @@ def pin_of_flags(genesis: str | None, vkey: str | None) -> Pin | None:
 
 
 def _verify_remotely(place: Where, wanted: dict[str, Any]) -> dict[str, Any]:
-    door = place.door()
-    if not isinstance(door, RemoteDoor):
-        raise SetupError("expected a server")
+    place.door()
+    door = place.remote_door()
     last: dict[str, Any] = {}
     with bar() as progress:
         task = progress.add_task("verify", total=None)

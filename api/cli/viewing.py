@@ -1,24 +1,19 @@
 """`views list`, `rebuild`, `skip`, `check` and `show`: the readings of the past, as they are kept in the database."""
 
 import json
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.app import open_ledger
-from api.cli.common import app, cell, where
+from api.cli.common import AsJson, cell, commands_of, where
 from api.cli.terminal import Table, console, echo
-from api.http.routes.views import view_named
 from ledger.errors import SetupError
-from ledger.ledger import LOCAL_OPERATOR
-from ledger.log.database import Database
-from ledger.log.following import Watcher
-from ledger.log.reading import read_size
-from projections import VIEWS
-from projections.engine.checking import check
-from projections.engine.progress import ask_for_rebuild, read_states
-from projections.engine.runner import Runner
-from projections.engine.skips import step_over
+
+if TYPE_CHECKING:
+    from ledger.log.database import Database
+
+app = commands_of()
 
 views = typer.Typer(
     name="views", no_args_is_help=True, help="Readings of the past: list them, fold them anew, check them."
@@ -26,7 +21,9 @@ views = typer.Typer(
 app.add_typer(views)
 
 
-def _database(context: typer.Context) -> Database:
+def _database(context: typer.Context) -> "Database":
+    from ledger.log.database import Database
+
     place = where(context)
     if place.server is not None:
         raise SetupError("views are looked after where the database is: run this without --server")
@@ -36,25 +33,26 @@ def _database(context: typer.Context) -> Database:
 
 
 @views.command("list")
-def list_(context: typer.Context) -> None:
-    """List the views: version, position, and why one stopped."""
-    database = _database(context)
-    with database.read() as connection:
-        known, size = read_states(connection), read_size(connection)
-    database.close()
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the views: version, position, and why one stopped. Works over --server, too."""
+    found = where(context).door().views()
+    if as_json:
+        echo(json.dumps(found, indent=2))
+        return
     table = Table("view", "version", "position", "state")
-    for view in VIEWS:
-        state = known.get(view.name)
-        if state is None:
-            words = "not built yet: a running server builds it, and so does views rebuild"
-        elif state.failure:
-            words = f"stopped at {state.failed_at}: {state.failure}"
-        elif state.version != view.version:
-            words = "being rebuilt"
-        else:
-            words = "up to date" if state.position == size else f"{size - state.position} entries behind"
-        table.add(view.name, str(view.version), str(state.position if state else 0), words)
+    for view in found["views"]:
+        table.add(view["name"], str(view["version"]), str(view["position"]), _state(view, found["size"]))
     console.print(table)
+
+
+def _state(view: dict[str, Any], size: int) -> str:
+    if view["failed_at"] is not None:
+        return f"stopped at {view['failed_at']}: {view['failure'] or 'operators are told why'}"
+    if view["served_version"] is None:
+        return "not built yet: a running server builds it, and so does views rebuild"
+    if view["served_version"] != view["version"]:
+        return "being rebuilt"
+    return "up to date" if view["position"] == size else f"{size - view['position']} entries behind"
 
 
 @views.command()
@@ -63,6 +61,9 @@ def rebuild(
     names: Annotated[list[str] | None, typer.Argument(metavar="[VIEW]…", help="Which; default: all.")] = None,
 ) -> None:
     """Fold views anew, with those that read them, beside what is served. A running server does it when there is one."""
+    from projections import VIEWS
+    from projections.engine.progress import ask_for_rebuild
+
     known = [view.name for view in VIEWS]
     if unknown := sorted(set(names or ()) - set(known)):
         raise SetupError(f"no view {', '.join(unknown)}; there are {', '.join(known)}")
@@ -71,8 +72,12 @@ def rebuild(
     database.close()
 
 
-def _fold_anew(database: Database, asked: list[str]) -> None:
+def _fold_anew(database: "Database", asked: list[str]) -> None:
     """Fold what was asked for, unless another process runs the views, and does it."""
+    from ledger.log.following import Watcher
+    from projections import VIEWS
+    from projections.engine.runner import Runner
+
     watcher = Watcher(database)
     runner = Runner(database, VIEWS, watcher)
     if runner.acquire():
@@ -91,6 +96,12 @@ def skip(
     reason: Annotated[str, typer.Option(help="Why, in one word: it is recorded.")],
 ) -> None:
     """Have a view step over the entry at which it stopped, with those that read it. Recorded; ends with the view's next version."""
+    from api.app import open_ledger
+    from api.desk.views import view_named
+    from ledger.ledger import LOCAL_OPERATOR
+    from projections import VIEWS
+    from projections.engine.skips import step_over
+
     view = view_named(name)
     _database(context).close()
     ledger = open_ledger(where(context).settings)
@@ -103,19 +114,26 @@ def skip(
 
 
 @views.command("check")
-def check_(context: typer.Context) -> None:
+def check_(context: typer.Context, as_json: AsJson = False) -> None:
     """Fold all views anew, in memory, and compare with what is served. Exits with 1 when a row differs, or a view is not served."""
+    from projections import VIEWS
+    from projections.engine.checking import check
+
     database = _database(context)
     found = check(database, VIEWS)
     database.close()
-    table = Table("view", "position", "digest", "verdict")
-    for checked in found:
-        verdict = "equal" if checked.is_equal else f"DIFFERS: folded anew it is {checked.folded}"
-        table.add(checked.name, str(checked.position), checked.served, verdict)
     left = [view.name for view in VIEWS if view.name not in {checked.name for checked in found}]
-    for missing in left:
-        table.add(missing, "", "", "NOT CHECKED: it stopped, or is being built; change-ledger views list says more")
-    console.print(table)
+    if as_json:
+        compared = [asdict(checked) | {"is_equal": checked.is_equal} for checked in found]
+        echo(json.dumps({"views": compared, "not_checked": left}, indent=2))
+    else:
+        table = Table("view", "position", "digest", "verdict")
+        for checked in found:
+            verdict = "equal" if checked.is_equal else f"DIFFERS: folded anew it is {checked.folded}"
+            table.add(checked.name, str(checked.position), checked.served, verdict)
+        for missing in left:
+            table.add(missing, "", "", "NOT CHECKED: it stopped, or is being built; change-ledger views list says more")
+        console.print(table)
     if left or not all(checked.is_equal for checked in found):
         raise typer.Exit(1)
 
@@ -134,6 +152,7 @@ def show(
     ] = None,
     as_of: Annotated[str | None, typer.Option(help="As it stood: a position, or a time with offset.")] = None,
     known_at: Annotated[str | None, typer.Option(help="With a time as --as-of: as it was known then.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON also where --columns are given.")] = False,
 ) -> None:
     """Show one row, or the first hundred: as JSON, or some columns as a table. Works over --server, too."""
     asked = {"sort": sort, "as_of": as_of, "known_at": known_at}
@@ -148,6 +167,10 @@ def show(
     names = columns.split(",")
     if rows and (unknown := sorted(set(names) - set(rows[0]))):
         raise SetupError(f"{name} has no column {', '.join(unknown)}; it has {', '.join(rows[0])}")
+    if as_json:
+        narrow = [{column: row[column] for column in names} for row in rows]
+        echo(json.dumps(narrow[0] if key is not None else narrow, indent=2))
+        return
     table = Table(*names)
     for row in rows:
         table.add(*(cell(row[column]) for column in names))

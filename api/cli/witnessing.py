@@ -1,13 +1,14 @@
 """`witness`: a small witness for an auditor's own machine. It has nothing to do with the ledger's database or keys."""
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from api.cli.common import app
+from api.cli.common import AsJson, commands_of
 from api.cli.terminal import console, echo
 from api.http.serving import serve as run_server
 from api.witness.memory import WitnessStore
@@ -20,6 +21,8 @@ from signing.errors import KeyFormatError
 from signing.keys import SigningKey
 from signing.notes import COSIGNATURE, ED25519, NoteKey, check_name, format_verifier_key, parse_verifier_key
 from signing.witness import Witness, check_cosigned
+
+app = commands_of()
 
 witness_app = typer.Typer(no_args_is_help=True, help="A witness: cosigns the checkpoints of logs that never rewrite.")
 app.add_typer(witness_app, name="witness")
@@ -105,17 +108,21 @@ def _memory(directory: Path) -> WitnessStore:
 
 
 @witness_app.command()
-def show(directory: Directory = DEFAULT) -> None:
+def show(directory: Directory = DEFAULT, as_json: AsJson = False) -> None:
     """Show the witness's verifier key, and for every log the last size that it cosigned, and when."""
     witness, store = _open(directory), _memory(directory)
-    lines = [format_verifier_key(witness.key)]
+    logs: dict[str, dict[str, Any] | None] = {}
     for origin in sorted(witness.logs):
-        if (note := store.read(origin, witness.key)) is None:
-            lines.append(f"{origin}  nothing yet")
-            continue
-        when = datetime.fromtimestamp(check_cosigned(note, [witness.key], at_least=1)[witness.key], UTC)
-        lines.append(f"{origin}  size {parse_checkpoint(note.text).size}  {when:%Y-%m-%dT%H:%M:%SZ}")
-    echo("\n".join(lines))
+        logs[origin] = None
+        if (note := store.read(origin, witness.key)) is not None:
+            when = datetime.fromtimestamp(check_cosigned(note, [witness.key], at_least=1)[witness.key], UTC)
+            logs[origin] = {"size": parse_checkpoint(note.text).size, "cosigned_at": f"{when:%Y-%m-%dT%H:%M:%SZ}"}
+    if as_json:
+        echo(json.dumps({"vkey": format_verifier_key(witness.key), "logs": logs}, indent=2))
+        return
+    echo(format_verifier_key(witness.key))
+    for origin, last in logs.items():
+        echo(f"{origin}  size {last['size']}  {last['cosigned_at']}" if last else f"{origin}  nothing yet")
 
 
 @witness_app.command()

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api.cli.common import app, where
+from api.cli.common import commands_of, where
 from api.cli.terminal import echo, errors_console
 from ledger.canonical import parse
 from ledger.errors import LedgerError
+
+app = commands_of()
 
 BATCH = 200
 

@@ -17,10 +17,14 @@ from typing import Any
 
 def serve(path: str) -> None:
     """Fork for every command that comes in."""
-    import api.cli  # noqa: F401
+    import api.cli
+    import api.cli.local_door
+    import api.cli.remote_door
     import ledger.audit.of_database  # noqa: F401
     import signing.timestamps  # noqa: F401
 
+    for name in api.cli.COMMANDS:
+        api.cli.load(name)
     # What is shared stays shared: no collection in a child touches it.
     gc.collect()
     gc.freeze()

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from servers import Server, event, running_server
 
-from api.cli import doors
-from api.cli.doors import WAITS_S, RemoteDoor, patiently
+from api.cli import remote_door as doors
+from api.cli.remote_door import WAITS_S, RemoteDoor, patiently
 
 
 @pytest.fixture

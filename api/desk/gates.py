@@ -1,0 +1,63 @@
+"""What gates answer, whoever asks: a question is put, answered by rules, recorded; and a recorded one is answered again."""
+
+from dataclasses import asdict
+from typing import Any
+
+from ledger.clock import to_text
+from ledger.events.gate import Asked
+from ledger.ledger import Ledger
+from projections import VIEWS
+from projections.gates.asking import Decision, ask, recheck
+from projections.gates.composition import GATES
+from projections.judging.gate_rule import Question
+from projections.judging.settings import SETTINGS
+from projections.readings.people.policies import POLICY
+
+
+def gates_there_are() -> dict[str, Any]:
+    """Return every gate with its rules, in the order they are asked, and the settings of a policy that rules look for."""
+    gates = [
+        {
+            "gate": name,
+            "version": gate.version,
+            "rules": [{"rule": rule.name, "version": rule.version, "doc": rule.doc} for rule in gate.rules],
+        }
+        for name, gate in GATES.items()
+    ]
+    return {"gates": gates, "settings": dict(SETTINGS)}
+
+
+def asked_in(ledger: Ledger, gate: str, asked: Asked, principal: str) -> dict[str, Any]:
+    """Ask a ledger in somebody's name, and return the answer as doors give it."""
+    said = asked.model_dump() | {"actor": asked.actor or principal, "policy_id": asked.policy_id or POLICY}
+    return decision_json(ask(ledger, VIEWS, Question(gate, to_text(ledger.clock.now_us()), **said)))
+
+
+def recheck_in(ledger: Ledger, position: int) -> dict[str, Any]:
+    """Recheck a decision of a ledger, and return what doors say of it."""
+    found = recheck(ledger, VIEWS, position)
+    return {
+        "position": position,
+        "agrees": found.agrees,
+        "recorded": found.recorded.verdict,
+        "again": _json(found.again) if found.again is not None else None,
+        "not_checkable": [{"rule": rule, "version": version} for rule, version in found.gone],
+        "new": list(found.new),
+    }
+
+
+def decision_json(decision: Decision) -> dict[str, Any]:
+    """Return a decision that was recorded: its verdict, the rules in words, and where it stands."""
+    receipt = {"receipt": decision.receipt.to_json()} if decision.receipt else {}
+    return {**_json(decision), **receipt}
+
+
+def _json(decision: Decision) -> dict[str, Any]:
+    return {
+        "gate": decision.question.gate,
+        "verdict": decision.verdict,
+        "asked_at": decision.question.asked_at,
+        "read_at": decision.read_at,
+        "policy": {"policy_id": decision.policy.policy_id, "version": decision.policy.version},
+        "rules": [asdict(answer) for answer in decision.answers],
+    }
