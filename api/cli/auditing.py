@@ -147,7 +147,9 @@ def audit(
 def _files(place: Where, target: str) -> Files | Database:
     """Return the files that a target names, or the database."""
     if is_url(target):
-        return RemoteFiles(target, place.token_for(target))
+        files = RemoteFiles(target, place.token_for(target))
+        place.at_end(files.close)
+        return files
     if Path(target).is_file():
         return Database(Path(target))
     if "://" in target:

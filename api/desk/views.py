@@ -75,6 +75,7 @@ def _await(ledger: Ledger, views: Sequence[View[Any]], position: int) -> None:
 
 
 def read_when(text: str | None, name: str) -> int | str | None:
+    """Return what `as_of` or `known_at` names: a position, a time as rows hold it, or None. Raises StatementError naming the parameter."""
     if text is None:
         return None
     if text.isascii() and text.isdigit() and len(text) <= 16:
@@ -91,6 +92,7 @@ def _answer(view: View[Any], page: Page, body: dict[str, Any]) -> dict[str, Any]
 
 
 def items_of(view: View[Any], page: Page) -> dict[str, Any]:
+    """Return a page of a list as doors give it: the rows, the cursor of the next page, and the total where it was asked."""
     more = {"next": page.next} if page.next else {}
     counted = {"total": page.total} if page.total is not None else {}
     return _answer(view, page, {"items": page.rows} | more | counted)
@@ -99,6 +101,10 @@ def items_of(view: View[Any], page: Page) -> dict[str, Any]:
 def row_of(
     ledger: Ledger, view: View[Any], key: str, when: int | str | None, known: int | str | None
 ) -> dict[str, Any]:
+    """Return one row as doors give it: as it stands, or as it stood `when`, as it was `known` then.
+
+    Raises NotFoundError where there is no row, StatementError for a `known` without a time, ViewNotReadyError.
+    """
     if known is not None and not isinstance(when, str):
         raise StatementError("expected as_of to be a time beside known_at: what had happened by then", "/as_of")
     if when is None:

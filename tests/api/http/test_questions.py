@@ -153,7 +153,7 @@ def test_another_method_is_answered_with_those_that_there_are(server: Server) ->
     answer = server.client().put("/v1/ledger/sources")
     problem = check_problem(answer, 405)
     assert answer.headers["allow"] == "DELETE, GET, HEAD, POST"
-    assert "expected DELETE or GET or POST" in problem["detail"]
+    assert "expected DELETE or GET or HEAD or POST" in problem["detail"]
 
 
 # -- lists of entries --------------------------------------------------------------------------------------------------
