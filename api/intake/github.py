@@ -117,7 +117,7 @@ def _source(document: dict[str, Any]) -> str:
 
 
 def _id(thing: dict[str, Any]) -> int:
-    """Return the number under which GitHub knows a thing. Raises StatementError for what is none."""
+    """Return the number under which GitHub knows a thing. Raises StatementError for anything else."""
     number: int = need(thing, "id", int)
     if not 0 <= number < 2**63:
         raise StatementError(f"expected id to be a number of 63 bits, found {shown(number)}", "/id")
@@ -175,7 +175,7 @@ def _pull_request(document: dict[str, Any]) -> Translation:
         "head_sha": pick(pull, "head.sha"),
     }
     if action in _PROPOSALS:
-        # Whoever pushed to it is an author too; who only opened it again, or called it ready, is none.
+        # Whoever pushed to it is an author too; who only opened it again, or called it ready, is not.
         pushed = (pick(pull, "user"), pick(document, "sender") if action == "synchronize" else None)
         authors = dict.fromkeys(who for user in pushed if (who := _identity(user)) is not None)
         time = need(pull, "created_at" if action == "opened" else "updated_at")
