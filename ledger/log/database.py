@@ -109,6 +109,10 @@ _PROGRAM_LIMIT: Final = "54"
 WRITING_ERRORS: Final = (sa.exc.SQLAlchemyError, ValueError, TypeError, ArithmeticError)
 
 
+def _is_program_limit(error: sa.exc.DBAPIError) -> bool:
+    return str(getattr(error.orig, "sqlstate", None) or "").startswith(_PROGRAM_LIMIT)
+
+
 def is_outage(error: BaseException) -> bool:
     """Say whether a database failed for a reason that does not lie in what it was asked or given, so that trying again can help."""
     if not isinstance(error, sa.exc.DBAPIError):
@@ -117,7 +121,7 @@ def is_outage(error: BaseException) -> bool:
         return True
     if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
         return False  # A statement that it cannot take: too many terms, or a table that is not there.
-    if str(getattr(error.orig, "sqlstate", None) or "").startswith(_PROGRAM_LIMIT):
+    if _is_program_limit(error):
         return False
     return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError))
 
@@ -125,8 +129,7 @@ def is_outage(error: BaseException) -> bool:
 def is_about_values(error: BaseException) -> bool:
     """Say whether a database or its driver refused values: the same ones are refused again."""
     if isinstance(error, sa.exc.DBAPIError):
-        is_limit = str(getattr(error.orig, "sqlstate", None) or "").startswith(_PROGRAM_LIMIT)
-        return is_limit or isinstance(error, sa.exc.DataError)
+        return _is_program_limit(error) or isinstance(error, sa.exc.DataError)
     return isinstance(error, ValueError | TypeError | ArithmeticError | sa.exc.StatementError)
 
 
