@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from api.app import create_app, end_streams, open_ledger, open_signer, open_witnesses
+from api.app import create_app, end_streams
 from api.cli import pins
 from api.cli.common import commands_of, where
 from api.cli.terminal import Table, console, echo, errors_console
 from api.http.serving import serve as run_server
 from api.intake import DOORS, SIGNED
+from api.opening import open_ledger, open_signer, open_witnesses
 from ledger.errors import SetupError
 from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
 from ledger.log import tables

@@ -5,7 +5,6 @@ from typing import Annotated, Final
 
 import typer
 
-from api.app import refuse_lost_history
 from api.cli import pins
 from api.cli.checkpoints import open_to_read, sign_what_is_new
 from api.cli.common import Where, commands_of, where
@@ -30,6 +29,7 @@ from api.cli.verifying import (
     with_outsiders,
     with_recovered,
 )
+from api.opening import refuse_lost_history
 from ledger.audit.log_files import Directory, Files, read_head
 from ledger.audit.of_any_log import audit_opaque
 from ledger.audit.of_files import audit_files

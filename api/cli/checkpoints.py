@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from api.app import open_ledger, open_signer, refuse_lost_history
 from api.cli.common import AsJson, Where, commands_of, where
 from api.cli.remote_files import RemoteFiles, is_url
 from api.cli.terminal import console, echo
+from api.opening import open_ledger, open_signer, refuse_lost_history
 from ledger.errors import NotFoundError, SetupError
 from ledger.ledger import LOCAL_OPERATOR, authority_of
 from ledger.log.checkpoints import read_checkpoint

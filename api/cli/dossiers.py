@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from api.app import open_ledger
 from api.cli import pins
 from api.cli.common import AsJson, commands_of, where
 from api.cli.terminal import console, echo, errors_console
+from api.opening import open_ledger
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
 from ledger.log.checkpoints import read_checkpoint

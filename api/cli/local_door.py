@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from api.app import open_ledger
 from api.cli.doors import Answer
 from api.desk.gates import asked_in, recheck_in
 from api.desk.views import answer_of, states_of, view_named
@@ -11,6 +10,7 @@ from api.http import problems
 from api.http.routes.credentials import credential_json, key_json
 from api.http.routes.risk import backtest_in, fit_in
 from api.intake import SIGNED, check_door
+from api.opening import open_ledger
 from api.settings import Settings
 from ledger.audit.reading import fold_authority
 from ledger.conditions import Match

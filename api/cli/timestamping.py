@@ -8,9 +8,9 @@ from typing import Annotated, Final
 import httpx
 import typer
 
-from api.app import open_ledger
 from api.cli.common import commands_of, where
 from api.cli.terminal import console
+from api.opening import open_ledger
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
 from ledger.log.checkpoints import read_checkpoint

@@ -96,8 +96,8 @@ def skip(
     reason: Annotated[str, typer.Option(help="Why, in one word: it is recorded.")],
 ) -> None:
     """Have a view step over the entry at which it stopped, with those that read it. Recorded; ends with the view's next version."""
-    from api.app import open_ledger
     from api.desk.views import view_named
+    from api.opening import open_ledger
     from ledger.ledger import LOCAL_OPERATOR
     from projections import VIEWS
     from projections.engine.skips import step_over
