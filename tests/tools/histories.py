@@ -1,197 +1,360 @@
-"""Made-up histories for all views: a few people and rows, about which everything is said that views fold."""
+"""Random histories of the whole catalogue, drawn from a seed: every event type, said of a few things, so that facts meet.
 
-from typing import Any
+Data is drawn from the shapes that the classes declare: a new event type is in the histories without a line here. Identifiers,
+people and digests come from pools of one to four, narrow or wide by history; each history says some areas often and all
+others now and then. Among the statements are repetitions, late facts, withdrawals (also of withdrawals), groups with one
+`recorded_at`, hours and weeks in which nothing happens, and corrections of the clock. No statement is drawn to make sense:
+what follows the book is the business of a made-up year.
+
+    random_history(7, 60)               sixty entries, the same for ever
+    random_history(7, 60, {0, 3, 12})   of these the first, the fourth and the thirteenth alone, and still the same
+    smallest(7, 60, fails)              the fewest of them with which `fails` still answers true
+
+One statement is one draw: leaving others out changes its position and nothing else it says, so any part of a history is a
+history. `histories()` is a strategy for Hypothesis, which shrinks in that way.
+"""
+
+import random
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from typing import Any, Final
 
 from hypothesis import strategies as st
-from telling import Story, at
+from telling import START, document
 
-from projections.readings.people.policies import POLICY
+from ledger.canonical import MAX_INTEGER
+from ledger.clock import to_text
+from ledger.events import CATALOGUE, RESERVED_AREAS
+from ledger.events.identifiers import TIME_PATTERN
+from ledger.log.recorder import WITHDRAWN
+from projections.judging.settings import SETTINGS
 
-DIGEST = "sha256:" + "a" * 64
-OTHER = "sha256:" + "b" * 64
-NOTE = {"sha256": "c" * 64}
-WHO = {"grant_id": "GR-1", "principal": "person:paul"}
+Document = dict[str, Any]
+TIME_PASSED: Final = "ledger.time_passed"
+CLOCK_CORRECTED: Final = "ledger.clock_corrected"
+MINUTE: Final = 60_000_000
+HOUR: Final = 60 * MINUTE
+BEGINNING: Final = round(START.timestamp()) * 1_000_000
+# How long nothing happens before a statement, and how often: mostly an hour, and now and then long enough for everything to fall due.
+PAUSES: Final = ((HOUR, 60), (MINUTE, 15), (9 * HOUR, 12), (30 * HOUR, 6), (10 * 24 * HOUR, 4), (100 * 24 * HOUR, 1))
 
-
-LIMITS = ("access-review-days", "dormant-after-days", "rotate-within-days", "escalate-after-hours")
-
-
-def grant(story: Story, **more: Any) -> int:
-    data = {"actor": "person:olga", "principal_kind": "human", "role": "deployer", "environment": "prod"}
-    return story.tell("access.granted", **data | WHO | more)
-
-
-def publish(story: Story, by: str = "person:olga", digest: str = DIGEST, version: str = "1") -> int:
-    asked = ("quorum", *LIMITS, *(("deployer-role", "required-role", "reviewed-branch") if version == "1" else ()))
-    settings = [{"name": name, "applies_to": "any", "value": "1"} for name in asked]
-    return story.tell(
-        "policy.published", actor=by, policy_id=POLICY, version=version, policy_digest=digest, settings=settings
-    )
-
-
-def approve(
-    story: Story, by: str = "person:oscar", digest: str = DIGEST, version: str = "1", time: str | None = None
-) -> int:
-    about = {"policy_id": POLICY, "version": version, "policy_digest": digest}
-    return story.tell("policy.approved", actor=by, time=time, **about)
-
-
-def deploy(story: Story, **more: Any) -> None:
-    data = {"deployment_id": "d-1", "service": "api", "environment": "prod"} | more
-    story.tell("deployment.started", actor="service:ci", **data, artifact=DIGEST)
-    story.tell("deployment.finished", **data, outcome="success")
-
-
-IDS = st.sampled_from(["GR-1", "GR-2", "d-1", "d-2"])
-CHANGES = st.sampled_from(["CHG-1", "CHG-2"])
-TYPES = st.sampled_from(["normal", "standard", "emergency"])
-DIGESTS = st.sampled_from([DIGEST, OTHER])
-PEOPLE = st.sampled_from(["person:olga", "person:oscar", "github:1"])
+# Pools of what rules know by name, under the examples of their types. All others are made of the example.
+POOLS: Final[dict[str, tuple[str, ...]]] = {
+    "person:alice": ("person:alice", "person:bob", "person:carol", "service:ci", "github:1"),
+    "prod": ("prod", "staging", "dev"),
+    "release-approver": ("release-approver", "deployer"),
+    "error_rate": ("low", "high", "error_rate", "scale"),
+    "1.4.0": ("1", "2"),
+    "ledger.example.com/prod": ("ledger.example.com/prod",),
+    "https://ci.example.com/payments": ("https://ci.example.com/payments", "test"),
+    "https://ci.example.com/*": ("*", "https://ci.example.com/*", "person:*", "test"),
+    "token:9f2c41d07b3e": ("token:desk", "token:root"),
+}  # fmt: skip
+# The same under the name of a part of `data` and its field.
+FIELDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("Setting", "name"): tuple(SETTINGS),
+    ("Setting", "applies_to"): ("any", "prod", "low", "normal"),
+    ("Setting", "value"): ("1", "1", "1", "0", "2", "required", "release-approver", "deployer", "main"),
+    ("CodeMerged", "branch"): ("main", "other"),
+}
+# Pools that no passage holds fast.
+ANEW: Final = ("person:alice", "error_rate", "token:9f2c41d07b3e")
+DECIMALS: Final = ("1", "0", "2", "0.5", "-1", "40")
 
 
-RESOURCES = st.sampled_from(["db", "api", "web"])
-COMMITS = st.sampled_from(["a" * 40, "b" * 40])
-HOURS = st.integers(0, 30)
-ONE = {"name": "x", "value": "1"}
+@dataclass(frozen=True)
+class _Statement:
+    """One draw: what is said, and of which other draws it names the positions."""
+
+    type: str
+    data: dict[str, Any]
+    time: int
+    recorded_at: int
+    by: str
+    credential: str
 
 
-def model(draw: st.DrawFn) -> dict[str, str]:
-    return {"model_id": "m", "version": draw(st.sampled_from("12")), "model_digest": draw(DIGESTS)}
+@dataclass(frozen=True)
+class _Earlier:
+    """Stands in drawn data for the position of another draw."""
+
+    draw: int
+
+
+class _Drawing:
+    """What is drawn from: one source of chance for a statement, and what its history has so far."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(f"history {seed}")
+        self.drawn: list[_Statement] = []
+        self.now = BEGINNING
+        self.widths: dict[str, int] = {}
+        areas = sorted({cls.area() for cls in CATALOGUE.values()} - RESERVED_AREAS)
+        # Much is asked of whoever holds a grant, and as a policy says.
+        often = [*self.rng.sample(areas, self.rng.randint(1, 4)), *self.rng.choice(([], ["access", "policy"]))]
+        # What the ledger says of itself, few views read.
+        weights = {name: 0.2 if cls.area() in RESERVED_AREAS else 1.0 for name, cls in CATALOGUE.items()}
+        weights |= {name: 20.0 for name, cls in CATALOGUE.items() if cls.area() in often}
+        weights |= dict.fromkeys(self.rng.sample(sorted(CATALOGUE), 5), 20.0)
+        everything = sum(weights.values())
+        weights |= {WITHDRAWN: 0.07 * everything, TIME_PASSED: 0.05 * everything, CLOCK_CORRECTED: 0.004 * everything}
+        self.types, self.weights = list(weights), list(weights.values())
+        self.fullness = self.rng.choice((0.3, 0.6, 0.9))
+        self.areas = areas
+        self.often = often
+        # What is said next of the same things, and which things those are.
+        self.passage: list[str] = []
+        self.same: dict[str, str] = {}
+
+    def width(self, pool: str, length: int) -> int:
+        """Return how many of a pool this history uses: of people at least two."""
+        if pool not in self.widths:
+            least = 2 if pool == "person:alice" else 1
+            self.widths[pool] = min(length, max(least, self.rng.choice((1, 1, 2, 2, 3, 5))))
+        return self.widths[pool]
+
+    def of(self, pool: str, values: tuple[str, ...]) -> str:
+        """Return one of the values of a pool that this history uses, the first of them most often."""
+        value = values[int(self.width(pool, len(values)) * self.rng.random() ** 1.5)]
+        # Who does what differs in a passage: nobody may do all of it.
+        return self.same.setdefault(pool, value) if self.passage and pool not in ANEW else value
+
+    def next_type(self) -> str:
+        """Return what is said next: the next of a passage, or anything."""
+        if self.passage and self.rng.random() < 0.9:
+            return self.passage.pop(0)
+        if not self.passage and self.rng.random() < 0.1:
+            areas = self.rng.sample(self.often if self.rng.random() < 0.7 else self.areas, 1)
+            areas += self.rng.sample(self.areas, self.rng.randint(0, 1))
+            told = ["policy.published", "policy.approved"] if self.rng.random() < 0.2 else []
+            told += [name for area in areas for name, cls in CATALOGUE.items() if cls.area() == area]
+            self.passage = [name for name in told if self.rng.random() < 0.7]
+            self.same = {}
+        return self.rng.choices(self.types, self.weights)[0]
+
+    def moment(self) -> int:
+        """Return a time, in microseconds: about now, or about the beginning, or far from both."""
+        chance = self.rng.random()
+        if chance < 0.6:
+            return self.now + self.rng.randint(-30, 60) * HOUR
+        if chance < 0.95:
+            return BEGINNING + self.rng.randint(0, 60) * HOUR
+        return BEGINNING + self.rng.choice((-(10**6), -(10**3), 10**3, 10**6)) * HOUR
+
+
+Draw = Callable[[_Drawing], Any]
+
+
+def random_history(seed: int, length: int, kept: Collection[int] | None = None) -> list[Document]:
+    """Return the entries of a history as folds need them (see `telling.document`), numbered from 1.
+
+    `kept` are the draws, from 0, that are told: all by default.
+    """
+    drawn = _drawn(seed, length)
+    told = [number for number in range(length) if kept is None or number in kept]
+    # What names a draw that is left out names the last before it that is not.
+    positions: list[int] = []
+    for number in range(length):
+        positions.append((positions[-1] if positions else 0) + (kept is None or number in kept))
+    return [
+        document(
+            position, (said := drawn[number]).type, _numbered(said.data, positions),
+            time=to_text(said.time), recorded_at=to_text(said.recorded_at), by=said.by, credential=said.credential,
+        )
+        for position, number in enumerate(told, 1)
+    ]  # fmt: skip
+
+
+def smallest(seed: int, length: int, fails: Callable[[list[Document]], bool]) -> list[Document]:
+    """Return the shortest part of a failing history that still fails: none of its entries can be left out."""
+    kept = list(range(length))
+    size = max(1, length // 2)
+    while True:
+        begun = len(kept)
+        for first in range(0, len(kept), size):
+            fewer = kept[:first] + kept[first + size :]
+            if len(kept) > len(fewer) and fails(random_history(seed, length, frozenset(fewer))):
+                kept = fewer
+                break
+        if len(kept) == begun:
+            if size == 1:
+                return random_history(seed, length, frozenset(kept))
+            size = max(1, size // 2)
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """A made-up history in which everything that views fold meets in few rows."""
-    story = Story()
-    for _ in range(draw(st.integers(1, 25))):
-        number, who = draw(IDS), draw(PEOPLE)
-        match draw(st.integers(0, 28)):
-            case 0:
-                grant(story, grant_id=number, principal=who, principal_kind=draw(st.sampled_from(["human", "service"])))
-            case 1:
-                story.tell("access.revoked", actor=who, grant_id=number, principal=who)
-            case 2:
-                if draw(st.booleans()):
-                    story.tell("access.used", grant_id=number, principal=who, purpose="x")
-                else:
-                    story.tell("access.rotated", actor=who, grant_id=number, principal=who)
-            case 3:
-                publish(story, by=who, version=draw(st.sampled_from("12")))
-            case 4:
-                late = draw(st.booleans())
-                approve(story, by=who, version=draw(st.sampled_from("12")), time=at(draw(HOURS)) if late else None)
-            case 5:
-                story.tell("identity.linked", actor=who, identities=[who, draw(PEOPLE)], evidence="x")
-            case 6:
-                deploy(story, deployment_id=number)
-            case 7:
-                story.tell("change.linked", actor=who, change_id="CHG-1", deployment_id=number)
-            case 8:
-                story.tell(
-                    "change.opened", actor=who, change_id=draw(CHANGES), change_type=draw(TYPES), services=["api"],
-                    environment="prod", template_id="T", title=NOTE,
-                )  # fmt: skip
-            case 9:
-                story.tell(
-                    "change.submitted", actor=who, change_id=draw(CHANGES), scope_digest=draw(DIGESTS),
-                    artifacts=[DIGEST],
-                )  # fmt: skip
-            case 10:
-                story.tell("approval.granted", actor=who, change_id=draw(CHANGES), scope_digest=draw(DIGESTS), by=who)
-            case 11:
-                change, label = draw(CHANGES), draw(st.sampled_from(["success", "failure"]))
-                story.tell("risk.outcome_labelled", actor=who, change_id=change, label=label)
-            case 12:
-                story.tell(
-                    "pir.completed", actor=who, pir_id="P", change_id=draw(CHANGES), outcome="backed_out",
-                    rolled_back=True,
-                )  # fmt: skip
-            case 13:
-                story.tell("template.approved", actor=who, template_id="T", expires_at=at(20), failure_limit=0)
-            case 14:
-                story.tell(
-                    "risk.model_published", actor=who, **model(draw), form="weighted_points", features_version="1",
-                    parameters=[ONE, {"name": "scale", "value": "2"}], bands=[ONE],
-                )  # fmt: skip
-            case 15:
-                story.tell("risk.model_approved", actor=who, **model(draw))
-            case 16:
-                story.tell("risk.assessed", change_id=draw(CHANGES), **model(draw), features=[ONE], score="1", band="x")
-            case 17:
-                story.tell(
-                    "freeze.declared", actor=who, freeze_id="F", environments=["prod"], start=at(draw(HOURS)), end=at(20),
-                    time_zone="UTC",
-                )  # fmt: skip
-            case 18:
-                start = draw(HOURS)
-                story.tell(
-                    "change.scheduled", actor=who, change_id=draw(CHANGES), planned_start=at(start),
-                    planned_end=at(start + 3),
-                )  # fmt: skip
-            case 19:
-                story.tell(
-                    "pir.opened", actor=who, pir_id="P", change_id=draw(CHANGES), due_at=at(draw(HOURS)), mandatory=True
-                )
-            case 20:
-                story.tell(
-                    "access_review.opened", actor=who, review_id="Q", population_digest=DIGEST, population_count=1,
-                    due_at=at(draw(HOURS)),
-                )  # fmt: skip
-                story.tell(
-                    "access_review.item_decided", actor=who, review_id="Q", grant_id=number, principal=draw(PEOPLE),
-                    decision=draw(st.sampled_from(["keep", "revoke"])),
-                )  # fmt: skip
-            case 21:
-                where = {"rollback_id": "R", "deployment_id": number, "service": "api", "environment": "prod"}
-                if draw(st.booleans()):
-                    story.tell("rollback.decided", actor=who, **where, decision="roll_back", options=["x"])
-                else:
-                    story.tell("rollback.completed", **where, outcome="success")
-            case 22:
-                late = at(draw(HOURS))
-                where = {"trigger_id": "T", "version": "1", "service": "api", "deployment_id": number}
-                story.tell("rollback.trigger_fired", time=late, **where, measured="1", samples=1)
-            case 23:
-                about = {"incident_id": draw(st.sampled_from(["I-1", "I-2"])), "service": "api"}
-                match draw(st.integers(0, 2)):
-                    case 0:
-                        story.tell("incident.opened", actor=who, **about, severity="sev2")
-                    case 1:
-                        story.tell("incident.resolved", **about)
-                    case 2:
-                        blame = {"method": "m", "method_version": "1", "deployment_id": number}
-                        story.tell("incident.attributed", **about, **blame, confirmed=draw(st.booleans()))
-            case 24:
-                kind = draw(st.sampled_from(["declared", "removed"]))
-                shared = {"shared": draw(st.booleans())} if kind == "declared" else {}
-                pair = {"resource": draw(RESOURCES), "depends_on": draw(RESOURCES)}
-                story.tell(f"dependency.{kind}", actor=who, **pair, **shared)
-            case 25:
-                story.tell(
-                    "change.impact_assessed", actor=who, change_id=draw(CHANGES), targets=[draw(RESOURCES)], method="m",
-                    dependents=[{"resource": draw(RESOURCES), "depth": 1}],
-                )  # fmt: skip
-            case 26:
-                pull = {"repository": "a/b", "pull_request": draw(st.integers(1, 2))}
-                review = {"review_id": draw(st.sampled_from("12")), "commit": draw(COMMITS)}
-                match draw(st.integers(0, 3)):
-                    case 0:
-                        story.tell("code.proposed", **pull, head_sha=draw(COMMITS), authors=[who])
-                    case 1:
-                        verdict = draw(st.sampled_from(["approved", "changes_requested"]))
-                        story.tell("code_review.submitted", actor=who, **pull, **review, verdict=verdict)
-                    case 2:
-                        story.tell("code_review.dismissed", actor=who, **pull, **review, reviewer=draw(PEOPLE))
-                    case 3:
-                        branch = {"branch": draw(st.sampled_from("1x"))} if draw(st.booleans()) else {}
-                        story.tell("code.merged", actor=who, **pull, head_sha=draw(COMMITS), **branch)
-            case 27:
-                about = {"actor": who, "change_id": draw(CHANGES)}
-                if draw(st.booleans()):
-                    story.tell("advisory.issued", **about, verdict="reject", reasons=["x"])
-                else:
-                    told = draw(st.integers(1, len(story.log) + 1))
-                    story.tell("advisory.overridden", **about, advisory=told, reason=NOTE)
-            case 28 if len(story.log):
-                story.tell("statement.withdrawn", actor=who, position=draw(st.integers(1, len(story.log))), reason="x")
-    return story.documents()
+def histories(draw: st.DrawFn, most: int = 60) -> list[Document]:
+    """Draw a history of at most so many entries."""
+    seed = draw(st.integers(0, 2**32))
+    # A zero leaves a statement out: that is how Hypothesis finds what is not needed.
+    length = draw(st.integers(1, most))
+    told = draw(st.lists(st.integers(0, 9), min_size=length, max_size=length))
+    return random_history(seed, length, {number for number, kept in enumerate(told) if kept})
+
+
+def instants(told: list[Document]) -> list[int]:
+    """Return the positions after which `recorded_at` is another: a group of entries is folded whole or not at all."""
+    times = [entry["recorded_at"] for entry in told] + [None]
+    return [entry["position"] for entry, then in zip(told, times[1:], strict=True) if entry["recorded_at"] != then]
+
+
+# -- drawing ----------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _drawn(seed: int, length: int) -> list[_Statement]:
+    drawing = _Drawing(seed)
+    for number in range(length):
+        # A chance of its own: a longer history begins as the shorter one does.
+        drawing.rng.seed(f"{seed}/{number}")
+        drawing.drawn.append(_statement(drawing))
+    return drawing.drawn
+
+
+def _statement(drawing: _Drawing) -> _Statement:
+    rng = drawing.rng
+    # One more microsecond for each: no two groups share an instant, also where the clock is set back.
+    if not (drawing.drawn and rng.random() < 0.06):
+        drawing.now += rng.choices([pause for pause, _ in PAUSES], [often for _, often in PAUSES])[0] + 1
+    if drawing.drawn and rng.random() < 0.05:
+        said = rng.choice(drawing.drawn)
+        return replace(said, time=rng.choice((said.time, drawing.now)), recorded_at=drawing.now)
+    event_type = drawing.next_type()
+    if event_type == CLOCK_CORRECTED:
+        drawing.now -= rng.randint(1, 50) * HOUR
+    data = _data(event_type)(drawing)
+    if event_type == TIME_PASSED:
+        data["until"] = to_text(drawing.now)
+    chance = rng.random()
+    late = min(drawing.moment(), drawing.now + 24 * HOUR)
+    by = data.get("actor") if rng.random() < 0.5 else None
+    if event_type == WITHDRAWN and rng.random() < 0.6 and (about := data["position"].draw) < len(drawing.drawn):
+        # Only then it has an effect, but for an operator's.
+        by = drawing.drawn[about].by
+    return _Statement(
+        event_type, data, late if chance < 0.25 else drawing.now, drawing.now,
+        by or rng.choice(("service:desk", "service:ci")), drawing.of("token:9f2c41d07b3e", POOLS["token:9f2c41d07b3e"]),
+    )  # fmt: skip
+
+
+def _numbered(value: Any, positions: list[int]) -> Any:
+    """Return drawn data with positions where it names other draws."""
+    if isinstance(value, _Earlier):
+        return max(1, positions[value.draw])
+    if isinstance(value, dict):
+        return {name: _numbered(item, positions) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_numbered(item, positions) for item in value]
+    return value
+
+
+@cache
+def _data(event_type: str) -> Draw:
+    """Return what draws data of an event type, made from the schema of its class."""
+    cls = CATALOGUE[event_type]
+    schema = cls.model_json_schema()
+    whole = _object(schema, schema, cls.area())
+
+    def draw(drawing: _Drawing) -> Any:
+        data = whole(drawing)
+        for begin, end in cls.intervals:
+            # Old entries may end before they begin; new ones may not, and most do not.
+            if begin in data and end in data and data[end] < data[begin] and drawing.rng.random() < 0.9:
+                data[begin], data[end] = data[end], data[begin]
+        return data
+
+    return draw
+
+
+def _object(part: dict[str, Any], schema: dict[str, Any], area: str) -> Draw:
+    required = set(part.get("required", ()))
+    fields = [
+        (name, name in required, _field(item, schema, area, (part["title"], name)))
+        for name, item in part["properties"].items()
+        if name != "links"
+    ]
+
+    def draw(drawing: _Drawing) -> dict[str, Any]:
+        made = {}
+        for name, is_required, of_field in fields:
+            if is_required or drawing.rng.random() < drawing.fullness:
+                value = of_field(drawing)
+                if value is not None:
+                    made[name] = value
+        return made
+
+    return draw
+
+
+def _field(part: dict[str, Any], schema: dict[str, Any], area: str, name: tuple[str, str]) -> Draw:
+    if "$ref" in part:
+        part = schema["$defs"][part["$ref"].rpartition("/")[2]]
+    if "const" in part:
+        return lambda drawing: part["const"]
+    if "anyOf" in part:
+        options = [_field(option, schema, area, name) for option in part["anyOf"] if option.get("type") != "null"]
+        return options[0] if len(options) == 1 else lambda drawing: drawing.rng.choice(options)(drawing)
+    if "enum" in part:
+        return lambda drawing: drawing.rng.choice(part["enum"])
+    kind = part["type"]
+    if kind == "object":
+        return _object(part, schema, area)
+    if kind == "array":
+        return _array(part, schema, area, name)
+    if kind == "boolean":
+        return lambda drawing: drawing.rng.random() < 0.5
+    if kind == "integer":
+        return _position(area) if part.get("minimum") == 1 and part["examples"] == [1042] else _integer(part)
+    return _string(part, name)
+
+
+def _array(part: dict[str, Any], schema: dict[str, Any], area: str, name: tuple[str, str]) -> Draw:
+    of_item = _field(part["items"], schema, area, name)
+    least = part.get("minItems", 0)
+    most = min(part["maxItems"], least + (9 if part["maxItems"] >= 200 else 2))
+
+    def draw(drawing: _Drawing) -> list[Any]:
+        return [of_item(drawing) for _ in range(drawing.rng.randint(least, most) or drawing.rng.randint(0, 1))]
+
+    return draw
+
+
+def _integer(part: dict[str, Any]) -> Draw:
+    low, high = part.get("minimum", 0), min(part.get("maximum", MAX_INTEGER), part.get("minimum", 0) + 2)
+    return lambda drawing: drawing.rng.randint(low, high)
+
+
+def _position(area: str) -> Draw:
+    """Draw an earlier statement, mostly one of the same area: what is overridden or corrected is of the same kind."""
+
+    def draw(drawing: _Drawing) -> Any:
+        rng, drawn = drawing.rng, drawing.drawn
+        fitting = [number for number, said in enumerate(drawn) if said.type.startswith(f"{area}.")]
+        if area != "statement" and fitting and rng.random() < 0.8:
+            return _Earlier(rng.choice(fitting))
+        # The last ones most often; now and then the very entry that says it.
+        back = min(len(drawn), int((len(drawn) + 1) * rng.random() ** 2))
+        return _Earlier(len(drawn) - back)
+
+    return draw
+
+
+def _string(part: dict[str, Any], name: tuple[str, str]) -> Draw:
+    example, pattern = part["examples"][0], part["pattern"]
+    if TIME_PATTERN in pattern:
+        return lambda drawing: to_text(drawing.moment())
+    if "[1-9][0-9]{0,17}" in pattern:
+        return lambda drawing: drawing.rng.choice(DECIMALS)
+    if name in FIELDS:
+        return lambda drawing: drawing.rng.choice(FIELDS[name])
+    values = POOLS.get(example) or _pool(example, pattern, part["maxLength"])
+    return lambda drawing: drawing.of(example, values)
+
+
+def _pool(example: str, pattern: str, longest: int) -> tuple[str, ...]:
+    """Return an example and a few others that its pattern takes."""
+    others = (example[:-1] + last for last in "2aE3bQw")
+    fitting = (text for text in others if len(text) <= longest and re.search(pattern, text))
+    return tuple(dict.fromkeys((example, *fitting)))[:3]

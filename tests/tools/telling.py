@@ -121,6 +121,11 @@ class Story:
         if len(self._waiting) >= self._batch:
             self.flush()
 
+    @property
+    def waiting(self) -> int:
+        """How many entries are told and not folded yet."""
+        return len(self._waiting)
+
     def flush(self) -> None:
         self.folder.fold(self._waiting)
         for view in self.views:
@@ -158,10 +163,13 @@ class Story:
 
 
 def retold(documents: list[dict[str, Any]], *, batch: int, views: tuple[View[Any], ...] = VIEWS) -> Story:
-    """Tell the same entries again, in batches of another size."""
-    story = Story(views, batch)
-    for told in documents:
+    """Tell the same entries again, in batches of another size. What was recorded at one instant is folded together."""
+    story = Story(views, len(documents) + 1)
+    for number, told in enumerate(documents, 1):
         story.add(told)
+        following = documents[number]["recorded_at"] if number < len(documents) else None
+        if story.waiting >= batch and following != told["recorded_at"]:
+            story.flush()
     return story
 
 

@@ -1,7 +1,7 @@
 """Access, identities, policies, freezes and deployments: given these facts, a row says this."""
 
 import pytest
-from histories import NOTE, OTHER, WHO, approve, deploy, grant, publish
+from people import NOTE, OTHER, WHO, approve, deploy, grant, publish
 from telling import Story, at
 
 from projections.readings.delivery.deployments import deployments
