@@ -37,6 +37,8 @@ from api.settings import Settings
 from ledger.errors import SetupError
 from ledger.ledger import Ledger
 from ledger.log.writer import Writer
+from ledger.stewardship.clock import mark_time
+from ledger.stewardship.commitments import commit_heads_if_due
 from projections import VIEWS
 from projections.engine.runner import Runner
 
@@ -171,9 +173,9 @@ async def _keep_schedule(app: FastAPI) -> None:
             await _keep_failures(app)
         minutes += 1
         try:
-            await asyncio.to_thread(ledger.mark_time, TIME_PASSED_AFTER_S)
+            await asyncio.to_thread(mark_time, ledger, TIME_PASSED_AFTER_S)
             if every_s:
-                await asyncio.to_thread(ledger.commit_heads_if_due, every_s)
+                await asyncio.to_thread(commit_heads_if_due, ledger, every_s)
         except Exception:
             # The edge of this task: an hour's mark that fails must not end the next one. The appends
             # themselves report what is wrong.

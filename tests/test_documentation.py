@@ -25,9 +25,11 @@ from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
 from ledger.log import tables
+from ledger.log.beside import read_texts
 from ledger.log.database import Database
-from ledger.log.reading import StoredEntry, read_entries, read_texts
+from ledger.log.reading import StoredEntry, read_entries
 from ledger.log.recorder import Recorded, Submission
+from ledger.stewardship.credentials import issue_token
 from projections import VIEWS
 from projections.gates.composition import GATES
 from projections.judging.findings import findings
@@ -91,8 +93,8 @@ def example_ledger(path: Path) -> tuple[Ledger, list[StoredEntry]]:
         clock=Clock(wall_ns=lambda: 1_795_435_200_123_456_000, steady_ns=lambda: 0),
         random=lambda size: bytes([next(numbers)]) * size,
     )
-    credential, _, _ = ledger.issue_token(
-        actor="service:local-operator", principal="service:payments-ci", kind="service", roles=["reporter"]
+    credential, _, _ = issue_token(
+        ledger, actor="service:local-operator", principal="service:payments-ci", kind="service", roles=["reporter"]
     )
     token = ledger.authority.credentials[credential]
     statement = ledger.admission.admit(example_block("submitted", json))

@@ -24,7 +24,6 @@ ONLY = {
     "rfc3161_client": ["signing/timestamps.py"],
     "sqlalchemy": [
         *(f"{room}/*" for room in ("ledger/log", "ledger/published", "ledger/audit", "projections/engine")),
-        "ledger/ledger.py",
         # Its error classes, to be told in words.
         *("api/http/problems.py", "api/outbound/publishing.py"),
     ],

@@ -21,6 +21,7 @@ from ledger.log import tables
 from ledger.log.database import Database
 from ledger.log.reading import read_entry, read_size
 from ledger.published.signer import Memory
+from ledger.stewardship.clock import correct_clock
 from signing import keys as signing_keys
 from signing.checkpoint import parse_checkpoint
 from signing.keys import Signer, SigningKey
@@ -278,6 +279,6 @@ def clock_correct(context: typer.Context, reason: Annotated[str, typer.Option(he
     if place.server is not None:
         raise SetupError("the clock is corrected on the machine itself, not over HTTP")
     ledger = open_ledger(place.settings)
-    receipt = ledger.correct_clock(actor=LOCAL_OPERATOR, reason=reason)
+    receipt = correct_clock(ledger, actor=LOCAL_OPERATOR, reason=reason)
     ledger.close()
     console.print(f"corrected at position {receipt.position}, now {receipt.recorded_at}")

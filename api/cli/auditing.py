@@ -34,7 +34,7 @@ from ledger.audit.log_files import Directory, Files, read_head
 from ledger.audit.of_any_log import audit_opaque
 from ledger.audit.of_files import audit_files
 from ledger.errors import LedgerError, SetupError
-from ledger.ledger import authority_of
+from ledger.log.authority import authority_of
 from ledger.log.database import Database
 from ledger.published.export import export as export_files
 from signing.errors import SigningError

@@ -12,13 +12,15 @@ from api.cli.remote_files import RemoteFiles, is_url
 from api.cli.terminal import console, echo
 from api.opening import open_ledger, open_signer, refuse_lost_history
 from ledger.errors import NotFoundError, SetupError
-from ledger.ledger import LOCAL_OPERATOR, authority_of
+from ledger.ledger import LOCAL_OPERATOR
+from ledger.log.authority import authority_of
 from ledger.log.checkpoints import read_checkpoint
 from ledger.log.database import Database
 from ledger.log.reading import read_size
 from ledger.log.tree import proof_of
 from ledger.published.durable import read_bounded
 from ledger.published.signer import CheckpointSigner
+from ledger.stewardship.recovery import record_restoration
 from signing.notes import parse_note
 
 app = commands_of()
@@ -113,7 +115,7 @@ def restore(
         lost = signer.lost()
         with ledger.database.read() as connection:
             size = read_size(connection)
-        receipt = ledger.record_restoration(lost, actor=LOCAL_OPERATOR, reason=reason)
+        receipt = record_restoration(ledger, lost, actor=LOCAL_OPERATOR, reason=reason)
         console.print(
             f"recorded at position {receipt.position}: of the {lost.size} entries that were signed, the backup has {size}",
         )

@@ -15,6 +15,7 @@ from ledger.ledger import LOCAL_OPERATOR
 from ledger.log.checkpoints import read_checkpoint
 from ledger.published.dossier import Dossier, check_dossier
 from ledger.published.durable import read_bounded, said
+from ledger.stewardship import commitments
 from signing.errors import SigningError, VerificationError
 from signing.notes import NoteKey, parse_verifier_key
 
@@ -29,7 +30,7 @@ def heads(context: typer.Context) -> None:
         receipt = place.remote_door().commit_heads()
     else:
         ledger = open_ledger(place.settings)
-        receipt = ledger.commit_heads(actor=LOCAL_OPERATOR).to_json()
+        receipt = commitments.commit_heads(ledger, actor=LOCAL_OPERATOR).to_json()
         ledger.close()
     console.print(f"committed at position {receipt['position']}")
 
@@ -48,7 +49,7 @@ def dossier(
         ledger = open_ledger(place.settings)
         with ledger.database.read() as connection:
             published = read_checkpoint(connection)
-        found = ledger.dossier(ref, published)
+        found = commitments.dossier(ledger, ref, published)
         ledger.close()
     text = json.dumps(found, indent=2)
     if out is None:

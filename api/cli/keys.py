@@ -16,7 +16,7 @@ from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
 from ledger.log.database import Database
 from ledger.log.reading import read_size
-from ledger.recovery import recover as recover_ledger
+from ledger.stewardship.recovery import recover as recover_ledger
 from signing import keys as signing_keys
 from signing.keys import SigningKey
 from signing.notes import COSIGNATURE, NoteKey, format_verifier_key, parse_verifier_key

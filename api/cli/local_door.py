@@ -19,10 +19,14 @@ from ledger.errors import LedgerError
 from ledger.events import CATALOGUE, sentence
 from ledger.events.gate import Asked
 from ledger.ledger import LOCAL_OPERATOR, Ledger
+from ledger.log.beside import read_texts
 from ledger.log.database import Database
 from ledger.log.following import Subscription, Watcher
-from ledger.log.reading import StoredEntry, read_entry, read_size, read_texts
+from ledger.log.reading import StoredEntry, read_entry, read_size
 from ledger.log.recorder import Recorded, Refused, Submission
+from ledger.stewardship.credentials import enrol_source, issue_token, revoke_token
+from ledger.stewardship.keys import enrol_key, retire_key, revoke_key
+from ledger.stewardship.removal import erase_texts
 from projections import VIEWS
 from projections.engine.runner import Runner
 
@@ -85,12 +89,12 @@ class LocalDoor:
             watcher.close()
 
     def issue_token(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        credential, token, receipt = self.ledger.issue_token(actor=LOCAL_OPERATOR, **wanted)
+        credential, token, receipt = issue_token(self.ledger, actor=LOCAL_OPERATOR, **wanted)
         return {"credential": credential, "token": token, "receipt": receipt.to_json()}
 
     def revoke_token(self, credential: str, reason: str, from_position: int | None) -> dict[str, Any]:
-        return self.ledger.revoke_token(
-            credential, actor=LOCAL_OPERATOR, reason=reason, from_position=from_position
+        return revoke_token(
+            self.ledger, credential, actor=LOCAL_OPERATOR, reason=reason, from_position=from_position
         ).to_json()
 
     def tokens(self) -> list[dict[str, Any]]:
@@ -100,7 +104,7 @@ class LocalDoor:
 
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
         check_door(wanted["door"])
-        return self.ledger.enrol_source(actor=LOCAL_OPERATOR, by_secret=wanted["door"] in SIGNED, **wanted).to_json()
+        return enrol_source(self.ledger, actor=LOCAL_OPERATOR, by_secret=wanted["door"] in SIGNED, **wanted).to_json()
 
     def origin(self) -> str:
         with self._database().read() as connection:
@@ -114,17 +118,17 @@ class LocalDoor:
     def enrol_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
         public_key = bytes.fromhex(wanted["public_key"])
         more = {name: wanted[name] for name in ("role", "name", "sources", "possession") if name in wanted}
-        return self.ledger.enrol_key(public_key, actor=LOCAL_OPERATOR, **more).to_json()
+        return enrol_key(self.ledger, public_key, actor=LOCAL_OPERATOR, **more).to_json()
 
     def end_key(self, role: str, key_id: str, reason: str, from_position: int | None) -> dict[str, Any]:
         if from_position is None:
-            return self.ledger.retire_key(key_id, role=role, actor=LOCAL_OPERATOR).to_json()
-        return self.ledger.revoke_key(
-            key_id, role=role, from_position=from_position, reason=reason, actor=LOCAL_OPERATOR
+            return retire_key(self.ledger, key_id, role=role, actor=LOCAL_OPERATOR).to_json()
+        return revoke_key(
+            self.ledger, key_id, role=role, from_position=from_position, reason=reason, actor=LOCAL_OPERATOR
         ).to_json()
 
     def erase(self, position: int, reason: str) -> dict[str, Any]:
-        return self.ledger.erase_texts(position, actor=LOCAL_OPERATOR, reason=reason).to_json()
+        return erase_texts(self.ledger, position, actor=LOCAL_OPERATOR, reason=reason).to_json()
 
     def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]:
         self._catch_up()

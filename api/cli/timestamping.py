@@ -14,7 +14,8 @@ from api.opening import open_ledger
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
 from ledger.log.checkpoints import read_checkpoint
-from ledger.published.timestamps import message_of, record
+from ledger.published.timestamps import message_of
+from ledger.stewardship.commitments import record_timestamp
 from signing.errors import VerificationError
 from signing.timestamps import (
     MAX_RESPONSE_BYTES,
@@ -51,7 +52,9 @@ def timestamp(
         response = ask(authority, request)
         # Before it is recorded: an entry cannot be taken back.
         vouched = check_response(response, message, roots, request=request)
-        receipt = record(ledger, stored, response, authority=authority, timestamp=vouched, actor=LOCAL_OPERATOR)
+        receipt = record_timestamp(
+            ledger, stored, response, authority=authority, timestamp=vouched, actor=LOCAL_OPERATOR
+        )
     finally:
         ledger.close()
     console.print(f"timestamp  {vouched:%Y-%m-%dT%H:%M:%SZ}")

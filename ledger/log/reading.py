@@ -79,6 +79,31 @@ def read_size(connection: Connection) -> int:
     return connection.execute(sa.select(tables.head.c.size)).scalar() or 0
 
 
+@dataclass(frozen=True)
+class Head:
+    """The head row: how far the log has come, when, and which keys may sign what is next."""
+
+    size: int
+    recorded_at: int  # microseconds since 1970
+    authority_position: int
+    entry_keys: tuple[str, ...]
+
+
+def read_head(connection: Connection) -> Head:
+    """Return the head of a ledger that was opened."""
+    size, recorded_at, authority_position, entry_keys = connection.execute(_HEAD).one()
+    return Head(size, recorded_at, authority_position, tuple(entry_keys.split(",")))
+
+
+_HEAD: Final = sa.select(*(tables.head.c[name] for name in ("size", "recorded_at", "authority_position", "entry_keys")))
+
+
+def has_signed(connection: Connection, key_number: int) -> bool:
+    """Say whether an entry key, by its number, has signed an entry."""
+    query = sa.select(tables.entries.c.position).where(tables.entries.c.key_number == key_number)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def read_entry(connection: Connection, position: int) -> StoredEntry:
     row = connection.execute(sa.select(*_COLUMNS).where(tables.entries.c.position == position)).one_or_none()
     if row is None:
@@ -244,21 +269,3 @@ def read_heads(connection: Connection, as_of: int) -> Iterator[tuple[str, int, i
         .order_by(r.ref)
     )
     yield from connection.execution_options(yield_per=5000).execute(query)
-
-
-def read_texts(connection: Connection, position: int) -> list[dict[str, str]]:
-    """Return the texts of an entry that were not erased: field, text, and the salt that proves it is the one committed to."""
-    t = tables.texts.c
-    rows = connection.execute(sa.select(t.field, t.text, t.salt).where(t.position == position).order_by(t.field))
-    return [{"field": name, "text": text, "salt": bytes(salt).hex()} for name, text, salt in rows]
-
-
-def read_evidence(connection: Connection, position: int, sha256: bytes) -> bytes:
-    """Return the bytes of a piece of evidence that the entry at `position` witnesses."""
-    e = tables.evidence.c
-    body = connection.execute(sa.select(e.body).where(e.position == position, e.sha256 == sha256)).scalar()
-    if body is None:
-        raise NotFoundError(
-            f"no evidence with the digest {sha256.hex()} is kept for position {position}: it never was, or retention removed it"
-        )
-    return bytes(body)

@@ -43,6 +43,7 @@ from ledger.errors import (
     StatementError,
 )
 from ledger.log import tables
+from ledger.log.authority import catch_up
 from ledger.log.database import NOTIFY_CHANNEL, WRITING_ERRORS, Database, is_about_values, is_outage
 from ledger.log.sql import Statements
 from ledger.statement import Statement
@@ -176,7 +177,6 @@ class Recorder:
         origin: str,
         signer: Signer,
         authority: Authority,
-        catch_up: Callable[[Connection, Authority], None],
         on_conflict: ConflictStatement,
         clock: Clock,
     ) -> None:
@@ -184,7 +184,6 @@ class Recorder:
         self.authority = authority
         self._origin = orjson.dumps(origin)
         self._signer = signer
-        self._catch_up = catch_up
         self._on_conflict = on_conflict
         self._clock = clock
         self._pool = ThreadPoolExecutor(max_workers=SIGNERS, thread_name_prefix="sign")
@@ -274,7 +273,7 @@ class Recorder:
         head = self._read_head(connection)
         self._check_acknowledged(connection, head)
         if head.authority_position != self.authority.position:
-            self._catch_up(connection, self.authority)
+            catch_up(connection, self.authority)
         if (
             head.entry_keys
             and self._signer.key_id not in head.entry_keys
@@ -629,7 +628,7 @@ class Recorder:
         self._source_ids.update({name: number for number, name in group.new_sources})
         self._type_ids.update({name: number for number, name in group.new_types})
         if group.authority:
-            self._catch_up(connection, self.authority)
+            catch_up(connection, self.authority)
 
     def _connect(self) -> Connection:
         if self._connection is None:

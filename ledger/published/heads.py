@@ -4,11 +4,12 @@
     root = the RFC 6962 tree hash over them, at positions up to `as_of`        -> `ledger.heads_committed`
 
 A leaf's inclusion proves where a ref was last; two leaves side by side prove that a ref between them never occurred.
-Whether a commitment is true is found by a full audit, which makes every one again. Pure.
+Whether a commitment is true is found by a full audit, which makes every one again. No database is read here.
 """
 
+import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +104,24 @@ class Heads:
     def _read(self, tile: Tile) -> bytes:
         level = self._levels[TILE_HEIGHT * int(tile.level)]
         return b"".join(level[tile.first : tile.first + tile.width])
+
+
+class CommittedHeads:
+    """The heads that the last commitment is about: made once, kept until the next."""
+
+    def __init__(self) -> None:
+        self._making = threading.Lock()
+        self._kept: Heads | None = None
+
+    def keep(self, heads: Heads) -> None:
+        self._kept = heads
+
+    def as_of(self, position: int, read: Callable[[], Iterable[tuple[str, int, int]]]) -> Heads:
+        """Return the heads as of a position. Of several that ask at once, one makes them."""
+        with self._making:
+            if (kept := self._kept) is None or kept.as_of != position:
+                kept = self._kept = Heads(position, read())
+            return kept
 
 
 def check_head(ref: str, leaves: Sequence[HeadProof], *, size: int, root: bytes) -> tuple[int, int]:

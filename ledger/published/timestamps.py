@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ledger.entry import Receipt
-from ledger.ledger import Ledger
 from ledger.log.checkpoints import StoredCheckpoint
 from ledger.statement import Evidence
 from signing.checkpoint import parse_checkpoint
@@ -32,28 +30,17 @@ def message_of(stored: StoredCheckpoint) -> bytes:
     return str(stored.note).encode()
 
 
-def record(
-    ledger: Ledger,
-    stored: StoredCheckpoint,
-    response: bytes,
-    *,
-    authority: str,
-    timestamp: datetime,
-    actor: str,
-    by: str | None = None,
-) -> Receipt:
-    """Append that `authority` (a URL) timestamped a checkpoint. `timestamp` is what `check_response` returned for it."""
-    checkpoint = stored.checkpoint
+def entry_of(
+    stored: StoredCheckpoint, response: bytes, *, authority: str, timestamp: datetime
+) -> tuple[dict[str, Any], tuple[Evidence, ...]]:
+    """Return the data and the evidence of the entry that keeps a timestamp. `authority` is the URL of whoever timestamped."""
     data = {
-        "actor": actor,
-        **({"requested_by": by} if by else {}),
-        "size": checkpoint.size,
-        "root": checkpoint.root.hex(),
+        "size": stored.checkpoint.size,
+        "root": stored.checkpoint.root.hex(),
         "authority": authority,
         "timestamp": _to_text(timestamp),
     }
-    evidence = Evidence.of(message_of(stored), NOTE_MEDIA_TYPE), Evidence.of(response, RESPONSE_MEDIA_TYPE)
-    return ledger.state(EVENT_TYPE, data, evidence=evidence)
+    return data, (Evidence.of(message_of(stored), NOTE_MEDIA_TYPE), Evidence.of(response, RESPONSE_MEDIA_TYPE))
 
 
 def check(document: Mapping[str, Any], bodies: Mapping[str, bytes], roots: Certificates) -> datetime:

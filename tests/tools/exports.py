@@ -36,6 +36,9 @@ from ledger.log.reading import read_entry
 from ledger.log.recorder import Outcome, Recorded, Submission
 from ledger.published.export import export
 from ledger.statement import STATEMENT_PAYLOAD_TYPE, Evidence
+from ledger.stewardship.commitments import commit_heads
+from ledger.stewardship.keys import enrol_key
+from ledger.stewardship.removal import erase_texts, remove_evidence
 from signing import dsse
 from signing.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from signing.keys import SigningKey, VerifyingKey
@@ -90,7 +93,8 @@ def witness(ledger: Ledger, *bodies: bytes) -> int:
 def signed_by_producer(ledger: Ledger) -> int:
     """Append an event that its producer signed; return its position."""
     event = cloud_event() | {"ledger": ORIGIN}
-    ledger.enrol_key(
+    enrol_key(
+        ledger,
         PRODUCER_KEY.public_key,
         role="producer",
         name="service:payments-ci",
@@ -152,10 +156,10 @@ def make_export(directory: Path) -> Made:
     append(ledger, cloud_event("change.opened", title="A later change", description="in the second bundle"))
     notes = [keep_checkpoint(ledger)]
     export(ledger.database, directory / "files")
-    ledger.erase_texts(position_of(opened[0]), actor="person:dpo", reason="gdpr-17")
+    erase_texts(ledger, position_of(opened[0]), actor="person:dpo", reason="gdpr-17")
     digest = hashlib.sha256(b"another report").digest()
-    ledger.remove_evidence(removed, digest, actor="person:op", reason="retention")
-    ledger.commit_heads()
+    remove_evidence(ledger, removed, digest, actor="person:op", reason="retention")
+    commit_heads(ledger)
     grow(ledger, 300)
     notes.append(keep_checkpoint(ledger, cosigned=True))
     export(ledger.database, directory / "files")

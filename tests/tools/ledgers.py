@@ -11,6 +11,7 @@ from ledger.log.database import Database
 from ledger.log.recorder import Outcome, Submission
 from ledger.log.tree import tree_of
 from ledger.statement import Statement
+from ledger.stewardship.keys import enrol_key
 from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.keys import SigningKey
 from signing.notes import Note
@@ -85,8 +86,8 @@ def append(ledger: Ledger, *events: dict[str, Any]) -> list[Outcome]:
 
 def enrol_witness(ledger: Ledger) -> int:
     """Make the test's witness known to a ledger; return the position after which its cosignatures count."""
-    return ledger.enrol_key(
-        WITNESS_KEY.public_key, role="witness", name=WITNESS, actor="service:local-operator"
+    return enrol_key(
+        ledger, WITNESS_KEY.public_key, role="witness", name=WITNESS, actor="service:local-operator"
     ).position
 
 

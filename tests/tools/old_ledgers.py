@@ -41,8 +41,13 @@ from ledger.log.reading import read_entries, read_entry, read_size  # noqa: E402
 from ledger.log.recorder import Recorded, Refused, Submission  # noqa: E402
 from ledger.log.tree import inclusion_proof, tree_of  # noqa: E402
 from ledger.published.export import export  # noqa: E402
-from ledger.published.timestamps import record  # noqa: E402
 from ledger.statement import STATEMENT_PAYLOAD_TYPE, ErasableText, Evidence  # noqa: E402
+from ledger.stewardship.clock import correct_clock, mark_time  # noqa: E402
+from ledger.stewardship.commitments import commit_heads, record_timestamp  # noqa: E402
+from ledger.stewardship.credentials import enrol_source, issue_token, retire_source, revoke_token  # noqa: E402
+from ledger.stewardship.keys import enrol_key, retire_key, revoke_key  # noqa: E402
+from ledger.stewardship.recovery import record_restoration  # noqa: E402
+from ledger.stewardship.removal import erase_texts, remove_evidence  # noqa: E402
 from projections import VIEWS  # noqa: E402
 from projections.engine.folding import Folder  # noqa: E402
 from projections.engine.log import SqlLog  # noqa: E402
@@ -81,8 +86,13 @@ class Old:
             random=self._random,
         )
         self.caller = self.ledger.local_caller()
-        self.ledger.enrol_source(
-            f"{SOURCE}*", door="events", principal=self.caller.principal, actor=OPERATOR, authority_for=["person:*"]
+        enrol_source(
+            self.ledger,
+            f"{SOURCE}*",
+            door="events",
+            principal=self.caller.principal,
+            actor=OPERATOR,
+            authority_for=["person:*"],
         )
 
     def _random(self, size: int) -> bytes:
@@ -152,24 +162,25 @@ def tell_of_the_ledger(old: Old) -> None:
     ledger = old.ledger
     act: dict[str, Any] = {"actor": OPERATOR, "by": "token:0123456789ab"}
     for role in ("entry", "checkpoint", "witness"):
-        ledger.enrol_key(key(f"{role} 2").public_key, role=role, name=f"{role}-2", **act)
-    ledger.enrol_key(key("witness").public_key, role="witness", name=WITNESS, **act)
-    ledger.enrol_key(key("producer").public_key, role="producer", name="service:ci", sources=[f"{SOURCE}*"], **act)
+        enrol_key(ledger, key(f"{role} 2").public_key, role=role, name=f"{role}-2", **act)
+    enrol_key(ledger, key("witness").public_key, role="witness", name=WITNESS, **act)
+    enrol_key(ledger, key("producer").public_key, role="producer", name="service:ci", sources=[f"{SOURCE}*"], **act)
     # The public key of RFC 8032's first test, which was this program's own example.
     published = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-    ledger.enrol_key(bytes.fromhex(published), role="entry", name="an-example", **act)
+    enrol_key(ledger, bytes.fromhex(published), role="entry", name="an-example", **act)
     signed(old)
-    ledger.retire_key(key("entry 2").key_id, role="entry", **act)
-    ledger.revoke_key(
-        key("checkpoint 2").key_id, role="checkpoint", from_position=ledger.size() + 1, reason="lost", **act
+    retire_key(ledger, key("entry 2").key_id, role="entry", **act)
+    revoke_key(
+        ledger, key("checkpoint 2").key_id, role="checkpoint", from_position=ledger.size() + 1, reason="lost", **act
     )
-    credential, _, _ = ledger.issue_token(
+    credential, _, _ = issue_token(ledger, 
         principal="person:alice", kind="human", roles=["reporter", "analyst"], areas=["change"],
         sources=[f"{SOURCE}*"], expires_at="2027-03-01T00:00:00Z", **act,
     )  # fmt: skip
-    ledger.revoke_token(credential, reason="left", from_position=ledger.size() + 1, **act)
+    revoke_token(ledger, credential, reason="left", from_position=ledger.size() + 1, **act)
     for door in ("github", "cdevents"):
-        ledger.enrol_source(
+        enrol_source(
+            ledger,
             f"https://{door}.example.com/old",
             door=door,
             principal="service:ci",
@@ -177,26 +188,28 @@ def tell_of_the_ledger(old: Old) -> None:
             by_secret=door == "github",
             **act,
         )
-        ledger.retire_source(f"https://{door}.example.com/old", door=door, **act)
+        retire_source(ledger, f"https://{door}.example.com/old", door=door, **act)
     conflict(old)
     body, gone = Evidence.of(b'{"kept":true}', "application/json"), Evidence.of(b"removed", "text/plain")
     data = example(CATALOGUE["change.opened"])
     at = old.submit(ledger.admission.admit(old.event("change.opened", data), evidence=(body, gone)))
-    ledger.remove_evidence(at, gone.sha256, reason="retention", **act)
-    ledger.erase_texts(at, reason="asked-for", **act)
-    ledger.commit_heads(actor=OPERATOR)
+    remove_evidence(ledger, at, gone.sha256, reason="retention", **act)
+    erase_texts(ledger, at, reason="asked-for", **act)
+    commit_heads(ledger, actor=OPERATOR)
     old.sign(cosigned=True)
     with ledger.database.read() as connection:
         stored = read_checkpoint(connection)
-    record(ledger, stored, b"no authority said this", authority="https://tsa.example.com", timestamp=NOW, **act)
+    record_timestamp(
+        ledger, stored, b"no authority said this", authority="https://tsa.example.com", timestamp=NOW, **act
+    )
     old.now_ns += 3700 * 10**9
-    ledger.mark_time(3600)
+    mark_time(ledger, 3600)
     old.now_ns -= 600 * 10**9
-    ledger.correct_clock(reason="it-was-ahead", **act)
+    correct_clock(ledger, reason="it-was-ahead", **act)
     lost = Checkpoint(ORIGIN, ledger.size() + 7, hashlib.sha256(b"lost").digest())
-    ledger.record_restoration(lost, reason="disk-lost", **act)
+    record_restoration(ledger, lost, reason="disk-lost", **act)
     old.sign()
-    ledger.commit_heads()
+    commit_heads(ledger)
     old.sign(cosigned=True)
 
 
@@ -250,7 +263,7 @@ def tell_odd_times(old: Old) -> None:
             field, envelope = next(odd)
             old.say(event_type, retimed(data, field), envelope)
     old.say("statement.withdrawn", {"actor": OPERATOR, "position": 9, "reason": "odd"}, ODD_ENVELOPES[1])
-    old.ledger.commit_heads()
+    commit_heads(old.ledger)
     old.sign()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, create_ledger
 
 from ledger.published.signer import Memory
+from ledger.stewardship.credentials import issue_token
 from signing import keys
 
 
@@ -15,6 +16,6 @@ def make_ledger_at(directory: Path, url: str) -> dict[str, str]:
     keys.save(CHECKPOINT_KEY, directory / "keys" / "checkpoint.pem")
     Memory(directory / "signer" / "checkpoint").begin(ledger.origin, CHECKPOINT_KEY)
     roles = ["reporter", "auditor", "operator"]
-    _, token, _ = ledger.issue_token(actor="person:tester", principal="service:all", kind="service", roles=roles)
+    _, token, _ = issue_token(ledger, actor="person:tester", principal="service:all", kind="service", roles=roles)
     ledger.close()
     return {"all": token}

@@ -27,6 +27,7 @@ from ledger.audit.report import Pin, Report
 from ledger.log.database import Database
 from ledger.log.reading import read_entry
 from ledger.published.signer import Memory
+from ledger.stewardship.credentials import issue_token
 from signing import keys
 from signing.merkle import leaf_hash
 
@@ -78,7 +79,7 @@ def make_ledger(directory: Path) -> dict[str, str]:
     pins.write(directory / "known", ledger.origin, genesis, CHECKPOINT_KEY.public_key)
     wanted = {role: [role] for role in ROLES} | {"all": list(ROLES)}
     tokens = {
-        name: ledger.issue_token(actor="person:tester", principal=f"service:{name}", kind="service", roles=roles)[1]
+        name: issue_token(ledger, actor="person:tester", principal=f"service:{name}", kind="service", roles=roles)[1]
         for name, roles in wanted.items()
     }
     ledger.close()

@@ -43,6 +43,7 @@ from ledger.log.tree import consistency_proof
 from ledger.published.export import export
 from ledger.published.signer import CheckpointSigner, Memory
 from ledger.statement import Statement
+from ledger.stewardship.commitments import commit_heads
 from signing.checkpoint import Checkpoint, parse_checkpoint
 from signing.keys import SigningKey
 from signing.merkle import leaf_hash
@@ -68,7 +69,7 @@ class World:
         outcomes = append(ledger, *[cloud_event() for _ in range(8)])
         self.receipts: list[Receipt] = [o.receipts[0] for o in outcomes if isinstance(o, Recorded)]
         self.old = self.sign(ledger)
-        ledger.commit_heads()
+        commit_heads(ledger)
         append(ledger, *[cloud_event() for _ in range(7)])
         self.held = self.sign(ledger)
         self.size = ledger.size()

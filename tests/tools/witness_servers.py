@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from ledger.ledger import Ledger
+from ledger.stewardship.keys import enrol_key
 from signing.notes import parse_verifier_key
 
 
@@ -59,7 +60,7 @@ class WitnessServer:
 
     def enrol(self, ledger: Ledger) -> None:
         """Make the witness known to a ledger."""
-        ledger.enrol_key(self.public_key, role="witness", name=self.name, actor="person:tester")
+        enrol_key(ledger, self.public_key, role="witness", name=self.name, actor="person:tester")
 
 
 @contextmanager

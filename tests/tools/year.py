@@ -17,6 +17,7 @@ from ledger.clock import Clock
 from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.recorder import Recorded, Submission
+from ledger.stewardship.credentials import enrol_source
 from signing.keys import SigningKey
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
@@ -453,8 +454,8 @@ def tell(year: Year, url: str) -> Ledger:
         clock=clock,
     )
     caller = ledger.local_caller()
-    ledger.enrol_source(
-        f"{SOURCE}*", door="events", principal=caller.principal, actor="person:olga", authority_for=["person:*"]
+    enrol_source(
+        ledger, f"{SOURCE}*", door="events", principal=caller.principal, actor="person:olga", authority_for=["person:*"]
     )
     group: list[Submission] = []
     begun = next(iter(year)).recorded_at

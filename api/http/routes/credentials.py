@@ -26,6 +26,8 @@ from ledger.events.identifiers import (
     Time,
 )
 from ledger.events.ledger import CredentialRole, KeyRole
+from ledger.stewardship import keys as key_changes
+from ledger.stewardship.credentials import enrol_source, issue_token, retire_source, revoke_token
 from signing.keyring import KeyRecord
 
 router = APIRouter(tags=["ledger"], route_class=Route)
@@ -75,7 +77,8 @@ async def issue(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
     """256 random bits, shown in this answer and never again."""
     wanted = await read_model(request, TokenRequest)
     credential, token, receipt = await asyncio.to_thread(
-        ledger.issue_token,
+        issue_token,
+        ledger,
         actor=caller.principal,
         by=caller.credential,
         principal=wanted.principal,
@@ -97,8 +100,8 @@ def revoke(
     from_position: Annotated[int | None, Query(ge=1, le=MAX_POSITION)] = None,
 ) -> dict[str, Any]:
     """From the next position on it is refused everywhere. `from_position` says since when it is not believed any more."""
-    return ledger.revoke_token(
-        credential, actor=caller.principal, by=caller.credential, reason=reason, from_position=from_position
+    return revoke_token(
+        ledger, credential, actor=caller.principal, by=caller.credential, reason=reason, from_position=from_position
     ).to_json()
 
 
@@ -145,7 +148,8 @@ async def enrol(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
     wanted = await read_model(request, SourceRequest)
     check_door(wanted.door)
     receipt = await asyncio.to_thread(
-        ledger.enrol_source,
+        enrol_source,
+        ledger,
         wanted.source,
         door=wanted.door,
         principal=wanted.principal,
@@ -166,7 +170,7 @@ def retire(
     ledger: CurrentLedger,
 ) -> dict[str, Any]:
     """From the next position on its statements are refused at this door."""
-    return ledger.retire_source(source, door=door, actor=caller.principal, by=caller.credential).to_json()
+    return retire_source(ledger, source, door=door, actor=caller.principal, by=caller.credential).to_json()
 
 
 def key_json(number: int, record: KeyRecord) -> dict[str, Any]:
@@ -217,7 +221,8 @@ async def enrol_key(request: Request, caller: KnownCaller, ledger: CurrentLedger
     """
     wanted = await read_model(request, KeyRequest)
     receipt = await asyncio.to_thread(
-        ledger.enrol_key,
+        key_changes.enrol_key,
+        ledger,
         bytes.fromhex(wanted.public_key),
         role=wanted.role,
         name=wanted.name,
@@ -243,7 +248,13 @@ def end_key(
 ) -> dict[str, Any]:
     """What it signed before keeps verifying. With `from_position` it is revoked, and what it signed from there on is listed as affected."""
     if from_position is None:
-        return ledger.retire_key(key_id, role=role, actor=caller.principal, by=caller.credential).to_json()
-    return ledger.revoke_key(
-        key_id, role=role, from_position=from_position, reason=reason, actor=caller.principal, by=caller.credential
+        return key_changes.retire_key(ledger, key_id, role=role, actor=caller.principal, by=caller.credential).to_json()
+    return key_changes.revoke_key(
+        ledger,
+        key_id,
+        role=role,
+        from_position=from_position,
+        reason=reason,
+        actor=caller.principal,
+        by=caller.credential,
     ).to_json()

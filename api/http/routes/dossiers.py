@@ -10,6 +10,7 @@ from api.http.auth import CurrentLedger, KnownCaller
 from api.http.questions import Route
 from api.http.routes.events import PROBLEMS, json_answer
 from api.http.routes.tiles import publisher_of
+from ledger.stewardship import commitments
 
 router = APIRouter(tags=["proofs"], route_class=Route)
 
@@ -22,11 +23,11 @@ def dossier(
     ledger: CurrentLedger,
 ) -> Response:
     """Complete up to the position that the last `ledger.heads_committed` names, as it was committed; later entries may be missing."""
-    return json_answer(200, ledger.dossier(ref, publisher_of(request).published()))
+    return json_answer(200, commitments.dossier(ledger, ref, publisher_of(request).published()))
 
 
 @router.post("/v1/ledger/heads", status_code=201, summary="Commit to the heads of all refs", responses=PROBLEMS)
 async def commit_heads(caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
     """Appends `ledger.heads_committed`. Dossiers are complete up to it once a published checkpoint covers it."""
-    receipt = await asyncio.to_thread(ledger.commit_heads, actor=caller.principal)
+    receipt = await asyncio.to_thread(commitments.commit_heads, ledger, actor=caller.principal)
     return receipt.to_json()

@@ -18,16 +18,9 @@ from ledger.errors import NotFoundError, UnauthenticatedError
 from ledger.events import CATALOGUE, sentence
 from ledger.events.identifiers import Label, Sha256Hex
 from ledger.ledger import Ledger
-from ledger.log.reading import (
-    StoredEntry,
-    count_entries,
-    position_at,
-    read_entries,
-    read_entry,
-    read_evidence,
-    read_size,
-    read_texts,
-)
+from ledger.log.beside import read_evidence, read_texts
+from ledger.log.reading import StoredEntry, count_entries, position_at, read_entries, read_entry, read_size
+from ledger.stewardship import removal
 
 router = APIRouter(tags=["events"], route_class=Route)
 
@@ -190,7 +183,8 @@ Reason = Annotated[Label, Query(examples=["gdpr-17"], description="Why, in one w
 def erase_texts(position: Position, reason: Reason, caller: KnownCaller, ledger: CurrentLedger) -> Response:
     """The texts go; leaf and proofs stay. The erasure is itself an entry, whose receipt this answers with."""
     return json_answer(
-        200, ledger.erase_texts(position, actor=caller.principal, by=caller.credential, reason=reason).to_json()
+        200,
+        removal.erase_texts(ledger, position, actor=caller.principal, by=caller.credential, reason=reason).to_json(),
     )
 
 
@@ -199,7 +193,7 @@ def remove_evidence(
     position: Position, sha256: Sha256, reason: Reason, caller: KnownCaller, ledger: CurrentLedger
 ) -> Response:
     """The bytes go, the digest stays. The removal is itself an entry."""
-    receipt = ledger.remove_evidence(
-        position, bytes.fromhex(sha256), actor=caller.principal, by=caller.credential, reason=reason
+    receipt = removal.remove_evidence(
+        ledger, position, bytes.fromhex(sha256), actor=caller.principal, by=caller.credential, reason=reason
     )
     return json_answer(200, receipt.to_json())

@@ -21,9 +21,10 @@ from api.cli import main
 from api.cli import timestamping as command
 from ledger.audit.of_database import audit_database
 from ledger.ledger import LOCAL_OPERATOR, Ledger
+from ledger.log.beside import read_evidence
 from ledger.log.checkpoints import store_checkpoint
 from ledger.log.database import Database
-from ledger.log.reading import read_entries, read_entry, read_evidence, read_size
+from ledger.log.reading import read_entries, read_entry, read_size
 from ledger.published.timestamps import check
 from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.timestamps import MAX_RESPONSE_BYTES, make_request, read_certificates

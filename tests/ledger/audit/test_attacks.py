@@ -25,7 +25,6 @@ import pytest
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event, possession
 from simulator import LOG_KEY, World, edited, without
 
-from ledger import ledger as ledger_module
 from ledger.audit.log_files import Directory
 from ledger.audit.of_files import audit_files
 from ledger.errors import LostHistoryError
@@ -37,6 +36,9 @@ from ledger.published.export import export
 from ledger.published.heads import Heads
 from ledger.published.signer import Memory
 from ledger.statement import Statement
+from ledger.stewardship import commitments
+from ledger.stewardship.commitments import commit_heads
+from ledger.stewardship.keys import enrol_key, revoke_key
 from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint, sign_checkpoint
 from signing.errors import VerificationError
 from signing.keys import SigningKey
@@ -310,14 +312,15 @@ def test_a_revoked_key_that_signs_on_is_found_by_the_audit_alone_and_what_it_sig
 ) -> None:
     successor = SigningKey.from_seed(b"n" * 32)
     ledger = world.open()
-    ledger.enrol_key(
+    enrol_key(
+        ledger,
         successor.public_key,
         role="entry",
         name="successor",
         possession=possession(successor, "entry"),
         actor="person:root",
     )
-    ledger.revoke_key(ENTRY_KEY.key_id, role="entry", from_position=10, reason="leaked", actor="person:root")
+    revoke_key(ledger, ENTRY_KEY.key_id, role="entry", from_position=10, reason="leaked", actor="person:root")
     revoked_at = ledger.size()
     ledger.close()
     report = world.audit()
@@ -340,9 +343,9 @@ def test_a_revoked_key_that_signs_on_is_found_by_the_audit_alone_and_what_it_sig
 def test_false_heads_are_found_by_the_audit_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = world.open()
     monkeypatch.setattr(
-        ledger_module, "Heads", lambda size, heads: Heads(size, [h for h in heads if not h[0].startswith("change:")])
+        commitments, "Heads", lambda size, heads: Heads(size, [h for h in heads if not h[0].startswith("change:")])
     )
-    position = ledger.commit_heads().position
+    position = commit_heads(ledger).position
     ledger.close()
     assert [(f.position, f.kind) for f in world.audit().faults] == [(position, "heads-commitment-wrong")]
 

@@ -20,7 +20,8 @@ from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.reading import read_entry
 from ledger.published.export import export
-from ledger.recovery import recover
+from ledger.stewardship.keys import enrol_key, retire_key, revoke_key
+from ledger.stewardship.recovery import recover
 from signing import dsse
 from signing.errors import VerificationError
 from signing.keys import SigningKey, VerifyingKey
@@ -91,8 +92,8 @@ def proved(key: SigningKey, role: str = "entry") -> dict[str, Any]:
 
 
 def test_a_key_is_enrolled_with_a_signature_by_itself_and_is_usable(ledger: Ledger, url: str) -> None:
-    ledger.enrol_key(NEW.public_key, role="entry", name="two", possession=possession(NEW, "entry"), actor=ROOT)
-    ledger.retire_key(ENTRY_KEY.key_id, role="entry", actor=ROOT)
+    enrol_key(ledger, NEW.public_key, role="entry", name="two", possession=possession(NEW, "entry"), actor=ROOT)
+    retire_key(ledger, ENTRY_KEY.key_id, role="entry", actor=ROOT)
     second = Ledger.open(Database(url), NEW)
     append(second, cloud_event())
     second.close()
@@ -116,7 +117,7 @@ def test_whoever_does_not_hold_a_key_does_not_enrol_it_and_is_told_what_to_sign(
 ) -> None:
     size = ledger.size()
     with pytest.raises(StatementError) as refused:
-        ledger.enrol_key(NEW.public_key, role="entry", name="two", possession=wrong, actor=ROOT)
+        enrol_key(ledger, NEW.public_key, role="entry", name="two", possession=wrong, actor=ROOT)
     assert refused.value.place == "/possession"
     said = str(refused.value)
     assert POSSESSION_PAYLOAD_TYPE in said
@@ -130,15 +131,16 @@ def test_whoever_does_not_hold_a_key_does_not_enrol_it_and_is_told_what_to_sign(
 
 def test_a_witness_signs_no_challenge(ledger: Ledger, url: str) -> None:
     with pytest.raises(StatementError, match="signs no challenge"):
-        ledger.enrol_key(NEW.public_key, role="witness", name="w", possession=possession(NEW, "entry"), actor=ROOT)
-    ledger.enrol_key(NEW.public_key, role="witness", name="w", actor=ROOT)
+        enrol_key(ledger, NEW.public_key, role="witness", name="w", possession=possession(NEW, "entry"), actor=ROOT)
+    enrol_key(ledger, NEW.public_key, role="witness", name="w", actor=ROOT)
     assert audit(url).verdict == "sound"
 
 
 @pytest.mark.parametrize("roles", list(itertools.permutations(("entry", "checkpoint", "producer", "witness"), 2)))
 def test_a_key_has_one_role(ledger: Ledger, roles: tuple[str, str]) -> None:
     def enrol(role: str) -> None:
-        ledger.enrol_key(
+        enrol_key(
+            ledger,
             NEW.public_key,
             role=role,
             name="x",
@@ -158,7 +160,7 @@ def test_a_published_key_is_refused_in_every_role(ledger: Ledger, role: str) -> 
     proof = None if role == "witness" else possession(RFC, role)
     sources = ["https://ci.example.com/*"] if role == "producer" else []
     with pytest.raises(StatementError, match=r"anybody can sign .* RFC 8032") as refused:
-        ledger.enrol_key(RFC.public_key, role=role, name="x", sources=sources, possession=proof, actor=ROOT)
+        enrol_key(ledger, RFC.public_key, role=role, name="x", sources=sources, possession=proof, actor=ROOT)
     assert (refused.value.place, ledger.size()) == ("/public_key", size)
 
 
@@ -174,7 +176,7 @@ def test_anybody_signs_for_a_point_of_small_order_so_it_is_refused(ledger: Ledge
             except VerificationError:
                 continue
         with pytest.raises(StatementError, match="small order"):
-            ledger.enrol_key(public_key, role="entry", name="x", possession=possession(NEW, "entry"), actor=ROOT)
+            enrol_key(ledger, public_key, role="entry", name="x", possession=possession(NEW, "entry"), actor=ROOT)
     assert accepted, "a signature that nobody's key made verifies: that is why"
 
 
@@ -231,7 +233,7 @@ def test_enrolments_of_before_are_no_fault_up_to_the_first_with_a_proof(old: Led
     old.state("ledger.key_enrolled", enrolled(OTHER, "checkpoint"))
     old.state("ledger.key_enrolled", enrolled(RFC))
     assert audit(url).verdict == "sound"
-    old.enrol_key(NEW.public_key, role="entry", name="two", possession=possession(NEW, "entry"), actor=ROOT)
+    enrol_key(old, NEW.public_key, role="entry", name="two", possession=possession(NEW, "entry"), actor=ROOT)
     assert audit(url).verdict == "sound"
     position = old.state("ledger.key_enrolled", enrolled(THIEF)).position
     assert kinds(url) == [(position, "enrolment-wrong")]
@@ -246,14 +248,14 @@ def test_the_last_usable_key_stays_whatever_else_is_enrolled(old: Ledger, role: 
     old.state("ledger.key_enrolled", enrolled(OTHER, role))
     old.state("ledger.key_enrolled", proved(RFC, role) if role == "entry" else enrolled(RFC, role))
     for end in (
-        lambda: old.retire_key(key.key_id, role=role, actor=ROOT),
-        lambda: old.revoke_key(key.key_id, role=role, from_position=1, reason="x", actor=ROOT),
+        lambda: retire_key(old, key.key_id, role=role, actor=ROOT),
+        lambda: revoke_key(old, key.key_id, role=role, from_position=1, reason="x", actor=ROOT),
     ):
         with pytest.raises(KeyNotValidError, match="known to hold"):
             end()
-    old.retire_key(OTHER.key_id, role=role, actor=ROOT)
-    old.enrol_key(NEW.public_key, role=role, name="two", possession=possession(NEW, role), actor=ROOT)
-    old.retire_key(key.key_id, role=role, actor=ROOT)
+    retire_key(old, OTHER.key_id, role=role, actor=ROOT)
+    enrol_key(old, NEW.public_key, role=role, name="two", possession=possession(NEW, role), actor=ROOT)
+    retire_key(old, key.key_id, role=role, actor=ROOT)
 
 
 def test_a_key_of_before_counts_once_it_has_signed(old: Ledger, url: str) -> None:
@@ -261,7 +263,7 @@ def test_a_key_of_before_counts_once_it_has_signed(old: Ledger, url: str) -> Non
     second = Ledger.open(Database(url), OTHER)
     append(second, cloud_event())
     second.close()
-    old.retire_key(ENTRY_KEY.key_id, role="entry", actor=ROOT)
+    retire_key(old, ENTRY_KEY.key_id, role="entry", actor=ROOT)
     assert audit(url).verdict == "sound"
 
 
@@ -304,7 +306,7 @@ def test_a_ledger_without_a_valid_entry_key_is_recovered_and_is_sound_once_the_p
         assert audit_files(Directory(tmp_path / "export"), pin=pin, workers=1).verdict == verdict
     # It goes on as any other: enrolling, rotating.
     again = Ledger.open(Database(url), NEW)
-    again.enrol_key(OTHER.public_key, role="entry", name="o", possession=possession(OTHER, "entry"), actor=ROOT)
+    enrol_key(again, OTHER.public_key, role="entry", name="o", possession=possession(OTHER, "entry"), actor=ROOT)
     again.close()
     assert audit(url, NEW.key_id).verdict == "sound"
 
@@ -387,10 +389,10 @@ def test_a_key_recovered_without_leave_of_the_checkpoint_key_is_found(
 
 
 def test_a_revoked_checkpoint_key_lets_nobody_in(ledger: Ledger, url: str) -> None:
-    ledger.enrol_key(
-        OTHER.public_key, role="checkpoint", name="x", possession=possession(OTHER, "checkpoint"), actor=ROOT
+    enrol_key(
+        ledger, OTHER.public_key, role="checkpoint", name="x", possession=possession(OTHER, "checkpoint"), actor=ROOT
     )
-    ledger.revoke_key(CHECKPOINT_KEY.key_id, role="checkpoint", from_position=1, reason="leaked", actor=ROOT)
+    revoke_key(ledger, CHECKPOINT_KEY.key_id, role="checkpoint", from_position=1, reason="leaked", actor=ROOT)
     position = forged_recovery(url, THIEF)
     assert (position, "recovery-wrong") in kinds(url)
 
@@ -414,8 +416,8 @@ def test_a_recovery_in_another_history_is_found(ledger: Ledger, url: str) -> Non
 
 def test_an_operators_token_alone_ends_no_ledger(ledger: Ledger, url: str) -> None:
     """V1 with a key that the thief holds: he may end the real one, and its holder comes back by the checkpoint key."""
-    ledger.enrol_key(THIEF.public_key, role="entry", name="x", possession=possession(THIEF, "entry"), actor=ROOT)
-    ledger.revoke_key(ENTRY_KEY.key_id, role="entry", from_position=1, reason="x", actor=ROOT)
+    enrol_key(ledger, THIEF.public_key, role="entry", name="x", possession=possession(THIEF, "entry"), actor=ROOT)
+    revoke_key(ledger, ENTRY_KEY.key_id, role="entry", from_position=1, reason="x", actor=ROOT)
     recovered(url, end_others=True)
     with pytest.raises(KeyNotValidError):
         Ledger.open(Database(url), THIEF)

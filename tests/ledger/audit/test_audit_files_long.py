@@ -13,6 +13,7 @@ from ledger.audit.walk import RANGE
 from ledger.errors import SetupError
 from ledger.log.reading import read_entry
 from ledger.published.export import export
+from ledger.stewardship.commitments import commit_heads
 from signing.checkpoint import Checkpoint, parse_checkpoint
 
 LENGTHS = (17_000, 33_000)
@@ -25,7 +26,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> list[Made]:
     made, ledger = [], create_ledger(f"sqlite:///{directory / 'ledger.db'}")
     append(ledger, cloud_event("change.opened", title="A text"))
     grow(ledger, 5000, deployment_id="one")
-    ledger.commit_heads()
+    commit_heads(ledger)
     for length in LENGTHS:
         grow(ledger, length, deployment_id="one")
         note = keep_checkpoint(ledger)

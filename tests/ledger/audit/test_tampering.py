@@ -47,6 +47,9 @@ from ledger.log import tables
 from ledger.log.database import Database
 from ledger.log.recorder import Recorded, Refused, Submission
 from ledger.statement import Evidence
+from ledger.stewardship.credentials import issue_token, revoke_token
+from ledger.stewardship.keys import enrol_key
+from ledger.stewardship.removal import erase_texts, remove_evidence
 from signing import dsse
 from signing.keys import SigningKey
 from signing.merkle import Frontier, leaf_hash
@@ -128,7 +131,8 @@ class Story:
 def tell(url: str, *, length: int = 0) -> Story:
     """Make a ledger with rows in every table: two keys, a token, texts, evidence, an erasure, a removal, checkpoints."""
     ledger = create_ledger(url)
-    credential, token, receipt = ledger.issue_token(
+    credential, token, receipt = issue_token(
+        ledger,
         actor="service:local-operator",
         principal="service:payments-ci",
         kind="service",
@@ -150,16 +154,17 @@ def tell(url: str, *, length: int = 0) -> Story:
         )
         for body in (b"scanner report one", b"scanner report two", b"to be removed")
     ]
-    ledger.enrol_key(
+    enrol_key(
+        ledger,
         SECOND_KEY.public_key,
         role="entry",
         name="second",
         possession=possession(SECOND_KEY, "entry"),
         actor="service:local-operator",
     )
-    ledger.erase_texts(positions[2], actor="person:dpo", reason="gdpr-17")
+    erase_texts(ledger, positions[2], actor="person:dpo", reason="gdpr-17")
     sha256 = Evidence.of(b"to be removed", "text/plain").sha256
-    ledger.remove_evidence(witnessed[2].receipts[0].position, sha256, actor="service:retention", reason="retention")
+    remove_evidence(ledger, witnessed[2].receipts[0].position, sha256, actor="service:retention", reason="retention")
     by_token = [ledger.append(submission(ledger, cloud_event(), caller=caller)).receipts[0].position for _ in range(8)]
     second = Ledger.open(Database(url), SECOND_KEY)
     append(second, *[cloud_event() for _ in range(5)])
@@ -1012,7 +1017,7 @@ def _sha256(token: str) -> str:
 
 def _token(ledger: Ledger, **more: Any) -> tuple[str, str]:
     wanted = {"roles": ["reporter"], "kind": "service", "actor": "person:root", "principal": "service:ci"} | more
-    credential, token, _ = ledger.issue_token(**wanted)
+    credential, token, _ = issue_token(ledger, **wanted)
     return credential, token
 
 
@@ -1043,7 +1048,7 @@ def test_an_entry_by_a_token_outside_its_scope_is_refused_and_a_lying_door_is_fo
 def test_an_entry_by_a_revoked_token_is_refused_and_a_lying_door_is_found_out(ledger: Ledger) -> None:
     credential, token = _token(ledger)
     assert isinstance(_by_token(ledger, token, lying=False), Recorded)
-    ledger.revoke_token(credential, actor="person:root", reason="leaked")
+    revoke_token(ledger, credential, actor="person:root", reason="leaked")
     refused = _by_token(ledger, token, lying=False)
     assert isinstance(refused, Refused)
     assert isinstance(refused.error, UnauthenticatedError)

@@ -22,6 +22,8 @@ from ledger.log.database import Database
 from ledger.log.reading import read_entry
 from ledger.log.recorder import Recorded, Submission
 from ledger.statement import Evidence
+from ledger.stewardship.credentials import issue_token
+from ledger.stewardship.removal import erase_texts, remove_evidence
 from projections import VIEWS
 from projections.engine.runner import Runner
 
@@ -340,10 +342,10 @@ def test_the_applications_role_appends_erases_removes_and_audits(application: Ap
     ledger = Ledger.open(make(), ENTRY_KEY)
     witnessed = fill(ledger)
     [opened] = append(ledger, cloud_event("change.opened"))
-    ledger.erase_texts(opened.receipts[0].position, actor="person:dpo", reason="gdpr-17")
+    erase_texts(ledger, opened.receipts[0].position, actor="person:dpo", reason="gdpr-17")
     sha256 = Evidence.of(b"a report", "text/plain").sha256
-    ledger.remove_evidence(witnessed, sha256, actor="service:retention", reason="retention")
-    ledger.issue_token(actor="person:root", principal="service:ci", kind="service", roles=["reporter"])
+    remove_evidence(ledger, witnessed, sha256, actor="service:retention", reason="retention")
+    issue_token(ledger, actor="person:root", principal="service:ci", kind="service", roles=["reporter"])
     with owner.database.read() as connection:
         genesis = read_entry(connection, 1).leaf_hash
     report = audit_database(make(), pin=Pin(genesis=genesis))

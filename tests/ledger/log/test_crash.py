@@ -28,6 +28,7 @@ from ledger.audit.of_database import audit_database
 from ledger.audit.report import Pin
 from ledger.log import tables
 from ledger.log.database import Database
+from ledger.stewardship.credentials import issue_token
 from signing import keys
 from signing.merkle import leaf_hash
 
@@ -231,7 +232,7 @@ def under_load(directory: Path, database_url: str, seed: int) -> Iterator[tuple[
     """A new ledger, its server, and clients that post to it; with the hash of its genesis."""
     keys.save(ENTRY_KEY, directory / "keys" / "entry.pem")
     ledger = create_ledger(database_url)
-    _, token, _ = ledger.issue_token(actor="person:root", principal="service:ci", kind="service", roles=["reporter"])
+    _, token, _ = issue_token(ledger, actor="person:root", principal="service:ci", kind="service", roles=["reporter"])
     with ledger.database.engine.connect() as connection:
         e = tables.entries.c
         genesis = leaf_hash(connection.execute(sa.select(e.entry).where(e.position == 1)).scalar_one())

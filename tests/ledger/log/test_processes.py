@@ -39,6 +39,9 @@ from ledger.log.database import Database
 from ledger.log.following import Subscription
 from ledger.log.reading import StoredEntry
 from ledger.log.recorder import Outcome, Recorded, Refused, Repeated
+from ledger.stewardship.clock import correct_clock
+from ledger.stewardship.credentials import issue_token, revoke_token
+from ledger.stewardship.keys import enrol_key, retire_key
 from signing.keys import SigningKey
 
 ROOT = Path(__file__).parents[3]
@@ -317,8 +320,8 @@ def by_token(ledger: Ledger, caller: Caller, permitted_at: int) -> Outcome:
 
 
 def issue(ledger: Ledger) -> tuple[str, str]:
-    credential, token, _ = ledger.issue_token(
-        actor="person:root", principal="service:ci", kind="service", roles=["reporter"]
+    credential, token, _ = issue_token(
+        ledger, actor="person:root", principal="service:ci", kind="service", roles=["reporter"]
     )
     return credential, token
 
@@ -339,7 +342,7 @@ def test_a_token_revoked_by_one_process_is_refused_by_another_that_had_permitted
     held = other.authority.authenticate(token, other.clock.now_us())
     caller, permitted_at = Caller(held.id, held.principal, "token", held), other.authority.position
     assert isinstance(by_token(other, caller, permitted_at), Recorded)
-    ledger.revoke_token(credential, actor="person:root", reason="leaked")
+    revoke_token(ledger, credential, actor="person:root", reason="leaked")
     before = ledger.size()
     refused = by_token(other, caller, permitted_at)
     assert isinstance(refused, Refused)
@@ -370,7 +373,8 @@ def test_a_token_revoked_in_a_group_is_refused_to_those_behind_it_in_the_group(l
 
 
 def test_two_processes_with_two_keys_append_side_by_side(ledger: Ledger) -> None:
-    ledger.enrol_key(
+    enrol_key(
+        ledger,
         SECOND_KEY.public_key,
         role="entry",
         name="second",
@@ -387,7 +391,8 @@ def test_two_processes_with_two_keys_append_side_by_side(ledger: Ledger) -> None
 
 
 def test_a_recorder_whose_key_was_retired_by_another_process_does_not_append(ledger: Ledger) -> None:
-    ledger.enrol_key(
+    enrol_key(
+        ledger,
         SECOND_KEY.public_key,
         role="entry",
         name="second",
@@ -396,7 +401,7 @@ def test_a_recorder_whose_key_was_retired_by_another_process_does_not_append(led
     )
     other = open_again(ledger, SECOND_KEY)
     append(ledger, cloud_event())
-    other.retire_key(ENTRY_KEY.key_id, role="entry", actor="person:root")
+    retire_key(other, ENTRY_KEY.key_id, role="entry", actor="person:root")
     before = ledger.size()
     for _ in range(2):
         with pytest.raises(KeyNotValidError, match="not valid for position"):
@@ -421,7 +426,7 @@ def assert_opens_nothing(ledger: Ledger, key: SigningKey) -> None:
 
 def test_the_last_key_cannot_be_retired(ledger: Ledger) -> None:
     with pytest.raises(KeyNotValidError, match="the only valid entry key"):
-        ledger.retire_key(ENTRY_KEY.key_id, role="entry", actor="person:root")
+        retire_key(ledger, ENTRY_KEY.key_id, role="entry", actor="person:root")
     assert isinstance(append(ledger, cloud_event())[0], Recorded)
 
 
@@ -610,7 +615,7 @@ def test_a_corrected_clock_goes_on_and_the_audit_accepts_it(
     clockwork.wall += minutes * MINUTE_NS
     with pytest.raises(ClockError):
         append(clocked, cloud_event())
-    receipt = clocked.correct_clock(actor="person:root", reason="ntp")
+    receipt = correct_clock(clocked, actor="person:root", reason="ntp")
     assert receipt.recorded_at == ("2026-11-23T13:00:00.000000Z" if minutes > 0 else "2026-11-23T11:00:00.000000Z")
     assert isinstance(append(clocked, cloud_event())[0], Recorded)
     assert recorded_at(clocked)[-1] == receipt.recorded_at
@@ -626,7 +631,7 @@ def test_entries_from_the_future_stop_a_process_that_starts_and_a_correction_let
     restarted = open_again(clocked, clock=right.clock())
     with pytest.raises(ClockError, match="ahead of the wall clock"):
         append(restarted, cloud_event())
-    restarted.correct_clock(actor="person:root", reason="ntp")
+    correct_clock(restarted, actor="person:root", reason="ntp")
     assert isinstance(append(restarted, cloud_event())[0], Recorded)
     assert recorded_at(clocked)[-1] == "2026-11-23T12:00:00.000000Z"
     restarted.close()

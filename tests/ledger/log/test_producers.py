@@ -22,6 +22,8 @@ from ledger.log.database import Database
 from ledger.log.reading import read_entry
 from ledger.log.recorder import Recorded, Refused, Submission
 from ledger.statement import MAX_STATEMENT_BYTES, STATEMENT_PAYLOAD_TYPE, Statement
+from ledger.stewardship.credentials import enrol_source, issue_token
+from ledger.stewardship.keys import enrol_key, retire_key, revoke_key
 from signing import dsse
 from signing.keys import SigningKey
 from signing.merkle import leaf_hash
@@ -34,7 +36,8 @@ BY = "person:operator"
 
 def enrol(ledger: Ledger, key: SigningKey, *sources: str) -> int:
     wanted = list(sources or [SOURCE])
-    return ledger.enrol_key(
+    return enrol_key(
+        ledger,
         key.public_key,
         role="producer",
         name="service:ci",
@@ -59,7 +62,7 @@ def submission(ledger: Ledger, statement: Statement, permitted_at: int | None = 
     """Return the submission of a signed statement by somebody with a token, as the door makes it."""
     known = next(iter(ledger.authority.credentials.values()), None)
     if known is None:
-        ledger.issue_token(actor=BY, principal="service:ci", kind="service", roles=["reporter"])
+        issue_token(ledger, actor=BY, principal="service:ci", kind="service", roles=["reporter"])
         return submission(ledger, statement)
     return Submission((statement,), Caller(known.id, known.principal, "signed", known), None, permitted_at)
 
@@ -86,7 +89,7 @@ def test_a_key_signs_from_the_position_after_its_enrolment_to_that_of_its_retire
         ledger.authority.check_signatures(signed(ledger, KEY))
     enrol(ledger, KEY)
     record(ledger, KEY)
-    ledger.retire_key(KEY.key_id, role="producer", actor=BY)
+    retire_key(ledger, KEY.key_id, role="producer", actor=BY)
     with pytest.raises(ForbiddenError, match="key-not-valid"):
         ledger.authority.check_signatures(signed(ledger, KEY))
 
@@ -98,9 +101,9 @@ def test_a_key_that_ended_between_the_door_and_the_lock_signs_nothing(ledger: Le
     statement, permitted_at = signed(ledger, KEY), ledger.authority.position
     ledger.authority.check_signatures(statement)
     if end == "retire":
-        ledger.retire_key(KEY.key_id, role="producer", actor=BY)
+        retire_key(ledger, KEY.key_id, role="producer", actor=BY)
     else:
-        ledger.revoke_key(KEY.key_id, role="producer", from_position=2, reason="leaked", actor=BY)
+        revoke_key(ledger, KEY.key_id, role="producer", from_position=2, reason="leaked", actor=BY)
     before = ledger.size()
     [outcome] = ledger.append_group([submission(ledger, statement, permitted_at)])
     assert isinstance(outcome, Refused)
@@ -114,7 +117,7 @@ def test_a_key_is_rotated_with_an_overlap_and_all_of_it_is_sound(ledger: Ledger)
     enrol(ledger, OTHER)
     for keys in ((KEY,), (OTHER,), (KEY, OTHER)):
         record(ledger, *keys)
-    ledger.retire_key(KEY.key_id, role="producer", actor=BY)
+    retire_key(ledger, KEY.key_id, role="producer", actor=BY)
     record(ledger, OTHER)
     report = audit(ledger)
     assert (report.verdict, report.faults, report.affected) == ("sound", (), ())
@@ -131,7 +134,7 @@ def test_a_key_revoked_backwards_lists_what_it_signed_and_what_of_it_was_anchore
     keep_checkpoint(ledger, cosigned=True)
     record(ledger, OTHER)
     both = record(ledger, OTHER, KEY)
-    revoked = ledger.revoke_key(KEY.key_id, role="producer", from_position=first, reason="leaked", actor=BY).position
+    revoked = revoke_key(ledger, KEY.key_id, role="producer", from_position=first, reason="leaked", actor=BY).position
     record(ledger, OTHER)
     keep_checkpoint(ledger, cosigned=True)
     report = audit(ledger)
@@ -172,9 +175,9 @@ def test_what_a_lying_door_let_in_is_found_by_the_audit(ledger: Ledger, lie: str
 
 def test_an_unsigned_statement_of_a_source_that_must_sign_is_refused_under_the_lock_too(ledger: Ledger) -> None:
     statement, permitted_at = ledger.admission.admit(cloud_event()), ledger.authority.position
-    _, token, _ = ledger.issue_token(actor=BY, principal="service:ci", kind="service", roles=["reporter"])
+    _, token, _ = issue_token(ledger, actor=BY, principal="service:ci", kind="service", roles=["reporter"])
     credential = ledger.authority.authenticate(token, ledger.clock.now_us())
-    ledger.enrol_source(SOURCE, door="events", principal="service:ci", must_sign=True, actor=BY)
+    enrol_source(ledger, SOURCE, door="events", principal="service:ci", must_sign=True, actor=BY)
     caller = Caller(credential.id, credential.principal, "token", credential)
     [outcome] = ledger.append_group([Submission((statement,), caller, None, permitted_at)])
     assert isinstance(outcome, Refused)
@@ -187,15 +190,20 @@ def test_an_unsigned_statement_of_a_source_that_must_sign_is_refused_under_the_l
 def test_of_two_entry_keys_that_are_ended_at_once_one_stays(sqlite_ledger: Ledger) -> None:
     for number in range(6):
         second = SigningKey.from_seed(bytes([200 + number]) * 32)
-        sqlite_ledger.enrol_key(
-            second.public_key, role="entry", name="host-b", possession=possession(second, "entry"), actor=BY
+        enrol_key(
+            sqlite_ledger,
+            second.public_key,
+            role="entry",
+            name="host-b",
+            possession=possession(second, "entry"),
+            actor=BY,
         )
         together = Barrier(2)
 
         def end(key: SigningKey, together: Barrier = together) -> None:
             together.wait()
             try:
-                sqlite_ledger.retire_key(key.key_id, role="entry", actor=BY)
+                retire_key(sqlite_ledger, key.key_id, role="entry", actor=BY)
             except LedgerError:
                 return
 
@@ -216,14 +224,14 @@ def test_of_two_entry_keys_that_are_ended_at_once_one_stays(sqlite_ledger: Ledge
 
 def test_keys_that_cannot_be_ended_are_refused(sqlite_ledger: Ledger) -> None:
     with pytest.raises(KeyNotValidError, match="only valid entry key"):
-        sqlite_ledger.revoke_key(ENTRY_KEY.key_id, role="entry", from_position=1, reason="x", actor=BY)
+        revoke_key(sqlite_ledger, ENTRY_KEY.key_id, role="entry", from_position=1, reason="x", actor=BY)
     with pytest.raises(NotFoundError):
-        sqlite_ledger.retire_key(KEY.key_id, role="producer", actor=BY)
+        retire_key(sqlite_ledger, KEY.key_id, role="producer", actor=BY)
     enrol(sqlite_ledger, KEY)
     last = sqlite_ledger.size()
     with pytest.raises(StatementError, match="not the future"):
-        sqlite_ledger.revoke_key(KEY.key_id, role="producer", from_position=last + 2, reason="x", actor=BY)
-    sqlite_ledger.revoke_key(KEY.key_id, role="producer", from_position=last + 1, reason="x", actor=BY)
+        revoke_key(sqlite_ledger, KEY.key_id, role="producer", from_position=last + 2, reason="x", actor=BY)
+    revoke_key(sqlite_ledger, KEY.key_id, role="producer", from_position=last + 1, reason="x", actor=BY)
     assert audit(sqlite_ledger).verdict == "sound"
 
 

@@ -39,6 +39,9 @@ from ledger.log.database import Database
 from ledger.log.reading import StoredEntry, read_entries
 from ledger.log.recorder import Outcome, Recorded, Refused, Submission
 from ledger.statement import Evidence
+from ledger.stewardship.credentials import issue_token, revoke_token
+from ledger.stewardship.keys import enrol_key, revoke_key
+from ledger.stewardship.removal import erase_texts
 from signing.dsse import pae
 from signing.keys import SigningKey, VerifyingKey
 from signing.merkle import Frontier
@@ -104,7 +107,7 @@ def token_caller(ledger: Ledger, credential: str) -> Caller:
 
 def issue(ledger: Ledger, **more: Any) -> str:
     given = {"actor": "person:root", "principal": "service:ci", "kind": "service", "roles": ["reporter"]} | more
-    return ledger.issue_token(**given)[0]
+    return issue_token(ledger, **given)[0]
 
 
 def issuing(ledger: Ledger, credential: str, **more: Any) -> Submission:
@@ -428,7 +431,7 @@ def test_another_text_under_the_same_id_is_a_conflict_until_the_first_is_erased(
     altered = event | {"data": event["data"] | {"title": "other words"}}
     append(ledger, event)
     assert kinds(append(ledger, event, altered)) == ["Repeated", "Refused ConflictError"]
-    ledger.erase_texts(2, actor="person:root", reason="on-request")
+    erase_texts(ledger, 2, actor="person:root", reason="on-request")
     assert kinds(append(ledger, event, altered)) == ["Repeated", "Repeated"]
     assert b"words" not in b"".join(entry.entry for entry in entries(ledger))
     assert_sound(ledger)
@@ -455,7 +458,7 @@ def test_duplicates_are_judged_before_conditions_and_permissions(ledger: Ledger)
     credential = issue(ledger)
     caller, event = token_caller(ledger, credential), cloud_event(id="once")
     [first] = ledger.append_group([submission(ledger, event, caller=caller)])
-    ledger.revoke_token(credential, actor="person:root", reason="leaked")
+    revoke_token(ledger, credential, actor="person:root", reason="leaked")
     never = Condition((Match(),), 0)
     [again] = ledger.append_group([submission(ledger, event, caller=caller, condition=never)])
     assert (kinds([again]), positions(again)) == (["Repeated"], positions(first))
@@ -688,12 +691,17 @@ def test_a_submission_that_changes_authority_has_a_transaction_of_its_own(ledger
 
 def test_a_key_that_is_revoked_by_another_process_appends_no_more(ledger: Ledger) -> None:
     successor = SigningKey.from_seed(b"n" * 32)
-    ledger.enrol_key(
-        successor.public_key, role="entry", name="two", possession=possession(successor, "entry"), actor="person:root"
+    enrol_key(
+        ledger,
+        successor.public_key,
+        role="entry",
+        name="two",
+        possession=possession(successor, "entry"),
+        actor="person:root",
     )
     other = Ledger.open(Database(ledger.database.url.render_as_string(hide_password=False)), successor)
     try:
-        other.revoke_key(ENTRY_KEY.key_id, role="entry", from_position=3, reason="leaked", actor="person:root")
+        revoke_key(other, ENTRY_KEY.key_id, role="entry", from_position=3, reason="leaked", actor="person:root")
         assert kinds(append(other, cloud_event())) == ["Recorded"]
         with pytest.raises(KeyNotValidError, match="not valid for position 5"):
             append(ledger, cloud_event())

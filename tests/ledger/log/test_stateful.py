@@ -29,9 +29,12 @@ from ledger.conditions import Condition, Match
 from ledger.entry import Receipt
 from ledger.errors import ConditionFailedError, ConflictError, NotFoundError, UnauthenticatedError
 from ledger.ledger import Ledger
+from ledger.log.beside import read_texts
 from ledger.log.database import Database
-from ledger.log.reading import read_entries, read_texts
+from ledger.log.reading import read_entries
 from ledger.log.recorder import Outcome, Recorded, Refused, Repeated, Submission
+from ledger.stewardship.credentials import issue_token, revoke_token
+from ledger.stewardship.removal import erase_texts
 
 TITLES = ("words", "other words")
 OUTCOMES = ("success", "failure", "error")
@@ -206,8 +209,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(target=tokens, process=processes)
     def issue_a_credential(self, process: int) -> Token:
         ledger = self.ledgers[process]
-        credential, token, receipt = ledger.issue_token(
-            actor="person:root", principal="service:ci", kind="service", roles=["reporter"]
+        credential, token, receipt = issue_token(
+            ledger, actor="person:root", principal="service:ci", kind="service", roles=["reporter"]
         )
         self.log.append(("ledger.credential_issued", None))
         assert receipt.position == len(self.log)
@@ -223,7 +226,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(target=revoked, process=processes, token=consumes(tokens))
     def revoke_a_credential(self, process: int, token: Token) -> tuple[Token, int]:
-        receipt = self.ledgers[process].revoke_token(token.credential, actor="person:root", reason="leaked")
+        receipt = revoke_token(self.ledgers[process], token.credential, actor="person:root", reason="leaked")
         self.log.append(("ledger.credential_revoked", None))
         assert receipt.position == len(self.log)
         return token, receipt.position
@@ -244,9 +247,9 @@ class LedgerMachine(RuleBasedStateMachine):
         ledger = self.ledgers[process]
         if not fact.has_texts or fact.erased:
             with pytest.raises(NotFoundError):
-                ledger.erase_texts(fact.position, actor="person:root", reason="on-request")
+                erase_texts(ledger, fact.position, actor="person:root", reason="on-request")
             return
-        ledger.erase_texts(fact.position, actor="person:root", reason="on-request")
+        erase_texts(ledger, fact.position, actor="person:root", reason="on-request")
         fact.erased = True
         self.erased.add(fact.position)
         self.log.append(("ledger.texts_erased", None))

@@ -14,6 +14,8 @@ from ledger.errors import NotFoundError, StatementError
 from ledger.ledger import Ledger
 from ledger.log.checkpoints import read_checkpoint
 from ledger.published.dossier import check_dossier
+from ledger.stewardship import commitments
+from ledger.stewardship.commitments import commit_heads, commit_heads_if_due
 from signing.checkpoint import parse_checkpoint, sign_checkpoint
 from signing.errors import VerificationError
 from signing.notes import NoteKey, parse_note
@@ -33,7 +35,7 @@ def dossier(sqlite_ledger: Ledger) -> dict[str, Any]:
     """A dossier of four entries: three before the commitment, one after."""
     for _ in range(3):
         append(sqlite_ledger, cloud_event(change_id="CHG-1"), cloud_event(change_id="CHG-2"))
-    sqlite_ledger.commit_heads()
+    commit_heads(sqlite_ledger)
     append(sqlite_ledger, cloud_event(change_id="CHG-1"))
     return made(sqlite_ledger, REF)
 
@@ -49,7 +51,7 @@ def made(ledger: Ledger, ref: str) -> dict[str, Any]:
             keep_checkpoint(ledger)
             with ledger.database.read() as connection:
                 published = read_checkpoint(connection)
-    document: dict[str, Any] = json.loads(json.dumps(ledger.dossier(ref, published)))
+    document: dict[str, Any] = json.loads(json.dumps(commitments.dossier(ledger, ref, published)))
     return document
 
 
@@ -182,7 +184,7 @@ def test_a_doctored_position_does_not_hide_what_was_left_out(
 def test_a_commitment_of_another_position_or_the_leaf_of_another_ref_is_refused(
     dossier: dict[str, Any], sqlite_ledger: Ledger
 ) -> None:
-    sqlite_ledger.commit_heads()
+    commit_heads(sqlite_ledger)
     later, other = made(sqlite_ledger, REF), made(sqlite_ledger, "change:CHG-2")
     assert check_dossier(later, [LOG_KEY]).complete_up_to == 9
     refused(later | {"heads": other["heads"]})
@@ -202,7 +204,7 @@ def test_a_checkpoint_signed_by_a_stranger_is_refused(dossier: dict[str, Any]) -
 
 def test_of_over_ten_thousand_entries_it_says_what_to_do_instead(sqlite_ledger: Ledger) -> None:
     grow(sqlite_ledger, 10_001, deployment_id="one")
-    sqlite_ledger.commit_heads()
+    commit_heads(sqlite_ledger)
     grow(sqlite_ledger, 10_003, deployment_id="one")
     with pytest.raises(StatementError, match="at most 10000 entries, found more about deployment:one"):
         made(sqlite_ledger, "deployment:one")
@@ -214,9 +216,9 @@ def test_without_a_commitment_there_is_no_dossier(sqlite_ledger: Ledger) -> None
 
 
 def test_a_schedule_commits_when_something_came_and_time_has_passed(sqlite_ledger: Ledger) -> None:
-    assert sqlite_ledger.commit_heads_if_due(3600) is None
-    receipt = sqlite_ledger.commit_heads_if_due(0)
+    assert commit_heads_if_due(sqlite_ledger, 3600) is None
+    receipt = commit_heads_if_due(sqlite_ledger, 0)
     assert receipt is None, "nothing came after the opening"
     append(sqlite_ledger, cloud_event())
-    assert sqlite_ledger.commit_heads_if_due(0) is not None
-    assert sqlite_ledger.commit_heads_if_due(0) is None
+    assert commit_heads_if_due(sqlite_ledger, 0) is not None
+    assert commit_heads_if_due(sqlite_ledger, 0) is None

@@ -17,6 +17,7 @@ from ledger.ledger import Ledger
 from ledger.log.reading import read_entries
 from ledger.published import export as export_module
 from ledger.published.export import Exported, export
+from ledger.stewardship.removal import erase_texts, remove_evidence
 from signing.notes import NoteKey, format_verifier_key
 
 VKEY = format_verifier_key(NoteKey("ledger.test/one", CHECKPOINT_KEY.public_key))
@@ -137,10 +138,10 @@ def test_what_was_erased_or_removed_since_vanishes_with_the_next_export(sqlite_l
     words = (b"To be erased", b"Alone in its bundle", b"report to be removed", b"To be kept", b"report to be kept")
     assert holds(tmp_path / "files", *words, b"report of two") == [True] * 6
     for position in (first, alone):
-        sqlite_ledger.erase_texts(position, actor="person:dpo", reason="gdpr-17")
+        erase_texts(sqlite_ledger, position, actor="person:dpo", reason="gdpr-17")
     for position, body in ((report, b"report to be removed"), (shared, b"report of two")):
         digest = hashlib.sha256(body).digest()
-        sqlite_ledger.remove_evidence(position, digest, actor="person:op", reason="retention")
+        remove_evidence(sqlite_ledger, position, digest, actor="person:op", reason="retention")
     exported(sqlite_ledger, tmp_path / "files")
     # What another entry witnesses too stays for its sake.
     assert holds(tmp_path / "files", *words, b"report of two") == [False, False, False, True, True, True]
@@ -219,7 +220,7 @@ def test_an_export_killed_at_any_file_is_completed_by_the_next(
 ) -> None:
     exported(two_steps, tmp_path / "first")
     older = contents(tmp_path / "first")
-    two_steps.erase_texts(2, actor="person:dpo", reason="gdpr-17")
+    erase_texts(two_steps, 2, actor="person:dpo", reason="gdpr-17")
     grow(two_steps, 300)
     witness(two_steps, b"another report")
     keep_checkpoint(two_steps)
@@ -311,13 +312,13 @@ def test_a_checkpoint_that_does_not_say_what_was_erased_is_not_exported(sqlite_l
     opened(sqlite_ledger, "To be erased")
     report = witness(sqlite_ledger, b"a report")
     keep_checkpoint(sqlite_ledger)
-    sqlite_ledger.erase_texts(2, actor="person:dpo", reason="gdpr-17")
+    erase_texts(sqlite_ledger, 2, actor="person:dpo", reason="gdpr-17")
     with pytest.raises(SetupError, match="position 4 erases something, and the last checkpoint covers 3"):
         export(sqlite_ledger.database, tmp_path / "files")
     keep_checkpoint(sqlite_ledger)
     export(sqlite_ledger.database, tmp_path / "files")
     digest = hashlib.sha256(b"a report").digest()
-    sqlite_ledger.remove_evidence(report, digest, actor="person:op", reason="retention")
+    remove_evidence(sqlite_ledger, report, digest, actor="person:op", reason="retention")
     with pytest.raises(SetupError, match="sign one first"):
         export(sqlite_ledger.database, tmp_path / "files")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledgers import append, cloud_event, create_ledger, keep_checkpoint
 from textbook_tree import textbook_leaf, textbook_root
 
-import ledger.ledger
+import ledger.stewardship.commitments
 from ledger.audit.log_files import Directory
 from ledger.audit.of_database import audit_database
 from ledger.audit.of_files import audit_files
@@ -21,6 +21,7 @@ from ledger.ledger import Ledger
 from ledger.log.reading import read_entries, read_heads
 from ledger.published.export import export
 from ledger.published.heads import HeadProof, Heads, check_head, heads_root
+from ledger.stewardship.commitments import commit_heads
 from signing.errors import VerificationError
 
 REF = st.from_regex(r"[a-c]:[a-dB-]{1,3}", fullmatch=True)
@@ -136,7 +137,7 @@ def test_heads_as_of_every_position_are_what_the_entries_made_by_then(database_u
     made = create_ledger(database_url)
     append(made, *[cloud_event() for _ in range(12)])
     append(made, *[cloud_event("change.opened", change_id=f"CHG-{n}", environment="test") for n in range(3)])
-    made.commit_heads()
+    commit_heads(made)
     append(made, *[cloud_event(change_id="chg-1", service="B-1") for _ in range(3)])
     with made.database.read() as connection:
         heads: dict[str, tuple[int, int]] = {}
@@ -171,12 +172,12 @@ def test_a_false_commitment_by_the_ledger_itself_is_found_in_the_database_and_in
     sqlite_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, false: type[Heads]
 ) -> None:
     append(sqlite_ledger, *[cloud_event() for _ in range(5)])
-    sqlite_ledger.commit_heads()
+    commit_heads(sqlite_ledger)
     with monkeypatch.context() as context:
-        context.setattr(ledger.ledger, "Heads", false)
-        position = sqlite_ledger.commit_heads().position
+        context.setattr(ledger.stewardship.commitments, "Heads", false)
+        position = commit_heads(sqlite_ledger).position
     append(sqlite_ledger, cloud_event())
-    sqlite_ledger.commit_heads()
+    commit_heads(sqlite_ledger)
     keep_checkpoint(sqlite_ledger)
     export(sqlite_ledger.database, tmp_path / "files")
     for report in (
@@ -188,7 +189,7 @@ def test_a_false_commitment_by_the_ledger_itself_is_found_in_the_database_and_in
 
 def test_a_ref_left_off_an_entry_is_found_though_all_is_signed_again(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     append(sqlite_ledger, *[cloud_event(change_id="CHG-1") for _ in range(3)])
-    sqlite_ledger.commit_heads()
+    commit_heads(sqlite_ledger)
     keep_checkpoint(sqlite_ledger)
     export(sqlite_ledger.database, tmp_path / "files")
 

@@ -21,6 +21,8 @@ from ledger.log import tables
 from ledger.log.database import Database
 from ledger.log.tree import consistency_proof
 from ledger.published.signer import Memory
+from ledger.stewardship.keys import enrol_key, retire_key, revoke_key
+from ledger.stewardship.recovery import record_restoration
 from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint, sign_checkpoint
 from signing.errors import VerificationError
 from signing.keys import SigningKey
@@ -327,7 +329,8 @@ def test_a_memory_behind_what_another_host_signed_signs_nothing(host: Host, tmp_
 
 
 def enrol_second(host: Host) -> None:
-    host.ledger.enrol_key(
+    enrol_key(
+        host.ledger,
         SECOND_KEY.public_key,
         role="checkpoint",
         name=ORIGIN,
@@ -347,7 +350,7 @@ def test_keys_are_rotated_with_an_overlap_and_what_the_old_one_signed_stays_good
     second.signed()
     first = second.again()
     first.signed()
-    host.ledger.retire_key(CHECKPOINT_KEY.key_id, role="checkpoint", actor=OPERATOR)
+    retire_key(host.ledger, CHECKPOINT_KEY.key_id, role="checkpoint", actor=OPERATOR)
     last = host.ledger.size()
     note = first.sign()
     assert note is not None
@@ -369,8 +372,13 @@ def test_keys_are_rotated_with_an_overlap_and_what_the_old_one_signed_stays_good
 def test_a_revoked_key_signs_nothing_and_its_successor_goes_on(sqlite_host: Host) -> None:
     sqlite_host.signed()
     enrol_second(sqlite_host)
-    sqlite_host.ledger.revoke_key(
-        CHECKPOINT_KEY.key_id, role="checkpoint", from_position=2, reason="key-leaked", actor=OPERATOR
+    revoke_key(
+        sqlite_host.ledger,
+        CHECKPOINT_KEY.key_id,
+        role="checkpoint",
+        from_position=2,
+        reason="key-leaked",
+        actor=OPERATOR,
     )
     sqlite_host.grow()
     with sqlite_host.refusing(SignerStoppedError, "may not sign size 5: key-revoked"):
@@ -464,7 +472,7 @@ def test_taking_over_is_refused_from_a_checkpoint_that_the_database_contradicts(
 def restore(host: Host) -> None:
     """As the operator's command does."""
     if not host.signer.must_begin_again():
-        host.ledger.record_restoration(host.signer.lost(), actor=OPERATOR, reason="disk-lost")
+        record_restoration(host.ledger, host.signer.lost(), actor=OPERATOR, reason="disk-lost")
     host.signer.begin_again()
 
 
@@ -492,7 +500,7 @@ def test_a_restored_ledger_goes_on_under_a_name_of_its_own_and_is_sound(restored
 
 def test_a_restoration_that_a_crash_cut_in_two_is_finished(restored: Host) -> None:
     assert not restored.signer.must_begin_again()
-    restored.ledger.record_restoration(restored.signer.lost(), actor=OPERATOR, reason="disk-lost")
+    record_restoration(restored.ledger, restored.signer.lost(), actor=OPERATOR, reason="disk-lost")
     with restored.refusing(LostHistoryError, "the database ends at position 7, and a checkpoint of size 9"):
         restored.sign()
     restored = restored.again()

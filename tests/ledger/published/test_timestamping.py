@@ -15,9 +15,11 @@ from ledger.audit.of_database import audit_database
 from ledger.audit.report import Pin
 from ledger.audit.timestamps import read_timestamps
 from ledger.ledger import Ledger
+from ledger.log.beside import read_evidence
 from ledger.log.checkpoints import StoredCheckpoint, read_checkpoint, store_checkpoint
-from ledger.log.reading import read_entry, read_evidence
-from ledger.published.timestamps import check, message_of, record
+from ledger.log.reading import read_entry
+from ledger.published.timestamps import check, message_of
+from ledger.stewardship.commitments import record_timestamp
 from signing.checkpoint import Checkpoint, sign_checkpoint
 from signing.errors import VerificationError
 from signing.keys import SigningKey
@@ -53,7 +55,7 @@ def timestamped(
     response = response or authority.answer(make_request(message))
     if "timestamp" not in more:
         more["timestamp"] = check_response(response, message, read_certificates(authority.root))
-    position = record(ledger, stored, response, authority=URL, actor="person:alice", **more).position
+    position = record_timestamp(ledger, stored, response, authority=URL, actor="person:alice", **more).position
     with ledger.database.read() as connection:
         document = read_entry(connection, position).document
         digests = [item["sha256"] for item in document["evidence"]]

@@ -12,6 +12,7 @@ from ledger.conditions import Match
 from ledger.errors import NotFoundError
 from ledger.ledger import Ledger
 from ledger.log.reading import read_entries
+from ledger.stewardship.credentials import enrol_source
 from projections import VIEWS
 from projections.engine.progress import ask_for_rebuild
 from projections.engine.runner import Runner
@@ -39,7 +40,7 @@ def value(name: str, number: str) -> dict[str, str]:
 def set_up(ledger: Ledger, *changes: str) -> None:
     """A policy, a model, a trigger, and changes that were assessed and approved by bob."""
     model = {"model_id": "m", "version": "1", "model_digest": MODEL}
-    ledger.enrol_source(
+    enrol_source(ledger, 
         "https://ci.example.com/*", door="events", principal=ledger.local_caller().principal, actor="person:olga",
         authority_for=["person:*"],
     )  # fmt: skip

@@ -1,4 +1,7 @@
-"""The way back when nobody holds a valid entry key any more: the checkpoint key lets a new one in (`ledger.key_recovered`).
+"""The way back: when nobody holds a valid entry key any more, and when an old backup had to be put back.
+
+    ledger.key_recovered   the checkpoint key lets a new entry key in
+    ledger.restored        a checkpoint was signed over entries that are lost: a new incarnation begins
 
 Not a way around the pin: an audit names every recovery, and calls no ledger sound before its pin has accepted it.
 """
@@ -16,6 +19,7 @@ from ledger.errors import ConditionFailedError, KeyNotValidError, SetupError
 from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.reading import read_entry, read_size
+from signing.checkpoint import Checkpoint
 from signing.keys import Signer
 from signing.possession import endorse_recovery, recovery_body
 
@@ -82,3 +86,9 @@ def _check_checkpoint_key(valid: Sequence[str], key: Signer) -> None:
             f"the checkpoint key {key.key_id[:16]}… is not valid; valid are {', '.join(k[:16] for k in valid) or 'none'}. With neither "
             "key, begin a ledger that names this one's last checkpoint: change-ledger init --predecessor FILE"
         )
+
+
+def record_restoration(ledger: Ledger, lost: Checkpoint, *, actor: str, reason: str, by: str | None = None) -> Receipt:
+    """Record that an old backup was put back, and which checkpoint had been signed over what is lost: a new incarnation."""
+    data = {"last_kept": ledger.size(), "lost_size": lost.size, "lost_root": lost.root.hex(), "reason": reason}
+    return ledger.act("ledger.restored", data, actor=actor, by=by)

@@ -1,0 +1,97 @@
+"""Tokens and sources: who may submit, and under which names. Each is an entry; there is no table of them beside the log.
+
+Not who may do this (`api`), nor what a credential allows (`ledger.authority`).
+"""
+
+from typing import Final
+
+from ledger.authority import token_sha256
+from ledger.entry import Receipt
+from ledger.errors import NotFoundError, StatementError
+from ledger.ledger import Ledger
+
+TOKEN_PREFIX: Final = "clt_"
+
+
+def issue_token(
+    ledger: Ledger,
+    *,
+    actor: str,
+    principal: str,
+    kind: str,
+    roles: list[str],
+    areas: list[str] | None = None,
+    sources: list[str] | None = None,
+    expires_at: str | None = None,
+    by: str | None = None,
+) -> tuple[str, str, Receipt]:
+    """Issue a bearer token of 256 random bits. Returns (credential id, token, receipt): the token is shown once and never kept."""
+    token = TOKEN_PREFIX + ledger.random(32).hex()
+    credential = f"token:{ledger.random(6).hex()}"
+    data = {
+        "credential": credential,
+        "principal": principal,
+        "kind": kind,
+        "roles": sorted(roles),
+        "areas": sorted(areas or ["*"]),
+        "sources": sorted(sources or ["*"]),
+        "token_sha256": token_sha256(token),
+    } | ({"expires_at": expires_at} if expires_at else {})
+    return credential, token, ledger.act("ledger.credential_issued", data, actor=actor, by=by)
+
+
+def revoke_token(
+    ledger: Ledger,
+    credential: str,
+    *,
+    actor: str,
+    reason: str,
+    from_position: int | None = None,
+    by: str | None = None,
+) -> Receipt:
+    """Revoke a token from the next position on. `from_position` says since when it is not believed any more.
+
+    Raises NotFoundError for a credential that was never issued.
+    """
+    if credential not in ledger.current_authority().credentials:
+        raise NotFoundError(f"no credential {credential} was issued; change-ledger token list shows them")
+    data = {"credential": credential, "reason": reason} | ({"from_position": from_position} if from_position else {})
+    return ledger.act("ledger.credential_revoked", data, actor=actor, by=by)
+
+
+def enrol_source(
+    ledger: Ledger,
+    source: str,
+    *,
+    door: str,
+    principal: str,
+    actor: str,
+    must_sign: bool = False,
+    authority_for: list[str] | None = None,
+    by_secret: bool = False,
+    by: str | None = None,
+) -> Receipt:
+    """Make a source known. Raises StatementError when it is enrolled at this door already.
+
+    At a door that authenticates by a shared secret (`by_secret`) no token is shown: the enrolment is the credential.
+    """
+    if (enrolled := ledger.current_authority().enrolled(door, source)) is not None:
+        raise StatementError(
+            f"{source} is enrolled at the door {door} since position {enrolled.enrolled_at}; retire it first",
+            "/source",
+        )
+    data = {
+        "source": source,
+        "door": door,
+        "principal": principal,
+        "must_sign": must_sign,
+        "authority_for": sorted(authority_for or []),
+    } | ({"credential": f"hmac:{ledger.random(6).hex()}"} if by_secret else {})
+    return ledger.act("ledger.source_enrolled", data, actor=actor, by=by)
+
+
+def retire_source(ledger: Ledger, source: str, *, door: str, actor: str, by: str | None = None) -> Receipt:
+    """Refuse a source's statements at a door from the next position on. Raises NotFoundError unless it is enrolled there."""
+    if ledger.current_authority().enrolled(door, source) is None:
+        raise NotFoundError(f"no source {source} is enrolled at the door {door}")
+    return ledger.act("ledger.source_retired", {"source": source, "door": door}, actor=actor, by=by)
