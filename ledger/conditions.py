@@ -29,10 +29,16 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """No entry after `after` may match any of `none_of`. Without any match named, every entry counts."""
+    """No entry after `after` may match any of `none_of`. Without any match named, every entry counts.
+
+    Whoever looked at the log before the lock (`Recorder.look_back`) notes what it found: no entry up to `looked_up_to` matches,
+    or the one of `broken_by` does.
+    """
 
     none_of: tuple[Match, ...] = ()
     after: int = 0
+    looked_up_to: int = 0
+    broken_by: tuple[Match, int] | None = None
 
     def matches(self) -> tuple[Match, ...]:
         return self.none_of or (Match(),)

@@ -11,7 +11,7 @@ from ledger.clock import from_text
 from ledger.errors import StatementError
 
 PREFIX: Final = "ce-"
-_quoted = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_quoted = re.compile(r'"((?:[^"\\]|\\.)*+)("?)')
 
 
 def attributes(headers: Any) -> dict[str, str]:
@@ -36,7 +36,9 @@ def attributes(headers: Any) -> dict[str, str]:
 
 
 def _unquoted(value: str) -> str:
-    return _quoted.sub(lambda found: re.sub(r"\\(.)", r"\1", found[1]), value)
+    # A quote that nothing closes stands for itself, with all that follows: looked for anew from every escaped quote, the end of
+    # one header of 30 KB takes eleven seconds to be missed, and every other request waits for it.
+    return _quoted.sub(lambda found: re.sub(r"\\(.)", r"\1", found[1]) if found[2] else found[0], value)
 
 
 def is_same(name: str, said: Any, inside: Any) -> bool:

@@ -13,7 +13,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 import orjson
@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection
 
 from ledger.authority import AUTHORITY_TYPES, RECOVERED, Authority, Caller
 from ledger.clock import Clock, to_text
-from ledger.conditions import Condition
+from ledger.conditions import Condition, Match
 from ledger.entry import (
     ENTRY_PAYLOAD_TYPE,
     NO_PREVIOUS,
@@ -45,6 +45,7 @@ from ledger.errors import (
 from ledger.log import tables
 from ledger.log.authority import catch_up
 from ledger.log.database import NOTIFY_CHANNEL, WRITING_ERRORS, Database, is_about_values, is_outage
+from ledger.log.reading import read_size
 from ledger.log.sql import Statements
 from ledger.statement import Statement
 from signing import dsse
@@ -116,6 +117,13 @@ def _refusal(error: Exception) -> LedgerError:
         )
     refused.__cause__ = error
     return refused
+
+
+def _broken(condition: Condition, match: Match, position: int) -> ConditionFailedError:
+    wanted = " with ".join(filter(None, (" or ".join(match.types), " and ".join(match.refs)))) or "anything"
+    return ConditionFailedError(
+        f"expected no {wanted} after position {condition.after}; found position {position}", position=position
+    )
 
 
 def _states(submissions: Sequence[Submission], event_type: str) -> bool:
@@ -472,20 +480,26 @@ class Recorder:
         if (conflict.source, conflict.id) not in group.positions:
             self._add(group, conflict, self.authority.ledger_caller(self._signer.public_key))
 
+    def look_back(self, condition: Condition) -> Condition:
+        """Return a condition with what the log says of it so far. Asked before the lock, which then looks at what came since alone."""
+        with self.database.read() as connection:
+            size = read_size(connection)
+            for match in condition.matches():
+                if (position := self._sql.find_match(connection, match, condition.after)) is not None:
+                    return replace(condition, broken_by=(match, position))
+        return replace(condition, looked_up_to=size)
+
     def _check_condition(self, connection: Connection, group: _Group, condition: Condition) -> None:
+        if condition.broken_by is not None:
+            raise _broken(condition, *condition.broken_by)
+        after = max(condition.after, condition.looked_up_to)
         for match in condition.matches():
-            position = (
-                self._sql.find_match(connection, match, condition.after) if condition.after < group.stored else None
-            )
+            position = self._sql.find_match(connection, match, after) if after < group.stored else None
             if position is None:
                 own = enumerate(group.added, group.stored + 1)
-                position = next((p for p, s in own if p > condition.after and match.fits(s.type, s.refs)), None)
+                position = next((p for p, s in own if p > after and match.fits(s.type, s.refs)), None)
             if position is not None:
-                wanted = " with ".join(filter(None, (" or ".join(match.types), " and ".join(match.refs)))) or "anything"
-                raise ConditionFailedError(
-                    f"expected no {wanted} after position {condition.after}; found position {position}",
-                    position=position,
-                )
+                raise _broken(condition, match, position)
 
     def _add(self, group: _Group, statement: Statement, caller: Caller, owner: Submission | None = None) -> int:
         """Link one statement to the chain: assign the position, compute the refs' back-pointers, hash. Returns the position."""

@@ -1,7 +1,7 @@
 """The hot statements of appending and reading, compiled once for a database's dialect."""
 
+import json
 from collections.abc import Sequence
-from functools import cache
 from itertools import chain
 from typing import Any, Final
 
@@ -98,6 +98,24 @@ class Statements:
             .where(e.position == sa.bindparam("position")),
             "position",
         )
+        self._first_entry = database.hot(
+            sa.select(sa.func.min(e.position)).where(e.position > sa.bindparam("after")), "after"
+        )
+        is_of_types, is_of_refs = ("IN (SELECT j.value FROM json_each(?) j)",) * 2
+        each, one = "json_each(?) j", "?"
+        if not database.is_sqlite:
+            is_of_types, is_of_refs = ("= ANY(%s::bigint[])",) * 2
+            each, one = "unnest(%s::bigint[]) AS j(value)", "%s"
+        self._first_of_types = (
+            "SELECT min((SELECT min(e.position) FROM entries e WHERE e.type_id = j.value "
+            f"AND e.position > {one})) FROM {each}"
+        )
+        self._first_of_refs = (
+            f"SELECT r.position FROM entry_refs r WHERE r.ref_id = {one} AND r.position > {one} "
+            f"AND ({one} = 0 OR r.type_id {is_of_types}) "
+            f"AND (SELECT count(*) FROM entry_refs o WHERE o.ref_id {is_of_refs} AND o.position = r.position) = {one} "
+            "ORDER BY r.position LIMIT 1"
+        )
         # Looking up an array of values is where the two dialects have no common Core expression.
         self.find_refs = _lookup("SELECT r.ref, r.id, r.count, r.last_position FROM", "refs r", "r.ref")
         self.find_sources = _lookup("SELECT s.name, s.id FROM", "sources s", "s.name")
@@ -110,17 +128,28 @@ class Statements:
         }
 
     def find_match(self, connection: Connection, match: Match, after: int) -> int | None:
-        """Return the first position after `after` whose entry matches, or None. The rarest ref leads."""
-        if match.refs:
-            counts = list(self._database.lookup(connection, self.find_refs, sorted(set(match.refs))))
-            by_count = sorted((count, ref) for ref, _, count, _ in counts)
-            # Nothing was recorded with all of them since, when nothing was with one of them: mostly that is all there is to ask.
-            if len(by_count) < len(set(match.refs)) or min(last for *_, last in counts) <= after:
-                return None
-            match = Match(match.types, tuple(ref for _, ref in by_count))
-        values = match_values(match) | {"after": after}
-        position: int | None = connection.execute(_first_after(len(match.types), len(match.refs)), values).scalar()
-        return position
+        """Return the first position after `after` whose entry matches, or None. The rarest ref leads.
+
+        One statement for any number of types and refs: to join a table as often as there are refs costs PostgreSQL seconds of
+        planning, and SQLite a statement to keep for each number.
+        """
+        look, refs = self._database.lookup, sorted(set(match.refs))
+        if not match.types and not refs:
+            return connection.exec_driver_sql(self._first_entry.sql, (after,)).scalar()
+        types = [number for _, number in look(connection, self.find_types, match.types)]
+        counts = sorted((count, number, last) for _, number, count, last in look(connection, self.find_refs, refs))
+        # Nothing was recorded with all of them since, when nothing was with one of them: mostly that is all there is to ask.
+        if (match.types and not types) or len(counts) < len(refs) or any(last <= after for *_, last in counts):
+            return None
+        if not refs:
+            return connection.exec_driver_sql(self._first_of_types, (after, self._array(types))).scalar()
+        (_, rarest, _), *others = counts
+        ids = [number for _, number, _ in others]
+        wanted = (rarest, after, len(types), self._array(types), self._array(ids), len(ids))
+        return connection.exec_driver_sql(self._first_of_refs, wanted).scalar()
+
+    def _array(self, numbers: list[int]) -> Any:
+        return json.dumps(numbers) if self._database.is_sqlite else numbers
 
 
 def match_of_parameters(types: int, refs: int, number: int = 0) -> Any:
@@ -138,11 +167,6 @@ def match_values(match: Match, number: int = 0) -> dict[str, Any]:
     """Return the values of those parameters."""
     types = {f"type_{number}_{n}": value for n, value in enumerate(match.types)}
     return types | {f"ref_{number}_{n}": value for n, value in enumerate(match.refs)}
-
-
-@cache
-def _first_after(types: int, refs: int) -> sa.Select[int]:
-    return matching_positions(match_of_parameters(types, refs), sa.bindparam("after", type_=sa.BigInteger), limit=1)
 
 
 def _lookup(select: str, table: str, column: str) -> dict[str, str]:

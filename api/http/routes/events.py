@@ -156,7 +156,10 @@ async def append(
 ) -> Response:
     """CloudEvents 1.0: structured single, batch, or binary mode by `ce-` headers; or one that its producer signed, in a DSSE envelope."""
     ledger, caller = ledger_of(request), await appending_caller_of(request)
-    condition = parse_condition(parse(expect.encode())) if expect is not None else None
+    condition = None
+    if expect is not None:
+        # Beside the lock, for which everybody waits, and beside the loop: it may look at all that a ref was ever named by.
+        condition = await asyncio.to_thread(ledger.recorder.look_back, parse_condition(parse(expect.encode())))
     kind = media_type(request)
     check_charset(request)
     body = await read_body(request, request.app.state.settings.max_body_bytes)

@@ -48,6 +48,10 @@ def post_without_type(
         ("%41", "A"),
         ('say "a b" twice', "say a b twice"),
         ('"', '"'),
+        ('"a\\"b', '"a\\"b'),
+        ('"a" "b\\', 'a "b\\'),
+        # Nothing closes the first, and all others are escaped: read once, and not once from each.
+        pytest.param('"' + '\\"' * 300_000, '"' + '\\"' * 300_000, id="open quotes"),
         ("", ""),
     ],
 )

@@ -513,7 +513,10 @@ def history(ledger: Ledger) -> list[Submission]:
 
 
 @pytest.mark.parametrize("grouped", [False, True], ids=["recorded before", "earlier in the group"])
-def test_a_condition_holds_unless_an_entry_after_its_position_matches(ledger: Ledger, grouped: bool) -> None:
+@pytest.mark.parametrize("looked", [False, True], ids=["under the lock alone", "looked at before"])
+def test_a_condition_holds_unless_an_entry_after_its_position_matches(
+    ledger: Ledger, grouped: bool, looked: bool
+) -> None:
     for none_of, after, found in CONDITIONS:
         # Every case has a history of its own, after everything before it.
         base = ledger.size() - 1
@@ -522,6 +525,8 @@ def test_a_condition_holds_unless_an_entry_after_its_position_matches(ledger: Le
         if not grouped:
             ledger.append_group(group)
             group = []
+        if looked:
+            asked = asked._replace(condition=ledger.recorder.look_back(condition))
         outcome = ledger.append_group([*group, asked])[-1]
         case = f"{none_of} after {after}"
         if found is None:
@@ -536,6 +541,36 @@ def test_a_condition_holds_unless_an_entry_after_its_position_matches(ledger: Le
         if len(none_of) < 2 and found > 1:
             assert error.position == base + found, case
     assert_sound(ledger)
+
+
+def test_what_was_looked_at_before_the_lock_is_not_looked_at_again(ledger: Ledger) -> None:
+    ledger.append_group(history(ledger))
+    holds = ledger.recorder.look_back(Condition((Match(refs=("change:CHG-9",)),), 0))
+    assert holds.looked_up_to == ledger.size()
+    ledger.append_group([submission(ledger, cloud_event(change_id="CHG-9"))])
+    [refused] = ledger.append_group([submission(ledger, cloud_event(), condition=holds)])
+    error = error_of(refused)
+    assert isinstance(error, ConditionFailedError)
+    assert error.position == ledger.size()
+    # Duplicates come first, also where the look found that the condition does not hold.
+    broken = ledger.recorder.look_back(Condition((Match(refs=("change:CHG-1",)),), 0))
+    assert broken.broken_by == (Match(refs=("change:CHG-1",)), 2)
+    said = submission(ledger, cloud_event())
+    assert kinds(ledger.append_group([said])) == ["Recorded"]
+    assert kinds(ledger.append_group([said._replace(condition=broken)])) == ["Repeated"]
+
+
+def test_a_condition_of_any_number_of_types_and_refs_is_the_same_statements(ledger: Ledger) -> None:
+    names = [f"s{number}" for number in range(64)]
+    ledger.append_group([submission(ledger, cloud_event(service=name)) for name in names])
+    asked: list[set[str]] = []
+    for number in (2, 9, 64):
+        refs = tuple(f"service:{name}" for name in names[:number])
+        types = tuple(f"some.type_{n}" for n in range(number - 1))
+        with watched(ledger) as seen:
+            assert ledger.recorder.look_back(Condition((Match((FINISHED, *types), refs),))).broken_by is None
+        asked.append({sql for sql, *_ in seen})
+    assert asked[0] == asked[1] == asked[2]
 
 
 def test_a_condition_may_look_back_to_the_beginning(ledger: Ledger) -> None:
