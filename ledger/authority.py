@@ -14,16 +14,18 @@ from urllib.parse import unquote
 from ledger.clock import from_text
 from ledger.enrolment import key_fault, possession_fault, recovery_fault
 from ledger.entry import recorded_by_json
-from ledger.errors import ForbiddenError, UnauthenticatedError
+from ledger.errors import ForbiddenError, StatementTooLargeError, UnauthenticatedError
 from ledger.events import OPERATOR_AREAS, RESERVED_AREAS
 from ledger.statement import STATEMENT_PAYLOAD_TYPE, Statement
+from ledger.trust_rules import MAX_OIDC_STATEMENT_BYTES, TrustRule
 from signing import dsse
 from signing.errors import VerificationError
 from signing.keyring import KeyRecord, Keyring
 from signing.keys import key_id
 from signing.notes import NoteKey
 
-Trust = Literal["signed", "hmac", "token", "asserted"]
+# From the strongest: what a statement is vouched by.
+Trust = Literal["signed", "oidc", "hmac", "token", "asserted"]
 LEDGER_PRINCIPAL: Final = "service:ledger"
 RECOVERED: Final = "ledger.key_recovered"
 # Entries of these types change who may do what; `head.authority_position` is the last of them.
@@ -35,6 +37,7 @@ AUTHORITY_TYPES: Final = frozenset(
         "ledger.key_retired",
         "ledger.key_revoked",
         "ledger.credential_issued",
+        "ledger.trust_rule_enrolled",
         "ledger.credential_revoked",
         "ledger.source_enrolled",
         "ledger.source_retired",
@@ -42,11 +45,14 @@ AUTHORITY_TYPES: Final = frozenset(
     }
 )
 _FOREVER: Final = 2**62
+# What `recorded_by` holds, in the order in which canonical JSON has it.
+_WITHOUT_CLAIMS: Final = ["credential", "principal", "trust"]
+_WITH_CLAIMS: Final = ["claims", *_WITHOUT_CLAIMS]
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A token, as it was issued. Positions are the entries that issued and revoked it."""
+    """A token as it was issued, or a trust rule as it was enrolled. Positions are the entries that did so, and revoked it."""
 
     id: str
     principal: str
@@ -54,8 +60,11 @@ class Credential:
     roles: frozenset[str]
     areas: frozenset[str]
     sources: tuple[str, ...]
+    # Empty for a trust rule: its tokens are the issuer's.
     token_sha256: str
     issued_at: int
+    types: frozenset[str] = frozenset()
+    rule: TrustRule | None = None
     expires_at_us: int = _FOREVER
     revoked_at: int | None = None
     distrusted_from: int | None = None
@@ -70,15 +79,16 @@ class Credential:
             return "credential-expired"
         return None
 
-    def scope_fault(self, area: str, source: str) -> str | None:
-        """Say why this credential may not append a fact of `area` from `source`, or None."""
+    def scope_fault(self, event_type: str, source: str) -> str | None:
+        """Say why this credential may not append a fact of a type from `source`, or None."""
+        area = event_type.partition(".")[0]
         if area in OPERATOR_AREAS:
             if "operator" not in self.roles:
                 return f"facts of the area {area} need the role operator; {self.id} has {', '.join(sorted(self.roles))}"
         elif "reporter" not in self.roles:
             return f"appending needs the role reporter; {self.id} has {', '.join(sorted(self.roles))}"
-        elif "*" not in self.areas and area not in self.areas:
-            return f"{self.id} may report {', '.join(sorted(self.areas))}; found the area {area}"
+        elif "*" not in self.areas and area not in self.areas and not _is_named(event_type, self.types):
+            return f"{self.id} may report {', '.join(sorted(self.areas | self.types))}; found {event_type}"
         if not any(source_matches(pattern, source) for pattern in self.sources):
             return f"{self.id} may speak for {', '.join(self.sources)}; found the source {source}"
         return None
@@ -96,6 +106,18 @@ class EnrolledSource:
     authority_for: tuple[str, ...]
     enrolled_at: int
     retired_at: int | None = None
+    # What its door records for it; empty: every type.
+    types: frozenset[str] = frozenset()
+
+    def records(self, event_type: str) -> bool:
+        """Say whether the door may record a fact of a type for this source."""
+        return not self.types or _is_named(event_type, self.types)
+
+    def check_type(self, event_type: str) -> None:
+        """Raise ForbiddenError unless the door may record a fact of a type for this source."""
+        if not self.records(event_type):
+            named = ", ".join(sorted(self.types))
+            raise ForbiddenError(f"{self.source} is enrolled at the door {self.door} for {named}; found {event_type}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +130,25 @@ class Caller:
     token: Credential | None = None
     door: str = "events"
     is_ledger: bool = False
+    # Of a verified token, as its trust rule names them; with the trust `oidc`, and with no other.
+    claims: Mapping[str, str] | None = None
     json: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "json", recorded_by_json(credential=self.credential, principal=self.principal, trust=self.trust)
+        said = recorded_by_json(
+            credential=self.credential, principal=self.principal, trust=self.trust, claims=self.claims
         )
+        object.__setattr__(self, "json", said)
 
 
 def source_matches(pattern: str, source: str) -> bool:
     """Compare a source with a pattern: exact, or a prefix that ends in `*`."""
     return source.startswith(pattern[:-1]) if pattern.endswith("*") else source == pattern
+
+
+def _is_named(event_type: str, types: frozenset[str]) -> bool:
+    """Say whether a type is one of those named, or a later version of one: `approval.granted` names `approval.granted.v2`, too."""
+    return event_type in types or event_type.partition(".v")[0] in types
 
 
 def _looks_like(pattern: str, source: str) -> bool:
@@ -131,6 +161,18 @@ def producer_key_fault(record: KeyRecord, position: int, source: str) -> str | N
     if (fault := record.fault_at(position)) is not None:
         return fault
     return None if any(source_matches(pattern, source) for pattern in record.sources) else "key-outside-sources"
+
+
+def _check_claims(caller: Caller, rule: TrustRule, statement: Statement) -> None:
+    """Raise unless a caller's verified claims satisfy the rule that they were accepted under, and fit an entry beside its statement."""
+    if caller.trust != "oidc":
+        return
+    if (fault := rule.fault(caller.claims, caller.principal)) is not None:
+        raise ForbiddenError(f"the token does not satisfy {caller.credential}: {fault}")
+    if len(statement.body) > MAX_OIDC_STATEMENT_BYTES:
+        raise StatementTooLargeError(
+            f"expected a statement of at most {MAX_OIDC_STATEMENT_BYTES} bytes beside the claims of a token, found {len(statement.body)}"
+        )
 
 
 def token_sha256(token: str) -> str:
@@ -190,10 +232,13 @@ class Authority:
                     sources=tuple(data["sources"]),
                     token_sha256=data["token_sha256"],
                     issued_at=position,
+                    types=frozenset(data.get("types", ())),
                     expires_at_us=from_text(expires_at) if expires_at else _FOREVER,
                 )
                 self.credentials[credential.id] = credential
                 self._by_token[credential.token_sha256] = credential.id
+            case "ledger.trust_rule_enrolled":
+                self._fold_trust_rule(position, data)
             case "ledger.credential_revoked":
                 if (known := self.credentials.get(data["credential"])) is not None:
                     self.credentials[known.id] = replace(
@@ -208,6 +253,7 @@ class Authority:
                     must_sign=data["must_sign"],
                     authority_for=tuple(data.get("authority_for", ())),
                     enrolled_at=position,
+                    types=frozenset(data.get("types", ())),
                 )
                 # A new tuple each time: the doors walk over the old one in other threads.
                 self.sources = (*self.sources, enrolled)
@@ -221,6 +267,24 @@ class Authority:
 
             case "ledger.restored":
                 self.restorations = (*self.restorations, position)
+
+    def _fold_trust_rule(self, position: int, data: Mapping[str, Any]) -> None:
+        rule, expires_at = TrustRule.of(data), data.get("expires_at")
+        if (fault := rule.enrolment_fault()) is not None:
+            self.fault(position, "enrolment-wrong", fault)
+        self.credentials[data["credential"]] = Credential(
+            id=data["credential"],
+            principal=rule.principal or (f"{rule.principal_from[0]}:*" if rule.principal_from else ""),
+            kind=data["kind"],
+            roles=frozenset(data["roles"]),
+            areas=frozenset(data["areas"]),
+            sources=tuple(data["sources"]),
+            token_sha256="",
+            issued_at=position,
+            types=frozenset(data.get("types", ())),
+            rule=rule,
+            expires_at_us=from_text(expires_at) if expires_at else _FOREVER,
+        )
 
     def _fold_first_keys(self, position: int, data: Mapping[str, Any]) -> None:
         # Only the genesis vouches for itself: its keys are valid from its own position on, and the entry key has signed it.
@@ -365,10 +429,12 @@ class Authority:
             raise ForbiddenError(f"the area {area} is reserved: only the ledger itself appends {statement.type}")
         if caller.token is not None:
             self.check(caller, now_us)
-            if (fault := caller.token.scope_fault(area, statement.source)) is not None:
+            if (fault := caller.token.scope_fault(statement.type, statement.source)) is not None:
                 raise ForbiddenError(fault)
+            if caller.token.rule is not None:
+                _check_claims(caller, caller.token.rule, statement)
         elif caller.trust == "hmac":
-            self.door(caller.door, statement.source)
+            self.door(caller.door, statement.source).check_type(statement.type)
         if statement.signatures:
             for signature in statement.signatures:
                 self._producer_key(signature.keyid, statement.source)
@@ -409,35 +475,46 @@ class Authority:
 
     def recorded_by_fault(
         self,
-        recorded_by: Mapping[str, str],
+        recorded_by: Mapping[str, Any],
         *,
         key: str,
         position: int,
         recorded_at_us: int,
-        area: str,
+        event_type: str,
         source: str,
         signed: bool,
     ) -> str | None:
         """Say what is wrong with an entry's `recorded_by`, judged by what was in force before it, or None."""
         credential, principal, trust = recorded_by["credential"], recorded_by["principal"], recorded_by["trust"]
+        if list(recorded_by) != (_WITH_CLAIMS if trust == "oidc" else _WITHOUT_CLAIMS):
+            return "recorded-by-forged"
         if credential.startswith("key:"):
             if credential != f"key:{key[:16]}" or trust != "asserted":
                 return "recorded-by-forged"
             return None if principal == LEDGER_PRINCIPAL else "recorded-by-forged"
-        if area in RESERVED_AREAS:
+        if event_type.partition(".")[0] in RESERVED_AREAS:
             return "reserved-area"
         if trust == "hmac":
-            return self._door_fault(credential, principal, position, source)
+            return self._door_fault(credential, principal, position, event_type, source)
         known = self.credentials.get(credential)
         if known is None:
             return "credential-unknown"
-        if known.principal != principal or trust != ("signed" if signed else "token"):
+        if trust != ("signed" if signed else "token" if known.rule is None else "oidc"):
+            return "recorded-by-forged"
+        # Who signs has a stronger voucher than the claims, and none of them in the entry: any principal of the rule's.
+        if known.principal != principal and (known.rule is None or not source_matches(known.principal, principal)):
             return "recorded-by-forged"
         if (fault := known.fault_at(position, recorded_at_us)) is not None:
             return fault
-        return "credential-outside-scope" if known.scope_fault(area, source) is not None else None
+        if (
+            trust == "oidc"
+            and known.rule is not None
+            and known.rule.fault(recorded_by["claims"], principal) is not None
+        ):
+            return "claims-outside-rule"
+        return "credential-outside-scope" if known.scope_fault(event_type, source) is not None else None
 
-    def _door_fault(self, credential: str, principal: str, position: int, source: str) -> str | None:
+    def _door_fault(self, credential: str, principal: str, position: int, event_type: str, source: str) -> str | None:
         fault = "credential-unknown"
         for enrolled in self.sources:
             if enrolled.credential == credential and source_matches(enrolled.source, source):
@@ -448,7 +525,7 @@ class Authority:
                 ):
                     fault = "credential-revoked"
                     continue
-                return None
+                return None if enrolled.records(event_type) else "credential-outside-scope"
         return fault
 
     def must_sign(self, source: str, position: int) -> bool:

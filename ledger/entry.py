@@ -9,6 +9,7 @@ up to the final brace.
 """
 
 import base64
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -47,8 +48,10 @@ class Receipt(NamedTuple):
         }
 
 
-def recorded_by_json(*, credential: str, principal: str, trust: str) -> bytes:
-    return orjson.dumps({"credential": credential, "principal": principal, "trust": trust})
+def recorded_by_json(*, credential: str, principal: str, trust: str, claims: Mapping[str, str] | None = None) -> bytes:
+    """Return who recorded an entry, as it carries it. `claims` of a verified token sort first, by their names."""
+    stated = {"claims": dict(sorted(claims.items()))} if claims is not None else {}
+    return orjson.dumps({**stated, "credential": credential, "principal": principal, "trust": trust})
 
 
 def signatures_json(signatures: tuple[dsse.Signature, ...]) -> bytes:

@@ -174,6 +174,10 @@ def token_create(
     area: Annotated[
         list[str] | None, typer.Option(help="Areas it may report, such as deployment; default: all.")
     ] = None,
+    event_type: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Single event types it may report beside its areas; without areas, these alone."),
+    ] = None,
     source: Annotated[
         list[str] | None, typer.Option(help="Sources it may speak for, exact or ending in *; default: all.")
     ] = None,
@@ -189,6 +193,7 @@ def token_create(
         "kind": kind,
         "roles": role,
         "areas": area,
+        "types": event_type or [],
         "sources": source,
         "expires_at": expires_at,
     }
@@ -212,9 +217,9 @@ def token_list(context: typer.Context, as_json: Annotated[bool, typer.Option("--
     if as_json:
         echo(json.dumps(found, indent=2))
         return
-    table = Table("credential", "principal", "kind", "roles", "areas", "sources", "issued", "revoked")
+    table = Table("credential", "principal", "kind", "roles", "areas", "types", "sources", "issued", "revoked")
     for item in found:
-        parts = (" ".join(item[name]) for name in ("roles", "areas", "sources"))
+        parts = (" ".join(item[name]) for name in ("roles", "areas", "types", "sources"))
         table.add(
             item["credential"],
             item["principal"],
@@ -252,6 +257,9 @@ def source_enrol(
     authority_for: Annotated[
         list[str] | None, typer.Option(help="Identities it may speak for, such as github:*.")
     ] = None,
+    event_type: Annotated[
+        list[str] | None, typer.Option("--type", help="The only event types its door records for it; default: all.")
+    ] = None,
     must_sign: Annotated[bool, typer.Option("--must-sign", help="Refuse what this source did not sign.")] = False,
 ) -> None:
     """Enrol a source. At a door whose senders sign with a shared secret, a fresh one is proposed."""
@@ -262,6 +270,7 @@ def source_enrol(
         "principal": principal or f"service:{door_name}",
         "must_sign": must_sign,
         "authority_for": authority_for or [],
+        "types": event_type or [],
     }
     receipt = door.enrol_source(wanted)
     console.print(f"enrolled {source}, recorded at position {receipt['position']}")

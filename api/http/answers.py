@@ -69,6 +69,9 @@ class RecordedBy(Shape):
     credential: str
     principal: str
     trust: str
+    claims: dict[str, str] | None = Field(
+        default=None, description="Of a verified token, as its trust rule names them; with the trust oidc only."
+    )
 
 
 class CloudEvent(BaseModel):
@@ -202,9 +205,11 @@ class CredentialInfo(Shape):
     kind: str
     roles: list[CredentialRole]
     areas: list[str]
+    types: list[str]
     sources: list[str]
     issued_at: int
     revoked_at: int | None
+    issuer: str | None = Field(description="Of a trust rule: whose tokens it accepts.")
 
 
 class IssuedToken(Shape):
@@ -224,6 +229,7 @@ class SourceInfo(Shape):
     credential: str | None
     must_sign: bool
     authority_for: list[str]
+    types: list[str]
     enrolled_at: int
     retired_at: int | None
 

@@ -265,7 +265,7 @@ class _Walk:
             key=key,
             position=position,
             recorded_at_us=self.recorded_at,
-            area=event_type.partition(".")[0],
+            event_type=event_type,
             source=source,
             signed=signed,
         )

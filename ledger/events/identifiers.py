@@ -208,6 +208,31 @@ Label = Annotated[
     str,
     Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "error_rate", says="one word of letters, digits and . _ / + -"),
 ]
+# What an issuer says in a token: the name of a claim, one value of it, and which values are accepted.
+ClaimName = Annotated[
+    str,
+    Text(
+        r"[A-Za-z_][A-Za-z0-9_.:/-]*",
+        64,
+        "repository_id",
+        says="the name of a claim, of letters, digits and _ . : / -,",
+    ),
+]
+# Without what JSON escapes, so that a claim takes as many bytes of an entry as it has.
+ClaimValue = Annotated[
+    str,
+    Text(r"[ !#-\[\]-~]+", 256, "70107786", says='printable ASCII without " and \\, with all else percent-encoded,'),
+]
+Issuer = Annotated[
+    str,
+    Text(
+        r"https://[!-~]+",
+        256,
+        "https://token.actions.githubusercontent.com",
+        says="the URL of an issuer, with https,",
+    ),
+]
+IdentityKind = Annotated[str, Text(r"[a-z][a-z0-9-]*", 20, "person", says="a kind of identity in lower case")]
 Comparator = Annotated[str, Text(r"(gt|ge|lt|le)", 2, "gt", says="gt, ge, lt or le")]
 
 # Digests and key material.

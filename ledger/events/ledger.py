@@ -9,10 +9,15 @@ from ledger.events.base import Event
 from ledger.events.identifiers import (
     Area,
     CheckpointName,
+    ClaimName,
+    ClaimValue,
     Count,
     CredentialId,
+    EventType,
     Flag,
     Identity,
+    IdentityKind,
+    Issuer,
     Label,
     Network,
     Origin,
@@ -123,8 +128,47 @@ class LedgerCredentialIssued(OperatorAct):
     kind: Literal["human", "service"]
     roles: tuple[CredentialRole, ...] = many(at_least=1, at_most=4)
     areas: tuple[Area, ...] = many()
+    # Single event types that it may report beside those areas.
+    types: tuple[EventType, ...] = many(default=())
     sources: tuple[SourcePattern, ...] = many()
     token_sha256: Sha256Hex
+    expires_at: Time | None = None
+
+
+class RequiredClaim(Part):
+    """A claim that a token must make, and the values of which it must have one: exact, or a prefix that ends in `*`."""
+
+    claim: ClaimName
+    one_of: tuple[ClaimValue, ...] = many(at_least=1, at_most=16)
+
+
+class ClaimedPrincipal(Part):
+    """A principal whose name is a claim: `kind:` and the claim's value."""
+
+    kind: IdentityKind
+    claim: ClaimName
+
+
+class LedgerTrustRuleEnrolled(OperatorAct):
+    """Tokens of an issuer (OpenID Connect) that make certain claims are accepted as a credential. `ledger.credential_revoked` ends it."""
+
+    type = "ledger.trust_rule_enrolled"
+    says = "{actor} enrolled {credential}: tokens of {issuer} for {audience}, as {roles}"
+    refs = ("credential",)
+    credential: CredentialId
+    issuer: Issuer
+    audience: Source
+    # All of these; what was required and what is recorded stands in `recorded_by`: sixteen claims at most.
+    required: tuple[RequiredClaim, ...] = many(at_least=1, at_most=8)
+    recorded: tuple[ClaimName, ...] = many(at_most=8, default=())
+    # One of the two: the same for every token, or each token's own, by a claim that is recorded.
+    principal: Identity | None = None
+    principal_from: ClaimedPrincipal | None = None
+    kind: Literal["human", "service"]
+    roles: tuple[CredentialRole, ...] = many(at_least=1, at_most=4)
+    areas: tuple[Area, ...] = many()
+    types: tuple[EventType, ...] = many(default=())
+    sources: tuple[SourcePattern, ...] = many()
     expires_at: Time | None = None
 
 
@@ -151,6 +195,8 @@ class LedgerSourceEnrolled(OperatorAct):
     principal: Identity
     must_sign: Flag
     authority_for: tuple[SourcePattern, ...] = many(at_most=16, default=())
+    # The only event types that its door records for it; none named: all.
+    types: tuple[EventType, ...] = many(default=())
 
 
 class LedgerSourceRetired(OperatorAct):

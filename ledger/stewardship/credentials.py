@@ -8,6 +8,7 @@ from typing import Final
 from ledger.authority import token_sha256
 from ledger.entry import Receipt
 from ledger.errors import NotFoundError, StatementError
+from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
 
 TOKEN_PREFIX: Final = "clt_"
@@ -21,11 +22,15 @@ def issue_token(
     kind: str,
     roles: list[str],
     areas: list[str] | None = None,
+    types: list[str] | None = None,
     sources: list[str] | None = None,
     expires_at: str | None = None,
     by: str | None = None,
 ) -> tuple[str, str, Receipt]:
-    """Issue a bearer token of 256 random bits. Returns (credential id, token, receipt): the token is shown once and never kept."""
+    """Issue a bearer token of 256 random bits. Returns (credential id, token, receipt): the token is shown once and never kept.
+
+    It may report `areas`, and single event `types` beside them; with types alone nothing else, with neither everything.
+    """
     token = TOKEN_PREFIX + ledger.random(32).hex()
     credential = f"token:{ledger.random(6).hex()}"
     data = {
@@ -33,9 +38,10 @@ def issue_token(
         "principal": principal,
         "kind": kind,
         "roles": sorted(roles),
-        "areas": sorted(areas or ["*"]),
+        "areas": sorted(areas or ([] if types else ["*"])),
         "sources": sorted(sources or ["*"]),
         "token_sha256": token_sha256(token),
+        **_named_types(types),
     } | ({"expires_at": expires_at} if expires_at else {})
     return credential, token, ledger.act("ledger.credential_issued", data, actor=actor, by=by)
 
@@ -68,12 +74,14 @@ def enrol_source(
     actor: str,
     must_sign: bool = False,
     authority_for: list[str] | None = None,
+    types: list[str] | None = None,
     by_secret: bool = False,
     by: str | None = None,
 ) -> Receipt:
     """Make a source known. Raises StatementError when it is enrolled at this door already.
 
-    At a door that authenticates by a shared secret (`by_secret`) no token is shown: the enrolment is the credential.
+    At a door that authenticates by a shared secret (`by_secret`) no token is shown: the enrolment is the credential. Where
+    event `types` are named, the door records no others for it.
     """
     if (enrolled := ledger.current_authority().enrolled(door, source)) is not None:
         raise StatementError(
@@ -86,6 +94,7 @@ def enrol_source(
         "principal": principal,
         "must_sign": must_sign,
         "authority_for": sorted(authority_for or []),
+        **_named_types(types),
     } | ({"credential": f"hmac:{ledger.random(6).hex()}"} if by_secret else {})
     return ledger.act("ledger.source_enrolled", data, actor=actor, by=by)
 
@@ -95,3 +104,11 @@ def retire_source(ledger: Ledger, source: str, *, door: str, actor: str, by: str
     if ledger.current_authority().enrolled(door, source) is None:
         raise NotFoundError(f"no source {source} is enrolled at the door {door}")
     return ledger.act("ledger.source_retired", {"source": source, "door": door}, actor=actor, by=by)
+
+
+def _named_types(types: list[str] | None) -> dict[str, list[str]]:
+    """Return the part of an enrolment that names event types. Raises StatementError for one that there is not."""
+    for name in types or ():
+        if name not in CATALOGUE:
+            raise StatementError(CATALOGUE.no_such(name), "/types")
+    return {"types": sorted(types)} if types else {}

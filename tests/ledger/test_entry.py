@@ -59,7 +59,8 @@ def parts(draw: st.DrawFn) -> dict[str, Any]:
         "position": draw(st.integers(1, 2**53 - 1)),
         "prev": draw(hashes),
         "recorded_at": "2026-11-23T12:00:00.123456Z",
-        "recorded_by": {"credential": draw(texts), "principal": draw(texts), "trust": "token"},
+        "recorded_by": {"credential": draw(texts), "principal": draw(texts), "trust": "token"}
+        | draw(st.just({}) | st.fixed_dictionaries({"claims": st.dictionaries(names, texts, max_size=3)})),
         "refs": dict(sorted(draw(refs).items())),
         "signatures": draw(signatures),
         "statement": draw(statements),

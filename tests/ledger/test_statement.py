@@ -20,7 +20,16 @@ from ledger.errors import LedgerError, StatementError, StatementTooLargeError, U
 from ledger.events import CATALOGUE, Event, example
 from ledger.events.base import MAX_REF_BYTES
 from ledger.events.identifiers import MAX_TEXT_BYTES, Identifier, Text, many
-from ledger.statement import MAX_REFS, MAX_STATEMENT_BYTES, Admission, Evidence, Statement
+from ledger.statement import (
+    MAX_EVIDENCE,
+    MAX_REFS,
+    MAX_SIGNATURES,
+    MAX_STATEMENT_BYTES,
+    Admission,
+    Evidence,
+    Statement,
+)
+from ledger.trust_rules import MAX_CLAIM_BYTES, MAX_CLAIMS, MAX_OIDC_STATEMENT_BYTES
 
 NOW = from_text("2026-11-23T12:00:00Z")
 PEPPER = b"p" * 32
@@ -54,7 +63,7 @@ def of_type(event_type: str, **data: Any) -> dict[str, Any]:
 @pytest.fixture
 def open_catalogue() -> Iterator[None]:
     """Let a test declare event types, and forget them afterwards."""
-    before = {name: dict(value) for name, value in vars(CATALOGUE).items() if isinstance(value, dict)}
+    before = {name: type(value)(value) for name, value in vars(CATALOGUE).items() if isinstance(value, dict | set)}
     yield
     for name, value in before.items():
         vars(CATALOGUE)[name].clear()
@@ -507,21 +516,32 @@ def test_a_ref_has_at_most_160_bytes_once_it_is_encoded() -> None:
     refused(of_type("test.strange", name="é" * (room // 6 + 1)), "/data")
 
 
-def greatest_entry(statement: Statement) -> bytes:
-    """Put a statement into an entry in which everything else is as long as it can be."""
+def greatest_entry(statement: Statement, *, by_claims: bool = False) -> bytes:
+    """Put a statement into an entry in which everything else is as long as it can be.
+
+    Whoever comes by claims has not signed: its trust would be `signed`, and its claims not there.
+    """
     refs = {f"r{number:02}:".ljust(MAX_REF_BYTES, "x"): [MAX_INTEGER, MAX_INTEGER - 1] for number in range(MAX_REFS)}
     signature = {"keyid": "f" * 64, "sig": "A" * 86 + "=="}
     credential, principal = "t:".ljust(80, "x"), "p:".ljust(120, "x")
+    claims = {f"c{number:02}".ljust(64, "x"): "x" * MAX_CLAIM_BYTES for number in range(MAX_CLAIMS)}
+    evidence = tuple(Evidence("m/".ljust(100, "x"), bytes(32), b"x" * 1000) for _ in range(MAX_EVIDENCE))
     return make_entry(
         ledger=encode("o" * 160),
-        evidence=evidence_json((Evidence("m/".ljust(100, "x"), bytes(32), b"x" * 1000),)),
+        # The size of a body has up to 16 digits.
+        evidence=evidence_json(evidence).replace(b"1000}", b"9007199254740991}"),
         position=MAX_INTEGER,
         prev=b"\xff" * 32,
         recorded_at=b'"9999-12-31T23:59:59.999999Z"',
-        recorded_by=recorded_by_json(credential=credential, principal=principal, trust="asserted"),
+        recorded_by=recorded_by_json(
+            credential=credential,
+            principal=principal,
+            trust="oidc" if by_claims else "asserted",
+            claims=claims if by_claims else None,
+        ),
         refs=encode(refs),
         statement=statement.body,
-        signatures=encode([signature] * 4),
+        signatures=b"" if by_claims else encode([signature] * MAX_SIGNATURES),
     )
 
 
@@ -544,6 +564,20 @@ def test_the_greatest_statement_of_all_fits_the_greatest_entry() -> None:
     statement = ADMISSION.admit(padded(MAX_STATEMENT_BYTES, cloud_event()))
     assert len(statement.body) == MAX_STATEMENT_BYTES
     assert len(greatest_entry(statement)) <= MAX_ENTRY_BYTES
+
+
+@given(st.sampled_from(list(CATALOGUE)), st.integers(MAX_OIDC_STATEMENT_BYTES - 100, MAX_OIDC_STATEMENT_BYTES))
+def test_every_statement_by_claims_fits_an_entry_beside_sixteen_of_the_longest(event_type: str, size: int) -> None:
+    small = parse(ADMISSION.admit(of_type(event_type)).body)
+    grown = padded(size - len(rfc8785.dumps(small)) + len(rfc8785.dumps(of_type(event_type))), of_type(event_type))
+    statement = ADMISSION.admit(grown)
+    assert len(greatest_entry(statement, by_claims=True)) <= MAX_ENTRY_BYTES
+
+
+def test_the_greatest_statement_by_claims_fits_the_greatest_entry() -> None:
+    statement = ADMISSION.admit(padded(MAX_OIDC_STATEMENT_BYTES, cloud_event()))
+    assert len(statement.body) == MAX_OIDC_STATEMENT_BYTES
+    assert len(greatest_entry(statement, by_claims=True)) <= MAX_ENTRY_BYTES
 
 
 def test_evidence_that_would_burst_the_entry_is_refused_at_admission() -> None:

@@ -16,6 +16,7 @@ from ledger.authority import Credential, EnrolledSource
 from ledger.enrolment import ROLES
 from ledger.events.identifiers import (
     Area,
+    EventType,
     Identity,
     Label,
     Origin,
@@ -41,9 +42,11 @@ def credential_json(credential: Credential) -> dict[str, Any]:
         "kind": credential.kind,
         "roles": sorted(credential.roles),
         "areas": sorted(credential.areas),
+        "types": sorted(credential.types),
         "sources": list(credential.sources),
         "issued_at": credential.issued_at,
         "revoked_at": credential.revoked_at,
+        "issuer": credential.rule.issuer if credential.rule is not None else None,
     }
 
 
@@ -61,7 +64,8 @@ class TokenRequest(BaseModel):
     principal: Identity
     kind: Literal["human", "service"] = "service"
     roles: list[CredentialRole] = Field(min_length=1, max_length=4)
-    areas: list[Area] = Field(["*"], min_length=1, max_length=32)
+    areas: list[Area] | None = Field(None, min_length=1, max_length=32)
+    types: list[EventType] = Field([], max_length=32)
     sources: list[SourcePattern] = Field(["*"], min_length=1, max_length=32)
     expires_at: Time | None = None
 
@@ -74,7 +78,10 @@ class TokenRequest(BaseModel):
     openapi_extra=body_of(TokenRequest),
 )
 async def issue(request: Request, caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
-    """256 random bits, shown in this answer and never again."""
+    """256 random bits, shown in this answer and never again.
+
+    It may report facts of `areas`, and of single event `types` beside them; with types alone of nothing else, with neither of everything.
+    """
     wanted = await read_model(request, TokenRequest)
     credential, token, receipt = await asyncio.to_thread(
         issue_token,
@@ -85,6 +92,7 @@ async def issue(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
         kind=wanted.kind,
         roles=list(wanted.roles),
         areas=wanted.areas,
+        types=wanted.types,
         sources=wanted.sources,
         expires_at=wanted.expires_at,
     )
@@ -113,6 +121,7 @@ def _source(source: EnrolledSource) -> dict[str, Any]:
         "credential": source.credential,
         "must_sign": source.must_sign,
         "authority_for": list(source.authority_for),
+        "types": sorted(source.types),
         "enrolled_at": source.enrolled_at,
         "retired_at": source.retired_at,
     }
@@ -134,6 +143,7 @@ class SourceRequest(BaseModel):
     principal: Identity
     must_sign: StrictBool = False
     authority_for: list[SourcePattern] = Field([], max_length=16)
+    types: list[EventType] = Field([], max_length=32)
 
 
 @router.post(
@@ -144,7 +154,10 @@ class SourceRequest(BaseModel):
     openapi_extra=body_of(SourceRequest),
 )
 async def enrol(request: Request, caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
-    """Makes a source known at a door that authenticates by itself, or one that must sign."""
+    """Makes a source known at a door that authenticates by itself, or one that must sign.
+
+    Its door records facts of the event `types` for it, and of all where none is named.
+    """
     wanted = await read_model(request, SourceRequest)
     check_door(wanted.door)
     receipt = await asyncio.to_thread(
@@ -157,6 +170,7 @@ async def enrol(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
         by=caller.credential,
         must_sign=wanted.must_sign,
         authority_for=wanted.authority_for,
+        types=wanted.types,
         by_secret=wanted.door in SIGNED,
     )
     return receipt.to_json()

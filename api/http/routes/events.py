@@ -20,7 +20,7 @@ from api.http.questions import Route
 from ledger.authority import Caller
 from ledger.canonical import parse, pointer
 from ledger.conditions import Condition, parse_condition
-from ledger.entry import Receipt, recorded_by_json
+from ledger.entry import Receipt
 from ledger.errors import ForbiddenError, LedgerError, StatementError
 from ledger.events import CATALOGUE, sentence
 from ledger.ledger import Ledger
@@ -337,9 +337,7 @@ def outcome_response(outcome: Outcome, *, many: bool = False, proofs: dict[int, 
 
 def _preview(statement: Statement, caller: Caller) -> dict[str, Any]:
     return {
-        "recorded_by": json.loads(
-            recorded_by_json(credential=caller.credential, principal=caller.principal, trust=caller.trust)
-        ),
+        "recorded_by": json.loads(caller.json),
         "refs": list(statement.refs),
         "statement": json.loads(statement.body),
         "says": sentence(CATALOGUE[statement.type], statement.data),

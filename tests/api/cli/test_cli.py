@@ -267,6 +267,16 @@ def test_areas_sources_and_expiry_of_a_token_are_kept(door: Command) -> None:
     assert (item["areas"], item["sources"]) == (["deployment"], ["https://ci.example.com/*"])
 
 
+def test_a_token_and_a_source_are_given_single_event_types(door: Command) -> None:
+    door.ok("token", "create", "--principal", "service:approvals", "--role", "reporter", "--type", "approval.granted",
+            "--type", "approval.rejected")  # fmt: skip
+    item = door.ok("token", "list", "--json").json[-1]
+    assert (item["areas"], item["types"], item["issuer"]) == ([], ["approval.granted", "approval.rejected"], None)
+    door.ok("source", "enrol", "events", "https://hr.example.com/*", "--type", "access.granted")
+    door.refused("token", "create", "--principal", "service:x", "--role", "reporter", "--type", "approval.grantd",
+                 words="approval.granted")  # fmt: skip
+
+
 def test_a_revoked_token_is_listed_with_the_position_that_revoked_it(door: Command) -> None:
     made = door.ok("token", "create", "--principal", "service:leaky", "--role", "reporter")
     [credential] = re.findall(r"token:[0-9a-f]{12}", made.out)

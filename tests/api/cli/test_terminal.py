@@ -116,7 +116,15 @@ class StrangersDoor:
     def tokens(self) -> list[dict[str, Any]]:
         text = self.text
         return [
-            {"credential": text, "principal": text, "kind": text, "roles": [text], "areas": [text], "sources": [text]}
+            {
+                "credential": text,
+                "principal": text,
+                "kind": text,
+                "roles": [text],
+                "areas": [text],
+                "types": [text],
+                "sources": [text],
+            }
             | {"issued_at": 1, "revoked_at": None}
         ]
 

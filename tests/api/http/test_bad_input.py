@@ -454,6 +454,8 @@ def test_a_payload_of_a_deployment_is_never_an_error_of_the_server(taking: Serve
         {"principal": "service:x", "roles": ["reporter"], "expires_at": "2025-02-30T00:00:00Z"},
         {"principal": "service:x", "roles": ["reporter"], "areas": []},
         {"principal": "service:x", "roles": ["reporter"], "areas": ["Deployment"]},
+        {"principal": "service:x", "roles": ["reporter"], "types": ["deployment"]},
+        {"principal": "service:x", "roles": ["reporter"], "types": ["deployment.sarted"]},
         {"principal": "service:x", "roles": ["reporter"], "kind": "robot"},
     ],
 )

@@ -37,7 +37,7 @@ every_type = pytest.mark.parametrize("event_type", CATALOGUE)
 @pytest.fixture
 def open_catalogue() -> Iterator[None]:
     """Let a test declare event types, and forget them afterwards."""
-    before = {name: dict(value) for name, value in vars(CATALOGUE).items() if isinstance(value, dict)}
+    before = {name: type(value)(value) for name, value in vars(CATALOGUE).items() if isinstance(value, dict | set)}
     yield
     for name, value in before.items():
         vars(CATALOGUE)[name].clear()
