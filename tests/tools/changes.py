@@ -12,6 +12,7 @@ SCOPE = "sha256:" + "1" * 64
 OTHER = "sha256:" + "2" * 64
 ARTIFACT = "sha256:" + "a" * 64
 CHG = {"change_id": "CHG-7"}
+CI = {"grant_id": "G", "principal": "service:ci"}
 HUMANS = ("alice", "bob", "carol")
 
 
@@ -68,6 +69,16 @@ def publish(
     told = told or [{"name": "quorum", "applies_to": "any", "value": "1"}]
     story.tell("policy.published", actor="person:olga", **digest, settings=told, **more)
     story.tell("policy.approved", actor="person:oscar", **digest)
+
+
+def give(story: Story, owner: str | None = "person:olga", kind: str = "service", **more: Any) -> None:
+    owned = {"owner": owner} if owner else {}
+    story.tell("access.granted", **{"actor": "person:olga", "principal_kind": kind, "role": "deployer", "environment": "prod"}
+        | CI | owned | more)  # fmt: skip
+
+
+def limit(story: Story, name: str, days: int, version: str = "1", **more: Any) -> None:
+    publish(story, (name, "prod", str(days)), version=version, **more)
 
 
 def approve(story: Story, who: str = "person:bob", digest: str = SCOPE, **more: Any) -> int:

@@ -1,9 +1,7 @@
-"""Findings about access: given these facts, this rule is broken; and when that was recorded, and what resolved it."""
-
-from typing import Any
+"""8.3 Access reviews: given these facts, this is found, and this is answered."""
 
 import pytest
-from changes import OTHER, finding, found, found_by_any_process, opened, pass_time, publish
+from changes import OTHER, finding, found, give, limit, opened, pass_time
 from telling import Story, at
 
 
@@ -81,85 +79,6 @@ def test_a_revocation_that_does_not_come_is_found_after_seven_days() -> None:
     assert found(story) == {}
 
 
-# -- credentials of services ------------------------------------------------------------------------------------------
-
-CI = {"grant_id": "G", "principal": "service:ci"}
-
-
-def give(story: Story, owner: str | None = "person:olga", kind: str = "service", **more: Any) -> None:
-    owned = {"owner": owner} if owner else {}
-    story.tell("access.granted", **{"actor": "person:olga", "principal_kind": kind, "role": "deployer", "environment": "prod"}
-        | CI | owned | more)  # fmt: skip
-
-
-def limit(story: Story, name: str, days: int, version: str = "1", **more: Any) -> None:
-    publish(story, (name, "prod", str(days)), version=version, **more)
-
-
-def test_a_service_whose_grant_nobody_owns_is_found_until_the_grant_ends() -> None:
-    story = Story()
-    give(story, owner=None, expires_at=at(6))
-    assert found(story) == {"ownerless-credential": ["G"]}
-    pass_time(story, 5)
-    assert found(story) == {}
-    give(story, owner="service:ci")
-    assert found(story) == {"ownerless-credential": ["G"]}
-    give(story)
-    assert found(story) == {}
-
-
-@pytest.mark.parametrize("first", ["the grant", "the policy"])
-def test_a_service_that_does_not_use_its_grant_is_found_when_the_policy_says_so(first: str) -> None:
-    story = Story()
-    if first == "the grant":
-        give(story)
-        limit(story, "dormant-after-days", 1)
-    else:
-        limit(story, "dormant-after-days", 1)
-        give(story)
-    pass_time(story, 21)
-    assert found(story) == {}
-    pass_time(story, 4)
-    assert found(story) == {"dormant-credential": ["G"]}
-    story.tell("access.used", **CI, purpose="deployment")
-    assert found(story) == {}
-    pass_time(story, 23)
-    assert found(story) == {}
-    pass_time(story, 2)
-    assert "has not used G (deployer) since" in finding(story, "dormant-credential", "G").says
-
-
-def test_a_secret_that_is_not_rotated_in_time_is_found_until_it_is() -> None:
-    story = Story()
-    give(story)
-    limit(story, "rotate-within-days", 1)
-    story.tell("access.used", **CI, purpose="deployment")
-    pass_time(story, 24)
-    assert found(story) == {"unrotated-credential": ["G"]}
-    story.tell("access.rotated", actor="person:olga", **CI)
-    assert found(story) == {}
-    pass_time(story, 24)
-    assert found(story) == {"unrotated-credential": ["G"]}
-
-
-def test_a_human_needs_no_owner_and_no_use() -> None:
-    story = Story()
-    give(story, owner=None, kind="human", principal="person:ann")
-    limit(story, "dormant-after-days", 1)
-    pass_time(story, 30)
-    assert found(story) == {}
-
-
-def test_a_limit_counts_from_when_the_policy_comes_into_effect() -> None:
-    story = Story()
-    give(story)
-    limit(story, "dormant-after-days", 1, effective_from=at(40))
-    pass_time(story, 36)
-    assert found(story) == {}
-    pass_time(story, 2)
-    assert found(story) == {"dormant-credential": ["G"]}
-
-
 def test_access_that_is_not_reviewed_again_is_found_until_a_review_is_opened() -> None:
     story = Story()
     give(story)
@@ -175,23 +94,3 @@ def test_access_that_is_not_reviewed_again_is_found_until_a_review_is_opened() -
     assert found(story) == {}
     pass_time(story, 25)
     assert found(story) == {"access-not-reviewed": ["change-approval"]}
-
-
-def test_what_a_policy_makes_due_is_found_whoever_folds_and_from_wherever() -> None:
-    story = Story()
-    give(story)
-    limit(story, "dormant-after-days", 1)
-    limit(story, "access-review-days", 1, version="2", effective_from=at(12))
-    pass_time(story, 34)
-    assert found(story) != {}
-    found_by_any_process(story)
-
-
-def test_a_limit_that_no_calendar_has_a_day_for_is_none() -> None:
-    story = Story()
-    give(story)
-    for number, name in enumerate(("dormant-after-days", "rotate-within-days", "access-review-days")):
-        limit(story, name, 99_999_999, version=str(number))
-    pass_time(story, 3)
-    assert not story.folder.failures
-    assert found(story) == {}

@@ -1,0 +1,213 @@
+"""5.4 Approval and escalation by policy: given these facts, this is found, and this is answered."""
+
+from typing import Any
+
+import pytest
+from asking import against, ask, define_trigger, ready_to_deploy
+from changes import (
+    ARTIFACT,
+    CHG,
+    OTHER,
+    SCOPE,
+    approve,
+    assess,
+    deploy,
+    emergency,
+    finding,
+    found,
+    found_by_any_process,
+    open_change,
+    opened,
+    pass_time,
+    publish,
+    ready,
+    request,
+)
+from telling import at
+
+
+def test_approving_ones_own_change_is_found_also_when_the_logins_are_linked_later() -> None:
+    story = opened(actor="github:1")
+    assess(story)
+    request(story)
+    approve(story)
+    assert found(story) == {}
+    story.tell("identity.linked", actor="person:olga", identities=["github:1", "gitlab:1"], evidence="hr")
+    linked = story.tell("identity.linked", actor="person:olga", identities=["gitlab:1", "person:bob"], evidence="hr")
+    assert found(story) == {"approval-of-ones-own": ["CHG-7"]}
+    assert finding(story, "approval-of-ones-own", "CHG-7").first_seen_position == linked
+
+
+def test_who_deploys_what_they_approved_is_found() -> None:
+    story = ready()
+    deploy(story, actor="person:bob")
+    assert found(story) == {"approval-of-ones-own": ["CHG-7"], "started-without-approval": ["CHG-7"]}
+
+
+def test_approvals_that_never_counted_are_found() -> None:
+    story = ready()
+    approve(story, "person:zoe")
+    approve(story, "person:carol", by="service:bot")
+    assert finding(story, "approval-without-standing", "CHG-7").says == (
+        "approvals of CHG-7 that never counted: person:zoe: S5: no grant of release-approver was in force; "
+        "person:carol: S12: service:bot may not speak for person:carol"
+    )
+
+
+def test_an_approval_that_is_owed_is_found_at_the_first_entry_after_its_time() -> None:
+    story = emergency()
+    pass_time(story, 22)
+    assert found(story) == {}
+    pass_time(story, 3)
+    row = finding(story, "retro-approval-overdue", "CHG-7")
+    assert row.is_open
+    late = row.first_seen_position
+    approve(story, "person:carol")
+    # Late is never on time.
+    assert found(story) == {"retro-approval-overdue": ["CHG-7"]}
+    assert finding(story, "retro-approval-overdue", "CHG-7").first_seen_position == late
+
+
+def test_an_approval_that_is_owed_and_given_in_time_is_none() -> None:
+    story = emergency()
+    approve(story, "person:carol")
+    pass_time(story, 40)
+    assert found(story) == {}
+
+
+def test_two_who_approve_each_other_in_one_release_are_found() -> None:
+    story = opened(release_id="R")
+    open_change(story, change="CHG-8", actor="person:bob", release_id="R")
+    approve(story)
+    assert found(story) == {}
+    story.tell("approval.granted", actor="person:alice", by="person:alice", change_id="CHG-8", scope_digest=SCOPE)
+    assert found(story) == {"circular-approval": ["CHG-7", "CHG-8"]}
+
+
+def test_two_who_approve_each_other_are_found_when_a_login_turns_out_to_be_theirs() -> None:
+    story = opened(release_id="R")
+    open_change(story, change="CHG-8", actor="gitlab:7", release_id="R")
+    approve(story)
+    story.tell("approval.granted", actor="person:alice", by="person:alice", change_id="CHG-8", scope_digest=SCOPE)
+    assert found(story) == {}
+    story.tell("identity.linked", actor="person:olga", identities=["gitlab:7", "person:bob"], evidence="hr")
+    assert found(story) == {"circular-approval": ["CHG-7", "CHG-8"]}
+
+
+@pytest.mark.parametrize("by", ["the policy", "the request"])
+def test_approvals_that_do_not_come_in_time_are_found_until_the_change_is_escalated(by: str) -> None:
+    story = opened()
+    if by == "the policy":
+        publish(story, ("escalate-after-hours", "low", "4"))
+    assess(story)
+    now = len(story.log) + 1
+    request(story, **({} if by == "the policy" else {"due_at": at(now + 4)}))
+    pass_time(story, 3)
+    assert found(story) == {}
+    pass_time(story, 1)
+    assert found(story) == {"approval-overdue": ["CHG-7"]}
+    assert finding(story, "approval-overdue", "CHG-7").says == (
+        f"CHG-7 misses 1 approval(s) due at {at(now + 4)}, and was not escalated"
+    )
+    story.tell("change.escalated", actor="person:alice", **CHG, to_role="cab")
+    assert found(story) == {}
+
+
+def test_an_escalation_of_an_earlier_scope_does_not_excuse_the_next_one() -> None:
+    story = opened()
+    story.tell("approval.requested", actor="person:alice", **CHG, scope_digest=SCOPE, policy_id="p", policy_version="1",
+        rule="normal", required_roles=["release-approver"], quorum=1, due_at=at(10))  # fmt: skip
+    story.tell("change.escalated", actor="person:alice", **CHG, to_role="cab", reason={"sha256": "0" * 64})
+    pass_time(story, 10)
+    assert found(story) == {}
+    story.tell("change.submitted", actor="person:alice", **CHG, scope_digest=OTHER, artifacts=[ARTIFACT])
+    story.tell("approval.requested", actor="person:alice", **CHG, scope_digest=OTHER, policy_id="p", policy_version="1",
+        rule="normal", required_roles=["release-approver"], quorum=1, due_at=at(30))  # fmt: skip
+    assert found(story) == {}
+    pass_time(story, 20)
+    assert found(story) == {"approval-overdue": ["CHG-7"]}
+    found_by_any_process(story)
+
+
+def test_approvals_that_come_in_time_are_none() -> None:
+    story = opened()
+    assess(story)
+    request(story, due_at=at(len(story.log) + 5))
+    approve(story)
+    pass_time(story, 10)
+    assert found(story) == {}
+
+
+def test_a_policy_that_nobody_can_satisfy_is_found_until_somebody_can() -> None:
+    story = opened()
+    policy = {"policy_id": "change-approval", "version": "1", "policy_digest": OTHER}
+    settings = [
+        {"name": "required-role", "applies_to": "high", "value": "cab"},
+        {"name": "quorum", "applies_to": "any", "value": "1"},
+    ]
+    published = story.tell("policy.published", actor="person:olga", **policy, settings=settings)
+    row = finding(story, "policy-cannot-be-satisfied", "change-approval")
+    assert (row.first_seen_position, row.says) == (
+        published,
+        "change-approval 1 asks for 1 of cab (high): none for anybody",
+    )
+    grant = {"actor": "person:olga", "principal_kind": "human", "role": "cab"}
+    story.tell("access.granted", **grant, grant_id="C-1", principal="person:bob")
+    assert finding(story, "policy-cannot-be-satisfied", "change-approval").says.endswith("none for person:bob")
+    story.tell("access.granted", **grant, grant_id="C-2", principal="person:carol")
+    assert found(story) == {}
+    story.tell("access.revoked", actor="person:olga", grant_id="C-2", principal="person:carol")
+    assert found(story) == {"policy-cannot-be-satisfied": ["change-approval"]}
+    # Somebody can, for as long as the grant lasts.
+    story.tell("access.granted", **grant, grant_id="C-3", principal="person:dora", expires_at=at(len(story.log) + 4))
+    assert found(story) == {}
+    pass_time(story, 3)
+    assert found(story) == {"policy-cannot-be-satisfied": ["change-approval"]}
+
+
+def test_a_policy_that_one_person_with_two_logins_would_satisfy_is_found_when_they_are_linked() -> None:
+    story = opened()
+    publish(story, ("required-role", "high", "cab"), ("quorum", "any", "1"))
+    for number, who in enumerate(("person:bob", "gitlab:7")):
+        story.tell("access.granted", actor="person:olga", principal_kind="human", role="cab", grant_id=f"C-{number}",
+            principal=who)  # fmt: skip
+    assert found(story) == {}
+    story.tell("identity.linked", actor="person:olga", identities=["gitlab:7", "person:bob"], evidence="hr")
+    assert found(story) == {"policy-cannot-be-satisfied": ["change-approval"]}
+
+
+def test_a_missing_approval_is_asked_for_and_says_which_do_not_count() -> None:
+    story = ready_to_deploy("normal", ("quorum", "low", "2"))
+    approve(story, "person:alice")
+    decision = ask(story)
+    assert against(decision)["change-is-approved"] == ("needs_approval", "quorum")
+    words = next(a.words for a in decision.answers if a.rule == "change-is-approved")
+    assert words == "1 approval(s) missing; do not count: person:alice: S1: person:alice is the author"
+
+
+def test_a_role_that_the_policy_asks_for_has_to_have_been_asked_for() -> None:
+    story = ready_to_deploy("normal", ("required-role", "low", "security"))
+    assert against(ask(story)) == {"change-is-approved": ("needs_approval", "role")}
+
+
+def test_an_emergency_may_start_with_one_approval() -> None:
+    story = opened("emergency")
+    publish(story, ("quorum", "any", "2"))
+    define_trigger(story)
+    assert against(ask(story))["change-is-approved"] == ("needs_approval", "quorum")
+    request(story, quorum=2)
+    approve(story)
+    assert ask(story).verdict == "allow"
+
+
+@pytest.mark.parametrize(
+    ("actor", "found"),
+    [
+        ("person:carol", {}),
+        ("person:alice", {"approval-would-count": ("deny", "S1")}),
+        ("person:zoe", {"approval-would-count": ("deny", "S5")}),
+        ("service:bot", {"approval-would-count": ("deny", "S4")}),
+    ],
+)
+def test_an_approver_may_ask_beforehand(actor: str, found: dict[str, Any]) -> None:
+    assert against(ask(ready_to_deploy(), "approve", actor=actor)) == found

@@ -1,0 +1,150 @@
+"""2.3 Least-privilege permissions of pipelines: given these facts, this is found, and this is answered."""
+
+import pytest
+from asking import against, ask, ready_to_deploy
+from changes import CI, deploy, finding, found, found_by_any_process, give, limit, pass_time, publish, ready
+from telling import Story, at
+
+
+def test_a_service_whose_grant_nobody_owns_is_found_until_the_grant_ends() -> None:
+    story = Story()
+    give(story, owner=None, expires_at=at(6))
+    assert found(story) == {"ownerless-credential": ["G"]}
+    pass_time(story, 5)
+    assert found(story) == {}
+    give(story, owner="service:ci")
+    assert found(story) == {"ownerless-credential": ["G"]}
+    give(story)
+    assert found(story) == {}
+
+
+@pytest.mark.parametrize("first", ["the grant", "the policy"])
+def test_a_service_that_does_not_use_its_grant_is_found_when_the_policy_says_so(first: str) -> None:
+    story = Story()
+    if first == "the grant":
+        give(story)
+        limit(story, "dormant-after-days", 1)
+    else:
+        limit(story, "dormant-after-days", 1)
+        give(story)
+    pass_time(story, 21)
+    assert found(story) == {}
+    pass_time(story, 4)
+    assert found(story) == {"dormant-credential": ["G"]}
+    story.tell("access.used", **CI, purpose="deployment")
+    assert found(story) == {}
+    pass_time(story, 23)
+    assert found(story) == {}
+    pass_time(story, 2)
+    assert "has not used G (deployer) since" in finding(story, "dormant-credential", "G").says
+
+
+def test_a_secret_that_is_not_rotated_in_time_is_found_until_it_is() -> None:
+    story = Story()
+    give(story)
+    limit(story, "rotate-within-days", 1)
+    story.tell("access.used", **CI, purpose="deployment")
+    pass_time(story, 24)
+    assert found(story) == {"unrotated-credential": ["G"]}
+    story.tell("access.rotated", actor="person:olga", **CI)
+    assert found(story) == {}
+    pass_time(story, 24)
+    assert found(story) == {"unrotated-credential": ["G"]}
+
+
+def test_a_human_needs_no_owner_and_no_use() -> None:
+    story = Story()
+    give(story, owner=None, kind="human", principal="person:ann")
+    limit(story, "dormant-after-days", 1)
+    pass_time(story, 30)
+    assert found(story) == {}
+
+
+def test_a_limit_counts_from_when_the_policy_comes_into_effect() -> None:
+    story = Story()
+    give(story)
+    limit(story, "dormant-after-days", 1, effective_from=at(40))
+    pass_time(story, 36)
+    assert found(story) == {}
+    pass_time(story, 2)
+    assert found(story) == {"dormant-credential": ["G"]}
+
+
+def test_what_a_policy_makes_due_is_found_whoever_folds_and_from_wherever() -> None:
+    story = Story()
+    give(story)
+    limit(story, "dormant-after-days", 1)
+    limit(story, "access-review-days", 1, version="2", effective_from=at(12))
+    pass_time(story, 34)
+    assert found(story) != {}
+    found_by_any_process(story)
+
+
+def test_a_limit_that_no_calendar_has_a_day_for_is_none() -> None:
+    story = Story()
+    give(story)
+    for number, name in enumerate(("dormant-after-days", "rotate-within-days", "access-review-days")):
+        limit(story, name, 99_999_999, version=str(number))
+    pass_time(story, 3)
+    assert not story.folder.failures
+    assert found(story) == {}
+
+
+def test_a_deployer_without_the_role_that_the_policy_asks_for_is_found() -> None:
+    story = ready()
+    publish(story, ("deployer-role", "prod", "deployer"))
+    deploy(story)
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+    # It turns out that there was one: the grant was recorded late.
+    story.tell("access.granted", actor="person:olga", grant_id="G", principal="service:ci", principal_kind="service", owner="person:olga",
+        role="deployer", environment="prod", time=at(0))  # fmt: skip
+    assert found(story) == {}
+
+
+def test_the_policy_asks_nothing_of_what_was_deployed_before_it_unless_it_was_recorded_late() -> None:
+    story = ready()
+    deploy(story)
+    publish(story, ("deployer-role", "prod", "deployer"))
+    pass_time(story, 1)
+    assert found(story) == {}
+    digest = {"policy_id": "change-approval", "version": "2", "policy_digest": "sha256:" + "9" * 64}
+    settings = [{"name": "deployer-role", "applies_to": "prod", "value": "deployer"}]
+    story.tell("policy.published", actor="person:olga", **digest, settings=settings)
+    approved = story.tell("policy.approved", actor="person:oscar", **digest, time=at(0))
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+    story.tell("statement.withdrawn", actor="service:desk", position=approved, reason="x")
+    assert found(story) == {}
+
+
+def test_a_policy_that_is_approved_again_was_in_force_all_the_while() -> None:
+    story = ready()
+    publish(story, ("deployer-role", "prod", "deployer"))
+    deploy(story)
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+    digest = {"policy_id": "change-approval", "version": "1", "policy_digest": "sha256:" + "9" * 64}
+    story.tell("policy.approved", actor="person:oscar", **digest)
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+
+
+def test_a_grant_to_another_login_of_the_deployer_is_theirs_too() -> None:
+    story = ready()
+    publish(story, ("deployer-role", "prod", "deployer"))
+    story.tell("access.granted", actor="person:olga", grant_id="G", principal="person:dora", principal_kind="human",
+        role="deployer", environment="prod")  # fmt: skip
+    deploy(story, actor="gitlab:7")
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+    story.tell("identity.linked", actor="person:olga", identities=["gitlab:7", "person:dora"], evidence="hr")
+    assert found(story) == {}
+
+
+def test_who_approved_does_not_deploy() -> None:
+    assert against(ask(ready_to_deploy(), actor="person:bob")) == {"deployer-is-allowed": ("deny", "S2")}
+
+
+def test_a_deployer_holds_the_role_that_the_policy_asks_for() -> None:
+    story = ready_to_deploy("normal", ("deployer-role", "prod", "deployer"))
+    assert against(ask(story)) == {"deployer-is-allowed": ("deny", "no-grant")}
+    story.tell("access.granted", actor="person:olga", grant_id="GR-9", principal="service:ci", principal_kind="service",
+        role="deployer", environment="prod", expires_at=at(22))  # fmt: skip
+    assert ask(story).verdict == "allow"
+    assert against(ask(story, hours=22)) == {"deployer-is-allowed": ("deny", "no-grant")}
