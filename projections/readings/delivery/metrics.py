@@ -99,6 +99,8 @@ class Delivery:
     recovery_time_s: int | None = None
     rework_rate: Number | None = None
     items: tuple[Delivered, ...] = ()
+    # Every deployment that an entry said something of here, also one that failed, or is counted no more.
+    heard_of: tuple[str, ...] = ()
     restatements: tuple[Restatement, ...] = ()
 
 
@@ -106,16 +108,16 @@ def _entries_of(key: str, row: Delivery) -> list[Match]:
     service = key.rpartition("/")[0]
     about = [Match(refs=(ref("service", service),))]
     # A link by hand, and what is said of an incident, need not name the service.
-    return about + [Match(refs=(ref("deployment", item.deployment_id),)) for item in row.items]
+    return about + [Match(refs=(ref("deployment", name),)) for name in row.heard_of]
 
 
 delivery = View(
     "delivery",
-    version=1,
+    version=2,
     row=Delivery,
     kind="delivery",
     entries_of=_entries_of,
-    names=("items",),
+    names=("heard_of",),
     reads=(change_scopes, deployments, incidents, merges),
     indexes=("service", "month"),
     doc="Delivery: deployment frequency, lead time, change failure rate, recovery time and rework rate, by service and month.",
@@ -149,12 +151,16 @@ def _deployment(event: Any, entry: EntryInfo) -> Deployment | None:
 )
 def counted(row: Delivery, event: Any, entry: EntryInfo) -> Delivery:
     items = {item.deployment_id: item for item in row.items}
+    heard_of = row.heard_of
     if (deployment := _deployment(event, entry)) is not None:
         items.pop(deployment.deployment_id, None)
+        if deployment.deployment_id not in heard_of:
+            heard_of += (deployment.deployment_id,)
         if deployment.outcome == "success":
             items[deployment.deployment_id] = _item(deployment, entry.reads)
     service, _, month = row.key.rpartition("/")
-    now = _measured(replace(row, service=service, month=month, items=tuple(items[name] for name in sorted(items))))
+    counts = tuple(items[name] for name in sorted(items))
+    now = _measured(replace(row, service=service, month=month, items=counts, heard_of=heard_of))
     if entry.recorded_at[:7] > month and row.items and metrics(row) != metrics(now):
         restated = Restatement(entry.position, entry.recorded_at, metrics(row), metrics(now))
         now = replace(now, restatements=(*row.restatements, restated))

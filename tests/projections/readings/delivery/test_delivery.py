@@ -99,3 +99,15 @@ def test_what_is_recorded_after_the_month_restates_it_and_says_so() -> None:
     assert restated.before[2] == "change_failure_rate=0.0000"
     assert restated.after[2] == "change_failure_rate=0.5000"
     assert story.row_as_of(delivery, MONTH, restated.position - 1) == before
+
+
+def test_a_month_stood_as_it_stood_also_when_its_deployment_is_counted_no_more() -> None:
+    story = Story()
+    about = {"deployment_id": "d-1", "environment": "prod"}
+    story.tell("deployment.finished", **about, service="api", outcome="error")
+    # Of these, nothing but the deployment says which month it is of.
+    story.tell("deployment.finished", **about, service="web", outcome="success")
+    story.tell("deployment.finished", **about, outcome="cancelled")
+    stood = [story.row_as_of(delivery, MONTH, position) for position in (1, 2, 3)]
+    assert [found.deployments for found in stood] == [0, 1, 0]
+    assert stood[-1] == row(story)
