@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.common import AsJson, cell, commands_of, where
-from api.cli.terminal import Table, console, echo
+from api.cli.terminal import Table, console, echo, errors_console
 from ledger.errors import SetupError
 
 if TYPE_CHECKING:
@@ -150,26 +150,37 @@ def show(
     columns: Annotated[
         str | None, typer.Option(help="Columns to show, with commas between; default: all, as JSON.")
     ] = None,
-    as_of: Annotated[str | None, typer.Option(help="As it stood: a position, or a time with offset.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Of a list: how many rows.")] = 100,
+    after: Annotated[str | None, typer.Option(help="Of a list: what the page before ended with.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="As it stood, a row or a list of lines: a position, or a time with offset.")
+    ] = None,
     known_at: Annotated[str | None, typer.Option(help="With a time as --as-of: as it was known then.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON also where --columns are given.")] = False,
 ) -> None:
-    """Show one row, or the first hundred: as JSON, or some columns as a table. Works over --server, too."""
+    """Show one row, or a page of a list: as JSON, or some columns as a table. Works over --server, too."""
     asked = {"sort": sort, "as_of": as_of, "known_at": known_at}
+    if key is None:
+        asked |= {"limit": str(limit), "after": after}
     for pair in where_ or ():
         column, _, value = pair.partition("=")
         asked[column] = value
     found = where(context).door().view(name, key, {k: v for k, v in asked.items() if v is not None})
-    rows = [found["row"]] if key is not None else found["items"]
+    _show(name, [found["row"]] if key is not None else found["items"], key is not None, columns, as_json)
+    if "next" in found:
+        errors_console.print(f"there are more: --after {found['next']}")
+
+
+def _show(name: str, rows: list[dict[str, Any]], is_one: bool, columns: str | None, as_json: bool) -> None:
     if columns is None:
-        echo(json.dumps(found["row"] if key is not None else rows, indent=2))
+        echo(json.dumps(rows[0] if is_one else rows, indent=2))
         return
     names = columns.split(",")
     if rows and (unknown := sorted(set(names) - set(rows[0]))):
         raise SetupError(f"{name} has no column {', '.join(unknown)}; it has {', '.join(rows[0])}")
     if as_json:
         narrow = [{column: row[column] for column in names} for row in rows]
-        echo(json.dumps(narrow[0] if key is not None else narrow, indent=2))
+        echo(json.dumps(narrow[0] if is_one else narrow, indent=2))
         return
     table = Table(*names)
     for row in rows:

@@ -1,7 +1,7 @@
 """What views answer, whoever asks: their states, lists of rows, and one row as it stands, stood, or was known to stand."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ledger.errors import NotFoundError, StatementError, no_such
@@ -10,6 +10,7 @@ from ledger.log.reading import read_size
 from projections import VIEWS
 from projections.engine.asking import await_position
 from projections.engine.filters import read_time
+from projections.engine.listing import Listing
 from projections.engine.progress import read_states, with_inputs
 from projections.engine.serving import Page, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
 from projections.engine.tables import SqlStore
@@ -136,6 +137,30 @@ def view_named(name: str) -> View[Any]:
     raise NotFoundError(no_such("view", name, [view.name for view in VIEWS]))
 
 
+def list_of(
+    ledger: Ledger,
+    view: View[Any],
+    where: Mapping[str, str],
+    *,
+    sort: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+    total: bool = False,
+    as_of: int | str | None = None,
+) -> Page:
+    """Return a page of a view's rows; of a `Listing`, as they stood `as_of` a position or time. Raises as `list_rows` does."""
+    position = None
+    if as_of is not None:
+        with ledger.database.read() as connection:
+            position = position_as_of(connection, as_of)
+        if isinstance(view, Listing):
+            _await(ledger, [view], position)
+    with ledger.database.read() as connection:
+        return list_rows(
+            connection, view, where=where, sort=sort, limit=limit, cursor=cursor, total=total, as_of=position
+        )
+
+
 def answer_of(ledger: Ledger, view: View[Any], key: str | None, asked: dict[str, str]) -> dict[str, Any]:
     """Answer as HTTP does, without it: one row, as it stands or stood, or the first rows of a list."""
     if key is not None:
@@ -143,7 +168,7 @@ def answer_of(ledger: Ledger, view: View[Any], key: str | None, asked: dict[str,
             raise StatementError(f"one row is had whole: expected no {others[0]} beside the key", f"/{others[0]}")
         when, known = (read_when(asked.get(name), name) for name in ("as_of", "known_at"))
         return row_of(ledger, view, key, when, known)
-    where = {name: value for name, value in asked.items() if name != "sort"}
-    with ledger.database.read() as connection:
-        page = list_rows(connection, view, where=where, sort=asked.get("sort"))
+    where = {name: value for name, value in asked.items() if name not in ("sort", "as_of", "limit", "after")}
+    limit, as_of = int(asked.get("limit", "100")), read_when(asked.get("as_of"), "as_of")
+    page = list_of(ledger, view, where, sort=asked.get("sort"), limit=limit, cursor=asked.get("after"), as_of=as_of)
     return items_of(view, page)

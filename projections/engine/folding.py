@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.log.database import is_outage
 from projections.engine.derived import Derived, Rule, bounded, change_to, every
+from projections.engine.listing import Listing
 from projections.engine.log import Log, TakenBack, original_of
 from projections.engine.past import Past, keys_taken_back
 from projections.engine.skips import Skips
@@ -124,6 +125,8 @@ class Folder:
         if fold is None:
             return {}
         keys = fold.keys(entry.event, entry)
+        if isinstance(view, Listing):
+            self.rows.make_room(view, keys)
         self.rows.name(view, entry, keys)
         return {key: fold.apply(self.rows.row(view, key) or view.new(key), entry.event, entry) for key in keys}
 
@@ -155,6 +158,11 @@ class Folder:
         """Return the rows that statements are of, without them: they were taken back, and that counts from here on."""
         folded = [o for o in originals if o.type in view.folds and not self.skips.holds(view, o.position)]
         keys: dict[str, None] = {}
+        if isinstance(view, Listing):
+            for original in folded:
+                original.reads = past.at(original.position)
+                keys |= dict.fromkeys(view.folds[original.type].keys(original.event, original))
+            return {key: view.taken_back(self.rows.row(view, key), entry.position) for key in keys}
         for original in folded:
             keys |= dict.fromkeys(keys_taken_back(view, original, past.at(original.position), self.rows))
         return {key: past.row(view, key, entry.position) for key in (*keys, *(written if folded else ()))}

@@ -4,7 +4,7 @@ A list of more than `LONG` items lies in a table of its own, an item a line, and
 changed are written: n statements about one subject write O(n) bytes. In the row's text its length stands in the list's
 place, and the text begins with a blank, which no other does. In the row's column, for analysts, stand the first and the last of it:
 
-    timeline of 900  ->  [first 8 …, {"left_out": 884}, last 8 …], and 900 lines of items_of_change_tickets
+    approvals of 900  ->  [first 8 …, {"left_out": 884}, last 8 …], and 900 lines of items_of_change_tickets
 
 What folds, rules and doors read is the whole row. Which lists a view has follows from its row model.
 """

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from ledger.conditions import Match
 from ledger.events import Event
 from projections.engine.derived import Derived
+from projections.engine.listing import Listing
 from projections.engine.log import Log, TakenBack, original_of
 from projections.engine.skips import Skips
 from projections.engine.tally import Live, Tally
@@ -105,6 +106,9 @@ class Past:
         if isinstance(view, Derived):
             finding: Any = view.as_of(self._live.row(view, key), position)
             return finding  # type: ignore[no-any-return]
+        if isinstance(view, Listing):
+            line: R | None = view.as_of(self._live.row(view, key), position)
+            return line
         if isinstance(view, Tally):
             count: R | None = view.as_of(key, self._live.parts(view, key, position))
             return count

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from ledger.errors import NotFoundError, StatementError
 from ledger.log.reading import position_at, read_size
 from projections.engine.filters import TEXT, Kind, comparable, conditions, filterable, kind_of
+from projections.engine.listing import POSITION, WITHDRAWN_POSITION, Listing
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.progress import State, read_states
@@ -63,11 +64,13 @@ def list_rows(
     limit: int = 100,
     cursor: str | None = None,
     total: bool = False,
+    as_of: int | None = None,
 ) -> Page:
     """Return a page of the rows that the filters in `where` leave, sorted by a column (`-column`: downwards), then by key.
 
-    With `total`, how many rows they leave is counted: all of them are looked at. Raises StatementError for a filter,
-    a sort or a cursor that is none.
+    With `total`, how many rows they leave is counted: all of them are looked at. With `as_of`, the lines of a `Listing` as they
+    stood at a position. Raises StatementError for a filter, a sort, a cursor or a view that does not go with it, and
+    ViewNotReadyError when the view has not come to the position.
     A cursor names the last row of a page: what is written meanwhile moves no row onto two pages, or onto none.
     """
     state = state_of(connection, view)
@@ -78,6 +81,8 @@ def list_rows(
     t = table_of(view).c
     known = filterable(view)
     chosen = conditions(connection, view, where)
+    if as_of is not None:
+        chosen.append(_stood_at(view, state, as_of, where, sort))
     name, down = (sort.removeprefix("-"), sort.startswith("-")) if sort else (view.key, False)
     if name not in known:
         raise StatementError(f"{view.name} is sorted by {', '.join(known)}; found {name[:80]!r}"[:1500], "/sort")
@@ -93,15 +98,40 @@ def list_rows(
     order = [column] if name == view.key else [column.nulls_last(), t[view.key]]
     query = query.order_by(*order).limit(limit + 1)
     texts = whole(connection, view, {row[0]: row[1] for row in connection.execute(query)})
-    found = [orjson.loads(text) for text in texts.values()]
+    found = [_as_of(orjson.loads(text), as_of) for text in texts.values()]
     count = sa.select(sa.func.count()).select_from(table_of(view)).where(*chosen)
     there_are = connection.execute(count).scalar_one() if total else None
-    skipped = Skips(SqlLog(connection)).under(view, state.position)
+    position = state.position if as_of is None else as_of
+    skipped = Skips(SqlLog(connection)).under(view, position)
     if len(found) <= limit:
-        return Page(state.made_by, state.position, found, None, there_are, skipped)
+        return Page(state.made_by, position, found, None, there_are, skipped)
     last = found[limit - 1]
     more = cursor_of(view, where, sort, last[name], last[view.key])
-    return Page(state.made_by, state.position, found[:limit], more, there_are, skipped)
+    return Page(state.made_by, position, found[:limit], more, there_are, skipped)
+
+
+def _stood_at(
+    view: View[Any], state: State, position: int, where: Mapping[str, str], sort: str | None
+) -> sa.ColumnElement[bool]:
+    """Return the condition of lines that there were at a position. Where each was taken back, the column says as of now."""
+    if not isinstance(view, Listing):
+        raise StatementError(f"rows of {view.name} are had as they stood one by one: name the key of one", "/as_of")
+    later = [name for name in (*where, (sort or "").removeprefix("-")) if name.startswith(WITHDRAWN_POSITION)]
+    if later:
+        raise StatementError(f"expected no {WITHDRAWN_POSITION} beside as_of: it may lie after that", f"/{later[0]}")
+    if not state.is_by(view):
+        raise ViewNotReadyError(f"the view {view.name} is being built; ask again in a moment")
+    if state.position < position:
+        raise ViewNotReadyError(
+            f"the view {view.name} is at position {state.position}, not yet at {position}; ask again"
+        )
+    return table_of(view).c[POSITION] <= position
+
+
+def _as_of(row: dict[str, Any], position: int | None) -> dict[str, Any]:
+    if position is None or (row[WITHDRAWN_POSITION] or 0) <= position:
+        return row
+    return row | {WITHDRAWN_POSITION: None}
 
 
 def cursor_of(view: View[Any], where: Mapping[str, str], sort: str | None, value: Any, key: str) -> str:

@@ -154,6 +154,10 @@ class Standing:
         for column, by_value in self._by_column[view.name].items():
             by_value[getattr(row, column, None)].add(key)
 
+    def make_room(self, view: View[Any], keys: Iterable[str]) -> None:
+        """Let there be no rows yet under keys that this entry makes: nothing has to be looked up for them."""
+        self._rows[view.name].new |= dict.fromkeys(keys)
+
     def count(self, view: Tally[Any], key: str, part: Part, count: int) -> None:
         """Note a part that was added to a count at this entry, or taken away."""
         self.counted[view.name][key, self._position, part] += count

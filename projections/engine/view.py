@@ -153,7 +153,8 @@ def _arity(function: Callable[..., Any]) -> int:
     return len(inspect.signature(function).parameters)
 
 
-def _keys(key: Callable[..., str | Iterable[str] | None]) -> Callable[[Any, EntryInfo], tuple[str, ...]]:
+def keys_of(key: Callable[..., str | Iterable[str] | None]) -> Callable[[Any, EntryInfo], tuple[str, ...]]:
+    """Return a key function with one calling convention: of the event and the entry, giving each key once."""
     takes_entry = _arity(key) == 2
 
     def keys(event: Any, entry: EntryInfo) -> tuple[str, ...]:
@@ -173,7 +174,7 @@ class View(Generic[R]):
     of which holds one name or a list of them.
     """
 
-    # Whether rows follow from rows, so that how they stood is kept with them and not folded again.
+    # Whether how rows stood is kept with them, and not folded again.
     keeps_past: ClassVar[bool] = False
 
     def __init__(
@@ -226,7 +227,7 @@ class View(Generic[R]):
             for event in events:
                 if event.type in self.folds:
                     raise DeclarationError(f"the view {self.name} folds {event.type} twice")
-                self.folds[event.type] = _Fold(fold, _keys(key))
+                self.folds[event.type] = _Fold(fold, keys_of(key))
             return fold
 
         return declare

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Final
 
-from ledger.events.gate import GateDecided, Verdict
+from ledger.events.gate import Verdict
 from ledger.events.identifiers import with_names
 from projections.engine.view import DeclarationError, Reads
 from projections.readings.changes.tickets import Ticket, change_tickets
@@ -109,7 +109,7 @@ def deployment_of(question: Question, reads: Reads) -> Deployment | None:
 
 def last_fact(ticket: Ticket) -> Sequence[int | None]:
     """Return the last fact about a change. What a gate said of it is none."""
-    return [step.position for step in ticket.timeline if step.type != GateDecided.type][-1:]
+    return [ticket.last_fact_position]
 
 
 def of_change(

@@ -13,6 +13,7 @@ from projections.readings.changes.reviews import reviews
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.changes.templates import templates
 from projections.readings.changes.tickets import change_tickets
+from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.freezes import freezes
 from projections.readings.delivery.incidents import incidents
@@ -42,6 +43,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     change_scopes,
     templates,
     change_tickets,
+    change_timeline,
     reviews,
     impacts,
     resources,

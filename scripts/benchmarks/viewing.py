@@ -21,6 +21,7 @@ from projections.engine.view import EntryInfo
 from projections.gates.asking import ask
 from projections.judging.gate_rule import Question
 from projections.readings.changes.tickets import change_tickets
+from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.deployments import deployments
 
 ASKED = 60
@@ -122,6 +123,8 @@ def _asking(ledger: Ledger, change: str) -> list[Row]:
     store = SqlStore(ledger.database, VIEWS)
     with ledger.database.read() as connection:
         ticket = read_row(connection, change_tickets, change).rows[0]
+        lines = list_rows(connection, change_timeline, where={"change_id": change}).rows
+        middle = lines[len(lines) // 2]["position"]
     where = (ticket["services"][0], ticket["environment"])
 
     def gate() -> None:
@@ -140,6 +143,9 @@ def _asking(ledger: Ledger, change: str) -> list[Row]:
         "list of tickets, a page by state": read(
             lambda connection: list_rows(connection, change_tickets, where={"state": "scheduled"})
         ),
+        "its timeline, a page, the latest first": read(
+            lambda connection: list_rows(connection, change_timeline, where={"change_id": change}, sort="-line")
+        ),
         "ticket": read(lambda connection: read_row(connection, change_tickets, change)),
         "ticket as of its middle": read(
             lambda connection: row_as_of(
@@ -147,7 +153,7 @@ def _asking(ledger: Ledger, change: str) -> list[Row]:
                 store,
                 change_tickets,
                 change,
-                ticket["timeline"][len(ticket["timeline"]) // 2]["position"],
+                middle,
             )
         ),
     }

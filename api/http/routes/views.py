@@ -9,13 +9,14 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, create_model
 
-from api.desk.views import items_of, read_when, row_of, states_of, wait_for
+from api.desk.views import items_of, list_of, read_when, row_of, states_of, wait_for
 from api.http.auth import OPERATOR, CurrentLedger, KnownCaller
 from api.http.questions import Route, Total, link_to_next
 from api.http.routes.events import MAX_POSITION, PROBLEMS
 from projections import VIEWS
 from projections.engine.filters import filters_of, parameter_of
-from projections.engine.serving import MAX_LIMIT, Page, cells, cursor_of, list_rows
+from projections.engine.listing import Listing
+from projections.engine.serving import MAX_LIMIT, Page, cells, cursor_of
 from projections.engine.view import View
 
 router = APIRouter(tags=["views"], route_class=Route)
@@ -28,6 +29,14 @@ When = Annotated[
     str | None,
     Query(max_length=40, examples=["2026-11-23T12:00:00Z"], description="A position, or a time with offset."),
 ]
+_AS_OF: dict[str, Any] = {
+    "name": "as_of",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 40},
+    "example": "2026-11-23T12:00:00Z",
+    "description": "As the lines stood then: a position, or a time with offset.",
+}
 
 
 @router.get("/v1/views", summary="List views", responses=PROBLEMS)
@@ -64,8 +73,9 @@ def _list_of(view: View[Any]) -> Callable[..., Response]:
     ) -> Response:
         wait_for(ledger, view, min_position)
         where = {name: value for name, value in request.query_params.items() if name in filters}
-        with ledger.database.read() as connection:
-            page = list_rows(connection, view, where=where, sort=sort, limit=limit, cursor=after, total=total)
+        # Only lines have it as a parameter.
+        as_of = read_when(request.query_params.get(_AS_OF["name"]), _AS_OF["name"])
+        page = list_of(ledger, view, where, sort=sort, limit=limit, cursor=after, total=total, as_of=as_of)
         headers = link_to_next(request, page.next)
         if format == "csv":
             return _csv(view, page, headers)
@@ -117,6 +127,8 @@ def _model(view: View[Any], **body: Any) -> type[BaseModel]:
 def _mount(view: View[Any]) -> None:
     page = _model(view, items=list[view.row])  # type: ignore[name-defined]
     filters = [parameter_of(view, name) for name in filters_of(view)]
+    if isinstance(view, Listing):
+        filters.append(_AS_OF)
     router.add_api_route(
         f"/v1/views/{view.name}",
         _list_of(view),

@@ -70,17 +70,6 @@ class Approval:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One line of the timeline: an entry in words. `recorded_at` later than `at` tells that it was learned afterwards."""
-
-    position: int
-    at: Moment
-    recorded_at: Moment
-    type: str
-    says: str
-
-
-@dataclass(frozen=True)
 class Ticket:
     """One change, from its opening to its review."""
 
@@ -136,7 +125,8 @@ class Ticket:
     reviewed_by: str | None = None
     closed_at: Moment | None = None
     label: Literal["success", "failure"] | None = None
-    timeline: tuple[Step, ...] = ()
+    # Of the last entry about it that is no answer of a gate.
+    last_fact_position: int | None = None
 
 
 def _entries_of(key: str, row: Ticket) -> list[Match]:
@@ -145,7 +135,7 @@ def _entries_of(key: str, row: Ticket) -> list[Match]:
 
 change_tickets = View(
     "change_tickets",
-    version=3,
+    version=4,
     row=Ticket,
     kind="change",
     entries_of=_entries_of,
@@ -163,7 +153,7 @@ change_tickets = View(
         risk_assessments,
     ),
     indexes=("state", "author", "environment", "release_id", "retro_due_at", "approval_due_at", "planned_end"),
-    doc="Change tickets: state, approvals and which of them count, deployments, review, and the timeline in words.",
+    doc="Change tickets: state, approvals and which of them count, deployments, and review.",
 )
 Fold = Callable[[Ticket, Any, EntryInfo], Ticket]
 
@@ -182,12 +172,11 @@ def _by_deployment(event: Any, entry: EntryInfo) -> str | None:
 
 
 def _step(*events: type[Event], key: Callable[..., Any] = _by_change) -> Callable[[Fold], Fold]:
-    """Fold, and then what every entry does: judge what counts, move on, and write a line of the timeline."""
+    """Fold, and then what every entry does: judge what counts, and move on."""
 
     def declare(fold: Fold) -> Fold:
         def folded(ticket: Ticket, event: Any, entry: EntryInfo) -> Ticket:
-            step = Step(entry.position, entry.time, entry.recorded_at, entry.type, entry.says)
-            return _moved(fold(replace(ticket, timeline=(*ticket.timeline, step)), event, entry), entry, ticket)
+            return _moved(fold(replace(ticket, last_fact_position=entry.position), event, entry), entry, ticket)
 
         change_tickets.on(*events, key=key)(folded)
         return fold
@@ -532,7 +521,13 @@ def _labelled(ticket: Ticket, entry: EntryInfo) -> Ticket:
 
 @_step(
     ChangeImpactAssessed, FreezeOverrideGranted, RollbackTriggerDefined, RollbackTriggerFired,
-    AdvisoryIssued, AdvisoryOverridden, PirOpened, GateDecided,
+    AdvisoryIssued, AdvisoryOverridden, PirOpened,
 )  # fmt: skip
 def noted(ticket: Ticket, event: Any, entry: EntryInfo) -> Ticket:
+    return ticket
+
+
+@change_tickets.on(GateDecided, key=_by_change)
+def asked(ticket: Ticket, event: GateDecided, entry: EntryInfo) -> Ticket:
+    """What a gate said of a change is no fact about it. That it was asked makes the change known."""
     return ticket

@@ -55,6 +55,22 @@ def test_a_row_is_had_as_it_stood_and_as_it_was_known(server: Server) -> None:
     assert server.get(path, params=at | known).json()["row"]["outcome"] is None
 
 
+def test_a_timeline_is_had_by_pages_up_and_down_and_as_it_stood(server: Server) -> None:
+    last = max(told(server, f"line-{number}", change_id="CHG-lines") for number in range(2))
+    asked = {"change_id": "CHG-lines", "min_position": str(last), "limit": "3"}
+    first = server.get("/v1/views/change_timeline", params=asked).json()
+    rest = server.get("/v1/views/change_timeline", params=asked | {"after": first["next"]}).json()
+    lines = first["items"] + rest["items"]
+    assert [line["type"] for line in lines] == ["deployment.started", "deployment.finished"] * 2
+    down = server.get("/v1/views/change_timeline", params=asked | {"sort": "-line", "limit": "9"}).json()["items"]
+    assert down == lines[::-1]
+    then = server.get("/v1/views/change_timeline", params=asked | {"as_of": str(last - 1)}).json()
+    assert (then["position"], then["items"]) == (last - 1, lines[:3])
+    one = server.get(f"/v1/views/change_timeline/{lines[0]['line']}")
+    assert one.json()["row"] == lines[0]
+    check_problem(server.get("/v1/views/change_timeline", params=asked | {"as_of": "yesterday"}), 422, "/as_of")
+
+
 def test_a_count_as_of_an_entry_that_was_just_recorded_knows_it(server: Server) -> None:
     for number in range(1, 6):
         said = {"actor": "person:ann", "change_id": f"CHG-counted-{number}", "label": "failure"}

@@ -38,10 +38,7 @@ def test_a_normal_change_goes_from_draft_to_closed() -> None:
     row = ticket(story)
     assert [*states, row.state] == ["assessing", "authorizing", "scheduled", "implementing", "reviewing", "closed"]
     assert (row.outcome, row.reviewed_by, row.deployments) == ("successful", "person:carol", ("d-1",))
-    assert [step.says for step in row.timeline][-2:] == [
-        "deployment d-1 of (not said) to (not said) ended as success",
-        "person:carol completed review PIR-7 of CHG-7: successful",
-    ]
+    assert row.last_fact_position == len(story.log)
 
 
 def test_an_amended_scope_voids_the_approvals_and_is_a_draft_again() -> None:
