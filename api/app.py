@@ -5,8 +5,10 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 
 from api.http import auth, problems
@@ -63,6 +65,11 @@ class App(FastAPI):
         if self.openapi_schema is None:
             self.openapi_schema = describe(self)
         return self.openapi_schema
+
+    @cached_property
+    def openapi_json(self) -> bytes:
+        """The same as it is sent, made once: whoever asks needs no token, and to write it takes longer than to answer anything else."""
+        return orjson.dumps(self.openapi())
 
 
 def create_app(settings: Settings) -> FastAPI:

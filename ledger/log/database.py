@@ -126,6 +126,11 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError))
 
 
+def is_lock_timeout(error: BaseException) -> bool:
+    """Say whether PostgreSQL gave a statement up because others held what it needed for longer than `lock_timeout` (55P03)."""
+    return isinstance(error, sa.exc.DBAPIError) and getattr(error.orig, "sqlstate", None) == "55P03"
+
+
 def is_about_values(error: BaseException) -> bool:
     """Say whether a database or its driver refused values: the same ones are refused again."""
     if isinstance(error, sa.exc.DBAPIError):

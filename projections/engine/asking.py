@@ -5,16 +5,18 @@ What was looked at becomes the condition under which the answer may be recorded.
 
 import time
 from collections.abc import Collection, Sequence
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.engine import Connection
 
-from ledger.conditions import Match
+from ledger.conditions import Condition, Match
 from ledger.events import Event
+from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.following import Watcher
 from ledger.log.reading import read_size
-from projections.engine.log import WITHDRAWN, SqlLog
+from projections.engine.log import WITHDRAWN, SqlLog, taken_back_by
 from projections.engine.progress import State, read_states
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.skips import Skips
@@ -22,6 +24,7 @@ from projections.engine.tables import SqlStore
 from projections.engine.view import Reads, View
 
 R = TypeVar("R")
+TAKES_BACK: Final = Match((WITHDRAWN,))
 
 
 def states_of(connection: Connection, views: Sequence[View[Any]]) -> list[State]:
@@ -138,4 +141,21 @@ class Looking:
     @property
     def matches(self) -> tuple[Match, ...]:
         """Entries that would change what was read; what takes a statement back may concern any of them."""
-        return (*self._matches, Match((WITHDRAWN,)))
+        return (*self._matches, TAKES_BACK)
+
+    def condition(self, ledger: Ledger, position: int) -> Condition:
+        """Return the condition that what was read at a position has stood still, with what the log says of it by now.
+
+        What was taken back meanwhile breaks it where it was about something that was read. All else that anybody withdraws holds
+        up no answer: who withdrew at random, however often, would keep every gate from answering.
+        """
+        facts = tuple(self._matches)
+        looked = ledger.recorder.look_back(Condition(facts, after=position))
+        with ledger.database.read() as connection:
+            log = SqlLog(connection)
+            for entry in log.entries([TAKES_BACK], after=position, up_to=looked.looked_up_to):
+                original = taken_back_by(log, entry)
+                if original is not None and any(fact.fits(original.type, tuple(original.refs)) for fact in facts):
+                    looked = replace(looked, broken_by=(TAKES_BACK, entry.position))
+                    break
+        return replace(looked, none_of=self.matches)

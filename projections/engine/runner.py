@@ -9,14 +9,15 @@ import gc
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledger.errors import LedgerError
-from ledger.log.database import Database, Lock, is_outage
+from ledger.log.database import Database, Lock, is_lock_timeout, is_outage
 from ledger.log.following import Watcher
 from ledger.log.reading import read_entries, read_size
 from projections.engine import tables
@@ -39,6 +40,8 @@ BATCH: Final = 250
 FILLED_AT_ONCE: Final = 4
 # How often a process that does not run the views asks whether it may.
 STAND_BY_S: Final = 1.0
+# How long after somebody's reading hindered it a table is asked for again.
+AGAIN_S: Final = 5.0
 log = logging.getLogger("change_ledger")
 
 
@@ -133,6 +136,8 @@ class Runner:
         self._filling: _Set | None = None
         # Tables that are to be emptied and dropped.
         self._abandoned: list[str] = []
+        # When it is worth trying again what others' reading hindered.
+        self._again_at: dict[Callable[[], bool], float] = {}
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.problem: str | None = None
@@ -196,7 +201,25 @@ class Runner:
             self._open()
         # Both in turn: neither a busy ledger nor a long rebuild holds the other up.
         moved = self._advance_served()
-        return self._empty_abandoned() or self._advance_filling() or moved
+        return self._unhindered(self._empty_abandoned) or self._unhindered(self._advance_filling) or moved
+
+    def _unhindered(self, work: Callable[[], bool]) -> bool:
+        """Do what needs tables for itself alone; where somebody reads one in a long transaction, try it again after a while.
+
+        What is served goes on meanwhile: who waited for the table would hold up everybody that reads it next, and all views.
+        """
+        if time.monotonic() < self._again_at.get(work, 0):
+            return False
+        try:
+            return work()
+        except sa.exc.DBAPIError as error:
+            if not is_lock_timeout(error):
+                raise
+            log.warning(
+                "a table of a view waits for whoever reads it in a long transaction; tried again in %d s", AGAIN_S
+            )
+            self._again_at[work] = time.monotonic() + AGAIN_S
+            return False
 
     def catch_up(self) -> int:
         """Step until there is nothing to do. Returns the position reached."""
@@ -305,16 +328,20 @@ class Runner:
             return False
         anew = with_dependents(self._views, stale)
         wanted = with_inputs(self._views, anew)
-        self._filling = _Set(self._database, wanted, 0, FILLING)
-        self._filling.is_careful = is_careful
+        # What was begun before is good for nothing, also where this cannot begin.
+        self._filling = None
+        filling = _Set(self._database, wanted, 0, FILLING)
+        filling.is_careful = is_careful
         # Dies while they take over: those that did not are filled again, though they may have the folds they had.
         with self._database.write() as connection:
             ask_anew(connection, anew)
         for view in wanted:
             generation = known[view.name].generation + 1 if view.name in known else 1
             with self._database.write() as connection:
+                tables.wait_briefly(connection)
                 tables.make_here(connection)
-                self._filling.store.create(connection, view, generation)
+                filling.store.create(connection, view, generation)
+        self._filling = filling
         return True
 
     def _empty_abandoned(self) -> bool:
@@ -322,6 +349,7 @@ class Runner:
         if not self._abandoned:
             return False
         with self._database.write() as connection:
+            tables.wait_briefly(connection)
             if not tables.empty(connection, self._abandoned[-1], self._batch):
                 self._abandoned.pop()
         return True
@@ -329,25 +357,29 @@ class Runner:
     def _take_over(self, filling: _Set) -> None:
         failures = filling.folder.failures if filling.folder is not None else {}
         shapes = {view.name: tables.shape_of(view) for view in filling.views}
-        # View by view, for each takes a while and appends wait for it. Dies among them: what took over is at the position of what
-        # is served still, no view took over before what it reads, and the filling of the others begins again.
         with self._database.read() as connection:
             known = read_states(connection)
-        for view in filling.views:
-            before, failure = known.get(view.name), failures.get(view.name)
+        # On SQLite view by view, for each takes a while and appends wait for it. Dies among them: what took over is at the position of
+        # what is served still, no view took over before what it reads, and the filling of the others begins again.
+        # On PostgreSQL nobody waits: all take over, or none, while somebody reads one of their tables.
+        groups = [[view] for view in filling.views] if self._database.is_sqlite else [filling.views]
+        for group in groups:
             with self._database.write() as connection:
-                filling.store.take_over(connection, view)
-                state = State(
-                    view.name,
-                    view.version,
-                    before.generation + 1 if before else 1,
-                    shapes[view.name],
-                    failure.position - 1 if failure else filling.position,
-                    failure.position if failure else None,
-                    failure.reason if failure else None,
-                )
-                connection.execute(sa.delete(states).where(states.c.name == view.name))
-                connection.execute(
-                    sa.insert(states), {name: getattr(state, name) for name in State.__dataclass_fields__}
-                )
+                tables.wait_briefly(connection)
+                for view in group:
+                    before, failure = known.get(view.name), failures.get(view.name)
+                    filling.store.take_over(connection, view)
+                    state = State(
+                        view.name,
+                        view.version,
+                        before.generation + 1 if before else 1,
+                        shapes[view.name],
+                        failure.position - 1 if failure else filling.position,
+                        failure.position if failure else None,
+                        failure.reason if failure else None,
+                    )
+                    connection.execute(sa.delete(states).where(states.c.name == view.name))
+                    connection.execute(
+                        sa.insert(states), {name: getattr(state, name) for name in State.__dataclass_fields__}
+                    )
         self._open()

@@ -38,6 +38,7 @@ LEAVING: Final = "__leaving"
 
 # So many rows are read at once where all are.
 PAGE: Final = 1000
+LOCK_WAIT_MS: Final = 500
 
 metadata = sa.MetaData()
 
@@ -160,6 +161,15 @@ def shape_of(view: View[Any]) -> str:
         ",".join(f"{column.name}:{column.type.compile()}" for column in table.columns) for table in _tables(view)
     )
     return f"{tables};{','.join(view.indexes)} with {view.key}"
+
+
+def wait_briefly(connection: Connection) -> None:
+    """Let this transaction wait briefly for tables that others read: whoever reads one next stands behind it for as long.
+
+    Shorter than PostgreSQL takes to look for deadlocks (1 s): of two that wait for each other it is this one that lets go.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout TO '{LOCK_WAIT_MS}ms'")
 
 
 def make_here(connection: Connection) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from ledger.conditions import Condition
 from ledger.entry import Receipt
 from ledger.errors import ConditionFailedError, ConflictError, LedgerError, NotFoundError
 from ledger.events.gate import GateDecided, RuleResult, Verdict
@@ -109,7 +108,7 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
             receipt = ledger.state(
                 GateDecided.type,
                 _data(decision),
-                condition=Condition(looking.matches, after=position),
+                condition=looking.condition(ledger, position),
                 identifier=_identifier(question),
             )
         except ConditionFailedError as error:

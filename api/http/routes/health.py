@@ -95,6 +95,6 @@ def _views(request: Request) -> dict[str, Any]:
 
 
 @router.get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request) -> JSONResponse:
+def openapi(request: Request) -> Response:
     """Return the description of this API, for those that make clients from it."""
-    return JSONResponse(request.app.openapi())
+    return Response(request.app.openapi_json, media_type="application/json")

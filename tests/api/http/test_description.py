@@ -1,5 +1,6 @@
 """The description of the API: what programs that make clients read. And that answers have the shapes it gives."""
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from pydantic import create_model
 from servers import JSON, PROBLEM, Server, event
 
-from api.app import create_app
+from api.app import App, create_app
 from api.http import auth, description
 from api.settings import Settings
 from ledger.errors import SetupError
@@ -112,6 +113,13 @@ def test_two_schemas_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(description, "ANSWERS", {**description.ANSWERS, **other})
     with pytest.raises(SetupError, match="two schemas of the API are called Receipt"):
         create_app(Settings(directory=tmp_path)).openapi()
+
+
+def test_what_every_stranger_may_ask_for_is_written_once(tmp_path: Path) -> None:
+    app = create_app(Settings(directory=tmp_path))
+    assert isinstance(app, App)
+    assert app.openapi_json is app.openapi_json
+    assert json.loads(app.openapi_json) == json.loads(json.dumps(app.openapi()))
 
 
 def test_a_route_whose_answers_are_not_described_cannot_be_mounted(

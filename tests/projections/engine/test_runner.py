@@ -21,7 +21,7 @@ from projections import VIEWS
 from projections.engine import tables
 from projections.engine.checking import check
 from projections.engine.past import Past
-from projections.engine.progress import ask_for_rebuild, read_states
+from projections.engine.progress import ask_for_rebuild, is_served, read_states
 from projections.engine.runner import Runner
 from projections.engine.serving import (
     Page,
@@ -364,6 +364,29 @@ def test_a_crash_while_views_take_over_leaves_them_at_one_position(
     assert all(c.is_equal for c in check(ledger.database, VIEWS))
     with ledger.database.read() as connection:
         assert tables.abandoned(connection) == []
+
+
+def test_a_long_transaction_of_a_reader_holds_up_a_rebuild_and_nothing_else(
+    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.engine.runner.AGAIN_S", 0)
+    deploy(ledger, 1)
+    runner.catch_up()
+    ask_for_rebuild(ledger.database, VIEWS, ["deployments"])
+    with ledger.database.read() as analyst:
+        for view in VIEWS:
+            analyst.exec_driver_sql(f"SELECT count(*) FROM view_{view.name}")
+        for number in (2, 3):
+            deploy(ledger, number)
+            # Comes back: it does not stand in line for the tables, and nobody behind it.
+            runner.catch_up()
+            assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
+            assert row(ledger, deployments, f"d-{number}")["service"] == "api"
+    runner.catch_up()
+    with ledger.database.read() as connection:
+        assert all(is_served(view, read_states(connection)) for view in VIEWS)
+        assert tables.abandoned(connection) == []
+    assert all(c.is_equal for c in check(ledger.database, VIEWS))
 
 
 def test_who_reads_a_view_that_is_filled_anew_waits_for_it(ledger: Ledger) -> None:

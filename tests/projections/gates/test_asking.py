@@ -152,6 +152,50 @@ def test_facts_that_never_stand_still_leave_nothing_recorded(
     assert decisions(ledger) == []
 
 
+def withdrawn(position: int) -> dict[str, Any]:
+    return cloud_event("statement.withdrawn", actor="person:alice", position=position, reason="error")
+
+
+def test_who_withdraws_what_no_rule_read_holds_no_gate_up(
+    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(ledger, "CHG-1")
+    [elsewhere] = append(ledger, cloud_event(change_id="CHG-9", service="other"))
+    runner.catch_up()
+    real = gates.answer
+
+    def meanwhile_withdrawn(*asked: Any) -> Any:
+        found = real(*asked)
+        append(ledger, *[withdrawn(elsewhere.receipts[0].position)] * 2, withdrawn(1))
+        return found
+
+    monkeypatch.setattr(gates, "answer", meanwhile_withdrawn)
+    # The views have not seen the withdrawals: nobody waited for them.
+    assert ask(ledger, VIEWS, question(ledger)).verdict == "allow"
+    assert len(decisions(ledger)) == 1
+
+
+def test_a_withdrawal_of_what_a_rule_read_is_waited_for(
+    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(ledger, "CHG-1")
+    read_at = runner.catch_up()
+    real, asked = gates.answer, []
+
+    def meanwhile_withdrawn(*given: Any) -> Any:
+        asked.append(given)
+        found = real(*given)
+        if len(asked) == 1:
+            append(ledger, withdrawn(read_at))
+            runner.catch_up()
+        return found
+
+    monkeypatch.setattr(gates, "answer", meanwhile_withdrawn)
+    # At `read_at` is the approval.
+    assert ask(ledger, VIEWS, question(ledger)).verdict == "needs_approval"
+    assert len(asked) == 2
+
+
 def test_a_gate_that_is_asked_while_new_tables_take_over_is_asked_again(
     ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
