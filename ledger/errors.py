@@ -56,6 +56,14 @@ class ConflictError(LedgerError):
         self.position = position
 
 
+class EnrolledError(LedgerError):
+    """A source is enrolled at a door already; `position` is where. It is retired before it is enrolled otherwise."""
+
+    def __init__(self, message: str, *, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
 class ConditionFailedError(LedgerError):
     """An append condition does not hold: `position` is the first entry that speaks against it."""
 

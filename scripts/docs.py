@@ -232,7 +232,8 @@ def intake_page() -> str:
 
 Outside formats, each posted to a route of its own as its sender writes it. An authentic body is kept byte for byte as
 evidence. What is understood becomes facts, answered with 201; what is not is recorded as `{UNMAPPED}`, answered with 202;
-the same body again is answered with 200 and its first receipts. A body that contradicts its own headers is refused (422).
+the same body again is answered with 200 and its first receipts. A body that contradicts its own headers is kept,
+once, and refused (422).
 
 """
     page += _table(

@@ -75,10 +75,14 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_ASKED_BYTES = 65_536
 
 
-async def read_model(request: Request, model: type[Model]) -> Model:
-    """Return the body as a model. For routes that must know the caller before they read what a stranger sends."""
+async def read_model(request: Request, model: type[Model], *, or_nothing: bool = False) -> Model:
+    """Return the body as a model; with `or_nothing` no body at all stands for `{}`. For routes that must know the caller before they
+    read what a stranger sends.
+    """
     check_charset(request)
     body = await read_body(request, MAX_ASKED_BYTES)
+    if not body and not or_nothing:
+        raise RequestError(422, "Not admissible", "expected a JSON object, found an empty body", "/")
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:

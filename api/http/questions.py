@@ -14,10 +14,19 @@ from fastapi import Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from api.http.problems import RequestError
 from ledger.errors import NotFoundError, no_such
 
+
+class _Rest(PathConvertor):
+    """The rest of a path, slashes and all, and at least a character of it: nothing is the name of nothing."""
+
+    regex = ".+"
+
+
+register_url_convertor("rest", _Rest())
 Total = Annotated[bool, Query(description="Count them all, too: `total` in the answer. All are looked at.")]
 
 

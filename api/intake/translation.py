@@ -28,7 +28,7 @@ _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class ContradictionError(StatementError):
-    """Headers and body say different things: a forgery or a fault of the sender, and evidence of nothing."""
+    """Headers and body say different things: a forgery or a fault of the sender. The bytes are kept, and state nothing."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import httpx
 from sqlalchemy.exc import DBAPIError
 
 from api.outbound.witnesses import WitnessAddress, WitnessError, ask
-from ledger.errors import LedgerError, NotFoundError, SignerStoppedError
+from ledger.errors import LedgerError, NotFoundError
 from ledger.ledger import Ledger
 from ledger.log.checkpoints import (
     StoredCheckpoint,
@@ -72,7 +72,9 @@ class Publisher:
         self._closing = threading.Event()
         self._signing = False
         self._signed_size = -1
-        self._refusal: Exception | None = None
+        self._refusal: str | None = None
+        # What the log was told last.
+        self._said = ""
         self._witness_errors: dict[str, str] = {}
         self._asking: dict[str, Future[None]] = {}
         self._asked_at = 0.0
@@ -122,10 +124,6 @@ class Publisher:
         except NotFoundError:
             return None
 
-    def refusal(self) -> Exception | None:
-        """Return why this process does not sign although it should, or None."""
-        return self._refusal
-
     def status(self) -> dict[str, Any]:
         """Return what a person is told: whether checkpoints are signed, how far, and how witnesses answer."""
         with self._ledger.database.read() as connection:
@@ -137,7 +135,7 @@ class Publisher:
             role = "refused" if self._refusal else "signing" if self._signing else "standing by"
         return {
             "signer": role,
-            "detail": str(self._refusal) if self._refusal else None,
+            "detail": self._refusal,
             "signed_size": signed,
             "published_size": published.size if published else None,
             "witness_policy": self._policy,
@@ -170,12 +168,16 @@ class Publisher:
             elif self._signing and self._owing and time.monotonic() - self._asked_at > RETRY_S:
                 # Nothing new, and a witness missed the last one: a quiet ledger must not stay unpublished.
                 self._have_cosigned()
-            self._refusal = None
+            self._refusal, self._said = None, ""
         except (LedgerError, SigningError, DBAPIError, OSError) as error:
-            if str(error) != str(self._refusal):
+            said = str(error)
+            if said != self._said:
+                self._said = said
                 log.error("no checkpoint was signed: %s", error)
-            # A full disk is no error of ours, and is to be said as one.
-            self._refusal = SignerStoppedError(f"{error}") if isinstance(error, OSError) else error
+            # Everybody is told why: what a driver says may hold addresses and statements, and stays in the log.
+            self._refusal = (
+                "the database did not answer; the server's log says more" if isinstance(error, DBAPIError) else said
+            )
         self._tell()
 
     def _sign(self, signer: CheckpointSigner) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from ledger.authority import token_sha256
 from ledger.entry import Receipt
-from ledger.errors import NotFoundError, StatementError
+from ledger.errors import EnrolledError, NotFoundError, StatementError
 from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
 
@@ -78,15 +78,15 @@ def enrol_source(
     by_secret: bool = False,
     by: str | None = None,
 ) -> Receipt:
-    """Make a source known. Raises StatementError when it is enrolled at this door already.
+    """Make a source known. Raises EnrolledError when it is enrolled at this door already.
 
     At a door that authenticates by a shared secret (`by_secret`) no token is shown: the enrolment is the credential. Where
     event `types` are named, the door records no others for it.
     """
     if (enrolled := ledger.current_authority().enrolled(door, source)) is not None:
-        raise StatementError(
+        raise EnrolledError(
             f"{source} is enrolled at the door {door} since position {enrolled.enrolled_at}; retire it first",
-            "/source",
+            position=enrolled.enrolled_at,
         )
     data = {
         "source": source,

@@ -15,7 +15,7 @@ from ledger.stewardship import commitments
 router = APIRouter(tags=["proofs"], route_class=Route)
 
 
-@router.get("/v1/dossiers/{ref:path}", summary="Every entry about a ref, provably all of them", responses=PROBLEMS)
+@router.get("/v1/dossiers/{ref:rest}", summary="Every entry about a ref, provably all of them", responses=PROBLEMS)
 def dossier(
     request: Request,
     ref: Annotated[str, Path(max_length=160, examples=["change:CHG-7"])],

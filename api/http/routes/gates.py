@@ -1,11 +1,13 @@
 """`/v1/gates`: "may this proceed?", asked by pipelines, answered by rules over views, and recorded."""
 
+import asyncio
 from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from api.desk.gates import asked_in, gates_there_are, recheck_in
 from api.http.auth import CurrentLedger, KnownCaller
+from api.http.body import body_of, read_model
 from api.http.questions import Route
 from api.http.routes.events import PROBLEMS, Position
 from ledger.events.gate import Asked
@@ -20,13 +22,19 @@ def list_gates(caller: KnownCaller) -> dict[str, Any]:
     return gates_there_are()
 
 
-@router.post("/v1/gates/{gate}", summary="Ask whether something may proceed", responses=PROBLEMS)
-def ask_gate(gate: Gate, asked: Asked, caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
+@router.post(
+    "/v1/gates/{gate}",
+    summary="Ask whether something may proceed",
+    responses=PROBLEMS,
+    openapi_extra=body_of(Asked),
+)
+async def ask_gate(request: Request, gate: Gate, caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
     """Answered by the facts up to `read_at`, and recorded as `gate.decided`. The status is 200 whatever the verdict is.
 
     503 with Retry-After when what the rules look at did not stand still; then nothing was recorded.
     """
-    return asked_in(ledger, gate, asked, caller.principal)
+    asked = await read_model(request, Asked)
+    return await asyncio.to_thread(asked_in, ledger, gate, asked, caller.principal)
 
 
 @router.get("/v1/gates/decisions/{position}/recheck", summary="Answer a recorded question again", responses=PROBLEMS)

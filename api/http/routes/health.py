@@ -37,10 +37,11 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Ready", responses={503: {"description": "It does not append, and says why."}})
 async def readyz(request: Request) -> Response:
-    """200 while the ledger appends and signs its checkpoints; it says how far the views are behind, and since when.
+    """200 while the ledger appends; it says whether its checkpoints are signed, how far the views are behind, and since when.
 
-    503 with the reason when it must not, or the database does not answer. Views that stopped or lag do not count here: a lag
-    must not take every process out of a balancer. Ask `/readyz/views` for those.
+    503 with the reason when it must not append, or the database does not answer. A signer that stopped (`checkpoints`: signer
+    "refused", and why in `detail`) and views that stopped or lag do not count here: they must not take every process out of a
+    balancer. Ask `/readyz/views` for views.
     """
     return await _beside(_ready, request)
 
@@ -52,8 +53,6 @@ def _ready(request: Request) -> Response:
     except LedgerStoppedError as stopped:
         return problems.response(stopped)
     publisher = publisher_of(request)
-    if (refusal := publisher.refusal()) is not None:
-        return problems.response(refusal)
     views = _views(request)
     return JSONResponse({"status": "ok", "size": size, "checkpoints": publisher.status(), "views": views})
 

@@ -12,6 +12,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from api.http import problems
 from api.http.auth import appending_caller_of, ledger_of
 from api.http.body import check_charset, media_type, read_body, read_unknown_body
 from api.http.problems import RequestError
@@ -23,11 +24,13 @@ from api.intake.translation import ContradictionError, Fact, Mapped, Nothing, Un
 from ledger.authority import Caller, EnrolledSource
 from ledger.errors import ForbiddenError, SetupError, StatementError
 from ledger.ledger import Ledger
-from ledger.log.recorder import Submission
+from ledger.log.recorder import Refused, Submission
 from ledger.statement import Evidence, Statement
 
 router = APIRouter(tags=["intake"], route_class=Route)
 
+# The reason of an entry that keeps a body which its headers contradict.
+CONTRADICTED: Final = "contradicts-its-headers"
 # From here on a body is parsed beside the event loop, which others wait for.
 _LARGE: Final = 65_536
 _not_label = re.compile(r"[^A-Za-z0-9._/+-]+")
@@ -127,8 +130,8 @@ async def _take(
             ]
             return await _append(request, ledger, statements, caller_for(source))
         unmapped = translation
-    except ContradictionError:
-        raise
+    except ContradictionError as error:
+        return await _refuse_contradiction(request, ledger, known.name, error, sha256, kept, caller_for)
     except StatementError as error:
         unmapped = Unmapped(known.name, f"field{error.place}", source)
     return await _append_unmapped(request, ledger, known.name, unmapped, sha256, kept, caller_for)
@@ -180,6 +183,37 @@ async def _append_unmapped(
     if answer.status_code == 201:
         answer.status_code = 202
     return answer
+
+
+async def _refuse_contradiction(
+    request: Request,
+    ledger: Ledger,
+    form: str,
+    error: ContradictionError,
+    sha256: str,
+    kept: tuple[Evidence, ...],
+    caller_for: Callable[[str], Caller],
+) -> Response:
+    """Keep a body that its headers contradict, and refuse it. The entry names nothing of the headers, which nobody signed: whoever
+    sends one body under many names makes one entry.
+    """
+    data = {
+        "actor": caller_for("").principal,
+        "format": form,
+        "kind": "none",
+        "reason": CONTRADICTED,
+        "body_sha256": sha256,
+    }
+    statement = ledger.ledger_statement(
+        "intake.unmapped", data, identifier=f"{form}/{sha256}/{CONTRADICTED}", evidence=kept
+    )
+    [outcome] = await request.app.state.writer.append([Submission((statement,), ledger.own_caller(), None)])
+    if isinstance(outcome, Refused):
+        return problems.response(outcome.error)
+    position = outcome.receipts[0].position
+    return problems.response(
+        StatementError(f"{error}; the body is kept at position {position}, and states nothing", error.place)
+    )
 
 
 def _label(text: str) -> str:

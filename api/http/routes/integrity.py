@@ -80,7 +80,7 @@ async def verify(request: Request) -> StreamingResponse:
     ledger = ledger_of(request)
     await asyncio.to_thread(ledger.current_authority)
     caller_of(request)
-    wanted = await read_model(request, VerifyRequest)
+    wanted = await read_model(request, VerifyRequest, or_nothing=True)
     size = await asyncio.to_thread(ledger.size)
     if not wanted.first <= (wanted.last or size) <= size:
         raise RequestError(

@@ -140,7 +140,7 @@ def _mount(view: View[Any]) -> None:
         openapi_extra={"parameters": filters},
     )
     router.add_api_route(
-        f"/v1/views/{view.name}/{{key:path}}",
+        f"/v1/views/{view.name}/{{key:rest}}",
         _row_of(view),
         methods=["GET"],
         name=f"read_{view.name}",

@@ -226,7 +226,7 @@ def test_texts_of_many_bytes_are_counted_in_bytes(server: Server) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/v1/events", "/v1/intake/github", "/v1/intake/cdevents", "/v1/ledger/credentials", "/v1/ledger/sources",
-     "/v1/ledger/verify"],
+     "/v1/ledger/verify", "/v1/gates/deploy"],
 )  # fmt: skip
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
 def test_no_route_reads_more_than_the_longest_body(server: Server, path: str, chunked: bool) -> None:
@@ -395,24 +395,54 @@ def test_a_wrong_hmac_writes_nothing(server: Server) -> None:
     assert server.size() == before
 
 
+def test_a_body_that_contradicts_its_headers_is_refused_where_nothing_is_enrolled(server: Server) -> None:
+    raw = bodies.encoded(bodies.deployment(7140))
+    before = server.size()
+    headers = bodies.webhook(raw, "ping")
+    check_problem(server.post(raw, to="/v1/intake/github", by="nobody", kind=JSON, headers=headers), 403)
+    assert server.size() == before
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
-        ("deployment_status", bodies.deployment(12)),
-        ("deployment", bodies.deployment_status("success", 12)),
-        ("pull_request_review", bodies.deployment(12)),
-        ("push", bodies.review(number=12)),
-        ("", bodies.deployment(12)),
-        ("ping", bodies.deployment(12)),
-        ("deployment", bodies.ping()),
+        ("deployment_status", bodies.deployment(7121)),
+        ("deployment", bodies.deployment_status("success", 7122)),
+        ("pull_request_review", bodies.deployment(7123)),
+        ("push", bodies.review(number=7124)),
+        ("", bodies.deployment(7125)),
+        ("ping", bodies.deployment(7126)),
+        ("deployment", bodies.ping() | {"hook_id": 7127}),
     ],
 )
-def test_a_kind_that_the_body_contradicts_writes_nothing(server: Server, kind: str, body: dict[str, Any]) -> None:
+def test_a_kind_that_the_body_contradicts_states_nothing_and_the_bytes_are_kept(
+    taking: Server, kind: str, body: dict[str, Any]
+) -> None:
     raw = bodies.encoded(body)
-    before = server.size()
-    answer = server.post(raw, to="/v1/intake/github", by="nobody", kind=JSON, headers=bodies.webhook(raw, kind))
-    assert "X-GitHub-Event" in check_problem(answer, 422)["detail"]
-    assert server.size() == before
+    before = taking.size()
+    for _ in range(2):
+        answer = taking.post(raw, to="/v1/intake/github", by="nobody", kind=JSON, headers=bodies.webhook(raw, kind))
+        assert "X-GitHub-Event" in check_problem(answer, 422)["detail"]
+    assert taking.size() == before + 1
+    kept = taking.get(f"/v1/events/{before + 1}").json()["entry"]
+    data = kept["statement"]["data"]
+    assert kept["statement"]["type"] == "intake.unmapped"
+    assert (data["kind"], data["reason"]) == ("none", "contradicts-its-headers")
+    place = f"/v1/events/{before + 1}/evidence/{data['body_sha256']}"
+    assert taking.get(place).content == raw
+
+
+def test_a_body_under_many_names_that_it_contradicts_is_kept_once(taking: Server) -> None:
+    # The name of the event is no part of what GitHub signs: whoever has one delivery can send it under any.
+    raw = bodies.encoded(bodies.deployment(7130))
+    before = taking.size()
+    for kind in ("pull_request_review", "ping", "deployment_status", "push", "push-0", "push-1"):
+        answer = taking.post(raw, to="/v1/intake/github", by="nobody", kind=JSON, headers=bodies.webhook(raw, kind))
+        check_problem(answer, 422)
+    assert taking.size() == before + 1
+    # Under its own name it is the fact that it is.
+    own = bodies.webhook(raw, "deployment")
+    assert taking.post(raw, to="/v1/intake/github", by="nobody", kind=JSON, headers=own).status_code == 201
 
 
 def deep_cdevents() -> Iterator[bytes]:
@@ -466,13 +496,27 @@ def test_a_token_that_cannot_be_issued_is_refused(server: Server, body: dict[str
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'"\\ud800"', b"[" * 100_000])
-@pytest.mark.parametrize("path", ["/v1/ledger/credentials", "/v1/ledger/sources"])
+@pytest.mark.parametrize("path", ["/v1/ledger/credentials", "/v1/ledger/sources", "/v1/gates/deploy"])
 def test_a_body_that_is_no_object_is_refused(server: Server, path: str, body: bytes) -> None:
     before = server.size()
     answer = server.post(body, to=path, kind=JSON)
     assert answer.status_code in (400, 413, 422)
     check_problem(answer)
     assert server.size() == before
+
+
+def test_a_source_that_is_enrolled_already_is_a_conflict_that_names_the_entry(server: Server) -> None:
+    wanted = {"source": "https://twice.example.com/*", "door": "events", "principal": "service:x"}
+    first = server.client().post("/v1/ledger/sources", json=wanted)
+    assert first.status_code == 201
+    before = server.size()
+    again = server.client().post("/v1/ledger/sources", json=wanted)
+    problem = check_problem(again, 409)
+    assert problem["position"] == first.json()["position"]
+    assert "retire it first" in problem["detail"]
+    assert server.size() == before
+    server.client().delete("/v1/ledger/sources", params={"source": wanted["source"], "door": "events"})
+    assert server.client().post("/v1/ledger/sources", json=wanted).status_code == 201
 
 
 def test_unknown_routes_and_methods_are_problems_too(server: Server) -> None:
@@ -722,7 +766,7 @@ def test_json_in_another_charset_is_refused(server: Server, kind: str, parameter
     assert server.size() == before
 
 
-@pytest.mark.parametrize("path", ["/v1/intake/cdevents", "/v1/ledger/credentials"])
+@pytest.mark.parametrize("path", ["/v1/intake/cdevents", "/v1/ledger/credentials", "/v1/gates/deploy"])
 def test_no_door_reads_json_in_another_charset(server: Server, path: str) -> None:
     check_problem(server.post({}, to=path, kind="application/json; charset=iso-8859-1"), 415)
 

@@ -112,6 +112,12 @@ def test_a_row_that_there_is_not_is_not_found(server: Server) -> None:
     check_problem(server.get("/v1/views/deployments/views-unknown"), 404)
 
 
+@pytest.mark.parametrize("name", ["deployments", "findings"])
+def test_a_slash_and_no_key_is_no_row(server: Server, name: str) -> None:
+    words = check_problem(server.get(f"/v1/views/{name}/"), 404)["detail"]
+    assert f"expected /v1/views/{name}, without the slash at the end" in words
+
+
 def test_all_views_are_listed_served_and_described(server: Server) -> None:
     position = told(server, "described")
     server.get("/v1/views/deployments", params={"min_position": position})

@@ -462,7 +462,9 @@ def test_both_versions_of_cdevents_say_the_same(kind: str) -> None:
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type", "time", "subject", "specversion"])
 @pytest.mark.parametrize("mode", ["binary", "structured"])
-def test_attributes_that_contradict_the_cdevent_are_refused(taking: Server, attribute: str, mode: str) -> None:
+def test_attributes_that_contradict_the_cdevent_are_refused_and_the_bytes_are_kept(
+    taking: Server, attribute: str, mode: str
+) -> None:
     document = bodies.cdevent(number=next(numbers))
     before = taking.size()
     if mode == "binary":
@@ -471,7 +473,10 @@ def test_attributes_that_contradict_the_cdevent_are_refused(taking: Server, attr
         wrong = bodies.structured(document) | {attribute: "another"}
         answer = taking.post(wrong, to="/v1/intake/cdevents", by="reporter")
     check_problem(answer, 422, f"/{attribute}")
-    assert taking.size() == before
+    assert taking.size() == before + 1
+    kept = taking.get(f"/v1/events/{before + 1}").json()["entry"]
+    assert kept["statement"]["data"]["reason"] == "contradicts-its-headers"
+    assert evidence_of(taking, kept) == answer.request.content
 
 
 @pytest.mark.parametrize(
