@@ -33,6 +33,7 @@ from projections.engine.tally import Tally
 from projections.engine.view import Moment
 from projections.gates.composition import GATES
 from projections.judging.settings import SETTINGS
+from projections.practices.serving import Served, capabilities
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -465,7 +466,50 @@ def gates_page() -> str:
     return "".join([*parts, _table(["setting", "means"], settings)])
 
 
+_ABOUT_CAPABILITIES = """The forty-eight practices of release and deployment governance, by module, and what the ledger does for each today.
+
+A practice is *served* when its file (its number leads there) holds a finding, a rule of a gate or a view, each of them exercised by the
+test of the same name. What a practice asks for beyond that stands behind *to come*. Of the others the
+[catalogue](reference/catalogue.md) may have facts already: they can be recorded, signed, found by their refs and audited, and
+nothing judges them yet.
+"""
+
+
+def capabilities_page() -> str:
+    """The forty-eight practices: which are served, and by what."""
+    known = capabilities()
+    served = sum(practice.is_served for practice in known)
+    parts = [f"# Capabilities\n\n{_MADE}\n{_ABOUT_CAPABILITIES}\n{served} are served, {len(known) - served} not yet.\n"]
+    for part, practices in groupby(known, key=lambda practice: practice.part):
+        rows = [
+            [_number(practice), practice.name, "served" if practice.is_served else "not yet", _served_by(practice)]
+            for practice in practices
+        ]
+        parts.append(f"\n## {part}\n\n" + _table(["#", "practice", "status", "served by"], rows))
+    return "".join(parts)
+
+
+def _number(practice: Served) -> str:
+    if practice.module is None:
+        return practice.number
+    return f"[{practice.number}](../{practice.module.__name__.replace('.', '/')}.py)"
+
+
+def _served_by(practice: Served) -> str:
+    asking = {rule.name: name for name, gate in reversed(GATES.items()) for rule in gate.rules}
+    said = {
+        "findings": [f"[`{name}`](reference/views.md#findings)" for name in practice.findings],
+        "rules of gates": [
+            f"[`{name}`](reference/gates.md#{asking[name]})" for name in practice.gate_rules if name in asking
+        ],
+        "views": [f"[`{view.name}`](reference/views.md#{view.name})" for view in practice.views],
+        "to come": [practice.to_come] if practice.to_come else [],
+    }
+    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in said.items() if names)
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "../capabilities.md": capabilities_page,
     "catalogue.md": catalogue,
     "roles.md": roles,
     "settings.md": settings,
@@ -477,13 +521,10 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
-def stale() -> list[Path]:
-    """Return the generated pages that are not what the code makes them."""
-    return [
-        REFERENCE / name
-        for name, make in PAGES.items()
-        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text() != make()
-    ]
+def stale() -> dict[Path, str]:
+    """Return the generated pages that are not what the code makes them, and what it makes them."""
+    made = {(REFERENCE / name).resolve(): make() for name, make in PAGES.items()}
+    return {path: text for path, text in made.items() if not path.exists() or path.read_text() != text}
 
 
 def main(arguments: list[str]) -> int:
@@ -492,12 +533,12 @@ def main(arguments: list[str]) -> int:
         print("usage: scripts/docs [--check]", file=sys.stderr)
         return 2
     found = stale()
-    for path in found:
+    for path, text in found.items():
         if arguments:
             print(f"{path.relative_to(ROOT)} is stale: run scripts/docs", file=sys.stderr)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(PAGES[path.name]())
+            path.write_text(text)
             print(f"wrote {path.relative_to(ROOT)}")
     return 1 if found and arguments else 0
 

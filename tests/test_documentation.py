@@ -22,7 +22,6 @@ from ledger.authority import Caller
 from ledger.canonical import encode
 from ledger.clock import Clock
 from ledger.entry import ENTRY_PAYLOAD_TYPE
-from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
 from ledger.log import tables
 from ledger.log.beside import read_texts
@@ -30,9 +29,6 @@ from ledger.log.database import Database
 from ledger.log.reading import StoredEntry, read_entries
 from ledger.log.recorder import Recorded, Submission
 from ledger.stewardship.credentials import issue_token
-from projections import VIEWS
-from projections.gates.composition import GATES
-from projections.judging.findings import findings
 from signing import dsse
 from signing.keys import SigningKey, VerifyingKey, key_id
 from signing.notes import NoteKey, parse_verifier_key
@@ -265,61 +261,6 @@ def test_every_kind_of_fault_is_explained_and_no_other():
     explained = re.findall(r"^\| `([a-z-]+)` \|", page("reference/faults.md"), re.MULTILINE)
     assert len(explained) == len(set(explained)), "a kind is explained twice"
     assert set(explained) == kinds_in_code()
-
-
-# -- capabilities ----------------------------------------------------------------------------------------------------
-
-OWN_AREAS = ("ledger", "gate", "intake", "statement")
-
-
-def capability_rows() -> list[list[str]]:
-    found = re.findall(r"^\| (\d\.\d) \|(.*)\|$", page("capabilities.md"), re.MULTILINE)
-    return [[number, *(cell.strip() for cell in rest.split(" | "))] for number, rest in found]
-
-
-def test_there_is_a_row_for_each_of_the_48_practices():
-    assert [row[0] for row in capability_rows()] == [
-        f"{module}.{number}" for module in range(1, 9) for number in range(1, 7)
-    ]
-
-
-def test_every_event_type_that_a_capability_names_is_in_the_catalogue():
-    for number, _, types, *_ in capability_rows():
-        unknown = [name for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", types) if name not in CATALOGUE]
-        assert unknown == [], f"row {number}"
-
-
-def test_every_event_type_serves_a_capability():
-    named = {name for _, _, types, *_ in capability_rows() for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", types)}
-    assert [name for name in CATALOGUE if name.partition(".")[0] not in OWN_AREAS and name not in named] == []
-
-
-def test_a_capability_without_facts_is_not_called_recorded():
-    for number, _, types, _, status in capability_rows():
-        assert status in ("served", "facts recorded", "facts recorded in part", "not yet"), number
-        assert ("`" in types or types == "every entry") == (status != "not yet"), number
-
-
-NAMES = {
-    "view": {view.name for view in VIEWS},
-    "rule": {*findings.rules, *GATES, *(rule.name for gate in GATES.values() for rule in gate.rules)},
-    # What is neither: the audit, and how a row's past is asked for.
-    "other": {"change-ledger verify", "as_of", "known_at"},
-}
-
-
-def test_a_capability_names_only_views_and_rules_that_there_are():
-    for number, _, _, served_by, status in capability_rows():
-        named = set(re.findall(r"`([^`]+)`", served_by))
-        assert named <= set().union(*NAMES.values()), f"row {number}"
-        # The audit is the rule over all entries; figures are a view's own.
-        if status == "served" and number not in ("8.1", "8.4"):
-            assert all(named & NAMES[kind] for kind in ("view", "rule")), f"row {number}"
-
-
-def test_every_rule_of_a_finding_and_every_gate_serves_a_capability():
-    named = {name for *_, served_by, _ in capability_rows() for name in re.findall(r"`([^`]+)`", served_by)}
-    assert {*findings.rules, *GATES} - named == set()
 
 
 # -- pages as a whole --------------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 from types import ModuleType
 from typing import Final
 
-from projections.practices.change import approvals, impact, reviews, risk, traceability
-from projections.practices.improvement import access_reviews, trail
+from projections.practices.change import advice, approvals, impact, reviews, risk, traceability
+from projections.practices.improvement import access_reviews, delivery, trail
 from projections.practices.infrastructure import peer_review
 from projections.practices.monitoring import health
 from projections.practices.pipeline import permissions
@@ -22,9 +22,11 @@ PRACTICES: Final[tuple[ModuleType, ...]] = (
     impact,
     approvals,
     reviews,
+    advice,
     health,
     incidents,
     decisions,
     trail,
     access_reviews,
+    delivery,
 )

@@ -10,15 +10,19 @@ from projections.engine.view import Moment, Reads
 from projections.judging.findings import PRODUCTION, all_policies, findings, positions_of
 from projections.judging.gate_rule import Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
+from projections.readings.changes.templates import templates
 from projections.readings.changes.tickets import Approval, Ticket, broken_by, change_tickets
 from projections.readings.delivery.deployments import deployments
 from projections.readings.people.grants import access_grants, has_ended
 from projections.readings.people.identities import Identity, identities, logins_of, person_of
 from projections.readings.people.policies import InForce, Policy, policies
+from projections.readings.people.sources import authorities
 from projections.rules import duties
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("5.4", "Approval and escalation by policy")
+PRACTICE: Final = Practice(
+    "5.4", "Approval and escalation by policy", views=(change_tickets, policies, templates, authorities)
+)
 
 
 def _changes_of(identity: Identity, index: Index) -> Iterable[str]:

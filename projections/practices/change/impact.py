@@ -7,12 +7,12 @@ from projections.engine.view import Moment, Reads
 from projections.judging.findings import findings, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
-from projections.readings.changes.impacts import Impact, impacts, left_out
+from projections.readings.changes.impacts import Impact, impacts, left_out, resources
 from projections.readings.changes.tickets import Ticket, change_tickets
 from projections.readings.people.policies import InForce
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("5.3", "Impact assessment for shared infrastructure")
+PRACTICE: Final = Practice("5.3", "Impact assessment for shared infrastructure", views=(resources, impacts))
 
 
 def _its_own(ticket: Ticket, index: Index) -> list[str]:

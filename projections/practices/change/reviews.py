@@ -12,9 +12,13 @@ from projections.practices.practice import Practice
 from projections.readings.changes.reviews import Review, reviews
 from projections.readings.changes.tickets import Ticket
 from projections.readings.people.policies import InForce
+from projections.readings.risk.calibrations import calibrations
+from projections.readings.risk.outcomes import base_rates, outcomes
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("5.5", "Post-implementation reviews that feed the risk model")
+PRACTICE: Final = Practice(
+    "5.5", "Post-implementation reviews that feed the risk model", views=(reviews, outcomes, base_rates, calibrations)
+)
 
 
 @findings.rule(reviews, of=("change_id", "state", "due_at"), severity="medium", due=("overdue_at",))

@@ -12,7 +12,7 @@ from projections.readings.people.policies import InForce
 from projections.readings.risk.assessments import RiskAssessments, risk_assessments
 from projections.readings.risk.models import RiskModel, risk_models
 
-PRACTICE: Final = Practice("5.2", "Risk scores that can be computed again")
+PRACTICE: Final = Practice("5.2", "Risk scores that can be computed again", views=(risk_models, risk_assessments))
 
 
 @findings.rule(risk_assessments, of=("assessments",), severity="high")

@@ -10,11 +10,16 @@ from projections.judging.gate_rule import NO_CHANGE, Question, Said, by_state, g
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import ChangeScope, change_scopes, is_within_window
 from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.people.policies import InForce
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("5.1", "Deployments tied to change tickets, both ways")
+PRACTICE: Final = Practice(
+    "5.1",
+    "Deployments tied to change tickets, both ways",
+    views=(change_tickets, change_timeline, change_scopes, deployments),
+)
 
 
 @findings.rule(

@@ -11,10 +11,11 @@ from projections.engine.view import Moment, later
 from projections.judging.findings import all_policies, findings, positions_of
 from projections.practices.practice import Practice
 from projections.readings.people.access_reviews import AccessReview, access_reviews
+from projections.readings.people.grants import access_grants
 from projections.readings.people.policies import ANY, Policy, in_force, policies, takes_effect_at
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("8.3", "Access reviews")
+PRACTICE: Final = Practice("8.3", "Access reviews", views=(access_reviews, access_grants))
 
 
 def _reviews_due(row: Policy, now: Moment, index: Index) -> dict[str, Moment]:

@@ -8,7 +8,7 @@ from projections.judging.findings import findings, positions_of
 from projections.practices.practice import Practice
 from projections.readings.people.withdrawals import Withdrawal, withdrawals
 
-PRACTICE: Final = Practice("8.1", "Immutable audit trail")
+PRACTICE: Final = Practice("8.1", "Immutable audit trail", views=(withdrawals,))
 
 
 @findings.rule(withdrawals, of=("position", "original_position", "stated_by", "withdrawn_by"), severity="medium")

@@ -10,7 +10,7 @@ from projections.readings.changes.code import CodeChange, code_changes, unreview
 from projections.readings.people.identities import Identity, identities, logins_of
 from projections.readings.people.policies import Policy, in_force, policies
 
-PRACTICE: Final = Practice("3.1", "Mandatory peer review")
+PRACTICE: Final = Practice("3.1", "Mandatory peer review", views=(code_changes, identities))
 
 
 def _code_of(identity: Identity, index: Index) -> list[str]:

@@ -5,11 +5,16 @@ from typing import Final
 from projections.engine.view import Reads
 from projections.judging.gate_rule import Question, Said, gate_rule, of_deployment
 from projections.practices.practice import Practice
-from projections.readings.delivery.deployments import Deployment
+from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.people.policies import InForce
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("6.1", "Health checks after a deployment")
+PRACTICE: Final = Practice(
+    "6.1",
+    "Health checks after a deployment",
+    views=(deployments,),
+    to_come="single probes, with where they looked from and the version they saw",
+)
 
 
 @gate_rule()

@@ -16,7 +16,12 @@ from projections.readings.people.grants import Grant, access_grants, has_ended, 
 from projections.readings.people.identities import Identity, identities, logins_of, person_of
 from projections.readings.people.policies import InForce, Policy, in_force, policies, takes_effect_at
 
-PRACTICE: Final = Practice("2.3", "Least-privilege permissions of pipelines")
+PRACTICE: Final = Practice(
+    "2.3",
+    "Least-privilege permissions of pipelines",
+    views=(access_grants,),
+    to_come="wildcards, and what was granted and not used",
+)
 
 # What says whether a service holds a grant, and since when.
 _HELD: Final = (

@@ -8,9 +8,10 @@ from projections.engine.view import Reads
 from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Said, deployment_of, gate_rule, of_deployment
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.people.policies import InForce
 
-PRACTICE: Final = Practice("7.5", "The record of a rollback decision")
+PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks,))
 
 
 @gate_rule()

@@ -10,7 +10,12 @@ from projections.readings.delivery.incidents import incidents
 from projections.readings.people.policies import InForce
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("7.4", "Triggering incident response")
+PRACTICE: Final = Practice(
+    "7.4",
+    "Triggering incident response",
+    views=(incidents,),
+    to_come="how long after a trigger an incident was opened; nothing is sent out yet",
+)
 
 
 @gate_rule()

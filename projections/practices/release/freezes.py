@@ -14,7 +14,7 @@ from projections.readings.people.policies import InForce
 from projections.rules import duties
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("1.3", "Release freezes")
+PRACTICE: Final = Practice("1.3", "Release freezes", views=(freezes,))
 
 
 def _deployments_of_change(ticket: Ticket, index: Index) -> list[str]:

@@ -10,7 +10,12 @@ from projections.practices.practice import Practice
 from projections.readings.delivery.triggers import rollback_triggers
 from projections.readings.people.policies import InForce
 
-PRACTICE: Final = Practice("1.5", "Rollback triggers and thresholds")
+PRACTICE: Final = Practice(
+    "1.5",
+    "Rollback triggers and thresholds",
+    views=(rollback_triggers,),
+    to_come="computing again, from what was measured, whether a trigger was due",
+)
 
 
 @gate_rule()

@@ -211,3 +211,27 @@ def test_an_emergency_may_start_with_one_approval() -> None:
 )
 def test_an_approver_may_ask_beforehand(actor: str, found: dict[str, Any]) -> None:
     assert against(ask(ready_to_deploy(), "approve", actor=actor)) == found
+
+
+def test_without_a_policy_in_force_no_gate_allows() -> None:
+    story = opened()
+    assert against(ask(story, "approve", actor="person:bob")) == {
+        "policy-is-in-force": ("insufficient_evidence", "no-policy"),
+        "change-waits-for-approval": ("insufficient_evidence", "assessing"),
+        "risk-comes-out-again": ("insufficient_evidence", "not-assessed"),
+    }
+
+
+def test_a_change_that_runs_already_waits_for_no_approval() -> None:
+    story = ready_to_deploy()
+    deploy(story)
+    found = against(ask(story, "approve", actor="person:carol"))
+    assert found["change-waits-for-approval"] == ("deny", "reviewing")
+
+
+def test_an_emergency_is_not_closed_while_approvals_are_owed() -> None:
+    story = emergency()
+    publish(story, ("quorum", "any", "2"))
+    assert against(ask(story, "close"))["approvals-are-not-owed"] == ("needs_approval", "retro")
+    approve(story, "person:carol")
+    assert "approvals-are-not-owed" not in against(ask(story, "close"))

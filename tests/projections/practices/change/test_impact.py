@@ -6,7 +6,7 @@ from asking import against, ask, ready_to_deploy
 from changes import CHG, deploy, finding, found, ready, review
 from telling import Story
 
-from projections.readings.changes.impacts import dependents_of
+from projections.readings.changes.impacts import dependents_of, impacts, resources
 
 
 def test_what_an_impact_assessment_left_out_is_found_when_the_change_is_implemented() -> None:
@@ -17,6 +17,8 @@ def test_what_an_impact_assessment_left_out_is_found_when_the_change_is_implemen
     assert found(story) == {}
     deploy(story)
     assert found(story) == {"impact-not-covered": ["CHG-7"]}
+    assert story.row(resources, "db").is_shared
+    assert story.row(impacts, "CHG-7").dependents == ()
     # What was declared later could not be assessed.
     story.tell("change.impact_assessed", actor="person:alice", **CHG, targets=["db"], method="graph",
         dependents=[{"resource": "api", "depth": 1}])  # fmt: skip

@@ -23,6 +23,8 @@ from changes import (
 )
 from telling import Story, at
 
+from projections.readings.changes.scopes import change_scopes
+
 
 def test_a_change_by_the_book_is_no_finding() -> None:
     story = ready()
@@ -90,6 +92,7 @@ def test_a_finding_calls_a_service_as_others_do_and_stays_one_however_often_it_i
 
 def test_another_artifact_than_the_approved_one_is_found() -> None:
     story = ready()
+    assert story.row(change_scopes, "CHG-7").artifacts == (ARTIFACT,)
     deploy(story, artifact=OTHER)
     assert found(story) == {"artifact-not-approved": ["d-1"]}
 
@@ -130,4 +133,5 @@ def test_only_what_was_approved_may_be_deployed(more: dict[str, Any], reason: tu
 def test_the_window_is_kept(hours: float, verdict: str) -> None:
     story = ready_to_deploy()
     story.tell("change.scheduled", actor="person:alice", change_id="CHG-7", planned_start=at(30), planned_end=at(40))
-    assert ask(story, hours=hours).verdict == verdict
+    outside = {} if verdict == "allow" else {"window-is-open": ("deny", "outside-window")}
+    assert against(ask(story, hours=hours)) == outside

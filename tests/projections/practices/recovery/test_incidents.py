@@ -3,6 +3,8 @@
 from asking import against, ask, deployed, ready_to_deploy
 from changes import review
 
+from projections.readings.delivery.incidents import incidents
+
 
 def test_an_open_incident_keeps_a_change_open() -> None:
     story = deployed(ready_to_deploy())
@@ -13,3 +15,4 @@ def test_an_open_incident_keeps_a_change_open() -> None:
     assert against(ask(story, "close", hours=60)) == {"incidents-are-over": ("deny", "incident-open")}
     story.tell("incident.resolved", incident_id="INC-1")
     assert ask(story, "close", hours=60).verdict == "allow"
+    assert story.row(incidents, "INC-1").resolved_at is not None

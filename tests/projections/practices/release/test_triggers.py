@@ -4,6 +4,8 @@ from asking import against, ask, define_trigger
 from changes import approve, assess, opened, publish, request
 from telling import Story
 
+from projections.readings.delivery.triggers import rollback_triggers
+
 
 def unprepared(*settings: tuple[str, str, str]) -> Story:
     """A change of a service for which no trigger of a rollback is defined."""
@@ -20,6 +22,7 @@ def test_what_goes_into_production_has_a_trigger_for_its_rollback() -> None:
     assert against(ask(story)) == {"rollback-is-prepared": ("deny", "no-trigger")}
     define_trigger(story)
     assert ask(story).verdict == "allow"
+    assert story.row(rollback_triggers, "T").service == "api"
 
 
 def test_the_policy_says_how_many_triggers_a_service_has() -> None:

@@ -4,8 +4,10 @@ import pytest
 from changes import ARTIFACT, CHG, OTHER, SCOPE, approve, assess, deploy, open_change, opened, request, review
 from telling import Story, at
 
+from projections.readings.changes.templates import templates
 from projections.readings.changes.tickets import Ticket, change_tickets
 from projections.readings.delivery.deployments import deployments
+from projections.readings.people.sources import authorities
 from projections.readings.risk.outcomes import base_rates, outcomes
 
 
@@ -130,6 +132,7 @@ def test_an_approval_reported_by_somebody_else_counts_from_an_authority_only() -
         "ledger.source_enrolled", actor="person:olga", source="test", door="events", principal="service:desk",
         must_sign=False, authority_for=["person:*"],
     )  # fmt: skip
+    assert story.row(authorities, "events:test").identities == ("person:*",)
     approve(story, by="service:desk")
     assert reason(story) == ""
     story.tell("ledger.source_retired", actor="person:olga", source="test", door="events")
@@ -193,6 +196,7 @@ def template(story: Story, until: float = 1000, failures: int = 0) -> None:
 def test_a_standard_change_rests_on_a_template_that_is_valid() -> None:
     story = Story()
     template(story)
+    assert story.row(templates, "routine").failure_limit == 0
     open_change(story, "standard", template_id="routine")
     assert ticket(story).state == "scheduled"
 

@@ -1,10 +1,9 @@
-"""Rollback decisions and advice: what was decided on what, and what was known then."""
+"""Rollback decisions: what was decided on what, and what was known then."""
 
 from typing import Any
 
 from telling import Story, at
 
-from projections.readings.changes.advice import Advice, advice
 from projections.readings.delivery.rollbacks import Rollback, rollbacks
 
 WHERE = {"service": "api", "environment": "prod"}
@@ -58,19 +57,3 @@ def test_a_decision_about_nothing_that_is_known_has_no_latency() -> None:
     story = Story()
     decide(story)
     assert (row(story).decision_latency_s, row(story).first_sign_at) == (None, None)
-
-
-def test_advice_is_kept_with_who_decided_otherwise_and_what_came_of_it() -> None:
-    story = Story()
-    about = {"actor": "service:adviser", "change_id": "CHG-7"}
-    told = story.tell("advisory.issued", **about, verdict="reject", reasons=["coverage"])
-    override = {"change_id": "CHG-7", "actor": "person:bob", "reason": {"sha256": "0" * 64}}
-    story.tell("advisory.overridden", **override, advisory=told + 7)
-    assert not story.row(advice, "CHG-7").is_overridden
-    story.tell("advisory.overridden", **override, advisory=told)
-    story.tell("risk.outcome_labelled", actor="service:desk", change_id="CHG-7", label="failure")
-    found: Advice = story.row(advice, "CHG-7")
-    assert (found.verdict, found.is_overridden, found.label) == ("reject", True, "failure")
-    assert found.advisories[0].overridden_by == "person:bob"
-    story.tell("advisory.issued", **about, verdict="approve", reasons=["tests"])
-    assert not story.row(advice, "CHG-7").is_overridden

@@ -1,10 +1,10 @@
-"""Delivery: the five metrics, what each is made of, and how what is recorded late restates them."""
+"""8.4 Failure rate and lead time: the five metrics, what each is made of, and how what is recorded late restates them."""
 
 from typing import Any
 
 from telling import Story, at
 
-from projections.readings.delivery.metrics import Delivery, delivery
+from projections.readings.delivery.metrics import Delivery, delivery, merges
 
 DIGEST = "sha256:" + "a" * 64
 MONTH = "api/2026-03"
@@ -47,6 +47,7 @@ def test_times_are_medians_of_what_is_known() -> None:
     story = Story()
     commit = "9fceb02d0ae598e95dc970b74767f19372d61af8"
     story.tell("code.merged", actor="person:ann", repository="acme/api", merge_sha=commit)
+    assert story.row(merges, commit).position == 1
     deploy(story, "d-1", commit=commit)
     deploy(story, "d-2")
     assert (row(story).lead_time_s, row(story).recovery_time_s) == (2 * 3600, None)

@@ -1,0 +1,8 @@
+"""8.4 Failure rate and lead time: the five metrics, each with what it was counted from, and restated where facts come late."""
+
+from typing import Final
+
+from projections.practices.practice import Practice
+from projections.readings.delivery.metrics import delivery, merges
+
+PRACTICE: Final = Practice("8.4", "Failure rate and lead time", views=(delivery, merges))
