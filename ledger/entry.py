@@ -9,7 +9,8 @@ up to the final brace.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -54,43 +55,42 @@ def recorded_by_json(*, credential: str, principal: str, trust: str, claims: Map
     return orjson.dumps({**stated, "credential": credential, "principal": principal, "trust": trust})
 
 
-def signatures_json(signatures: tuple[dsse.Signature, ...]) -> bytes:
-    """Return a producer's signatures as an entry carries them; nothing when it did not sign."""
-    if not signatures:
-        return b""
-    return orjson.dumps([{"keyid": s.keyid, "sig": base64.b64encode(s.sig).decode()} for s in signatures])
-
-
-def evidence_json(evidence: tuple[Evidence, ...]) -> bytes:
-    if not evidence:
-        return b"[]"
-    return orjson.dumps([{"media_type": e.media_type, "sha256": e.sha256.hex(), "size": len(e.body)} for e in evidence])
+@lru_cache(maxsize=8)
+def _origin_json(origin: str) -> bytes:
+    return orjson.dumps(origin)
 
 
 def make_entry(
     *,
-    ledger: bytes,
-    evidence: bytes,
+    ledger: str,
+    evidence: Sequence[Evidence],
     position: int,
     prev: bytes,
-    recorded_at: bytes,
+    recorded_at: str,
     recorded_by: bytes,
-    refs: bytes,
+    refs: Sequence[tuple[str, int, int]],
     statement: bytes,
-    signatures: bytes = b"",
+    signatures: Sequence[dsse.Signature] = (),
 ) -> bytes:
-    """Return the canonical bytes of an entry from canonical parts. `ledger` and `recorded_at` come with their quotes."""
+    """Return the canonical bytes of an entry.
+
+    `prev` is a leaf hash of 32 bytes; `recorded_by` comes from `recorded_by_json`, `statement` is canonical; `refs` are
+    (name, how often with this entry, where before or 0), sorted by name; a statement that nobody signed has no `signatures`.
+    """
+    witnessed = [{"media_type": e.media_type, "sha256": e.sha256.hex(), "size": len(e.body)} for e in evidence]
+    signed = [{"keyid": s.keyid, "sig": base64.b64encode(s.sig).decode()} for s in signatures]
     return (
-        b'{"entry":1,"evidence":%b,"ledger":%b,"position":%d,"prev":"%b","recorded_at":%b,"recorded_by":%b,"refs":%b%b,"statement":%b}'
+        b'{"entry":1,"evidence":%b,"ledger":%b,"position":%d,"prev":"%b","recorded_at":"%b","recorded_by":%b,"refs":{%b}%b,"statement":%b}'
         % (
-            evidence,
-            ledger,
+            orjson.dumps(witnessed) if witnessed else b"[]",
+            _origin_json(ledger),
             position,
             prev.hex().encode(),
-            recorded_at,
+            recorded_at.encode(),
             recorded_by,
-            refs,
-            b',"signatures":' + signatures if signatures else b"",
+            # Names of refs are ASCII without quotes.
+            ",".join([f'"{name}":[{count},{before}]' for name, count, before in refs]).encode(),
+            b',"signatures":' + orjson.dumps(signed) if signed else b"",
             statement,
         )
     )

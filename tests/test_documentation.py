@@ -314,8 +314,6 @@ WITHOUT_DOCSTRING = {
     "ledger.audit.rows.name_entry_ref_faults",
     "ledger.audit.rows.name_ref_faults",
     "ledger.audit.rows.name_statement_faults",
-    "ledger.entry.evidence_json",
-    "ledger.entry.recorded_by_json",
     "ledger.log.reading.read_entry",
     "signing.dsse.Signature",
     "signing.merkle.leaf_hash",

@@ -26,9 +26,7 @@ from ledger.entry import (
     ENTRY_PAYLOAD_TYPE,
     NO_PREVIOUS,
     Receipt,
-    evidence_json,
     make_entry,
-    signatures_json,
     statement_bytes,
 )
 from ledger.errors import (
@@ -44,9 +42,10 @@ from ledger.errors import (
 )
 from ledger.log import tables
 from ledger.log.authority import catch_up
+from ledger.log.conditions import first_matches
 from ledger.log.database import NOTIFY_CHANNEL, WRITING_ERRORS, Database, is_about_values, is_outage
 from ledger.log.reading import read_size
-from ledger.log.sql import Statements
+from ledger.log.sql import Ref, Statements
 from ledger.statement import Statement
 from signing import dsse
 from signing.keys import Signer
@@ -151,13 +150,13 @@ class _Group:
     positions: dict[tuple[str, str], int]  # (source, id) -> position, of the database and of this group
     source_ids: dict[str, int]
     type_ids: dict[str, int]
-    refs: dict[str, list[int]]  # ref -> [id, count, last position]
+    refs: dict[str, Ref]
     stored: int  # the size of the ledger before this group
     now_text: str
     entries: list[tuple[int, int, bytes, bytes]] = field(default_factory=list)  # position, type id, leaf, entry
     statements: list[tuple[int, str, int]] = field(default_factory=list)
     entry_refs: list[tuple[int, int, int]] = field(default_factory=list)
-    touched_refs: dict[str, bool] = field(default_factory=dict)  # ref -> is it new
+    touched_refs: dict[str, Ref] = field(default_factory=dict)  # those that these entries carry
     nodes: list[tuple[int, int, bytes]] = field(default_factory=list)
     new_sources: list[tuple[int, str]] = field(default_factory=list)
     new_types: list[tuple[int, str]] = field(default_factory=list)
@@ -190,7 +189,7 @@ class Recorder:
     ) -> None:
         self.database = database
         self.authority = authority
-        self._origin = orjson.dumps(origin)
+        self._origin = origin
         self._signer = signer
         self._on_conflict = on_conflict
         self._clock = clock
@@ -360,18 +359,20 @@ class Recorder:
 
     def _open_group(self, connection: Connection, head: _Head, submissions: Sequence[Submission]) -> _Group:
         wanted = [statement for submission in submissions for statement in submission.statements]
+        asked = [match for sub in submissions if sub.condition is not None for match in sub.condition.matches()]
+        types = {s.type for s in wanted}.union(*(match.types for match in asked))
         source_ids = self._intern(connection, self._source_ids, self._sql.find_sources, {s.source for s in wanted})
-        type_ids = self._intern(connection, self._type_ids, self._sql.find_types, {s.type for s in wanted})
+        type_ids = self._intern(connection, self._type_ids, self._sql.find_types, types)
         positions: dict[tuple[str, str], int] = {}
         names = {number: name for name, number in source_ids.items()}
         pairs = [(source_ids[s.source], s.id) for s in wanted if s.source in source_ids]
         if pairs:
             for source_id, identifier, position in self.database.lookup(connection, self._sql.find_statements, pairs):
                 positions[names[source_id], identifier] = position
-        refs: dict[str, list[int]] = {}
-        if ref_names := sorted({ref for s in wanted for ref in s.refs}):
+        refs: dict[str, Ref] = {}
+        if ref_names := sorted({ref for s in wanted for ref in s.refs}.union(*(match.refs for match in asked))):
             for ref, number, count, last in self.database.lookup(connection, self._sql.find_refs, ref_names):
-                refs[ref] = [number, count, last]
+                refs[ref] = Ref(number, count, last)
         return _Group(head, positions, source_ids, type_ids, refs, stored=head.size, now_text=to_text(head.recorded_at))
 
     def _intern(
@@ -482,19 +483,31 @@ class Recorder:
 
     def look_back(self, condition: Condition) -> Condition:
         """Return a condition with what the log says of it so far. Asked before the lock, which then looks at what came since alone."""
+        matches = condition.matches()
         with self.database.read() as connection:
-            size = read_size(connection)
-            for match in condition.matches():
-                if (position := self._sql.find_match(connection, match, condition.after)) is not None:
-                    return replace(condition, broken_by=(match, position))
+            look, size = self.database.lookup, read_size(connection)
+            types = dict(
+                look(connection, self._sql.find_types, sorted({n for match in matches for n in match.types})).tuples()
+            )
+            found = look(connection, self._sql.find_refs, sorted({name for match in matches for name in match.refs}))
+            refs = {name: Ref(*known) for name, *known in found}
+            stored = first_matches(
+                self.database, connection, matches, after=condition.after, size=size, refs=refs, types=types
+            )
+        if stored:
+            number = min(stored)
+            return replace(condition, broken_by=(matches[number], stored[number]))
         return replace(condition, looked_up_to=size)
 
     def _check_condition(self, connection: Connection, group: _Group, condition: Condition) -> None:
         if condition.broken_by is not None:
             raise _broken(condition, *condition.broken_by)
-        after = max(condition.after, condition.looked_up_to)
-        for match in condition.matches():
-            position = self._sql.find_match(connection, match, after) if after < group.stored else None
+        matches, after = condition.matches(), max(condition.after, condition.looked_up_to)
+        stored = first_matches(
+            self.database, connection, matches, after=after, size=group.stored, refs=group.refs, types=group.type_ids
+        )
+        for number, match in enumerate(matches):
+            position = stored.get(number)
             if position is None:
                 own = enumerate(group.added, group.stored + 1)
                 position = next((p for p, s in own if p > after and match.fits(s.type, s.refs)), None)
@@ -512,27 +525,24 @@ class Recorder:
             source_id = group.source_ids[statement.source] = position
             group.new_sources.append((position, statement.source))
         pointers = []
-        for number, ref in enumerate(statement.refs):
-            known = group.refs.get(ref)
-            if known is None:
-                known = group.refs[ref] = [position * tables.MAX_REFS_PER_ENTRY + number, 0, 0]
-                group.touched_refs[ref] = True
-            else:
-                group.touched_refs.setdefault(ref, False)
-            known[1] += 1
-            pointers.append(f'"{ref}":[{known[1]},{known[2]}]')
-            known[2] = position
-            group.entry_refs.append((known[0], position, type_id))
+        for number, name in enumerate(statement.refs):
+            if (ref := group.refs.get(name)) is None:
+                ref = group.refs[name] = Ref(position * tables.MAX_REFS_PER_ENTRY + number, is_new=True)
+            group.touched_refs[name] = ref
+            ref.count += 1
+            pointers.append((name, ref.count, ref.last))
+            ref.last = position
+            group.entry_refs.append((ref.id, position, type_id))
         entry = make_entry(
             ledger=self._origin,
-            evidence=evidence_json(statement.evidence),
+            evidence=statement.evidence,
             position=position,
             prev=head.last_leaf,
-            recorded_at=b'"%b"' % group.now_text.encode(),
+            recorded_at=group.now_text,
             recorded_by=caller.json,
-            refs=b"{%b}" % ",".join(pointers).encode(),
+            refs=pointers,
             statement=statement.body,
-            signatures=signatures_json(statement.signatures),
+            signatures=statement.signatures,
         )
         leaf = leaf_hash(entry)
         head.frontier.append(leaf, group.keep_node)
@@ -564,11 +574,9 @@ class Recorder:
         sql.insert_statement.run(connection, group.statements)
         if group.entry_refs:
             sql.insert_entry_ref.run(connection, group.entry_refs)
-        if new := [(ref, *group.refs[ref]) for ref, is_new in group.touched_refs.items() if is_new]:
+        if new := [(name, ref.id, ref.count, ref.last) for name, ref in group.touched_refs.items() if ref.is_new]:
             sql.insert_ref.run(connection, new)
-        if moved := [
-            (group.refs[ref][1], group.refs[ref][2], ref) for ref, is_new in group.touched_refs.items() if not is_new
-        ]:
+        if moved := [(ref.count, ref.last, name) for name, ref in group.touched_refs.items() if not ref.is_new]:
             sql.move_ref.run(connection, moved)
         if group.nodes:
             sql.insert_node.run(connection, group.nodes)

@@ -1,7 +1,7 @@
 """The hot statements of appending and reading, compiled once for a database's dialect."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
@@ -51,6 +51,16 @@ class Bulk:
         connection.exec_driver_sql(self._sql, tuple(list(column) for column in zip(*rows, strict=True)))
 
 
+@dataclass(slots=True)
+class Ref:
+    """A row of `refs`: how often a ref has occurred, and where last."""
+
+    id: int
+    count: int = 0
+    last: int = 0
+    is_new: bool = False
+
+
 class Statements:
     """The hot statements of appending, compiled once for the database's dialect."""
 
@@ -60,7 +70,6 @@ class Statements:
             return Bulk(database, table, names, f"INSERT INTO {table.name} ({columns}) SELECT * FROM j")
 
         t = tables
-        self._database = database
         self.insert_entry = insert(t.entries, "position", "type_id", "key_number", "leaf_hash", "signature", "entry")
         self.insert_statement = insert(t.statements, "source_id", "id", "position")
         self.insert_entry_ref = insert(t.entry_refs, "ref_id", "position", "type_id")
@@ -98,24 +107,6 @@ class Statements:
             .where(e.position == sa.bindparam("position")),
             "position",
         )
-        self._first_entry = database.hot(
-            sa.select(sa.func.min(e.position)).where(e.position > sa.bindparam("after")), "after"
-        )
-        is_of_types, is_of_refs = ("IN (SELECT j.value FROM json_each(?) j)",) * 2
-        each, one = "json_each(?) j", "?"
-        if not database.is_sqlite:
-            is_of_types, is_of_refs = ("= ANY(%s::bigint[])",) * 2
-            each, one = "unnest(%s::bigint[]) AS j(value)", "%s"
-        self._first_of_types = (
-            "SELECT min((SELECT min(e.position) FROM entries e WHERE e.type_id = j.value "
-            f"AND e.position > {one})) FROM {each}"
-        )
-        self._first_of_refs = (
-            f"SELECT r.position FROM entry_refs r WHERE r.ref_id = {one} AND r.position > {one} "
-            f"AND ({one} = 0 OR r.type_id {is_of_types}) "
-            f"AND (SELECT count(*) FROM entry_refs o WHERE o.ref_id {is_of_refs} AND o.position = r.position) = {one} "
-            "ORDER BY r.position LIMIT 1"
-        )
         # Looking up an array of values is where the two dialects have no common Core expression.
         self.find_refs = _lookup("SELECT r.ref, r.id, r.count, r.last_position FROM", "refs r", "r.ref")
         self.find_sources = _lookup("SELECT s.name, s.id FROM", "sources s", "s.name")
@@ -126,30 +117,6 @@ class Statements:
             "postgresql": "SELECT s.source_id, s.id, s.position FROM unnest(%s::bigint[], %s::text[]) AS j(source_id, id) "
             "JOIN statements s ON s.source_id = j.source_id AND s.id = j.id",
         }
-
-    def find_match(self, connection: Connection, match: Match, after: int) -> int | None:
-        """Return the first position after `after` whose entry matches, or None. The rarest ref leads.
-
-        One statement for any number of types and refs: to join a table as often as there are refs costs PostgreSQL seconds of
-        planning, and SQLite a statement to keep for each number.
-        """
-        look, refs = self._database.lookup, sorted(set(match.refs))
-        if not match.types and not refs:
-            return connection.exec_driver_sql(self._first_entry.sql, (after,)).scalar()
-        types = [number for _, number in look(connection, self.find_types, match.types)]
-        counts = sorted((count, number, last) for _, number, count, last in look(connection, self.find_refs, refs))
-        # Nothing was recorded with all of them since, when nothing was with one of them: mostly that is all there is to ask.
-        if (match.types and not types) or len(counts) < len(refs) or any(last <= after for *_, last in counts):
-            return None
-        if not refs:
-            return connection.exec_driver_sql(self._first_of_types, (after, self._array(types))).scalar()
-        (_, rarest, _), *others = counts
-        ids = [number for _, number, _ in others]
-        wanted = (rarest, after, len(types), self._array(types), self._array(ids), len(ids))
-        return connection.exec_driver_sql(self._first_of_refs, wanted).scalar()
-
-    def _array(self, numbers: list[int]) -> Any:
-        return json.dumps(numbers) if self._database.is_sqlite else numbers
 
 
 def match_of_parameters(types: int, refs: int, number: int = 0) -> Any:

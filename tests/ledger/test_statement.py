@@ -15,7 +15,7 @@ from ledgers import ORIGIN, cloud_event
 
 from ledger.canonical import MAX_INTEGER, encode, parse
 from ledger.clock import from_text
-from ledger.entry import MAX_ENTRY_BYTES, evidence_json, make_entry, recorded_by_json, statement_bytes
+from ledger.entry import MAX_ENTRY_BYTES, make_entry, recorded_by_json, statement_bytes
 from ledger.errors import LedgerError, StatementError, StatementTooLargeError, UnknownTypeError
 from ledger.events import CATALOGUE, Event, example
 from ledger.events.base import MAX_REF_BYTES
@@ -30,6 +30,7 @@ from ledger.statement import (
     Statement,
 )
 from ledger.trust_rules import MAX_CLAIM_BYTES, MAX_CLAIMS, MAX_OIDC_STATEMENT_BYTES
+from signing.dsse import Signature
 
 NOW = from_text("2026-11-23T12:00:00Z")
 PEPPER = b"p" * 32
@@ -521,28 +522,29 @@ def greatest_entry(statement: Statement, *, by_claims: bool = False) -> bytes:
 
     Whoever comes by claims has not signed: its trust would be `signed`, and its claims not there.
     """
-    refs = {f"r{number:02}:".ljust(MAX_REF_BYTES, "x"): [MAX_INTEGER, MAX_INTEGER - 1] for number in range(MAX_REFS)}
-    signature = {"keyid": "f" * 64, "sig": "A" * 86 + "=="}
+    refs = [(f"r{number:02}:".ljust(MAX_REF_BYTES, "x"), MAX_INTEGER, MAX_INTEGER - 1) for number in range(MAX_REFS)]
+    signature = Signature("f" * 64, bytes(64))
     credential, principal = "t:".ljust(80, "x"), "p:".ljust(120, "x")
     claims = {f"c{number:02}".ljust(64, "x"): "x" * MAX_CLAIM_BYTES for number in range(MAX_CLAIMS)}
     evidence = tuple(Evidence("m/".ljust(100, "x"), bytes(32), b"x" * 1000) for _ in range(MAX_EVIDENCE))
-    return make_entry(
-        ledger=encode("o" * 160),
-        # The size of a body has up to 16 digits.
-        evidence=evidence_json(evidence).replace(b"1000}", b"9007199254740991}"),
+    entry = make_entry(
+        ledger="o" * 160,
+        evidence=evidence,
         position=MAX_INTEGER,
         prev=b"\xff" * 32,
-        recorded_at=b'"9999-12-31T23:59:59.999999Z"',
+        recorded_at="9999-12-31T23:59:59.999999Z",
         recorded_by=recorded_by_json(
             credential=credential,
             principal=principal,
             trust="oidc" if by_claims else "asserted",
             claims=claims if by_claims else None,
         ),
-        refs=encode(refs),
+        refs=refs,
         statement=statement.body,
-        signatures=b"" if by_claims else encode([signature] * MAX_SIGNATURES),
+        signatures=() if by_claims else [signature] * MAX_SIGNATURES,
     )
+    # The size of a body has up to 16 digits.
+    return entry.replace(b'"size":1000}', b'"size":9007199254740991}')
 
 
 @given(st.sampled_from(list(CATALOGUE)), st.integers(40_000, MAX_STATEMENT_BYTES) | st.just(MAX_STATEMENT_BYTES))

@@ -15,7 +15,7 @@ from ledger.audit.of_database import audit_database
 from ledger.audit.report import Pin, Report
 from ledger.authority import Caller
 from ledger.canonical import MAX_INTEGER
-from ledger.entry import make_entry, recorded_by_json, signatures_json, statement_bytes
+from ledger.entry import make_entry, recorded_by_json, statement_bytes
 from ledger.errors import ForbiddenError, KeyNotValidError, LedgerError, NotFoundError, StatementError
 from ledger.ledger import Ledger
 from ledger.log.database import Database
@@ -248,17 +248,17 @@ def test_a_statement_of_the_greatest_size_with_four_signatures_fits_an_entry_at_
 ) -> None:
     body = b'{"a":"' + b"x" * (size - 8) + b'"}'
     signatures = tuple(dsse.Signature(key.key_id, sig) for key, sig in zip(KEYS, sigs, strict=True))
-    refs = {f"r{number:02}:".ljust(160, "x"): [position, position - 1] for number in range(64)}
+    refs = [(f"r{number:02}:".ljust(160, "x"), position, position - 1) for number in range(64)]
     entry = make_entry(
-        ledger=b'"%b"' % (b"o" * 160),
-        evidence=b"[]",
+        ledger="o" * 160,
+        evidence=(),
         position=position,
         prev=b"\xff" * 32,
-        recorded_at=b'"9999-12-31T23:59:59.999999Z"',
+        recorded_at="9999-12-31T23:59:59.999999Z",
         recorded_by=recorded_by_json(credential="t:".ljust(80, "x"), principal="p:".ljust(120, "x"), trust="signed"),
-        refs=rfc8785.dumps(refs),
+        refs=refs,
         statement=body,
-        signatures=signatures_json(signatures),
+        signatures=signatures,
     )
     assert len(entry) <= 65_535
     assert statement_bytes(entry) == body
