@@ -1,5 +1,6 @@
 """`export` and `audit`: the ledger as files, and the audit of files, wherever they lie; or of any database."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -35,7 +36,8 @@ from ledger.audit.of_any_log import audit_opaque
 from ledger.audit.of_files import audit_files
 from ledger.errors import LedgerError, SetupError
 from ledger.log.authority import authority_of
-from ledger.log.database import Database
+from ledger.log.database import Database, url_of
+from ledger.log.untouched import untouched
 from ledger.published.export import export as export_files
 from signing.errors import SigningError
 from signing.notes import parse_verifier_key
@@ -95,29 +97,33 @@ def audit(
 ) -> None:
     """Audit a ledger wherever its bytes lie: an export, a running server, a database. Nothing of ours needs to run.
 
+    The file of a database, and what lies beside it, are left exactly as they are.
+
     Exits with 0 when it is sound under a pin, 1 with faults, 2 when it could not be checked, 3 when nothing is pinned.
     """
     place = where(context)
     given = read_given(checkpoint or [], vkey)
     receipts = read_receipts(receipt) if receipt else []
     files = _files(place, target)
-    if not isinstance(files, Files):
+    if isinstance(files, Path | str):
         if opaque:
             raise SetupError("--opaque is for files: a directory or a URL")
-        report = verify_database(
-            place,
-            files,
-            genesis=genesis,
-            vkey=vkey,
-            recovered=recovered,
-            witnesses=witness,
-            certificate=certificate,
-            signatures=signatures,
-            workers=workers,
-            receipts=receipts,
-            given=given,
-            state=state,
-        )
+        # What is not changed by looking at it is looked at as it was found.
+        with untouched(files) if isinstance(files, Path) else nullcontext(Database(files)) as database:
+            report = verify_database(
+                place,
+                database,
+                genesis=genesis,
+                vkey=vkey,
+                recovered=recovered,
+                witnesses=witness,
+                certificate=certificate,
+                signatures=signatures,
+                workers=workers,
+                receipts=receipts,
+                given=given,
+                state=state,
+            )
         finish(report.to_json(), as_json, without_pin=WHERE_FROM)
         return
     with bar() as progress:
@@ -144,16 +150,17 @@ def audit(
     finish(report.to_json(), as_json, without_pin=WHERE_FROM)
 
 
-def _files(place: Where, target: str) -> Files | Database:
-    """Return the files that a target names, or the database."""
+def _files(place: Where, target: str) -> Files | Path | str:
+    """Return the files that a target names, the file of a SQLite database, or the URL of a database."""
     if is_url(target):
         files = RemoteFiles(target, place.token_for(target))
         place.at_end(files.close)
         return files
     if Path(target).is_file():
-        return Database(Path(target))
+        return Path(target)
     if "://" in target:
-        return Database(target)
+        url = url_of(target)
+        return Path(url.database or "") if url.get_backend_name() == "sqlite" else target
     if not Path(target).is_dir():
         raise SetupError(f"there is nothing at {target}: expected a directory, a URL or a database")
     return Directory(Path(target))

@@ -32,11 +32,11 @@ class DatabaseSource:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def __getstate__(self) -> str:
-        return self._database.url.render_as_string(hide_password=False)
+    def __getstate__(self) -> Database:
+        return self._database
 
-    def __setstate__(self, url: str) -> None:
-        self._database = Database(url)
+    def __setstate__(self, database: Database) -> None:
+        self._database = database
         self._database.read_any_text()
 
     def rows(self, start: int, count: int) -> Iterator[Row]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from alembic import command
@@ -154,12 +155,20 @@ def url_of(place: str | Path) -> URL:
 
 
 class Database:
-    """An engine, and what differs between the two dialects. `place` is a URL of SQLAlchemy's, or the path of a SQLite file."""
+    """An engine, and what differs between the two dialects. `place` is a URL of SQLAlchemy's, or the path of a SQLite file.
 
-    def __init__(self, place: str | Path) -> None:
+    `untouched` is how a stranger's SQLite file is opened to be read alone (`ledger.log.untouched`). It can be pickled, for
+    another process to open it again.
+    """
+
+    def __init__(self, place: str | Path, untouched: str | None = None) -> None:
         self.url = url_of(place)
+        self._untouched = untouched
         name = self.url.get_backend_name()
-        if name == "sqlite":
+        if name == "sqlite" and untouched is not None:
+            uri = f"file:{quote(os.path.abspath(self.url.database or ''))}?{untouched}"
+            self.engine = sa.create_engine(self.url, creator=lambda: _connect_untouched(uri))
+        elif name == "sqlite":
             self.engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
         elif name == "postgresql":
@@ -176,6 +185,9 @@ class Database:
         self.turn: contextlib.AbstractContextManager[None] = _Turns() if self.is_sqlite else contextlib.nullcontext()
         self._file: tuple[int, int] | None = None
         self._positional = self.engine.dialect if self.is_sqlite else postgresql.psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+
+    def __reduce__(self) -> tuple[type["Database"], tuple[str, str | None]]:
+        return Database, (self.url.render_as_string(hide_password=False), self._untouched)
 
     def hot(self, statement: sa.ClauseElement, *names: str) -> Hot:
         """Compile a statement whose parameters, in the order in which they stand, are `names`."""
@@ -358,6 +370,17 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA mmap_size = 268435456")
     # Numbers are texts there; this is how queries compare them. No table or index depends on it.
     connection.create_collation("decimal", _compare_decimals)
+
+
+def _connect_untouched(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False)
+    connection.isolation_level = None
+    # What SQLite advises for files of others: no functions in their views, no trust in their pages. No mmap_size either: a file that
+    # shrinks under it ends the process.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.create_collation("decimal", _compare_decimals)
+    return connection
 
 
 def _compare_decimals(one: str, other: str) -> int:
