@@ -369,11 +369,14 @@ class Recorder:
         if pairs:
             for source_id, identifier, position in self.database.lookup(connection, self._sql.find_statements, pairs):
                 positions[names[source_id], identifier] = position
-        refs: dict[str, Ref] = {}
-        if ref_names := sorted({ref for s in wanted for ref in s.refs}.union(*(match.refs for match in asked))):
-            for ref, number, count, last in self.database.lookup(connection, self._sql.find_refs, ref_names):
-                refs[ref] = Ref(number, count, last)
+        refs = self._find_refs(connection, {ref for s in wanted for ref in s.refs}.union(*(m.refs for m in asked)))
         return _Group(head, positions, source_ids, type_ids, refs, stored=head.size, now_text=to_text(head.recorded_at))
+
+    def _find_refs(self, connection: Connection, names: set[str]) -> dict[str, Ref]:
+        if not names:
+            return {}
+        found = self.database.lookup(connection, self._sql.find_refs, sorted(names))
+        return {name: Ref(number, count, last) for name, number, count, last in found}
 
     def _intern(
         self, connection: Connection, cache: dict[str, int], sql: dict[str, str], names: set[str]
@@ -485,12 +488,10 @@ class Recorder:
         """Return a condition with what the log says of it so far. Asked before the lock, which then looks at what came since alone."""
         matches = condition.matches()
         with self.database.read() as connection:
-            look, size = self.database.lookup, read_size(connection)
-            types = dict(
-                look(connection, self._sql.find_types, sorted({n for match in matches for n in match.types})).tuples()
-            )
-            found = look(connection, self._sql.find_refs, sorted({name for match in matches for name in match.refs}))
-            refs = {name: Ref(*known) for name, *known in found}
+            size = read_size(connection)
+            # A cache of its own: this is not the thread that appends.
+            types = self._intern(connection, {}, self._sql.find_types, {n for match in matches for n in match.types})
+            refs = self._find_refs(connection, {name for match in matches for name in match.refs})
             stored = first_matches(
                 self.database, connection, matches, after=condition.after, size=size, refs=refs, types=types
             )
