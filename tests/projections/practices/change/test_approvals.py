@@ -22,8 +22,10 @@ from changes import (
     publish,
     ready,
     request,
+    review,
 )
 from telling import at
+from year import DAY, DAYS, HOUR, START, Change, Year
 
 
 def test_approving_ones_own_change_is_found_also_when_the_logins_are_linked_later() -> None:
@@ -213,6 +215,18 @@ def test_an_approver_may_ask_beforehand(actor: str, found: dict[str, Any]) -> No
     assert against(ask(ready_to_deploy(), "approve", actor=actor)) == found
 
 
+def test_a_gate_needs_a_policy_that_somebody_else_than_its_author_approved() -> None:
+    story = opened()
+    assert against(ask(story))["policy-is-in-force"] == ("insufficient_evidence", "no-policy")
+    policy = {"policy_id": "change-approval", "version": "1", "policy_digest": OTHER}
+    settings = [{"name": "quorum", "applies_to": "any", "value": "1"}]
+    story.tell("policy.published", actor="person:olga", **policy, settings=settings)
+    story.tell("policy.approved", actor="person:olga", **policy)
+    assert against(ask(story))["policy-is-in-force"] == ("insufficient_evidence", "no-policy")
+    story.tell("policy.approved", actor="person:oscar", **policy)
+    assert "policy-is-in-force" not in against(ask(story))
+
+
 def test_without_a_policy_in_force_no_gate_allows() -> None:
     story = opened()
     assert against(ask(story, "approve", actor="person:bob")) == {
@@ -235,3 +249,52 @@ def test_an_emergency_is_not_closed_while_approvals_are_owed() -> None:
     assert against(ask(story, "close"))["approvals-are-not-owed"] == ("needs_approval", "retro")
     approve(story, "person:carol")
     assert "approvals-are-not-owed" not in against(ask(story, "close"))
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_an_approval_of_ones_own(year: Year, change: Change) -> set[str]:
+    change.author = change.approver
+    return {f"approval-of-ones-own/{change.id}", f"started-without-approval/{change.id}"}
+
+
+def plant_an_approval_of_ones_own_under_another_login(year: Year, change: Change) -> set[str]:
+    """The author approves under a login that is linked at the end of the year."""
+    change.author = f"github:{change.id[4:]}"
+    year.say(START + (DAYS - 5) * DAY, "identity.linked", actor="person:olga",
+        identities=[change.author, change.approver], evidence="hr")  # fmt: skip
+    return {f"approval-of-ones-own/{change.id}"}
+
+
+def plant_an_approval_without_a_role(year: Year, change: Change) -> set[str]:
+    change.approver = f"person:stranger-{change.id}"
+    return {f"approval-without-standing/{change.id}", f"started-without-approval/{change.id}"}
+
+
+def plant_an_approval_that_is_not_given(year: Year, change: Change) -> set[str]:
+    change.is_approved = change.is_deployed = False
+    return {f"approval-overdue/{change.id}"}
+
+
+def plant_an_emergency_that_one_person_approved(year: Year, change: Change) -> set[str]:
+    """The second approval never comes."""
+    change.kind = "emergency"
+    return {f"retro-approval-overdue/{change.id}"}
+
+
+def plant_two_who_approve_each_other(year: Year) -> set[str]:
+    one, other = (year.new_change(START + 40 * DAY + hours * HOUR) for hours in (0, 50))
+    for change in (one, other):
+        change.kind, change.release, change.may_fail = "normal", "R-circle", False
+    one.author, one.approver = "person:t0-lead-0", "person:t0-lead-1"
+    other.author, other.approver = one.approver, one.author
+    year.tell_change(one)
+    year.tell_change(other)
+    return {f"circular-approval/{one.id}", f"circular-approval/{other.id}"}
+
+
+def plant_a_policy_that_nobody_can_satisfy(year: Year) -> set[str]:
+    year.say(START + 10 * DAY, "policy.published", actor="person:olga", policy_id="too-strict", version="1",
+        policy_digest=year.digest(), settings=[{"name": "required-role", "applies_to": "any", "value": "board"}])  # fmt: skip
+    return {"policy-cannot-be-satisfied/too-strict"}

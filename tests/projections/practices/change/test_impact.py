@@ -5,6 +5,7 @@ from typing import Any
 from asking import against, ask, ready_to_deploy
 from changes import CHG, deploy, finding, found, ready, review
 from telling import Story
+from year import DAY, HOUR, Change, Year
 
 from projections.readings.changes.impacts import dependents_of, impacts, resources
 
@@ -73,3 +74,15 @@ def test_a_policy_may_ask_for_an_impact_assessment() -> None:
     assert against(ask(story)) == {"impact-is-covered": ("insufficient_evidence", "not-assessed")}
     assess_impact(story)
     assert ask(story).verdict == "allow"
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_an_assessment_that_leaves_something_out(year: Year, change: Change) -> set[str]:
+    shared, user = f"db.{change.id}", f"service.{change.id}"
+    at = change.begins - 20 * HOUR
+    year.say(at - DAY, "dependency.declared", actor="person:dan", resource=user, depends_on=shared, shared=True)
+    year.say(at, "change.impact_assessed", actor=change.author, change_id=change.id, targets=[shared], method="graph",
+        dependents=[])  # fmt: skip
+    return {f"impact-not-covered/{change.id}"}

@@ -6,6 +6,7 @@ import pytest
 from asking import against, ask, deployed, ready_to_deploy
 from changes import CHG, deploy, found, pass_time, ready, review
 from telling import at
+from year import Change, Year
 
 from projections.readings.changes.reviews import reviews
 
@@ -52,3 +53,11 @@ def test_a_change_is_closed_when_its_review_is_done_and_its_time_is_over() -> No
     }
     review(story)
     assert ask(story, "close", hours=60).verdict == "allow"
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_a_review_that_is_not_done(year: Year, change: Change) -> set[str]:
+    change.is_reviewed = False
+    return {f"review-overdue/PIR-{change.id}"}

@@ -22,6 +22,7 @@ from changes import (
     review,
 )
 from telling import Story, at
+from year import DAY, Change, Year
 
 from projections.readings.changes.scopes import change_scopes
 
@@ -135,3 +136,38 @@ def test_the_window_is_kept(hours: float, verdict: str) -> None:
     story.tell("change.scheduled", actor="person:alice", change_id="CHG-7", planned_start=at(30), planned_end=at(40))
     outside = {} if verdict == "allow" else {"window-is-open": ("deny", "outside-window")}
     assert against(ask(story, hours=hours)) == outside
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_a_deployment_without_a_change(year: Year, change: Change) -> set[str]:
+    # Nothing is ever planned for it: in the window of another change it would be taken for that one's deployment.
+    change.service, change.is_opened = "service-unplanned", False
+    return {f"deployment-without-change/{change.deployment}"}
+
+
+def plant_another_artifact(year: Year, change: Change) -> set[str]:
+    change.deployed = year.digest()
+    return {f"artifact-not-approved/{change.deployment}"}
+
+
+def plant_a_deployment_after_its_window(year: Year, change: Change) -> set[str]:
+    """Its time passes, and then it is deployed all the same."""
+    change.early = 2 * DAY
+    return {f"outside-window/{change.deployment}", f"approved-and-not-deployed/{change.id}"}
+
+
+def plant_a_deployment_that_nobody_approved(year: Year, change: Change) -> set[str]:
+    change.is_approved = False
+    return {f"started-without-approval/{change.id}"}
+
+
+def plant_a_change_that_is_never_deployed(year: Year, change: Change) -> set[str]:
+    change.is_deployed = False
+    return {f"approved-and-not-deployed/{change.id}"}
+
+
+def plant_an_unauthorized_change(year: Year, change: Change) -> set[str]:
+    change.kind = "unauthorized"
+    return {f"unauthorized-change/{change.id}"}

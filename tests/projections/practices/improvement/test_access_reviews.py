@@ -3,6 +3,7 @@
 import pytest
 from changes import OTHER, finding, found, give, limit, opened, pass_time
 from telling import Story, at
+from year import DAY, START, AccessReview, Year, stamp
 
 
 def access_review(story: Story, *grants: str, count: int = 3) -> None:
@@ -94,3 +95,28 @@ def test_access_that_is_not_reviewed_again_is_found_until_a_review_is_opened() -
     assert found(story) == {}
     pass_time(story, 25)
     assert found(story) == {"access-not-reviewed": ["change-approval"]}
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_reviews_of_access_that_are_not_done_well(year: Year) -> set[str]:
+    first = next(iter(year.grants.values()))[0]
+    year.access_reviews += [
+        AccessReview("short", 85, miscounted=1),
+        AccessReview("own", 175, reviewer_of_first=first),
+        AccessReview("not-followed", 265, revokes_first=True),
+        AccessReview("late", 351, is_completed=False),
+    ]
+    # Its time is over before the year is.
+    end = START + (351 + 11) * DAY
+    year.say(end, "ledger.time_passed", until=stamp(end))
+    return {
+        "access-review-incomplete/short", "own-access-reviewed/own", "access-review-incomplete/own",
+        "revocation-overdue/not-followed", "access-review-overdue/late",
+    }  # fmt: skip
+
+
+def plant_an_environment_whose_access_is_never_reviewed(year: Year) -> set[str]:
+    year.settings.append(("access-review-days", "staging", "300"))
+    return {"access-not-reviewed/change-approval"}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from changes import finding, found, publish
 from telling import Story
+from year import DAY, START, Year
 
 A, B = "a" * 40, "b" * 40
 
@@ -134,3 +135,13 @@ def test_a_reviewer_who_is_known_only_after_the_merge_counts_from_then_on() -> N
     # And one that turns out to be an author's does not count any more.
     story.tell("identity.linked", actor="person:olga", identities=["person:bob", "person:ann"], evidence="hr")
     assert found(story) == {"merged-without-review": ["acme/api#12"]}
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_code_that_nobody_reviewed(year: Year) -> set[str]:
+    pull = {"repository": "acme/tools", "pull_request": 1, "head_sha": A}
+    year.say(START + 30 * DAY, "code.proposed", actor="person:t0-1", **pull, authors=["person:t0-1"])
+    year.say(START + 31 * DAY, "code.merged", actor="person:t0-1", **pull, branch="main")
+    return {"merged-without-review/acme/tools#1"}

@@ -4,6 +4,7 @@ import pytest
 from asking import against, ask, ready_to_deploy
 from changes import CI, deploy, finding, found, found_by_any_process, give, limit, pass_time, publish, ready
 from telling import Story, at
+from year import START, Change, Year
 
 
 def test_a_service_whose_grant_nobody_owns_is_found_until_the_grant_ends() -> None:
@@ -148,3 +149,21 @@ def test_a_deployer_holds_the_role_that_the_policy_asks_for() -> None:
         role="deployer", environment="prod", expires_at=at(22))  # fmt: skip
     assert ask(story).verdict == "allow"
     assert against(ask(story, hours=22)) == {"deployer-is-allowed": ("deny", "no-grant")}
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_a_deployer_without_a_grant(year: Year, change: Change) -> set[str]:
+    change.deployer = "person:somebody"
+    return {f"deployer-without-grant/{change.deployment}"}
+
+
+def plant_services_that_do_not_use_renew_or_own_what_they_hold(year: Year) -> set[str]:
+    grants = {
+        rule: year.grant(START, f"service:{rule}", "service", "reader", is_owned=rule != "ownerless-credential")
+        for rule in ("dormant-credential", "unrotated-credential", "ownerless-credential")
+    }
+    for rule, grant in grants.items():
+        year.employ(grant, uses=rule != "dormant-credential", rotates=rule != "unrotated-credential")
+    return {f"{rule}/{grant}" for rule, grant in grants.items()}

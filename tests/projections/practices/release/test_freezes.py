@@ -6,6 +6,7 @@ import pytest
 from asking import against, ask, ready_to_deploy
 from changes import ARTIFACT, deploy, finding, found, ready
 from telling import Story, at
+from year import DAY, START, TITLE, Change, Year, stamp
 
 
 def freeze(story: Story, **more: Any) -> int:
@@ -79,3 +80,23 @@ def test_a_freeze_of_something_else_does_not_hold(more: dict[str, Any]) -> None:
     story = ready_to_deploy()
     freeze(story, **more)
     assert ask(story).verdict == "allow"
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_a_deployment_in_a_freeze(year: Year, change: Change) -> set[str]:
+    change.begins = START + 202 * DAY
+    return {f"deployed-in-freeze/{change.deployment}"}
+
+
+def plant_a_deployment_in_a_freeze_that_is_written_down_when_it_is_over(year: Year, change: Change) -> set[str]:
+    change.begins = START + 343 * DAY
+    return {f"deployed-in-freeze/{change.deployment}"}
+
+
+def plant_somebody_who_lets_themselves_through(year: Year) -> set[str]:
+    at = START + 94 * DAY
+    year.say(at, "freeze.override_granted", actor="person:frank", freeze_id="spring", change_id="CHG-0", requester="person:frank",
+        expires_at=stamp(at + 5 * DAY), reason=TITLE)  # fmt: skip
+    return {"override-of-ones-own/spring"}
