@@ -161,8 +161,12 @@ class Past:
             self._read[view.name, key] = self._up_to
             self._gather(view, key, self._live.row(view, key))
             # What was taken back may be what once named the row, and does so no more.
-            for at in self._taken.at if view.is_followed else ():
-                if at <= self._up_to and key in self._keys_at(view, at):
+            for at, end in self._taken.at.items() if view.is_followed else ():
+                # And what it would name without it: then the row was folded anew.
+                if at <= self._up_to and (
+                    key in self._keys_at(view, at)
+                    or (end <= self._up_to and key in self._taken_back(view, self._log.entry(at), end))
+                ):
                     self._add(view, key, [self._log.entry(at)])
         elif (read := self._read[view.name, key]) < self._up_to and (wanted := self._wanted[view.name, key]):
             self._read[view.name, key] = self._up_to
