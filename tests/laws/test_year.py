@@ -11,6 +11,14 @@ from projections.engine.checking import check
 from projections.engine.runner import Runner
 from projections.judging.findings import findings
 
+# Which says a position: only a ledger gives one.
+NOT_PLANTED = {"withdrawal-of-anothers"}
+
+
+def test_every_finding_is_planted_by_the_tests_of_its_practice() -> None:
+    planted = {finding.partition("/")[0] for finding in Year(services=20, changes=100, planted=1).expected}
+    assert planted == set(findings.rules) - NOT_PLANTED
+
 
 @pytest.mark.parametrize("seed", [7, 8])
 def test_every_planted_breach_is_found_and_nothing_else(seed: int) -> None:

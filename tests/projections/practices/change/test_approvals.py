@@ -22,7 +22,6 @@ from changes import (
     publish,
     ready,
     request,
-    review,
 )
 from telling import at
 from year import DAY, DAYS, HOUR, START, Change, Year
