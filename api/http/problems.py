@@ -2,7 +2,9 @@
 
 import difflib
 import logging
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ from projections.gates.asking import GateBusyError
 from signing.errors import SigningError, VerificationError
 
 MEDIA_TYPE: Final = "application/problem+json"
+OUTAGE_TOLD_EVERY_S: Final = 60.0
 log = logging.getLogger("change_ledger")
 # Of the request that is being answered: callers quote it, and operators find it in the access log.
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
@@ -101,10 +104,34 @@ def _detail(error: BaseException) -> str:
     return "the database refused the question; an operator finds the reason in the server's log"
 
 
+class OutageLog:
+    """Writes an outage down once in a while, and how many requests met it since: one for each would fill the disk, 10 KB at a time."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._again_at = -math.inf
+        self._untold = 0
+
+    def tell(self, error: BaseException, cause: BaseException) -> None:
+        self._untold += 1
+        if self._now() >= self._again_at:
+            log.error(
+                "%s, met by %d requests since it was told last", type(error).__name__, self._untold, exc_info=cause
+            )
+            self._untold, self._again_at = 0, self._now() + OUTAGE_TOLD_EVERY_S
+
+
+_outages: Final = OutageLog()
+
+
 def _log(error: BaseException) -> None:
     """Write down what the caller is not told."""
     cause = error if isinstance(error, sqlalchemy.exc.DBAPIError) else error.__cause__
-    if isinstance(cause, sqlalchemy.exc.SQLAlchemyError):
+    if not isinstance(cause, sqlalchemy.exc.SQLAlchemyError):
+        return
+    if is_outage(cause):
+        _outages.tell(error, cause)
+    else:
         log.error("%s", type(error).__name__, exc_info=cause)
 
 
