@@ -12,7 +12,8 @@ from typing import Final
 from ledger.events.gate import Verdict
 from ledger.events.identifiers import with_names
 from projections.engine.view import DeclarationError, Reads
-from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.changes.ticket import Ticket
+from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.people.policies import POLICY, InForce
 

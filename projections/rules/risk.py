@@ -1,4 +1,6 @@
-"""Risk: one score behind three forms of model, the probability it stands for, and the fitting of new parameters.
+"""Risk: one score behind three forms of model, and the probability it stands for.
+
+Not how new parameters are found (`fitting`), nor how good predictions were (`calibration`).
 
 Pure: numbers in, numbers out. A number is a decimal string, as in the events; what floats compute is rounded to twelve
 digits, so that a score is the same wherever it is computed again. Sums of points are exact.
@@ -14,7 +16,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Final, Literal
 
 Form = Literal["weighted_points", "beta_binomial", "logistic"]
@@ -27,9 +29,6 @@ MAX_PRIOR: Final = 10**9
 COUNTED: Final = ("changes", "failures")
 DIGITS: Final = Decimal("1e-12")
 DAYS_OF_DECAY: Final = 30
-_ITERATIONS: Final = 25
-# Digits that hold the sum of a billion squares of twelve digits.
-_EXACT: Final = 40
 
 
 class ModelError(ValueError):
@@ -57,14 +56,14 @@ class Scored:
 
 def score(model: Model, features: Mapping[str, str]) -> Scored:
     """Score a change by its features. Raises ModelError when one that the model needs is missing, or it cannot be computed."""
-    with _computing("the score"):
+    with computing("the score"):
         value, probability, parts = _FORMS[model.form](model.parameters, features)
         return Scored(text(value), band_of(model, value), None if probability is None else text(probability), parts)
 
 
 @contextmanager
-def _computing(what: str) -> Iterator[None]:
-    """Say in words what numbers do not allow: too large, not finite, divided by nothing."""
+def computing(what: str) -> Iterator[None]:
+    """Raise ModelError, saying in words what numbers do not allow: too large, not finite, divided by nothing."""
     try:
         yield
     except (ArithmeticError, ValueError, TypeError) as error:
@@ -78,7 +77,7 @@ def _computing(what: str) -> Iterator[None]:
 def check_model(model: Model) -> None:
     """Raise ModelError where a model can be known to score nothing, whatever the features are."""
     given = model.parameters
-    with _computing("the model"):
+    with computing("the model"):
         if len({name for name, _ in model.bands}) < len(model.bands):
             raise ModelError("expected every band once")
         if model.form == "logistic":
@@ -127,7 +126,7 @@ Parts = tuple[Decimal, Decimal | None, tuple[tuple[str, str], ...]]
 
 def _weighted_points(parameters: Mapping[str, str], features: Mapping[str, str]) -> Parts:
     weights = {name: Decimal(weight) for name, weight in parameters.items() if name != SCALE}
-    points = {name: weight * _feature(features, name) for name, weight in weights.items()}
+    points = {name: weight * feature(features, name) for name, weight in weights.items()}
     total = sum(points.values(), Decimal(0))
     scale = Decimal(parameters.get(SCALE, "0"))
     probability = rounded(float(min(max(total / scale, Decimal(0)), Decimal(1)))) if scale > 0 else None
@@ -135,7 +134,7 @@ def _weighted_points(parameters: Mapping[str, str], features: Mapping[str, str])
 
 
 def _beta_binomial(parameters: Mapping[str, str], features: Mapping[str, str]) -> Parts:
-    changes, failures = (_feature(features, name) for name in COUNTED)
+    changes, failures = (feature(features, name) for name in COUNTED)
     if not 0 <= failures <= changes:
         raise ModelError(f"expected failures between 0 and the changes; found {failures} of {changes}")
     a = _parameter(parameters, "prior_a") + failures
@@ -147,9 +146,9 @@ def _beta_binomial(parameters: Mapping[str, str], features: Mapping[str, str]) -
 
 def _logistic(parameters: Mapping[str, str], features: Mapping[str, str]) -> Parts:
     weights = {name: Decimal(weight) for name, weight in parameters.items() if name != INTERCEPT}
-    points = {name: weight * _feature(features, name) for name, weight in weights.items()}
+    points = {name: weight * feature(features, name) for name, weight in weights.items()}
     logit = _parameter(parameters, INTERCEPT) + sum(points.values(), Decimal(0))
-    probability = rounded(_sigmoid(float(logit)))
+    probability = rounded(sigmoid(float(logit)))
     return probability, probability, tuple((name, text(value)) for name, value in points.items())
 
 
@@ -160,7 +159,8 @@ _FORMS: Final[Mapping[Form, Callable[[Mapping[str, str], Mapping[str, str]], Par
 }
 
 
-def _feature(features: Mapping[str, str], name: str) -> Decimal:
+def feature(features: Mapping[str, str], name: str) -> Decimal:
+    """Return a feature of a change. Raises ModelError where it is missing."""
     if name not in features:
         raise ModelError(f"expected the feature {name}; found {', '.join(features) or 'none'}")
     return Decimal(features[name])
@@ -172,7 +172,8 @@ def _parameter(parameters: Mapping[str, str], name: str) -> Decimal:
     return Decimal(parameters[name])
 
 
-def _sigmoid(x: float) -> float:
+def sigmoid(x: float) -> float:
+    """Return the logistic function of a number."""
     # Both branches keep the exponent negative: no overflow at either end.
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
@@ -226,117 +227,3 @@ def decayed(days: Iterable[tuple[float, int, int]], decay: float = 1.0) -> tuple
         changes += weight * some
         failures += weight * failed
     return rounded(changes), rounded(min(failures, changes))
-
-
-# -- fitting -----------------------------------------------------------------------------------------------------------
-
-
-def fit_logistic(
-    rows: Sequence[tuple[Mapping[str, str], bool]], names: Sequence[str], l2: float = 1.0
-) -> dict[str, str]:
-    """Fit a logistic regression of failure on features; returns parameters by name, rounded to twelve digits.
-
-    Newton's method, always the same number of steps from zero, features in the order of `names`: the same rows give the
-    same parameters. The intercept is not shrunk. Raises ModelError without rows of both outcomes, and for features that are too large.
-    """
-    with _computing("the fit"):
-        return _fit_logistic(rows, names, l2)
-
-
-def _fit_logistic(rows: Sequence[tuple[Mapping[str, str], bool]], names: Sequence[str], l2: float) -> dict[str, str]:
-    if len({failed for _, failed in rows}) < 2:
-        raise ModelError("expected outcomes of both kinds to fit on; found one kind or none")
-    points = [[1.0, *(float(_feature(features, name)) for name in names)] for features, _ in rows]
-    labels = [1.0 if failed else 0.0 for _, failed in rows]
-    size = len(names) + 1
-    found = [0.0] * size
-    for _ in range(_ITERATIONS):
-        gradient = [0.0] * size
-        hessian = [[0.0] * size for _ in range(size)]
-        for x, label in zip(points, labels, strict=True):
-            p = _sigmoid(math.fsum(w * v for w, v in zip(found, x, strict=True)))
-            for i in range(size):
-                gradient[i] += (label - p) * x[i]
-                for j in range(size):
-                    hessian[i][j] += p * (1 - p) * x[i] * x[j]
-        for i in range(1, size):
-            gradient[i] -= l2 * found[i]
-            hessian[i][i] += l2
-        hessian[0][0] += 1e-9
-        found = [w + step for w, step in zip(found, _solved(hessian, gradient), strict=True)]
-    return {name: text(rounded(w)) for name, w in zip((INTERCEPT, *names), found, strict=True)}
-
-
-def _solved(matrix: list[list[float]], right: list[float]) -> list[float]:
-    """Solve a linear system by Gaussian elimination with partial pivoting."""
-    size = len(right)
-    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    for i in range(size):
-        pivot = max(range(i, size), key=lambda k: abs(rows[k][i]))
-        rows[i], rows[pivot] = rows[pivot], rows[i]
-        for k in range(i + 1, size):
-            factor = rows[k][i] / rows[i][i]
-            rows[k] = [a - factor * b for a, b in zip(rows[k], rows[i], strict=True)]
-    found = [0.0] * size
-    for i in reversed(range(size)):
-        known = math.fsum(rows[i][j] * found[j] for j in range(i + 1, size))
-        found[i] = (rows[i][size] - known) / rows[i][i]
-    return found
-
-
-# -- how good it was ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """Changes whose predicted probability lay in [lowest, lowest + 0.1): how many, what was predicted in all, how many failed."""
-
-    lowest: str
-    changes: int
-    predicted: str
-    failures: int
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Predictions against outcomes. Sums are exact: adding and taking away in any order gives the same."""
-
-    changes: int = 0
-    failures: int = 0
-    # Of squared differences between the prediction and the outcome.
-    squares: str = "0"
-    bins: tuple[Bin, ...] = ()
-
-    @property
-    def brier(self) -> str | None:
-        """The Brier score: the mean squared difference, 0 for a prophet, 0.25 for a coin."""
-        return text(rounded(float(Decimal(self.squares) / self.changes))) if self.changes else None
-
-    @property
-    def reliability_error(self) -> str | None:
-        """The mean distance between what a bin predicted and what came of it, weighted by its changes."""
-        if not self.changes:
-            return None
-        apart = sum((abs(Decimal(b.predicted) - b.failures) for b in self.bins), Decimal(0))
-        return text(rounded(float(apart / self.changes)))
-
-
-def counted(calibration: Calibration, probability: str, failed: bool, count: int = 1) -> Calibration:
-    """Add a prediction and its outcome, or take one away (`count` -1)."""
-    with localcontext(prec=_EXACT):
-        return _counted(calibration, Decimal(probability), failed, count)
-
-
-def _counted(calibration: Calibration, p: Decimal, failed: bool, count: int) -> Calibration:
-    lowest = text(min(p * 10 // 1, Decimal(9)) / 10)
-    bins = {b.lowest: b for b in calibration.bins}
-    old = bins.get(lowest, Bin(lowest, 0, "0", 0))
-    bins[lowest] = Bin(
-        lowest, old.changes + count, text(Decimal(old.predicted) + count * p), old.failures + count * failed
-    )
-    return Calibration(
-        calibration.changes + count,
-        calibration.failures + count * failed,
-        text(Decimal(calibration.squares) + count * (p - failed) ** 2),
-        tuple(b for _, b in sorted(bins.items()) if b.changes),
-    )

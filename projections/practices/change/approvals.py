@@ -10,8 +10,10 @@ from projections.engine.view import Moment, Reads
 from projections.judging.findings import PRODUCTION, all_policies, findings, positions_of
 from projections.judging.gate_rule import Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
+from projections.readings.changes.approvals import broken_by
 from projections.readings.changes.templates import templates
-from projections.readings.changes.tickets import Approval, Ticket, broken_by, change_tickets
+from projections.readings.changes.ticket import Approval, Ticket
+from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
 from projections.readings.people.grants import access_grants, has_ended
 from projections.readings.people.identities import Identity, identities, logins_of, person_of

@@ -8,7 +8,8 @@ from projections.judging.findings import findings, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.impacts import Impact, impacts, left_out, resources
-from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.changes.ticket import Ticket
+from projections.readings.changes.tickets import change_tickets
 from projections.readings.people.policies import InForce
 from projections.rules.words import listed
 

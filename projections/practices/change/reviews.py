@@ -10,7 +10,7 @@ from projections.judging.findings import findings
 from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.reviews import Review, reviews
-from projections.readings.changes.tickets import Ticket
+from projections.readings.changes.ticket import Ticket
 from projections.readings.people.policies import InForce
 from projections.readings.risk.calibrations import calibrations
 from projections.readings.risk.outcomes import base_rates, outcomes

@@ -7,7 +7,7 @@ from projections.engine.view import Moment, Reads
 from projections.judging.findings import findings, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, of_change
 from projections.practices.practice import Practice
-from projections.readings.changes.tickets import Ticket
+from projections.readings.changes.ticket import Ticket
 from projections.readings.people.policies import InForce
 from projections.readings.risk.assessments import RiskAssessments, risk_assessments
 from projections.readings.risk.models import RiskModel, risk_models

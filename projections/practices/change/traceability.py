@@ -9,7 +9,8 @@ from projections.judging.findings import PRODUCTION, findings, positions_of
 from projections.judging.gate_rule import NO_CHANGE, Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import ChangeScope, change_scopes, is_within_window
-from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.changes.ticket import Ticket
+from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.people.policies import InForce

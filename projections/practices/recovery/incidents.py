@@ -5,7 +5,7 @@ from typing import Final
 from projections.engine.view import Reads
 from projections.judging.gate_rule import Question, Said, gate_rule, of_change
 from projections.practices.practice import Practice
-from projections.readings.changes.tickets import Ticket
+from projections.readings.changes.ticket import Ticket
 from projections.readings.delivery.incidents import incidents
 from projections.readings.people.policies import InForce
 from projections.rules.words import listed

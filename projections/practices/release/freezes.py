@@ -7,7 +7,8 @@ from projections.engine.view import Moment, Reads
 from projections.judging.findings import findings, positions_of
 from projections.judging.gate_rule import Question, Said, deployment_of, gate_rule
 from projections.practices.practice import Practice
-from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.changes.ticket import Ticket
+from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.freezes import Freeze, freezes, freezes_at, override_for
 from projections.readings.people.policies import InForce

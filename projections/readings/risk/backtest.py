@@ -25,7 +25,9 @@ from projections.readings.changes.scopes import change_scopes
 from projections.readings.risk.assessments import counted_before
 from projections.readings.risk.models import as_model, risk_models
 from projections.readings.risk.outcomes import base_rates, outcomes
-from projections.rules.risk import Calibration, Model, ModelError, counted, fit_logistic, score
+from projections.rules.calibration import Calibration, counted
+from projections.rules.fitting import fit_logistic
+from projections.rules.risk import Model, ModelError, score
 
 _VIEWS: Final = (change_scopes, outcomes, base_rates)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from projections.engine.tally import Part, Tally
 from projections.engine.view import Number, replace
 from projections.readings.risk.assessments import Assessment, RiskAssessments, risk_assessments
-from projections.rules.risk import Bin, Calibration, counted
+from projections.rules.calibration import Bin, Calibration, counted
 
 
 @dataclass(frozen=True)

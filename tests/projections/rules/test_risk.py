@@ -7,18 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.rules.risk import (
-    Calibration,
-    Model,
-    ModelError,
-    band_of,
-    beta_exceeds,
-    check_model,
-    counted,
-    decayed,
-    fit_logistic,
-    score,
-)
+from projections.rules.calibration import Calibration, counted
+from projections.rules.fitting import fit_logistic
+from projections.rules.risk import Model, ModelError, band_of, beta_exceeds, check_model, decayed, score
 
 POINTS = Model(
     "weighted_points", {"criticality": "1", "dependents": "0.5"}, [("low", "0"), ("high", "14"), ("moderate", "7")]

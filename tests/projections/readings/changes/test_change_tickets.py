@@ -5,7 +5,8 @@ from changes import ARTIFACT, CHG, OTHER, SCOPE, approve, assess, deploy, open_c
 from telling import Story, at
 
 from projections.readings.changes.templates import templates
-from projections.readings.changes.tickets import Ticket, change_tickets
+from projections.readings.changes.ticket import Ticket
+from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
 from projections.readings.people.sources import authorities
 from projections.readings.risk.outcomes import base_rates, outcomes

@@ -16,7 +16,8 @@ from projections.engine.serving import list_rows, read_row
 from projections.judging.findings import findings
 from projections.readings.risk.backtest import backtest, fit, model_of, not_better, samples
 from projections.readings.risk.calibrations import calibrations
-from projections.rules.risk import Calibration, Model, ModelError, counted
+from projections.rules.calibration import Calibration, counted
+from projections.rules.risk import Model, ModelError
 
 BASE_RATE = Model(
     "beta_binomial", {"prior_a": "1", "prior_b": "19", "tolerance": "0.1", "decay": "0.9", "least": "5"}, [("any", "0")]

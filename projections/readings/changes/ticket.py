@@ -1,0 +1,93 @@
+"""`Ticket`: what there is to know of one change. The row of `change_tickets`, without the folds.
+
+Two modules make it: `tickets` says where the change is, `approvals` which approvals count and what is missing.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ledger.events.change import ChangeType
+from projections.engine.view import Moment, Number
+
+State = Literal["draft", "assessing", "authorizing", "scheduled", "implementing", "reviewing", "closed", "cancelled"]
+# Until it is implemented, a change can go back to draft.
+PRE_START: Final = ("draft", "assessing", "authorizing", "scheduled")
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One decision of an approver. `why` says what keeps it from counting; empty when it counts."""
+
+    approver: str
+    person: str
+    verdict: Literal["granted", "rejected"]
+    role: str | None
+    scope_digest: str
+    at: Moment
+    recorded_at: Moment
+    position: int
+    # What was wrong with it from the beginning: rule and reason.
+    broken: str = ""
+    is_withdrawn: bool = False
+    counts: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One change, from its opening to its review."""
+
+    change_id: str
+    state: State = "draft"
+    change_type: ChangeType | None = None
+    opened_at: Moment | None = None
+    opened_position: int | None = None
+    author: str | None = None
+    team: str | None = None
+    services: tuple[str, ...] = ()
+    environment: str | None = None
+    release_id: str | None = None
+    template_id: str | None = None
+    scope_digest: str | None = None
+    scope_position: int | None = None
+    # Why a standard change has to be approved like a normal one.
+    template_fault: str | None = None
+    risk_model: str | None = None
+    risk_score: Number | None = None
+    risk_band: str | None = None
+    assessed_position: int | None = None
+    # Set when it was requested, for the scope it was requested for.
+    required_roles: tuple[str, ...] = ()
+    quorum: int = 1
+    requested_rule: str | None = None
+    policy_id: str | None = None
+    policy_version: str | None = None
+    # Until when the approvals asked for are to be given, or the change put before a higher body.
+    approval_due_at: Moment | None = None
+    escalated_to: str | None = None
+    escalated_position: int | None = None
+    approvals: tuple[Approval, ...] = ()
+    missing_approvals: int = 1
+    # When the last approval that was needed came, and where.
+    approved_at: Moment | None = None
+    approved_position: int | None = None
+    planned_start: Moment | None = None
+    planned_end: Moment | None = None
+    deployments: tuple[str, ...] = ()
+    deployed_by: tuple[str, ...] = ()
+    started_at: Moment | None = None
+    started_position: int | None = None
+    # Whether it was let start: by enough approvals, by one for an emergency, by its template.
+    was_let_start: bool | None = None
+    finished_at: Moment | None = None
+    is_rolled_back: bool = False
+    # Of an emergency that started before all its approvals were there.
+    retro_due_at: Moment | None = None
+    retro: Literal["due", "on_time", "late"] | None = None
+    incidents: tuple[str, ...] = ()
+    outcome: Literal["successful", "successful_with_issues", "unsuccessful", "backed_out"] | None = None
+    reviewed_by: str | None = None
+    closed_at: Moment | None = None
+    label: Literal["success", "failure"] | None = None
+    # Of the last entry about it that is no answer of a gate.
+    last_fact_position: int | None = None
