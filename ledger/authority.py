@@ -16,6 +16,7 @@ from ledger.enrolment import key_fault, possession_fault, recovery_fault
 from ledger.entry import recorded_by_json
 from ledger.errors import ForbiddenError, StatementTooLargeError, UnauthenticatedError
 from ledger.events import OPERATOR_AREAS, RESERVED_AREAS
+from ledger.faults import Kind
 from ledger.statement import STATEMENT_PAYLOAD_TYPE, Statement
 from ledger.trust_rules import MAX_OIDC_STATEMENT_BYTES, TrustRule
 from signing import dsse
@@ -69,14 +70,14 @@ class Credential:
     revoked_at: int | None = None
     distrusted_from: int | None = None
 
-    def fault_at(self, position: int, recorded_at_us: int) -> str | None:
+    def fault_at(self, position: int, recorded_at_us: int) -> Kind | None:
         """Say why an entry at `position` may not stand on this credential, or None."""
         if position <= self.issued_at:
-            return "credential-not-issued"
+            return Kind.CREDENTIAL_NOT_ISSUED
         if self.revoked_at is not None and position > self.revoked_at:
-            return "credential-revoked"
+            return Kind.CREDENTIAL_REVOKED
         if recorded_at_us >= self.expires_at_us:
-            return "credential-expired"
+            return Kind.CREDENTIAL_EXPIRED
         return None
 
     def scope_fault(self, event_type: str, source: str) -> str | None:
@@ -156,11 +157,11 @@ def _looks_like(pattern: str, source: str) -> bool:
     return source_matches(pattern, source) or source_matches(unquote(pattern).casefold(), unquote(source).casefold())
 
 
-def producer_key_fault(record: KeyRecord, position: int, source: str) -> str | None:
+def producer_key_fault(record: KeyRecord, position: int, source: str) -> Kind | None:
     """Say why a producer's key may not sign a statement of `source` at `position`, or None."""
     if (fault := record.fault_at(position)) is not None:
-        return fault
-    return None if any(source_matches(pattern, source) for pattern in record.sources) else "key-outside-sources"
+        return Kind(fault)
+    return None if any(source_matches(pattern, source) for pattern in record.sources) else Kind.KEY_OUTSIDE_SOURCES
 
 
 def _check_claims(caller: Caller, rule: TrustRule, statement: Statement) -> None:
@@ -194,7 +195,7 @@ class Authority:
         self.recoveries: tuple[tuple[int, str], ...] = ()
         self.predecessor: Mapping[str, Any] | None = None
         # What is wrong with enrolments, by position: (kind, detail). Such a key is numbered and never valid.
-        self.faults: dict[int, tuple[str, str]] = {}
+        self.faults: dict[int, tuple[Kind, str]] = {}
         # Whether keys have been enrolled with proofs: from the first on, every one needs it.
         self._proving = False
         self.credentials: dict[str, Credential] = {}
@@ -271,7 +272,7 @@ class Authority:
     def _fold_trust_rule(self, position: int, data: Mapping[str, Any]) -> None:
         rule, expires_at = TrustRule.of(data), data.get("expires_at")
         if (fault := rule.enrolment_fault()) is not None:
-            self.fault(position, "enrolment-wrong", fault)
+            self.fault(position, Kind.ENROLMENT_WRONG, fault)
         self.credentials[data["credential"]] = Credential(
             id=data["credential"],
             principal=rule.principal or (f"{rule.principal_from[0]}:*" if rule.principal_from else ""),
@@ -296,7 +297,7 @@ class Authority:
             fault = possession_fault(self.origin, "checkpoint", checkpoint_key, possession)
             if fault is not None or checkpoint_key == entry_key:
                 self.fault(
-                    position, "enrolment-wrong", fault or "entry key and checkpoint key are one: a key has one role"
+                    position, Kind.ENROLMENT_WRONG, fault or "entry key and checkpoint key are one: a key has one role"
                 )
         self.keyring.enrol(
             public_key=checkpoint_key, role="checkpoint", name=self.origin, valid_from=position, proved=self._proving
@@ -310,7 +311,7 @@ class Authority:
                 self.origin, data["role"], public_key, possession
             )
             if fault is not None:
-                self.fault(position, "enrolment-wrong", fault)
+                self.fault(position, Kind.ENROLMENT_WRONG, fault)
         self._proving = self._proving or possession is not None
         record = self.keyring.enrol(
             public_key=public_key,
@@ -327,7 +328,7 @@ class Authority:
         fault = recovery_fault(self.keyring, self.origin, position, data)
         public_key = bytes.fromhex(data["public_key"])
         if fault is not None:
-            self.fault(position, "recovery-wrong", fault)
+            self.fault(position, Kind.RECOVERY_WRONG, fault)
         else:
             for identifier in data.get("ended", ()):
                 self.keyring.retire("entry", identifier, last_position=position - 1)
@@ -340,7 +341,7 @@ class Authority:
         else:
             self.recoveries = (*self.recoveries, (position, record.key_id))
 
-    def fault(self, position: int, kind: str, detail: str) -> None:
+    def fault(self, position: int, kind: Kind, detail: str) -> None:
         """Note what is wrong with an enrolment, for the audit to say."""
         self.faults[position] = (kind, detail)
 
@@ -483,27 +484,27 @@ class Authority:
         event_type: str,
         source: str,
         signed: bool,
-    ) -> str | None:
+    ) -> Kind | None:
         """Say what is wrong with an entry's `recorded_by`, judged by what was in force before it, or None."""
         credential, principal, trust = recorded_by["credential"], recorded_by["principal"], recorded_by["trust"]
         if list(recorded_by) != (_WITH_CLAIMS if trust == "oidc" else _WITHOUT_CLAIMS):
-            return "recorded-by-forged"
+            return Kind.RECORDED_BY_FORGED
         if credential.startswith("key:"):
             if credential != f"key:{key[:16]}" or trust != "asserted":
-                return "recorded-by-forged"
-            return None if principal == LEDGER_PRINCIPAL else "recorded-by-forged"
+                return Kind.RECORDED_BY_FORGED
+            return None if principal == LEDGER_PRINCIPAL else Kind.RECORDED_BY_FORGED
         if event_type.partition(".")[0] in RESERVED_AREAS:
-            return "reserved-area"
+            return Kind.RESERVED_AREA
         if trust == "hmac":
             return self._door_fault(credential, principal, position, event_type, source)
         known = self.credentials.get(credential)
         if known is None:
-            return "credential-unknown"
+            return Kind.CREDENTIAL_UNKNOWN
         if trust != ("signed" if signed else "token" if known.rule is None else "oidc"):
-            return "recorded-by-forged"
+            return Kind.RECORDED_BY_FORGED
         # Who signs has a stronger voucher than the claims, and none of them in the entry: any principal of the rule's.
         if known.principal != principal and (known.rule is None or not source_matches(known.principal, principal)):
-            return "recorded-by-forged"
+            return Kind.RECORDED_BY_FORGED
         if (fault := known.fault_at(position, recorded_at_us)) is not None:
             return fault
         if (
@@ -511,21 +512,21 @@ class Authority:
             and known.rule is not None
             and known.rule.fault(recorded_by["claims"], principal) is not None
         ):
-            return "claims-outside-rule"
-        return "credential-outside-scope" if known.scope_fault(event_type, source) is not None else None
+            return Kind.CLAIMS_OUTSIDE_RULE
+        return Kind.CREDENTIAL_OUTSIDE_SCOPE if known.scope_fault(event_type, source) is not None else None
 
-    def _door_fault(self, credential: str, principal: str, position: int, event_type: str, source: str) -> str | None:
-        fault = "credential-unknown"
+    def _door_fault(self, credential: str, principal: str, position: int, event_type: str, source: str) -> Kind | None:
+        fault = Kind.CREDENTIAL_UNKNOWN
         for enrolled in self.sources:
             if enrolled.credential == credential and source_matches(enrolled.source, source):
                 if enrolled.principal != principal:
-                    return "recorded-by-forged"
+                    return Kind.RECORDED_BY_FORGED
                 if position <= enrolled.enrolled_at or (
                     enrolled.retired_at is not None and position > enrolled.retired_at
                 ):
-                    fault = "credential-revoked"
+                    fault = Kind.CREDENTIAL_REVOKED
                     continue
-                return None if enrolled.records(event_type) else "credential-outside-scope"
+                return None if enrolled.records(event_type) else Kind.CREDENTIAL_OUTSIDE_SCOPE
         return fault
 
     def must_sign(self, source: str, position: int) -> bool:

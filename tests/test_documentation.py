@@ -1,6 +1,5 @@
 """What the pages say is what the code does: generated pages are fresh, examples compute, and every name that a page uses exists."""
 
-import ast
 import base64
 import hashlib
 import hmac
@@ -22,6 +21,7 @@ from ledger.authority import Caller
 from ledger.canonical import encode
 from ledger.clock import Clock
 from ledger.entry import ENTRY_PAYLOAD_TYPE
+from ledger.faults import Kind
 from ledger.ledger import Ledger
 from ledger.log import tables
 from ledger.log.beside import read_texts
@@ -222,45 +222,11 @@ def test_the_signature_in_the_printed_receipt_is_over_the_printed_bytes():
 
 # -- faults ----------------------------------------------------------------------------------------------------------
 
-_is_kind = re.compile(r"[a-z]+(-[a-z]+)+").fullmatch
-# Kinds that are put together from the name of a column or table.
-MADE_KINDS = {
-    "head-*": {f"head-{column.name.replace('_', '-')}" for column in tables.head.columns},
-    "*-wrong": {"event-types-wrong", "sources-wrong"},
-}
-
-
-def kinds_in_code() -> set[str]:
-    """Collect the kinds of faults: second arguments of Fault(…) and .fault(…), and what the functions that judge return."""
-    kinds: set[str] = set()
-    judges = [ROOT / "ledger/authority.py", ROOT / "signing/keyring.py"]
-    for path in [*sorted((ROOT / "ledger/audit").glob("*.py")), *judges]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call):
-                name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-                # Where each of these takes the kind.
-                place = {"Fault": 1, "fault": 1, "Affected": 1, "Finding": 0, "Claim": 2}.get(name)
-                if place is not None and len(node.args) > max(place, 1):
-                    kinds |= kinds_of(node.args[place], path)
-            elif isinstance(node, ast.FunctionDef) and "fault" in node.name:
-                returned = [part for part in ast.walk(node) if isinstance(part, ast.Return) and part.value is not None]
-                constants = [part for value in returned for part in ast.walk(value) if isinstance(part, ast.Constant)]
-                kinds |= {str(part.value) for part in constants if _is_kind(str(part.value))}
-    return kinds
-
-
-def kinds_of(argument: ast.expr, path: Path) -> set[str]:
-    if isinstance(argument, ast.JoinedStr):
-        shape = "".join(str(p.value) if isinstance(p, ast.Constant) else "*" for p in argument.values)
-        assert shape in MADE_KINDS, f"{path.name}:{argument.lineno}: a kind {shape} that this test cannot spell out"
-        return MADE_KINDS[shape]
-    return {str(part.value) for part in ast.walk(argument) if isinstance(part, ast.Constant) and part.value is not None}
-
 
 def test_every_kind_of_fault_is_explained_and_no_other():
     explained = re.findall(r"^\| `([a-z-]+)` \|", page("reference/faults.md"), re.MULTILINE)
     assert len(explained) == len(set(explained)), "a kind is explained twice"
-    assert set(explained) == kinds_in_code()
+    assert set(explained) == set(Kind)
 
 
 # -- pages as a whole --------------------------------------------------------------------------------------------------

@@ -32,7 +32,21 @@ ONLY = {
     "eventsourcing": ["ledger/adapters/*"],
 }
 PURE = [
-    *(f"ledger/{name}.py" for name in ("audit/walk", "entry", "statement", "canonical", "conditions")),
+    *(
+        f"ledger/{name}.py"
+        for name in (
+            "audit/walk",
+            "audit/ranges",
+            "audit/summary",
+            "audit/report",
+            "audit/fingerprints",
+            "faults",
+            "entry",
+            "statement",
+            "canonical",
+            "conditions",
+        )
+    ),
     *(
         "ledger/events/*",
         "projections/rules/*",

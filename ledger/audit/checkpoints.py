@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ledger.authority import Authority
+from ledger.faults import Kind
 from signing.checkpoint import Checkpoint, check_checkpoint
 from signing.errors import KeyFormatError, SigningError, VerificationError
 from signing.keys import key_id
@@ -29,7 +30,7 @@ class Claim:
 
     size: int
     root: bytes
-    kind: str
+    kind: Kind
     signed_by: tuple[str, ...] = ()  # key ids
     witnesses: int = 0
 
@@ -63,13 +64,13 @@ def read_commitment(position: int, data: Mapping[str, Any]) -> Commitment:
 class Finding(NamedTuple):
     """A fault in words, without its position, which is the size."""
 
-    kind: str
+    kind: Kind
     detail: str
 
 
 def of_given(checkpoint: Checkpoint) -> Claim:
     """Return the claim of a checkpoint that the auditor brought along: where it holds, it anchors, because it lay outside."""
-    return Claim(checkpoint.size, checkpoint.root, "checkpoint-contradicted", (), 1)
+    return Claim(checkpoint.size, checkpoint.root, Kind.CHECKPOINT_CONTRADICTED, (), 1)
 
 
 def witness_keys(authority: Authority, size: int) -> list[NoteKey]:
@@ -94,7 +95,7 @@ def read_claim(
         if checkpoint.size != raw.size:
             raise VerificationError(f"it is kept as the checkpoint of size {raw.size}, and states {checkpoint.size}")
     except (SigningError, ValueError, TypeError) as error:
-        yield Finding("checkpoint-wrong", str(error))
+        yield Finding(Kind.CHECKPOINT_WRONG, str(error))
         return
     keys = authority.checkpoint_keys(raw.size)
     signed, names = check_note(note, keys), {(key.name, key.id) for key in keys}
@@ -107,7 +108,7 @@ def read_claim(
     ids = [key_id(key.public_key) for key in signed]
     # What a key signed after it may have leaked still has to fit, but it anchors nothing.
     believed = tuple(i for i in ids if not authority.keyring.find("checkpoint", i).distrusted_at(raw.size))
-    yield Claim(raw.size, checkpoint.root, "checkpoint-wrong", believed, witnesses)
+    yield Claim(raw.size, checkpoint.root, Kind.CHECKPOINT_WRONG, believed, witnesses)
 
 
 def _cosigners(
@@ -124,7 +125,7 @@ def _cosigners(
             record = authority.keyring.find("witness", key_id(key.public_key))
             count += (trusted is None or key.public_key in trusted) and not record.distrusted_at(raw.size)
         except (KeyFormatError, VerificationError) as error:
-            findings.append(Finding("cosignature-wrong", f"a cosignature over size {raw.size}: {error}"[:300]))
+            findings.append(Finding(Kind.COSIGNATURE_WRONG, f"a cosignature over size {raw.size}: {error}"[:300]))
     return count, findings
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from ledger.audit.checkpoints import RawCheckpoint
-from ledger.audit.report import Summary
-from ledger.audit.walk import Fault, Row
+from ledger.audit.ranges import Row
+from ledger.audit.summary import Summary
 from ledger.errors import SetupError
+from ledger.faults import Fault, Kind
 from ledger.published.durable import read_below, said
 from ledger.published.export import CHECKPOINT
 from signing import tiles
@@ -103,7 +104,7 @@ class FilesSource:
                 beside = tiles.beside(tile, SIGNATURES)
                 signatures = tiles.parse_signatures(beside, self._read(beside))
             except (OSError, VerificationError) as error:
-                self.faults.append(Fault(tile.first + 1, "tile-wrong", said(error)[:300]))
+                self.faults.append(Fault(tile.first + 1, Kind.TILE_WRONG, said(error)[:300]))
                 continue
             for number, (entry, leaf, (key_number, signature)) in enumerate(
                 zip(entries, hashes, signatures, strict=True), tile.first + 1
@@ -166,9 +167,9 @@ def check_upper(files: Files, summary: Summary) -> Iterator[Fault]:
         try:
             found = tiles.split_hashes(tile, files.read(tile.path))
         except (OSError, VerificationError) as error:
-            yield Fault((tile.first << height) + 1, "tile-wrong", said(error)[:300])
+            yield Fault((tile.first << height) + 1, Kind.TILE_WRONG, said(error)[:300])
             continue
         for number, (node, made) in enumerate(zip(found, expected, strict=True), tile.first):
             if node != made:
                 position = min((number << height) + 1, summary.size)
-                yield Fault(position, "node-wrong", f"node {number} at height {height} is not what the leaves make")
+                yield Fault(position, Kind.NODE_WRONG, f"node {number} at height {height} is not what the leaves make")

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from ledger.audit.log_files import Files, FilesSource, check_upper, read_head, refuse_another_format
-from ledger.audit.report import Report, Summary
-from ledger.audit.walk import Fault
+from ledger.audit.report import Report
+from ledger.audit.summary import Summary
+from ledger.faults import Fault, Kind
 from ledger.published.durable import said
 from signing import tiles
 from signing.checkpoint import check_checkpoint
@@ -29,7 +30,7 @@ def audit_opaque(
             check_checkpoint(note, keys)
             pinned = True
         except VerificationError as error:
-            faults.append(Fault(head.size, "checkpoint-wrong", str(error)))
+            faults.append(Fault(head.size, Kind.CHECKPOINT_WRONG, str(error)))
     source = FilesSource(files, head.size, {})
     frontier, nodes, last, genesis = Frontier(), dict[tuple[int, int], bytes](), b"", b""
 
@@ -42,14 +43,16 @@ def audit_opaque(
             entries = source.bundle(tile)
             hashes = tiles.split_hashes(tile, files.read(tile.path))
         except (OSError, VerificationError) as error:
-            faults.append(Fault(tile.first + 1, "tile-wrong", said(error)[:300]))
+            faults.append(Fault(tile.first + 1, Kind.TILE_WRONG, said(error)[:300]))
             continue
         for position, (entry, stored) in enumerate(zip(entries, hashes, strict=True), tile.first + 1):
             last = leaf_hash(entry)
             genesis = genesis or last
             if last != stored:
                 faults.append(
-                    Fault(position, "entry-altered", f"the entry hashes to {last.hex()}, the tile has {stored.hex()}")
+                    Fault(
+                        position, Kind.ENTRY_ALTERED, f"the entry hashes to {last.hex()}, the tile has {stored.hex()}"
+                    )
                 )
             frontier.append(last, keep)
         on_progress(tile.first + tile.width, head.size)
@@ -58,7 +61,7 @@ def audit_opaque(
     root = frontier.root() if frontier.size == head.size else EMPTY_ROOT
     if root != head.root:
         faults.append(
-            Fault(head.size, "checkpoint-wrong", f"it has the root {head.root.hex()}, the entries make {root.hex()}")
+            Fault(head.size, Kind.CHECKPOINT_WRONG, f"it has the root {head.root.hex()}, the entries make {root.hex()}")
         )
     return Report(
         origin=head.origin,

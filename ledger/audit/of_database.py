@@ -4,39 +4,36 @@ Immutable rows are read in short transactions up to a fixed size; what moves (he
 at the end, together with what was appended meanwhile. One long snapshot would cost every append dearly on PostgreSQL.
 """
 
-import json
-import os
 import secrets as random_source
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, replace
+from collections.abc import Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ledger.audit.checkpoints import of_given
+from ledger.audit.fingerprints import Fingerprints
+from ledger.audit.held import check_memory, check_receipts
+from ledger.audit.parallel import Progress, walk_ranges
+from ledger.audit.progress import Resumable
+from ledger.audit.ranges import RANGE
 from ledger.audit.reading import fold_authority, last_position, page, read_commitments, typed
-from ledger.audit.report import Pin, Report, Summary, beyond_the_end, make_report
+from ledger.audit.report import Pin, Report, make_report
 from ledger.audit.sources import DatabaseSource, Source
-from ledger.audit.tables import check_memory, check_receipts, finish
+from ledger.audit.summary import Summary, beyond_the_end
+from ledger.audit.tables import finish
 from ledger.audit.timestamps import read_timestamps
-from ledger.audit.walk import RANGE, Affected, Fault, Fingerprints, Job, Products, RangeResult
+from ledger.audit.walk import Job
 from ledger.conditions import Match
 from ledger.errors import SetupError, SignerStoppedError
+from ledger.faults import Fault, Kind
 from ledger.log import tables
 from ledger.log.database import Database
 from ledger.log.reading import blob, read_entries
 from ledger.published.signer import Memory
 from signing.checkpoint import Checkpoint
-from signing.merkle import Frontier, leaf_hash
+from signing.merkle import leaf_hash
 from signing.notes import Note
-
-# Below this many ranges the processes would cost more than they save.
-MIN_PARALLEL: Final = 3
-Progress = Callable[[int, int], None]
 
 
 def audit_database(
@@ -132,62 +129,6 @@ def _evidence(connection: sa.Connection, position: int, digest: str) -> bytes | 
     return blob(body) if body is not None else None
 
 
-# -- walking ---------------------------------------------------------------------------------------------------------
-
-_source: Source | None = None
-
-
-def _open_in_worker(source: Source) -> None:
-    global _source
-    _source = source
-
-
-def _walk_in_worker(job: Job, start: int, count: int) -> RangeResult:
-    if _source is None:
-        raise SetupError("the worker has nothing to read from: it was not started by an audit")
-    return _walk(_source, job, start, count)
-
-
-def _walk(source: Source, job: Job, start: int, count: int) -> RangeResult:
-    part = job.walk(source.rows(start, count), start, count, source.checkpoints(start, count))
-    part.faults += source.take_faults()
-    return part
-
-
-def walk_ranges(
-    source: Source,
-    job: Job,
-    summary: Summary,
-    ranges: int,
-    workers: int | None,
-    on_progress: Callable[[int], None],
-    progress: "Resumable | None" = None,
-) -> None:
-    """Walk the full ranges that `summary` does not cover yet, in parallel, and join them in order."""
-    starts = range(summary.size + 1, ranges * RANGE + 1, RANGE)
-    workers = workers or os.cpu_count() or 1
-
-    def join(part: RangeResult) -> None:
-        summary.add(part)
-        on_progress(summary.size)
-        if progress:
-            progress.save()
-
-    if len(starts) < MIN_PARALLEL or workers == 1:
-        for start in starts:
-            join(_walk(source, job, start, RANGE))
-        return
-    # Spawned, not forked: the caller may have threads and open connections.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (source,)) as pool:
-        waiting: list[Future[RangeResult]] = []
-        for start in starts:
-            waiting.append(pool.submit(_walk_in_worker, job, start, RANGE))
-            if len(waiting) > 2 * workers:
-                join(waiting.pop(0).result())
-        for future in waiting:
-            join(future.result())
-
-
 def _audit_part(source: Source, database: Database, job: Job, first: int, last: int, on_progress: Progress) -> Summary:
     if not 1 <= first <= last:
         raise SetupError(f"expected a range of positions, found {first} to {last}")
@@ -204,96 +145,10 @@ def _audit_part(source: Source, database: Database, job: Job, first: int, last: 
         summary.affected += [fault for fault in part.affected if first <= fault.position <= last]
         if part.first_prev and part.first_prev not in (summary.last_leaf, summary.last_computed):
             detail = f"prev is {part.first_prev.hex()[:16]}…, the entry before has {summary.last_leaf.hex()[:16]}…"
-            summary.faults.append(Fault(begin, "link-broken", detail))
+            summary.faults.append(Fault(begin, Kind.LINK_BROKEN, detail))
         summary.last_leaf, summary.last_computed = part.last_leaf, part.last_computed
         summary.entries += part.found
         on_progress(begin + count - 1, last)
     summary.size = last
     summary.entries -= first - start
     return summary
-
-
-class Resumable:
-    """Keeps the summary of an audit in a file after every range. The secrets are in it too: the file is for the auditor alone."""
-
-    def __init__(self, path: Path, job: Job, genesis: bytes, source: str) -> None:
-        self._path = path
-        # What an audit is of, what it is held against and how it was made: another one must not go on from it.
-        self._of = {
-            "source": source,
-            "genesis": genesis.hex(),
-            "signatures": job.signatures,
-            "authority": job.authority.position,
-            "commitments": len(job.commitments),
-            "given": [[claim.size, claim.root.hex(), claim.kind, claim.witnesses] for claim in job.given],
-            "witnesses": sorted(key.hex() for key in job.trusted_witnesses or ()),
-        }
-        self.summary = Summary.of(job)
-        self.job = job
-        if path.exists():
-            try:
-                kept = json.loads(path.read_text())
-                if kept["of"] != self._of:
-                    raise SetupError(f"{path} is the state of another audit ({kept['of']}, this one is {self._of})")
-                self._restore(kept)
-            except (ValueError, KeyError, TypeError) as error:
-                raise SetupError(f"{path} cannot be read as the state of an audit: remove it to begin anew") from error
-
-    def _restore(self, kept: dict[str, Any]) -> None:
-        salt, *numbers = kept["secrets"]
-        self.job = replace(self.job, secrets=Fingerprints(bytes.fromhex(salt), *numbers))
-        self.summary = Summary(
-            size=kept["size"],
-            entries=kept["entries"],
-            last_leaf=bytes.fromhex(kept["last_leaf"]),
-            last_computed=bytes.fromhex(kept["last_computed"]),
-            last_recorded_at=kept["last_recorded_at"],
-            upper=Frontier(kept["upper_size"], [bytes.fromhex(node) for node in kept["upper"]]),
-            nodes={(height, index): bytes.fromhex(node) for height, index, node in kept["nodes"]},
-            products=Products(**kept["products"]),
-            type_ids=kept["type_ids"],
-            source_ids=kept["source_ids"],
-            authority=kept["authority"],
-            checkpoint_size=kept["checkpoint_size"],
-            signed_by=kept["signed_by"],
-            cosigned_size=kept["cosigned_size"],
-            commitments=self.job.commitments,
-            refs={ref: (count, last) for ref, (count, last) in kept["refs"].items()},
-            anchors={int(revoked_at): size for revoked_at, size in kept["anchors"].items()},
-            faults=[Fault(**fault) for fault in kept["faults"]],
-            affected=[Affected(**fault) for fault in kept["affected"]],
-        )
-
-    def save(self) -> None:
-        summary, secrets = self.summary, self.job.secrets
-        document = {
-            "of": self._of,
-            "secrets": [secrets.salt.hex(), secrets.x, secrets.a, secrets.b],
-            "size": summary.size,
-            "entries": summary.entries,
-            "last_leaf": summary.last_leaf.hex(),
-            "last_computed": summary.last_computed.hex(),
-            "last_recorded_at": summary.last_recorded_at,
-            "upper_size": summary.upper.size,
-            "upper": [node.hex() for node in summary.upper.nodes],
-            "nodes": [[height, index, node.hex()] for (height, index), node in summary.nodes.items()],
-            "products": asdict(summary.products),
-            "type_ids": summary.type_ids,
-            "source_ids": summary.source_ids,
-            "authority": summary.authority,
-            "checkpoint_size": summary.checkpoint_size,
-            "signed_by": summary.signed_by,
-            "cosigned_size": summary.cosigned_size,
-            "anchors": summary.anchors,
-            "refs": summary.refs,
-            "faults": [asdict(fault) for fault in summary.faults],
-            "affected": [asdict(fault) for fault in summary.affected],
-        }
-        part = self._path.with_suffix(".part")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(document, file)
-        part.replace(self._path)
-
-    def done(self) -> None:
-        self._path.unlink(missing_ok=True)

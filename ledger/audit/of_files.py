@@ -4,7 +4,6 @@ No server of ours and no database is asked. Rows come from bundles, hash tiles a
 no caches to check, but every byte of every file that is there must be the one that the entries and the checkpoint make it.
 """
 
-import hashlib
 import secrets as random_source
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,17 +13,22 @@ from typing import Final
 import orjson
 
 from ledger.audit.checkpoints import Commitment, of_given, read_commitment
+from ledger.audit.files_beside import check_beside
+from ledger.audit.fingerprints import Fingerprints
 from ledger.audit.log_files import Files, FilesSource, check_upper, read_head, read_or_none, refuse_another_format
-from ledger.audit.of_database import Progress, Resumable, walk_ranges
-from ledger.audit.report import Pin, Report, Summary, beyond_the_end, make_report
+from ledger.audit.parallel import Progress, walk_ranges
+from ledger.audit.progress import Resumable
+from ledger.audit.ranges import RANGE
+from ledger.audit.report import Pin, Report, make_report
+from ledger.audit.summary import Summary, beyond_the_end
 from ledger.audit.timestamps import read_timestamps
-from ledger.audit.walk import RANGE, Fault, Fingerprints, Job, beside
+from ledger.audit.walk import Job
 from ledger.authority import AUTHORITY_TYPES, Authority
 from ledger.errors import LedgerError, SetupError
-from ledger.events import CATALOGUE
+from ledger.faults import Fault, Kind
 from ledger.published.dossier import COMMITTED
 from ledger.published.durable import said
-from ledger.published.export import CHECKPOINT, INDEX, evidence_path, format_texts, is_digest, texts_path
+from ledger.published.export import CHECKPOINT, INDEX, evidence_path
 from signing import tiles
 from signing.checkpoint import Checkpoint
 from signing.errors import SigningError, VerificationError
@@ -72,7 +76,7 @@ def audit_files(
     )
     faults += stamped.faults
     if not authority.origin:
-        faults.append(Fault(1, "genesis-missing", "position 1 is not a ledger.opened that can be read"))
+        faults.append(Fault(1, Kind.GENESIS_MISSING, "position 1 is not a ledger.opened that can be read"))
     job = Job(
         authority=authority,
         secrets=Fingerprints.draw(random_source.token_bytes(40)),
@@ -90,11 +94,11 @@ def audit_files(
         summary.faults += source.take_faults()
     on_progress(summary.size, head.size)
     if not summary.faults and summary.root() != head.root:
-        faults.append(Fault(head.size, "checkpoint-wrong", f"the entries make the root {summary.root().hex()}"))
+        faults.append(Fault(head.size, Kind.CHECKPOINT_WRONG, f"the entries make the root {summary.root().hex()}"))
     summary.faults += [*faults, *check_upper(files, summary), *beyond_the_end(given, summary)]
     summary.faults += _check_receipts(source, receipts, head.size)
     known = {CHECKPOINT, INDEX, *(f"checkpoints/{size}" for size in stored)}
-    notes = [*stamped.notes, *_check_beside(files, source, summary, read.deletions, known)]
+    notes = [*stamped.notes, *check_beside(files, source, summary, read.deletions, known)]
     summary.faults += _check_every_file(files, head.size, known)
     if progress:
         progress.done()
@@ -116,12 +120,14 @@ def _read_checkpoints(files: Files, note: Note, head: Checkpoint) -> tuple[dict[
     except OSError as error:
         if stored or not isinstance(error, FileNotFoundError) or INDEX not in str(error.filename or error):
             faults.append(
-                Fault(head.size, "checkpoint-missing", f"the index names a checkpoint that is not there: {said(error)}")
+                Fault(
+                    head.size, Kind.CHECKPOINT_MISSING, f"the index names a checkpoint that is not there: {said(error)}"
+                )
             )
     except (ValueError, UnicodeDecodeError) as error:
-        faults.append(Fault(head.size, "checkpoint-missing", f"the index of checkpoints cannot be read: {error}"))
+        faults.append(Fault(head.size, Kind.CHECKPOINT_MISSING, f"the index of checkpoints cannot be read: {error}"))
     if stored.get(head.size, str(note)) != str(note):
-        faults.append(Fault(head.size, "checkpoint-wrong", f"checkpoints/{head.size} is not the same as checkpoint"))
+        faults.append(Fault(head.size, Kind.CHECKPOINT_WRONG, f"checkpoints/{head.size} is not the same as checkpoint"))
     return stored | {head.size: str(note)}, faults
 
 
@@ -170,113 +176,7 @@ def _check_receipts(source: FilesSource, receipts: Sequence[tuple[int, bytes]], 
         row = next((r for r in source.rows(position, 1) if r.position == position), None) if position <= size else None
         found = leaf_hash(row.entry).hex() if row else "nothing"
         if found != entry_hash.hex():
-            yield Fault(position, "receipt-broken", f"the receipt says {entry_hash.hex()}, found {found}")
-
-
-# -- what lies beside the log ----------------------------------------------------------------------------------------
-
-
-def _check_beside(
-    files: Files, source: FilesSource, summary: Summary, deletions: list[tuple[int, str]], known: set[str]
-) -> list[str]:
-    """Check texts and evidence against what the entries commit to. Where none are there at all, say so.
-
-    Adds the paths of what may lie there to `known`.
-    """
-    erased = {position for position, sha256 in deletions if not sha256}
-    removed = set(deletions)
-    texts_missing, texts_wanted = list[Fault](), 0
-    evidence_missing, evidence_wanted = list[Fault](), 0
-    unread = False
-    for tile in source.tiles_of(1, summary.size):
-        known.add(texts_path(tile.number))
-        try:
-            entries = source.bundle(tile)
-        except (OSError, VerificationError):
-            unread = True
-            continue  # Reported by the walk.
-        texts, faults = _texts_of(files, tile)
-        summary.faults += faults
-        for position, entry in enumerate(entries, tile.first + 1):
-            found_beside = _beside(entry)
-            unread = unread or found_beside is None
-            for kind, value, committed in found_beside or ():
-                if kind == "evidence" and not is_digest(str(value)):
-                    # A digest becomes a path: nothing else may.
-                    detail = f"{str(value)[:64]!a} is not the digest of a piece of evidence"
-                    summary.faults.append(Fault(position, "entry-malformed", detail))
-                elif kind == "text" and position not in erased:
-                    texts_wanted += 1
-                    found = texts.pop((position, value), None)
-                    if found is None:
-                        detail = f"the text of {value} is gone, and no entry says it was erased"
-                        texts_missing.append(Fault(position, "text-missing", detail))
-                    elif found != committed:
-                        detail = f"the text of {value} is not the one that the entry commits to"
-                        summary.faults.append(Fault(position, "text-altered", detail))
-                elif kind == "evidence" and (position, value) not in removed:
-                    evidence_wanted += 1
-                    known.add(evidence_path(value))
-                    body = read_or_none(files, evidence_path(value))
-                    if body is None:
-                        detail = f"the evidence {value[:16]}… is gone, and no entry says it was removed"
-                        evidence_missing.append(Fault(position, "evidence-missing", detail))
-                    elif hashlib.sha256(body).hexdigest() != value:
-                        detail = f"the bytes kept as {value[:16]}… hash to something else"
-                        summary.faults.append(Fault(position, "evidence-altered", detail))
-        for position, name in texts:
-            if position in erased:
-                detail = f"the text of {name} is still there, after its erasure was recorded"
-                summary.faults.append(Fault(position, "text-not-erased", detail))
-            else:
-                detail = f"no entry at this position commits to a text of {name}"
-                summary.faults.append(Fault(position, "text-altered", detail))
-    if unread:  # Whose evidence lies there cannot be told.
-        known.update(name for name in files.names() or () if name.startswith("evidence/"))
-    notes = []
-    for what, missing, wanted in (
-        ("texts", texts_missing, texts_wanted),
-        ("evidence", evidence_missing, evidence_wanted),
-    ):
-        if missing and len(missing) == wanted:
-            notes.append(f"{what}: left out of these files, and not checked")
-        else:
-            summary.faults += missing
-    return notes
-
-
-def _beside(entry: bytes) -> list[tuple[str, str, str]] | None:
-    """Return (kind, field or digest, commitment) of what an entry says lies beside it; None when it cannot be read."""
-    try:
-        document = orjson.loads(entry)
-        data, event_class = document["statement"]["data"], CATALOGUE.get(document["statement"]["type"])
-        return [
-            (kind, value, data[value]["sha256"] if kind == "text" else value)
-            for kind, value in beside(document, event_class)
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError, LedgerError):
-        return None
-
-
-def _texts_of(files: Files, tile: Tile) -> tuple[dict[tuple[int, str], str], list[Fault]]:
-    """Return the commitments that the texts of a tile make, by (position, field)."""
-    data = read_or_none(files, texts_path(tile.number))
-    if data is None:
-        return {}, []
-    try:
-        rows = [
-            (r["position"], r["field"], bytes.fromhex(r["salt"]), r["text"])
-            for r in map(orjson.loads, data.splitlines())
-        ]
-        if not rows or format_texts(rows) != data:
-            raise ValueError("it is not written as an export writes it")
-        positions = [p for p, _, _, _ in rows]
-        if positions != sorted(positions) or len({(p, field) for p, field, _, _ in rows}) < len(rows):
-            raise ValueError("expected every text once, in the order of positions")
-        return {(p, field): hashlib.sha256(salt + text.encode()).hexdigest() for p, field, salt, text in rows}, []
-    except (ValueError, KeyError, TypeError, AttributeError, LedgerError) as error:
-        detail = f"{texts_path(tile.number)} cannot be read: {error}"[:300]
-        return {}, [Fault(tile.first + 1, "text-altered", detail)]
+            yield Fault(position, Kind.RECEIPT_BROKEN, f"the receipt says {entry_hash.hex()}, found {found}")
 
 
 def _check_every_file(files: Files, size: int, known: set[str]) -> Iterator[Fault]:
@@ -291,7 +191,7 @@ def _check_every_file(files: Files, size: int, known: set[str]) -> Iterator[Faul
         try:
             tile = tiles.parse_path(name)
         except VerificationError:
-            yield Fault(size, "file-unknown", f"{name.encode(errors='replace').decode()} is no file of an export")
+            yield Fault(size, Kind.FILE_UNKNOWN, f"{name.encode(errors='replace').decode()} is no file of an export")
             continue
         level = tile.level if isinstance(tile.level, int) else 0
         count = size >> (TILE_HEIGHT * level)
@@ -300,7 +200,7 @@ def _check_every_file(files: Files, size: int, known: set[str]) -> Iterator[Faul
             continue
         data = read_or_none(files, whole.path) if 0 < whole.width >= tile.width else None
         if data is None or files.read(name) != _beginning(tile, data):
-            yield Fault(min(tile.first + 1, size), "tile-wrong", f"{name} is not the beginning of {whole.path}")
+            yield Fault(min(tile.first + 1, size), Kind.TILE_WRONG, f"{name} is not the beginning of {whole.path}")
 
 
 def _beginning(tile: Tile, data: bytes) -> bytes:

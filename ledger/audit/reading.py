@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledger.audit.checkpoints import Commitment, read_commitment
-from ledger.audit.walk import Fault, Row
+from ledger.audit.ranges import Row
 from ledger.authority import AUTHORITY_TYPES, Authority
 from ledger.conditions import Match
 from ledger.errors import LedgerError
+from ledger.faults import Fault, Kind
 from ledger.log import tables
 from ledger.log.reading import blob, read_entries
 from ledger.published.dossier import COMMITTED
@@ -98,7 +99,7 @@ def fold_authority(connection: Connection) -> tuple[Authority, list[Fault]]:
             statement = stored.statement
             authority.fold(stored.position, statement["type"], statement["data"])
         except (ValueError, KeyError, TypeError, AttributeError, LedgerError, SigningError) as error:
-            faults.append(Fault(stored.position, "authority-unreadable", f"{type(error).__name__}: {error}"[:200]))
+            faults.append(Fault(stored.position, Kind.AUTHORITY_UNREADABLE, f"{type(error).__name__}: {error}"[:200]))
     if not authority.origin:
-        faults.append(Fault(1, "genesis-missing", "position 1 is not a ledger.opened that can be read"))
+        faults.append(Fault(1, Kind.GENESIS_MISSING, "position 1 is not a ledger.opened that can be read"))
     return authority, faults

@@ -7,10 +7,11 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from ledger.audit.ranges import beside
 from ledger.audit.reading import PAGE, page, stream, typed
-from ledger.audit.report import Summary
-from ledger.audit.walk import Fault, beside
+from ledger.audit.summary import Summary
 from ledger.events import CATALOGUE, refs_of
+from ledger.faults import Fault, Kind
 from ledger.log import tables
 from ledger.log.reading import blob
 from ledger.log.tables import MAX_REFS_PER_ENTRY
@@ -43,7 +44,7 @@ def name_ref_faults(connection: Connection, summary: Summary) -> None:
             number_id, count, last = heads.get(ref, (position * MAX_REFS_PER_ENTRY + number, 0, 0))
             if refs.get(ref) != [count + 1, last]:
                 detail = f"{ref} is {refs.get(ref)}, expected {[count + 1, last]}"
-                summary.faults.append(Fault(position, "back-pointer-wrong", detail))
+                summary.faults.append(Fault(position, Kind.BACK_POINTER_WRONG, detail))
             heads[ref] = (number_id, count + 1, position)
     r = typed(tables.refs)
     for ref, number_id, count, last in stream(connection, sa.select(r.ref, r.id, r.count, r.last_position)):
@@ -53,9 +54,9 @@ def name_ref_faults(connection: Connection, summary: Summary) -> None:
             detail = (
                 f"the row of {ref} says (id, count, last) = {(number_id, count, last)}, the entries make it {expected}"
             )
-            summary.faults.append(Fault(position, "ref-head-wrong", detail))
+            summary.faults.append(Fault(position, Kind.REF_HEAD_WRONG, detail))
     for ref, (_, _, last) in heads.items():
-        summary.faults.append(Fault(last, "ref-head-wrong", f"there is no row for {ref}"))
+        summary.faults.append(Fault(last, Kind.REF_HEAD_WRONG, f"there is no row for {ref}"))
 
 
 def _derived_refs(document: dict[str, Any], refs: dict[str, list[int]]) -> list[str]:
@@ -81,12 +82,14 @@ def name_entry_ref_faults(connection: Connection, summary: Summary) -> None:
         if rows != expected:
             summary.faults.append(
                 Fault(
-                    position, "entry-refs-wrong", f"rows {sorted(rows - expected)} instead of {sorted(expected - rows)}"
+                    position,
+                    Kind.ENTRY_REFS_WRONG,
+                    f"rows {sorted(rows - expected)} instead of {sorted(expected - rows)}",
                 )
             )
     for position, rows in found.items():
         summary.faults.append(
-            Fault(position, "entry-refs-wrong", f"rows {sorted(rows)} for a position that has no entry")
+            Fault(position, Kind.ENTRY_REFS_WRONG, f"rows {sorted(rows)} for a position that has no entry")
         )
 
 
@@ -102,11 +105,15 @@ def name_statement_faults(connection: Connection, summary: Summary) -> None:
         if (rows := found.pop(position, [])) != [pair]:
             summary.faults.append(
                 Fault(
-                    position, "statement-row-wrong", f"expected (source, id) {pair}, the table has {rows or 'nothing'}"
+                    position,
+                    Kind.STATEMENT_ROW_WRONG,
+                    f"expected (source, id) {pair}, the table has {rows or 'nothing'}",
                 )
             )
     for position, rows in found.items():
-        summary.faults.append(Fault(position, "statement-row-wrong", f"rows {rows} for a position that has no entry"))
+        summary.faults.append(
+            Fault(position, Kind.STATEMENT_ROW_WRONG, f"rows {rows} for a position that has no entry")
+        )
 
 
 def name_text_faults(connection: Connection, summary: Summary, erased: frozenset[tuple[int, str]]) -> None:
@@ -115,10 +122,10 @@ def name_text_faults(connection: Connection, summary: Summary, erased: frozenset
     found = set(stream(connection, sa.select(t.position, t.field)))
     for position, name in _expected_beside(connection, summary, "text") - found - erased:
         detail = f"the text of {name} is gone, and no entry says it was erased"
-        summary.faults.append(Fault(position, "text-missing", detail))
+        summary.faults.append(Fault(position, Kind.TEXT_MISSING, detail))
     for position, name in found & erased:
         detail = f"the text of {name} is still there, after its erasure was recorded"
-        summary.faults.append(Fault(position, "text-not-erased", detail))
+        summary.faults.append(Fault(position, Kind.TEXT_NOT_ERASED, detail))
 
 
 def name_evidence_faults(connection: Connection, summary: Summary, removed: frozenset[tuple[int, str]]) -> None:
@@ -128,13 +135,13 @@ def name_evidence_faults(connection: Connection, summary: Summary, removed: froz
     witnessed = _expected_beside(connection, summary, "evidence")
     for position, sha256 in witnessed - found - removed:
         detail = f"the evidence {sha256[:16]}… is gone, and no entry says it was removed"
-        summary.faults.append(Fault(position, "evidence-missing", detail))
+        summary.faults.append(Fault(position, Kind.EVIDENCE_MISSING, detail))
     for position, sha256 in found & removed:
         detail = f"{sha256[:16]}… is still there, after its removal was recorded"
-        summary.faults.append(Fault(position, "evidence-not-removed", detail))
+        summary.faults.append(Fault(position, Kind.EVIDENCE_NOT_REMOVED, detail))
     for position, sha256 in found - witnessed:
         detail = f"no entry at this position names {sha256[:16]}…"
-        summary.faults.append(Fault(position, "evidence-unwitnessed", detail))
+        summary.faults.append(Fault(position, Kind.EVIDENCE_UNWITNESSED, detail))
 
 
 def _expected_beside(connection: Connection, summary: Summary, kind: str) -> set[tuple[int, str]]:

@@ -9,8 +9,9 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from ledger.audit.checkpoints import RawCheckpoint
+from ledger.audit.ranges import Row
 from ledger.audit.reading import PAGE, page, typed
-from ledger.audit.walk import Fault, Row
+from ledger.faults import Fault
 from ledger.log import tables
 from ledger.log.database import Database
 

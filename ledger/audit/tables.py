@@ -1,34 +1,24 @@
 """The end of an audit: what is left to walk, and the tables beside the entries, held against what the entries say. In one snapshot."""
 
-import hashlib
-import hmac
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import itemgetter
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledger.audit import rows as audit_rows
-from ledger.audit.checkpoints import RawCheckpoint, revocations
+from ledger.audit.checkpoints import revocations
+from ledger.audit.fingerprints import PRIME
+from ledger.audit.ranges import RANGE
 from ledger.audit.reading import PAGE, fold_authority, last_position, page, read_commitments, stream, typed
-from ledger.audit.report import Summary, expected_nodes
 from ledger.audit.sources import stored_checkpoints
-from ledger.audit.walk import PRIME, RANGE, Fault, Job, beside
-from ledger.canonical import encode
-from ledger.conditions import Match
-from ledger.errors import LostHistoryError, SignerStoppedError
-from ledger.events import CATALOGUE
+from ledger.audit.summary import Summary, expected_nodes
+from ledger.audit.texts_and_evidence import check_evidence, check_texts, deletions
+from ledger.audit.walk import Job
+from ledger.faults import Fault, Kind
 from ledger.log import tables
 from ledger.log.database import Database
-from ledger.log.reading import blob, read_entries
-from ledger.log.tables import SECRET
-from ledger.published.signer import verified
-from signing.merkle import leaf_hash
-from signing.notes import Note
+from ledger.log.reading import blob
 
 # Over any position that can be.
 _FAR = 1 << 62
@@ -51,19 +41,19 @@ def finish(connection: Connection, database: Database, job: Job, summary: Summar
     if len(heads) == 1:
         _check_head(heads[0], current, summary)
     else:
-        summary.faults.append(Fault(summary.size, "head-missing", f"expected one head row, found {len(heads)}"))
+        summary.faults.append(Fault(summary.size, Kind.HEAD_MISSING, f"expected one head row, found {len(heads)}"))
     said = heads[0]["size"] if heads else size
     for position in connection.execute(sa.select(e).where((e > said) | (e < 1)).order_by(e).limit(1000)).scalars():
-        summary.faults.append(Fault(position, "beyond-head", f"the head says the ledger ends at {said}"))
+        summary.faults.append(Fault(position, Kind.BEYOND_HEAD, f"the head says the ledger ends at {said}"))
     if said > size:
-        summary.faults.append(Fault(size + 1, "missing", f"positions {size + 1} to {said} are not there"))
+        summary.faults.append(Fault(size + 1, Kind.MISSING, f"positions {size + 1} to {said} are not there"))
     if current.authority.position != max(summary.authority, default=0):
         detail = "the entries that decide who may do what are not all found by their type"
-        summary.faults.append(Fault(current.authority.position, "authority-hidden", detail))
+        summary.faults.append(Fault(current.authority.position, Kind.AUTHORITY_HIDDEN, detail))
     outside = [*stored_checkpoints(connection, -_FAR, _FAR + 1), *stored_checkpoints(connection, size + 1, _FAR)]
     for raw in outside:
         detail = f"a checkpoint of size {raw.size} is kept, and the ledger ends at {size}"
-        summary.faults.append(Fault(size, "checkpoint-beyond-head", detail))
+        summary.faults.append(Fault(size, Kind.CHECKPOINT_BEYOND_HEAD, detail))
     _check_names(connection, summary)
     _check_nodes(connection, summary)
     _check_refs(connection, job, summary)
@@ -71,9 +61,9 @@ def finish(connection: Connection, database: Database, job: Job, summary: Summar
     if database.is_sqlite:
         _check_storage(connection, summary)
     later = [c.position for c in read_commitments(connection) if c not in job.commitments]
-    gone = _deletions(connection, job)
-    _check_texts(connection, job, summary, gone)
-    _check_evidence(connection, job, summary, gone)
+    gone = deletions(connection)
+    check_texts(connection, job, summary, gone)
+    check_evidence(connection, job, summary, gone)
     made_later = [
         f"the heads committed to at position {p} came while this audit ran: the next one checks them" for p in later
     ]
@@ -88,7 +78,7 @@ def _check_storage(connection: Connection, summary: Summary) -> None:
         where = typed(table)[place.name] if place is not None else sa.literal(1)
         for position in connection.execute(sa.select(where).where(wrong).limit(1000)).scalars():
             detail = f"a row of {table.name} has a value of another kind than its column"
-            summary.faults.append(Fault(position if isinstance(position, int) else 1, "storage-class-wrong", detail))
+            summary.faults.append(Fault(position if isinstance(position, int) else 1, Kind.STORAGE_CLASS_WRONG, detail))
 
 
 def _storage_class(column: sa.Column[Any]) -> str:
@@ -115,83 +105,12 @@ def _check_head(head: Any, job: Job, summary: Summary) -> None:
             if isinstance(value, bytes):
                 shown = tuple(_from_difference(v, found, value) for v in (found, value))
             detail = f"found {shown[0]}, the entries make it {shown[1]}"
-            summary.faults.append(Fault(summary.size, f"head-{name.replace('_', '-')}", detail))
+            summary.faults.append(Fault(summary.size, Kind(f"head-{name.replace('_', '-')}"), detail))
 
 
 def _from_difference(shown: bytes, one: bytes, other: bytes) -> str:
     start = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
     return f"{'…' if start else ''}{shown[start : start + 16].hex()}…"
-
-
-def check_receipts(connection: Connection, receipts: Sequence[tuple[int, bytes]]) -> list[Fault]:
-    """Return the receipts that the ledger does not keep: another entry at the position, or none."""
-    faults = []
-    for position, entry_hash in receipts:
-        row = next(page(connection, position - 1, position), None)
-        found = leaf_hash(row.entry).hex() if row else "nothing"
-        if found != entry_hash.hex():
-            faults.append(Fault(position, "receipt-broken", f"the receipt says {entry_hash.hex()}, found {found}"))
-    return faults
-
-
-class Compared(NamedTuple):
-    """What contradicts the signer's memory, or why it says nothing about this ledger."""
-
-    faults: list[Fault]
-    note: str = ""
-
-
-def check_memory(connection: Connection, note: Note) -> Compared:
-    """Hold the database against what the signer remembers: it keeps every checkpoint as soon as it remembers it."""
-    authority, _ = fold_authority(connection)
-    end = last_position(connection)
-    try:
-        remembered = verified(note, authority)
-    except LostHistoryError as error:
-        return Compared([Fault(end, "checkpoint-contradicted", str(error))])
-    except SignerStoppedError as error:
-        return Compared([], str(error))
-    size, kept = remembered.size, stored_checkpoints(connection, remembered.size, 1)
-    if not size or remembered.origin != authority.checkpoint_origin or any(_is_over(raw, note) for raw in kept):
-        return Compared([])
-    if size > end:
-        detail = f"the signer remembers a checkpoint of size {size}, and the ledger ends at {end}"
-        return Compared([Fault(end, "checkpoint-contradicted", detail)])
-    detail = (
-        f"the signer remembers a checkpoint of size {size}, and {'another one' if kept else 'none'} of that size is kept: it was "
-        "deleted, or the signer was stopped before it could keep it, and then change-ledger checkpoint does"
-    )
-    return Compared([Fault(size, "checkpoint-missing", detail)])
-
-
-def _is_over(raw: RawCheckpoint, note: Note) -> bool:
-    """Say whether a checkpoint that is kept states what a note does."""
-    return raw.note.partition("\n\n")[0] + "\n" == note.text
-
-
-@dataclass(frozen=True)
-class _Deletions:
-    """What the log says was deleted from beside it: elements of the fingerprints, and the same for naming."""
-
-    texts: frozenset[tuple[int, str]]
-    evidence: frozenset[tuple[int, str]]
-
-
-def _deletions(connection: Connection, job: Job) -> _Deletions:
-    texts, evidence = set(), set()
-    match = Match(types=("ledger.texts_erased", "ledger.evidence_removed"))
-    for stored in read_entries(connection, [match], limit=None):
-        data = _statement(stored.entry).get("data", {})
-        position, sha256 = data.get("position"), data.get("sha256")
-        if sha256 is not None:
-            evidence.add((position, sha256))
-            continue
-        for row in page(connection, position - 1, position) if isinstance(position, int) else ():
-            event_class = CATALOGUE.get(_statement(row.entry).get("type", ""))
-            if event_class is not None:
-                fields = (name for kind, name in beside(orjson.loads(row.entry), event_class) if kind == "text")
-                texts |= {(position, name) for name in fields}
-    return _Deletions(frozenset(texts), frozenset(evidence))
 
 
 def _check_names(connection: Connection, summary: Summary) -> None:
@@ -201,7 +120,7 @@ def _check_names(connection: Connection, summary: Summary) -> None:
             if expected.get(name) != found.get(name):
                 position = expected.get(name) or found[name]
                 detail = f"{name} has the id {found.get(name)}, first used at position {expected.get(name)}"
-                summary.faults.append(Fault(position, f"{table.name.replace('_', '-')}-wrong", detail))
+                summary.faults.append(Fault(position, Kind(f"{table.name.replace('_', '-')}-wrong"), detail))
 
 
 def _check_nodes(connection: Connection, summary: Summary) -> None:
@@ -211,10 +130,10 @@ def _check_nodes(connection: Connection, summary: Summary) -> None:
     for height, index, node in stored:
         if expected.pop((height, index), None) != blob(node):
             detail = f"node {index} at height {height} is not what the leaves make"
-            summary.faults.append(Fault(_first_below(summary, height, index), "node-wrong", detail))
+            summary.faults.append(Fault(_first_below(summary, height, index), Kind.NODE_WRONG, detail))
     for height, index in sorted(expected):
         detail = f"node {index} at height {height} is not stored"
-        summary.faults.append(Fault(_first_below(summary, height, index), "node-wrong", detail))
+        summary.faults.append(Fault(_first_below(summary, height, index), Kind.NODE_WRONG, detail))
 
 
 def _first_below(summary: Summary, height: int, index: int) -> int:
@@ -261,70 +180,6 @@ def _check_statements(connection: Connection, job: Job, summary: Summary) -> Non
         rows = secrets.times(rows, secrets.name(f"{source} {identifier}"), position)
     if rows != summary.products.statements:
         audit_rows.name_statement_faults(connection, summary)
-
-
-def _check_texts(connection: Connection, job: Job, summary: Summary, gone: _Deletions) -> None:
-    """Every text must be what its entry commits to, and the digest of what was submitted must fit the texts."""
-    secrets, t, e, d = job.secrets, typed(tables.texts), tables.entries.c, tables.submitted.c
-    secret = connection.execute(sa.select(tables.secrets.c.value).where(tables.secrets.c.name == SECRET)).scalar()
-    pepper = blob(secret)
-    others = connection.execute(sa.select(sa.func.count()).where(tables.secrets.c.name != SECRET)).scalar()
-    if others or hashlib.sha256(pepper).hexdigest() != job.authority.secret_sha256:
-        summary.faults.append(Fault(1, "secret-replaced", "the secret beside the log is not what ledger.opened names"))
-    product = 1
-    beside = tables.texts.outerjoin(tables.entries, e.position == t.position).outerjoin(
-        tables.submitted, d.position == t.position
-    )
-    query = sa.select(t.position, t.field, t.salt, t.text, e.entry, d.digest).select_from(beside).order_by(t.position)
-    for position, group in groupby(stream(connection, query), key=itemgetter(0)):
-        rows = list(group)
-        statement = _statement(blob(rows[0][4]))
-        data, texts = statement.get("data", {}), {}
-        for _, name, salt, text, *_ in rows:
-            texts[name] = text
-            product = secrets.times(product, secrets.name(name), position)
-            if data.get(name) != {"sha256": hashlib.sha256(blob(salt) + text.encode()).hexdigest()}:
-                detail = f"the text of {name} is not the one that the entry commits to"
-                summary.faults.append(Fault(position, "text-altered", detail))
-        content = encode(statement | {"data": data | texts})
-        if blob(rows[0][5]) != hmac.digest(pepper, content, "sha256"):
-            detail = "the digest of what was submitted does not fit its texts"
-            summary.faults.append(Fault(position, "submitted-wrong", detail))
-    without = sa.select(d.position).where(d.position.not_in(sa.select(tables.texts.c.position)))
-    for position in connection.execute(without).scalars():
-        summary.faults.append(Fault(position, "submitted-wrong", "a digest of a submission is kept, and no text of it"))
-    for position, name in gone.texts:
-        product = secrets.times(product, secrets.name(name), position)
-    if product != summary.products.texts:
-        audit_rows.name_text_faults(connection, summary, gone.texts)
-
-
-def _statement(entry: bytes) -> dict[str, Any]:
-    """Return the statement of an entry, empty when it cannot be read: the walk has reported that."""
-    try:
-        statement: dict[str, Any] = orjson.loads(entry)["statement"]
-        return statement if isinstance(statement["data"], dict) else {}
-    except (ValueError, KeyError, TypeError):
-        return {}
-
-
-def _check_evidence(connection: Connection, job: Job, summary: Summary, gone: _Deletions) -> None:
-    secrets, v = job.secrets, typed(tables.evidence)
-    rows = 1
-    for position, sha256, body in stream(connection, sa.select(v.position, v.sha256, v.body)):
-        rows = secrets.times(rows, secrets.name(blob(sha256).hex()), position)
-        if hashlib.sha256(blob(body)).digest() != blob(sha256):
-            summary.faults.append(
-                Fault(
-                    position,
-                    "evidence-altered",
-                    f"the bytes kept as {blob(sha256).hex()[:16]}… hash to something else",
-                )
-            )
-    for position, digest in gone.evidence:
-        rows = secrets.times(rows, secrets.name(digest), position)
-    if rows != summary.products.evidence:
-        audit_rows.name_evidence_faults(connection, summary, gone.evidence)
 
 
 def _missing_guards(connection: Connection, database: Database) -> list[str]:

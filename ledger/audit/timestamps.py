@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from ledger.audit.checkpoints import Claim
-from ledger.audit.walk import Fault
+from ledger.faults import Fault, Kind
 from ledger.published.export import is_digest
 from ledger.published.timestamps import check
 from signing.errors import VerificationError
@@ -52,8 +52,8 @@ def read_timestamps(
                 check(document, bodies, roots)
                 vouched = 1
             except VerificationError as error:
-                found.faults.append(Fault(position, "timestamp-wrong", str(error)[:300]))
-        found.claims.append(Claim(size, root, "timestamp-wrong", (), vouched))
+                found.faults.append(Fault(position, Kind.TIMESTAMP_WRONG, str(error)[:300]))
+        found.claims.append(Claim(size, root, Kind.TIMESTAMP_WRONG, (), vouched))
     if unchecked:
         found.notes.append(
             f"{unchecked} timestamps were not checked: give the certificates of an authority that you trust (--certificate), "

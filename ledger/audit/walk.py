@@ -1,44 +1,34 @@
-"""The audit: a pure walk over stored entries, to a report that names every fault. No clock, no I/O, no trust in the writer.
+"""The audit's walk over stored entries: pure, to a result that names every fault. No clock, no I/O, no trust in the writer.
 
-A range of entries is walked by itself (`walk`), so that ranges run in parallel; `Summary.add` joins them in order.
-Nothing is remembered per entry: what must match between entries and other tables, or between a back-pointer and what
-it points to, is compared by *fingerprints* of multisets,
+A range of entries is walked by itself (`walk`), so that ranges run in parallel; `Summary.add` joins them in order. Nothing
+is remembered per entry: what must match between entries and other tables, or between a back-pointer and what it points to,
+is compared by fingerprints (`ledger.audit.fingerprints`).
 
-    F(S) = Π (x + e) mod p  over the elements e of S,  p = 2^61 − 1,
-
-with x and the encoding of elements drawn at random for each audit. Two different multisets of n elements have equal
-fingerprints with a probability below n / 2^60. So memory stays flat however long the ledger is; only when a
-fingerprint differs does somebody have to look for the rows (`ledger.audit.of_database`).
-
-Kinds of faults are words; `docs/reference/faults.md` explains each.
+Long, because the way of one entry through everything that can be wrong with it is to be read in one piece, from `take` down.
 """
 
 import base64
-import hashlib
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
 
 import orjson
 
 from ledger.audit.checkpoints import Claim, Commitment, Head, RawCheckpoint, claims_by_size, read_claim
+from ledger.audit.fingerprints import PRIME, Fingerprints
+from ledger.audit.ranges import RangeResult, Row, beside
 from ledger.authority import AUTHORITY_TYPES, RECOVERED, Authority, producer_key_fault
 from ledger.clock import from_text
 from ledger.entry import ENTRY_PAYLOAD_TYPE, statement_bytes
 from ledger.errors import LedgerError
-from ledger.events import CATALOGUE, Event, has_refs
+from ledger.events import CATALOGUE, has_refs
+from ledger.faults import Affected, Kind
 from ledger.log.tables import MAX_REFS_PER_ENTRY
 from ledger.statement import MAX_SIGNATURES, STATEMENT_PAYLOAD_TYPE
 from signing import dsse
 from signing.errors import VerificationError
 from signing.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, leaf_hash
 
-PRIME: Final = (1 << 61) - 1
-_sha256 = hashlib.sha256
-_from_bytes = int.from_bytes
-# Ranges start at multiples of a tile, so that their subtrees join.
-RANGE: Final = 32 * TILE_WIDTH
-MAX_FAULTS: Final = 10_000
 _KEYS_BEFORE: Final = [
     "entry",
     "evidence",
@@ -51,122 +41,6 @@ _KEYS_BEFORE: Final = [
 ]
 _ENTRY_KEYS: Final = [*_KEYS_BEFORE, "statement"]
 _SIGNED_ENTRY_KEYS: Final = [*_KEYS_BEFORE, "signatures", "statement"]
-
-
-@dataclass(frozen=True, order=True)
-class Fault:
-    """Something that is not as it must be: where, what kind, and what was expected and found."""
-
-    position: int
-    kind: str
-    detail: str
-
-
-@dataclass(frozen=True, order=True)
-class Affected(Fault):
-    """An entry that is what it was, and stands on a key or token that was later found to have leaked.
-
-    For a key: `revoked_at` is the position of its revocation, and `anchored` says whether a checkpoint that somebody outside
-    vouched for before then covers the entry.
-    """
-
-    revoked_at: int | None = None
-    anchored: bool | None = None
-
-
-class Row(NamedTuple):
-    """One stored entry. The columns beside the bytes are None where they are not at hand."""
-
-    position: int
-    key_number: int
-    leaf_hash: bytes
-    signature: bytes
-    entry: bytes
-    type_name: str | None = None
-
-
-@dataclass(frozen=True)
-class Fingerprints:
-    """The secrets of one audit's fingerprints: they are drawn after the data was written."""
-
-    salt: bytes
-    x: int
-    a: int
-    b: int
-
-    @classmethod
-    def draw(cls, random: bytes) -> "Fingerprints":
-        """Make the secrets from 40 random bytes."""
-        parts = [int.from_bytes(random[16 + 8 * i : 24 + 8 * i]) % PRIME for i in range(3)]
-        return cls(random[:16], *parts)
-
-    def name(self, text: str) -> int:
-        """Encode a string: the part of an element that is worth caching. Reduced modulo p by the multiplication."""
-        return _from_bytes(_sha256(self.salt + text.encode()).digest()[:8])
-
-    def times(self, product: int, name: int, first: int, second: int = 0) -> int:
-        """Multiply a fingerprint by one element (name, first, second)."""
-        return product * (self.x + name + first * self.a + second * self.b) % PRIME
-
-
-@dataclass
-class Products:
-    """The fingerprints that entries make, to be held against those of tables."""
-
-    pointed_from: int = 1  # (ref, ordinal, position) of every entry of a ref: the last of each range
-    pointed_to: int = 1  # (ref, ordinal − 1, position before) of every back-pointer: the first of each range
-    entry_refs: int = 1  # (ref, position, type)
-    ref_ids: int = 1  # (ref, id)
-    statements: int = 1  # (source id, position)
-    texts: int = 1  # (field, position)
-    evidence: int = 1  # (digest, position)
-
-    def join(self, other: "Products") -> None:
-        for name, value in asdict(other).items():
-            setattr(self, name, getattr(self, name) * value % PRIME)
-
-
-@dataclass
-class RangeResult:
-    """What was found in the entries from `start` on, `count` of them expected."""
-
-    start: int
-    count: int
-    found: int = 0
-    first_prev: bytes = b""
-    first_recorded_at: int = 0
-    first_corrects_clock: bool = False
-    last_leaf: bytes = b""
-    last_computed: bytes = b""
-    last_recorded_at: int = 0
-    tiles: list[bytes] = field(default_factory=list)  # nodes at the height of a tile
-    rest: list[bytes] = field(default_factory=list)  # frontier of the last, unfinished tile
-    rest_size: int = 0
-    products: Products = field(default_factory=Products)
-    type_ids: dict[str, int] = field(default_factory=dict)
-    source_ids: dict[str, int] = field(default_factory=dict)
-    authority: list[int] = field(default_factory=list)
-    heads: list[Head] = field(default_factory=list)
-    # Where commitments are to be made again: (count, last position) by ref at the end of the range, and as of each of them.
-    refs: dict[str, tuple[int, int]] = field(default_factory=dict)
-    refs_at: dict[int, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    affected: list[Affected] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-
-    def fault(self, position: int, kind: str, detail: str) -> None:
-        if len(self.faults) < MAX_FAULTS:
-            self.faults.append(Fault(position, kind, detail))
-
-
-def beside(document: dict[str, Any], event_class: type[Event] | None) -> Iterator[tuple[str, str]]:
-    """Yield what an entry says lies beside the log: ("text", field) and ("evidence", digest)."""
-    if event_class is not None and event_class.erasable_fields:
-        data = document["statement"]["data"]
-        for name in event_class.erasable_fields:
-            if isinstance(data.get(name), dict):
-                yield "text", name
-    for item in document["evidence"]:
-        yield "evidence", item["sha256"]
 
 
 class _Walk:
@@ -201,7 +75,7 @@ class _Walk:
         if leaf != row.leaf_hash:
             result.fault(
                 row.position,
-                "entry-altered",
+                Kind.ENTRY_ALTERED,
                 f"the stored bytes hash to {leaf.hex()[:16]}…, the recorded leaf is {row.leaf_hash.hex()[:16]}…",
             )
         self.frontier.append(leaf, self._keep_tile)
@@ -212,7 +86,7 @@ class _Walk:
         except (ValueError, KeyError, TypeError, AttributeError, LedgerError) as error:
             result.fault(
                 row.position,
-                "entry-malformed",
+                Kind.ENTRY_MALFORMED,
                 f"the stored bytes are not an entry: {type(error).__name__} {error}"[:200],
             )
         if self.check_signatures:
@@ -228,7 +102,7 @@ class _Walk:
         result, position = self.result, row.position
         signed = "signatures" in document
         if not canonical or list(document) != (_SIGNED_ENTRY_KEYS if signed else _ENTRY_KEYS) or document["entry"] != 1:
-            result.fault(position, "entry-malformed", "the bytes are not the canonical JSON of a version 1 entry")
+            result.fault(position, Kind.ENTRY_MALFORMED, "the bytes are not the canonical JSON of a version 1 entry")
         statement = document["statement"]
         event_type, source = statement["type"], statement["source"]
         if not isinstance(document["evidence"], list):
@@ -236,28 +110,30 @@ class _Walk:
         if not (isinstance(event_type, str) and isinstance(source, str) and isinstance(statement["id"], str)):
             raise TypeError("type, source and id of a statement are strings")
         if document["position"] != position:
-            result.fault(position, "position-wrong", f"the entry says it stands at position {document['position']}")
+            result.fault(position, Kind.POSITION_WRONG, f"the entry says it stands at position {document['position']}")
         if document["ledger"] != self.authority.origin:
             result.fault(
                 position,
-                "foreign-entry",
+                Kind.FOREIGN_ENTRY,
                 f"the entry belongs to the ledger {document['ledger']!r}, not {self.authority.origin!r}",
             )
         self._check_link(row, document, event_type)
         event_class = CATALOGUE.get(event_type)
         if event_class is None:
-            result.fault(position, "type-unknown", f"the catalogue has no event type {event_type!r}")
+            result.fault(position, Kind.TYPE_UNKNOWN, f"the catalogue has no event type {event_type!r}")
         elif not has_refs(event_class, statement["data"], document["refs"]):
-            result.fault(position, "refs-wrong", "the refs are not those that the catalogue derives from the statement")
+            result.fault(
+                position, Kind.REFS_WRONG, "the refs are not those that the catalogue derives from the statement"
+            )
         if row.type_name is not None and row.type_name != event_type:
-            result.fault(position, "column-type", f"the column says {row.type_name}, the entry {event_type}")
+            result.fault(position, Kind.COLUMN_TYPE, f"the column says {row.type_name}, the entry {event_type}")
         if event_type in AUTHORITY_TYPES:
             result.authority.append(position)
             if (wrong := self.authority.faults.get(position)) is not None:
                 result.fault(position, *wrong)
             if event_type == RECOVERED and statement["data"]["last_entry"] != document["prev"]:
                 result.fault(
-                    position, "recovery-wrong", "the checkpoint key let it in after another entry than this one"
+                    position, Kind.RECOVERY_WRONG, "the checkpoint key let it in after another entry than this one"
                 )
         key = self.keys[row.key_number].key_id if 0 <= row.key_number < len(self.keys) else ""
         fault = self.authority.recorded_by_fault(
@@ -273,13 +149,13 @@ class _Walk:
             result.fault(position, fault, f"recorded_by is {orjson.dumps(document['recorded_by']).decode()}")
         if self.authority.distrusted(credential := document["recorded_by"]["credential"], position):
             result.affected.append(
-                Affected(position, "credential-distrusted", f"recorded by {credential}, which was revoked")
+                Affected(position, Kind.CREDENTIAL_DISTRUSTED, f"recorded by {credential}, which was revoked")
             )
         if signed:
             self._take_signatures(row, document["signatures"], source)
         elif self.authority.sources and self._had_to_sign(document, source, position):
             result.fault(
-                position, "unsigned", f"the source {source} must sign its statements, and this one is not signed"
+                position, Kind.UNSIGNED, f"the source {source} must sign its statements, and this one is not signed"
             )
         self._take_refs(position, event_type, document["refs"])
         self._take_beside(position, document, event_class, statement)
@@ -293,7 +169,7 @@ class _Walk:
         """Check what a producer signed: by which of its keys, and whether they might sign for the source at this position."""
         result, position, keyring = self.result, row.position, self.authority.keyring
         if not isinstance(signatures, list) or not 0 < len(signatures) <= MAX_SIGNATURES:
-            result.fault(position, "entry-malformed", f"expected 1 to {MAX_SIGNATURES} producer signatures")
+            result.fault(position, Kind.ENTRY_MALFORMED, f"expected 1 to {MAX_SIGNATURES} producer signatures")
             return
         message = dsse.pae(STATEMENT_PAYLOAD_TYPE, statement_bytes(row.entry)) if self.check_signatures else b""
         for item in signatures:
@@ -302,13 +178,13 @@ class _Walk:
                 if message:
                     keyring.verifying_key(record).check(base64.b64decode(item["sig"], validate=True), message)
             except (VerificationError, ValueError) as error:
-                result.fault(position, "producer-signature-wrong", str(error))
+                result.fault(position, Kind.PRODUCER_SIGNATURE_WRONG, str(error))
                 continue
             if (fault := producer_key_fault(record, position, source)) is not None:
                 result.fault(position, fault, f"the producer's key {record.key_id[:16]}… may not sign this statement")
             if record.distrusted_at(position):
                 detail = f"signed by the producer's key {record.key_id[:16]}…, which was revoked"
-                result.affected.append(Affected(position, "key-revoked", detail, record.revoked_at))
+                result.affected.append(Affected(position, Kind.KEY_REVOKED, detail, record.revoked_at))
 
     def _check_link(self, row: Row, document: dict[str, Any], event_type: str) -> None:
         result, position = self.result, row.position
@@ -324,12 +200,12 @@ class _Walk:
             if prev not in self.prev:
                 result.fault(
                     position,
-                    "link-broken",
+                    Kind.LINK_BROKEN,
                     f"prev is {prev.hex()[:16]}…, the entry before has {self.prev[0].hex()[:16]}…",
                 )
             if recorded_at < self.recorded_at and event_type != "ledger.clock_corrected":
                 result.fault(
-                    position, "clock-backwards", f"recorded at {document['recorded_at']}, before the entry before it"
+                    position, Kind.CLOCK_BACKWARDS, f"recorded at {document['recorded_at']}, before the entry before it"
                 )
         self.recorded_at = recorded_at
 
@@ -353,7 +229,7 @@ class _Walk:
                     products.pointed_to = products.pointed_to * (x + name + (ordinal - 1) * a + before * b) % PRIME
                 elif before != 0 or ordinal != 1:
                     self.result.fault(
-                        position, "back-pointer-wrong", f"{ref} is counted {ordinal} after position {before}"
+                        position, Kind.BACK_POINTER_WRONG, f"{ref} is counted {ordinal} after position {before}"
                     )
                 if ordinal == 1:
                     products.ref_ids = secrets.times(products.ref_ids, name, position * MAX_REFS_PER_ENTRY + number)
@@ -362,12 +238,12 @@ class _Walk:
                 if latest[1] + 1 != ordinal or latest[2] != before:
                     self.result.fault(
                         position,
-                        "back-pointer-wrong",
+                        Kind.BACK_POINTER_WRONG,
                         f"{ref} is {[ordinal, before]}, expected {[latest[1] + 1, latest[2]]}",
                     )
                 latest[1], latest[2] = ordinal, position
             if before >= position:
-                self.result.fault(position, "back-pointer-wrong", f"{ref} points forward to {before}")
+                self.result.fault(position, Kind.BACK_POINTER_WRONG, f"{ref} points forward to {before}")
             product = product * (x + name + position * a + type_name * b) % PRIME
         products.entry_refs = product
 
@@ -389,20 +265,20 @@ class _Walk:
     def _check_signature(self, row: Row) -> None:
         if not 0 <= row.key_number < len(self.keys):
             self.result.fault(
-                row.position, "key-unknown", f"signed by key number {row.key_number}, of {len(self.keys)} enrolled"
+                row.position, Kind.KEY_UNKNOWN, f"signed by key number {row.key_number}, of {len(self.keys)} enrolled"
             )
             return
         key = self.keys[row.key_number]
         try:
             self.authority.keyring.verifying_key(key).check(row.signature, dsse.pae(ENTRY_PAYLOAD_TYPE, row.entry))
         except VerificationError as error:
-            self.result.fault(row.position, "signature-wrong", str(error))
+            self.result.fault(row.position, Kind.SIGNATURE_WRONG, str(error))
             return
         if (fault := key.fault_at(row.position)) is not None:
-            self.result.fault(row.position, fault, f"key {key.key_id[:16]}… may not sign position {row.position}")
+            self.result.fault(row.position, Kind(fault), f"key {key.key_id[:16]}… may not sign position {row.position}")
         elif key.distrusted_at(row.position):
             detail = f"signed by the entry key {key.key_id[:16]}…, which was revoked"
-            self.result.affected.append(Affected(row.position, "key-revoked", detail, key.revoked_at))
+            self.result.affected.append(Affected(row.position, Kind.KEY_REVOKED, detail, key.revoked_at))
 
     def heads_of_refs(self) -> dict[str, tuple[int, int]]:
         return {ref: (ordinal, position) for ref, (_, ordinal, position) in self.refs.items()}
@@ -449,7 +325,7 @@ def walk(
     for row in rows:
         if row.position != expected:
             if row.position > expected:
-                state.result.fault(expected, "missing", f"positions {expected} to {row.position - 1} are not there")
+                state.result.fault(expected, Kind.MISSING, f"positions {expected} to {row.position - 1} are not there")
             state.prev = None if row.position > expected else state.prev
             expected = row.position
         state.take(row)
@@ -462,7 +338,7 @@ def walk(
     if commitments:
         state.result.refs = state.heads_of_refs()
     if expected < start + count:
-        state.result.fault(expected, "missing", f"positions {expected} to {start + count - 1} are not there")
+        state.result.fault(expected, Kind.MISSING, f"positions {expected} to {start + count - 1} are not there")
     return state.finish()
 
 

@@ -23,7 +23,7 @@ from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append
 from servers import Server, environment_for, event, running_server
 
 from ledger.audit.of_database import audit_database
-from ledger.audit.walk import RANGE
+from ledger.audit.ranges import RANGE
 from ledger.ledger import Ledger
 from ledger.log.database import Database
 from signing import keys

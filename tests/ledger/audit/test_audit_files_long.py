@@ -9,7 +9,7 @@ from ledgers import ORIGIN, append, cloud_event, create_ledger, keep_checkpoint
 
 from ledger.audit.log_files import Directory
 from ledger.audit.of_files import audit_files
-from ledger.audit.walk import RANGE
+from ledger.audit.ranges import RANGE
 from ledger.errors import SetupError
 from ledger.log.reading import read_entry
 from ledger.published.export import export

@@ -1,0 +1,72 @@
+"""Ranges walked in processes of their own, and joined in order. What is found in them is the walk's."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Final
+
+from ledger.audit.progress import Resumable
+from ledger.audit.ranges import RANGE, RangeResult
+from ledger.audit.sources import Source
+from ledger.audit.summary import Summary
+from ledger.audit.walk import Job
+from ledger.errors import SetupError
+
+# Below this many ranges the processes would cost more than they save.
+MIN_PARALLEL: Final = 3
+# How many entries are done, of how many.
+Progress = Callable[[int, int], None]
+
+_source: Source | None = None
+
+
+def _open_in_worker(source: Source) -> None:
+    global _source
+    _source = source
+
+
+def _walk_in_worker(job: Job, start: int, count: int) -> RangeResult:
+    if _source is None:
+        raise SetupError("the worker has nothing to read from: it was not started by an audit")
+    return _walk(_source, job, start, count)
+
+
+def _walk(source: Source, job: Job, start: int, count: int) -> RangeResult:
+    part = job.walk(source.rows(start, count), start, count, source.checkpoints(start, count))
+    part.faults += source.take_faults()
+    return part
+
+
+def walk_ranges(
+    source: Source,
+    job: Job,
+    summary: Summary,
+    ranges: int,
+    workers: int | None,
+    on_progress: Callable[[int], None],
+    progress: Resumable | None = None,
+) -> None:
+    """Walk the full ranges that `summary` does not cover yet, in parallel, and join them in order."""
+    starts = range(summary.size + 1, ranges * RANGE + 1, RANGE)
+    workers = workers or os.cpu_count() or 1
+
+    def join(part: RangeResult) -> None:
+        summary.add(part)
+        on_progress(summary.size)
+        if progress:
+            progress.save()
+
+    if len(starts) < MIN_PARALLEL or workers == 1:
+        for start in starts:
+            join(_walk(source, job, start, RANGE))
+        return
+    # Spawned, not forked: the caller may have threads and open connections.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (source,)) as pool:
+        waiting: list[Future[RangeResult]] = []
+        for start in starts:
+            waiting.append(pool.submit(_walk_in_worker, job, start, RANGE))
+            if len(waiting) > 2 * workers:
+                join(waiting.pop(0).result())
+        for future in waiting:
+            join(future.result())
