@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 from ledgers import create_ledger
 from postgres import postgres_server
 
 from ledger.ledger import Ledger
+
+# A busy machine fails no test: nothing here is measured.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # Programs for other interpreters, which import what this one has not.
 collect_ignore_glob = ["tools/clients/*"]

@@ -26,6 +26,12 @@ Service = Annotated[str | None, typer.Option("--service")]
 Environment = Annotated[str | None, typer.Option("--environment")]
 To = Annotated[str | None, typer.Option("--to-environment", help="Where to promote to.")]
 Artifact = Annotated[str | None, typer.Option("--artifact", help="Digest of what is deployed, or gone back to.")]
+Commit = Annotated[str | None, typer.Option("--commit", help="The commit it was built from.")]
+Attempt = Annotated[int | None, typer.Option("--attempt", min=1, help="Which try of the deployment, from 1.")]
+Key = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", help="One's own: the same question under the same key is one decision."),
+]
 Actor = Annotated[str | None, typer.Option("--actor", help="Who wants to; default: whoever asks.")]
 Policy = Annotated[str | None, typer.Option("--policy", help="The policy whose settings hold.")]
 
@@ -39,8 +45,11 @@ def _declare(name: str) -> None:
         environment: Environment = None,
         to_environment: To = None,
         artifact: Artifact = None,
+        commit: Commit = None,
+        attempt: Attempt = None,
         actor: Actor = None,
         policy: Policy = None,
+        idempotency_key: Key = None,
         as_json: AsJson = False,
     ) -> None:
         question = {
@@ -50,8 +59,11 @@ def _declare(name: str) -> None:
             "environment": environment,
             "to_environment": to_environment,
             "artifact": artifact,
+            "commit": commit,
+            "attempt": attempt,
             "actor": actor,
             "policy_id": policy,
+            "idempotency_key": idempotency_key,
         }
         door = where(context).door()
         _show(door.ask(name, {key: value for key, value in question.items() if value is not None}), as_json)

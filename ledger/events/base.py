@@ -26,6 +26,7 @@ from ledger.events.identifiers import ERASABLE, TIME_PATTERN, ZONE, Identifier, 
 MAX_REF_BYTES: Final = 160
 # What a ref may hold as it is; everything else is percent-encoded.
 _REF_SAFE: Final = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
+_in_brackets = re.compile(r"\[([^\[\]]*)\]")
 _is_plain_ref = re.compile(r"[A-Za-z0-9!#$&'()*+,\-./:;<=>?@\[\]^_`{|}~]+").fullmatch
 
 
@@ -54,6 +55,8 @@ class Event(BaseModel):
     # (kind, field, is it an array) for every ref; names of the erasable fields: computed once, read on every append.
     ref_fields: ClassVar[tuple[tuple[str, str, bool], ...]] = ()
     erasable_fields: ClassVar[tuple[str, ...]] = ()
+    # Fields of which a new statement names at least one: what means nothing says nothing.
+    one_of: ClassVar[tuple[str, ...]] = ()
     # Pairs of times of which the second may not lie before the first, and fields that name a time zone: found by their names.
     intervals: ClassVar[tuple[tuple[str, str], ...]] = ()
     zone_fields: ClassVar[tuple[str, ...]] = ()
@@ -102,10 +105,10 @@ class Catalogue(Mapping[str, type[Event]]):
             raise DeclarationError(f"{name} has no docstring: expected one line saying what happened")
         if cls.type in self._classes:
             raise DeclarationError(f"{name} declares {cls.type}, which {self._classes[cls.type].__name__} has declared")
-        named = [field for _, field, _, _ in Formatter().parse(cls.says) if field is not None]
+        named = _fields(cls.says)
         if not named:
             raise DeclarationError(f"{name}.says is {cls.says!r}: expected a sentence that names at least one field")
-        for field in (*named, *cls.refs):
+        for field in (*named, *cls.refs, *cls.one_of):
             if field not in cls.model_fields:
                 raise DeclarationError(f"{name} names the field {field!r}, which it does not have")
         _refuse_loose_schema(cls.model_json_schema(), name)
@@ -159,9 +162,11 @@ CATALOGUE: Final = Catalogue()
 def refuse_impossible(cls: type[Event], data: Mapping[str, Any]) -> None:
     """Raise StatementError, naming the place, for what has its shape and could never hold.
 
-    That is an interval that ends before it begins, and a time zone that there is not. Asked of new statements alone:
-    entries of before stay what they are, and fold.
+    That is an interval that ends before it begins, a time zone that there is not, and what holds for nothing. Asked of new
+    statements alone: entries of before stay what they are, and fold.
     """
+    if cls.one_of and not any(data.get(field) for field in cls.one_of):
+        raise StatementError(f"expected at least one of {', '.join(cls.one_of)}, found none (at /data)", "/data")
     for begin, end in cls.intervals:
         first, last = data.get(begin), data.get(end)
         if first is not None and last is not None and from_text(last) < from_text(first):
@@ -223,8 +228,9 @@ def has_refs(cls: type[Event], data: Mapping[str, Any], refs: Mapping[str, Any])
 
 
 def sentence(cls: type[Event], data: Mapping[str, Any]) -> str:
-    """Say in words what an entry's `data` says."""
-    return cls.says.format_map({field: _readable(data.get(field), of_text) for field, of_text in cls.said_fields})
+    """Say in words what an entry's `data` says. A part in brackets is left out where a field of it is not said, or empty."""
+    says = _in_brackets.sub(lambda part: part[1] if all(data.get(f) for f in _fields(part[1])) else "", cls.says)
+    return says.format_map({field: _readable(data.get(field), of_text) for field, of_text in cls.said_fields})
 
 
 def example(cls: type[Event]) -> dict[str, Any]:
@@ -234,6 +240,10 @@ def example(cls: type[Event]) -> dict[str, Any]:
     for field in cls.erasable_fields:
         made[field] = f"text of {field.replace('_', ' ')}"
     return {field: value for field, value in made.items() if value is not None}
+
+
+def _fields(says: str) -> list[str]:
+    return [field for _, field, _, _ in Formatter().parse(says) if field is not None]
 
 
 def _readable(value: Any, of_text: Callable[[str], str] = str) -> str:

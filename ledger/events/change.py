@@ -1,11 +1,13 @@
 """Changes: what is to be altered, in which scope, and when."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
     Artifact,
     ChangeId,
+    ChangeType,
+    Commit,
     Count,
     DeploymentId,
     Digest,
@@ -15,18 +17,19 @@ from ledger.events.identifiers import (
     Label,
     Part,
     PlaybookId,
+    Region,
     ReleaseId,
     Resource,
     RoleName,
     Service,
     Team,
     TemplateId,
+    Tenant,
     Time,
     Version,
     many,
 )
-
-ChangeType = Literal["standard", "normal", "emergency", "unauthorized"]
+from ledger.events.selecting import Recurrence
 
 
 class ChangeEvent(Event):
@@ -41,11 +44,13 @@ class ChangeOpened(ChangeEvent):
 
     type = "change.opened"
     says = "{actor} opened {change_type} change {change_id} for {services}"
-    refs = ("change_id", "services", "environment", "release_id", "template_id")
+    refs = ("change_id", "services", "environment", "environments", "release_id", "template_id")
     actor: Identity
     change_type: ChangeType
     services: tuple[Service, ...] = many(at_least=1)
+    # One, or several.
     environment: Environment | None = None
+    environments: tuple[Environment, ...] = many(at_most=16, default=())
     team: Team | None = None
     release_id: ReleaseId | None = None
     template_id: TemplateId | None = None
@@ -53,28 +58,52 @@ class ChangeOpened(ChangeEvent):
     description: Erasable | None = None
 
 
-class ChangeSubmitted(ChangeEvent):
-    """The scope of a change was fixed by digest and put forward for assessment."""
+class ExternalDigest(Part):
+    """Something outside of the ledger that belongs to a scope, by its digest."""
 
-    type = "change.submitted"
-    says = "{actor} submitted {change_id} with scope {scope_digest}"
-    actor: Identity
-    scope_digest: Digest
+    name: Label
+    digest: Digest
+
+
+class ScopeContent(Part):
+    """What a scope holds, so that its digest can be computed of what it says."""
+
+    services: tuple[Service, ...] = many(default=())
+    environments: tuple[Environment, ...] = many(at_most=16, default=())
+    tenants: tuple[Tenant, ...] = many(at_most=16, default=())
+    regions: tuple[Region, ...] = many(at_most=16, default=())
+    commits: tuple[Commit, ...] = many(at_most=64, default=())
     # What is to be deployed, where that is known by digest.
     artifacts: tuple[Artifact, ...] = many(at_most=16, default=())
     playbook_id: PlaybookId | None = None
     playbook_version: Version | None = None
+    template_id: TemplateId | None = None
+    # Of the plans of infrastructure to be applied.
+    plans: tuple[Digest, ...] = many(at_most=16, default=())
+    window_start: Time | None = None
+    window_end: Time | None = None
+    external_digests: tuple[ExternalDigest, ...] = many(default=())
 
 
-class ChangeScopeAmended(ChangeEvent):
+class ChangeSubmitted(ChangeEvent, ScopeContent):
+    """The scope of a change was fixed by digest and put forward for assessment."""
+
+    type = "change.submitted"
+    says = "{actor} submitted {change_id} with scope {scope_digest}"
+    refs = ("change_id", "services", "environments")
+    actor: Identity
+    scope_digest: Digest
+
+
+class ChangeScopeAmended(ChangeEvent, ScopeContent):
     """The scope of a change became another; approvals of the old scope no longer count."""
 
     type = "change.scope_amended"
     says = "{actor} amended the scope of {change_id} to {scope_digest}"
+    refs = ("change_id", "services", "environments")
     actor: Identity
     scope_digest: Digest
     previous_digest: Digest | None = None
-    artifacts: tuple[Artifact, ...] = many(at_most=16, default=())
     reason: Erasable | None = None
 
 
@@ -106,8 +135,8 @@ class ChangeEscalated(ChangeEvent):
     reason: Erasable | None = None
 
 
-class ChangeScheduled(ChangeEvent):
-    """A change was given a window in which it may be implemented."""
+class ChangeScheduled(ChangeEvent, Recurrence):
+    """A change was given a window in which it may be implemented, or one that recurs."""
 
     type = "change.scheduled"
     says = "{change_id} is scheduled from {planned_start} to {planned_end}"

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from ledger.events.base import Event
 from ledger.events.identifiers import (
     Artifact,
+    Attempt,
     ChangeId,
     Commit,
     Count,
@@ -30,6 +31,8 @@ class DeploymentEvent(Event):
     change_id: ChangeId | None = None
     service: Service | None = None
     environment: Environment | None = None
+    # A run that goes again is the next one of the same deployment.
+    attempt: Attempt = 1
 
 
 class DeploymentStarted(DeploymentEvent):

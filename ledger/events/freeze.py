@@ -1,9 +1,10 @@
 """Freezes: times in which nothing is to change, and who was let through."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from ledger.events.base import Event
-from ledger.events.identifiers import ChangeId, Environment, Erasable, FreezeId, Identity, Service, Time, TimeZone, many
+from ledger.events.identifiers import ChangeId, ChangeType, Erasable, FreezeId, Identity, Time, many
+from ledger.events.selecting import Recurrence, Selector
 
 
 class FreezeEvent(Event):
@@ -14,19 +15,17 @@ class FreezeEvent(Event):
     freeze_id: FreezeId
 
 
-class FreezeDeclared(FreezeEvent):
-    """A time was declared in which environments or services are not to change."""
+class FreezeDeclared(FreezeEvent, Selector, Recurrence):
+    """A time, or one that recurs, was declared in which environments or services are not to change."""
 
     type = "freeze.declared"
-    says = "{actor} declared freeze {freeze_id} of {environments} from {start} to {end}"
-    refs = ("freeze_id", "environments", "services")
-    environments: tuple[Environment, ...] = many(at_least=1, at_most=16)
-    services: tuple[Service, ...] = many(default=())
+    says = "{actor} declared freeze {freeze_id}[ of {environments}][ of the tier {tiers}][ of names like {patterns}] from {start} to {end}"
+    refs = ("freeze_id", "environments", "tiers", "services")
+    one_of = ("environments", "patterns", "tiers")
+    # Of its first time where it recurs.
     start: Time
     end: Time
-    # In which its times were meant; they themselves are UTC.
-    time_zone: TimeZone | None = None
-    exempt_types: tuple[Literal["standard", "normal", "emergency"], ...] = many(at_most=3, default=())
+    exempt_types: tuple[ChangeType, ...] = many(at_most=16, default=())
     reason: Erasable | None = None
 
 

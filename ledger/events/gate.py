@@ -5,6 +5,7 @@ from typing import Literal
 from ledger.events.base import Event
 from ledger.events.identifiers import (
     Artifact,
+    Attempt,
     ChangeId,
     Commit,
     Count,
@@ -36,7 +37,7 @@ class Asked(Part):
     artifact: Artifact | None = None
     commit: Commit | None = None
     # Which try of the deployment, from 1.
-    attempt: Count | None = None
+    attempt: Attempt | None = None
     to_environment: Environment | None = None
     policy_id: PolicyId | None = None
     # Of whoever asks: the same question under the same key is one decision.

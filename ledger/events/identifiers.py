@@ -1,7 +1,8 @@
 """The types of fields: identifiers, digests, times, numbers, erasable text.
 
 Every string here has a pattern, a length and an example, because what is admitted can never be edited and much of it
-is shown to people. What a person wrote freely is `Erasable`: the log holds a salted digest of it.
+is shown to people. What a person wrote freely is `Erasable`: the log holds a salted digest of it. Longer than other modules:
+what a field may hold is looked up here, and nowhere else.
 """
 
 import hashlib
@@ -166,6 +167,9 @@ PlaybookId = Annotated[str, Identifier("playbook", "payments-api-rollback")]
 TemplateId = Annotated[str, Identifier("template", "restart-cache")]
 Repository = Annotated[str, Identifier("repository", "acme/payments-api")]
 Resource = Annotated[str, Identifier("resource", "aws_db_instance.payments")]
+Region = Annotated[str, Identifier("region", "eu-west-1")]
+Tenant = Annotated[str, Identifier("tenant", "acme")]
+ImportId = Annotated[str, Identifier("import", "history-2026")]
 GateName = Annotated[str, Identifier("gate", "deploy")]
 CredentialId = Annotated[
     str,
@@ -175,6 +179,8 @@ Source = Annotated[
     str,
     Text(r"[!-~]+", 256, "https://ci.example.com/payments", "source", says="a source without blanks, as a URI,"),
 ]
+# Of a CloudEvents event.
+EventId = Annotated[str, Text(r"[!-~]+", 256, "run-118/open", says="the id of an event without blanks,")]
 Ref = Annotated[str, Text(r"[a-z_]+:[!-~]+", 160, "change:CHG-7", says="a ref, kind:value,")]
 
 PullRequest = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[42])]
@@ -199,6 +205,27 @@ Artifact = Annotated[
 ]
 Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", 64, "1.4.0", says="a version")]
 EventType = Annotated[str, Text(r"[a-z_]+\.[a-z_]+(\.v[0-9]+)?", 64, "approval.granted", says="an event type")]
+# What an environment is for, whatever it is called.
+Tier = Annotated[
+    str,
+    Text(
+        r"(production|staging|testing|development)",
+        11,
+        "production",
+        "tier",
+        says="production, staging, testing or development",
+    ),
+]
+# Whom or what a setting holds for, and how names of environments are told: labels, names of things, patterns with *.
+NamePattern = Annotated[
+    str,
+    Text(
+        rf"(?:[A-Za-z0-9*]|{_ESCAPE})(?:[A-Za-z0-9._:/@+~*-]|{_ESCAPE})*",
+        MAX_IDENTIFIER_BYTES,
+        "prod-*",
+        says="a name, or a pattern of names with *, percent-encoded as names are,",
+    ),
+]
 Area = Annotated[str, Text(r"([a-z_]+|\*)", 32, "deployment", says="an area of the catalogue, or *,")]
 SourcePattern = Annotated[
     str,
@@ -233,6 +260,31 @@ Issuer = Annotated[
     ),
 ]
 IdentityKind = Annotated[str, Text(r"[a-z][a-z0-9-]*", 20, "person", says="a kind of identity in lower case")]
+# The policy says which there are; what gates and views know by name are standard, normal, emergency and unauthorized.
+ChangeType = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9][A-Za-z0-9._/+-]*",
+        64,
+        "normal",
+        says="one word of letters, digits and . _ / + -, as the policy has it,",
+    ),
+]
+# As those who respond to incidents say it: sev1, P1, critical. Their order is the policy's.
+Severity = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9][A-Za-z0-9._/+-]*",
+        64,
+        "sev2",
+        says="one word of letters, digits and . _ / + -, as the policy has it,",
+    ),
+]
+# A rule that finds breaches, and what it found one of: the key of a row.
+FindingRule = Annotated[
+    str, Text(r"[a-z][a-z0-9_-]*", 64, "deployed_in_freeze", "rule", says="the name of a rule in lower case")
+]
+Subject = Annotated[str, Text(r"[!-~]+", 256, "payments-api-1042", says="the key of a row without blanks,")]
 Comparator = Annotated[str, Text(r"(gt|ge|lt|le)", 2, "gt", says="gt, ge, lt or le")]
 
 # Digests and key material.
@@ -252,6 +304,16 @@ Digest = Annotated[
         71,
         says="sha256: and 64 hexadecimal digits",
         example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ),
+]
+# The same in two thirds of the room, where there are hundreds of them.
+Sha256Base64 = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9+/]{43}=",
+        44,
+        "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",
+        says="a SHA-256 in base64",
     ),
 ]
 PublicKeyHex = Annotated[
@@ -284,6 +346,8 @@ Network = Annotated[str, Text(r"[0-9a-f.:]+/(24|48)|none", 43, "192.0.2.0/24", s
 
 # Numbers and times.
 Position = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[1042])]
+# Which try of a deployment.
+Attempt = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[1])]
 Count = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER, examples=[3])]
 Flag = Annotated[StrictBool, Field(examples=[True])]
 Decimal = Annotated[
@@ -305,6 +369,35 @@ ZONE: Final = _ZoneMark()
 TimeZone = Annotated[
     str, Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "Europe/Berlin", says="the name of a time zone"), ZONE
 ]
+# RFC 5545 §3.3.10, without what recurs more than once a day; BYWEEKNO and BYYEARDAY say nothing that the others cannot.
+_DAY: Final = r"([+-]?[1-9][0-9]?)?(MO|TU|WE|TH|FR|SA|SU)"
+_RULE_PARTS: Final = (
+    r"INTERVAL=[1-9][0-9]{0,2}",
+    r"COUNT=[1-9][0-9]{0,3}",
+    r"UNTIL=[0-9]{8}(T[0-9]{6}Z)?",
+    r"BYMONTH=(1[0-2]|[1-9])(,(1[0-2]|[1-9])){0,11}",
+    r"BYMONTHDAY=-?([12][0-9]|3[01]|[1-9])(,-?([12][0-9]|3[01]|[1-9])){0,30}",
+    rf"BYDAY={_DAY}(,{_DAY}){{0,6}}",
+    r"BYSETPOS=-?[1-9][0-9]?(,-?[1-9][0-9]?){0,6}",
+    r"WKST=(MO|TU|WE|TH|FR|SA|SU)",
+)
+_RULE: Final = rf"FREQ=(YEARLY|MONTHLY|WEEKLY|DAILY)(;({'|'.join(_RULE_PARTS)})){{0,7}}"
+
+
+def _one_of_each(rule: str) -> str:
+    """Refuse a rule that says a part twice, or both how often and until when (RFC 5545 §3.3.10)."""
+    names = re.findall(r"([A-Z]+)=", rule)
+    if len(set(names)) < len(names) or {"COUNT", "UNTIL"} <= set(names):
+        raise ValueError(f"expected every part of a rule once, and COUNT or UNTIL but not both; found {rule}")
+    return rule
+
+
+RecurrenceRule = Annotated[
+    str,
+    Text(_RULE, 256, "FREQ=WEEKLY;BYDAY=FR", says="a recurrence rule of RFC 5545, at most once a day, FREQ first,"),
+    AfterValidator(_one_of_each),
+]
+
 Link = Position | Digest
 
 

@@ -1,6 +1,6 @@
 """Incidents: that something went wrong, who took it up, and what is thought to have caused it."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
@@ -16,12 +16,11 @@ from ledger.events.identifiers import (
     Label,
     Part,
     Service,
+    Severity,
     TriggerId,
     Version,
     many,
 )
-
-Severity = Literal["sev1", "sev2", "sev3", "sev4"]
 
 
 class IncidentEvent(Event):

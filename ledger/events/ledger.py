@@ -1,9 +1,10 @@
-"""The ledger about itself: keys, credentials, sources, clock, erasure. Reserved: only the ledger appends these.
+"""The ledger about itself: keys, credentials, sources, imports, clock, erasure. Reserved: only the ledger appends these.
 
 What decides who may do what is an entry like any other, so audit can judge every entry by what was in force before it.
+Longer than other modules: an area is one module, and this one has the most types.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
@@ -17,6 +18,7 @@ from ledger.events.identifiers import (
     Flag,
     Identity,
     IdentityKind,
+    ImportId,
     Issuer,
     Label,
     Network,
@@ -29,6 +31,7 @@ from ledger.events.identifiers import (
     Source,
     SourcePattern,
     Time,
+    Version,
     many,
 )
 
@@ -206,6 +209,42 @@ class LedgerSourceRetired(OperatorAct):
     says = "{actor} retired the source {source} at the door {door}"
     source: SourcePattern
     door: Label
+
+
+class ImportEvent(OperatorAct):
+    """A fact about one import of history."""
+
+    refs: ClassVar[tuple[str, ...]] = ("import_id",)
+    import_id: ImportId
+
+
+class LedgerImportOpened(ImportEvent):
+    """A credential is about to bring in facts of long ago: of certain sources, up to a time, judged by the times that they state."""
+
+    type = "ledger.import_opened"
+    says = "{actor} opened the import {import_id} by {credential} of {sources} up to {until}"
+    refs = ("import_id", "credential")
+    credential: CredentialId
+    sources: tuple[SourcePattern, ...] = many(at_least=1, at_most=16)
+    until: Time
+    reason: Label
+
+
+class LedgerImportClosed(ImportEvent):
+    """An import of history ended: what the credential records from here on is no history any more."""
+
+    type = "ledger.import_closed"
+    says = "{actor} closed the import {import_id}"
+
+
+class LedgerToolPublished(OperatorAct):
+    """A program that checks what the ledger gave out was published: whoever has it can tell that it is this one."""
+
+    type = "ledger.tool_published"
+    says = "{actor} published {tool} {version} with SHA-256 {sha256}"
+    tool: Label
+    version: Version
+    sha256: Sha256Hex
 
 
 class LedgerClockCorrected(OperatorAct):

@@ -1,15 +1,15 @@
 """Policies: the thresholds and requirements that gates apply, as versions that somebody wrote and somebody else approved."""
 
 from ledger.events.base import Event
-from ledger.events.identifiers import Digest, Identity, Label, Part, PolicyId, Time, Version, many
+from ledger.events.identifiers import Digest, Identity, Label, NamePattern, Part, PolicyId, Time, Version, many
 
 
 class Setting(Part):
-    """One setting of a policy: its name, for whom (a band, an environment, a change type; `any` for all), and its value."""
+    """One setting of a policy: its name, its value, and for whom: a band, a change type, a name, a pattern of names; `any` for all."""
 
     name: Label
-    applies_to: Label
-    value: Label
+    applies_to: NamePattern
+    value: NamePattern
 
 
 class PolicyPublished(Event):

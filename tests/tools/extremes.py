@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ledger.canonical import MAX_INTEGER
+from ledger.canonical import MAX_INTEGER, encode
 from ledger.errors import StatementError
 from ledger.events import CATALOGUE, Event, example
 from ledger.events.base import refuse_impossible
 from ledger.events.identifiers import TIME_PATTERN
+from ledger.statement import MAX_STATEMENT_BYTES
 
 # What a door admits as `time`; all are past.
 TIMES: Final = (
@@ -138,9 +139,9 @@ def is_admissible(event_type: str, data: dict[str, Any]) -> bool:
 
 
 def could_hold(event_type: str, data: dict[str, Any]) -> bool:
-    """Say whether a new statement may say this: no interval of it ends before it begins."""
+    """Say whether a new statement may say this: no interval of it ends before it begins, and it fits with an envelope."""
     try:
         refuse_impossible(CATALOGUE[event_type], data)
     except StatementError:
         return False
-    return True
+    return len(encode(data)) <= MAX_STATEMENT_BYTES - 4096

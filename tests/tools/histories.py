@@ -58,6 +58,8 @@ FIELDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("Setting", "applies_to"): ("any", "prod", "low", "normal"),
     ("Setting", "value"): ("1", "1", "1", "0", "2", "required", "release-approver", "deployer", "main"),
     ("CodeMerged", "branch"): ("main", "other"),
+    ("ChangeOpened", "change_type"): ("normal", "standard", "emergency", "unauthorized", "hotfix"),
+    ("FreezeDeclared", "exempt_types"): ("emergency", "standard", "normal"),
 }
 # Pools that no passage holds fast.
 ANEW: Final = ("person:alice", "error_rate", "token:9f2c41d07b3e")

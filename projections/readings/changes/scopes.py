@@ -10,7 +10,6 @@ from ledger.events.change import (
     ChangeScheduled,
     ChangeScopeAmended,
     ChangeSubmitted,
-    ChangeType,
 )
 from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
@@ -21,7 +20,7 @@ class ChangeScope:
     """One change's scope, as it was fixed last. `is_open` until it was cancelled or reviewed."""
 
     change_id: str
-    change_type: ChangeType | None = None
+    change_type: str | None = None
     author: str | None = None
     team: str | None = None
     services: tuple[str, ...] = ()

@@ -6,7 +6,6 @@ Two modules make it: `tickets` says where the change is, `approvals` which appro
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ledger.events.change import ChangeType
 from projections.engine.view import Moment, Number
 
 State = Literal["draft", "assessing", "authorizing", "scheduled", "implementing", "reviewing", "closed", "cancelled"]
@@ -39,7 +38,7 @@ class Ticket:
 
     change_id: str
     state: State = "draft"
-    change_type: ChangeType | None = None
+    change_type: str | None = None
     opened_at: Moment | None = None
     opened_position: int | None = None
     author: str | None = None

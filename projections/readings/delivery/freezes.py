@@ -22,13 +22,24 @@ class Override:
 
 @dataclass(frozen=True)
 class Freeze:
-    """One freeze, as it was declared last. `recorded_at` later than `start_at` tells that it was declared after the fact."""
+    """One freeze, as it was declared last. `recorded_at` later than `start_at` tells that it was declared after the fact.
+
+    Where it recurs, `start_at` and `end_at` are of its first time. What it says by tier, pattern, tenant, region and rule is
+    shown, and not judged yet.
+    """
 
     freeze_id: str
     environments: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     start_at: Moment | None = None
     end_at: Moment | None = None
+    time_zone: str | None = None
+    recurs: str | None = None
+    except_at: tuple[str, ...] = ()
     exempt_types: tuple[str, ...] = ()
     declared_by: str | None = None
     declared_position: int | None = None
@@ -40,7 +51,7 @@ class Freeze:
 
 freezes = View(
     "freezes",
-    version=2,
+    version=3,
     row=Freeze,
     kind="freeze",
     doc="Freezes: what they cover, from when to when, whether they were lifted, and who was let through.",
@@ -52,9 +63,16 @@ def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze:
     return replace(
         row,
         environments=event.environments,
+        patterns=event.patterns,
+        tiers=event.tiers,
+        tenants=event.tenants,
+        regions=event.regions,
         services=event.services,
         start_at=moment(event.start),
         end_at=moment(event.end),
+        time_zone=event.time_zone,
+        recurs=event.recurs,
+        except_at=event.except_at,
         exempt_types=event.exempt_types,
         declared_by=event.actor,
         declared_position=entry.position,

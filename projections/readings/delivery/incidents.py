@@ -9,7 +9,6 @@ from ledger.events.incident import (
     IncidentDetected,
     IncidentOpened,
     IncidentResolved,
-    Severity,
 )
 from projections.engine.view import EntryInfo, Moment, View, replace
 
@@ -21,7 +20,7 @@ class Incident:
     incident_id: str
     service: str | None = None
     environment: str | None = None
-    severity: Severity | None = None
+    severity: str | None = None
     detected_at: Moment | None = None
     opened_by: str | None = None
     opened_at: Moment | None = None

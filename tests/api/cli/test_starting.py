@@ -1,5 +1,6 @@
 """What a command costs before it does anything, told by what it imports; and what all commands have alike."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from servers import Server, event, running_server
 from api.cli import COMMANDS, app, gating, load
 from api.cli.terminal import Table, Terminal
 from ledger.events import CATALOGUE
+from ledger.events.gate import Asked, GateDecided
 from projections.gates.composition import GATES
 
 ROOT = Path(__file__).parents[3]
@@ -109,6 +111,16 @@ def test_the_list_of_commands_says_what_they_say_of_themselves() -> None:
     for name, (_, doc) in COMMANDS.items():
         assert load(name).get_short_help_str(400) == doc, name
     assert set(gating.GATES) == set(GATES)
+
+
+def test_the_options_of_a_gate_are_the_fields_of_a_question() -> None:
+    # The answer of the event, the body over HTTP and the options are of one class.
+    [deploy] = [known.callback for known in gating.gate.registered_commands if known.name == "deploy"]
+    assert deploy is not None
+    options = set(inspect.signature(deploy).parameters) - {"context", "as_json"}
+    named = {"change": "change_id", "deployment": "deployment_id", "policy": "policy_id"}
+    assert {named.get(option, option) for option in options} == set(Asked.model_fields)
+    assert set(Asked.model_fields) < set(GateDecided.model_fields)
 
 
 def walk(commands: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -228,7 +228,9 @@ def test_the_areas_that_only_the_ledger_appends_are_these() -> None:
 def test_the_areas_are_those_of_the_one_vocabulary() -> None:
     areas = {cls.area() for cls in CATALOGUE.values()}
     assert {"approval", "code_review", "pir", "access_review", "gate", "statement", "change", "deployment"} <= areas
-    assert not {"review", "finding", "exception"} & areas
+    assert not {"review", "exception"} & areas
+    # That a rule is broken is a reading; what becomes of it is said.
+    assert [event_type for event_type in CATALOGUE if event_type.startswith("finding.")] == ["finding.disposed"]
 
 
 # -- what could never hold ------------------------------------------------------------------------------------------
@@ -329,6 +331,8 @@ def bad(message: str, fields: dict[str, Any] | None = None, **more: Any) -> Any:
         bad("names the field ''", says="{word} and {}"),
         bad("names the field 'word.upper'", says="{word.upper}"),
         bad("names the field 'change_id'", refs=("change_id",)),
+        bad("names the field 'change_id'", one_of=("change_id",)),
+        bad("names the field 'other'", says="{word}[ and {other}]"),
         bad("is no identifier", refs=("word",)),
         bad("has declared", type="change.opened"),
         bad("unconstrained string", {"word": str}),
@@ -366,6 +370,15 @@ def test_a_class_that_could_not_be_understood_later_is_refused_at_import(
     with pytest.raises(DeclarationError, match=re.escape(message)):
         declare(fields, **more)
     assert dict(CATALOGUE) == before
+
+
+@pytest.mark.usefixtures("open_catalogue")
+def test_a_part_of_a_sentence_in_brackets_is_said_where_its_fields_are() -> None:
+    cls = declare({"word": Label, "end": (Time | None, None)}, says="{word}[ until {end}]")
+    assert sentence(cls, {"word": "x"}) == "x"
+    assert sentence(cls, {"word": "x", "end": "2026-11-23T12:00:00Z"}) == "x until 2026-11-23T12:00:00Z"
+    # What a text has in brackets is not a part.
+    assert sentence(cls, {"word": "x[ until ]"}) == "x[ until ]"
 
 
 @pytest.mark.usefixtures("open_catalogue")

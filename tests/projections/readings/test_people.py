@@ -91,6 +91,20 @@ def test_a_freeze_shows_that_it_was_declared_after_it_had_begun() -> None:
     assert row.lifted_at == at(3)
 
 
+def test_a_freeze_shows_by_what_it_is_told_and_when_it_recurs() -> None:
+    story = Story()
+    story.tell(
+        "freeze.declared", actor="person:frank", freeze_id="weekends", tiers=["production"], patterns=["prod-*"],
+        tenants=["acme"], regions=["eu-west-1"], start="2026-03-06T17:00:00Z", end="2026-03-09T06:00:00Z",
+        time_zone="Europe/Berlin", recurs="FREQ=WEEKLY;BYDAY=FR", except_at=["2026-03-13T17:00:00Z"],
+    )  # fmt: skip
+    row = story.row(freezes, "weekends")
+    assert (row.environments, row.tiers, row.patterns) == ((), ("production",), ("prod-*",))
+    assert (row.tenants, row.regions) == (("acme",), ("eu-west-1",))
+    assert (row.time_zone, row.recurs) == ("Europe/Berlin", "FREQ=WEEKLY;BYDAY=FR")
+    assert row.except_at == ("2026-03-13T17:00:00Z",)
+
+
 def test_a_deployment_without_a_change_is_linked_afterwards() -> None:
     story = Story()
     deploy(story)
