@@ -13,20 +13,19 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Annotated, Final
 
 import rfc3161_client as rfc3161
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
-from rfc3161_client import _rust
 
 from signing.errors import VerificationError
 
 REQUEST_MEDIA_TYPE: Final = "application/timestamp-query"
 RESPONSE_MEDIA_TYPE: Final = "application/timestamp-reply"
 MAX_RESPONSE_BYTES: Final = 65_536
-_SHA256: Final = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
 # What rfc3161_client and cryptography raise on bytes that somebody else made.
 _UNREADABLE: Final = (
     rfc3161.VerificationError,
@@ -40,18 +39,16 @@ _UNREADABLE: Final = (
     # Where warnings are errors: a certificate's serial number that is not positive.
     CryptographyDeprecationWarning,
 )
-# Contents of object identifiers in DER.
-_TST_INFO: Final = bytes.fromhex("2a864886f70d0109100104")
-_CONTENT_TYPE: Final = bytes.fromhex("2a864886f70d010903")
-_SIGNING_CERTIFICATE: Final = bytes.fromhex("2a864886f70d010910020c")
-_SIGNING_CERTIFICATE_V2: Final = bytes.fromhex("2a864886f70d010910022f")
+_SHA256: Final = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
 _HASHES: Final = {
-    bytes.fromhex("608648016503040201"): "sha256",
-    bytes.fromhex("608648016503040202"): "sha384",
-    bytes.fromhex("608648016503040203"): "sha512",
+    _SHA256: "sha256",
+    x509.ObjectIdentifier("2.16.840.1.101.3.4.2.2"): "sha384",
+    x509.ObjectIdentifier("2.16.840.1.101.3.4.2.3"): "sha512",
 }
-_SEQUENCE: Final = 0x30
-_CONTEXT_0: Final = 0xA0
+_TST_INFO: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.16.1.4")
+_CONTENT_TYPE: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.3")
+_SIGNING_CERTIFICATE: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.12")
+_SIGNING_CERTIFICATE_V2: Final = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.47")
 
 Certificates = tuple[x509.Certificate, ...]
 
@@ -85,11 +82,12 @@ def check_response(response: bytes, message: bytes, roots: Certificates, *, requ
         decoded = rfc3161.decode_timestamp_response(response)
         _check_status(decoded)
         info = decoded.tst_info
-        _check_imprint(info.message_imprint, message, "the timestamp")
+        imprint = info.message_imprint
+        _check_imprint(imprint.hash_algorithm, imprint.message, message, "the timestamp")
         if info.version != 1:
             raise VerificationError(f"expected a TSTInfo of version 1, found {info.version}")
         if request is not None:
-            _check_answers(info, message, _rust.parse_timestamp_request(request))
+            _check_answers(info, message, asn1.decode_der(_Request, request))
         certificate = _signer_certificate(decoded, roots)
         # Not with `tsa_certificate`: what is given so is trusted as if it were a root, and this one came with the token.
         rfc3161.VerifierBuilder(roots=list(roots)).build().verify(decoded, hashlib.sha256(message).digest())
@@ -113,17 +111,16 @@ def _check_status(response: rfc3161.TimeStampResponse) -> None:
         raise VerificationError(f"expected the status GRANTED, found {status.name}: the authority says {said}")
 
 
-def _check_imprint(imprint: rfc3161.MessageImprint, message: bytes, whose: str) -> None:
-    if imprint.hash_algorithm != _SHA256:
-        raise VerificationError(f"expected {whose} to be over a SHA-256, found {imprint.hash_algorithm.dotted_string}")
-    if imprint.message != (expected := hashlib.sha256(message).digest()):
-        raise VerificationError(
-            f"{whose} is over other bytes: expected {expected.hex()}, found {imprint.message.hex()}"
-        )
+def _check_imprint(algorithm: x509.ObjectIdentifier, found: bytes, message: bytes, whose: str) -> None:
+    if algorithm != _SHA256:
+        raise VerificationError(f"expected {whose} to be over a SHA-256, found {algorithm.dotted_string}")
+    if found != (expected := hashlib.sha256(message).digest()):
+        raise VerificationError(f"{whose} is over other bytes: expected {expected.hex()}, found {found.hex()}")
 
 
-def _check_answers(info: rfc3161.TimeStampTokenInfo, message: bytes, asked: rfc3161.TimeStampRequest) -> None:
-    _check_imprint(asked.message_imprint, message, "the request")
+def _check_answers(info: rfc3161.TimeStampTokenInfo, message: bytes, asked: "_Request") -> None:
+    imprint = asked.message_imprint
+    _check_imprint(_algorithm(imprint.hash_algorithm), imprint.message, message, "the request")
     if asked.nonce is None or info.nonce != asked.nonce:
         raise VerificationError(f"expected the nonce of the request, {asked.nonce}, found {info.nonce}")
 
@@ -151,32 +148,92 @@ def _signer_certificate(response: rfc3161.TimeStampResponse, roots: Certificates
 
 # -- what is signed --------------------------------------------------------------------------------------------------
 
-
-class _Element(NamedTuple):
-    tag: int
-    content: bytes
-    encoded: bytes
+# As RFC 3161 and RFC 5652 declare them, down to where something is looked for; what is passed over is a list of elements.
+_Elements = list[asn1.TLV]
 
 
-def _parts(der: bytes) -> list[_Element]:
-    """Return the elements of DER that follow one another. Whatever is not DER is an IndexError or a ValueError."""
-    found, at = [], 0
-    while at < len(der):
-        start, length, at = at, der[at + 1], at + 2
-        if length >= 0x80:
-            size = length - 0x80
-            length, at = int.from_bytes(der[at : at + size]), at + size
-        if at + length > len(der):
-            raise ValueError("an element is cut off")
-        found.append(_Element(der[start], der[at : at + length], der[start : at + length]))
-        at += length
+@asn1.sequence
+class _MessageImprint:
+    hash_algorithm: _Elements
+    message: bytes
+
+
+@asn1.sequence
+class _Request:
+    """TimeStampReq, RFC 3161 §2.4.1."""
+
+    version: int
+    message_imprint: _MessageImprint
+    policy: x509.ObjectIdentifier | None
+    nonce: int | None
+    certificate_wanted: Annotated[bool, asn1.Default(False)]
+    extensions: Annotated[_Elements | None, asn1.Implicit(0)]
+
+
+@asn1.sequence
+class _Attribute:
+    type: x509.ObjectIdentifier
+    values: asn1.SetOf[asn1.TLV]
+
+
+@asn1.sequence
+class _SignerInfo:
+    """RFC 5652 §5.3. Its sets are read as sequences, which differ in their order alone: whether a set has the order of DER is not asked."""
+
+    version: int
+    signer: _Elements
+    digest_algorithm: _Elements
+    signed_attributes: Annotated[list[_Attribute] | None, asn1.Implicit(0)]
+    signature_algorithm: _Elements
+    signature: bytes
+    unsigned_attributes: Annotated[_Elements | None, asn1.Implicit(1)]
+
+
+@asn1.sequence
+class _SignedData:
+    """RFC 5652 §5.1."""
+
+    version: int
+    digest_algorithms: asn1.SetOf[asn1.TLV]
+    content: _Elements
+    certificates: Annotated[_Elements | None, asn1.Implicit(0)]
+    revocations: Annotated[_Elements | None, asn1.Implicit(1)]
+    signers: asn1.SetOf[_SignerInfo]
+
+
+@asn1.sequence
+class _Token:
+    type: x509.ObjectIdentifier
+    signed_data: Annotated[_SignedData, asn1.Explicit(0)]
+
+
+@asn1.sequence
+class _Response:
+    """TimeStampResp, RFC 3161 §2.4.2."""
+
+    status: _Elements
+    token: _Token | None
+
+
+@asn1.sequence
+class _CertificateId:
+    """ESSCertID (RFC 2634 §5.4), and ESSCertIDv2 (RFC 5816 §2.2.1), which may name the algorithm of the hash."""
+
+    hash_algorithm: _Elements | None
+    hash: bytes
+    issuer_and_serial: _Elements | None
+
+
+@asn1.sequence
+class _SigningCertificate:
+    certificates: list[_CertificateId]
+    policies: _Elements | None
+
+
+def _algorithm(identifier: _Elements) -> x509.ObjectIdentifier:
+    """Return the name of an AlgorithmIdentifier, which is its first element. Parameters are passed over."""
+    found: x509.ObjectIdentifier = identifier[0].parse(x509.ObjectIdentifier)
     return found
-
-
-def _signed_data(response: bytes) -> list[_Element]:
-    """Return the parts of the SignedData in a response (RFC 5652 §5.1)."""
-    token = _parts(_parts(response)[0].content)[1]
-    return _parts(_parts(_parts(token.content)[1].content)[0].content)
 
 
 def _with_sorted_certificates(response: bytes) -> bytes:
@@ -185,37 +242,37 @@ def _with_sorted_certificates(response: bytes) -> bytes:
     CMS does not ask for that order and OpenSSL does not keep it, but rfc3161_client reads no other.
     """
     try:
-        found = [part.content for part in _signed_data(response) if part.tag == _CONTEXT_0]
-        for certificates in found:
-            ordered = b"".join(sorted(part.encoded for part in _parts(certificates)))
-            response = response.replace(certificates, ordered, 1)
-    except (IndexError, ValueError):
-        pass  # No token, or none that can be read: who decodes it says so.
-    return response
+        token = asn1.decode_der(_Response, response).token
+    except ValueError:
+        return response  # None that can be read: who decodes it says so.
+    found = [asn1.encode_der(certificate) for certificate in (token and token.signed_data.certificates) or ()]
+    return response.replace(b"".join(found), b"".join(sorted(found)), 1)
 
 
-def _signed_attributes(response: bytes) -> dict[bytes, bytes]:
-    """Return the one value of each attribute that a token's first signature covers, by the attribute's type (RFC 5652 §5.3)."""
-    signer_info = _parts(_signed_data(response)[-1].content)[0]
-    attributes: dict[bytes, bytes] = {}
-    for part in _parts(signer_info.content):
-        for attribute in _parts(part.content) if part.tag == _CONTEXT_0 else ():
-            name, values = _parts(attribute.content)
-            [value] = _parts(values.content)
-            if name.content in attributes:
-                raise VerificationError(f"the signed attribute {name.content.hex()} is there twice")
-            attributes[name.content] = value.content
+def _signed_attributes(response: bytes) -> dict[x509.ObjectIdentifier, asn1.TLV]:
+    """Return the one value of each attribute that a token's one signature covers, by the attribute's type (RFC 5652 §5.3)."""
+    token = asn1.decode_der(_Response, response).token
+    if token is None:
+        raise VerificationError("expected a response with a token, found one without")
+    [signer] = token.signed_data.signers.as_list()
+    attributes: dict[x509.ObjectIdentifier, asn1.TLV] = {}
+    for attribute in signer.signed_attributes or ():
+        [value] = attribute.values.as_list()
+        if attribute.type in attributes:
+            raise VerificationError(f"the signed attribute {attribute.type.dotted_string} is there twice")
+        attributes[attribute.type] = value
     return attributes
 
 
-def _check_attributes(attributes: Mapping[bytes, bytes], certificate: x509.Certificate) -> None:
+def _check_attributes(attributes: Mapping[x509.ObjectIdentifier, asn1.TLV], certificate: x509.Certificate) -> None:
     """Check that a signature covers the content's type and the hash of the signer's certificate, as RFC 3161 §2.4.2 demands."""
-    if attributes.get(_CONTENT_TYPE) != _TST_INFO:
+    content_type = attributes.get(_CONTENT_TYPE)
+    if content_type is None or content_type.parse(x509.ObjectIdentifier) != _TST_INFO:
         raise VerificationError("expected a signature over a TSTInfo, found one over another type of content")
     hashes = [
-        _certificate_hash(name, value)
-        for name, value in attributes.items()
-        if name in (_SIGNING_CERTIFICATE, _SIGNING_CERTIFICATE_V2)
+        _certificate_hash(default, attributes[name])
+        for name, default in ((_SIGNING_CERTIFICATE, "sha1"), (_SIGNING_CERTIFICATE_V2, "sha256"))
+        if name in attributes
     ]
     if not hashes:
         raise VerificationError("expected a signature that covers the hash of the signer's certificate, found none")
@@ -227,16 +284,13 @@ def _check_attributes(attributes: Mapping[bytes, bytes], certificate: x509.Certi
             )
 
 
-def _certificate_hash(name: bytes, value: bytes) -> tuple[str, bytes]:
-    """Return algorithm and hash of the first certificate, which is the signer's, of a SigningCertificate or …V2.
-
-    SigningCertificate[V2] ::= SEQUENCE { certs SEQUENCE OF SEQUENCE { [hashAlgorithm], certHash OCTET STRING, … }, … }
-    """
-    first, *rest = _parts(_parts(_parts(value)[0].content)[0].content)
-    algorithm = "sha1" if name == _SIGNING_CERTIFICATE else "sha256"
-    if name == _SIGNING_CERTIFICATE_V2 and first.tag == _SEQUENCE:
-        identifier, first = _parts(first.content)[0].content, rest[0]
-        if identifier not in _HASHES:
-            raise VerificationError(f"expected a certificate's hash by SHA-2, found the algorithm {identifier.hex()}")
-        algorithm = _HASHES[identifier]
-    return algorithm, first.content
+def _certificate_hash(default: str, value: asn1.TLV) -> tuple[str, bytes]:
+    """Return algorithm and hash of the first certificate, which is the signer's, of a SigningCertificate or …V2."""
+    first: _CertificateId = value.parse(_SigningCertificate).certificates[0]
+    if first.hash_algorithm is None:
+        return default, first.hash
+    if (algorithm := _algorithm(first.hash_algorithm)) not in _HASHES or default == "sha1":
+        raise VerificationError(
+            f"expected a certificate's hash by SHA-2, found the algorithm {algorithm.dotted_string}"
+        )
+    return _HASHES[algorithm], first.hash
