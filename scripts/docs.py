@@ -496,7 +496,7 @@ def _number(practice: Served) -> str:
 
 
 def _served_by(practice: Served) -> str:
-    asking = {rule.name: name for name, gate in reversed(GATES.items()) for rule in gate.rules}
+    asking = {rule.name: name for name, gate in reversed(list(GATES.items())) for rule in gate.rules}
     said = {
         "findings": [f"[`{name}`](reference/views.md#findings)" for name in practice.findings],
         "rules of gates": [

@@ -160,9 +160,9 @@ def verify_database(
         )
 
 
-def bar() -> Progress:
-    """Return the bar that shows how far a verification has come."""
-    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+def bar(doing: str = "verifying") -> Progress:
+    """Return the bar that shows how far a walk over the entries has come."""
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     return Progress(*columns, console=errors_console.rich, transient=True, disable=not errors_console.rich.is_terminal)
 
 

@@ -1,4 +1,4 @@
-"""`views list`, `rebuild`, `run`, `skip`, `check` and `show`: the readings of the past, as they are kept in the database."""
+"""`views list`, `rebuild`, `skip`, `check` and `show`: the readings of the past, as they are kept in the database."""
 
 import json
 from dataclasses import asdict
@@ -89,27 +89,6 @@ def _fold_anew(database: "Database", asked: list[str]) -> None:
 
 
 @views.command()
-def run(
-    context: typer.Context,
-    beside_a_front: Annotated[
-        bool, typer.Option("--beside-a-front", hidden=True, help="As `serve` starts it: until its input ends.")
-    ] = False,
-) -> None:
-    """Keep the views up with the log until stopped. For servers that run with --views none; of several, one at a time folds."""
-    from api import views_process
-
-    database = _database(context)
-
-    def started() -> None:
-        if not beside_a_front:
-            # The line that scripts wait for.
-            echo("running the views")
-
-    views_process.run(database, beside_a_front=beside_a_front, started=started)
-    database.close()
-
-
-@views.command()
 def skip(
     context: typer.Context,
     position: Annotated[int, typer.Argument(help="The entry at which the view stopped.")],
@@ -136,12 +115,16 @@ def skip(
 
 @views.command("check")
 def check_(context: typer.Context, as_json: AsJson = False) -> None:
-    """Fold all views anew, in memory, and compare with what is served. Exits with 1 when a row differs, or a view is not served."""
+    """Fold all views anew, in memory, compare with what is served, and judge every finding anew. Exits with 1 when a row differs, or
+    a view is not served."""
+    from api.cli.verifying import bar
     from projections import VIEWS
     from projections.engine.checking import check
 
     database = _database(context)
-    found = check(database, VIEWS)
+    with bar("folding") as progress:
+        task = progress.add_task("fold", total=None)
+        found = check(database, VIEWS, lambda done, size: progress.update(task, completed=done, total=size))
     database.close()
     left = [view.name for view in VIEWS if view.name not in {checked.name for checked in found}]
     if as_json:
@@ -151,6 +134,9 @@ def check_(context: typer.Context, as_json: AsJson = False) -> None:
         table = Table("view", "position", "digest", "verdict")
         for checked in found:
             verdict = "equal" if checked.is_equal else f"DIFFERS: folded anew it is {checked.folded}"
+            if checked.judged_otherwise:
+                some = ", ".join(checked.judged_otherwise[:10])
+                verdict = f"DIFFERS: judged anew, {len(checked.judged_otherwise)} finding(s) are others: {some}"
             table.add(checked.name, str(checked.position), checked.served, verdict)
         for missing in left:
             table.add(missing, "", "", "NOT CHECKED: it stopped, or is being built; change-ledger views list says more")

@@ -18,16 +18,14 @@ from ledger.log.following import Watcher
 from ledger.log.reading import read_size
 from projections.engine.log import WITHDRAWN, SqlLog, taken_back_by
 from projections.engine.progress import State, read_states
+from projections.engine.reads import Rows
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.skips import Skips
 from projections.engine.tables import SqlStore
-from projections.engine.view import Reads, View
+from projections.engine.view import Moment, View
 
 R = TypeVar("R")
 TAKES_BACK: Final = Match((WITHDRAWN,))
-# How soon it is looked again whether views have come to a position: doubled each time.
-FIRST_LOOK_S: Final = 0.002
-MOST_PAUSE_S: Final = 0.02
 
 
 def states_of(connection: Connection, views: Sequence[View[Any]]) -> list[State]:
@@ -49,7 +47,6 @@ def await_position(
     A view that stopped before the position raises at once.
     """
     end = time.monotonic() + within_s
-    pause_s = FIRST_LOOK_S
     while True:
         with database.read() as connection:
             known, size = read_states(connection), read_size(connection)
@@ -64,9 +61,7 @@ def await_position(
             raise ViewNotReadyError(
                 f"{behind[0].name} is at position {state.position}, not yet at {position}; ask again"
             )
-        # Whoever folds is another process, mostly, and tells nobody; a batch of few entries takes some milliseconds.
-        watcher.wait(size, timeout=pause_s)
-        pause_s = min(2 * pause_s, MOST_PAUSE_S)
+        watcher.wait(size, timeout=0.02)
 
 
 def _being_built(view: View[Any]) -> ViewNotReadyError:
@@ -102,6 +97,9 @@ class Served:
             keys |= dict.fromkeys(self._skips.keys(view, entry))
         return list(self._load(view, tuple(keys)).values())
 
+    def where(self, view: View[R], column: str, value: str) -> list[R]:
+        return list(self._load(view, sorted(self._store.find(view, column, value))).values())
+
     def _load(self, view: View[R], keys: Sequence[str]) -> dict[str, R]:
         missing = [key for key in keys if (view.name, key) not in self._rows]
         found = self._store.load(view, missing)
@@ -110,38 +108,49 @@ class Served:
         return {key: row for key, row in rows.items() if row is not None}
 
 
-class Looking:
-    """What a rule reads through: it notes of which entries the answer may depend. `but` are types that are no facts to it.
+class Asking:
+    """What a gate's rules read through: it notes of which entries the answer may depend. `but` are types that are no facts to it.
 
     `stepped_over` are entries that the views read so far left out, though they are about the rows that were read.
     """
 
-    def __init__(self, reads: Reads, skips: Skips, *, but: Collection[str] = ()) -> None:
+    def __init__(self, rows: Rows, now: Moment, skips: Skips, *, but: Collection[str] = ()) -> None:
         self.stepped_over: set[int] = set()
         self._skips = skips
-        self._reads = reads
+        self._rows = rows
+        self._now = now
         self._but = frozenset(but)
         self._matches: dict[Match, None] = {}
 
+    def at(self, time: Moment) -> "Asking":
+        # An entry tells by its refs what it is about, and not which times it touches.
+        return self
+
     def row(self, view: View[R], key: str) -> R | None:
-        row = self._reads.row(view, key)
-        self._note(view, key, row)
+        row = self._rows.row(view, key)
+        self._note(view, view.entries_of(key, row))
         return row
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
-        match = Match((event.type,), (about,) if about else ())
-        self._matches[match] = None
-        self.stepped_over.update(self._skips.touching(view, [match]))
-        rows = self._reads.named(view, event, about, limit)
+        self._note(view, [Match((event.type,), (about,) if about else ())], but=())
+        rows = self._rows.named(view, event, about, limit)
         for row in rows:
-            self._note(view, getattr(row, view.key), row)
+            self._note(view, view.entries_of(getattr(row, view.key), row))
         return rows
 
-    def _note(self, view: View[Any], key: str, row: Any) -> None:
-        matches = view.entries_of(key, row)
+    def where(self, view: View[R], column: str, value: str) -> list[R]:
+        # Any entry of the view may make a row hold the value.
+        self._note(view, [Match()])
+        return self._rows.where(view, column, value)
+
+    def has_come(self, time: Moment | None) -> bool:
+        return time is not None and time <= self._now
+
+    def _note(self, view: View[Any], matches: Sequence[Match], but: Collection[str] | None = None) -> None:
         self.stepped_over.update(self._skips.touching(view, matches))
         for match in matches:
-            types = tuple(name for name in match.types or tuple(view.folds) if name not in self._but)
+            left_out = self._but if but is None else but
+            types = tuple(name for name in match.types or tuple(view.folds) if name not in left_out)
             self._matches[Match(types, match.refs)] = None
 
     @property

@@ -1,32 +1,20 @@
 """`Derived`: a view of what rules find in the rows of other views, and since when.
 
-A rule is judged again at every entry that changed a row it looks at, and at the first entry after a time that such a row
-names as due. So what is recorded later finds what it says about the past. A row keeps every change of the verdict:
-how it stood at an earlier position is read from the row itself.
+A rule is a function of a row and a look (`projections.engine.reads`). What it looked at is noted, and it is judged again at every
+entry that changed that, and at the first entry after a time that it took for future. So what is recorded later finds what it
+says about the past. A row keeps every change of the verdict: how it stood at an earlier position is read from the row itself.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from ledger.events.identifiers import with_names
-from projections.engine.view import DeclarationError, Moment, Reads, View
+from projections.engine.reads import Look
+from projections.engine.view import DeclarationError, Moment, View
 
 R = TypeVar("R")
 Severity = Literal["low", "medium", "high"]
-
-
-class Index(Reads, Protocol):
-    """What a rule may look into: rows by key, and rows by what a column holds."""
-
-    def find(self, view: View[R], column: str, low: str, high: str | None = None) -> list[R]:
-        """Return the rows whose column holds `low`, or lies between `low` and `high`, sorted by key."""
-
-
-def every(view: View[R], index: Index) -> list[R]:
-    """Return all rows of a view: of one that stays small."""
-    return index.find(view, view.key, "", "\uffff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,47 +54,19 @@ class Finding:
     changes: tuple[Change, ...] = ()
 
 
-Judge = Callable[[Any, Moment, Index], Breach | None]
-Subjects = Callable[[Any, Index], Iterable[str]]
-# When a subject is to be judged again, where that follows from more than its own row.
-Due = Callable[[Any, Moment, Index], Iterable[Moment]]
-
-
-@dataclass(frozen=True, slots=True)
-class Wake:
-    """Whom a change of a row in another view concerns: these subjects, when one of the columns `of` changed."""
-
-    subjects: Subjects
-    of: tuple[str, ...]
+Judge = Callable[[R, Look], Breach | None]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rule:
-    """One rule: of the rows of which view, how grave, and when a row is judged again.
-
-    That is when one of the columns `of` changed, when a row of another view `wakes` it, and when it is due: columns say so, or a
-    function.
-    """
+    """One rule: of the rows of which view, how grave, and the function that judges. Another meaning is another version."""
 
     name: str
+    version: int
     doc: str
     subject: View[Any]
-    of: tuple[str, ...]
     severity: Severity
-    judge: Judge
-    wakes: Mapping[View[Any], Wake]
-    due: tuple[str, ...]
-    due_at: Due | None = None
-
-    @property
-    def watched(self) -> frozenset[str]:
-        """The columns of the subject that it looks at."""
-        return frozenset((self.subject.key, *self.of, *self.due))
-
-    @property
-    def is_due(self) -> bool:
-        """Say whether time alone may change a verdict."""
-        return bool(self.due) or self.due_at is not None
+    judge: Judge[Any]
 
 
 class Derived(View[Finding]):
@@ -126,72 +86,28 @@ class Derived(View[Finding]):
             indexes=("rule", "subject", "severity", "is_open"),
         )
         self.rules: dict[str, Rule] = {}
-        # By view: columns of its rows, the rules that look at them, and whom that wakes, if not the row itself.
-        self._watching: dict[View[Any], list[tuple[frozenset[str], Rule, Wake | None]]] = defaultdict(list)
-        # What follows from it: all columns that a rule looks at, and whom a change of some of them wakes.
-        self._watched: dict[View[Any], tuple[str, ...]] = {}
-        self._woken: dict[tuple[View[Any], tuple[str, ...]], list[tuple[Rule, Wake | None]]] = {}
 
     def values_of(self, column: str) -> tuple[str, ...]:
         """Return the names of the rules, for the column that holds them."""
         return tuple(self.rules) if column == "rule" else ()
 
-    def rule(
-        self,
-        subject: View[R],
-        *,
-        of: tuple[str, ...],
-        severity: Severity,
-        wakes: Mapping[View[Any], Wake] | None = None,
-        due: tuple[str, ...] = (),
-        due_at: Due | None = None,
-    ) -> Callable[[Callable[[R, Moment, Index], Breach | None]], Callable[[R, Moment, Index], Breach | None]]:
-        """Judge every row of `subject` by a function of the row, the time, and the other views.
+    def rule(self, subject: View[R], *, severity: Severity, version: int = 1) -> Callable[[Judge[R]], Judge[R]]:
+        """Judge every row of `subject` by a function of the row and a look.
 
-        `of` are the columns of the subject that it looks at, but for the key: it is judged again when one of them changed.
-        `wakes` names, for other views it looks into, the columns it looks at there, and the subjects to judge again when one
-        changed. `due` names columns of the subject that hold a time: it is judged again at the first entry after it. `due_at`
-        computes such times, from the views in `wakes` too; a process that begins asks it of every row, so the view should be small.
+        A rule that is new, or has another version, makes the view be judged anew from the first entry on.
         """
 
-        def declare(function: Callable[[R, Moment, Index], Breach | None]) -> Callable[..., Breach | None]:
+        def declare(function: Judge[R]) -> Judge[R]:
             name = function.__name__.replace("_", "-")
             doc = (function.__doc__ or "").strip()
-            if not doc:
-                raise DeclarationError(f"the rule {name} has no docstring")
-            rule = Rule(name, doc, subject, of, severity, function, wakes or {}, due, due_at)
-            for view, columns in ((subject, rule.watched), *((view, wake.of) for view, wake in rule.wakes.items())):
-                if view not in self.reads:
-                    raise DeclarationError(f"the rule {name} looks into {view.name}, which {self.name} does not read")
-                if missing := set(columns) - set(view.columns):
-                    raise DeclarationError(
-                        f"the rule {name} looks at {sorted(missing)}, which {view.name} does not have"
-                    )
-            self.rules[name] = rule
-            self._watching[subject].append((rule.watched, rule, None))
-            for view, wake in rule.wakes.items():
-                self._watching[view].append((frozenset(wake.of), rule, wake))
-            for view in (subject, *rule.wakes):
-                self._watched[view] = tuple(
-                    sorted(frozenset().union(*(columns for columns, _, _ in self._watching[view])))
-                )
+            if not doc or name in self.rules:
+                raise DeclarationError(f"the rule {name} has no docstring, or is declared twice")
+            if subject not in self.reads:
+                raise DeclarationError(f"the rule {name} judges {subject.name}, which {self.name} does not read")
+            self.rules[name] = Rule(name, version, doc, subject, severity, function)
             return function
 
         return declare
-
-    def woken_by(self, view: View[Any], before: Any, after: Any) -> list[tuple[Rule, Wake | None]]:
-        """Return the rules to judge again when a row of a view changed, and whom that wakes, if not the row itself.
-
-        Without a row before or after, all that look at the view.
-        """
-        columns = self._watched.get(view, ())
-        if before is not None and after is not None:
-            old, new = before.__dict__, after.__dict__
-            columns = tuple([name for name in columns if old[name] is not new[name] and old[name] != new[name]])
-        if (view, columns) not in self._woken:
-            watching = self._watching.get(view, ())
-            self._woken[view, columns] = [(rule, wake) for of, rule, wake in watching if not of.isdisjoint(columns)]
-        return self._woken[view, columns]
 
     def id_of(self, rule: Rule, subject: str) -> str:
         """Return the key of a finding."""

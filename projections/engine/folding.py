@@ -4,8 +4,6 @@ At every entry the views are folded in the order of their declaration, so that a
 stand at that very entry (`rows`). Then rules judge what changed. Not the catching up, and no transaction.
 """
 
-import heapq
-import itertools
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,15 +14,17 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.log.database import is_outage
-from projections.engine.derived import Derived, Rule, bounded, change_to, every
+from projections.engine.derived import Derived
+from projections.engine.judging import Judge
 from projections.engine.listing import Listing
 from projections.engine.log import Log, TakenBack, original_of
+from projections.engine.noted import Notes
 from projections.engine.past import Past, keys_taken_back
 from projections.engine.skips import Skips
 from projections.engine.standing import Standing
-from projections.engine.store import Store
+from projections.engine.store import MemoryStore, Store
 from projections.engine.tally import Tally
-from projections.engine.view import LATEST, EntryInfo, View
+from projections.engine.view import EntryInfo, View
 
 log = logging.getLogger("change_ledger")
 
@@ -48,7 +48,7 @@ def _failure(position: int, error: Exception) -> Failure:
 
 
 class Folder:
-    """Folds entries into views, and judges. What it read and wrote is in `rows`, until `rows.forget()`."""
+    """Folds entries into views, and judges. What it wrote is in `rows`, and what it noted in `judges`, until `forget()`."""
 
     def __init__(
         self,
@@ -63,17 +63,12 @@ class Folder:
         self._refused = refused
         self.failures: dict[str, Failure] = {}
         self._views = tuple(views)
-        self._derived = [view for view in views if isinstance(view, Derived)]
+        self.judges = [Judge(view, self.rows, store) for view in views if isinstance(view, Derived)]
         self._has_begun = False
         self._taken: TakenBack
         self._past: Past | None = None
         # Of the entry that is being folded: the rows it changed, as they were before it.
         self._changed: dict[View[Any], dict[str, Any]] = defaultdict(dict)
-        # By the name of a derived view: the findings that are open. Only these, and new ones, are ever written.
-        self._open: dict[str, set[str]] = defaultdict(set)
-        # Times at which a subject is to be judged again, the earliest first; and for each, which of them still holds.
-        self._due: list[tuple[str, str, str]] = []
-        self._next_due: dict[tuple[str, str], str] = {}
         self._by_type: dict[str, list[View[Any]]] = defaultdict(list)
         for view in views:
             for event_type in view.of.folds if isinstance(view, Tally) else view.folds:
@@ -86,12 +81,33 @@ class Folder:
         self.rows.prefetch(entries)
         if not self._has_begun and entries:
             self._remember(entries[0].position - 1)
+        for judge in self.judges:
+            judge.prefetch(entries)
         for entry in entries:
             self._changed.clear()
             self._fold(entry)
-            for view in self._derived:
-                if view.name not in self.failures:
-                    self._judge(view, entry)
+            for judge in self.judges:
+                if judge.view.name not in self.failures:
+                    self._judge(judge, entry)
+
+    @property
+    def notes(self) -> dict[str, Notes]:
+        """What judgements rest on, by the name of their view: to be saved with the rows."""
+        return {judge.view.name: judge.noted.notes for judge in self.judges}
+
+    def save_in(self, store: MemoryStore) -> None:
+        """Save what a batch touched and noted in a store in memory, the one that is folded over, and begin the next."""
+        for view in self._views:
+            store.save(view, self.rows.touched.get(view.name, {}), self.rows.counted.get(view.name, {}))
+        for judge in self.judges:
+            store.notes(judge.view).save(judge.noted.notes)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin the next batch: what this one touched and noted has been saved."""
+        self.rows.forget()
+        for judge in self.judges:
+            judge.noted.forget()
 
     def _fold(self, entry: EntryInfo) -> None:
         self.rows.begin(entry)
@@ -169,86 +185,30 @@ class Folder:
 
     # -- judging -------------------------------------------------------------------------------------------------
 
-    def _judge(self, view: Derived, entry: EntryInfo) -> None:
+    def _judge(self, judge: Judge, entry: EntryInfo) -> None:
         """Judge every subject that may have a new verdict: what it rests on changed, or its time has come."""
-        now = entry.recorded_at
+        view = judge.view
         if (refusal := self._refused.get((view.name, entry.position))) is not None:
             self._stop(view, Failure(entry.position, refusal))
             return
-        subjects: dict[tuple[Rule, str], None] = {}
-        while self._due and self._due[0][0] <= now:
-            due, name, key = heapq.heappop(self._due)
-            if self._next_due.get((name, key)) == due:
-                del self._next_due[name, key]
-                subjects[view.rules[name], key] = None
-        try:
-            for changed, rows in self._changed.items():
-                for key, before in rows.items():
-                    after = self.rows.row(changed, key)
-                    for rule, wake in view.woken_by(changed, before, after):
-                        if wake is None:
-                            subjects[rule, key] = None
-                            continue
-                        # Also whom the row concerned before: a freeze that is moved, or taken back, holds them no more.
-                        for row in (before, after):
-                            if row is not None:
-                                subjects |= dict.fromkeys((rule, subject) for subject in wake.subjects(row, self.rows))
-            for rule, key in subjects:
-                self._judge_one(view, rule, key, entry)
-        except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
-            # Stepped over, nothing more is judged at this entry; what is woken later is.
-            if not self.skips.holds(view, entry.position):
-                self._stop(view, _failure(entry.position, error))
-
-    def _judge_one(self, view: Derived, rule: Rule, key: str, entry: EntryInfo) -> None:
-        subject = self.rows.row(rule.subject, key)
-        found = None
-        if subject is not None:
-            if rule.is_due:
-                self._wait_for(rule, key, subject, entry.recorded_at)
-            found = bounded(rule.judge(subject, entry.recorded_at, self.rows))
-        finding_id = view.id_of(rule, key)
-        if found is None and finding_id not in self._open[view.name]:
-            return
-        before = self.rows.row(view, finding_id)
-        after = view.changed(before, rule, key, found, change_to(found, entry.position, entry.recorded_at))
-        if after is not before:
-            self.rows.write(view, finding_id, after)
-            (self._open[view.name].add if after.is_open else self._open[view.name].discard)(finding_id)
-
-    def _wait_for(self, rule: Rule, key: str, subject: Any, now: str) -> None:
-        dues = [getattr(subject, column) for column in rule.due]
-        if rule.due_at is not None:
-            dues += rule.due_at(subject, now, self.rows)
-        due = min((due for due in dues if due is not None and due > now), default=None)
-        if due is None:
-            self._next_due.pop((rule.name, key), None)
-        elif self._next_due.get((rule.name, key)) != due:
-            self._next_due[rule.name, key] = due
-            heapq.heappush(self._due, (due, rule.name, key))
+        for rule, key in judge.woken(entry, self._changed):
+            try:
+                judge.judge(rule, key, entry)
+            except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
+                # Stepped over, this subject keeps the verdict that it had, until it is woken again.
+                if not self.skips.holds(view, entry.position):
+                    self._stop(view, _failure(entry.position, error))
+                    return
 
     def _remember(self, position: int) -> None:
-        """Take up, in a process that begins at a position, the findings that are open, and the times that rows wait for."""
+        """Take up, in a process that begins at a position, what was noted of judgements."""
         self._has_begun = True
         self._taken = TakenBack(self.rows.log, up_to=position)
         self.rows.stand_at(position)
-        if position == 0:
-            return
-        now = self.rows.log.entry(position).recorded_at
-        for view in self._derived:
-            self._open[view.name].update(self.rows.store.find(view, "is_open", True, True))
-            try:
-                for rule in view.rules.values():
-                    self._remember_due(rule, now)
-            except Exception as error:  # noqa: BLE001 - the edge of a rule, as where it judges: it stops its own view
-                self._stop(view, _failure(position + 1, error))
-
-    def _remember_due(self, rule: Rule, now: str) -> None:
-        found = [self.rows.find(rule.subject, column, now, LATEST) for column in rule.due]
-        if rule.due_at is not None:
-            found.append(every(rule.subject, self.rows))
-        for subject in itertools.chain.from_iterable(found):
-            self._wait_for(rule, getattr(subject, rule.subject.key), subject, now)
+        if position:
+            now = self.rows.log.entry(position).recorded_at
+            for judge in self.judges:
+                judge.begin(now)
 
     def _stop(self, view: View[Any], failure: Failure) -> None:
         """Stop a view, and those that read it: they could not be at the same position any more."""

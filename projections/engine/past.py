@@ -51,6 +51,9 @@ class _At:
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
         return self._past.named(view, event, about, limit, self._position, self._known)
 
+    def where(self, view: View[R], column: str, value: str) -> list[R]:
+        return self._past.where(view, column, value, self._position, self._known)
+
 
 class Past:
     """Rows of views at positions up to `up_to`. `live` are the rows as they stand now.
@@ -154,6 +157,15 @@ class Past:
             keys |= dict.fromkeys(self._skips.keys(view, entry))
         rows = (self.row(view, key, position, known) for key in keys)
         return [row for row in rows if row is not None]
+
+    def where(self, view: View[R], column: str, value: str, position: int, known: int) -> list[R]:
+        # No index tells what a column held once: every row there was is folded again. Gates' rules ask this seldom.
+        keys: set[str] = set()
+        for entry in self._log.entries([Match(tuple(view.folds))], up_to=min(position, self._up_to)):
+            entry.reads = self.at(entry.position, known)
+            keys.update(self._skips.keys(view, entry))
+        rows = (self.row(view, key, position, known) for key in sorted(keys))
+        return [row for row in rows if row is not None and getattr(row, column) == value]
 
     def _entries_of(self, view: View[Any], key: str) -> list[EntryInfo]:
         if (view.name, key) not in self._entries:

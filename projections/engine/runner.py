@@ -23,6 +23,7 @@ from ledger.log.reading import read_entries, read_size
 from projections.engine import tables
 from projections.engine.folding import Failure, Folder
 from projections.engine.log import SqlLog
+from projections.engine.noted import NO_NOTES
 from projections.engine.progress import (
     State,
     ask_anew,
@@ -46,16 +47,14 @@ log = logging.getLogger("change_ledger")
 
 
 def share_interpreter() -> None:
-    """Prepare this process for threads that answer, append and fold beside each other.
+    """Prepare this process for folding beside other work.
 
-    Whoever comes back from the database waits 5 ms for the interpreter while another thread is busy, unless threads take
-    turns more often. Rows and what was imported outlive many batches: collecting garbage after every 700 new objects looks at
-    them in vain, and to look at all objects stops every thread, for as long as a second when half a gigabyte of rows is kept.
-    That is done once in some million entries, and never for what is there by now.
+    An append needs the interpreter some ten times, and waits 5 ms for it each time while a batch is folded, unless threads
+    take turns more often. Rows outlive many batches: collecting garbage after every 700 new objects looks at them in vain, and
+    to look at all objects stops every thread for as long as a second when half a gigabyte of rows is kept. That is done once
+    in some million entries.
     """
     sys.setswitchinterval(0.001)
-    gc.collect()
-    gc.freeze()
     gc.set_threshold(20_000, 10, 100)
 
 
@@ -101,11 +100,17 @@ class _Set:
             page = [EntryInfo(entry.document) for entry in stored]
             self._folded = len(page)
             self.folder.fold(page)
-            rows = self.folder.rows
+            rows, notes = self.folder.rows, self.folder.notes
             self.ready = [
-                self.store.prepare(view, rows.touched[view.name], rows.counted[view.name], rows.before[view.name])
+                self.store.prepare(
+                    view,
+                    rows.touched[view.name],
+                    rows.counted[view.name],
+                    rows.before[view.name],
+                    notes.get(view.name, NO_NOTES),
+                )
                 for view in self.views
-                if view.name in rows.touched or view.name in rows.counted
+                if view.name in rows.touched or view.name in rows.counted or view.name in notes
             ]
         return page[-1].position if page else self.position
 
@@ -119,32 +124,20 @@ class _Set:
         self.position = position
         if self.folder is not None:
             self._failures = dict(self.folder.failures)
-            self.folder.rows.forget()
+            self.folder.forget()
         if self._at_most is not None:
             # Twice as much each time, until it is as before.
             self._at_most = self._at_most * 2 if self._at_most < BATCH else None
 
 
 class Runner:
-    """Folds what is new into the views' tables: `step` by step, or as a thread between `start` and `close`.
+    """Folds what is new into the views' tables: `step` by step, or as a thread between `start` and `close`."""
 
-    `tell` is called with what holds the views up, in words, whenever that changes; with None when nothing does any more.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        views: Sequence[View[Any]],
-        watcher: Watcher,
-        *,
-        batch: int = BATCH,
-        tell: Callable[[str | None], None] = lambda problem: None,
-    ) -> None:
+    def __init__(self, database: Database, views: Sequence[View[Any]], watcher: Watcher, *, batch: int = BATCH) -> None:
         self._database = database
         self._views = tuple(views)
         self._watcher = watcher
         self._batch = batch
-        self._tell = tell
         self._lock: Lock | None = None
         self._served: _Set | None = None
         self._filling: _Set | None = None
@@ -176,7 +169,7 @@ class Runner:
                     self._closing.wait(STAND_BY_S)
                 elif not self.step():
                     self._watcher.wait(self.position, timeout=0.5)
-                self._set_problem(None)
+                self.problem = None
             except Exception as error:  # noqa: BLE001 - the edge of the thread, which nobody restarts
                 # The database went away, or somebody else wrote: begin again from what is stored.
                 self._note(error)
@@ -192,12 +185,7 @@ class Runner:
         )
         if problem != self.problem:
             log.error("views are held up: %s", problem, exc_info=error)
-        self._set_problem(problem)
-
-    def _set_problem(self, problem: str | None) -> None:
-        if problem != self.problem:
-            self.problem = problem
-            self._tell(problem)
+        self.problem = problem
 
     @property
     def position(self) -> int:

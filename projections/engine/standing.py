@@ -95,15 +95,11 @@ class Standing:
         match = Match((event_type,), (about,) if about else ())
         return self.log.latest(match, up_to=self._position, limit=limit)
 
-    def find(self, view: View[R], column: str, low: str, high: str | None = None) -> list[R]:
-        if high is None:
-            keys = {*self.store.find(view, column, low, low), *self._touched_by(view, column).get(low, ())}
-            high = low
-        else:
-            keys = {*self.store.find(view, column, low, high), *self.touched[view.name]}
+    def where(self, view: View[R], column: str, value: str) -> list[R]:
+        keys = {*self.store.find(view, column, value), *self._touched_by(view, column).get(value, ())}
         self._load(view, keys)
         rows = (self.row(view, key) for key in sorted(keys))
-        return [row for row in rows if row is not None and low <= (getattr(row, column) or "") <= high]
+        return [row for row in rows if row is not None and getattr(row, column) == value]
 
     def _touched_by(self, view: View[Any], column: str) -> dict[Any, set[str]]:
         """Return the keys of touched rows by what a column held since the last save: the store does not know yet."""

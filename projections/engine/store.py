@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from projections.engine.noted import MemoryNotes, NotesStore
 from projections.engine.tally import Part, Tally
 from projections.engine.view import View
 
@@ -26,8 +27,11 @@ class Store(Protocol):
     def load(self, view: View[Any], keys: Collection[str]) -> dict[str, Any]:
         """Return the rows that there are."""
 
-    def find(self, view: View[Any], column: str, low: str | bool, high: str | bool) -> list[str]:
-        """Return the keys of rows whose column, a text or a time, lies between two values, both included; or is true."""
+    def find(self, view: View[Any], column: str, value: str | bool) -> list[str]:
+        """Return the keys of rows whose column holds a value."""
+
+    def notes(self, view: View[Any]) -> NotesStore:
+        """Return what is noted of the judgements of a view."""
 
     def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
         """Return the parts of a count up to a position, each with how often it counts."""
@@ -45,14 +49,17 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rows: dict[str, dict[str, Any]] = defaultdict(dict)
         self._parts: dict[str, dict[str, list[tuple[int, Part, int]]]] = defaultdict(lambda: defaultdict(list))
+        self._notes: dict[str, MemoryNotes] = defaultdict(MemoryNotes)
 
     def load(self, view: View[Any], keys: Collection[str]) -> dict[str, Any]:
         rows = self._rows[view.name]
         return {key: rows[key] for key in keys if key in rows}
 
-    def find(self, view: View[Any], column: str, low: str | bool, high: str | bool) -> list[str]:
-        held = ((key, getattr(row, column)) for key, row in self._rows[view.name].items())
-        return [key for key, value in held if value is not None and low <= value <= high]
+    def find(self, view: View[Any], column: str, value: str | bool) -> list[str]:
+        return [key for key, row in self._rows[view.name].items() if getattr(row, column) == value]
+
+    def notes(self, view: View[Any]) -> MemoryNotes:
+        return self._notes[view.name]
 
     def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
         return summed((part, count) for position, part, count in self._parts[view.name][key] if position <= up_to)

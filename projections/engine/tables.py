@@ -24,9 +24,12 @@ from ledger.log.database import WRITING_ERRORS, Database, is_outage
 from ledger.log.sql import Bulk
 from ledger.log.tables import VIEWS_SCHEMA
 from projections.engine import lists
+from projections.engine.derived import Derived
+from projections.engine.noted import NO_NOTES, Notes
+from projections.engine.noted_tables import SqlNotes, prepared, reads_of, waits_of
 from projections.engine.store import Parts, Rows
 from projections.engine.tally import Part, Tally
-from projections.engine.view import LATEST, Moment, Number, View
+from projections.engine.view import Moment, Number, View
 
 _Name: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _Moment: Final = sa.Text().with_variant(postgresql.TIMESTAMP(timezone=True), "postgresql")
@@ -149,6 +152,7 @@ def items_of(view: View[Any], suffix: str = "") -> sa.Table:
 def _tables(view: View[Any], suffix: str = "", generation: int = 0) -> list[sa.Table]:
     return [
         table_of(view, suffix, generation),
+        *([reads_of(view.name, suffix, generation), waits_of(view.name, suffix)] if isinstance(view, Derived) else []),
         *([items_of(view, suffix)] if lists.list_columns(view) else []),
         *([parts_of(view, suffix)] if isinstance(view, Tally) else []),
     ]
@@ -160,7 +164,9 @@ def shape_of(view: View[Any]) -> str:
     tables = ";".join(
         ",".join(f"{column.name}:{column.type.compile()}" for column in table.columns) for table in _tables(view)
     )
-    return f"{tables};{','.join(view.indexes)} with {view.key}"
+    # Rows that rules make are made anew when there is another rule, or another version of one.
+    rules = [f"{rule.name} {rule.version}" for rule in view.rules.values()] if isinstance(view, Derived) else []
+    return f"{tables};{','.join(view.indexes)} with {view.key};{','.join(sorted(rules))}"
 
 
 def wait_briefly(connection: Connection) -> None:
@@ -191,7 +197,12 @@ def empty(connection: Connection, name: str, rows: int) -> bool:
     SQLite would visit every page of a long table to drop it, and appends would wait for that.
     """
     if connection.dialect.name == "sqlite":
-        keys = {"parts": "key, position, part", "items": "key, field, place"}
+        keys = {
+            "parts": "key, position, part",
+            "items": "key, field, place",
+            "reads": "what, at, reader",
+            "waits": "reader",
+        }
         key = keys.get(name.partition("_of_")[0], "rowid")
         some = f"DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} LIMIT {rows})"
         if connection.exec_driver_sql(some).rowcount:
@@ -211,13 +222,19 @@ class Prepared:
     # Of long lists: (key, column, place, item), and (key, column, length) of those that are shorter now.
     items: list[list[Any]]
     shorter: list[tuple[str, str, int]]
+    # Of what rules find: what it rests on, as `noted_tables.prepared` has it.
+    notes: tuple[list[list[Any]], ...]
 
     def sliced(self, size: int) -> "Iterator[Prepared]":
         """Yield the same in pieces of at most so many rows."""
-        held = (self.written, self.gone, self.parts, self.items, self.shorter)
-        for at in range(0, max(len(some) for some in held), size):
+        kept: tuple[list[Any], ...] = (self.written, self.gone, self.parts, self.items, self.shorter, *self.notes)
+        for at in range(0, max(len(some) for some in kept), size):
             piece = slice(at, at + size)
-            yield Prepared(self.view, *(some[piece] for some in held))  # type: ignore[arg-type]
+            notes = tuple(some[piece] for some in self.notes)
+            yield Prepared(
+                self.view, self.written[piece], self.gone[piece], self.parts[piece], self.items[piece],
+                self.shorter[piece], notes,
+            )  # fmt: skip
 
 
 def whole(connection: Connection, view: View[Any], texts: Mapping[str, str], suffix: str = "") -> dict[str, str]:
@@ -242,6 +259,7 @@ class SqlStore:
         self._tables = {view.name: table_of(view, suffix) for view in views}
         # Of the tables that were written to: a reader makes none.
         self._writes: dict[str, Bulk] = {}
+        self._notes: dict[str, SqlNotes] = {}
         self._connection: Connection | None = None
 
     def table(self, view: View[Any]) -> sa.Table:
@@ -284,13 +302,15 @@ class SqlStore:
         texts = whole(self.connection, view, {row[0]: row[1] for row in found}, self._suffix)
         return {key: view.load(text) for key, text in texts.items()}
 
-    def find(self, view: View[Any], column: str, low: str | bool, high: str | bool) -> list[str]:
-        values = (low,) if low == high else (low, high) if high != LATEST else (low,)
-        condition = "= ?" if low == high else ">= ?" if len(values) == 1 else "BETWEEN ? AND ?"
-        sql = f'SELECT "{view.key}" FROM {self._tables[view.name].name} WHERE "{column}" {condition}'
-        if not self._database.is_sqlite:
-            sql = sql.replace("?", "%s")
-        return [key for (key,) in self.connection.exec_driver_sql(sql, values)]
+    def find(self, view: View[Any], column: str, value: str | bool) -> list[str]:
+        place = "?" if self._database.is_sqlite else "%s"
+        sql = f'SELECT "{view.key}" FROM {self._tables[view.name].name} WHERE "{column}" = {place}'
+        return [key for (key,) in self.connection.exec_driver_sql(sql, (value,))]
+
+    def notes(self, view: View[Any]) -> SqlNotes:
+        if view.name not in self._notes:
+            self._notes[view.name] = SqlNotes(self._database, lambda: self.connection, view.name, self._suffix)
+        return self._notes[view.name]
 
     def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
         sql = f"SELECT part, sum(count) FROM {parts_of(view, self._suffix).name} WHERE key = ? AND position <= ? GROUP BY part"
@@ -299,7 +319,7 @@ class SqlStore:
         found = self.connection.exec_driver_sql(sql, (key, up_to))
         return [(tuple(orjson.loads(part)), int(count)) for part, count in found]
 
-    def prepare(self, view: View[Any], rows: Rows, parts: Parts, before: Rows) -> "Prepared":
+    def prepare(self, view: View[Any], rows: Rows, parts: Parts, before: Rows, notes: Notes = NO_NOTES) -> "Prepared":
         """Make rows ready to be written: their texts take longer than the writing, and nobody has to wait for them.
 
         `before` are the same rows as the table has them. Raises RowRefusedError for one that cannot be written.
@@ -315,24 +335,26 @@ class SqlStore:
                     some, cut = lists.moved(view, key, before.get(key), row)
                     items += some
                     shorter += cut
-        return Prepared(view, written, gone, counted, items, shorter)
+        return Prepared(view, written, gone, counted, items, shorter, prepared(notes))
 
-    def save(self, connection: Connection, prepared: "Prepared") -> None:
+    def save(self, connection: Connection, ready: "Prepared") -> None:
         """Write and take away rows, within the connection's transaction. Raises RowRefusedError where the database refuses one."""
-        view, table = prepared.view, self._tables[prepared.view.name]
+        view, table = ready.view, self._tables[ready.view.name]
         with _refusing(view):
-            if prepared.gone:
-                connection.execute(sa.delete(table).where(table.c[view.key].in_(prepared.gone)))
-            if prepared.shorter:
+            if ready.gone:
+                connection.execute(sa.delete(table).where(table.c[view.key].in_(ready.gone)))
+            if ready.shorter:
                 i = items_of(view, self._suffix).c
-                for key, field, length in prepared.shorter:
+                for key, field, length in ready.shorter:
                     tail = sa.delete(items_of(view, self._suffix))
                     connection.execute(tail.where(i.key == key, i.field == field, i.place >= length))
-            self._write(connection, table, prepared.written, _upsert)
-            if prepared.items:
-                self._write(connection, items_of(view, self._suffix), prepared.items, _upsert)
-            if prepared.parts and isinstance(view, Tally):
-                self._write(connection, parts_of(view, self._suffix), prepared.parts, _insert)
+            self._write(connection, table, ready.written, _upsert)
+            if ready.items:
+                self._write(connection, items_of(view, self._suffix), ready.items, _upsert)
+            if ready.parts and isinstance(view, Tally):
+                self._write(connection, parts_of(view, self._suffix), ready.parts, _insert)
+            if any(ready.notes):
+                self.notes(view).save(connection, ready.notes)
 
     def _write(
         self, connection: Connection, table: sa.Table, rows: list[list[Any]], made: Callable[[Database, sa.Table], Bulk]

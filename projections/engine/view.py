@@ -15,8 +15,9 @@ about its key (`entries_of`).
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import orjson
@@ -24,7 +25,7 @@ from pydantic import TypeAdapter
 
 from ledger.clock import from_text, normalised, to_text
 from ledger.conditions import Match
-from ledger.events import CATALOGUE, Event, ref, sentence
+from ledger.events import CATALOGUE, Event, kind_and_value, ref, sentence
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Event)
@@ -172,6 +173,10 @@ class View(Generic[R]):
 
     Where other entries touch a row, too, `entries_of(key, row)` says which; it looks at no column of the row but `names`, each
     of which holds one name or a list of them.
+
+    Two things make what rules look at narrower, and change no verdict. `about` says, by kind of ref, what a row is about: a freeze
+    of which environments. `touches(before, after)` says from when to when things look other after a change of a row, which may
+    be None on one side; None is at no time. Both must err on the side of more.
     """
 
     # Whether how rows stood is kept with them, and not folded again.
@@ -189,6 +194,8 @@ class View(Generic[R]):
         names: Sequence[str] = (),
         reads: "Sequence[View[Any]]" = (),
         indexes: Sequence[str] = (),
+        about: Mapping[str, Callable[[R], Iterable[str | None]]] = MappingProxyType({}),
+        touches: Callable[[R | None, R | None], tuple[Moment, Moment] | None] | None = None,
     ) -> None:
         if "__slots__" in vars(row):
             raise DeclarationError(
@@ -208,6 +215,8 @@ class View(Generic[R]):
         self.adapter: TypeAdapter[R] = TypeAdapter(row)
         self.kind = kind
         self._entries_of = entries_of
+        self._about = dict(about)
+        self.touches = touches
         # Columns by which a row names more of its entries, item by item.
         self.names = tuple(names)
         # Whether rows know better than their keys which entries they are folded from.
@@ -241,6 +250,37 @@ class View(Generic[R]):
         if self._entries_of is not None:
             return self._entries_of(key, row if row is not None else self.new(key))
         return (Match(refs=(ref(self.kind, key),)),)
+
+    def says_about(self, about: str | None) -> bool:
+        """Say whether rows tell if they are about a ref; without one, about anything at all."""
+        return about is None or about.partition(":")[0] in self._about
+
+    def abouts(self, row: R) -> Iterator[str]:
+        """Yield the refs of what a row says that it is about."""
+        for kind, values in self._about.items():
+            yield from (ref(kind, value) for value in values(row) if value is not None)
+
+    def is_about(self, row: R, about: str | None) -> bool:
+        if about is None:
+            return True
+        kind, value = kind_and_value(about)
+        return value in self._about[kind](row)
+
+    @property
+    def is_scoped(self) -> bool:
+        """Say whether rows tell what they are about, or when."""
+        return bool(self._about) or self.touches is not None
+
+    def scope(self, row: R | None) -> tuple[frozenset[str], tuple[Moment, Moment] | None]:
+        """Return to whom a row is shown: by what it is about, and when. A row that is not there is shown to nobody."""
+        if row is None:
+            return frozenset(), None
+        return frozenset(self.abouts(row)), self.touches(None, row) if self.touches is not None else ("", LATEST)
+
+    def covers(self, row: R, at: Moment) -> bool:
+        """Say whether a row makes a difference at a time."""
+        span = self.touches(None, row) if self.touches is not None else ("", LATEST)
+        return span is not None and span[0] <= at <= span[1]
 
     def values_of(self, column: str) -> tuple[str, ...]:
         """Return the words that a column may hold, where the view knows them and its row model does not."""

@@ -18,7 +18,7 @@ from ledger.entry import Receipt
 from ledger.errors import ConditionFailedError, ConflictError, LedgerError, NotFoundError
 from ledger.events.gate import GateDecided, RuleResult, Verdict
 from ledger.ledger import Ledger
-from projections.engine.asking import Looking, Served, await_position, states_of
+from projections.engine.asking import Asking, Served, await_position, states_of
 from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.serving import Stored
@@ -63,22 +63,22 @@ class Decision:
     receipt: Receipt | None = None
 
 
-def answer(question: Question, looking: Looking, read_at: int, rules: Sequence[Rule] | None = None) -> Decision:
+def answer(question: Question, look: Asking, read_at: int, rules: Sequence[Rule] | None = None) -> Decision:
     """Ask every rule of a gate, or those that are given. Raises NotFoundError for a gate that there is not."""
     gate = GATES.get(question.gate)
     if gate is None:
         raise NotFoundError(f"there is no gate {question.gate!r}; there are {', '.join(GATES)}")
-    policy = in_force(looking, question.asked_at, question.policy_id)
-    answers = tuple(_answered(rule, question, looking, policy) for rule in (gate.rules if rules is None else rules))
+    policy = in_force(look, question.asked_at, question.policy_id)
+    answers = tuple(_answered(rule, question, look, policy) for rule in (gate.rules if rules is None else rules))
     return Decision(question, strictest(a.verdict for a in answers), answers, read_at, policy)
 
 
-def _answered(rule: Rule, question: Question, looking: Looking, policy: InForce) -> Answer:
+def _answered(rule: Rule, question: Question, look: Asking, policy: InForce) -> Answer:
     """Return what a rule says; where it read what steps over an entry, that it cannot know."""
-    found = rule(question, looking, policy)
-    if not looking.stepped_over:
+    found = rule(question, look, policy)
+    if not look.stepped_over:
         return found
-    over = tuple(sorted(looking.stepped_over))[:MAX_POSITIONS]
+    over = tuple(sorted(look.stepped_over))[:MAX_POSITIONS]
     words = f"what it reads steps over {listed(str(position) for position in over)}; without that: {found.words}"
     verdict = strictest((found.verdict, "insufficient_evidence"))
     return Answer(found.rule, found.version, verdict, STEPPED_OVER, words, over)
@@ -98,8 +98,8 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
             states = states_of(connection, views)
             position = min(state.position for state in states)
             skips = Skips(SqlLog(connection))
-            looking = Looking(Served(connection, store, position, skips), skips, but=OWN)
-            decision = answer(question, looking, position)
+            look = Asking(Served(connection, store, position, skips), question.asked_at, skips, but=OWN)
+            decision = answer(question, look, position)
         with ledger.database.read() as connection:
             # A new table that took over meanwhile is empty to an older snapshot on PostgreSQL: no freeze, no finding.
             if [s.generation for s in states_of(connection, views)] != [s.generation for s in states]:
@@ -108,7 +108,7 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
             receipt = ledger.state(
                 GateDecided.type,
                 _data(decision),
-                condition=looking.condition(ledger, position),
+                condition=look.condition(ledger, position),
                 identifier=_identifier(question),
             )
         except ConditionFailedError as error:
@@ -242,6 +242,8 @@ def recheck(ledger: Ledger, views: Sequence[View[Any]], position: int) -> Rechec
         if rules and gate is not None:
             skips = Skips(log)
             past = Past(log, Stored(connection, store), up_to=event.read_at, skips=skips)
-            again = answer(question, Looking(past.at(event.read_at), skips, but=OWN), event.read_at, rules)
+            again = answer(
+                question, Asking(past.at(event.read_at), question.asked_at, skips, but=OWN), event.read_at, rules
+            )
     new = tuple(rule.name for rule in (gate.rules if gate else ()) if (rule.name, rule.version) not in then)
     return Recheck(position, event, again, tuple(named for named in then if named not in RULES), new)

@@ -11,7 +11,8 @@ from typing import Final
 
 from ledger.events.gate import Verdict
 from ledger.events.identifiers import with_names
-from projections.engine.view import DeclarationError, Reads
+from projections.engine.reads import Look
+from projections.engine.view import DeclarationError
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import Deployment, deployments
@@ -64,10 +65,10 @@ class Rule:
     name: str
     version: int
     doc: str
-    judge: Callable[[Question, Reads, InForce], Said]
+    judge: Callable[[Question, Look, InForce], Said]
 
-    def __call__(self, question: Question, reads: Reads, policy: InForce) -> Answer:
-        verdict, reason, words, used = self.judge(question, reads, policy)
+    def __call__(self, question: Question, look: Look, policy: InForce) -> Answer:
+        verdict, reason, words, used = self.judge(question, look, policy)
         positions = sorted({position for position in used if position is not None})
         return Answer(self.name, self.version, verdict, reason, with_names(words), tuple(positions[-MAX_POSITIONS:]))
 
@@ -83,14 +84,14 @@ def strictest(verdicts: Iterable[Verdict]) -> Verdict:
 
 def gate_rule(
     *, version: int = 1, name: str | None = None
-) -> Callable[[Callable[[Question, Reads, InForce], Said]], Rule]:
+) -> Callable[[Callable[[Question, Look, InForce], Said]], Rule]:
     """Make a rule of a function, under the function's name unless another is given.
 
     A rule whose meaning changes is a new function with the next version; the one of before stays, under its name, for what
     was decided by it.
     """
 
-    def declare(function: Callable[[Question, Reads, InForce], Said]) -> Rule:
+    def declare(function: Callable[[Question, Look, InForce], Said]) -> Rule:
         rule = Rule((name or function.__name__).replace("_", "-"), version, (function.__doc__ or "").strip(), function)
         if not rule.doc or (rule.name, version) in RULES:
             raise DeclarationError(f"the rule {rule.name} {version} has no docstring, or is declared twice")
@@ -100,12 +101,12 @@ def gate_rule(
     return declare
 
 
-def ticket_of(question: Question, reads: Reads) -> Ticket | None:
-    return reads.row(change_tickets, question.change_id) if question.change_id else None
+def ticket_of(question: Question, look: Look) -> Ticket | None:
+    return look.row(change_tickets, question.change_id) if question.change_id else None
 
 
-def deployment_of(question: Question, reads: Reads) -> Deployment | None:
-    return reads.row(deployments, question.deployment_id) if question.deployment_id else None
+def deployment_of(question: Question, look: Look) -> Deployment | None:
+    return look.row(deployments, question.deployment_id) if question.deployment_id else None
 
 
 def last_fact(ticket: Ticket) -> Sequence[int | None]:
@@ -114,27 +115,27 @@ def last_fact(ticket: Ticket) -> Sequence[int | None]:
 
 
 def of_change(
-    function: Callable[[Ticket, Question, Reads, InForce], Said],
-) -> Callable[[Question, Reads, InForce], Said]:
+    function: Callable[[Ticket, Question, Look, InForce], Said],
+) -> Callable[[Question, Look, InForce], Said]:
     """Make a rule of a function of the question's change. What is not known is no evidence."""
 
     @wraps(function)
-    def judged(question: Question, reads: Reads, policy: InForce) -> Said:
-        ticket = ticket_of(question, reads)
-        return NO_CHANGE if ticket is None else function(ticket, question, reads, policy)
+    def judged(question: Question, look: Look, policy: InForce) -> Said:
+        ticket = ticket_of(question, look)
+        return NO_CHANGE if ticket is None else function(ticket, question, look, policy)
 
     return judged
 
 
 def of_deployment(
-    function: Callable[[Deployment, Question, Reads, InForce], Said],
-) -> Callable[[Question, Reads, InForce], Said]:
+    function: Callable[[Deployment, Question, Look, InForce], Said],
+) -> Callable[[Question, Look, InForce], Said]:
     """Make a rule of a function of the question's deployment. What is not known is no evidence."""
 
     @wraps(function)
-    def judged(question: Question, reads: Reads, policy: InForce) -> Said:
-        row = deployment_of(question, reads)
-        return NO_DEPLOYMENT if row is None else function(row, question, reads, policy)
+    def judged(question: Question, look: Look, policy: InForce) -> Said:
+        row = deployment_of(question, look)
+        return NO_DEPLOYMENT if row is None else function(row, question, look, policy)
 
     return judged
 

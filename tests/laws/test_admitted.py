@@ -25,7 +25,7 @@ from ledger.ledger import Ledger
 from ledger.log.recorder import Recorded, Submission
 from ledger.published.export import export
 from projections import VIEWS
-from projections.engine.asking import Looking
+from projections.engine.asking import Asking
 from projections.engine.checking import check
 from projections.engine.progress import progress
 from projections.engine.runner import Runner
@@ -57,7 +57,9 @@ def ask_all(story: Story) -> None:
     """Ask every gate, now and at the ends of the calendar."""
     skips = Skips(story.log)
     for gate, asked_at in itertools.product(GATES, (at(10**4), to_text(-(10**18)), to_text(10**18))):
-        answer(replace(QUESTION, gate=gate, asked_at=asked_at), Looking(story.folder.rows, skips), len(story.log))
+        answer(
+            replace(QUESTION, gate=gate, asked_at=asked_at), Asking(story.folder.rows, asked_at, skips), len(story.log)
+        )
 
 
 def test_there_are_extremes_of_every_event_class() -> None:

@@ -1,5 +1,6 @@
 """Cost in proportion: n statements about one subject write O(n) bytes in all views together, whatever they are."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from telling import Story, at
 from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import past
+from projections.engine.noted import NO_NOTES
 from projections.engine.tables import SqlStore
 
 CHANGE = {"change_id": "CHG-7"}
@@ -26,13 +28,14 @@ class Written(Story):
 
     def flush(self) -> None:
         self.folder.fold(self._waiting)
-        rows = self.folder.rows
+        rows, notes = self.folder.rows, self.folder.notes
         for view in self.views:
             touched, counted = rows.touched[view.name], rows.counted[view.name]
-            made = self._tables.prepare(view, touched, counted, rows.before[view.name])
-            self.bytes += sum(len(str(cell)) for row in (*made.written, *made.items, *made.parts) for cell in row)
-            self.store.save(view, touched, counted)
-        rows.forget()
+            noted = notes.get(view.name, NO_NOTES)
+            made = self._tables.prepare(view, touched, counted, rows.before[view.name], noted)
+            written = itertools.chain(made.written, made.items, made.parts, *made.notes)
+            self.bytes += sum(len(str(cell)) for row in written for cell in row)
+        self.folder.save_in(self.store)
         self._waiting = []
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from changes import ARTIFACT, approve, assess, deploy, opened, publish, request
 from telling import Story, at
 
-from projections.engine.asking import Looking
+from projections.engine.asking import Asking
 from projections.engine.skips import Skips
 from projections.gates.asking import Decision, answer
 from projections.judging.gate_rule import Question
@@ -34,7 +34,7 @@ def ready_to_deploy(kind: str = "normal", *settings: tuple[str, str, str]) -> St
 def ask(story: Story, gate: str = "deploy", hours: float = 20, **more: Any) -> Decision:
     story.flush()
     question = Question(gate, at(hours), **{**WHERE, **more})
-    return answer(question, Looking(story.folder.rows, Skips(story.log)), len(story.log))
+    return answer(question, Asking(story.folder.rows, question.asked_at, Skips(story.log)), len(story.log))
 
 
 def against(decision: Decision) -> dict[str, tuple[str, str]]:

@@ -128,11 +128,7 @@ class Story:
 
     def flush(self) -> None:
         self.folder.fold(self._waiting)
-        for view in self.views:
-            self.store.save(
-                view, self.folder.rows.touched.get(view.name, {}), self.folder.rows.counted.get(view.name, {})
-            )
-        self.folder.rows.forget()
+        self.folder.save_in(self.store)
         self._waiting = []
 
     def row(self, view: View[Any], key: str) -> Any:

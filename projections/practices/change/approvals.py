@@ -1,22 +1,20 @@
 """5.4 Approval and escalation by policy: enough others approved the very scope, in time, and could."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from ledger.events import ref
 from ledger.events.change import ChangeOpened
-from projections.engine.derived import Breach, Index, Wake
-from projections.engine.view import Moment, Reads
-from projections.judging.findings import PRODUCTION, all_policies, findings, positions_of
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.findings import PRODUCTION, finding, positions_of
 from projections.judging.gate_rule import Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.approvals import broken_by
 from projections.readings.changes.templates import templates
 from projections.readings.changes.ticket import Approval, Ticket
 from projections.readings.changes.tickets import change_tickets
-from projections.readings.delivery.deployments import deployments
-from projections.readings.people.grants import access_grants, has_ended
-from projections.readings.people.identities import Identity, identities, logins_of, person_of
+from projections.readings.people.grants import access_grants, has_ended_by_now
+from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, Policy, policies
 from projections.readings.people.sources import authorities
 from projections.rules import duties
@@ -27,51 +25,21 @@ PRACTICE: Final = Practice(
 )
 
 
-def _changes_of(identity: Identity, index: Index) -> Iterable[str]:
-    """The changes that somebody wrote or deployed: one of their other logins may have approved them."""
-    for login in sorted(logins_of(index, identity.identity)):
-        yield from (ticket.change_id for ticket in index.find(change_tickets, "author", login))
-        for row in index.find(deployments, "deployed_by", login):
-            if row.change_id is not None:
-                yield row.change_id
-
-
-def _of_the_release(ticket: Ticket, index: Index) -> list[str]:
-    if ticket.release_id is None or not any(approval.counts for approval in ticket.approvals):
-        return []
-    return [other.change_id for other in _in_release(ticket.release_id, index)]
-
-
-def _releases_of(identity: Identity, index: Index) -> list[str]:
-    """The changes of the releases that somebody wrote changes for, under any login."""
-    return [
-        other
-        for login in sorted(logins_of(index, identity.identity))
-        for ticket in index.find(change_tickets, "author", login)
-        for other in _of_the_release(ticket, index)
-    ]
-
-
-def _in_release(release_id: str, index: Index) -> list[Ticket]:
-    return index.named(change_tickets, ChangeOpened, ref("release", release_id))
+def _in_release(release_id: str, look: Look) -> list[Ticket]:
+    return look.named(change_tickets, ChangeOpened, ref("release", release_id))
 
 
 def _given(row: Ticket) -> list[Approval]:
     return [approval for approval in row.approvals if approval.verdict == "granted"]
 
 
-@findings.rule(
-    change_tickets,
-    of=("author", "environment", "approvals", "deployed_by"),
-    severity="high",
-    wakes={identities: Wake(_changes_of, of=("links",))},
-)
-def approval_of_ones_own(row: Ticket, now: Moment, index: Index) -> Breach | None:
+@finding(change_tickets, severity="high")
+def approval_of_ones_own(row: Ticket, look: Look) -> Breach | None:
     """S1 and S2: the author, or who deployed to production, approved; under whichever login, linked whenever."""
-    author = person_of(index, row.author) if row.author else None
-    deployers = {person_of(index, who) for who in row.deployed_by} if row.environment in (None, PRODUCTION) else set()
+    author = person_of(look, row.author) if row.author else None
+    deployers = {person_of(look, who) for who in row.deployed_by} if row.environment in (None, PRODUCTION) else set()
     for approval in _given(row):
-        person = person_of(index, approval.approver)
+        person = person_of(look, approval.approver)
         fault = duties.s1_author_does_not_approve(author, person) or duties.s2_deployer_does_not_approve(
             person, deployers
         )
@@ -80,8 +48,8 @@ def approval_of_ones_own(row: Ticket, now: Moment, index: Index) -> Breach | Non
     return None
 
 
-@findings.rule(change_tickets, of=("approvals",), severity="medium")
-def approval_without_standing(row: Ticket, now: Moment, index: Index) -> Breach | None:
+@finding(change_tickets, severity="medium")
+def approval_without_standing(row: Ticket, look: Look) -> Breach | None:
     """S4, S5 and S12: an approval by no human, without a role, or reported by somebody who may not speak for the approver."""
     broken = [approval for approval in _given(row) if approval.broken and not approval.broken.startswith("S1:")]
     if not broken:
@@ -92,48 +60,35 @@ def approval_without_standing(row: Ticket, now: Moment, index: Index) -> Breach 
     )
 
 
-@findings.rule(
-    change_tickets,
-    of=("state", "escalated_position", "missing_approvals", "scope_position"),
-    severity="medium",
-    due=("approval_due_at",),
-)
-def approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
+@finding(change_tickets, severity="medium")
+def approval_overdue(row: Ticket, look: Look) -> Breach | None:
     """The approvals that were asked for did not come in time, and nobody put the change before a higher body."""
     is_waiting = row.state in ("assessing", "authorizing")
     # An escalation of an earlier scope is none of this one.
     is_escalated = (row.escalated_position or 0) > (row.scope_position or 0)
-    if not is_waiting or is_escalated or row.approval_due_at is None or row.approval_due_at > now:
+    if not is_waiting or is_escalated or not look.has_come(row.approval_due_at):
         return None
     words = f"{row.change_id} misses {row.missing_approvals} approval(s) due at {row.approval_due_at}, and was not escalated"
     return Breach(words, positions_of(row.scope_position))
 
 
-@findings.rule(change_tickets, of=("retro", "started_position"), severity="high", due=("retro_due_at",))
-def retro_approval_overdue(row: Ticket, now: Moment, index: Index) -> Breach | None:
+@finding(change_tickets, severity="high")
+def retro_approval_overdue(row: Ticket, look: Look) -> Breach | None:
     """An emergency did not get the approvals it owed in time. Late ones do not make it on time."""
-    if row.retro == "late" or (row.retro == "due" and (row.retro_due_at or now) <= now):
+    if row.retro == "late" or (row.retro == "due" and (row.retro_due_at is None or look.has_come(row.retro_due_at))):
         return Breach(f"{row.change_id} owed approvals until {row.retro_due_at}", positions_of(row.started_position))
     return None
 
 
-@findings.rule(
-    change_tickets,
-    of=("release_id", "author", "approvals"),
-    severity="low",
-    wakes={
-        change_tickets: Wake(_of_the_release, of=("release_id", "author", "approvals")),
-        identities: Wake(_releases_of, of=("links",)),
-    },
-)
-def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
+@finding(change_tickets, severity="low")
+def circular_approval(row: Ticket, look: Look) -> Breach | None:
     """S10: two people approved each other's changes in one release; under whichever login, linked whenever."""
     if row.release_id is None or row.author is None or not any(approval.counts for approval in row.approvals):
         return None
-    others = _in_release(row.release_id, index)
-    author = person_of(index, row.author)
+    others = _in_release(row.release_id, look)
+    author = person_of(look, row.author)
     approvals = [
-        (person_of(index, ticket.author), person_of(index, approval.approver))
+        (person_of(look, ticket.author), person_of(look, approval.approver))
         for ticket in others
         if ticket.author is not None
         for approval in ticket.approvals
@@ -147,29 +102,14 @@ def circular_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
     return Breach(f"in release {row.release_id} {words} approved each other's changes", positions_of(*counting))
 
 
-def _ends_of_grants(row: Policy, now: Moment, index: Index) -> Iterable[Moment]:
-    roles = {s.value for version in row.versions for s in version.settings if s.name == "required-role"}
-    grants = [grant for role in sorted(roles) for grant in index.find(access_grants, "role", role)]
-    return [end for grant in grants for end in (grant.expires_at, grant.revoked_at) if end is not None]
-
-
-@findings.rule(
-    policies,
-    of=("versions",),
-    severity="high",
-    wakes={
-        access_grants: Wake(all_policies, of=("principal", "principal_kind", "role", "expires_at", "revoked_at")),
-        identities: Wake(all_policies, of=("links",)),
-    },
-    due_at=_ends_of_grants,
-)
-def policy_cannot_be_satisfied(row: Policy, now: Moment, index: Index) -> Breach | None:
+@finding(policies, severity="high")
+def policy_cannot_be_satisfied(row: Policy, look: Look) -> Breach | None:
     """S11: for some author there are not enough others who hold a role that the policy asks for."""
     for version in row.versions:
         policy = InForce(row.policy_id, version.version, None, version.settings)
         for band in sorted({setting.applies_to for setting in version.settings if setting.name == "required-role"}):
             roles, quorum = policy.values("required-role", band), policy.number("quorum", band, default=1)
-            members = {role: _holders(role, now, index) for role in roles}
+            members = {role: _holders(role, look) for role in roles}
             authors = ["", *sorted({person for held in members.values() for person in held})]
             if unable := duties.s11_authors_without_approvers(authors, members, roles, quorum):
                 who = unable[0] or "anybody"
@@ -178,16 +118,16 @@ def policy_cannot_be_satisfied(row: Policy, now: Moment, index: Index) -> Breach
     return None
 
 
-def _holders(role: str, now: Moment, index: Index) -> set[str]:
+def _holders(role: str, look: Look) -> set[str]:
     return {
-        person_of(index, grant.principal)
-        for grant in index.find(access_grants, "role", role)
-        if grant.principal is not None and grant.principal_kind == "human" and not has_ended(grant, now)
+        person_of(look, grant.principal)
+        for grant in look.where(access_grants, "role", role)
+        if grant.principal is not None and grant.principal_kind == "human" and not has_ended_by_now(grant, look)
     }
 
 
 @gate_rule()
-def policy_is_in_force(question: Question, reads: Reads, policy: InForce) -> Said:
+def policy_is_in_force(question: Question, look: Look, policy: InForce) -> Said:
     """The policy that is asked has a version that somebody else than its author approved."""
     if policy.version is None:
         return "insufficient_evidence", "no-policy", f"no version of policy {policy.policy_id} is in force", ()
@@ -196,7 +136,7 @@ def policy_is_in_force(question: Question, reads: Reads, policy: InForce) -> Sai
 
 @gate_rule()
 @of_change
-def change_is_approved(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def change_is_approved(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """Enough people approved this very scope, as the policy asks for the band of risk. A standard change rests on its template."""
     counting = [approval for approval in ticket.approvals if approval.counts]
     used: list[int | None] = [approval.position for approval in counting]
@@ -218,19 +158,19 @@ def change_is_approved(ticket: Ticket, question: Question, reads: Reads, policy:
 
 @gate_rule()
 @of_change
-def change_waits_for_approval(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def change_waits_for_approval(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The change has a scope, was assessed, and is not decided yet."""
     return by_state(ticket, "authorizing", "scheduled")
 
 
 @gate_rule()
 @of_change
-def approval_would_count(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def approval_would_count(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """S1, S2, S4 and S5: an approval by this person, given now by their own credential, would count."""
     if question.actor is None:
         return "insufficient_evidence", "not-said", "expected an actor in the question", ()
-    fault = broken_by(ticket, question.actor, question.asked_at, question.actor, "", reads)
-    deployed = duties.s2_deployer_does_not_approve(person_of(reads, question.actor), ticket.deployed_by)
+    fault = broken_by(ticket, question.actor, question.asked_at, question.actor, "", look)
+    deployed = duties.s2_deployer_does_not_approve(person_of(look, question.actor), ticket.deployed_by)
     fault = fault or (f"S2: {deployed}" if deployed else "")
     if fault:
         return "deny", fault.partition(":")[0], fault, last_fact(ticket)
@@ -239,7 +179,7 @@ def approval_would_count(ticket: Ticket, question: Question, reads: Reads, polic
 
 @gate_rule()
 @of_change
-def approvals_are_not_owed(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def approvals_are_not_owed(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """An emergency has the approvals that it owed."""
     if ticket.retro == "due":
         return "needs_approval", "retro", f"approvals are owed until {ticket.retro_due_at}", last_fact(ticket)

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from projections.engine.derived import Breach, Index, Wake
-from projections.engine.view import Moment, Reads
-from projections.judging.findings import findings, positions_of
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.impacts import Impact, impacts, left_out, resources
@@ -16,22 +16,13 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice("5.3", "Impact assessment for shared infrastructure", views=(resources, impacts))
 
 
-def _its_own(ticket: Ticket, index: Index) -> list[str]:
-    return [ticket.change_id]
-
-
-@findings.rule(
-    impacts,
-    of=("position", "targets", "dependents"),
-    severity="high",
-    wakes={change_tickets: Wake(_its_own, of=("started_position",))},
-)
-def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
+@finding(impacts, severity="high")
+def impact_not_covered(row: Impact, look: Look) -> Breach | None:
     """A change to something shared was implemented, and its impact assessment left out what was known to depend on it."""
-    ticket = index.row(change_tickets, row.change_id)
+    ticket = look.row(change_tickets, row.change_id)
     if ticket is None or ticket.started_position is None:
         return None
-    missing = left_out(index, row, ticket.started_position)
+    missing = left_out(look, row, ticket.started_position)
     if not missing:
         return None
     words = f"{row.change_id} was implemented without an assessment of {listed(missing)}"
@@ -40,9 +31,9 @@ def impact_not_covered(row: Impact, now: Moment, index: Index) -> Breach | None:
 
 @gate_rule()
 @of_change
-def impact_is_covered(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def impact_is_covered(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The impact assessment names all that is known to depend on the shared resources the change touches. The policy may ask for one."""
-    impact = reads.row(impacts, ticket.change_id)
+    impact = look.row(impacts, ticket.change_id)
     if impact is None:
         if "required" in policy.values("impact-assessment", ticket.change_type):
             return (
@@ -52,7 +43,7 @@ def impact_is_covered(ticket: Ticket, question: Question, reads: Reads, policy: 
                 last_fact(ticket),
             )
         return "allow", "not-asked-for", "no impact assessment was asked for", ()
-    missing = left_out(reads, impact)
+    missing = left_out(look, impact)
     if missing:
         return "deny", "not-covered", f"not assessed: {listed(missing)}", [impact.position]
     return "allow", "covered", f"all that depends on {listed(impact.targets)} was assessed", [impact.position]

@@ -4,9 +4,10 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.pir import PirOpened
-from projections.engine.derived import Breach, Index
-from projections.engine.view import Moment, Reads, later
-from projections.judging.findings import findings
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.engine.view import later
+from projections.judging.findings import finding
 from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.reviews import Review, reviews
@@ -21,17 +22,17 @@ PRACTICE: Final = Practice(
 )
 
 
-@findings.rule(reviews, of=("change_id", "state", "due_at"), severity="medium", due=("overdue_at",))
-def review_overdue(row: Review, now: Moment, index: Index) -> Breach | None:
+@finding(reviews, severity="medium")
+def review_overdue(row: Review, look: Look) -> Breach | None:
     """A post-implementation review was not done in time."""
-    if row.state == "done" or row.overdue_at is None or row.overdue_at > now:
+    if row.state == "done" or not look.has_come(row.overdue_at):
         return None
     return Breach(f"{row.pir_id} of {row.change_id} was due at {row.due_at}")
 
 
 @gate_rule()
 @of_change
-def change_waits_for_its_end(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def change_waits_for_its_end(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The change was implemented, and watched for as long as the policy asks."""
     if ticket.state not in ("reviewing", "closed"):
         return "insufficient_evidence", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket)
@@ -45,9 +46,9 @@ def change_waits_for_its_end(ticket: Ticket, question: Question, reads: Reads, p
 
 @gate_rule()
 @of_change
-def review_is_done(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def review_is_done(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """Every review that was opened is done, by somebody else than who deployed where the risk is not low."""
-    asked = reads.named(reviews, PirOpened, ref("change", ticket.change_id))
+    asked = look.named(reviews, PirOpened, ref("change", ticket.change_id))
     waiting = [review.pir_id for review in asked if review.state == "open"]
     if waiting:
         return "insufficient_evidence", "review-open", f"{listed(waiting)} is not done", last_fact(ticket)

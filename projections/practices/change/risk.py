@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from projections.engine.derived import Breach, Index
-from projections.engine.view import Moment, Reads
-from projections.judging.findings import findings, positions_of
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.ticket import Ticket
@@ -15,8 +15,8 @@ from projections.readings.risk.models import RiskModel, risk_models
 PRACTICE: Final = Practice("5.2", "Risk scores that can be computed again", views=(risk_models, risk_assessments))
 
 
-@findings.rule(risk_assessments, of=("assessments",), severity="high")
-def assessment_not_reproducible(row: RiskAssessments, now: Moment, index: Index) -> Breach | None:
+@finding(risk_assessments, severity="high")
+def assessment_not_reproducible(row: RiskAssessments, look: Look) -> Breach | None:
     """A score does not come out again from what was known before it."""
     faulty = [found for found in row.assessments if found.fault]
     if not faulty:
@@ -24,8 +24,8 @@ def assessment_not_reproducible(row: RiskAssessments, now: Moment, index: Index)
     return Breach(f"{row.change_id}: {faulty[-1].fault}", positions_of(*(found.position for found in faulty)))
 
 
-@findings.rule(risk_models, of=("approval_fault", "published_position"), severity="medium")
-def model_approval_does_not_count(row: RiskModel, now: Moment, index: Index) -> Breach | None:
+@finding(risk_models, severity="medium")
+def model_approval_does_not_count(row: RiskModel, look: Look) -> Breach | None:
     """S8: a risk model was approved by its author, or as another text than the one that was published."""
     if row.approval_fault is None:
         return None
@@ -34,9 +34,9 @@ def model_approval_does_not_count(row: RiskModel, now: Moment, index: Index) -> 
 
 @gate_rule()
 @of_change
-def risk_comes_out_again(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def risk_comes_out_again(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The score was computed by a model that somebody approved, and comes out again. Standard and emergency changes need none."""
-    row = reads.row(risk_assessments, ticket.change_id)
+    row = look.row(risk_assessments, ticket.change_id)
     if row is None or row.assessed_position is None:
         if ticket.change_type in ("standard", "emergency"):
             return "allow", "not-asked-for", f"{ticket.change_type} changes are not scored", ()

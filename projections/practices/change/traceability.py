@@ -1,14 +1,13 @@
 """5.1 Deployments tied to change tickets, both ways: of its artifacts, within its window, approved before; and no change without one."""
 
-from collections.abc import Iterable
 from typing import Final
 
-from projections.engine.derived import Breach, Index, Wake
-from projections.engine.view import Moment, Reads
-from projections.judging.findings import PRODUCTION, findings, positions_of
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.findings import PRODUCTION, finding, positions_of
 from projections.judging.gate_rule import NO_CHANGE, Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
-from projections.readings.changes.scopes import ChangeScope, change_scopes, is_within_window
+from projections.readings.changes.scopes import change_scopes, is_within_window
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
@@ -23,10 +22,8 @@ PRACTICE: Final = Practice(
 )
 
 
-@findings.rule(
-    change_tickets, of=("change_type", "approvals", "was_let_start", "started_at", "started_position"), severity="high"
-)
-def started_without_approval(row: Ticket, now: Moment, index: Index) -> Breach | None:
+@finding(change_tickets, severity="high")
+def started_without_approval(row: Ticket, look: Look) -> Breach | None:
     """A change was implemented before it was approved."""
     if row.was_let_start is not False or row.change_type in (None, "unauthorized"):
         return None
@@ -35,48 +32,36 @@ def started_without_approval(row: Ticket, now: Moment, index: Index) -> Breach |
     return Breach(words, positions_of(row.started_position, *(approval.position for approval in row.approvals)))
 
 
-@findings.rule(change_tickets, of=("change_type", "state", "opened_position"), severity="high")
-def unauthorized_change(row: Ticket, now: Moment, index: Index) -> Breach | None:
+@finding(change_tickets, severity="high")
+def unauthorized_change(row: Ticket, look: Look) -> Breach | None:
     """A change was made that nobody had asked for; it has to be reviewed."""
     if row.change_type != "unauthorized" or row.state == "closed":
         return None
     return Breach(f"{row.change_id} was not authorized", positions_of(row.opened_position))
 
 
-@findings.rule(change_tickets, of=("state", "deployments", "approved_position"), severity="low", due=("planned_end",))
-def approved_and_not_deployed(row: Ticket, now: Moment, index: Index) -> Breach | None:
+@finding(change_tickets, severity="low")
+def approved_and_not_deployed(row: Ticket, look: Look) -> Breach | None:
     """The time planned for an approved change passed, and nothing was deployed."""
-    if row.state != "scheduled" or row.deployments or row.planned_end is None or row.planned_end > now:
+    if row.state != "scheduled" or row.deployments or not look.has_come(row.planned_end):
         return None
     return Breach(
         f"{row.change_id} was planned until {row.planned_end}, and not deployed", positions_of(row.approved_position)
     )
 
 
-def _deployments_of_scope(scope: ChangeScope, index: Index) -> Iterable[str]:
-    ticket = index.row(change_tickets, scope.change_id)
-    return ticket.deployments if ticket else ()
-
-
-@findings.rule(
-    deployments, of=("change_id", "service", "environment", "started_at", "finished_at", "positions"), severity="high"
-)
-def deployment_without_change(row: Deployment, now: Moment, index: Index) -> Breach | None:
+@finding(deployments, severity="high")
+def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed to production, and no change is known for it."""
     if row.change_id is not None or row.environment != PRODUCTION or not (row.started_at or row.finished_at):
         return None
     return Breach(f"{row.deployment_id} put {row.service} into {row.environment} without a change", row.positions)
 
 
-@findings.rule(
-    deployments,
-    of=("change_id", "artifact", "positions"),
-    severity="high",
-    wakes={change_scopes: Wake(_deployments_of_scope, of=("artifacts", "scope_position"))},
-)
-def artifact_not_approved(row: Deployment, now: Moment, index: Index) -> Breach | None:
+@finding(deployments, severity="high")
+def artifact_not_approved(row: Deployment, look: Look) -> Breach | None:
     """What was deployed is not among the artifacts of the change's scope."""
-    scope = index.row(change_scopes, row.change_id) if row.change_id else None
+    scope = look.row(change_scopes, row.change_id) if row.change_id else None
     if scope is None or not scope.artifacts or row.artifact is None or row.artifact in scope.artifacts:
         return None
     return Breach(
@@ -85,15 +70,10 @@ def artifact_not_approved(row: Deployment, now: Moment, index: Index) -> Breach 
     )
 
 
-@findings.rule(
-    deployments,
-    of=("change_id", "started_at", "started_position"),
-    severity="medium",
-    wakes={change_scopes: Wake(_deployments_of_scope, of=("planned_start", "planned_end", "planned_position"))},
-)
-def outside_window(row: Deployment, now: Moment, index: Index) -> Breach | None:
+@finding(deployments, severity="medium")
+def outside_window(row: Deployment, look: Look) -> Breach | None:
     """A change was deployed before or after the time that was planned for it."""
-    scope = index.row(change_scopes, row.change_id) if row.change_id else None
+    scope = look.row(change_scopes, row.change_id) if row.change_id else None
     if scope is None or scope.planned_start is None or row.started_at is None:
         return None
     if is_within_window(scope, row.started_at):
@@ -106,7 +86,7 @@ def outside_window(row: Deployment, now: Moment, index: Index) -> Breach | None:
 
 @gate_rule()
 @of_change
-def change_may_start(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def change_may_start(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The change is scheduled or being implemented."""
     if ticket.state == "authorizing":
         words = f"{ticket.change_id} waits for {ticket.missing_approvals} approval(s)"
@@ -115,9 +95,9 @@ def change_may_start(ticket: Ticket, question: Question, reads: Reads, policy: I
 
 
 @gate_rule()
-def deployed_is_approved(question: Question, reads: Reads, policy: InForce) -> Said:
+def deployed_is_approved(question: Question, look: Look, policy: InForce) -> Said:
     """Service, environment and artifact are those of the scope that was approved."""
-    scope = reads.row(change_scopes, question.change_id) if question.change_id else None
+    scope = look.row(change_scopes, question.change_id) if question.change_id else None
     if scope is None or scope.scope_position is None:
         return "insufficient_evidence", "no-scope", "the change's scope was never fixed", ()
     used = [scope.scope_position]
@@ -135,9 +115,9 @@ def deployed_is_approved(question: Question, reads: Reads, policy: InForce) -> S
 
 
 @gate_rule()
-def window_is_open(question: Question, reads: Reads, policy: InForce) -> Said:
+def window_is_open(question: Question, look: Look, policy: InForce) -> Said:
     """Now is within the planned window, where the change was given one."""
-    scope = reads.row(change_scopes, question.change_id) if question.change_id else None
+    scope = look.row(change_scopes, question.change_id) if question.change_id else None
     if scope is None:
         return NO_CHANGE
     if scope.planned_start is None:

@@ -6,23 +6,24 @@ How often, the policy says, as it is in force when the time comes; without such 
 from typing import Final
 
 from ledger.events.access_review import AccessReviewOpened
-from projections.engine.derived import Breach, Index, Wake
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
 from projections.engine.view import Moment, later
-from projections.judging.findings import all_policies, findings, positions_of
+from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
 from projections.readings.people.access_reviews import AccessReview, access_reviews
 from projections.readings.people.grants import access_grants
-from projections.readings.people.policies import ANY, Policy, in_force, policies, takes_effect_at
+from projections.readings.people.policies import ANY, Policy, in_force_now, policies
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice("8.3", "Access reviews", views=(access_reviews, access_grants))
 
 
-def _reviews_due(row: Policy, now: Moment, index: Index) -> dict[str, Moment]:
+def _reviews_due(row: Policy, look: Look) -> dict[str, Moment]:
     """Return until when a review has to be opened, by what the policy says it of: an environment, or all of them."""
     found: dict[str, Moment] = {}
-    reviews = index.named(access_reviews, AccessReviewOpened)
-    for scope, days in in_force(index, now, row.policy_id).numbers("access-review-days").items():
+    reviews = look.named(access_reviews, AccessReviewOpened)
+    for scope, days in in_force_now(look, row.policy_id).numbers("access-review-days").items():
         if not days:
             continue
         wanted = (None,) if scope == ANY else (None, scope)
@@ -38,40 +39,26 @@ def _reviews_due(row: Policy, now: Moment, index: Index) -> dict[str, Moment]:
     return found
 
 
-def _reviews_due_at(row: Policy, now: Moment, index: Index) -> list[Moment]:
-    return [*_reviews_due(row, now, index).values(), *takes_effect_at(index, now, row.policy_id)]
-
-
-@findings.rule(
-    policies,
-    of=("versions",),
-    severity="medium",
-    wakes={access_reviews: Wake(all_policies, of=("environment", "opened_at"))},
-    due_at=_reviews_due_at,
-)
-def access_not_reviewed(row: Policy, now: Moment, index: Index) -> Breach | None:
+@finding(policies, severity="medium")
+def access_not_reviewed(row: Policy, look: Look) -> Breach | None:
     """The policy asks for a review of access from time to time, and the next one was not opened."""
-    late = {scope: due for scope, due in _reviews_due(row, now, index).items() if due <= now}
+    late = {scope: due for scope, due in _reviews_due(row, look).items() if look.has_come(due)}
     if not late:
         return None
     words = listed(f"{scope} (due at {due})" for scope, due in sorted(late.items()))
     return Breach(f"access was not reviewed again: {words}", positions_of(*(v.approved_position for v in row.versions)))
 
 
-@findings.rule(access_reviews, of=("state", "opened_position"), severity="medium", due=("due_at",))
-def access_review_overdue(row: AccessReview, now: Moment, index: Index) -> Breach | None:
+@finding(access_reviews, severity="medium")
+def access_review_overdue(row: AccessReview, look: Look) -> Breach | None:
     """An access review was not done in time."""
-    if row.state == "done" or row.due_at is None or row.due_at > now:
+    if row.state == "done" or not look.has_come(row.due_at):
         return None
     return Breach(f"{row.review_id} was due at {row.due_at}", positions_of(row.opened_position))
 
 
-@findings.rule(
-    access_reviews,
-    of=("state", "undecided", "stated_count", "population_count", "outside", "opened_position", "completed_position"),
-    severity="high",
-)
-def access_review_incomplete(row: AccessReview, now: Moment, index: Index) -> Breach | None:
+@finding(access_reviews, severity="high")
+def access_review_incomplete(row: AccessReview, look: Look) -> Breach | None:
     """A review that is called done left out grants that were in force when it began, or named others."""
     if row.state != "done":
         return None
@@ -87,8 +74,8 @@ def access_review_incomplete(row: AccessReview, now: Moment, index: Index) -> Br
     return Breach(f"{row.review_id}: {'; '.join(faults)}", positions_of(row.opened_position, row.completed_position))
 
 
-@findings.rule(access_reviews, of=("items",), severity="high")
-def own_access_reviewed(row: AccessReview, now: Moment, index: Index) -> Breach | None:
+@finding(access_reviews, severity="high")
+def own_access_reviewed(row: AccessReview, look: Look) -> Breach | None:
     """S7: somebody reviewed a grant of their own."""
     own = [item for item in row.items if item.why]
     if not own:
@@ -97,10 +84,10 @@ def own_access_reviewed(row: AccessReview, now: Moment, index: Index) -> Breach 
     return Breach(f"{row.review_id}: reviewed by the holder: {words}", positions_of(*(item.position for item in own)))
 
 
-@findings.rule(access_reviews, of=("items",), severity="high", due=("revoke_due_at",))
-def revocation_overdue(row: AccessReview, now: Moment, index: Index) -> Breach | None:
+@finding(access_reviews, severity="high")
+def revocation_overdue(row: AccessReview, look: Look) -> Breach | None:
     """A review decided to revoke a grant, and it was not revoked in time."""
-    late = [i for i in row.items if i.revoke_by is not None and i.revoke_by <= now and i.revoked_at is None]
+    late = [i for i in row.items if i.revoked_at is None and look.has_come(i.revoke_by)]
     if not late:
         return None
     words = listed(f"{item.grant_id} of {item.principal} by {item.revoke_by}" for item in late)

@@ -2,17 +2,17 @@
 
 from typing import Final
 
-from projections.engine.derived import Breach, Index
-from projections.engine.view import Moment
-from projections.judging.findings import findings, positions_of
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
 from projections.readings.people.withdrawals import Withdrawal, withdrawals
 
 PRACTICE: Final = Practice("8.1", "Immutable audit trail", views=(withdrawals,))
 
 
-@findings.rule(withdrawals, of=("position", "original_position", "stated_by", "withdrawn_by"), severity="medium")
-def withdrawal_of_anothers(row: Withdrawal, now: Moment, index: Index) -> Breach | None:
+@finding(withdrawals, severity="medium")
+def withdrawal_of_anothers(row: Withdrawal, look: Look) -> Breach | None:
     """Somebody took back a statement that another had made. Only an operator's counts."""
     if row.stated_by is None or row.stated_by == row.withdrawn_by:
         return None

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from projections.engine.view import Reads
+from projections.engine.reads import Look
 from projections.judging.gate_rule import Question, Said, gate_rule, of_deployment
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
@@ -19,7 +19,7 @@ PRACTICE: Final = Practice(
 
 @gate_rule()
 @of_deployment
-def deployment_held(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
+def deployment_held(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """The deployment succeeded, was not rolled back, and caused no incident."""
     if row.rolled_back_at is not None:
         return "deny", "rolled-back", f"it was rolled back at {row.rolled_back_at}", row.positions
@@ -34,7 +34,7 @@ def deployment_held(row: Deployment, question: Question, reads: Reads, policy: I
 
 @gate_rule()
 @of_deployment
-def deployment_is_healthy(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
+def deployment_is_healthy(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """The deployment was verified as healthy, where the policy asks for it."""
     if "required" not in (policy.values("verification", question.environment) or ("required",)):
         return "allow", "not-asked-for", "the policy asks for no verification", ()

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.deployment import DeploymentStarted
-from projections.engine.view import Reads
+from projections.engine.reads import Look
 from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Said, deployment_of, gate_rule, of_deployment
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
@@ -16,7 +16,7 @@ PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(ro
 
 @gate_rule()
 @of_deployment
-def deployment_can_be_undone(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
+def deployment_can_be_undone(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """The deployment was started and is not undone yet."""
     if row.rolled_back_at is not None:
         return "deny", "rolled-back", f"it was rolled back at {row.rolled_back_at} already", row.positions
@@ -25,7 +25,7 @@ def deployment_can_be_undone(row: Deployment, question: Question, reads: Reads, 
 
 @gate_rule()
 @of_deployment
-def rollback_is_decided(row: Deployment, question: Question, reads: Reads, policy: InForce) -> Said:
+def rollback_is_decided(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """Somebody decided to roll back, and it is on record."""
     if row.rollback_decided_at is None:
         return "needs_approval", "not-decided", "nobody decided yet to roll back", row.positions
@@ -33,16 +33,16 @@ def rollback_is_decided(row: Deployment, question: Question, reads: Reads, polic
 
 
 @gate_rule()
-def target_was_deployed_before(question: Question, reads: Reads, policy: InForce) -> Said:
+def target_was_deployed_before(question: Question, look: Look, policy: InForce) -> Said:
     """The artifact to go back to ran in this environment before, and held."""
-    row = deployment_of(question, reads)
+    row = deployment_of(question, look)
     if row is None or row.service is None:
         return NO_DEPLOYMENT
     if question.artifact is None:
         return "insufficient_evidence", "not-said", "expected the artifact to go back to in the question", ()
     if question.artifact == row.artifact:
         return "deny", "same-artifact", "that artifact is the one to be undone", row.positions
-    earlier = reads.named(deployments, DeploymentStarted, ref("service", row.service), limit=100)
+    earlier = look.named(deployments, DeploymentStarted, ref("service", row.service), limit=100)
     for other in earlier:
         fits = (other.environment, other.artifact, other.outcome) == (row.environment, question.artifact, "success")
         if fits and other.rolled_back_at is None:

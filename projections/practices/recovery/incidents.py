@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from projections.engine.view import Reads
+from projections.engine.reads import Look
 from projections.judging.gate_rule import Question, Said, gate_rule, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.ticket import Ticket
@@ -20,9 +20,9 @@ PRACTICE: Final = Practice(
 
 @gate_rule()
 @of_change
-def incidents_are_over(ticket: Ticket, question: Question, reads: Reads, policy: InForce) -> Said:
+def incidents_are_over(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """No incident that the change caused is still open."""
-    rows = [row for name in ticket.incidents if (row := reads.row(incidents, name)) is not None]
+    rows = [row for name in ticket.incidents if (row := look.row(incidents, name)) is not None]
     used = [position for row in rows for position in row.positions]
     still = [row.incident_id for row in rows if row.resolved_at is None]
     if still:

@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from projections.engine.derived import Breach, Index, Wake
-from projections.engine.view import Moment, Reads
-from projections.judging.findings import findings, positions_of
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, deployment_of, gate_rule
 from projections.practices.practice import Practice
-from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.freezes import Freeze, freezes, freezes_at, override_for
@@ -18,45 +17,14 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice("1.3", "Release freezes", views=(freezes,))
 
 
-def _deployments_of_change(ticket: Ticket, index: Index) -> list[str]:
-    return [row.deployment_id for row in index.find(deployments, "change_id", ticket.change_id)]
-
-
-def _deployments_within(freeze: Freeze, index: Index) -> list[str]:
-    if freeze.start_at is None or freeze.end_at is None:
-        return []
-    found = index.find(deployments, "started_at", freeze.start_at, freeze.end_at)
-    return [row.deployment_id for row in found if row.environment in freeze.environments]
-
-
-@findings.rule(
-    deployments,
-    of=("change_id", "service", "environment", "started_at", "started_position"),
-    severity="high",
-    wakes={
-        freezes: Wake(
-            _deployments_within,
-            of=(
-                "environments",
-                "services",
-                "start_at",
-                "end_at",
-                "exempt_types",
-                "declared_position",
-                "lifted_at",
-                "overrides",
-            ),
-        ),
-        change_tickets: Wake(_deployments_of_change, of=("change_type",)),
-    },
-)
-def deployed_in_freeze(row: Deployment, now: Moment, index: Index) -> Breach | None:
+@finding(deployments, severity="high")
+def deployed_in_freeze(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed while a freeze held it, and nobody else had let it through. Freezes declared afterwards count."""
     if row.started_at is None or row.environment is None:
         return None
-    ticket = index.row(change_tickets, row.change_id) if row.change_id else None
+    ticket = look.row(change_tickets, row.change_id) if row.change_id else None
     kind = ticket.change_type if ticket else None
-    for freeze in freezes_at(index, row.environment, row.service, kind, row.started_at):
+    for freeze in freezes_at(look.at(row.started_at), row.environment, row.service, kind, row.started_at):
         if override_for(freeze, row.change_id, row.started_at) is None:
             late = ", declared afterwards" if (freeze.declared_position or 0) > (row.started_position or 0) else ""
             words = f"{row.deployment_id} started at {row.started_at}, in freeze {freeze.freeze_id}{late}"
@@ -64,8 +32,8 @@ def deployed_in_freeze(row: Deployment, now: Moment, index: Index) -> Breach | N
     return None
 
 
-@findings.rule(freezes, of=("overrides",), severity="medium")
-def override_of_ones_own(row: Freeze, now: Moment, index: Index) -> Breach | None:
+@finding(freezes, severity="medium")
+def override_of_ones_own(row: Freeze, look: Look) -> Breach | None:
     """S9: somebody let their own change through a freeze."""
     own = [o for o in row.overrides if duties.s9_requester_does_not_grant(o.requester, o.granted_by)]
     if not own:
@@ -78,19 +46,19 @@ def override_of_ones_own(row: Freeze, now: Moment, index: Index) -> Breach | Non
 
 
 @gate_rule()
-def no_freeze_holds(question: Question, reads: Reads, policy: InForce) -> Said:
+def no_freeze_holds(question: Question, look: Look, policy: InForce) -> Said:
     """No freeze holds the environment and service, unless somebody else let this very change through."""
     environment = question.to_environment if question.gate == "promote" else question.environment
-    row = deployment_of(question, reads)
+    row = deployment_of(question, look)
     service, change_id = question.service, question.change_id
     if row is not None:
         service, change_id = service or row.service, change_id or row.change_id
     if environment is None or service is None:
         return "insufficient_evidence", "not-said", "expected an environment and a service in the question", ()
-    ticket = reads.row(change_tickets, change_id) if change_id else None
+    ticket = look.row(change_tickets, change_id) if change_id else None
     kind = ticket.change_type if ticket else None
     used: list[int | None] = []
-    for freeze in freezes_at(reads, environment, service, kind, question.asked_at):
+    for freeze in freezes_at(look, environment, service, kind, question.asked_at):
         override = override_for(freeze, change_id, question.asked_at)
         if override is None:
             return "deny", "frozen", f"freeze {freeze.freeze_id} until {freeze.end_at}", [freeze.declared_position]

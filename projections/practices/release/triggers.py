@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.rollback import RollbackTriggerDefined
-from projections.engine.view import Reads
+from projections.engine.reads import Look
 from projections.judging.gate_rule import Question, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.delivery.triggers import rollback_triggers
@@ -19,14 +19,14 @@ PRACTICE: Final = Practice(
 
 
 @gate_rule()
-def rollback_is_prepared(question: Question, reads: Reads, policy: InForce) -> Said:
+def rollback_is_prepared(question: Question, look: Look, policy: InForce) -> Said:
     """The service has a trigger that says when a rollback is due."""
     least = policy.number("rollback-triggers", question.environment, default=1 if question.environment == "prod" else 0)
     if question.service is None:
         return "insufficient_evidence", "not-said", "expected a service in the question", ()
     found = [
         trigger.defined_position
-        for trigger in reads.named(rollback_triggers, RollbackTriggerDefined, ref("service", question.service))
+        for trigger in look.named(rollback_triggers, RollbackTriggerDefined, ref("service", question.service))
         if trigger.environment in (None, question.environment) and trigger.change_id in (None, question.change_id)
     ]
     if len(found) < least:

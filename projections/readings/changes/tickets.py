@@ -61,6 +61,7 @@ change_tickets = View(
     version=4,
     row=Ticket,
     kind="change",
+    about={"release": lambda row: (row.release_id,)},
     entries_of=_entries_of,
     names=("deployments",),
     reads=(

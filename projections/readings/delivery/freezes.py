@@ -49,11 +49,19 @@ class Freeze:
     overrides: tuple[Override, ...] = ()
 
 
+def _touched(before: Freeze | None, after: Freeze | None) -> tuple[Moment, Moment] | None:
+    """A freeze is a matter of the times that it covers, or covered."""
+    spans = [(row.start_at, row.end_at) for row in (before, after) if row is not None and row.start_at and row.end_at]
+    return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+
+
 freezes = View(
     "freezes",
     version=3,
     row=Freeze,
     kind="freeze",
+    about={"environment": lambda row: row.environments},
+    touches=_touched,
     doc="Freezes: what they cover, from when to when, whether they were lifted, and who was let through.",
 )
 

@@ -6,7 +6,8 @@ from typing import Literal
 from ledger.events import ref
 from ledger.events.access import AccessGranted, AccessRevoked, AccessRotated, AccessUsed
 from ledger.events.access_review import AccessReviewItemDecided
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.engine.reads import Look
+from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.identities import logins_of
 
 
@@ -50,6 +51,9 @@ access_grants = View(
     row=Grant,
     kind="grant",
     indexes=("principal", "principal_kind", "environment", "role"),
+    about={"identity": lambda row: (row.principal,)},
+    # Whatever changes, it is another grant from its beginning on.
+    touches=lambda before, after: (min((row.granted_at or "" for row in (before, after) if row), default=""), LATEST),
     doc="Grants of access: to whom, by whom, until when, how often used, and what reviews decided.",
 )
 
@@ -105,6 +109,11 @@ def decided(row: Grant, event: AccessReviewItemDecided, entry: EntryInfo) -> Gra
 def has_ended(grant: Grant, time: Moment) -> bool:
     """Say whether a grant was revoked, or expired, by a time."""
     return any(end is not None and end <= time for end in (grant.expires_at, grant.revoked_at))
+
+
+def has_ended_by_now(grant: Grant, look: Look) -> bool:
+    """Say whether a grant was revoked, or expired; and let the end that has not come wake whoever asks."""
+    return any(look.has_come(end) for end in (grant.expires_at, grant.revoked_at))
 
 
 def roles_of(reads: Reads, identity: str, time: Moment, environment: str | None = None) -> dict[str, int]:

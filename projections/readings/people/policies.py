@@ -1,10 +1,12 @@
 """Policies: their versions, who wrote and who approved each, and which is in force."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.events.policy import PolicyApproved, PolicyPublished
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.engine.reads import Look
+from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.identities import are_same, identities
 
 
@@ -57,12 +59,26 @@ class Policy:
     versions: tuple[PolicyVersion, ...] = ()
 
 
+def _touched(before: Policy | None, after: Policy | None) -> tuple[Moment, Moment] | None:
+    """An approval that comes or goes makes the policy another one from when it counts on."""
+    old, new = (set(_counting(row)) for row in (before, after))
+    return (min(since for since, _, _ in old ^ new), LATEST) if old != new else None
+
+
+def _counting(row: Policy | None) -> Iterator[tuple[Moment, int, PolicyVersion]]:
+    """Yield the approvals of a policy: from when each counts, where it is recorded, and of which version it is."""
+    for version in row.versions if row is not None else ():
+        for approval in version.approvals:
+            yield max(approval.at, version.effective_from or ""), approval.position, version
+
+
 policies = View(
     "policies",
     version=2,
     row=Policy,
     kind="policy",
     reads=(identities,),
+    touches=_touched,
     doc="Policies and their versions: who wrote each, who approved it, and which one is in force.",
 )
 
@@ -152,32 +168,17 @@ def _limited(value: str) -> int:
 def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
     """Return what a policy says at a time: its version that was approved last, of those that were and had come into effect."""
     row = reads.row(policies, policy_id)
-    counting = [
-        (approval.position, version)
-        for version in (row.versions if row else ())
-        for approval in version.approvals
-        if max(approval.at, version.effective_from or "") <= at
-    ]
+    return _last_of(policy_id, [found for found in _counting(row) if found[0] <= at])
+
+
+def in_force_now(look: Look, policy_id: str = POLICY) -> InForce:
+    """Return what a policy says now; a version that comes into effect later wakes whoever asks."""
+    row = look.row(policies, policy_id)
+    return _last_of(policy_id, [found for found in _counting(row) if look.has_come(found[0])])
+
+
+def _last_of(policy_id: str, counting: list[tuple[Moment, int, PolicyVersion]]) -> InForce:
     if not counting:
         return InForce(policy_id)
-    position, last = max(counting, key=lambda found: found[0])
+    _, position, last = max(counting, key=lambda found: found[1])
     return InForce(policy_id, last.version, position, last.settings)
-
-
-def approved_last_at(policy: Policy) -> Moment | None:
-    """Return the time of the approval that was recorded last; None when there is none, or nobody asks this policy.
-
-    What happened since then, the policy may judge otherwise from now on: it was approved late, or its approval taken back.
-    """
-    if policy.policy_id != POLICY:
-        return None
-    approved = [(approval.position, approval.at) for version in policy.versions for approval in version.approvals]
-    return max(approved)[1] if approved else None
-
-
-def takes_effect_at(reads: Reads, now: Moment, policy_id: str = POLICY) -> list[Moment]:
-    """Return the later times at which a version of a policy comes into effect."""
-    row = reads.row(policies, policy_id)
-    versions = row.versions if row else ()
-    known = [v.effective_from for v in versions] + [approval.at for v in versions for approval in v.approvals]
-    return [time for time in known if time is not None and time > now]

@@ -81,7 +81,7 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
                         features |= counted_before(folder.rows, entry.event.change_id, entry.time, model)
                     found[entry.event.change_id] = Sample(entry.event.change_id, features, None)
             if len(folder.rows.touched[outcomes.name]) > PAGE:
-                _save(folder, store)
+                folder.save_in(store)
         # What became of the changes counts whenever it was recorded.
         for entry in log.pages(matches, after=last, up_to=None):
             folder.fold([entry])
@@ -90,12 +90,6 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
         Sample(name, sample.features, None if name not in labels else labels[name] == "failure")
         for name, sample in found.items()
     ]
-
-
-def _save(folder: Folder, store: MemoryStore) -> None:
-    for view in _VIEWS:
-        store.save(view, folder.rows.touched.get(view.name, {}), folder.rows.counted.get(view.name, {}))
-    folder.rows.forget()
 
 
 def _end_of(database: Database, last: int | None) -> int:

@@ -5,7 +5,7 @@ from asking import WHERE, against, ask, ready_to_deploy
 from telling import Story, at
 
 from ledger.errors import NotFoundError
-from projections.engine.asking import Looking
+from projections.engine.asking import Asking
 from projections.engine.skips import Skips
 from projections.gates.asking import answer
 from projections.gates.composition import GATES
@@ -49,11 +49,12 @@ def test_no_rule_at_all_is_no_pass() -> None:
 def test_an_answer_names_what_would_change_it_and_nothing_else() -> None:
     story = ready_to_deploy()
     story.flush()
-    looking = Looking(story.folder.rows, Skips(story.log), but=("gate.decided",))
-    answer(Question("deploy", at(20), **WHERE), looking, len(story.log))
+    question = Question("deploy", at(20), **WHERE)
+    look = Asking(story.folder.rows, question.asked_at, Skips(story.log), but=("gate.decided",))
+    answer(question, look, len(story.log))
 
     def would_change(event_type: str, *refs: str) -> bool:
-        return any(match.fits(event_type, refs) for match in looking.matches)
+        return any(match.fits(event_type, refs) for match in look.matches)
 
     assert would_change("approval.withdrawn", "change:CHG-7")
     assert would_change("freeze.declared", "environment:prod", "freeze:F")

@@ -6,7 +6,8 @@ from changes import deploy, emergency, found, found_by_any_process, pass_time
 from telling import Story, at
 
 from ledger.events.deployment import DeploymentStarted
-from projections.engine.derived import Breach, Derived, Index
+from projections.engine.derived import Breach, Derived
+from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, View, later, replace
 from projections.judging.findings import findings
 
@@ -53,16 +54,13 @@ def watching(judged: list[Moment], *, breaks: bool = False) -> tuple[View[Timer]
 
     found = Derived("watched", version=1, doc="Services that went silent.", reads=(timers,))
 
-    def due_at(row: Timer, now: Moment, index: Index) -> list[Moment]:
-        if breaks:
-            raise ValueError("this does not hold")
-        return []
-
-    @found.rule(timers, of=(), severity="low", due=("due_at",), due_at=due_at)
-    def silent(row: Timer, now: Moment, index: Index) -> Breach | None:
+    @found.rule(timers, severity="low")
+    def silent(row: Timer, look: Look) -> Breach | None:
         """Nothing was heard for a while."""
-        judged.append(now)
-        return Breach(row.name) if row.due_at is not None and row.due_at <= now else None
+        judged.append(row.due_at or "")
+        if breaks and look.has_come(row.due_at):
+            raise ValueError("this does not hold")
+        return Breach(row.name) if look.has_come(row.due_at) else None
 
     return timers, found
 
@@ -80,14 +78,14 @@ def test_a_time_that_holds_no_more_wakes_nobody() -> None:
     assert story.row(story.views[1], "silent/api").is_open
 
 
-def test_a_time_that_cannot_be_computed_stops_the_rules_of_a_process_that_begins_and_nothing_else() -> None:
+def test_a_rule_that_raises_when_its_time_comes_stops_its_view_and_nothing_else() -> None:
     judged: list[Moment] = []
-    story = Story(watching(judged))
+    story = Story(watching(judged, breaks=True))
     deploy(story)
     told = len(story.log)
-    story.views = watching(judged, breaks=True)
-    story.begin()
-    deploy(story, "d-2")
     story.flush()
-    assert {name: failure.position for name, failure in story.folder.failures.items()} == {"watched": told + 1}
-    assert story.row(story.views[0], "api").due_at == later(at(told + 1), hours=4)
+    story.begin()
+    pass_time(story, 8)
+    story.flush()
+    assert {name: failure.position for name, failure in story.folder.failures.items()} == {"watched": told + 3}
+    assert story.row(story.views[0], "api").due_at == later(at(1), hours=4)

@@ -1,0 +1,251 @@
+"""`Judge`: finds out, entry by entry, which judgements may be other now, and judges these again.
+
+It knows no rule. Which judgements those are follows from what they looked at before: `projections.engine.noted`.
+"""
+
+import heapq
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from projections.engine.derived import SEPARATOR, Derived, Rule, bounded, change_to
+from projections.engine.noted import Noted, Span, hull
+from projections.engine.reads import Judging, Lens, about_read, column_read, entry_read, row_read
+from projections.engine.standing import Standing
+from projections.engine.store import Store
+from projections.engine.view import DeclarationError, EntryInfo, Moment, View
+
+# What is the same in all reads of one form: `change_tickets:`, `freezes@environment:`, `access_grants.role=`, `pir.opened@change:`.
+_form_in: Final = re.compile(r"([a-z0-9_]+)(\.[a-z0-9_.]+)?(?::|=|@(?:[a-z0-9_]+:)?)").match
+# Rows that an entry changed, as they were before it.
+Changed = Mapping[View[Any], Mapping[str, Any]]
+# The columns in which two rows differ; None where one of them is not there.
+Moved = tuple[str, ...] | None
+
+
+@dataclass(slots=True)
+class _Forms:
+    """In which forms rules ever looked at something. It only grows: who goes on elsewhere reads it from the store."""
+
+    # By form, the rules.
+    rules: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # By view, those that looked at rows which are not their own.
+    of_view: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # Types of entries that were asked for as such.
+    types: set[str] = field(default_factory=set)
+
+    def add(self, rule: str, form: str) -> None:
+        self.rules[form].add(rule)
+        parts = _form_in(form)
+        if parts is not None and "@" in form and parts[2]:
+            self.types.add(form.partition("@")[0])
+        elif parts is not None:
+            self.of_view[parts[1]].add(rule)
+
+
+class Judge:
+    """Judges for one view. What it finds is written to `rows`, and what it looked at is in `noted`, until both are saved."""
+
+    def __init__(self, view: Derived, rows: Standing, store: Store) -> None:
+        self.view = view
+        self.noted = Noted(store.notes(view))
+        self._rows = rows
+        self._store = store
+        # The findings that are open. Only these, and new ones, are ever written.
+        self._open: set[str] = set()
+        # Times at which a judgement may be another, the earliest first. Some hold no more: `Noted.is_due`.
+        self._due: list[tuple[Moment, str]] = []
+        self._now: Moment = ""
+        self._forms = _Forms()
+        # By rule and view, the columns that it ever looked at.
+        self._lenses: dict[str, dict[View[Any], Lens]] = {name: {} for name in view.rules}
+        self._lens_of: dict[str, Callable[[View[Any]], Lens]] = {}
+        self._by_subject: dict[View[Any], list[Rule]] = defaultdict(list)
+        # What follows from these: of each view the columns that any rule looks at, and whom a change of some of them concerns.
+        self._looked_at: dict[View[Any], tuple[str, ...]] = {}
+        self._concerned: dict[tuple[View[Any], Moved], tuple[list[Rule], set[str]]] = {}
+        for rule in view.rules.values():
+            self._by_subject[rule.subject].append(rule)
+            self._lens_of[rule.name] = self._lens_finder(rule)
+            self._lenses[rule.name][rule.subject] = self._lens(rule, rule.subject)
+
+    def begin(self, now: Moment) -> None:
+        """Take up, in a process that begins after an entry of a time, what was noted, what is open, and which times are waited for."""
+        self._now = now
+        views = {read.name: read for read in self.view.reads}
+        for name, what, _ in self._store.notes(self.view).reads_of(tuple(self.view.rules)):
+            kind, _, told = what.partition(" ")
+            if kind == "form":
+                self._forms.add(name, told)
+                continue
+            view, _, column = told.partition(".")
+            if view in views:
+                lens = self._lenses[name].setdefault(views[view], self._lens(self.view.rules[name], views[view]))
+                lens.add(column)
+        self._looked_at.clear()
+        self._concerned.clear()
+        self._open.update(self._store.find(self.view, "is_open", True))
+        self._due = self.noted.due()
+        heapq.heapify(self._due)
+
+    def prefetch(self, entries: Sequence[EntryInfo]) -> None:
+        """Look up together whether anybody reads what entries name."""
+        names: dict[str, set[str]] = defaultdict(set)
+        for name in {name for entry in entries for name in entry.refs}:
+            kind, _, value = name.partition(":")
+            names[kind].add(value)
+        kinds = {row_read(view, ""): view.kind for view in self.view.reads}
+        whats: list[str] = []
+        for form in self._forms.rules:
+            kind = kinds.get(form) or form.partition("@")[2].removesuffix(":")
+            whats += [form + value for value in names.get(kind, ())]
+        self.noted.prefetch(whats)
+
+    # -- whom it concerns -------------------------------------------------------------------------------------------
+
+    def woken(self, entry: EntryInfo, changed: Changed) -> list[tuple[Rule, str]]:
+        """Return each rule and subject to judge again after an entry, once."""
+        # A dict, and sorted where the entry's own do not tell the order: which failure is told of must not depend on chance.
+        readers: set[str] = set()
+        if entry.recorded_at < self._now:
+            readers |= self.noted.came_after(entry.recorded_at)
+        self._now = entry.recorded_at
+        while self._due and self._due[0][0] <= self._now:
+            due, reader = heapq.heappop(self._due)
+            if self.noted.is_due(reader, due):
+                readers.add(reader)
+        if entry.type in self._forms.types:
+            readers |= self.noted.readers([entry_read(entry.type, about) for about in (None, *entry.refs)], None)
+        begun: list[str] = []
+        for view, rows in changed.items():
+            if columns := self._columns(view):
+                for key, before in rows.items():
+                    self._concern(view, columns, key, before, readers, begun)
+        for reader in begun:
+            self.noted.begin(reader)
+        self.noted.load(readers)
+        rules, found = self.view.rules, []
+        for reader in sorted(readers):
+            name, _, key = reader.partition(SEPARATOR)
+            if name in rules:
+                found.append((rules[name], key))
+        return found
+
+    def _concern(
+        self, view: View[Any], columns: tuple[str, ...], key: str, before: Any, readers: set[str], begun: list[str]
+    ) -> None:
+        """Add whom a change of a row concerns."""
+        after = self._rows.row(view, key)
+        moved: Moved = None
+        if before is not None and after is not None:
+            old, new = before.__dict__, after.__dict__
+            moved = tuple([name for name in columns if old[name] is not new[name] and old[name] != new[name]])
+        own, others = self._whom(view, moved)
+        mine = [f"{rule.name}{SEPARATOR}{key}" for rule in own]
+        readers.update(mine)
+        if before is None:
+            begun += mine
+        span: Span | None = None
+        if view.is_scoped and (looking := self._forms.of_view[view.name]):
+            was, is_now = view.scope(before), view.scope(after)
+            spans = [view.touches(before, after) if view.touches is not None else None]
+            if was != is_now:
+                # Somebody sees it now who did not, or the other way round: whichever columns they looked at in other rows.
+                others = looking
+                spans += [was[1], is_now[1]]
+            span = hull(spans)
+        if others:
+            found = self.noted.readers(list(self._whats(view, key, before, after)), span)
+            readers.update(reader for reader in found if reader.partition(SEPARATOR)[0] in others)
+
+    def _whats(self, view: View[Any], key: str, before: Any, after: Any) -> Iterator[str]:
+        """Yield what was read by those whom a change of a row may concern."""
+        forms = self._forms.rules
+        if (form := row_read(view, "")) in forms:
+            yield form + key
+        if (form := about_read(view, None)) in forms:
+            yield form
+        some = [row for row in (before, after) if row is not None]
+        for about in {about for row in some for about in view.abouts(row)}:
+            if about_read(view, f"{about.partition(':')[0]}:") in forms:
+                yield about_read(view, about)
+        for column in view.indexes:
+            if column_read(view, column, "") in forms:
+                yield from {column_read(view, column, getattr(row, column)) for row in some}
+
+    def _columns(self, view: View[Any]) -> tuple[str, ...]:
+        """Return the columns of a view that any rule looks at; the key, where all that counts is whether a row is there."""
+        if view not in self._looked_at:
+            lenses = [lenses[view] for lenses in self._lenses.values() if view in lenses]
+            looked = {column for lens in lenses for column in lens.columns}
+            self._looked_at[view] = tuple(sorted(looked | ({view.key} if lenses else set())))
+        return self._looked_at[view]
+
+    def _whom(self, view: View[Any], moved: Moved) -> tuple[list[Rule], set[str]]:
+        """Return the rules that judge rows of a view, and the names of those that looked at them otherwise, by what moved."""
+        if (view, moved) not in self._concerned:
+            looking = {
+                name
+                for name, lenses in self._lenses.items()
+                if view in lenses and (moved is None or not set(moved).isdisjoint(lenses[view].columns))
+            }
+            own = [rule for rule in self._by_subject.get(view, ()) if rule.name in looking]
+            self._concerned[view, moved] = (own, looking & self._forms.of_view[view.name])
+        return self._concerned[view, moved]
+
+    # -- judging ----------------------------------------------------------------------------------------------------
+
+    def judge(self, rule: Rule, key: str, entry: EntryInfo) -> None:
+        """Judge one subject again. Raises what the rule raises: then nothing is noted or written."""
+        name = rule.name
+        reader, now = f"{name}{SEPARATOR}{key}", entry.recorded_at
+        look = Judging(self._rows, now, self._lens_of[name])
+        subject, found = self._rows.row(rule.subject, key), None
+        if subject is not None:
+            found = rule.judge(self._lenses[name][rule.subject].over(subject), look)
+        if look.reads:
+            # Its own row it is judged by anyhow.
+            look.reads.discard((row_read(rule.subject, key), ""))
+        for what, _ in self.noted.note(reader, look.reads):
+            self._learn(name, what)
+        if self.noted.wait(reader, look.due, look.came) and look.due is not None:
+            heapq.heappush(self._due, (look.due, reader))
+        if found is None and reader not in self._open:
+            return
+        found = bounded(found)
+        before = self._rows.row(self.view, reader)
+        after = self.view.changed(before, rule, key, found, change_to(found, entry.position, now))
+        if after is not before:
+            self._rows.write(self.view, reader, after)
+            (self._open.add if after.is_open else self._open.discard)(reader)
+
+    def _learn(self, rule: str, what: str) -> None:
+        """Note in which form a rule looked at something, when it is the first time."""
+        if (form := _form_in(what)) is not None and rule not in self._forms.rules.get(form[0], ()):
+            self._forms.add(rule, form[0])
+            self._concerned.clear()
+            self.noted.know(rule, f"form {form[0]}")
+
+    def _lens_finder(self, rule: Rule) -> Callable[[View[Any]], Lens]:
+        lenses = self._lenses[rule.name]
+
+        def lens_of(view: View[Any]) -> Lens:
+            if (lens := lenses.get(view)) is None:
+                if view not in self.view.reads:
+                    raise DeclarationError(f"{rule.name} looks at {view.name}, which {self.view.name} does not read")
+                lens = lenses[view] = self._lens(rule, view)
+                self._grown(rule, f"view {view.name}")
+            return lens
+
+        return lens_of
+
+    def _lens(self, rule: Rule, view: View[Any]) -> Lens:
+        return Lens(view, lambda column: self._grown(rule, f"column {view.name}.{column}"))
+
+    def _grown(self, rule: Rule, what: str) -> None:
+        """Note that a rule looked at a view or a column for the first time."""
+        self._looked_at.clear()
+        self._concerned.clear()
+        self.noted.know(rule.name, what)

@@ -1,0 +1,171 @@
+"""`Look`: what a rule reads through. What it looked at is noted, and so is which time had come, and which had not.
+
+A finding is judged again when what it looked at changed, or when a time has come that had not; the answer of a gate is recorded
+under the condition that nothing of what it looked at changed. Nobody lists what a rule looks at. Not the rows themselves:
+those are `projections.engine.standing`, `past` and `asking`.
+
+What a finding looks at is noted in as few words as will do, each of them a text:
+
+    row(change_tickets, "CHG-7")                         change_tickets:CHG-7
+    where(access_grants, "role", "approver")             access_grants.role=approver
+    named(change_tickets, ChangeOpened, "release:R-1")   change_tickets@release:R-1   the tickets that say they are of it
+    named(reviews, PirOpened, "change:CHG-7")            pir.opened@change:CHG-7      and each row that was found
+
+The third form is for views whose rows say what they are about (`View.abouts`): a row that comes, goes, or is about something else
+by now concerns whoever asked for it. And of a row only those columns count that the rule ever looked at.
+
+`look.at(time)` asks how things were at one time. Then a change concerns the rule only when it `touches` that time, which the
+view says: a freeze from Monday to Friday, declared over three thousand deployments, wakes those that lie in that week.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from ledger.events import Event
+from projections.engine.view import DeclarationError, Moment, Reads, View
+
+R = TypeVar("R")
+# What was looked at, and as of which time; "" is now.
+Read = tuple[str, Moment]
+NO_READS: Final[frozenset[Read]] = frozenset()
+
+
+class Rows(Reads, Protocol):
+    """Rows by key, by entry, and by what a column holds."""
+
+    def where(self, view: View[R], column: str, value: str) -> list[R]:
+        """Return the rows whose column, one that has an index, holds a value; sorted by key."""
+
+
+class Look(Rows, Protocol):
+    """What a rule reads through: rows of views as they stand, and whether a time has come."""
+
+    def at(self, time: Moment) -> Rows:
+        """Return the same rows for a question about one time: of the times that a row touches, nothing else may be relied on."""
+
+    def has_come(self, time: Moment | None) -> bool:
+        """Say whether a time has come; no time never does. It is the only clock that a rule has."""
+
+
+class Seen:
+    """A row of which is noted what columns are looked at. Those that the rule looked at before are here; others are asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        row, lens = self.__dict__["_row"], self.__dict__["_lens"]
+        if name not in lens.view.columns:
+            # A property or a method of the row: it looks at columns through this.
+            return getattr(type(row), name).__get__(self)
+        lens.note(name)
+        value = self.__dict__[name] = getattr(row, name)
+        return value
+
+
+class Lens:
+    """How one rule sees the rows of one view: which columns it ever looked at. That never shrinks."""
+
+    def __init__(self, view: View[Any], grown: Callable[[str], None]) -> None:
+        self.view = view
+        self.columns: tuple[str, ...] = ()
+        self._grown = grown
+
+    def note(self, column: str) -> None:
+        if column not in self.columns:
+            self.add(column)
+            self._grown(column)
+
+    def add(self, column: str) -> None:
+        """Know a column that was looked at before."""
+        if column in self.view.columns and column not in self.columns:
+            self.columns = (*self.columns, column)
+
+    def over(self, row: Any) -> Any:
+        held = row.__dict__
+        seen = _new(Seen)
+        shown = seen.__dict__
+        shown["_row"], shown["_lens"] = row, self
+        for name in self.columns:
+            shown[name] = held[name]
+        return seen
+
+
+_new: Final = object.__new__
+
+
+class Judging:
+    """What a finding's rule reads through, for one judgement."""
+
+    __slots__ = ("_at", "_lens_of", "_now", "_rows", "came", "due", "reads")
+
+    def __init__(
+        self,
+        rows: Rows,
+        now: Moment,
+        lens_of: Callable[[View[Any]], Lens],
+        reads: set[Read] | None = None,
+        at: Moment = "",
+    ) -> None:
+        self._rows = rows
+        self._now = now
+        self._lens_of = lens_of
+        self._at = at
+        self.reads: set[Read] = set() if reads is None else reads
+        # The next time that has not come, and the last that has.
+        self.due: Moment | None = None
+        self.came: Moment | None = None
+
+    def at(self, time: Moment) -> "Judging":
+        return Judging(self._rows, self._now, self._lens_of, self.reads, time)
+
+    def row(self, view: View[R], key: str) -> R | None:
+        self._note(view, row_read(view, key))
+        lens, row = self._lens_of(view), self._rows.row(view, key)
+        return None if row is None else cast(R, lens.over(row))
+
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        rows, lens = self._rows.named(view, event, about, limit), self._lens_of(view)
+        seen: list[Any] = [lens.over(row) for row in rows]
+        if limit is None and view.says_about(about):
+            self._note(view, about_read(view, about))
+            return [row for row in seen if view.is_about(row, about) and (not self._at or view.covers(row, self._at))]
+        # Which entries carry a ref is no matter of time.
+        self.reads.add((entry_read(event.type, about), ""))
+        for row in rows:
+            self._note(view, row_read(view, getattr(row, view.key)))
+        return seen
+
+    def where(self, view: View[R], column: str, value: str) -> list[R]:
+        if column not in view.indexes:
+            raise DeclarationError(f"{view.name} has no index by {column}: expected one of {', '.join(view.indexes)}")
+        self._note(view, column_read(view, column, value))
+        lens = self._lens_of(view)
+        lens.note(column)
+        return [lens.over(row) for row in self._rows.where(view, column, value)]
+
+    def has_come(self, time: Moment | None) -> bool:
+        if time is None:
+            return False
+        if time <= self._now:
+            self.came = time if self.came is None else max(self.came, time)
+            return True
+        self.due = time if self.due is None else min(self.due, time)
+        return False
+
+    def _note(self, view: View[Any], what: str) -> None:
+        self.reads.add((what, self._at if view.touches is not None else ""))
+
+
+def row_read(view: View[Any], key: str) -> str:
+    return f"{view.name}:{key}"
+
+
+def about_read(view: View[Any], about: str | None) -> str:
+    return f"{view.name}@{about or ''}"
+
+
+def column_read(view: View[Any], column: str, value: object) -> str:
+    return f"{view.name}.{column}={value}"
+
+
+def entry_read(event_type: str, about: str | None) -> str:
+    # A type has dots, and no view's name has: the two forms with `@` do not meet.
+    return f"{event_type}@{about or ''}"
