@@ -1,8 +1,10 @@
 """Authority: keys, tokens, roles and sources, folded from the ledger's own entries. What the doors look into, and what audit judges by.
 
 There is no table of credentials that somebody could slip a row into: `Authority` is folded from the `ledger.*`
-entries, in memory, by the same code at the doors and in the audit. It is a pure fold; reading entries and checking
-their signatures is for the callers.
+entries, in memory, by the same code at the doors and in the audit. It is a pure fold: callers read the entries and check their
+signatures (`ledger.log.authority`, `ledger.audit`).
+
+Long, because what a door admits and what the audit accepts are the same rules, and stand beside each other.
 """
 
 import hashlib
@@ -469,7 +471,7 @@ class Authority:
         return record
 
     def ledger_caller(self, entry_key: bytes) -> Caller:
-        """Return the ledger itself, as the holder of an entry key: who records its own areas."""
+        """Return the ledger itself, as the holder of an entry key. It alone records the reserved areas."""
         return Caller(f"key:{key_id(entry_key)[:16]}", LEDGER_PRINCIPAL, "asserted", is_ledger=True)
 
     # -- questions of the audit ----------------------------------------------------------------------------------
@@ -502,7 +504,7 @@ class Authority:
             return Kind.CREDENTIAL_UNKNOWN
         if trust != ("signed" if signed else "token" if known.rule is None else "oidc"):
             return Kind.RECORDED_BY_FORGED
-        # Who signs has a stronger voucher than the claims, and none of them in the entry: any principal of the rule's.
+        # A signature vouches more than claims do, and its entry carries no claims: any principal of the rule may stand there.
         if known.principal != principal and (known.rule is None or not source_matches(known.principal, principal)):
             return Kind.RECORDED_BY_FORGED
         if (fault := known.fault_at(position, recorded_at_us)) is not None:

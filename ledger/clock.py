@@ -93,7 +93,7 @@ def from_text(text: str) -> int:
     """Return microseconds since 1970 of an RFC 3339 time with an offset: the one way in which a time is read.
 
     Letters may be lower case; what is finer than a microsecond is cut; a leap second is the second after it. Raises
-    ValueError, in words for whoever sent it, for what is no such time, or lies beyond the years 1 to 9999 in UTC.
+    ValueError, in words for the sender, for a text that is not such a time, or lies beyond the years 1 to 9999 in UTC.
 
     >>> from_text("1970-01-01t01:00:00.5+01:00")
     500000

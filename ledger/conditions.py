@@ -2,6 +2,14 @@
 
 A condition says: append only if, after position `after`, no entry matches any of `none_of`. That is the Dynamic
 Consistency Boundary: a decision names what it was based on, and is refused when that has moved.
+
+    41  approval.granted     change:CHG-7            a gate reads the approvals of CHG-7 up to 41, and allows the change
+    42  approval.withdrawn   change:CHG-7            somebody withdraws one meanwhile
+        gate.decided, after 41, none of {types: approval.granted, approval.withdrawn; refs: change:CHG-7}
+                                                     refused, because of 42: the gate asks again
+    43  approval.granted     change:CHG-8            would not have been in the way
+
+Not how a condition is looked up (`ledger.log.conditions`).
 """
 
 import re

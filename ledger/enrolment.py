@@ -1,7 +1,7 @@
 """Which keys may be enrolled, and when one may be recovered. The same rules at the doors and in the audit: pure, over a keyring.
 
 A key is enrolled with a signature by itself over origin and role; one key has one role; and a key that everybody can sign
-with has none. A ledger made before that rule has enrolments without proofs: they are no fault, up to the first that carries one.
+with has none. A ledger made before that rule has enrolments without proofs: they are not faults, up to the first that carries one.
 
 When no entry key is left with those who run the ledger, the checkpoint key lets a new one in:
 

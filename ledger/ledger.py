@@ -1,4 +1,4 @@
-"""`Ledger`: one ledger, opened. The face of the room: open, append, read.
+"""`Ledger`: one ledger, opened. The face of the room: open, append, read. Long by its docstrings: each method is short.
 
 Not the lock (`ledger.log.recorder`), not the queue in front of it (`ledger.log.writer`), not what operators do
 (`ledger.stewardship`), not the audit, which trusts nothing in here.
@@ -137,7 +137,10 @@ class Ledger:
         clock: Clock | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> "Ledger":
-        """Open a ledger that was created before. Raises SetupError when there is none, KeyNotValidError for another's key."""
+        """Open a ledger that was created before. Raises SetupError when there is none.
+
+        Raises KeyNotValidError for a key that may not sign the next entry.
+        """
         ledger = cls.prepare(database, entry_key, clock=clock, random=random)
         valid = {record.key_id for record in ledger.authority.keyring.valid_at("entry", ledger.size() + 1)}
         if entry_key.key_id not in valid:
@@ -190,7 +193,7 @@ class Ledger:
         return Caller(self.own_caller().credential, LEDGER_PRINCIPAL, "asserted")
 
     def own_caller(self) -> Caller:
-        """Return the ledger itself: who records the reserved areas."""
+        """Return the ledger as a caller: it alone records the reserved areas."""
         return self.authority.ledger_caller(self._signer.public_key)
 
     def ledger_statement(
@@ -275,7 +278,7 @@ class Ledger:
         return head.size
 
     def current_authority(self) -> Authority:
-        """Return who may do what as of the last commit, of whichever process."""
+        """Return who may do what as of the last commit, by this process or by another."""
         with self.database.engine.connect() as connection:
             if read_head(connection).authority_position != self.authority.position:
                 with self._lock:

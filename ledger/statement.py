@@ -5,6 +5,8 @@ closed: the catalogue's class, and nothing else. Free text leaves the statement 
 the text goes beside the log.
 
 Not about who may say what (`ledger.authority`) nor about what the ledger makes of it (`ledger.entry`).
+
+Long, because a statement passes its checks in one order, which is read from `admit` down.
 """
 
 import hashlib

@@ -6,7 +6,7 @@
     <blank line>
     — <origin> <base64(key id || signature)>
 
-A log never signs two checkpoints of which neither is a prefix of the other; who remembers that is `ledger.published.signer`.
+A log never signs two checkpoints of which neither is a prefix of the other; `ledger.published.signer` remembers what was signed.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """DSSE envelopes: the pre-authentication encoding, sign, verify.
 
-Not a parser of payloads: what the bytes mean is for the caller, after `verify` has returned.
+Not a parser of payloads: the caller reads the bytes, after `verify` has returned.
 
 Source: the Dead Simple Signing Envelope, protocol 1.0.2. What is signed is
 

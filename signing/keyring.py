@@ -2,7 +2,7 @@
 
 Time does not enter: a key is valid for positions, because positions are what the log orders and what cannot be
 backdated. A key change at position p is in force from p + 1 on; the change itself must be signed by a key valid before
-it. Revocation may reach back: from `revoked_from` on, signatures by this key are not believed any more. What it signed
+it. Revocation may reach back: from `revoked_from` on, signatures by this key are no longer believed. What it signed
 before the revocation was recorded stands, and is *affected*; what it signs afterwards is a fault.
 """
 

@@ -1,7 +1,7 @@
 """Timestamps (RFC 3161): somebody else's word that some bytes existed at a time.
 
-Not a client: who is asked, and over what, is the caller's. Not a clock either: the time is the authority's. Whoever holds
-its key can put in any time within the certificate's validity; revocation is not looked up.
+Not a client: the caller chooses whom to ask, and over what. Not a clock either: the time is the authority's. Whoever holds its
+key can put in any time within the certificate's validity; revocation is not looked up.
 
 `rfc3161_client` parses, and has OpenSSL verify the signature and the chain to a root as of the token's own time, for the
 purpose of timestamping. What it leaves to its callers is checked here: that the imprint is SHA-256, that the nonce is
@@ -244,7 +244,7 @@ def _with_sorted_certificates(response: bytes) -> bytes:
     try:
         token = asn1.decode_der(_Response, response).token
     except ValueError:
-        return response  # None that can be read: who decodes it says so.
+        return response  # None that can be read, as its decoder is going to say.
     found = [asn1.encode_der(certificate) for certificate in (token and token.signed_data.certificates) or ()]
     return response.replace(b"".join(found), b"".join(sorted(found)), 1)
 

@@ -1,4 +1,4 @@
-"""Witnesses (C2SP tlog-witness, cosignature/v1): the rules of the one who cosigns, as a pure state machine.
+"""Witnesses (C2SP tlog-witness, cosignature/v1): the rules by which one cosigns, as a pure state machine.
 
 A witness remembers the last checkpoint of each log and cosigns the next only when it is consistent with that one, so
 that a log cannot show two histories. `Witness.cosign` decides and returns the state to keep; keeping it, atomically and

@@ -179,6 +179,25 @@ def test_what_is_impure_is_seen(line: str) -> None:
 FLOORS = ("engine", "rules", "readings", "judging", "practices", "gates")
 
 
+def test_nobody_reaches_into_a_private_module_of_an_outside_package() -> None:
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            for module in modules:
+                package, *inside = module.split(".")
+                private = [part for part in inside if part.startswith("_") and not part.startswith("__")]
+                assert package in ROOMS or not private, f"{name}, line {node.lineno}: {module}"
+
+
+def test_a_long_module_says_why() -> None:
+    # Of the rooms below; the others follow.
+    for name, path in SOURCES.items():
+        if name.startswith(("signing/", "ledger/")) and path.read_text().count("\n") > 300:
+            assert re.search(r"\bLong(er)?\b", ast.get_docstring(TREES[name]) or ""), name
+
+
 def test_inside_projections_imports_run_down() -> None:
     for name in SOURCES:
         if not name.startswith("projections/") or name.count("/") < 2:

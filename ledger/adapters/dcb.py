@@ -62,7 +62,7 @@ class StatementCodec:
 
 
 class DatabaseDCBRecorder(DCBRecorder):
-    """`DCBRecorder` over a ledger's database, for whoever reads or projects it: it needs no key, and appends nothing."""
+    """`DCBRecorder` over a ledger's database, for programs that read or project it: it needs no key, and appends nothing."""
 
     def __init__(self, database: Database, watcher: Watcher, codec: Codec | None = None) -> None:
         self.database = database

@@ -1,4 +1,4 @@
-"""The files of a log, as C2SP tlog-tiles lays them out: reading them, wherever they lie. What they are worth is for the audits.
+"""The files of a log, as C2SP tlog-tiles lays them out: reading them, wherever they lie. It judges nothing: the audits do.
 
 `ledger.audit.of_files` audits one of our ledgers, `ledger.audit.of_any_log` anybody's log.
 """
@@ -136,7 +136,7 @@ def read_head(files: Files) -> tuple[Note, Checkpoint]:
 
 
 def refuse_another_format(files: Files, head: Checkpoint) -> None:
-    """Raise SetupError for a log whose entries are kept in another way: that is no forgery, and no verdict."""
+    """Raise SetupError for a log whose entries are kept in another way: that is not a forgery, and gets no verdict."""
     first = Tile(0, 0, min(TILE_WIDTH, head.size))
     if read_or_none(files, tiles.beside(first, ENTRIES).path) is not None:
         return

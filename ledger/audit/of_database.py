@@ -1,4 +1,4 @@
-"""The auditor's hands: reads a database for `ledger.audit.walk`, in pages and in parallel, and compares the tables beside the log.
+"""The audit of a database: its entries walked in pages and in parallel, the tables beside them compared. Nothing is changed in it.
 
 Immutable rows are read in short transactions up to a fixed size; what moves (head, refs) is compared in one snapshot
 at the end, together with what was appended meanwhile. One long snapshot would cost every append dearly on PostgreSQL.

@@ -4,7 +4,7 @@ A range of entries is walked by itself (`walk`), so that ranges run in parallel;
 is remembered per entry: what must match between entries and other tables, or between a back-pointer and what it points to,
 is compared by fingerprints (`ledger.audit.fingerprints`).
 
-Long, because the way of one entry through everything that can be wrong with it is to be read in one piece, from `take` down.
+Long, because the way of one entry through everything that can be wrong with it is read in one piece, from `take` down.
 """
 
 import base64

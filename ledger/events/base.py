@@ -4,7 +4,7 @@ An event class declares the *shape* of a fact: the fields of `data`, which of th
 people. It holds no behaviour: what a fact means is for the folds and rules of `projections`.
 
 A class that cannot be understood later is refused at import: no docstring, no sentence, a sentence or ref that names
-no field, a string without a pattern, a float, or an array without a bound.
+no field, a string without a pattern, a float, or an array without a bound. Long, because of these checks and their messages.
 """
 
 import re

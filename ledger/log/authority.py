@@ -20,7 +20,7 @@ from signing.merkle import leaf_hash
 
 
 def authority_of(database: Database) -> Callable[[], Authority]:
-    """Return what tells who may do what as of now, for whoever has no entry key: it reads, and appends nothing."""
+    """Return a function that tells who may do what as of now. It needs no entry key: it reads, and appends nothing."""
     authority = Authority()
 
     def current() -> Authority:

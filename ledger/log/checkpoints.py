@@ -1,6 +1,6 @@
 """Checkpoints as they are kept: every signed tree head that left the signer, and what witnesses signed beneath it.
 
-Not who signs them (`ledger.published.signer`) and not whether they are right (the audit): a store.
+It signs none (`ledger.published.signer`) and does not say whether they are right (the audit): a store.
 """
 
 from collections.abc import Collection, Iterator, Sequence

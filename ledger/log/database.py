@@ -1,5 +1,8 @@
 """The one module that opens engines: SQLite or PostgreSQL, set up so that what was committed stays.
 
+Not the schema (`ledger.log.tables`), nor statements (`ledger.log.sql`). Long, because whatever differs between the two databases
+stands here: how they are opened, locked, migrated, backed up, and what their errors mean.
+
 Hot statements are Core expressions compiled once per dialect (`Hot`) and executed by the driver with positional rows.
 """
 
@@ -86,9 +89,9 @@ class _AdvisoryLock:
 
 
 class _Turns:
-    """A lock that goes to whoever waits for it, and not again to who has just given it back.
+    """A lock that goes to whoever waits for it, and not again to the thread that has just given it back.
 
-    SQLite has one writer, and who waits for it asks again after 1, 2, 5 … 100 ms: many short transactions of one thread leave
+    SQLite has one writer, and whoever waits for it asks again after 1, 2, 5 … 100 ms: many short transactions of one thread leave
     another out for a long time. Between processes that is still so.
     """
 
@@ -175,7 +178,8 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
             # Prepared from the first use on: the hot statements are few. But planned anew each time: a
             # plan made when the tables were empty scans them for ever after.
-            # The last two, whatever the database or the role were set to: texts are Unicode, and who waited for the head row reads it anew.
+            # The last two, whatever the database or the role were set to: texts are Unicode, and a transaction that waited for the
+            # head row reads it again.
             options = (
                 f"-c plan_cache_mode=force_custom_plan -c jit=off -c search_path=public,{VIEWS_SCHEMA} "
                 r"-c client_encoding=UTF8 -c default_transaction_isolation=read\ committed"

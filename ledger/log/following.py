@@ -16,7 +16,7 @@ SQLITE_POLL_S: Final = 0.02
 
 
 class Watcher:
-    """Tells whoever waits that the ledger has grown, whichever process wrote. One thread, started with the first to wait."""
+    """Tells whoever waits that the ledger has grown, by this process or by another. One thread, started with the first to wait."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -4,9 +4,25 @@ A group is what many callers submitted while the last commit ran. It is appended
 caller's conflict or failed condition does not stop the others. What is acknowledged was committed, synced, and linked
 to everything before it.
 
-Long, because what happens under the lock is to be read in one piece, from `_append_locked` down. Not a judge of shapes
-(`ledger.statement`) and not an HTTP door; it does judge, under the lock, what can only be judged there: duplicates,
-append conditions, credentials revoked a moment ago, a clock that jumped, a history that went missing.
+Not a judge of shapes (`ledger.statement`) and not an HTTP door. It does judge, under the lock, what can only be judged there:
+duplicates, append conditions, credentials revoked a moment ago, a clock that jumped, a history that went missing.
+
+A group of four on a ledger of six entries:
+
+    submitted   a  deployment.started of deployment:D1 in environment:prod
+                b  what stands at position 5 already, with the same content
+                c  something else, on condition that no entry after 6 carries deployment:D1
+                d  deployment.started of deployment:D2 in environment:prod
+    locked      this process has its turn, and on PostgreSQL the head row: size 6, the last leaf, the time, the keys for 7
+    looked up   sources, types, pairs (source, id) and refs of the whole group: one statement for each of these tables
+    judged      a  is new and allowed              position 7, prev = leaf 6, environment:prod [4, 6]: the fourth, the last at 6
+                b  is a repeat                     the receipt of 5, and no entry
+                c  its condition fails by a        refused, and nothing of it is recorded
+                d  is new and allowed              position 8, prev = leaf 7, environment:prod [5, 7]
+    inserted    the rows of 7 and 8, table by table, while other threads sign both; the head moves to 8
+    committed   the turn is given back; then all four are answered
+
+Long, because what happens under the lock is read in one piece, from `_append_locked` down.
 """
 
 import copy
@@ -219,7 +235,7 @@ class Recorder:
     def append_group(self, submissions: Sequence[Submission]) -> list[Outcome]:
         """Append what can be appended, in the order given, and say for each submission what became of it.
 
-        One transaction, unless a submission changes by what the others are judged: that one has its own. Raises
+        One transaction, unless a submission changes the rules by which the others are judged: that one has its own. Raises
         LedgerStoppedError when this process must not append. The database's own errors pass through, and then nothing
         was acknowledged: whether it is in the ledger is found by submitting again.
         """
@@ -236,7 +252,7 @@ class Recorder:
         return outcomes + self._append_apart(group) if group else outcomes
 
     def _append_apart(self, submissions: Sequence[Submission]) -> list[Outcome]:
-        """Append in one transaction; where the database refuses that, in halves: whose fault it is, is refused, and nobody else."""
+        """Append in one transaction; where the database refuses that, in halves, until only the submission at fault is refused."""
         try:
             return self._append_in_one_transaction(submissions)
         except WRITING_ERRORS as error:
@@ -260,7 +276,7 @@ class Recorder:
                 # Dies here: nothing happened.
                 outcomes, group = self._append_locked(connection, submissions)
                 # Dies before or in COMMIT: the transaction is gone whole, or stands whole. No caller was
-                # answered; who asks again gets a new position, or the first receipt.
+                # answered; a caller that asks again gets a new position, or the first receipt.
                 connection.exec_driver_sql("COMMIT" if group.entries else "ROLLBACK")
             except BaseException as error:
                 # After a failed COMMIT nobody knows what is durable: the connection is thrown away, and the
@@ -462,7 +478,7 @@ class Recorder:
         if submitted is not None:
             digest: bytes | None = bytes(submitted)
         elif again.texts and ERASED_MARK in statement:
-            # What was erased cannot be compared: who repeats it is answered as the first time.
+            # What was erased cannot be compared: a caller that repeats it is answered as the first time.
             digest = None
         else:
             digest = hashlib.sha256(statement).digest()

@@ -126,7 +126,7 @@ head = Table(
     Column("frontier", LargeBinary, nullable=False),
     # Microseconds since 1970, UTC: the `recorded_at` of the last entry.
     Column("recorded_at", BigInteger, nullable=False),
-    # The last position that changed keys, credentials or sources: who has folded less must catch up before appending.
+    # The last position that changed keys, credentials or sources: a process that has folded less catches up before it appends.
     Column("authority_position", _Id, nullable=False),
     # Key ids, comma-separated, of the entry keys that may sign the next position.
     Column("entry_keys", Text, nullable=False),

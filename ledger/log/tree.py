@@ -1,7 +1,7 @@
 """The Merkle tree of a database: its tiles, and hashes of ranges made from them. Proofs are for `signing.merkle`.
 
 Leaf hashes stand beside the entries, the nodes at the heights of tiles in `nodes`, as they were when the append
-committed; a proof reads the tiles on its way, O(log size) hashes at any size. That they are right is for the audit.
+committed; a proof reads the tiles on its way, O(log size) hashes at any size. Whether they are right, the audit says.
 """
 
 import struct

@@ -14,7 +14,7 @@ MAX_FILE_BYTES: Final = 1 << 26
 def read_below(root: Path, name: str, *, limit: int = MAX_FILE_BYTES) -> bytes:
     """Return the bytes of the regular file `name` (with `/` between its parts) below a directory that a stranger filled.
 
-    Raises FileNotFoundError where there is none, and OSError for a link anywhere on the way, for what is no regular file
+    Raises FileNotFoundError where there is none, and OSError for a link anywhere on the way, for what is not a regular file
     (a pipe would keep the reader waiting), and for one of more than `limit` bytes.
     """
     *folders, last = name.split("/")
@@ -54,7 +54,7 @@ def _check_kind(folder: int, part: str, name: str, is_kind: Callable[[int], bool
     if stat.S_ISLNK(mode):
         raise OSError(errno.ELOOP, f"{part} is a link, and links of strangers are not followed", name)
     if not is_kind(mode):
-        # As `read_or_none` expects it of what is there and is no file.
+        # As `read_or_none` expects it of what is there and is not a file.
         kind = IsADirectoryError if stat.S_ISDIR(mode) else NotADirectoryError if is_kind is stat.S_ISDIR else OSError
         raise kind(errno.EINVAL, f"{part} is no {'directory' if is_kind is stat.S_ISDIR else 'regular file'}", name)
 

@@ -19,7 +19,7 @@ def correct_clock(ledger: Ledger, *, actor: str, reason: str, by: str | None = N
 
 
 def mark_time(ledger: Ledger, after_s: int) -> Receipt | None:
-    """Append `ledger.time_passed` unless something was appended in the last `after_s` seconds, by whichever process."""
+    """Append `ledger.time_passed` unless something was appended in the last `after_s` seconds, by this process or by another."""
     with ledger.database.read() as connection:
         head = read_head(connection)
     now = ledger.clock.now_us()
