@@ -91,7 +91,7 @@ def statements(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
     return event_type, draw(st.sampled_from(TIMES)), draw(st.sampled_from(EXTREMES[event_type]))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.lists(statements(), min_size=20, max_size=60), st.integers(1, 9))
 def test_any_history_of_extremes_is_folded_judged_and_asked_and_rebuilt_to_the_same(
     history: list[tuple[str, str, dict[str, Any]]], batch: int

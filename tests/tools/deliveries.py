@@ -8,6 +8,9 @@ import bodies
 from httpx import Response
 from servers import JSON, Server
 
+from api.intake import cdevents, github
+from api.intake.translation import Fact, Mapped
+
 # Of deliveries and what they are about: none is used twice.
 numbers = itertools.count(100)
 
@@ -39,3 +42,20 @@ def evidence_of(server: Server, entry: dict[str, Any]) -> bytes:
     assert kept["size"] == len(answer.content)
     assert kept["sha256"] == hashlib.sha256(answer.content).hexdigest()
     return answer.content
+
+
+def said(kind: str, document: Any) -> Fact:
+    """Return the only fact of a webhook."""
+    body = document if isinstance(document, bytes) else bodies.encoded(document)
+    translated = github.translate({"x-github-event": kind}, body)
+    assert isinstance(translated, Mapped), translated
+    [fact] = translated.facts
+    return fact
+
+
+def said_by_cdevents(document: Any) -> Fact:
+    """Return the only fact of a CDEvent."""
+    translated = cdevents.translate({}, bodies.encoded(document))
+    assert isinstance(translated, Mapped), translated
+    [fact] = translated.facts
+    return fact

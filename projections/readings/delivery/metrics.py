@@ -99,16 +99,15 @@ class Delivery:
     recovery_time_s: int | None = None
     rework_rate: Number | None = None
     items: tuple[Delivered, ...] = ()
-    # Every deployment that an entry said something of here, also one that failed, or is counted no more.
+    # Refs of the deployments and incidents of which an entry said something here, also of what is counted no more.
     heard_of: tuple[str, ...] = ()
     restatements: tuple[Restatement, ...] = ()
 
 
 def _entries_of(key: str, row: Delivery) -> list[Match]:
     service = key.rpartition("/")[0]
-    about = [Match(refs=(ref("service", service),))]
     # A link by hand, and what is said of an incident, need not name the service.
-    return about + [Match(refs=(ref("deployment", name),)) for name in row.heard_of]
+    return [Match(refs=(name,)) for name in (ref("service", service), *row.heard_of)]
 
 
 delivery = View(
@@ -154,8 +153,8 @@ def counted(row: Delivery, event: Any, entry: EntryInfo) -> Delivery:
     heard_of = row.heard_of
     if (deployment := _deployment(event, entry)) is not None:
         items.pop(deployment.deployment_id, None)
-        if deployment.deployment_id not in heard_of:
-            heard_of += (deployment.deployment_id,)
+        named = (ref("deployment", deployment.deployment_id), *(ref("incident", name) for name in deployment.incidents))
+        heard_of = tuple(dict.fromkeys((*heard_of, *named)))
         if deployment.outcome == "success":
             items[deployment.deployment_id] = _item(deployment, entry.reads)
     service, _, month = row.key.rpartition("/")

@@ -1,11 +1,8 @@
 """Bad input at every door: a problem document that names the place, nothing written, and never a 5xx."""
 
 import asyncio
-import copy
 import json
-import re
 import socket
-import string
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,16 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bodies
-import httpx
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
-from schemathesis.generation import GenerationMode
-from servers import BATCH, JSON, PROBLEM, STRUCTURED, Server, check_problem, event, running_server
+from servers import BATCH, JSON, STRUCTURED, Server, check_problem, event
 
-from api.http import auth
 from api.http.routes import events
 from ledger.canonical import MAX_INTEGER
 
@@ -548,198 +538,6 @@ def test_a_client_that_goes_away_does_not_leave_verification_locked(server: Serv
 @pytest.mark.parametrize("wanted", [{"first": 10**9}, {"first": 3, "last": 2}, {"last": 0}, {"genesis": "00"}])
 def test_a_range_that_does_not_exist_is_refused(server: Server, wanted: dict[str, Any]) -> None:
     check_problem(server.client().post("/v1/ledger/verify", json=wanted), 422)
-
-
-# -- anything at all ---------------------------------------------------------------------------------------------------
-
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-QUICK = settings(
-    max_examples=150,
-    deadline=None,
-    database=None,
-    suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture],
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-)
-
-json_text = st.text(st.characters(codec=None), max_size=20) | st.sampled_from([LONE, "\0", "", "a\n", "é", "​"])
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | json_text
-    | st.sampled_from([MAX_INTEGER + 1, -(2**63), 10**400]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(json_text, inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the way to every part of a JSON value."""
-    if here:
-        yield here
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from paths(item, (*here, key))
-
-
-@st.composite
-def mutated(draw: st.DrawFn, documents: list[dict[str, Any]]) -> bytes:
-    """Draw one of the documents with one to three of its parts replaced, removed, renamed or copied."""
-    document = copy.deepcopy(draw(st.sampled_from(documents)))
-    for _ in range(draw(st.integers(1, 3))):
-        ways = list(paths(document))
-        if not ways:
-            break
-        *way, last = draw(st.sampled_from(ways))
-        parent: Any = document
-        for step in way:
-            parent = parent[step]
-        match draw(st.sampled_from(["replace", "remove", "add"])):
-            case "replace":
-                parent[last] = draw(json_values)
-            case "remove":
-                del parent[last]
-            case "add" if isinstance(parent, dict):
-                parent[draw(json_text)] = draw(json_values)
-    body = json.dumps(document).encode()
-    if draw(st.integers(0, 4)) == 0:
-        where = draw(st.integers(0, len(body)))
-        body = body[:where] + draw(st.binary(max_size=3)) + body[where + draw(st.integers(0, 2)) :]
-    return body
-
-
-def check_no_harm(answer: httpx.Response) -> None:
-    assert answer.status_code < 500, answer.text[:500]
-    if answer.status_code >= 400:
-        check_problem(answer)
-
-
-VALID = [
-    event(),
-    event("change.opened", title="A title", description="And more"),
-    event("approval.granted", actor="person:alice", change_id="CHG-1", scope_digest="sha256:" + "0" * 64, links=[1]),
-]
-
-
-@QUICK
-@given(body=st.binary(max_size=200), kind=st.sampled_from([STRUCTURED, JSON, BATCH]))
-def test_no_bytes_are_an_error_of_the_server(server: Server, body: bytes, kind: str) -> None:
-    check_no_harm(server.post(body, kind=kind))
-
-
-@QUICK
-@given(body=mutated(VALID), dry=st.booleans())
-def test_no_mutation_of_an_event_is_an_error_of_the_server(server: Server, body: bytes, dry: bool) -> None:
-    check_no_harm(server.post(body, params={"dry_run": str(dry).lower()}))
-
-
-@QUICK
-@given(parts=st.lists(mutated(VALID), min_size=1, max_size=4), atomic=st.booleans())
-def test_no_batch_of_mutations_is_an_error_of_the_server(server: Server, parts: list[bytes], atomic: bool) -> None:
-    answer = server.post(b"[" + b",".join(parts) + b"]", kind=BATCH, params={"atomic": str(atomic).lower()})
-    check_no_harm(answer)
-    for item in answer.json().get("items", ()):
-        assert item["status"] < 500
-
-
-header_text = st.text(string.printable.strip() + "é%\xff", max_size=30)
-
-
-@QUICK
-@given(
-    headers=st.dictionaries(st.sampled_from(["id", "source", "type", "time", "subject", "x", "", "data"]), header_text)
-)
-def test_no_headers_are_an_error_of_the_server(server: Server, headers: dict[str, str]) -> None:
-    said = event()
-    fixed = {f"ce-{name}": said[name] for name in ("specversion", "id", "source", "type", "time")}
-    raw = [(f"ce-{name}".encode(), value.strip().encode("latin-1")) for name, value in headers.items()]
-    given_headers = [(k.encode(), v.encode()) for k, v in fixed.items() if k.removeprefix("ce-") not in headers]
-    content = json.dumps(said["data"]).encode()
-    more = [(b"content-type", b"application/json")]
-    check_no_harm(server.client().post("/v1/events", content=content, headers=[*given_headers, *raw, *more]))
-
-
-@QUICK
-@given(
-    body=mutated([bodies.cdevent(), bodies.cdevent("incident.detected", "0.4"), bodies.structured(bodies.cdevent())])
-)
-def test_no_mutation_of_a_cdevent_is_an_error_of_the_server(server: Server, body: bytes) -> None:
-    check_no_harm(server.post(body, to="/v1/intake/cdevents", kind=JSON))
-
-
-@QUICK
-@given(
-    drawn=st.sampled_from(
-        [("deployment", bodies.deployment()), ("deployment_status", bodies.deployment_status()),
-         ("pull_request_review", bodies.review())]
-    ).flatmap(lambda pair: st.tuples(st.just(pair[0]), mutated([pair[1]]) | st.binary(max_size=50))),
-)  # fmt: skip
-def test_no_mutation_of_a_webhook_is_an_error_of_the_server(taking: Server, drawn: tuple[str, bytes]) -> None:
-    kind, body = drawn
-    headers = bodies.webhook(body, kind)
-    check_no_harm(taking.post(body, to="/v1/intake/github", by="nobody", kind=JSON, headers=headers))
-
-
-@QUICK
-@given(expect=mutated([{"after": 1, "none_of": [{"types": ["a.b"], "refs": ["c:d"]}]}]))
-def test_no_condition_is_an_error_of_the_server(server: Server, expect: bytes) -> None:
-    text = expect.decode("utf-8", "replace")
-    check_no_harm(server.post(event(), params={"expect": text, "dry_run": "true"}))
-
-
-# -- the OpenAPI document ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of its own: what is enrolled and revoked here is nobody else's."""
-    with running_server(tmp_path_factory.mktemp("fuzzed") / "var") as running:
-        yield running
-
-
-# The stream never ends, and a page of documentation has no schema.
-DESCRIBED = [route for route in auth.ROUTES if route[1] not in ("/openapi.json", "/docs", "/v1/events/stream")]
-
-
-def test_the_openapi_document_describes_every_route(fuzzed: Server) -> None:
-    described = fuzzed.get("/openapi.json", by="nobody").json()["paths"]
-    found = {(method.upper(), path) for path, methods in described.items() for method in methods}
-    assert found == {*DESCRIBED, ("GET", "/v1/events/stream")}
-
-
-# All views have the same two routes, made by one function.
-LIKE_OTHERS = re.compile(r"/v1/views/(?!deployments|findings)")
-
-
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
-@pytest.mark.parametrize(("method", "path"), DESCRIBED, ids=[f"{m} {p}" for m, p in DESCRIBED])
-def test_no_input_that_the_openapi_document_allows_or_forbids_is_an_error_of_the_server(
-    fuzzed: Server, request: pytest.FixtureRequest, method: str, path: str, mode: GenerationMode
-) -> None:
-    if LIKE_OTHERS.match(path) and not request.config.getoption("--all"):
-        pytest.skip("made like the routes of deployments and findings: runs with scripts/test --all")
-    operation = schemathesis.openapi.from_url(f"{fuzzed.url}/openapi.json")[path][method.lower()]
-    # Each verification is a process of its own.
-    examples = 2 if path == "/v1/ledger/verify" else 6
-    if request.config.getoption("--all"):
-        examples *= 16
-    headers = {"Authorization": f"Bearer {fuzzed.tokens['all']}"}
-
-    @settings(QUICK, max_examples=examples)
-    @given(case=operation.as_strategy(mode))
-    def attempt(case: Any) -> None:
-        answer = case.call(headers=headers)
-        assert answer.status_code < 500, answer.text[:500]
-        # What is no HTTP at all does not come as far as the application.
-        if answer.status_code >= 400 and answer.text != "Invalid HTTP request received.":
-            assert answer.headers["content-type"] == [PROBLEM], answer.text[:500]
-
-    try:
-        attempt()
-    except Unsatisfiable:
-        # A route that takes nothing, or anything at all, takes nothing wrong.
-        assert mode == GenerationMode.NEGATIVE
 
 
 def test_a_long_body_is_not_parsed_where_all_requests_are_answered() -> None:

@@ -1,45 +1,21 @@
 """Outside bodies with odd parts: one optional, unknown or over-long field loses nothing else of an authentic fact."""
 
-import copy
 import itertools
 import json
 import pathlib
-import sys
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import bodies
 import pytest
-from deliveries import deliver, evidence_of, numbers, taken
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from deliveries import deliver, evidence_of, numbers, said, said_by_cdevents, taken
 from placed_ledgers import make_ledger_at
-from servers import JSON, STRUCTURED, Server, check_problem, running_server
+from servers import JSON, Server, check_problem, running_server
 
-from api.intake import cdevents, github
-from api.intake.translation import ContradictionError, Fact, Mapped, Unmapped
+from api.intake import github
+from api.intake.translation import ContradictionError, Unmapped
 from ledger.events.identifiers import MAX_TEXT_BYTES, identifier_of
-
-QUICK = settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None, database=None)
-Path = tuple[str | int, ...]
-
-
-def said(kind: str, document: Any) -> Fact:
-    """Return the only fact of a webhook."""
-    body = document if isinstance(document, bytes) else bodies.encoded(document)
-    translated = github.translate({"x-github-event": kind}, body)
-    assert isinstance(translated, Mapped), translated
-    [fact] = translated.facts
-    return fact
-
-
-def said_by_cdevents(document: Any) -> Fact:
-    translated = cdevents.translate({}, bodies.encoded(document))
-    assert isinstance(translated, Mapped), translated
-    [fact] = translated.facts
-    return fact
-
 
 # -- one odd field ----------------------------------------------------------------------------------------------------
 
@@ -301,156 +277,6 @@ def test_a_hook_that_sends_forms_is_read(taking: Server) -> None:
     form = urlencode({"payload": json.dumps(bodies.deployment())}).encode()
     with pytest.raises(ContradictionError):
         github.translate({"x-github-event": "pull_request_review"}, form)
-
-
-# -- any odd part -----------------------------------------------------------------------------------------------------
-
-# What makes a fact that fact, by the paths of a body: all else may be anything.
-GITHUB: Final[dict[str, tuple[Callable[[int], dict[str, Any]], str, tuple[str, ...], tuple[str, ...]]]] = {
-    "a deployment": (
-        bodies.deployment,
-        "deployment",
-        ("action", "repository.full_name", "deployment.id", "deployment.environment", "deployment.created_at"),
-        ("deployment_id", "environment"),
-    ),
-    "a deployment that ended": (
-        lambda number: bodies.deployment_status("failure", number),
-        "deployment_status",
-        ("repository.full_name", "deployment.id", "deployment_status.environment", "deployment_status.state",
-         "deployment_status.created_at"),
-        ("deployment_id", "environment", "outcome"),
-    ),
-    "a review": (
-        lambda number: bodies.review("submitted", "changes_requested", number),
-        "pull_request_review",
-        ("action", "repository.full_name", "pull_request.number", "review.id", "review.state", "review.submitted_at",
-         "review.user.id", "review.user.type"),
-        ("actor", "review_id", "verdict", "repository", "pull_request"),
-    ),
-    "a dismissal": (
-        lambda number: bodies.review("dismissed", "dismissed", number),
-        "pull_request_review",
-        ("action", "repository.full_name", "pull_request.number", "review.id", "review.submitted_at"),
-        ("review_id", "repository", "pull_request"),
-    ),
-    "a proposal": (
-        lambda number: bodies.pull_request(number=number),
-        "pull_request",
-        ("action", "repository.full_name", "number", "pull_request.head.sha", "pull_request.created_at"),
-        ("repository", "pull_request", "head_sha"),
-    ),
-    "a merge": (
-        lambda number: bodies.merged(number=number),
-        "pull_request",
-        ("action", "repository.full_name", "number", "pull_request.merged", "pull_request.merged_at"),
-        ("repository", "pull_request"),
-    ),
-}  # fmt: skip
-OF_EVERY_CDEVENT: Final = ("context.id", "context.source", "context.type", "context.timestamp", "context.specversion")
-CDEVENTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "service.deployed": (("subject.id", "subject.content.environment.id"), ("deployment_id", "service", "environment")),
-    "service.rolledback": (("subject.id", "subject.content.environment.id"), ("service", "environment", "outcome")),
-    "change.merged": (("subject.content.repository.id",), ("repository",)),
-    "incident.detected": (("subject.id",), ("incident_id",)),
-}
-odd_texts = st.one_of(
-    st.text(),
-    st.sampled_from(
-        ["", "\x00", "a\x00b", "\ud800", "\udfff\ud83d", "\u202egnp.exe", "\x1b[31m", "é" * 9000, "x" * 70_000, "null"]
-    ),
-)
-odd_values = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.sampled_from([2**53, 2**64, -1, 0, 10**500, 10**5000, 1e308]),
-    st.floats(allow_nan=False, allow_infinity=False),
-    odd_texts,
-    st.sampled_from([[], {}, [[]], {"id": None}, {"id": True}, {"id": -1}, [None] * 300, {"a": {"b": {"c": ["d"]}}}]),
-)
-
-
-def _paths(value: Any, at: Path = ()) -> Iterator[Path]:
-    for key, item in value.items() if isinstance(value, dict) else ():
-        yield (*at, key)
-        yield from _paths(item, (*at, key))
-
-
-@st.composite
-def altered(draw: st.DrawFn, document: dict[str, Any], required: tuple[str, ...]) -> bytes:
-    """A body whose optional parts are replaced, left out, or more than we know."""
-    held = {tuple(path.split(".")[:n]) for path in required for n in range(1, path.count(".") + 2)}
-    document = copy.deepcopy(document)
-    free = [path for path in _paths(document) if path not in held]
-    for path in draw(st.lists(st.sampled_from(free), min_size=1, max_size=4, unique=True)):
-        *above, last = path
-        inside: Any = document
-        for key in above:
-            inside = inside.get(key) if isinstance(inside, dict) else None
-        if isinstance(inside, dict):
-            if draw(st.integers(0, 4)) == 0:
-                inside.pop(last, None)
-            else:
-                inside[last] = copy.deepcopy(draw(odd_values))
-    for path in draw(st.lists(st.sampled_from([(), *held]), max_size=2)):
-        inside = document
-        for key in path:
-            inside = inside[key]
-        if isinstance(inside, dict):
-            inside["x" + draw(odd_texts)] = copy.deepcopy(draw(odd_values))
-    # The standard library writes what it can: escapes for lone surrogates, integers of any size.
-    return json.dumps(document).encode()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _long_integers() -> Iterator[None]:
-    before = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(10_000)
-    yield
-    sys.set_int_max_str_digits(before)
-
-
-@pytest.mark.parametrize("what", GITHUB)
-@QUICK
-@given(data=st.data())
-def test_no_odd_part_of_a_webhook_loses_the_fact(taking: Server, what: str, data: st.DataObject) -> None:
-    make, kind, required, core = GITHUB[what]
-    genuine = make(next(numbers))
-    body = data.draw(altered(genuine, required))
-    answer = deliver(taking, body, kind)
-    assert answer.status_code in (200, 201), answer.text
-    position = answer.json()["receipts"][0]["position"]
-    statement = taking.get(f"/v1/events/{position}").json()["entry"]["statement"]
-    expected = said(kind, genuine)
-    assert statement["type"] == expected.type
-    assert {field: statement["data"].get(field) for field in core} == {field: expected.data[field] for field in core}
-
-
-@pytest.mark.parametrize("mode", ["bare", "structured", "binary"])
-@pytest.mark.parametrize("kind", CDEVENTS)
-@QUICK
-@given(data=st.data())
-def test_no_odd_part_of_a_cdevent_loses_the_fact(taking: Server, kind: str, mode: str, data: st.DataObject) -> None:
-    required, core = CDEVENTS[kind]
-    genuine = bodies.cdevent(kind, number=next(numbers))
-    del genuine["customData"]["change_id"]
-    # An envelope that names the subject would contradict one that was altered.
-    body = data.draw(altered(genuine, (*OF_EVERY_CDEVENT, "subject.id", *required)))
-    headers = {"Content-Type": JSON}
-    if mode == "structured":
-        envelope = {name: value for name, value in bodies.structured(genuine).items() if name != "data"}
-        odd = {"subject": None, "traceparent": None, "x" * 30: [1.5, None]}
-        body = json.dumps(envelope | odd).encode()[:-1] + b', "data": ' + body + b"}"
-        headers = {"Content-Type": STRUCTURED}
-    elif mode == "binary":
-        headers = bodies.ce_headers(genuine)
-    answer = taking.client("reporter").post("/v1/intake/cdevents", content=body, headers=headers)
-    assert answer.status_code in (200, 201), answer.text
-    position = answer.json()["receipts"][0]["position"]
-    statement = taking.get(f"/v1/events/{position}").json()["entry"]["statement"]
-    expected = said_by_cdevents(genuine)
-    assert statement["type"] == expected.type
-    assert {field: statement["data"].get(field) for field in core} == {field: expected.data[field] for field in core}
 
 
 def test_a_fact_holds_what_its_class_needs_and_says_what_it_could_not_hold() -> None:

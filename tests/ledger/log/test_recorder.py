@@ -238,7 +238,7 @@ def test_a_chain_made_in_random_groups_equals_the_chain_made_one_by_one(
         grouped.close()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 2**32), st.integers(1, 24), st.lists(st.integers(0, 24), max_size=8))
 def test_any_chain_in_any_groups_equals_the_chain_made_one_by_one(
     tmp_path_factory: pytest.TempPathFactory, seed: int, length: int, cuts: list[int]

@@ -294,7 +294,6 @@ def test_a_ledger_does_what_its_model_says(request: pytest.FixtureRequest) -> No
         settings=settings(
             max_examples=200 if long else 15,
             stateful_step_count=60 if long else 20,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )

@@ -55,7 +55,7 @@ def database(database_url: str) -> Iterator[Database]:
     made.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(rows(), min_size=1, max_size=6))
 def test_a_row_comes_back_as_it_was_written_whatever_became_of_its_lists(
     database: Database, told: list[Row | None]

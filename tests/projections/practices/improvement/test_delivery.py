@@ -112,3 +112,12 @@ def test_a_month_stood_as_it_stood_also_when_its_deployment_is_counted_no_more()
     stood = [story.row_as_of(delivery, MONTH, position) for position in (1, 2, 3)]
     assert [found.deployments for found in stood] == [0, 1, 0]
     assert stood[-1] == row(story)
+
+
+def test_the_end_of_an_incident_that_names_nothing_else_stood_in_the_month_too() -> None:
+    story = Story()
+    deploy(story, "d-1")
+    blame(story, "INC-1", "d-1")
+    resolved = story.tell("incident.resolved", incident_id="INC-1")
+    assert row(story).items[0].recovery_s is not None
+    assert story.row_as_of(delivery, MONTH, resolved) == row(story)
