@@ -32,8 +32,8 @@ from projections.engine.derived import Derived
 from projections.engine.tally import Tally
 from projections.engine.view import Moment
 from projections.gates.composition import GATES
-from projections.judging.settings import SETTINGS
 from projections.practices.serving import Served, capabilities
+from projections.readings.people.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -455,15 +455,24 @@ that the rules had looked at.
 """
 
 
+_ABOUT_SETTINGS = """A version of a policy (`policy.published`) has settings, each with what it applies to: `any`, or one of
+what the fourth column names. The last column is what holds where the policy says nothing. Rules of gates, findings and views ask for
+them. What a policy sets that nothing reads, or that means nothing, is the finding `policy-sets-what-means-nothing`.
+"""
+
+
 def gates_page() -> str:
     """The gates: their rules in order, and the settings of a policy that rules look for."""
     parts = [f"# Gates\n\n{_MADE}\n", _ABOUT_GATES]
     for name, gate in GATES.items():
         rows = [[f"`{rule.name}`", str(rule.version), rule.doc] for rule in gate.rules]
         parts.append(f"\n## {name}\n\n" + _table(["rule", "version", "allows when"], rows))
-    settings = [[f"`{name}`", doc] for name, doc in SETTINGS.items()]
-    parts.append("\n## Settings of a policy\n\nIn brackets what holds where the policy says nothing.\n\n")
-    return "".join([*parts, _table(["setting", "means"], settings)])
+    settings = [
+        [f"`{name}`", setting.doc, setting.holds, setting.applies_to, setting.otherwise]
+        for name, setting in sorted(SETTINGS.items())
+    ]
+    parts.append(f"\n## Settings of a policy\n\n{_ABOUT_SETTINGS}\n")
+    return "".join([*parts, _table(["setting", "means", "holds", "applies to", "otherwise"], settings)])
 
 
 _ABOUT_CAPABILITIES = """The forty-eight practices of release and deployment governance, by module, and what the ledger does for each today.
@@ -503,6 +512,7 @@ def _served_by(practice: Served) -> str:
             f"[`{name}`](reference/gates.md#{asking[name]})" for name in practice.gate_rules if name in asking
         ],
         "views": [f"[`{view.name}`](reference/views.md#{view.name})" for view in practice.views],
+        "settings": [f"[`{setting.name}`](reference/gates.md#settings-of-a-policy)" for setting in practice.settings],
         "to come": [practice.to_come] if practice.to_come else [],
     }
     return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in said.items() if names)

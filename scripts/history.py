@@ -226,7 +226,6 @@ class _Quarter:
         settings = [
             {"name": "quorum", "applies_to": "high", "value": "2"},
             {"name": "quorum", "applies_to": "any", "value": "1"},
-            {"name": "pir-due-days", "applies_to": "any", "value": "10"},
         ]
         policy: Facts = {
             "policy_id": "change-approval", "version": "1.0.0", "policy_digest": self.digest(settings)

@@ -10,8 +10,8 @@ from projections import VIEWS
 from projections.gates.asking import Decision, ask, recheck
 from projections.gates.composition import GATES
 from projections.judging.gate_rule import Question
-from projections.judging.settings import SETTINGS
 from projections.readings.people.policies import POLICY
+from projections.readings.people.settings import SETTINGS
 
 
 def gates_there_are() -> dict[str, Any]:
@@ -24,7 +24,16 @@ def gates_there_are() -> dict[str, Any]:
         }
         for name, gate in GATES.items()
     ]
-    return {"gates": gates, "settings": dict(SETTINGS)}
+    settings = {
+        name: {
+            "means": setting.doc,
+            "holds": setting.holds,
+            "applies_to": setting.applies_to,
+            "otherwise": setting.otherwise,
+        }
+        for name, setting in sorted(SETTINGS.items())
+    }
+    return {"gates": gates, "settings": settings}
 
 
 def asked_in(ledger: Ledger, gate: str, asked: Asked, principal: str) -> dict[str, Any]:

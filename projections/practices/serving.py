@@ -12,11 +12,12 @@ from projections.judging.findings import findings
 from projections.judging.gate_rule import RULES
 from projections.practices import PRACTICES
 from projections.practices.curriculum import CURRICULUM, MODULES
+from projections.readings.people.settings import Declared
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One practice of the curriculum, and what serves it: names of findings and gate rules, and views. Without any, nothing does."""
+    """One practice of the curriculum, and what serves it: names of findings and of gate rules, views; and the settings they read."""
 
     number: str
     name: str
@@ -24,6 +25,7 @@ class Served:
     findings: tuple[str, ...] = ()
     gate_rules: tuple[str, ...] = ()
     views: tuple[View[Any], ...] = ()
+    settings: tuple[Declared, ...] = ()
     to_come: str = ""
 
     @property
@@ -48,4 +50,7 @@ def _served(number: str, name: str, module: ModuleType | None) -> Served:
     found = tuple(rule.name for rule in findings.rules.values() if rule.judge.__module__ == module.__name__)
     # One name in several versions is one rule.
     asked = dict.fromkeys(rule.name for rule in RULES.values() if rule.judge.__module__ == module.__name__)
-    return Served(number, name, module, found, tuple(asked), module.PRACTICE.views, module.PRACTICE.to_come)
+    practice = module.PRACTICE
+    declared = tuple(value for value in vars(module).values() if isinstance(value, Declared))
+    settings = tuple(dict.fromkeys((*declared, *practice.settings)))
+    return Served(number, name, module, found, tuple(asked), practice.views, settings, practice.to_come)

@@ -29,7 +29,7 @@ from ledger.clock import to_text
 from ledger.events import CATALOGUE, RESERVED_AREAS
 from ledger.events.identifiers import TIME_PATTERN
 from ledger.log.recorder import WITHDRAWN
-from projections.judging.settings import SETTINGS
+from projections.readings.people.settings import SETTINGS
 
 Document = dict[str, Any]
 TIME_PASSED: Final = "ledger.time_passed"

@@ -9,19 +9,27 @@ from projections.engine.reads import Look
 from projections.judging.findings import PRODUCTION, finding, positions_of
 from projections.judging.gate_rule import Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
-from projections.readings.changes.approvals import broken_by
+from projections.readings.changes.approvals import ESCALATE_AFTER_HOURS, broken_by
 from projections.readings.changes.templates import templates
 from projections.readings.changes.ticket import Approval, Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.people.grants import access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, Policy, policies
+from projections.readings.people.settings import Number, Words, fault_of
 from projections.readings.people.sources import authorities
 from projections.rules import duties
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
-    "5.4", "Approval and escalation by policy", views=(change_tickets, policies, templates, authorities)
+    "5.4",
+    "Approval and escalation by policy",
+    views=(change_tickets, policies, templates, authorities),
+    settings=(ESCALATE_AFTER_HOURS,),
+)
+QUORUM: Final = Number("quorum", "how many people must approve", applies_to="band of risk", default=1)
+REQUIRED_ROLE: Final = Words(
+    "required-role", "a role that an approver must hold", applies_to="band of risk", is_several=True, nothing="none"
 )
 
 
@@ -107,14 +115,27 @@ def policy_cannot_be_satisfied(row: Policy, look: Look) -> Breach | None:
     """S11: for some author there are not enough others who hold a role that the policy asks for."""
     for version in row.versions:
         policy = InForce(row.policy_id, version.version, None, version.settings)
-        for band in sorted({setting.applies_to for setting in version.settings if setting.name == "required-role"}):
-            roles, quorum = policy.values("required-role", band), policy.number("quorum", band, default=1)
+        for band in sorted({setting.applies_to for setting in version.settings if setting.name == REQUIRED_ROLE.name}):
+            roles, quorum = policy.words(REQUIRED_ROLE, band), policy.number(QUORUM, band)
             members = {role: _holders(role, look) for role in roles}
             authors = ["", *sorted({person for held in members.values() for person in held})]
             if unable := duties.s11_authors_without_approvers(authors, members, roles, quorum):
                 who = unable[0] or "anybody"
                 words = f"{row.policy_id} {version.version} asks for {quorum} of {' or '.join(roles)} ({band}): none for {who}"
                 return Breach(words, positions_of(version.published_position, version.approved_position))
+    return None
+
+
+@finding(policies, severity="medium")
+def policy_sets_what_means_nothing(row: Policy, look: Look) -> Breach | None:
+    """The version of a policy that is in force, or was published last, has a setting that nothing reads, or a value without a meaning."""
+    for version in row.versions:
+        if version is not row.versions[-1] and version.version != row.in_force:
+            continue
+        faults = [f"{s.name}: {fault}" for s in version.settings if (fault := fault_of(s.name, s.value)) is not None]
+        if faults:
+            words = f"{row.policy_id} {version.version} sets what means nothing: {listed(dict.fromkeys(faults), '; ')}"
+            return Breach(words, positions_of(version.published_position))
     return None
 
 
@@ -142,8 +163,8 @@ def change_is_approved(ticket: Ticket, question: Question, look: Look, policy: I
     used: list[int | None] = [approval.position for approval in counting]
     if ticket.change_type == "standard" and ticket.state in ("scheduled", "implementing") and not ticket.template_fault:
         return "allow", "template", f"by template {ticket.template_id}", [ticket.scope_position]
-    roles = policy.values("required-role", ticket.risk_band)
-    quorum = max(ticket.quorum, policy.number("quorum", ticket.risk_band, default=1))
+    roles = policy.words(REQUIRED_ROLE, ticket.risk_band)
+    quorum = max(ticket.quorum, policy.number(QUORUM, ticket.risk_band))
     missing = max(duties.s6_missing_from_quorum((a.person for a in counting), quorum), ticket.missing_approvals)
     if ticket.change_type == "emergency" and counting:
         return "allow", "emergency", f"an emergency with one approval; {missing} more are owed within 24 h", used

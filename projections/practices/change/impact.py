@@ -11,9 +11,17 @@ from projections.readings.changes.impacts import Impact, impacts, left_out, reso
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.people.policies import InForce
+from projections.readings.people.settings import Words
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice("5.3", "Impact assessment for shared infrastructure", views=(resources, impacts))
+IMPACT_ASSESSMENT: Final = Words(
+    "impact-assessment",
+    "whether a change needs an impact assessment to be deployed",
+    applies_to="type of change",
+    choices=("required", "optional"),
+    default=("optional",),
+)
 
 
 @finding(impacts, severity="high")
@@ -35,7 +43,7 @@ def impact_is_covered(ticket: Ticket, question: Question, look: Look, policy: In
     """The impact assessment names all that is known to depend on the shared resources the change touches. The policy may ask for one."""
     impact = look.row(impacts, ticket.change_id)
     if impact is None:
-        if "required" in policy.values("impact-assessment", ticket.change_type):
+        if "required" in policy.words(IMPACT_ASSESSMENT, ticket.change_type):
             return (
                 "insufficient_evidence",
                 "not-assessed",

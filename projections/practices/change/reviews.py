@@ -13,12 +13,16 @@ from projections.practices.practice import Practice
 from projections.readings.changes.reviews import Review, reviews
 from projections.readings.changes.ticket import Ticket
 from projections.readings.people.policies import InForce
+from projections.readings.people.settings import Number
 from projections.readings.risk.calibrations import calibrations
 from projections.readings.risk.outcomes import base_rates, outcomes
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
     "5.5", "Post-implementation reviews that feed the risk model", views=(reviews, outcomes, base_rates, calibrations)
+)
+OBSERVATION_HOURS: Final = Number(
+    "observation-hours", "how long a change is watched before it is closed", applies_to="band of risk"
 )
 
 
@@ -36,7 +40,7 @@ def change_waits_for_its_end(ticket: Ticket, question: Question, look: Look, pol
     """The change was implemented, and watched for as long as the policy asks."""
     if ticket.state not in ("reviewing", "closed"):
         return "insufficient_evidence", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket)
-    hours = policy.number("observation-hours", ticket.risk_band, default=0)
+    hours = policy.number(OBSERVATION_HOURS, ticket.risk_band)
     if ticket.finished_at is not None:
         until = later(ticket.finished_at, hours=hours)
         if question.asked_at < until:

@@ -11,19 +11,25 @@ from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
-from projections.readings.people.access_reviews import AccessReview, access_reviews
+from projections.readings.people.access_reviews import REVOKE_WITHIN_DAYS, AccessReview, access_reviews
 from projections.readings.people.grants import access_grants
 from projections.readings.people.policies import ANY, Policy, in_force_now, policies
+from projections.readings.people.settings import Number
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("8.3", "Access reviews", views=(access_reviews, access_grants))
+PRACTICE: Final = Practice(
+    "8.3", "Access reviews", views=(access_reviews, access_grants), settings=(REVOKE_WITHIN_DAYS,)
+)
+ACCESS_REVIEW_DAYS: Final = Number(
+    "access-review-days", "after how many days access is reviewed again", applies_to="environment", zero="never"
+)
 
 
 def _reviews_due(row: Policy, look: Look) -> dict[str, Moment]:
     """Return until when a review has to be opened, by what the policy says it of: an environment, or all of them."""
     found: dict[str, Moment] = {}
     reviews = look.named(access_reviews, AccessReviewOpened)
-    for scope, days in in_force_now(look, row.policy_id).numbers("access-review-days").items():
+    for scope, days in in_force_now(look, row.policy_id).numbers(ACCESS_REVIEW_DAYS).items():
         if not days:
             continue
         wanted = (None,) if scope == ANY else (None, scope)

@@ -7,6 +7,7 @@ from projections.judging.gate_rule import Question, Said, gate_rule, of_deployme
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.people.policies import InForce
+from projections.readings.people.settings import Words
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
@@ -14,6 +15,13 @@ PRACTICE: Final = Practice(
     "Health checks after a deployment",
     views=(deployments,),
     to_come="single probes, with where they looked from and the version they saw",
+)
+VERIFICATION: Final = Words(
+    "verification",
+    "whether a deployment must be verified as healthy to be promoted",
+    applies_to="environment",
+    choices=("required", "optional"),
+    default=("required",),
 )
 
 
@@ -36,7 +44,7 @@ def deployment_held(row: Deployment, question: Question, look: Look, policy: InF
 @of_deployment
 def deployment_is_healthy(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """The deployment was verified as healthy, where the policy asks for it."""
-    if "required" not in (policy.values("verification", question.environment) or ("required",)):
+    if "required" not in policy.words(VERIFICATION, question.environment):
         return "allow", "not-asked-for", "the policy asks for no verification", ()
     if row.verdict == "healthy":
         return "allow", "healthy", "it was verified as healthy", row.positions

@@ -15,6 +15,7 @@ from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.people.grants import Grant, access_grants, has_ended_by_now, roles_of
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, in_force, in_force_now
+from projections.readings.people.settings import Number, Words
 
 PRACTICE: Final = Practice(
     "2.3",
@@ -22,13 +23,25 @@ PRACTICE: Final = Practice(
     views=(access_grants,),
     to_come="wildcards, and what was granted and not used",
 )
+DEPLOYER_ROLE: Final = Words(
+    "deployer-role", "a role that whoever deploys must hold", applies_to="environment", is_several=True, nothing="none"
+)
+DORMANT_AFTER_DAYS: Final = Number(
+    "dormant-after-days",
+    "how many days a service may hold a grant without using it",
+    applies_to="environment",
+    zero="no limit",
+)
+ROTATE_WITHIN_DAYS: Final = Number(
+    "rotate-within-days", "how many days a service may use the same secret", applies_to="environment", zero="no limit"
+)
 
 
-def _end_of(row: Grant, setting: str, since: Moment | None, look: Look) -> Moment | None:
+def _end_of(row: Grant, setting: Number, since: Moment | None, look: Look) -> Moment | None:
     """Return when a grant to a service has been without something for as long as the policy allows; None for no limit."""
     if row.principal_kind != "service" or row.granted_at is None:
         return None
-    days = in_force_now(look).number(setting, row.environment, default=0)
+    days = in_force_now(look).number(setting, row.environment)
     return later(max(row.granted_at, since or ""), days=days) if days else None
 
 
@@ -43,7 +56,7 @@ def ownerless_credential(row: Grant, look: Look) -> Breach | None:
 @finding(access_grants, severity="medium")
 def dormant_credential(row: Grant, look: Look) -> Breach | None:
     """A service holds a grant that it has not used for longer than the policy allows, as far as uses are recorded."""
-    end = _end_of(row, "dormant-after-days", row.last_used_at, look)
+    end = _end_of(row, DORMANT_AFTER_DAYS, row.last_used_at, look)
     if not look.has_come(end) or has_ended_by_now(row, look):
         return None
     used = f"since {row.last_used_at}" if row.last_used_at else "at all"
@@ -54,7 +67,7 @@ def dormant_credential(row: Grant, look: Look) -> Breach | None:
 @finding(access_grants, severity="medium")
 def unrotated_credential(row: Grant, look: Look) -> Breach | None:
     """A service uses the same secret for longer than the policy allows."""
-    end = _end_of(row, "rotate-within-days", row.rotated_at, look)
+    end = _end_of(row, ROTATE_WITHIN_DAYS, row.rotated_at, look)
     if not look.has_come(end) or has_ended_by_now(row, look):
         return None
     since = f"since {row.rotated_at}" if row.rotated_at else "yet"
@@ -68,7 +81,7 @@ def deployer_without_grant(row: Deployment, look: Look) -> Breach | None:
     if row.started_at is None or row.deployed_by is None:
         return None
     then = look.at(row.started_at)
-    roles = in_force(then, row.started_at).values("deployer-role", row.environment)
+    roles = in_force(then, row.started_at).words(DEPLOYER_ROLE, row.environment)
     if not roles or set(roles) & set(roles_of(then, row.deployed_by, row.started_at, row.environment)):
         return None
     words = f"{row.deployed_by} started {row.deployment_id} without a grant of {' or '.join(roles)}"
@@ -84,7 +97,7 @@ def deployer_is_allowed(question: Question, look: Look, policy: InForce) -> Said
     for approval in ticket.approvals if ticket else ():
         if approval.counts and approval.person == person:
             return "deny", "S2", f"{question.actor} approved the change", [approval.position]
-    roles = policy.values("deployer-role", question.environment)
+    roles = policy.words(DEPLOYER_ROLE, question.environment)
     if not roles:
         return "allow", "not-asked-for", "the policy names no role for deploying", ()
     held = roles_of(look, question.actor, question.asked_at, question.environment)

@@ -9,6 +9,7 @@ from projections.judging.gate_rule import Question, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.delivery.triggers import rollback_triggers
 from projections.readings.people.policies import InForce
+from projections.readings.people.settings import Number
 
 PRACTICE: Final = Practice(
     "1.5",
@@ -16,12 +17,18 @@ PRACTICE: Final = Practice(
     views=(rollback_triggers,),
     to_come="computing again, from what was measured, whether a trigger was due",
 )
+ROLLBACK_TRIGGERS: Final = Number(
+    "rollback-triggers",
+    "how many triggers of a rollback a service must have",
+    applies_to="environment",
+    defaults={"prod": 1},
+)
 
 
 @gate_rule()
 def rollback_is_prepared(question: Question, look: Look, policy: InForce) -> Said:
     """The service has a trigger that says when a rollback is due."""
-    least = policy.number("rollback-triggers", question.environment, default=1 if question.environment == "prod" else 0)
+    least = policy.number(ROLLBACK_TRIGGERS, question.environment)
     if question.service is None:
         return "insufficient_evidence", "not-said", "expected a service in the question", ()
     found = [

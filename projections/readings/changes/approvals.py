@@ -12,10 +12,17 @@ from projections.readings.changes.ticket import Approval, Ticket
 from projections.readings.people.grants import roles_of
 from projections.readings.people.identities import kind_of, person_of
 from projections.readings.people.policies import in_force
+from projections.readings.people.settings import Number
 from projections.readings.people.sources import sources_of
 from projections.rules import duties as rules
 
 RETRO_WITHIN_HOURS: Final = 24
+ESCALATE_AFTER_HOURS: Final = Number(
+    "escalate-after-hours",
+    "within how many hours approvals are given, or the change is escalated",
+    applies_to="band of risk",
+    zero="no limit",
+)
 
 
 # -- as it is given ----------------------------------------------------------------------------------------------------
@@ -71,7 +78,7 @@ def withdrawn(ticket: Ticket, person: str | None = None) -> Ticket:
 
 def escalated_at(ticket: Ticket, entry: EntryInfo) -> Moment | None:
     """Return until when approvals that are asked for now are given, or the change is put before a higher body."""
-    hours = in_force(entry.reads, entry.time).number("escalate-after-hours", ticket.risk_band, default=0)
+    hours = in_force(entry.reads, entry.time).number(ESCALATE_AFTER_HOURS, ticket.risk_band)
     return later(entry.time, hours=hours) if hours else None
 
 

@@ -7,7 +7,7 @@ opener left out is. A review over nothing is done when it is opened. Nobody's de
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ledger.canonical import encode
 from ledger.conditions import Match
@@ -18,7 +18,12 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, later, momen
 from projections.readings.people.grants import access_grants, has_ended
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.policies import in_force, policies
+from projections.readings.people.settings import Number
 from projections.rules import duties as rules
+
+REVOKE_WITHIN_DAYS: Final = Number(
+    "revoke-within-days", "within how many days a review's decision to revoke is carried out", default=7
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ def decided(row: AccessReview, event: AccessReviewItemDecided, entry: EntryInfo)
         return replace(row, outside=tuple(dict.fromkeys((*row.outside, event.grant_id))))
     reviewer, holder = person_of(entry.reads, event.actor), person_of(entry.reads, event.principal)
     fault = rules.s7_reviewer_is_not_the_holder(reviewer, holder)
-    days = in_force(entry.reads, entry.time).number("revoke-within-days", default=7)
+    days = in_force(entry.reads, entry.time).number(REVOKE_WITHIN_DAYS)
     revoke_by = later(entry.time, days=days) if event.decision == "revoke" else None
 
     def judged(item: ReviewedGrant) -> ReviewedGrant:

@@ -8,6 +8,7 @@ from ledger.events.policy import PolicyApproved, PolicyPublished
 from projections.engine.reads import Look
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.identities import are_same, identities
+from projections.readings.people.settings import Number, Words, is_whole
 
 
 @dataclass(frozen=True)
@@ -138,27 +139,26 @@ class InForce:
     approved_position: int | None = None
     settings: tuple[Setting, ...] = ()
 
-    def values(self, name: str, *applies_to: str | None) -> tuple[str, ...]:
-        """Return the values of a setting for the first of `applies_to` that has any, else for everybody."""
+    def words(self, setting: Words, *applies_to: str | None) -> tuple[str, ...]:
+        """Return the words of a setting for the first of `applies_to` that has any, else for everybody, else its default."""
+        return self._values(setting.name, applies_to) or setting.default
+
+    def number(self, setting: Number, *applies_to: str | None) -> int:
+        """Return the number of a setting, found in the same way. A value that is no whole number is as if it were not there."""
+        found = [value for value in self._values(setting.name, applies_to) if is_whole(value)]
+        return _limited(found[0]) if found else setting.default_for(*applies_to)
+
+    def numbers(self, setting: Number) -> dict[str, int]:
+        """Return the numbers of a setting, by what they apply to."""
+        whom = dict.fromkeys(s.applies_to for s in self.settings if s.name == setting.name and is_whole(s.value))
+        return {applies_to: self.number(setting, applies_to) for applies_to in whom}
+
+    def _values(self, name: str, applies_to: tuple[str | None, ...]) -> tuple[str, ...]:
         for wanted in (*applies_to, ANY):
             found = tuple(s.value for s in self.settings if (s.name, s.applies_to) == (name, wanted))
             if found:
                 return found
         return ()
-
-    def number(self, name: str, *applies_to: str | None, default: int) -> int:
-        """Return a setting that is a whole number; the default where there is none."""
-        found = [value for value in self.values(name, *applies_to) if _is_whole(value)]
-        return _limited(found[0]) if found else default
-
-    def numbers(self, name: str) -> dict[str, int]:
-        """Return a setting that is a whole number, by what it applies to."""
-        whom = dict.fromkeys(s.applies_to for s in self.settings if s.name == name and _is_whole(s.value))
-        return {applies_to: self.number(name, applies_to, default=0) for applies_to in whom}
-
-
-def _is_whole(value: str) -> bool:
-    return value.isascii() and value.isdigit()
 
 
 def _limited(value: str) -> int:

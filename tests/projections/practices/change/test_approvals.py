@@ -253,6 +253,23 @@ def test_an_emergency_is_not_closed_while_approvals_are_owed() -> None:
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
+def test_a_policy_that_sets_what_means_nothing_is_found_until_another_version_is_published_and_in_force() -> None:
+    story = opened()
+    publish(story, ("quorm", "any", "2"), ("quorum", "high", "two"), ("verification", "dev", "optional"))
+    row = finding(story, "policy-sets-what-means-nothing", "change-approval")
+    assert row.says == (
+        "change-approval 1 sets what means nothing: quorm: nothing reads it; quorum: two is no whole number"
+    )
+    publish(story, ("quorum", "any", "2"), version="2")
+    assert found(story) == {}
+
+
+def plant_a_policy_with_a_setting_that_nothing_reads(year: Year) -> set[str]:
+    year.say(START + 11 * DAY, "policy.published", actor="person:olga", policy_id="misspelt", version="1",
+        policy_digest=year.digest(), settings=[{"name": "quorm", "applies_to": "any", "value": "2"}])  # fmt: skip
+    return {"policy-sets-what-means-nothing/misspelt"}
+
+
 def plant_an_approval_of_ones_own(year: Year, change: Change) -> set[str]:
     change.author = change.approver
     return {f"approval-of-ones-own/{change.id}", f"started-without-approval/{change.id}"}
