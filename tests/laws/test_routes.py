@@ -68,7 +68,7 @@ def example_of(parameter: dict[str, Any]) -> str:
 
 
 def test_every_documented_parameter_is_taken_by_every_route(server: Server, operations: Any) -> None:
-    with httpx.Client(base_url=server.url, headers=server.client().headers, timeout=30) as client:
+    with httpx.Client(base_url=server.url, headers=server.client().headers, timeout=600) as client:
         for method, path, parameters in operations:
             required = [(p["name"], example_of(p)) for p in parameters if p["required"]]
             for parameter in parameters:

@@ -53,7 +53,7 @@ ess_cert_id_alg = {ess}
 
 def openssl(*arguments: object, stdin: bytes = b"") -> bytes:
     """Run `openssl`. A machine without it fails the tests: nothing is skipped."""
-    done = subprocess.run(["openssl", *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(["openssl", *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=600)
     assert done.returncode == 0, f"openssl {arguments[0]}: {done.stderr.decode()}"
     return done.stdout
 
@@ -171,7 +171,7 @@ class Authority:
         reply.write_bytes(response)
         data.write_bytes(message)
         command = ["openssl", "ts", "-verify", "-in", reply, "-data", data, "-CAfile", self.path(f"{self.name}.pem")]
-        return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+        return subprocess.run(command, capture_output=True, check=False, timeout=600).returncode == 0
 
     def _key(self, name: str, *, authority: bool = False) -> None:
         # What an authority signs by RSA has one length: certificates can be put in each other's place.

@@ -82,7 +82,7 @@ class Server:
                 extra_groups=[] if self._as else None,
                 **self._as,
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
@@ -113,7 +113,7 @@ class Server:
         """Stop the server. INT ends sessions and shuts down; QUIT is a crash, from which it recovers at the next start."""
         if self._process is not None:
             self._process.send_signal(getattr(__import__("signal"), f"SIG{signal}"))
-            self._process.wait(60)
+            self._process.wait(600)
             self._process = None
 
     def _run(self, command: list[object]) -> None:

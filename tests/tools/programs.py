@@ -32,13 +32,13 @@ def program(*words: object) -> list[str]:
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
     """Run `change-ledger` with these words, and return how it ended and what it said."""
-    return subprocess.run(program(*words), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(program(*words), capture_output=True, text=True, timeout=600, check=False)
 
 
 def kill(process: subprocess.Popen[str]) -> int:
     """Kill a program whose output is piped here. Returns its status once the forked process is gone, too."""
     process.kill()
-    status = process.wait(30)
+    status = process.wait(600)
     assert process.stdout is not None
     # The pipe ends with the last process that holds it.
     process.stdout.read()

@@ -40,7 +40,7 @@ STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 PROBLEM = "application/problem+json"
 LONG_AGO = "2025-06-01T12:00:00Z"
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 600
 # What to ask for in a path, so that nothing but the role decides; what is missing or unknown is an answer too.
 PARTS = {
     "position": "1",
@@ -108,7 +108,7 @@ class Server:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A connection for each request: what one request does to its connection is no business of the next.
         limits = httpx.Limits(max_keepalive_connections=0)
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, limits=limits)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=600, limits=limits)
 
     def post(
         self, document: Any, *, to: str = "/v1/events", by: str = "all", kind: str = STRUCTURED, **more: Any
@@ -177,7 +177,7 @@ class Server:
             client.close()
         self._clients.clear()
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(600)
 
 
 @contextmanager

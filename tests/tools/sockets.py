@@ -8,7 +8,7 @@ from typing import Any
 
 from servers import Server
 
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 
 
 def connect(server: Server, source: str = "127.0.0.1") -> socket.socket:

@@ -53,7 +53,7 @@ class WitnessServer:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(600)
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None

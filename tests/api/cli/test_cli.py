@@ -469,7 +469,7 @@ def following(*words: str, environment: dict[str, str]) -> Iterator[subprocess.P
         finally:
             guard.cancel()
             process.terminate()
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=600)
             assert "Traceback" not in err, err
 
 
@@ -838,7 +838,7 @@ def test_the_line_that_scripts_wait_for_is_a_promise(cli: Command, directory: Pa
         finally:
             guard.cancel()
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=600)
 
 
 def test_a_server_stopped_by_its_service_manager_has_lost_nothing(tmp_path: Path) -> None:
@@ -862,7 +862,7 @@ def test_a_port_that_is_taken_is_said_without_a_traceback(cli: Command, director
             env=environment_for(directory),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
     assert done.returncode == 2
@@ -883,7 +883,7 @@ def test_the_program_ends_with_the_status_of_what_it_found(cli: Command, directo
             env=environment_for(directory),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
 

@@ -60,7 +60,7 @@ def imported_by(place: Path, *words: str, status: int = 0) -> set[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == status, done

@@ -171,12 +171,12 @@ def test_a_served_witness_cosigns_and_shows_what_and_when(cli: Command, director
         try:
             line = process.stdout.readline()
             assert re.fullmatch(r"serving http://127\.0\.0\.1:\d+\n", line)
-            answer = httpx.post(f"{line.split()[1]}/add-checkpoint", content=format_request(0, [], NOTE), timeout=30)
+            answer = httpx.post(f"{line.split()[1]}/add-checkpoint", content=format_request(0, [], NOTE), timeout=600)
             shown = cli.ok("show").out.splitlines()
         finally:
             guard.cancel()
             process.terminate()
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=600)
     assert process.returncode in (0, -signal.SIGTERM)
     assert errors == ""
     key = parse_verifier_key(shown[0])
@@ -200,7 +200,7 @@ def test_a_port_that_is_taken_is_said_without_a_traceback(cli: Command, director
             env=environment_for(directory),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
     assert done.returncode == 2

@@ -56,7 +56,7 @@ def entries(log: Server) -> list[bytes]:
 
 def auditor(log: Server) -> httpx.Client:
     """Return a client that keeps its connection: it asks hundreds of times."""
-    return httpx.Client(base_url=log.url, headers={"Authorization": f"Bearer {log.tokens['auditor']}"}, timeout=30)
+    return httpx.Client(base_url=log.url, headers={"Authorization": f"Bearer {log.tokens['auditor']}"}, timeout=600)
 
 
 def getter(client: httpx.Client) -> Callable[[str], bytes]:

@@ -70,7 +70,7 @@ def cannot_serve(directory: Path, environment: dict[str, str], words: str) -> No
     """Check that `serve` says in one line why it does not start, and ends with 2."""
     command = program("--directory", directory, "serve", "--port", "0")
     done = subprocess.run(
-        command, env=environment, cwd=directory, capture_output=True, text=True, timeout=60, check=False
+        command, env=environment, cwd=directory, capture_output=True, text=True, timeout=600, check=False
     )
     assert (done.returncode, done.stdout) == (2, ""), done
     check_one_line(done.stderr, words)
@@ -342,7 +342,7 @@ def test_a_server_on_an_old_copy_of_the_database_does_not_start(tmp_path: Path) 
 def signer(directory: Path, environment: Any, *words: str) -> subprocess.CompletedProcess[str]:
     command = program("--directory", directory, "signer", *words)
     return subprocess.run(
-        command, env=dict(environment), cwd=directory, capture_output=True, text=True, timeout=60, check=False
+        command, env=dict(environment), cwd=directory, capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -421,7 +421,7 @@ def take_turns(directory: Path, tokens: dict[str, str], more: dict[str, str]) ->
             assert answer.json()["proof"]
             assert published(second) == published(first) == answer.json()["position"]
             first.process.send_signal(signal.SIGKILL)
-            first.process.wait(30)
+            first.process.wait(600)
             position = second.record(event())["position"]
             second.wait_for_checkpoint(position)
             assert status(second)["signer"] == "signing"

@@ -91,11 +91,11 @@ def witness_process(directory: Path) -> Iterator[tuple[subprocess.Popen[str], ht
         url = process.stdout.readline().removeprefix("serving ").strip()
         guard.cancel()
         try:
-            with httpx.Client(base_url=url, timeout=30) as client:
+            with httpx.Client(base_url=url, timeout=600) as client:
                 yield process, client
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(600)
 
 
 def make_witness(directory: Path) -> Path:
@@ -243,7 +243,7 @@ def test_of_two_checkpoints_that_race_from_one_size_one_is_cosigned(clients: lis
             ) -> tuple[int, httpx.Response]:
                 size = last + 1 + 4 * (number % 2)
                 body = log.body(last, size)
-                barrier.wait(30)
+                barrier.wait(600)
                 return size, post(clients[number // 2 % 2], body)
 
             answers = list(pool.map(submit, range(threads)))
@@ -487,7 +487,7 @@ def test_a_ledger_gets_the_line_of_a_witness_that_it_never_asked_or_lost_count_o
     client: httpx.Client, log: Log
 ) -> None:
     address = WitnessAddress.parse(f"{format_verifier_key(KEY)} {client.base_url}")
-    with httpx.Client(timeout=30) as asking:
+    with httpx.Client(timeout=600) as asking:
         for known, size in ((0, 8), (0, 20), (3, 21), (21, 80)):
             line = ask(address, checkpoint=log.note(size), known_size=known,
                        prove=lambda old, size=size: log.proof(old, size), client=asking, now=2**40)  # fmt: skip

@@ -1192,6 +1192,6 @@ def test_the_command_exits_with_2_when_there_is_nothing_to_check(tmp_path: Path,
     environment = os.environ | {"CHANGE_LEDGER_KNOWN_LEDGERS": str(tmp_path / "known-ledgers"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "api.cli", "--directory", str(tmp_path), "verify"],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr[-800:]

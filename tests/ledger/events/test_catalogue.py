@@ -195,7 +195,7 @@ def test_the_catalogue_is_pinned() -> None:
 
 def test_the_helper_that_writes_the_golden_file_runs_by_itself() -> None:
     helper = Path(__file__).parents[2] / "tools" / "golden.py"
-    done = subprocess.run([sys.executable, helper], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, helper], capture_output=True, text=True, check=False, timeout=600)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

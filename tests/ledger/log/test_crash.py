@@ -78,7 +78,7 @@ class Server:
             status = kill(process)
         else:
             process.send_signal(number)
-            status = process.wait(60)
+            status = process.wait(600)
         if process.stdout is not None:
             process.stdout.close()
         return status
@@ -108,7 +108,7 @@ class Load:
         while not self.stopping:
             url = self.url
             with httpx.Client(
-                base_url=url, headers={"Authorization": f"Bearer {self.token}"}, timeout=30, verify=False
+                base_url=url, headers={"Authorization": f"Bearer {self.token}"}, timeout=600, verify=False
             ) as client:
                 try:
                     while not self.stopping:
@@ -248,7 +248,7 @@ def under_load(directory: Path, database_url: str, seed: int) -> Iterator[tuple[
             yield server, load, genesis
             load.stop()
             for client in clients:
-                client.result(60)
+                client.result(600)
         finally:
             load.stop()
             server.end(signal.SIGKILL)
@@ -281,7 +281,7 @@ def send_again(url: str, load: Load) -> dict[Pair, dict[str, Any]]:
     receipts: dict[Pair, dict[str, Any]] = {}
     events = list(load.sent.values())
     with httpx.Client(
-        base_url=url, headers={"Authorization": f"Bearer {load.token}"}, timeout=60, verify=False
+        base_url=url, headers={"Authorization": f"Bearer {load.token}"}, timeout=600, verify=False
     ) as client:
         for start in range(0, len(events), 500):
             part = events[start : start + 500]
@@ -325,7 +325,7 @@ def test_a_server_accepts_connections_from_the_line_on_that_says_so(tmp_path: Pa
     server = Server(tmp_path, url)
     server.start()
     try:
-        assert httpx.get(f"{server.url}/healthz", timeout=30).status_code == 200
+        assert httpx.get(f"{server.url}/healthz", timeout=600).status_code == 200
     finally:
         server.end(signal.SIGKILL)
 

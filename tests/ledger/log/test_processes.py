@@ -110,7 +110,7 @@ class Appender:
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        status = self._process.wait(60)
+        status = self._process.wait(600)
         if self._process.stdout is not None:
             self._process.stdout.close()
         assert status == 0
@@ -242,7 +242,7 @@ def test_of_two_processes_that_open_one_database_at_once_only_one_makes_the_ledg
         for process in both:
             process.stdin.write("go\n")
             process.stdin.flush()
-        said = [process.communicate(timeout=60)[0] for process in both]
+        said = [process.communicate(timeout=600)[0] for process in both]
     assert [line.split()[0] for line in sorted(said)] == ["created", "refused"], said
     ledger = Ledger.open(Database(database_url), ENTRY_KEY)
     assert ledger.size() == 1
@@ -264,7 +264,7 @@ class Reader:
     def take(self, count: int) -> list[int]:
         """Return the positions of the next entries, waiting for those that are not there yet."""
         taken = self._pool.submit(lambda: [next(self._subscription).position for _ in range(count)])
-        return taken.result(30)
+        return taken.result(600)
 
     def __enter__(self) -> "Reader":
         return self

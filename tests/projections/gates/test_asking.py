@@ -242,7 +242,7 @@ def test_every_decision_of_a_race_comes_out_again(ledger: Ledger, runner: Runner
         while answered.acquire(blocking=False):
             pass
         for _ in range(2 * len(changes)):
-            assert answered.acquire(timeout=60)
+            assert answered.acquire(timeout=600)
 
     threads = [threading.Thread(target=keep_asking, args=(change,)) for change in changes]
     for thread in threads:
