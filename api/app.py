@@ -35,14 +35,15 @@ from api.http.routes import (
 )
 from api.opening import open_ledger, open_signer, open_witnesses
 from api.outbound.publishing import Publisher
-from api.settings import Settings
+from api.settings import Settings, ViewsPlace
+from api.views_process import ViewsProcess
 from ledger.errors import SetupError
 from ledger.ledger import Ledger
 from ledger.log.writer import Writer
 from ledger.stewardship.clock import mark_time
 from ledger.stewardship.commitments import commit_heads_if_due
 from projections import VIEWS
-from projections.engine.runner import Runner
+from projections.engine.runner import Runner, share_interpreter
 
 MODULES = (
     health, events, entries, intake, catalogue, integrity, credentials, proofs, dossiers, tiles, views, gates, risk
@@ -77,17 +78,24 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        share_interpreter()
         ledger = open_ledger(settings)
         app.state.ledger = ledger
         app.state.failures = Failures(ledger.clock.now_us())
-        app.state.writer = Writer(ledger.append_group, max_waiting=settings.max_waiting)
+        app.state.writer = Writer(
+            ledger.append_group,
+            # A file is written without waiting for another machine; of a server, every statement is such a wait.
+            begin_group=ledger.begin_group if ledger.database.is_sqlite else None,
+            max_waiting=settings.max_waiting,
+        )
         app.state.verifying = asyncio.Lock()
         signer = open_signer(settings, ledger.database, ledger.current_authority)
         app.state.publisher = Publisher(
             ledger, signer, open_witnesses(settings, ledger), policy=settings.witness_policy
         )
-        app.state.views = Runner(ledger.database, VIEWS, ledger.watcher)
-        app.state.views.start()
+        app.state.views = _views_of(settings, ledger)
+        if app.state.views is not None:
+            app.state.views.start()
         hourly = asyncio.create_task(_keep_schedule(app))
         try:
             yield
@@ -97,7 +105,9 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(app.state.writer.close)
             # After the last append: its checkpoint covers everything that was acknowledged.
             await asyncio.to_thread(app.state.publisher.close)
-            await asyncio.to_thread(app.state.views.close)
+            # After whoever waits for them: they are kept up until the last answer.
+            if app.state.views is not None:
+                await asyncio.to_thread(app.state.views.close)
             ledger.close()
             if access_log is not None:
                 access_log.flush()
@@ -139,6 +149,17 @@ def create_app(settings: Settings) -> FastAPI:
     for module in MODULES:
         app.include_router(module.router)
     return app
+
+
+def _views_of(settings: Settings, ledger: Ledger) -> Runner | ViewsProcess | None:
+    """Return what folds the views on behalf of this process; None where others do."""
+    match settings.views:
+        case ViewsPlace.INSIDE:
+            return Runner(ledger.database, VIEWS, ledger.watcher)
+        case ViewsPlace.BESIDE:
+            return ViewsProcess(settings)
+        case ViewsPlace.NONE:
+            return None
 
 
 def end_streams(app: FastAPI) -> None:

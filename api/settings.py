@@ -5,6 +5,7 @@ Every one has a default that works on one machine.
 
 import os
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
@@ -28,6 +29,14 @@ COMMAND_VARIABLES = frozenset({"CHANGE_LEDGER_SERVER", "CHANGE_LEDGER_TOKEN"})
 # Characters of a shared secret.
 MIN_SECRET = 16
 _BOUNDS = Bounds()
+
+
+class ViewsPlace(StrEnum):
+    """Where the views are folded, as seen from a server."""
+
+    INSIDE = "inside"
+    BESIDE = "beside"
+    NONE = "none"
 
 
 class Settings(BaseSettings):
@@ -72,6 +81,11 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 for any that is free.")
     max_waiting: int = Field(
         10_000, ge=1, description="Submissions that may wait for the writer before callers get 503."
+    )
+    views: ViewsPlace = Field(
+        ViewsPlace.BESIDE,
+        description="Where the views are folded: `inside` the server's process, in one `beside` it that the server starts and "
+        "watches, or `none` for a server that leaves it to another one or to `change-ledger views run`. One process folds at a time.",
     )
     max_views_lag_s: int = Field(
         60, ge=1, description="How long views may lag behind the log before `/readyz/views` answers 503, in seconds."

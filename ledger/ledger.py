@@ -188,6 +188,29 @@ class Ledger:
         self.watcher.grown_to(self.recorder.acknowledged)
         return outcomes
 
+    def begin_group(self, submissions: list[Submission]) -> Callable[[], list[Outcome]] | None:
+        """Begin to append, and wait for nobody: `Recorder.begin_group`. What is returned must be called."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        commit = None
+        try:
+            commit = self.recorder.begin_group(submissions)
+        finally:
+            if commit is None:
+                self._lock.release()
+        if commit is None:
+            return None
+
+        def committed() -> list[Outcome]:
+            try:
+                outcomes = commit()
+            finally:
+                self._lock.release()
+            self.watcher.grown_to(self.recorder.acknowledged)
+            return outcomes
+
+        return committed
+
     def local_caller(self) -> Caller:
         """Return the caller for whoever works on the database itself, with the entry key in hand. Nobody authenticated a person."""
         return Caller(self.own_caller().credential, LEDGER_PRINCIPAL, "asserted")

@@ -15,6 +15,7 @@ from api.cli.terminal import Table, console, echo, errors_console
 from api.http.serving import serve as run_server
 from api.intake import DOORS, SIGNED
 from api.opening import open_ledger, open_signer, open_witnesses
+from api.settings import ViewsPlace
 from ledger.errors import SetupError
 from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
 from ledger.log import tables
@@ -124,10 +125,17 @@ def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 for any that is free.")] = None,
+    views: Annotated[
+        ViewsPlace | None,
+        typer.Option(
+            help="Fold the views in this process, in one beside it, or leave that to another server or command."
+        ),
+    ] = None,
 ) -> None:
     """Serve the API until stopped. What was acknowledged is durable; what is queued at the end is appended first."""
     settings = where(context).settings
-    settings = settings.model_copy(update={k: v for k, v in (("host", host), ("port", port)) if v is not None})
+    given = {"host": host, "port": port, "views": views}
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     # Opened once before: what is wrong with keys, witnesses or database is said in one line, not as a traceback of the server.
     ledger = open_ledger(settings)
     open_signer(settings, ledger.database, ledger.current_authority)

@@ -1,4 +1,4 @@
-"""`views list`, `rebuild`, `skip`, `check` and `show`: the readings of the past, as they are kept in the database."""
+"""`views list`, `rebuild`, `run`, `skip`, `check` and `show`: the readings of the past, as they are kept in the database."""
 
 import json
 from dataclasses import asdict
@@ -86,6 +86,27 @@ def _fold_anew(database: "Database", asked: list[str]) -> None:
         console.print(f"asked the process that runs the views to rebuild {', '.join(asked)}")
     runner.close()
     watcher.close()
+
+
+@views.command()
+def run(
+    context: typer.Context,
+    beside_a_front: Annotated[
+        bool, typer.Option("--beside-a-front", hidden=True, help="As `serve` starts it: until its input ends.")
+    ] = False,
+) -> None:
+    """Keep the views up with the log until stopped. For servers that run with --views none; of several, one at a time folds."""
+    from api import views_process
+
+    database = _database(context)
+
+    def started() -> None:
+        if not beside_a_front:
+            # The line that scripts wait for.
+            echo("running the views")
+
+    views_process.run(database, beside_a_front=beside_a_front, started=started)
+    database.close()
 
 
 @views.command()

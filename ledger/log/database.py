@@ -35,6 +35,8 @@ from ledger.log.tables import VIEWS_SCHEMA
 # As much as a checkpoint of 1,000 pages leaves, and then some.
 JOURNAL_BYTES: Final = 1 << 23
 BUSY_TIMEOUT_MS: Final = 30_000
+# How often a process asks for its turn while another has it: that is a call of the system.
+TURN_POLL_S: Final = 0.0005
 NOTIFY_CHANNEL: Final = "change_ledger"
 # Any number will do, as long as nobody else on the server locks it.
 LOCK_ID: Final = 7_264_001
@@ -88,23 +90,88 @@ class _AdvisoryLock:
         self._connection.close()
 
 
-class _Turns:
-    """A lock that goes to whoever waits for it, and not again to the thread that has just given it back.
+class Turn:
+    """To be had around every transaction that writes, from before its beginning to after its end. One thread has it at a time.
 
-    SQLite has one writer, and whoever waits for it asks again after 1, 2, 5 … 100 ms: many short transactions of one thread leave
-    another out for a long time. Between processes that is still so.
+    This one costs nothing and is always to be had: PostgreSQL's locks go to whoever waits longest.
     """
 
-    def __init__(self) -> None:
-        self._next = threading.Lock()
-        self._now = threading.Lock()
+    def take(self) -> None:
+        """Wait for one's turn."""
+
+    def try_take(self) -> bool:
+        """Take the turn unless somebody has it, or waits for it. Who took it so may give it back from another thread."""
+        return True
+
+    def give_back(self) -> None: ...
+
+    def close(self) -> None: ...
 
     def __enter__(self) -> None:
-        with self._next:
-            self._now.acquire()
+        self.take()
 
     def __exit__(self, *raised: object) -> None:
+        self.give_back()
+
+
+class _FileTurn(Turn):
+    """A lock that goes to whoever waits for it, and not again to who has just given it back; among processes by a file beside the database.
+
+    SQLite has one writer, and who waits for it asks again after 1, 2, 5 … 100 ms: many short transactions of one thread or process leave
+    another out for a long time. Among processes this is a courtesy and no lock: who does not get it within SQLite's own patience
+    begins all the same, and SQLite refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._next = threading.Lock()
+        self._now = threading.Lock()
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def take(self) -> None:
+        with self._next:
+            self._now.acquire()
+            try:
+                end = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+                while not self._try_file() and time.monotonic() < end:
+                    time.sleep(TURN_POLL_S)
+            except BaseException:
+                self._now.release()
+                raise
+
+    def try_take(self) -> bool:
+        if not self._next.acquire(blocking=False):
+            return False
+        try:
+            if not self._now.acquire(blocking=False):
+                return False
+            if self._try_file():
+                return True
+            self._now.release()
+            return False
+        finally:
+            self._next.release()
+
+    def give_back(self) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
         self._now.release()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _try_file(self) -> bool:
+        if self._file is None:
+            # Two names of one database are one lock.
+            path = self._path.resolve()
+            self._file = path.with_name(f"{path.name}-turn.lock").open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 # SQLSTATE: a class of psycopg's OperationalError that is about what was written, and no outage: a limit of the program.
@@ -189,8 +256,7 @@ class Database:
         else:
             raise SetupError(f"expected a database of sqlite or postgresql, found {name!r}")
         self.is_sqlite = name == "sqlite"
-        # To be had around every transaction that writes, from before its beginning to after its end.
-        self.turn: contextlib.AbstractContextManager[None] = _Turns() if self.is_sqlite else contextlib.nullcontext()
+        self.turn = _FileTurn(Path(self.url.database or "")) if self.is_sqlite else Turn()
         self._file: tuple[int, int] | None = None
         self._positional = self.engine.dialect if self.is_sqlite else postgresql.psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
@@ -220,6 +286,7 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        self.turn.close()
 
     # -- connections ---------------------------------------------------------------------------------------------
 
@@ -259,9 +326,19 @@ class Database:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
-    def begin(self, connection: Connection) -> None:
-        """Begin the transaction of an append, in one's `turn`. On SQLite this takes the write lock; on PostgreSQL the head row does."""
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+    def begin(self, connection: Connection, *, patient: bool = True) -> None:
+        """Begin the transaction of an append, in one's `turn`. On SQLite this takes the write lock; on PostgreSQL the head row does.
+
+        Who is not `patient` is refused at once where somebody who takes no turns is writing.
+        """
+        if patient or not self.is_sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+            return
+        connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
     def lookup(
         self, connection: Connection, sql: dict[str, str], values: Sequence[Any]

@@ -16,10 +16,14 @@ SQLITE_POLL_S: Final = 0.02
 
 
 class Watcher:
-    """Tells whoever waits that the ledger has grown, by this process or by another. One thread, started with the first to wait."""
+    """Tells whoever waits that the ledger has grown, by this process or by another. One thread, started with the first to wait.
 
-    def __init__(self, database: Database) -> None:
+    `poll_s` is how often a file of SQLite is looked at.
+    """
+
+    def __init__(self, database: Database, *, poll_s: float = SQLITE_POLL_S) -> None:
         self._database = database
+        self._poll_s = poll_s
         self._grown = threading.Condition()
         self._size = 0
         self._thread: threading.Thread | None = None
@@ -72,7 +76,7 @@ class Watcher:
                     version = found
                     self.grown_to(read_size(connection))
                     connection.rollback()
-                self._closing.wait(SQLITE_POLL_S)
+                self._closing.wait(self._poll_s)
 
     def _watch_postgresql(self) -> None:
         while not self._closing.is_set():

@@ -69,6 +69,8 @@ from signing.merkle import Frontier, leaf_hash
 
 SIGNERS: Final = 2
 HEAD_ID: Final = 1
+# Statements that `begin_group` takes: some ten milliseconds.
+MAX_BEGUN: Final = 64
 WITHDRAWN: Final = "statement.withdrawn"
 CLOCK_CORRECTED: Final = "ledger.clock_corrected"
 NOBODY_HOLDS: Final = "If nobody holds one of those any more: change-ledger keys recover FILE"
@@ -265,30 +267,76 @@ class Recorder:
         # An outage in the second half: the first is durable, and its callers are recognised when they ask again.
         return self._append_apart(submissions[:half]) + self._append_apart(submissions[half:])
 
+    def begin_group(self, submissions: Sequence[Submission]) -> Callable[[], list[Outcome]] | None:
+        """Append as `append_group` does, up to the commit, and wait for nobody: for a thread that has others to serve.
+
+        Returns what commits, syncs and gives the outcomes, to be called once, from whichever thread. None when nothing was
+        done, because somebody else writes, or because the group is long or has to be taken apart: then it is for `append_group`.
+        """
+        is_long = sum(len(submission.statements) for submission in submissions) > MAX_BEGUN
+        if self._stopped is not None or is_long or any(map(_stands_alone, submissions)):
+            return None
+        if not self.database.turn.try_take():
+            return None
+        try:
+            outcomes, group = self._begin(submissions, patient=False)
+        except WRITING_ERRORS:
+            # Rolled back whole. Whether it was a neighbour or a value is found out where there is time to wait.
+            return None
+
+        def commit() -> list[Outcome]:
+            try:
+                self._commit(group)
+            except WRITING_ERRORS as error:
+                if is_outage(error):
+                    raise
+                return self.append_group(submissions)
+            return outcomes
+
+        return commit
+
     def _append_in_one_transaction(self, submissions: Sequence[Submission]) -> list[Outcome]:
         if self._stopped is not None:
             raise self._stopped
+        self.database.turn.take()
+        outcomes, group = self._begin(submissions)
+        self._commit(group)
+        return outcomes
+
+    def _begin(self, submissions: Sequence[Submission], *, patient: bool = True) -> tuple[list[Outcome], _Group]:
+        """Begin a transaction in one's turn, which is given back on an error, and insert the group's rows."""
+        try:
+            connection = self._connect()
+            self.database.check_same_file()
+            self.database.begin(connection, patient=patient)
+            # Dies here: nothing happened.
+            return self._append_locked(connection, submissions)
+        except BaseException as error:
+            self._give_up(error)
+            raise
+
+    def _commit(self, group: _Group) -> None:
+        """End the transaction, and the turn. When this returns, what is in the group is durable."""
         connection = self._connect()
-        with self.database.turn:
-            try:
-                self.database.check_same_file()
-                self.database.begin(connection)
-                # Dies here: nothing happened.
-                outcomes, group = self._append_locked(connection, submissions)
-                # Dies before or in COMMIT: the transaction is gone whole, or stands whole. No caller was
-                # answered; a caller that asks again gets a new position, or the first receipt.
-                connection.exec_driver_sql("COMMIT" if group.entries else "ROLLBACK")
-            except BaseException as error:
-                # After a failed COMMIT nobody knows what is durable: the connection is thrown away, and the
-                # next group reads the head afresh.
-                self._disconnect(broken=True)
-                if isinstance(error, LostHistoryError):
-                    self._stopped = error
-                raise
+        try:
+            # Dies before or in COMMIT: the transaction is gone whole, or stands whole. No caller was
+            # answered; a caller that asks again gets a new position, or the first receipt.
+            connection.exec_driver_sql("COMMIT" if group.entries else "ROLLBACK")
+        except BaseException as error:
+            self._give_up(error)
+            raise
+        self.database.turn.give_back()
         # Dies here: the entries are durable and the callers do not know. They ask again and are recognised as repeats.
         if group.entries:
             self._remember(connection, group)
-        return outcomes
+
+    def _give_up(self, error: BaseException) -> None:
+        # After a failed COMMIT nobody knows what is durable: the connection is thrown away, and the
+        # next group reads the head afresh.
+        self._disconnect(broken=True)
+        self.database.turn.give_back()
+        if isinstance(error, LostHistoryError):
+            self._stopped = error
 
     # -- under the lock ------------------------------------------------------------------------------------------
 

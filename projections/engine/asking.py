@@ -26,6 +26,9 @@ from projections.engine.view import Moment, View
 
 R = TypeVar("R")
 TAKES_BACK: Final = Match((WITHDRAWN,))
+# How soon it is looked again whether views have come to a position: doubled each time.
+FIRST_LOOK_S: Final = 0.002
+MOST_PAUSE_S: Final = 0.02
 
 
 def states_of(connection: Connection, views: Sequence[View[Any]]) -> list[State]:
@@ -47,6 +50,7 @@ def await_position(
     A view that stopped before the position raises at once.
     """
     end = time.monotonic() + within_s
+    pause_s = FIRST_LOOK_S
     while True:
         with database.read() as connection:
             known, size = read_states(connection), read_size(connection)
@@ -61,7 +65,9 @@ def await_position(
             raise ViewNotReadyError(
                 f"{behind[0].name} is at position {state.position}, not yet at {position}; ask again"
             )
-        watcher.wait(size, timeout=0.02)
+        # Whoever folds is another process, mostly, and tells nobody; a batch of few entries takes some milliseconds.
+        watcher.wait(size, timeout=pause_s)
+        pause_s = min(2 * pause_s, MOST_PAUSE_S)
 
 
 def _being_built(view: View[Any]) -> ViewNotReadyError:

@@ -47,14 +47,16 @@ log = logging.getLogger("change_ledger")
 
 
 def share_interpreter() -> None:
-    """Prepare this process for folding beside other work.
+    """Prepare this process for threads that answer, append and fold beside each other.
 
-    An append needs the interpreter some ten times, and waits 5 ms for it each time while a batch is folded, unless threads
-    take turns more often. Rows outlive many batches: collecting garbage after every 700 new objects looks at them in vain, and
-    to look at all objects stops every thread for as long as a second when half a gigabyte of rows is kept. That is done once
-    in some million entries.
+    Whoever comes back from the database waits 5 ms for the interpreter while another thread is busy, unless threads take
+    turns more often. Rows and what was imported outlive many batches: collecting garbage after every 700 new objects looks at
+    them in vain, and to look at all objects stops every thread, for as long as a second when half a gigabyte of rows is kept.
+    That is done once in some million entries, and never for what is there by now.
     """
     sys.setswitchinterval(0.001)
+    gc.collect()
+    gc.freeze()
     gc.set_threshold(20_000, 10, 100)
 
 
@@ -131,13 +133,25 @@ class _Set:
 
 
 class Runner:
-    """Folds what is new into the views' tables: `step` by step, or as a thread between `start` and `close`."""
+    """Folds what is new into the views' tables: `step` by step, or as a thread between `start` and `close`.
 
-    def __init__(self, database: Database, views: Sequence[View[Any]], watcher: Watcher, *, batch: int = BATCH) -> None:
+    `tell` is called with what holds the views up, in words, whenever that changes; with None when nothing does any more.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        views: Sequence[View[Any]],
+        watcher: Watcher,
+        *,
+        batch: int = BATCH,
+        tell: Callable[[str | None], None] = lambda problem: None,
+    ) -> None:
         self._database = database
         self._views = tuple(views)
         self._watcher = watcher
         self._batch = batch
+        self._tell = tell
         self._lock: Lock | None = None
         self._served: _Set | None = None
         self._filling: _Set | None = None
@@ -169,7 +183,7 @@ class Runner:
                     self._closing.wait(STAND_BY_S)
                 elif not self.step():
                     self._watcher.wait(self.position, timeout=0.5)
-                self.problem = None
+                self._set_problem(None)
             except Exception as error:  # noqa: BLE001 - the edge of the thread, which nobody restarts
                 # The database went away, or somebody else wrote: begin again from what is stored.
                 self._note(error)
@@ -185,7 +199,12 @@ class Runner:
         )
         if problem != self.problem:
             log.error("views are held up: %s", problem, exc_info=error)
-        self.problem = problem
+        self._set_problem(problem)
+
+    def _set_problem(self, problem: str | None) -> None:
+        if problem != self.problem:
+            self.problem = problem
+            self._tell(problem)
 
     @property
     def position(self) -> int:

@@ -65,7 +65,9 @@ def event(event_type: str = "deployment.finished", /, *, id: str | None = None, 
 def environment_for(directory: Path, **more: str) -> dict[str, str]:
     """Return an environment that knows this directory's known ledgers, and no settings of anybody else."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CHANGE_LEDGER_")}
-    return clean | {"CHANGE_LEDGER_KNOWN_LEDGERS": str(directory / "known"), "PYTHONPATH": str(ROOT)} | more
+    known = {"CHANGE_LEDGER_KNOWN_LEDGERS": str(directory / "known"), "PYTHONPATH": str(ROOT)}
+    # A process more for each server would take the tests longer than all that they ask it. Tests of processes say `beside`.
+    return clean | known | {"CHANGE_LEDGER_VIEWS": "inside"} | more
 
 
 def make_ledger(directory: Path) -> dict[str, str]:

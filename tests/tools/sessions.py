@@ -83,6 +83,8 @@ class Machine:
             (programs / program).chmod(0o755)
         unset = ("CHANGE_LEDGER_", "COLUMNS", "PYTHONPATH")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
+        # A document that is about processes says which.
+        environment["CHANGE_LEDGER_VIEWS"] = "inside"
         path = f"{programs}:{ROOT / 'scripts'}:{Path(sys.executable).parent}:{environment['PATH']}"
         self._bash = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],

@@ -11,8 +11,8 @@ from servers import Server
 WITHIN_S = 30
 
 
-def wait_for(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + WITHIN_S
+def wait_for(condition: Callable[[], Any], *, within_s: float = WITHIN_S) -> Any:
+    deadline = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not come true"
     return found

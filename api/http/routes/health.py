@@ -71,6 +71,8 @@ def _views_ready(request: Request) -> Response:
         held_up.append(f"{', '.join(views['unbuilt'])} being built for the first time")
     if views["lag_s"] > most:
         held_up.append(f"{views['behind']} entries behind for {views['lag_s']} s; expected at most {most} s")
+    if held_up and views["problem"]:
+        held_up.append(views["problem"])
     if held_up:
         return problems.response(ViewNotReadyError(f"views are not kept up: {'; '.join(held_up)}"))
     return JSONResponse({"status": "ok", "views": views})
@@ -89,7 +91,7 @@ def _views(request: Request) -> dict[str, Any]:
         "lag_s": max(0, lag_us // 1_000_000),
         "stopped": dict(found.stopped),
         "unbuilt": list(found.unbuilt),
-        "problem": request.app.state.views.problem,
+        "problem": views.problem if (views := request.app.state.views) is not None else None,
     }
 
 

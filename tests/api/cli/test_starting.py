@@ -35,7 +35,7 @@ HEAVY = {
 # What a command that acts is given; whatever else there is reads, and answers programs too.
 ACT = {
     "init", "serve", "migrate", "backup", "erase", "token create", "token revoke", "source enrol", "clock correct", "append",
-    "views rebuild", "views skip", "export", "signer take-over", "signer restore", "heads", "timestamp", "keys new",
+    "views rebuild", "views run", "views skip", "export", "signer take-over", "signer restore", "heads", "timestamp", "keys new",
     "keys enrol", "keys retire", "keys revoke", "keys recover", "witness init", "witness add-log", "witness serve",
 }  # fmt: skip
 # What they print has a form of its own, which other programs read.

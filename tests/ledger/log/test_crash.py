@@ -1,6 +1,7 @@
 """Crashes: a real server under load is killed at random moments, and nothing that it acknowledged is lost or altered.
 
-Clients behave as clients should: who got no answer sends the same again. The killing of the database server itself, and
+Its process of views is killed too: alone, with its front, or left to notice that the front is gone. Afterwards the views are what
+a rebuild gives. Clients behave as clients should: who got no answer sends the same again. The killing of the database server itself, and
 histories that were lost with it, are in `test_processes`.
 """
 
@@ -23,12 +24,16 @@ import pytest
 import sqlalchemy as sa
 from ledgers import ENTRY_KEY, create_ledger
 from programs import kill, program
+from views_processes import views_processes
+from waiting import wait_for
 
 from ledger.audit.of_database import audit_database
 from ledger.audit.report import Pin
 from ledger.log import tables
 from ledger.log.database import Database
 from ledger.stewardship.credentials import issue_token
+from projections import VIEWS
+from projections.engine.checking import check
 from signing import keys
 from signing.merkle import leaf_hash
 
@@ -48,6 +53,7 @@ class Server:
         self._environment = os.environ | {
             "PYTHONPATH": str(ROOT),
             "CHANGE_LEDGER_KNOWN_LEDGERS": str(directory / "known-ledgers"),
+            "CHANGE_LEDGER_VIEWS": "beside",
         }
         self._directory = directory
         self._process: subprocess.Popen[str] | None = None
@@ -257,10 +263,15 @@ def under_load(directory: Path, database_url: str, seed: int) -> Iterator[tuple[
 def kill_again_and_again(directory: Path, database_url: str, kills: int, seed: int) -> None:
     chance = random.Random(seed)
     with under_load(directory, database_url, seed) as (server, load, genesis):
-        for _ in range(kills):
+        for number in range(kills):
             # A request has just left when the signal is sent, and others are on their way: in the queue, in a
             # transaction, in COMMIT, or answered in part.
             load.wait_for_traffic(chance.randint(1, 6), chance.randint(1, 40))
+            if number % 2:
+                for folding in views_processes(directory):
+                    os.kill(folding, signal.SIGKILL)
+            if number % 4 == 1:
+                continue
             assert server.end(signal.SIGKILL) == -signal.SIGKILL
             server.start()
             load.moved_to(server.url)
@@ -268,12 +279,20 @@ def kill_again_and_again(directory: Path, database_url: str, kills: int, seed: i
         load.stop()
         assert load.wrong == []
         resent = send_again(server.url, load)
+        # All of them are folded for the first time here, if no process of views has lived for long enough.
+        wait_for(lambda: _is_kept_up(server.url), within_s=300)
         assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM)
     database = Database(database_url)
     everything_acknowledged_is_there(database, load, resent)
     report = audit_database(database, pin=Pin(genesis=genesis))
     assert (report.verdict, report.faults) == ("sound", ())
+    assert [(view.name, view.is_equal) for view in check(database, VIEWS)] == [(view.name, True) for view in VIEWS]
     database.close()
+
+
+def _is_kept_up(url: str) -> bool:
+    answer = httpx.get(f"{url}/readyz/views", timeout=30)
+    return answer.status_code == 200 and answer.json()["views"]["behind"] == 0
 
 
 def send_again(url: str, load: Load) -> dict[Pair, dict[str, Any]]:

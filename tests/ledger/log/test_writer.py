@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from ledgers import cloud_event, submission
 
+from ledger.audit.of_database import audit_database
 from ledger.errors import LedgerError, LedgerStoppedError, QueueFullError
 from ledger.ledger import Ledger
 from ledger.log import writer as writer_module
-from ledger.log.recorder import Recorded
-from ledger.log.writer import MAX_GROUP, Writer
+from ledger.log.database import Database
+from ledger.log.recorder import Recorded, Repeated, Submission
+from ledger.log.writer import MAX_GROUP, MAX_IN_LOOP, Writer
 
 WAIT = 30.0
 
@@ -310,3 +312,223 @@ def test_callers_of_a_real_ledger_are_answered_with_their_own_receipts(ledger: L
         assert sorted(positions) == list(range(2, 2 + 42))
     finally:
         writer.close()
+
+
+class Beginning:
+    """Stands in for `Ledger.begin_group`: notes which thread begins and commits each group. `refusals` are groups to leave alone."""
+
+    def __init__(self) -> None:
+        self.begun: list[list[Any]] = []
+        self.threads: list[tuple[str, str]] = []
+        self.refusals = 0
+        self.failures: list[Exception] = []
+
+    def begin_group(self, submissions: list[Any]) -> Callable[[], list[Any]] | None:
+        if self.failures:
+            raise self.failures.pop()
+        if self.refusals:
+            self.refusals -= 1
+            return None
+        self.begun.append(list(submissions))
+        begun_by = threading.current_thread().name
+
+        def commit() -> list[Any]:
+            self.threads.append((begun_by, threading.current_thread().name))
+            return [f"begun {item}" for item in submissions]
+
+        return commit
+
+
+@pytest.fixture
+def beginning() -> Beginning:
+    return Beginning()
+
+
+def crowd_of(writer: Writer, *sizes: int) -> list[Any]:
+    """Append requests of so many submissions at once, and return their answers."""
+
+    async def crowd() -> list[Any]:
+        appends = [writer.append([f"{n}.{i}" for i in range(size)]) for n, size in enumerate(sizes)]  # type: ignore[list-item]
+        return await asyncio.wait_for(asyncio.gather(*appends), WAIT)
+
+    return asyncio.run(crowd())
+
+
+def test_a_loop_begins_the_group_of_its_callers_and_the_thread_commits_it(
+    new_writer: Callable[..., Writer], beginning: Beginning
+) -> None:
+    answers = crowd_of(new_writer(begin_group=beginning.begin_group), 1, 1, 2)
+    assert answers == [["begun 0.0"], ["begun 1.0"], ["begun 2.0", "begun 2.1"]]
+    assert beginning.begun == [["0.0", "1.0", "2.0", "2.1"]]
+    assert beginning.threads == [("MainThread", "writer")]
+
+
+def test_what_would_have_to_wait_is_appended_by_the_thread(
+    gate: Gate, new_writer: Callable[..., Writer], beginning: Beginning
+) -> None:
+    gate.open.set()
+    beginning.refusals = 1
+    writer = new_writer(begin_group=beginning.begin_group)
+    assert crowd_of(writer, 1, 1) == [["outcome of 0.0"], ["outcome of 1.0"]]
+    assert (gate.groups, beginning.begun) == ([["0.0", "1.0"]], [])
+
+
+def test_a_long_request_is_appended_by_the_thread_in_its_turn(
+    gate: Gate, new_writer: Callable[..., Writer], beginning: Beginning
+) -> None:
+    gate.open.set()
+    answers = crowd_of(new_writer(begin_group=beginning.begin_group), 1, MAX_IN_LOOP + 1, 1, MAX_IN_LOOP)
+    assert [len(answer) for answer in answers] == [1, MAX_IN_LOOP + 1, 1, MAX_IN_LOOP]
+    assert [len(group) for group in beginning.begun] == [1]
+    # A short one that came behind it does not overtake it.
+    assert [len(group) for group in gate.groups] == [2 * MAX_IN_LOOP + 2]
+    assert answers[2] == ["outcome of 2.0"]
+
+
+def test_more_callers_than_a_loop_appends_at_once_take_several_groups(
+    new_writer: Callable[..., Writer], beginning: Beginning
+) -> None:
+    answers = crowd_of(new_writer(begin_group=beginning.begin_group), *[1] * (2 * MAX_IN_LOOP + 1))
+    assert [len(group) for group in beginning.begun] == [MAX_IN_LOOP, MAX_IN_LOOP, 1]
+    assert answers == [[f"begun {n}.0"] for n in range(2 * MAX_IN_LOOP + 1)]
+
+
+def test_a_failure_to_begin_reaches_all_callers_and_the_next_group_is_begun(
+    new_writer: Callable[..., Writer], beginning: Beginning
+) -> None:
+    writer = new_writer(begin_group=beginning.begin_group)
+    beginning.failures = [LedgerStoppedError("history was lost")]
+
+    async def crowd() -> list[Any]:
+        doomed = await asyncio.gather(*(writer.append([n]) for n in "ab"), return_exceptions=True)  # type: ignore[list-item]
+        return [*map(str, doomed), await asyncio.wait_for(writer.append(["c"]), WAIT)]  # type: ignore[list-item]
+
+    assert asyncio.run(crowd()) == ["history was lost", "history was lost", ["begun c"]]
+
+
+def test_what_a_loop_has_queued_is_appended_when_the_writer_closes(
+    gate: Gate, new_writer: Callable[..., Writer], beginning: Beginning
+) -> None:
+    gate.open.set()
+    writer = new_writer(begin_group=beginning.begin_group)
+
+    async def close_before_it_begins() -> list[Any]:
+        waiting = asyncio.create_task(writer.append(["last"]))  # type: ignore[list-item]
+        await asyncio.sleep(0)
+        # The loop stands still meanwhile.
+        writer.close()
+        with pytest.raises(LedgerStoppedError):
+            await writer.append(["late"])  # type: ignore[list-item]
+        return await asyncio.wait_for(waiting, WAIT)
+
+    assert asyncio.run(close_before_it_begins()) == ["outcome of last"]
+
+
+def test_a_loop_that_closed_in_the_middle_harms_nobody(
+    new_writer: Callable[..., Writer], gate: Gate, beginning: Beginning
+) -> None:
+    gate.open.set()
+    writer = new_writer(begin_group=beginning.begin_group)
+
+    async def leave_early() -> None:
+        task = asyncio.create_task(writer.append(["left"]))  # type: ignore[list-item]
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(leave_early())
+    assert crowd_of(writer, 1) == [["outcome of 0.0"]]
+    assert submit(writer, "next").result(WAIT) == ["outcome of next"]
+
+
+@pytest.mark.parametrize("held", ["turn", "ledger"])
+def test_callers_of_a_loop_are_answered_though_somebody_else_writes(sqlite_ledger: Ledger, held: str) -> None:
+    ledger = sqlite_ledger
+    writer = Writer(ledger.append_group, begin_group=ledger.begin_group)
+    other = Database(str(ledger.database.url))
+    blocking = other.turn if held == "turn" else ledger._lock
+
+    async def crowd() -> list[Any]:
+        with blocking:
+            waiting = [asyncio.create_task(writer.append([submission(ledger, cloud_event())])) for _ in range(5)]
+            # The loop itself waits for nobody.
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not any(task.done() for task in waiting)
+        more = [writer.append([submission(ledger, cloud_event())]) for _ in range(5)]
+        return await asyncio.wait_for(asyncio.gather(*waiting, *more), WAIT)
+
+    try:
+        found = [outcome.receipts[0].position for [outcome] in asyncio.run(crowd())]
+        assert sorted(found) == list(range(2, 12))
+    finally:
+        writer.close()
+        other.close()
+    assert audit_database(ledger.database).faults == ()
+
+
+def test_a_group_that_has_to_be_taken_apart_is_appended_by_the_thread(sqlite_ledger: Ledger) -> None:
+    ledger = sqlite_ledger
+    token = ledger.ledger_statement("ledger.time_passed", {"until": "2026-11-23T12:00:00.000000Z"})
+    alone = ledger.ledger_statement(
+        "ledger.clock_corrected",
+        {"actor": "person:root", "previous": "2026-11-23T12:00:00.000000Z", "reason": "test"},
+    )
+    own = ledger.own_caller()
+    assert ledger.begin_group([Submission((alone,), own)]) is None
+    # One submission of many statements, as an atomic batch is, is as long as many submissions.
+    assert ledger.begin_group([submission(ledger, *(cloud_event() for _ in range(MAX_IN_LOOP + 1)))]) is None
+    commit = ledger.begin_group([Submission((token,), own)])
+    assert commit is not None
+    # Begun and not committed: nobody sees it, and nobody else can begin.
+    assert ledger.size() == 1
+    assert ledger.begin_group([Submission((token,), own)]) is None
+    [outcome] = commit()
+    assert isinstance(outcome, Recorded)
+    assert ledger.size() == 2
+    again = ledger.begin_group([Submission((token,), own)])
+    assert again is not None
+    assert isinstance(again()[0], Repeated)
+
+
+def test_callers_with_and_without_a_loop_and_the_ledger_itself_append_at_once(sqlite_ledger: Ledger) -> None:
+    # Whoever waits for the thread must not be what the thread waits for.
+    ledger, turns = sqlite_ledger, 25
+    writer = Writer(ledger.append_group, begin_group=ledger.begin_group)
+    failed: list[BaseException] = []
+
+    def in_a_thread(append: Callable[[], Any]) -> threading.Thread:
+        def work() -> None:
+            try:
+                for _ in range(turns):
+                    append()
+            except BaseException as error:
+                failed.append(error)
+                raise
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        return thread
+
+    def new() -> Submission:
+        return submission(ledger, cloud_event())
+
+    async def task() -> None:
+        for _ in range(turns):
+            [outcome] = await writer.append([new()])
+            assert isinstance(outcome, Recorded)
+
+    async def crowd() -> None:
+        others = [in_a_thread(lambda: writer.submit([new()]).result(WAIT)) for _ in range(3)]
+        others.append(in_a_thread(lambda: ledger.append(new())))
+        await asyncio.wait_for(asyncio.gather(*(task() for _ in range(8))), WAIT)
+        for other in others:
+            await asyncio.to_thread(other.join, WAIT)
+            assert not other.is_alive()
+
+    try:
+        asyncio.run(crowd())
+    finally:
+        writer.close()
+    assert failed == []
+    assert ledger.size() == 1 + turns * 12
+    assert audit_database(ledger.database).faults == ()
