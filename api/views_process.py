@@ -31,6 +31,7 @@ MOST_WAIT_S: Final = 30.0
 LIVED_S: Final = 60.0
 # A batch is written, or not, by then; dying in one repeats nothing.
 STOPPING_S: Final = 10.0
+STOPPING: Final = {signal.SIGTERM, signal.SIGINT}
 log = logging.getLogger("change_ledger")
 
 
@@ -39,15 +40,9 @@ def run(database: Database, *, beside_a_front: bool, started: Callable[[], None]
 
     The batch that is being written is finished first.
     """
-    stop = threading.Event()
-    if beside_a_front:
-        # A terminal or a service manager sends these to every process; the front's order of stopping is the one that counts.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-        threading.Thread(target=_wait_for_the_end, args=(stop,), name="front", daemon=True).start()
-    else:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+    # Before any thread, which would have its own: beside a front a terminal's or a service manager's signals to all processes
+    # count for nothing, for its order of stopping is the one that counts.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     watcher = Watcher(database, poll_s=SQLITE_POLL_S)
     runner = Runner(database, VIEWS, watcher, tell=_tell if beside_a_front else lambda problem: None)
     runner.start()
@@ -55,16 +50,18 @@ def run(database: Database, *, beside_a_front: bool, started: Callable[[], None]
         # What was said of the one before does not hold any more.
         _tell(None)
     started()
-    stop.wait()
+    if beside_a_front:
+        while sys.stdin.buffer.read(1024):
+            pass
+    else:
+        signal.sigwait(STOPPING)
+    # Nobody is left to end a process that a database holds up. Dying in a batch repeats nothing.
+    threading.Thread(target=_end_anyhow, daemon=True).start()
     runner.close()
     watcher.close()
 
 
-def _wait_for_the_end(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(1024):
-        pass
-    stop.set()
-    # Nobody is left to end a process that a database holds up.
+def _end_anyhow() -> None:
     time.sleep(STOPPING_S)
     os._exit(1)
 

@@ -13,7 +13,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -115,18 +116,20 @@ class Turn:
 
 
 class _FileTurn(Turn):
-    """A lock that goes to whoever waits for it, and not again to who has just given it back; among processes by a file beside the database.
+    """A lock that goes to whoever waits for it, and not again to the one that has just given it back.
 
-    SQLite has one writer, and who waits for it asks again after 1, 2, 5 … 100 ms: many short transactions of one thread or process leave
-    another out for a long time. Among processes this is a courtesy and no lock: who does not get it within SQLite's own patience
-    begins all the same, and SQLite refuses.
+    SQLite has one writer, and whoever waits for it asks again after 1, 2, 5 … 100 ms: many short transactions of one thread or
+    process leave another out for a long time. Among processes, by a file beside the database, this is a courtesy and no lock:
+    whoever does not get it within SQLite's own patience begins all the same, and SQLite refuses.
     """
 
     def __init__(self, path: Path) -> None:
         self._next = threading.Lock()
         self._now = threading.Lock()
         self._path = path
-        self._file: IO[bytes] | None = None
+        self._file: int | None = None
+        # Closed with whoever forgets to: nothing is lost with it.
+        self._closes: Callable[[], object] = lambda: None
 
     def take(self) -> None:
         with self._next:
@@ -158,15 +161,20 @@ class _FileTurn(Turn):
         self._now.release()
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._closes()
+        self._file = None
 
     def _try_file(self) -> bool:
         if self._file is None:
             # Two names of one database are one lock.
             path = self._path.resolve()
-            self._file = path.with_name(f"{path.name}-turn.lock").open("ab")
+            try:
+                self._file = os.open(
+                    path.with_name(f"{path.name}-turn.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
+                )
+            except OSError:
+                return True  # Whoever cannot make a file here cannot write either, and SQLite says why.
+            self._closes = weakref.finalize(self, os.close, self._file)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -329,7 +337,7 @@ class Database:
     def begin(self, connection: Connection, *, patient: bool = True) -> None:
         """Begin the transaction of an append, in one's `turn`. On SQLite this takes the write lock; on PostgreSQL the head row does.
 
-        Who is not `patient` is refused at once where somebody who takes no turns is writing.
+        Whoever is not `patient` is refused at once where somebody that takes no turns is writing.
         """
         if patient or not self.is_sqlite:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")

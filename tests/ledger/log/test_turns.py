@@ -88,3 +88,12 @@ def test_who_takes_no_turns_and_writes_is_waited_for_by_the_thread_alone(sqlite_
     assert commit is not None
     commit()
     assert sqlite_ledger.size() == 2
+
+
+def test_where_no_file_can_be_made_the_database_says_why(tmp_path: Path) -> None:
+    nowhere = Database(tmp_path / "missing" / "ledger.db")
+    with pytest.raises(sa.exc.OperationalError, match="unable to open database file"), nowhere.write():
+        pass
+    assert nowhere.turn.try_take()
+    nowhere.turn.give_back()
+    nowhere.close()
