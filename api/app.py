@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 
+from api.desk.submitting import Submitting
 from api.http import auth, problems
 from api.http.access_log import access_log_of
 from api.http.description import describe, described
@@ -93,6 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.publisher = Publisher(
             ledger, signer, open_witnesses(settings, ledger), policy=settings.witness_policy
         )
+        app.state.submitting = Submitting(ledger, app.state.writer, app.state.publisher.wait_for)
         app.state.views = _views_of(settings, ledger)
         if app.state.views is not None:
             app.state.views.start()

@@ -20,7 +20,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from api.cli import COMMANDS, load
 from api.cli import app as command_line
-from api.http import problems
+from api.desk import problems
 from api.http.auth import BY_SIGNATURE, PUBLIC, ROLES, ROUTES
 from api.intake import FORMATS
 from api.intake.formats import UNMAPPED

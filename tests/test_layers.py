@@ -26,7 +26,7 @@ ONLY = {
     "sqlalchemy": [
         *(f"{room}/*" for room in ("ledger/log", "ledger/published", "ledger/audit", "projections/engine")),
         # Its error classes, to be told in words.
-        *("api/http/problems.py", "api/outbound/publishing.py"),
+        *("api/desk/problems.py", "api/outbound/publishing.py"),
     ],
     "alembic": ["ledger/log/database.py", "ledger/log/migrations/*"],
     "eventsourcing": ["ledger/adapters/*"],
@@ -55,7 +55,7 @@ PURE = [
         "projections/practices/*",
     ),
     "api/intake/*",
-    "api/desk/cloudevents.py",
+    *(f"api/desk/{name}.py" for name in ("cloudevents", "posted")),
 ]
 IMPURE = {
     *(
@@ -207,6 +207,33 @@ def test_inside_projections_imports_run_down() -> None:
         for node in ast.walk(TREES[name]):
             if isinstance(node, ast.ImportFrom):
                 assert ".".join((node.module or "").split(".")[:2]) not in above, f"{name}: line {node.lineno}"
+
+
+def modules(name: str) -> Iterator[str]:
+    """Yield the modules that a module imports, wherever in it, and what it takes from them."""
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+DOORS = tuple(f"api.{room}." for room in ("http", "cli", "console", "app", "outbound"))
+FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "typer", "rich"}
+
+
+def test_the_desk_knows_no_door() -> None:
+    # What is answered, whoever asks: no HTTP, no command line, and nothing that is only for one of them.
+    desk = [name for name in SOURCES if name.startswith("api/desk/")]
+    assert len(desk) > 8
+    assert [name for name in desk if FRAMEWORKS & set(imports(name))] == []
+    assert [(name, m) for name in desk for m in modules(name) if f"{m}.".startswith(DOORS)] == []
+
+
+def test_a_route_imports_no_other_route() -> None:
+    routes = [name for name in SOURCES if name.startswith("api/http/routes/")]
+    assert len(routes) > 10
+    assert [(name, m) for name in routes for m in modules(name) if m.startswith("api.http.routes")] == []
 
 
 def test_every_module_says_what_it_is() -> None:

@@ -205,7 +205,7 @@ def token_create(
         "sources": source,
         "expires_at": expires_at,
     }
-    made = door.issue_token(wanted)
+    made = door.issue_token({name: value for name, value in wanted.items() if value is not None})
     if quiet:
         errors_console.print(made["credential"])
         echo(made["token"])

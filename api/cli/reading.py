@@ -85,7 +85,7 @@ def catalogue(
     as_json: AsJson = False,
 ) -> None:
     """List the event types, or show one with its schema and an example."""
-    from api.http.routes.catalogue import describe
+    from api.desk.catalogue import describe
     from ledger.events import CATALOGUE
 
     if event_type is not None:

@@ -102,7 +102,7 @@ class RemoteDoor:
                     return
 
     def issue_token(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        return self._json("POST", "/v1/ledger/credentials", json={k: v for k, v in wanted.items() if v is not None})
+        return self._json("POST", "/v1/ledger/credentials", json=wanted)
 
     def revoke_token(self, credential: str, reason: str, from_position: int | None) -> dict[str, Any]:
         more = {"from_position": from_position} if from_position else {}

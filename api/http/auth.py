@@ -11,9 +11,10 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI, Request
 from starlette.types import Scope
 
-from api.http.body import BATCH, media_type
+from api.desk.posted import BATCH, media_type
 from api.http.limits import Limits
 from api.http.problems import TooManyRequestsError
+from api.http.state import ledger_of
 from api.intake import FORMATS
 from ledger.authority import Caller, Credential
 from ledger.errors import ForbiddenError, UnauthenticatedError
@@ -79,11 +80,6 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 
 
-def ledger_of(request: Request) -> Ledger:
-    ledger: Ledger = request.app.state.ledger
-    return ledger
-
-
 def credential_of(ledger: Ledger, header: str) -> Credential:
     """Return the credential that the header Authorization shows, or raise UnauthenticatedError."""
     scheme, _, token = header.partition(" ")
@@ -107,7 +103,7 @@ def _check_rate(request: Request, credential: Credential) -> None:
     wait_s = request.app.state.rate.take(credential.id, time.monotonic())
     if not wait_s or credential.id in limits.exempt_credentials:
         return
-    if limits.exempt_batches and media_type(request) == BATCH:
+    if limits.exempt_batches and media_type(request.headers) == BATCH:
         return
     raise TooManyRequestsError(credential.id, limits.credential_per_minute, wait_s)
 
@@ -153,4 +149,3 @@ def fresh_caller_of(request: Request) -> Caller:
 _callers: dict[str, Caller] = {}
 
 KnownCaller = Annotated[Caller, Depends(fresh_caller_of)]
-CurrentLedger = Annotated[Ledger, Depends(ledger_of)]

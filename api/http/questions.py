@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.convertors import PathConvertor, register_url_convertor
 
-from api.http.problems import RequestError
+from api.desk.problems import RequestError
 from ledger.errors import NotFoundError, no_such
 
 

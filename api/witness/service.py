@@ -16,8 +16,8 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.desk.problems import RequestError
 from api.http.body import read_body
-from api.http.problems import RequestError
 from api.witness.memory import WitnessStore, log
 from ledger.errors import SetupError, StatementTooLargeError
 from signing.witness import (

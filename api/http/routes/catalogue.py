@@ -4,39 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
+from api.desk.catalogue import describe
 from api.http.auth import KnownCaller
 from api.http.questions import Route
-from api.http.routes.events import PROBLEMS
+from api.http.shapes import PROBLEMS
 from ledger.errors import NotFoundError
-from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, example
+from ledger.events import CATALOGUE
 
 router = APIRouter(tags=["catalogue"], route_class=Route)
-
-
-def describe(event_class: type[Event]) -> dict[str, Any]:
-    """Return what there is to know about an event type."""
-    area = event_class.area()
-    return {
-        "type": event_class.type,
-        "doc": " ".join((event_class.__doc__ or "").split()),
-        "says": event_class.says,
-        "refs": {field: kind for kind, field, _ in event_class.ref_fields},
-        "erasable": list(event_class.erasable_fields),
-        "appended_by": "the ledger"
-        if area in RESERVED_AREAS
-        else "operators"
-        if area in OPERATOR_AREAS
-        else "reporters",
-        "example": {
-            "specversion": "1.0",
-            "id": "7f1c2a9e-0c2b-4b59-9a35-3f3b6f3f2f10",
-            "source": "https://ci.example.com/payments",
-            "type": event_class.type,
-            "time": "2026-11-23T12:00:00Z",
-            "data": example(event_class),
-        },
-        "schema": event_class.model_json_schema(),
-    }
 
 
 @router.get("/v1/catalogue", summary="All event types", responses=PROBLEMS)

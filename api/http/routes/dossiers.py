@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from api.http.auth import CurrentLedger, KnownCaller
+from api.http.auth import KnownCaller
 from api.http.questions import Route
-from api.http.routes.events import PROBLEMS, json_answer
-from api.http.routes.tiles import publisher_of
+from api.http.shapes import PROBLEMS, json_answer
+from api.http.state import CurrentLedger, publisher_of
 from ledger.stewardship import commitments
 
 router = APIRouter(tags=["proofs"], route_class=Route)

@@ -2,39 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from api.http.auth import CurrentLedger, KnownCaller, caller_of, ledger_of
+from api.desk import stewardship
+from api.desk.entries import entry_of, evidence_of, page_of, stored_at
+from api.desk.problems import RequestError
+from api.desk.stewardship import By
+from api.http.auth import KnownCaller, caller_of
 from api.http.narrowing import Narrow, Since, Until, times
-from api.http.problems import RequestError
 from api.http.questions import Route, Total, link_to_next
-from api.http.routes.events import MAX_POSITION, PROBLEMS, Position, json_answer
+from api.http.shapes import MAX_POSITION, PROBLEMS, Position, Reason, json_answer
+from api.http.state import CurrentLedger, ledger_of
 from ledger.authority import Caller
 from ledger.conditions import Match
-from ledger.errors import NotFoundError, UnauthenticatedError
-from ledger.events import CATALOGUE, sentence
-from ledger.events.identifiers import Label, Sha256Hex
+from ledger.errors import UnauthenticatedError
+from ledger.events.identifiers import Sha256Hex
 from ledger.ledger import Ledger
-from ledger.log.beside import read_evidence, read_texts
-from ledger.log.reading import StoredEntry, count_entries, position_at, read_entries, read_entry, read_size
-from ledger.stewardship import removal
+from ledger.log.reading import StoredEntry, read_entries, read_size
 
 router = APIRouter(tags=["events"], route_class=Route)
-
-
-def _shown(ledger: Ledger, stored: StoredEntry, texts: Sequence[dict[str, str]]) -> dict[str, Any]:
-    statement = stored.statement
-    event_class = CATALOGUE.get(statement["type"])
-    return {
-        "position": stored.position,
-        "says": sentence(event_class, statement["data"]) if event_class else "",
-        "entry": stored.document,
-        "receipt": ledger.receipt(stored).to_json(),
-        "texts": {text["field"]: {"text": text["text"], "salt": text["salt"]} for text in texts},
-    }
 
 
 @router.get("/v1/events", summary="List entries", responses=PROBLEMS)
@@ -52,16 +41,8 @@ def list_entries(
     """Entries after a position, in order, by type and ref. `next` is what to pass as `after` for the page that follows."""
     matches = narrow.matches(ledger)
     first, end = times(since, until)
-    with ledger.database.read() as connection:
-        size = read_size(connection)
-        start = position_at(connection, first, before=True) if first else 0
-        last = position_at(connection, end, before=True) if end else size
-        page = list(read_entries(connection, matches, after=max(after, start), up_to=last, limit=limit))
-        items = [_shown(ledger, stored, read_texts(connection, stored.position)) for stored in page]
-        counted = {"total": count_entries(connection, matches, after=start, up_to=last)} if total else {}
-    following = page[-1].position if len(page) == limit else None
-    more = {} if following is None else {"next": following}
-    return json_answer(200, {"size": size, "items": items} | more | counted, link_to_next(request, following))
+    page = page_of(ledger, matches, after=after, limit=limit, since=first, until=end, total=total)
+    return json_answer(200, page, link_to_next(request, page.get("next")))
 
 
 @router.get("/v1/events/stream", summary="Follow entries", responses=PROBLEMS)
@@ -131,29 +112,22 @@ async def _follow(
         request.app.state.streams.discard(grown)
 
 
-def _entry(ledger: Ledger, position: int) -> tuple[StoredEntry, list[dict[str, str]]]:
-    with ledger.database.read() as connection:
-        return read_entry(connection, position), read_texts(connection, position)
-
-
 @router.get("/v1/events/{position}", summary="One entry", responses=PROBLEMS)
 def show(position: Position, caller: KnownCaller, ledger: CurrentLedger) -> Response:
     """The entry, its receipt, and its texts as far as they were not erased."""
-    return json_answer(200, _shown(ledger, *_entry(ledger, position)))
+    return json_answer(200, entry_of(ledger, position))
 
 
 @router.get("/v1/events/{position}/entry", summary="The exact bytes of an entry", responses=PROBLEMS)
 def entry_bytes(position: Position, caller: KnownCaller, ledger: CurrentLedger) -> Response:
     """What was hashed and signed: `printf '\\0' | cat - entry.json | sha256sum` is the entry hash."""
-    stored, _ = _entry(ledger, position)
-    return Response(stored.entry, media_type="application/json")
+    return Response(stored_at(ledger, position).entry, media_type="application/json")
 
 
 @router.get("/v1/events/{position}/envelope", summary="An entry as a DSSE envelope", responses=PROBLEMS)
 def envelope(position: Position, caller: KnownCaller, ledger: CurrentLedger) -> Response:
     """A standard DSSE envelope that any DSSE verifier checks."""
-    stored, _ = _entry(ledger, position)
-    return json_answer(200, ledger.envelope(stored).to_json())
+    return json_answer(200, ledger.envelope(stored_at(ledger, position)).to_json())
 
 
 Sha256 = Annotated[Sha256Hex, Path()]
@@ -162,30 +136,19 @@ Sha256 = Annotated[Sha256Hex, Path()]
 @router.get("/v1/events/{position}/evidence/{sha256}", summary="Evidence that an entry witnesses", responses=PROBLEMS)
 def evidence(position: Position, sha256: Sha256, caller: KnownCaller, ledger: CurrentLedger) -> Response:
     """The untouched bytes that came in."""
-    with ledger.database.read() as connection:
-        stored = read_entry(connection, position)
-        named = [item for item in stored.document["evidence"] if item["sha256"] == sha256]
-        if not named:
-            raise NotFoundError(f"the entry at position {position} names no evidence {sha256}")
-        body = read_evidence(connection, position, bytes.fromhex(sha256))
+    kind, body = evidence_of(ledger, position, sha256)
     # Never as its own type: what strangers sent must not run as a page of this server.
     headers = {
-        "X-Media-Type": named[0]["media_type"],
+        "X-Media-Type": kind,
         "Content-Disposition": "attachment",
     }
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
-Reason = Annotated[Label, Query(examples=["gdpr-17"], description="Why, in one word.")]
-
-
 @router.delete("/v1/events/{position}/texts", summary="Erase the texts of an entry", responses=PROBLEMS)
 def erase_texts(position: Position, reason: Reason, caller: KnownCaller, ledger: CurrentLedger) -> Response:
     """The texts go; leaf and proofs stay. The erasure is itself an entry, whose receipt this answers with."""
-    return json_answer(
-        200,
-        removal.erase_texts(ledger, position, actor=caller.principal, by=caller.credential, reason=reason).to_json(),
-    )
+    return json_answer(200, stewardship.erase_texts(ledger, By.of(caller), position, reason))
 
 
 @router.delete("/v1/events/{position}/evidence/{sha256}", summary="Remove evidence", responses=PROBLEMS)
@@ -193,7 +156,4 @@ def remove_evidence(
     position: Position, sha256: Sha256, reason: Reason, caller: KnownCaller, ledger: CurrentLedger
 ) -> Response:
     """The bytes go, the digest stays. The removal is itself an entry."""
-    receipt = removal.remove_evidence(
-        ledger, position, bytes.fromhex(sha256), actor=caller.principal, by=caller.credential, reason=reason
-    )
-    return json_answer(200, receipt.to_json())
+    return json_answer(200, stewardship.remove_evidence(ledger, By.of(caller), position, sha256, reason))

@@ -6,10 +6,11 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 
 from api.desk.gates import asked_in, gates_there_are, recheck_in
-from api.http.auth import CurrentLedger, KnownCaller
+from api.http.auth import KnownCaller
 from api.http.body import body_of, read_model
 from api.http.questions import Route
-from api.http.routes.events import PROBLEMS, Position
+from api.http.shapes import PROBLEMS, Position
+from api.http.state import CurrentLedger
 from ledger.events.gate import Asked
 
 router = APIRouter(tags=["gates"], route_class=Route)

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.http import problems
-from api.http.auth import ledger_of
 from api.http.questions import Route
-from api.http.routes.tiles import publisher_of
+from api.http.state import ledger_of, publisher_of
 from ledger.clock import from_text
 from ledger.errors import LedgerStoppedError
 from projections import VIEWS

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.http.auth import CurrentLedger, caller_of, ledger_of
+from api.desk.problems import RequestError
+from api.desk.stewardship import keys_of
+from api.http.auth import caller_of
 from api.http.body import body_of, read_model
-from api.http.problems import RequestError
 from api.http.questions import Route
-from api.http.routes.credentials import key_json
-from api.http.routes.events import MAX_POSITION, PROBLEMS
-from api.http.routes.tiles import publisher_of
+from api.http.shapes import MAX_POSITION, PROBLEMS
+from api.http.state import CurrentLedger, ledger_of, publisher_of
 from ledger.entry import FORMAT_VERSION
 from ledger.events.identifiers import Sha256Hex
 from ledger.log.reading import read_entry, read_size
@@ -33,7 +33,6 @@ def about(request: Request, ledger: CurrentLedger) -> dict[str, Any]:
     with ledger.database.read() as connection:
         size = read_size(connection)
         genesis, last = read_entry(connection, 1), read_entry(connection, size)
-    keyring = authority.keyring
     return {
         "origin": ledger.origin,
         "format_version": FORMAT_VERSION,
@@ -43,7 +42,7 @@ def about(request: Request, ledger: CurrentLedger) -> dict[str, Any]:
         "last_recorded_at": last.document["recorded_at"],
         "verifier_keys": [format_verifier_key(key) for key in authority.checkpoint_keys(size + 1)],
         "checkpoints": publisher_of(request).status(),
-        "entry_keys": [key_json(number, record) for number, record in enumerate(keyring.numbered("entry"))],
+        "entry_keys": keys_of(authority, ["entry"]),
     }
 
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from api.http.auth import CurrentLedger, KnownCaller
-from api.http.problems import RequestError
+from api.desk.problems import RequestError
+from api.http.auth import KnownCaller
 from api.http.questions import Route, link_to_next
-from api.http.routes.events import MAX_POSITION, PROBLEMS, Position
-from api.http.routes.tiles import TEXT, publisher_of
+from api.http.shapes import MAX_POSITION, PROBLEMS, TEXT, Position
+from api.http.state import CurrentLedger, publisher_of
 from ledger.log.checkpoints import StoredCheckpoint, last_size, read_checkpoints
 from ledger.log.tree import consistency_proof, proof_of, tree_of
 from signing.checkpoint import encode_hash

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from api.http.auth import CurrentLedger, caller_of, ledger_of
+from api.http.auth import caller_of
 from api.http.questions import Route
-from api.http.routes.events import PROBLEMS
-from api.outbound.publishing import Publisher
+from api.http.shapes import PROBLEMS, TEXT
+from api.http.state import CurrentLedger, ledger_of, publisher_of
 from ledger.errors import NotFoundError
 from ledger.log.checkpoints import last_size
 from ledger.log.tree import read_tile
@@ -24,18 +24,11 @@ from signing.tiles import ENTRIES, SIGNATURES, Tile, parse_path
 router = APIRouter(tags=["tiles"], route_class=Route)
 
 FOREVER: Final = "max-age=31536000, immutable"
-TEXT: Final = "text/plain; charset=utf-8"
 _BYTES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "The bytes of the tile."}
 }
 _NOTE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/plain": {}}, "description": "A signed note."}}
 TilePath = Annotated[str, Path(max_length=64, description="x001/x234/067, with .p/5 for a partial tile")]
-
-
-def publisher_of(request: Request) -> Publisher:
-    """Return the publisher of the app that a request came to."""
-    publisher: Publisher = request.app.state.publisher
-    return publisher
 
 
 @router.get("/checkpoint", summary="The published checkpoint", responses=PROBLEMS | _NOTE, response_class=Response)

@@ -10,9 +10,10 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, create_model
 
 from api.desk.views import items_of, list_of, read_when, row_of, states_of, wait_for
-from api.http.auth import OPERATOR, CurrentLedger, KnownCaller
+from api.http.auth import OPERATOR, KnownCaller
 from api.http.questions import Route, Total, link_to_next
-from api.http.routes.events import MAX_POSITION, PROBLEMS
+from api.http.shapes import MAX_POSITION, PROBLEMS
+from api.http.state import CurrentLedger
 from projections import VIEWS
 from projections.engine.filters import filters_of, parameter_of
 from projections.engine.listing import Listing

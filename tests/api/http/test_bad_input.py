@@ -13,7 +13,7 @@ import bodies
 import pytest
 from servers import BATCH, JSON, STRUCTURED, Server, check_problem, event
 
-from api.http.routes import events
+from api.desk import submitting
 from ledger.canonical import MAX_INTEGER
 
 LONE = "\ud800"
@@ -542,11 +542,11 @@ def test_a_range_that_does_not_exist_is_refused(server: Server, wanted: dict[str
 
 def test_a_long_body_is_not_parsed_where_all_requests_are_answered() -> None:
     async def where(size: int) -> bool:
-        worked_in = await events.aside(b" " * size, threading.get_ident)
+        worked_in = await submitting.aside(size, threading.get_ident)
         return worked_in == threading.get_ident()
 
-    assert asyncio.run(where(events.MAX_AT_ONCE))
-    assert not asyncio.run(where(events.MAX_AT_ONCE + 1))
+    assert asyncio.run(where(submitting.MAX_AT_ONCE))
+    assert not asyncio.run(where(submitting.MAX_AT_ONCE + 1))
 
 
 # -- what a header says of a body -------------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+"""What backtests and fits answer, whoever asks. Nothing is recorded: publishing a model is a person's act."""
+
+import dataclasses
+from typing import Any
+
+from ledger.errors import StatementError
+from ledger.ledger import Ledger
+from projections.readings.risk.backtest import Backtest, backtest, fit, model_of, not_better
+from projections.rules.risk import ModelError
+
+
+def backtest_in(ledger: Ledger, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
+    """Backtest a version in a ledger, and return what doors say of it."""
+    _check_range(first, last)
+    found = backtest(ledger.database, model_of(ledger.database, model), first=first, last=last)
+    answer = {"model": model, **_json(found)}
+    if against is not None:
+        other = backtest(ledger.database, model_of(ledger.database, against), first=first, last=last)
+        faults = not_better(other.calibration, found.calibration)
+        answer |= {"against": {"model": against, **_json(other)}, "is_better": not faults, "faults": faults}
+    return answer
+
+
+def fit_in(ledger: Ledger, features: list[str], first: int, last: int | None) -> dict[str, Any]:
+    """Fit in a ledger, and return what doors say of it."""
+    _check_range(first, last)
+    try:
+        found = fit(ledger.database, features, first=first, last=last)
+    except ModelError as error:
+        raise StatementError(str(error), "/feature") from None
+    trained = {
+        "from_position": found.from_position,
+        "to_position": found.to_position,
+        "query_digest": found.query_digest,
+    }
+    return {
+        "form": "logistic",
+        "parameters": [{"name": name, "value": value} for name, value in found.parameters.items()],
+        "trained_on": trained,
+        "changes": found.changes,
+        "failures": found.failures,
+        "metrics": [{"name": "brier", "value": found.brier}],
+    }
+
+
+def _check_range(first: int, last: int | None) -> None:
+    if last is not None and last < first:
+        raise StatementError(f"expected from up to to, found {first} and {last}: no entry is between", "/to")
+
+
+def _json(found: Backtest) -> dict[str, Any]:
+    calibration = found.calibration
+    return {
+        "from": found.from_position,
+        "to": found.to_position,
+        "changes": calibration.changes,
+        "failures": calibration.failures,
+        "brier": calibration.brier,
+        "reliability_error": calibration.reliability_error,
+        "bins": [dataclasses.asdict(found_bin) for found_bin in calibration.bins],
+        "unscored": found.unscored,
+        "fault": found.fault,
+        "unlabelled": found.unlabelled,
+    }
