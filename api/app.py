@@ -15,7 +15,7 @@ from api.desk.submitting import Submitting
 from api.http import auth, problems
 from api.http.access_log import access_log_of
 from api.http.description import describe, described
-from api.http.edge import Edge
+from api.http.edge import Edge, handled
 from api.http.failures import Failures
 from api.http.limits import Rate
 from api.http.questions import Route
@@ -34,6 +34,7 @@ from api.http.routes import (
     tiles,
     views,
 )
+from api.http.straight import straight_to
 from api.opening import open_ledger, open_signer, open_witnesses
 from api.outbound.publishing import Publisher
 from api.settings import Settings, ViewsPlace
@@ -60,7 +61,17 @@ hash-chained, signed entry; auditors verify all of them."""
 
 
 class App(FastAPI):
-    """The application, and its description."""
+    """The application, and its description. Requests go to its edge."""
+
+    edge: Edge
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request; what else a server says is for FastAPI."""
+        if scope["type"] == "http":
+            scope["app"] = self
+            await self.edge(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """Return the description of the API, made once."""
@@ -127,12 +138,6 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(
-        Edge,
-        access_log=access_log,
-        per_minute=settings.limits.address_per_minute,
-        is_exempt=lambda scope: auth.is_exempt(app, scope),
-    )
     app.state.settings = settings
     app.state.rate = Rate(settings.limits.credential_per_minute)
     app.state.closing = asyncio.Event()
@@ -150,6 +155,18 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app, [route for route in routes if isinstance(route, Route)])
     for module in MODULES:
         app.include_router(module.router)
+    app.edge = Edge(
+        handled(app),
+        access_log=access_log,
+        per_minute=settings.limits.address_per_minute,
+        is_exempt=lambda scope: auth.is_exempt(app, scope),
+        straight={
+            (method, route.path_format): straight_to(route, events.append_plainly)
+            for route in routes
+            if isinstance(route, Route) and route.endpoint is events.append
+            for method in route.methods
+        },
+    )
     return app
 
 

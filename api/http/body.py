@@ -1,6 +1,6 @@
 """Reading a request's body: counted while it is read, so that nobody can fill the memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 
@@ -18,7 +18,9 @@ IN_MEMORY_BYTES: Final = 65_536
 
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body, or raise StatementTooLargeError as soon as it is longer than `limit` bytes."""
-    return b"".join([chunk async for chunk in _chunks(request, limit)])
+    parts: list[bytes] = []
+    await _read(request, limit, parts.append)
+    return b"".join(parts)
 
 
 async def read_unknown_body(request: Request, limit: int) -> bytes:
@@ -28,30 +30,35 @@ async def read_unknown_body(request: Request, limit: int) -> bytes:
     """
     connection = request.scope["connection"]
     with SpooledTemporaryFile(IN_MEMORY_BYTES) as spool, connection.shared.holding(connection) as hold:
-        async for chunk in _chunks(request, limit):
+
+        def take(chunk: bytes) -> None:
             if not hold(len(chunk)):
                 raise ClientDisconnect
             spool.write(chunk)
+
+        await _read(request, limit, take)
         spool.seek(0)
         return spool.read()
 
 
-async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+async def _read(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
+    """Give a body to `take`, chunk by chunk. Raises ClientDisconnect when its sender leaves before it is whole."""
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limit:
         raise StatementTooLargeError(f"expected a body of at most {limit} bytes, {announced} are announced")
-    if any(
-        coding.strip().lower() not in ("", "identity")
-        for line in request.headers.getlist("content-encoding")
-        for coding in line.split(",")
-    ):
-        raise RequestError(415, "Unsupported encoding", "expected a body that is not compressed")
-    size = 0
-    async for chunk in request.stream():
+    for line in request.headers.getlist("content-encoding"):
+        if any(coding.strip().lower() not in ("", "identity") for coding in line.split(",")):
+            raise RequestError(415, "Unsupported encoding", "expected a body that is not compressed")
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > limit:
             raise StatementTooLargeError(f"expected a body of at most {limit} bytes")
-        yield chunk
+        take(chunk)
 
 
 # What operators ask for is short.

@@ -9,10 +9,13 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
+from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,12 +38,21 @@ def new_request_id() -> str:
 
 
 class Edge:
-    """Pure ASGI, around all routes. `is_exempt` says whether a request is by a credential that no limit holds for."""
+    """Pure ASGI, around all routes, and the only middleware. `is_exempt` says whether a request is by a credential that no limit
+    holds for; `straight` answers requests without a query, by method and path, past the router.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, access_log: AccessLog | None, per_minute: int, is_exempt: Callable[[Scope], bool]
+        self,
+        app: ASGIApp,
+        *,
+        access_log: AccessLog | None,
+        per_minute: int,
+        is_exempt: Callable[[Scope], bool],
+        straight: Mapping[tuple[str, str], ASGIApp],
     ) -> None:
         self._app = app
+        self._straight = straight
         self._access_log = access_log
         self._per_minute = per_minute
         self._rate = Rate(per_minute)
@@ -82,7 +94,10 @@ class Edge:
                     refused = problems.TooManyRequestsError(f"addresses of {network}", self._per_minute, wait_s)
                     await problems.response(refused)(scope, receive, send_marked)
                 else:
-                    await self._app(asked, receive, send_marked)
+                    answering = self._app
+                    if not scope["query_string"]:
+                        answering = self._straight.get((asked["method"], scope["path"]), self._app)
+                    await answering(asked, receive, send_marked)
         except Exception:  # The edge of the process: what nobody foresaw is told with the id of the request.
             if status:
                 raise
@@ -106,6 +121,15 @@ class Edge:
                         "ms": round((time.perf_counter() - started) * 1000, 1),
                     }
                 )
+
+
+def handled(app: FastAPI) -> ASGIApp:
+    """Return the routes of an application with the problems that tell their errors, and nothing else around them.
+
+    FastAPI would put more there: telemetry, pages for what failed, a limit of bodies. Here the edge tells what failed, and
+    each route says how much it reads.
+    """
+    return ExceptionMiddleware(AsyncExitStackMiddleware(app.router), handlers=app.exception_handlers)
 
 
 def _given_id(scope: Scope) -> str | None:

@@ -55,6 +55,18 @@ def unforeseen() -> Response:
     return answer(problem(500, "Failed", "the server could not do this, and its log says why; quote request_id"))
 
 
+# What is told as what it is.
+TOLD: Final = (*KNOWN, RequestError)
+
+
+def told(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that failed in a way that is known. Authentications that fail are counted."""
+    if isinstance(error, errors.UnauthenticatedError):
+        connection = request.scope.get("connection")
+        request.app.state.failures.count(error.credential, connection.network if connection else NOWHERE)
+    return response(error)
+
+
 def _nothing_at(path: str, routes: Sequence[APIRoute]) -> str:
     """Say that there is nothing at a path, and what there is."""
     there_are = sorted({route.path_format for route in routes})
@@ -74,13 +86,9 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     """Make every error of the app, which has these routes, a problem document."""
 
     async def known(request: Request, error: Exception) -> Response:
-        if isinstance(error, errors.UnauthenticatedError):
-            app.state.failures.count(
-                error.credential, connection.network if (connection := request.scope.get("connection")) else NOWHERE
-            )
-        return response(error)
+        return told(request, error)
 
-    for error_class in (*KNOWN, RequestError):
+    for error_class in TOLD:
         app.add_exception_handler(error_class, known)
 
     async def http(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """`POST /v1/events`: statements in, receipts out."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -15,6 +16,8 @@ from api.http.state import submitting_of
 from ledger.statement import STATEMENT_PAYLOAD_TYPE
 
 router = APIRouter(tags=["events"], route_class=Route)
+
+PLAINLY: Final = Wishes()
 
 _EVENT: Final[dict[str, Any]] = {
     "specversion": "1.0",
@@ -121,9 +124,18 @@ async def append(
     ] = None,
 ) -> Response:
     """CloudEvents 1.0: structured single, batch, or binary mode by `ce-` headers; or one that its producer signed, in a DSSE envelope."""
+    return await _append(request, Wishes(atomic, dry_run, wait is not None), expect)
+
+
+async def append_plainly(request: Request) -> Response:
+    """The same for a request without a query (`api.http.straight`)."""
+    return await _append(request, PLAINLY)
+
+
+async def _append(request: Request, wishes: Wishes, expect: str | None = None) -> Response:
     caller, submitting = await appending_caller_of(request), submitting_of(request)
-    condition = await submitting.condition(expect) if expect is not None else None
+    if expect is not None:
+        wishes = replace(wishes, condition=await submitting.condition(expect))
     check_charset(request.headers)
     body = await read_body(request, request.app.state.settings.max_body_bytes)
-    wishes = Wishes(atomic, dry_run, wait is not None, condition)
     return json_answer(*await submitting.post(caller, request.headers, body, wishes))
