@@ -164,7 +164,7 @@ def create_app(settings: Settings) -> FastAPI:
             (method, route.path_format): straight_to(route, events.append_plainly)
             for route in routes
             if isinstance(route, Route) and route.endpoint is events.append
-            for method in route.methods
+            for method in route.methods or ()
         },
     )
     return app

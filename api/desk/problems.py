@@ -17,6 +17,7 @@ from projections.engine.serving import ViewNotReadyError
 from projections.gates.asking import GateBusyError
 from signing.errors import SigningError, VerificationError
 
+MEDIA_TYPE: Final = "application/problem+json"
 OUTAGE_TOLD_EVERY_S: Final = 60.0
 log = logging.getLogger("change_ledger")
 

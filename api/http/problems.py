@@ -11,11 +11,10 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api.desk.problems import KNOWN, RequestError, of_error, problem, worded
+from api.desk.problems import KNOWN, MEDIA_TYPE, RequestError, of_error, problem, worded
 from api.http.addresses import NOWHERE
 from ledger import errors
 
-MEDIA_TYPE: Final = "application/problem+json"
 # Of the request that is being answered: callers quote it, and operators find it in the access log.
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 

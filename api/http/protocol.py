@@ -13,12 +13,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from api.desk.problems import problem
+from api.desk.problems import MEDIA_TYPE, problem
 from api.http.addresses import client_of, is_within, network_of
 from api.http.connections import Connections
 from api.http.edge import LEFT, new_request_id
 from api.http.heads import fault_of, without_offer, words_for
-from api.http.problems import MEDIA_TYPE
 
 # Requests that may wait behind the one that is answered: each is kept in memory.
 MAX_PIPELINED: Final = 16

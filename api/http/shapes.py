@@ -6,7 +6,7 @@ import orjson
 from fastapi import Path, Query
 from fastapi.responses import Response
 
-from api.http import problems
+from api.desk.problems import MEDIA_TYPE
 from ledger.events.identifiers import Label
 
 MAX_POSITION: Final = 2**53 - 1
@@ -16,7 +16,7 @@ Reason = Annotated[Label, Query(examples=["gdpr-17"], description="Why, in one w
 
 _PROBLEM: Final[dict[str, Any]] = {
     "description": "A problem document that names the place (RFC 9457).",
-    "content": {problems.MEDIA_TYPE: {"schema": {"type": "object", "required": ["title", "status", "detail"]}}},
+    "content": {MEDIA_TYPE: {"schema": {"type": "object", "required": ["title", "status", "detail"]}}},
 }
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys(
     (400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503), _PROBLEM

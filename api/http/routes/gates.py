@@ -1,9 +1,9 @@
 """`/v1/gates`: "may this proceed?", asked by pipelines, answered by rules over views, and recorded."""
 
-import asyncio
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 
 from api.desk.gates import asked_in, gates_there_are, recheck_in
 from api.http.auth import KnownCaller
@@ -35,7 +35,8 @@ async def ask_gate(request: Request, gate: Gate, caller: KnownCaller, ledger: Cu
     503 with Retry-After when what the rules look at did not stand still; then nothing was recorded.
     """
     asked = await read_model(request, Asked)
-    return await asyncio.to_thread(asked_in, ledger, gate, asked, caller.principal)
+    # Where other readers wait for views too, and not where appends look up who a caller is.
+    return await run_in_threadpool(asked_in, ledger, gate, asked, caller.principal)
 
 
 @router.get("/v1/gates/decisions/{position}/recheck", summary="Answer a recorded question again", responses=PROBLEMS)

@@ -1,5 +1,6 @@
 """Submitting: one way down and one way back, whichever door something came in by."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ BATCH = {"content-type": "application/cloudevents-batch+json"}
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return create_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    made = create_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield made
+    made.close()
 
 
 def reporter(ledger: Ledger, **more: list[str]) -> Caller:

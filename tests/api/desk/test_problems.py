@@ -5,7 +5,7 @@ import logging
 import pytest
 import sqlalchemy.exc
 
-from api.http.problems import OUTAGE_TOLD_EVERY_S, OutageLog
+from api.desk.problems import OUTAGE_TOLD_EVERY_S, OutageLog
 
 
 def test_an_outage_is_told_once_a_minute_with_how_many_requests_met_it(caplog: pytest.LogCaptureFixture) -> None:
