@@ -316,11 +316,20 @@ class GateInfo(Shape):
     rules: list[RuleInfo]
 
 
+class SettingInfo(Shape):
+    """A setting of policies: what it means and holds, what it may be told apart by, and what holds where a policy says nothing."""
+
+    means: str
+    holds: str
+    applies_to: str
+    otherwise: str
+
+
 class GateList(Shape):
-    """Every gate, and the settings of a policy that rules look for."""
+    """Every gate, and the settings of a policy that rules look for, by their names."""
 
     gates: list[GateInfo]
-    settings: dict[str, str]
+    settings: dict[str, SettingInfo]
 
 
 class RuleAnswer(Shape):
