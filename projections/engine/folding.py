@@ -113,6 +113,10 @@ class Folder:
         self.rows.begin(entry)
         entry.original = original_of(self.rows.log, entry)
         self._taken.add(self.rows.log, entry)
+        if self._past is not None:
+            self._past.go_on(entry)
+            if self._past.is_full():
+                self._past = None
         # What does not count from here on. One past for all views: rows that several of them read are looked up once.
         originals = [self.rows.log.entry(position) for position in self._taken.by_end.get(entry.position, ())]
         past = self._past_at(entry) if originals else None
@@ -132,7 +136,7 @@ class Folder:
                 continue
             for key, row in written.items():
                 before = self.rows.row(view, key)
-                if row is not before and row != before:
+                if row is not before and (row is None or before is None or row.__dict__ != before.__dict__):
                     self.rows.write(view, key, row)
                     self._changed[view][key] = before
 
@@ -164,8 +168,9 @@ class Folder:
 
     def _past_at(self, entry: EntryInfo) -> Past:
         """Return the past up to an entry. One withdrawal after another goes on with what was read for the one before."""
-        if self._past is None or not self._past.go_on_to(entry.position, self.rows.log):
+        if self._past is None:
             self._past = Past(self.rows.log, self.rows, up_to=entry.position, taken_back=self._taken, skips=self.skips)
+        self._past.read_from(self.rows.log)
         return self._past
 
     def _fold_again(

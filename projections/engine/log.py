@@ -64,6 +64,36 @@ class SqlLog:
             yield EntryInfo(stored.document)
 
 
+class Since:
+    """Entries that came since something was read of the log, as whoever folds them saw them: nobody asks the log for these."""
+
+    def __init__(self) -> None:
+        self._all: list[EntryInfo] = []
+        self._by: dict[str, list[EntryInfo]] = defaultdict(list)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, entry: EntryInfo) -> None:
+        self._all.append(entry)
+        for name in (entry.type, *entry.refs):
+            self._by[name].append(entry)
+
+    def entries(self, matches: Sequence[Match], *, after: int) -> list[EntryInfo]:
+        """Return the entries after a position that match any of `matches`, in order."""
+        found: dict[int, EntryInfo] = {}
+        for match in matches:
+            # No type is a ref: a ref has a colon.
+            lists = [self._by.get(name, []) for name in (match.refs[:1] or match.types)] or [self._all]
+            for held in lists:
+                for entry in reversed(held):
+                    if entry.position <= after:
+                        break
+                    if match.fits(entry.type, tuple(entry.refs)):
+                        found[entry.position] = entry
+        return [found[position] for position in sorted(found)]
+
+
 def taken_back_by(log: Log, withdrawal: EntryInfo) -> EntryInfo | None:
     """Return the entry that a `statement.withdrawn` takes back; None when it is another type, or has no effect.
 

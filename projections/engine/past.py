@@ -13,7 +13,7 @@ from ledger.conditions import Match
 from ledger.events import Event
 from projections.engine.derived import Derived
 from projections.engine.listing import Listing
-from projections.engine.log import Log, TakenBack, original_of
+from projections.engine.log import Log, Since, TakenBack, original_of
 from projections.engine.skips import Skips
 from projections.engine.tally import Live, Tally
 from projections.engine.view import EntryInfo, Reads, View, replace
@@ -86,13 +86,25 @@ class Past:
         # By key: the names by which the row told of its entries, column by column.
         self._told: dict[tuple[str, str], dict[str, set[Any]]] = {}
         self._withdrawn: dict[int, dict[int, int]] = {}
+        # Entries of a type, with a ref or without: up to where they were read, and they.
+        self._of: dict[Match, tuple[int, list[EntryInfo]]] = {}
+        # What came after the `up_to` of the beginning.
+        self._since = Since()
         # Also after `up_to`: the live rows already know of it.
         self._taken = taken_back if taken_back is not None else TakenBack(log)
 
-    def go_on_to(self, up_to: int, log: Log) -> bool:
-        """Know entries up to a later position, too. False when so much is kept by now that it is better to begin anew."""
-        self._up_to, self._log = up_to, log
-        return len(self._entries) < MAX_KEPT
+    def go_on(self, entry: EntryInfo) -> None:
+        """Know one more entry, the next one. Whoever folds goes on with one past, from entry to entry."""
+        self._since.add(entry)
+        self._up_to = entry.position
+
+    def is_full(self) -> bool:
+        """Say whether so much is kept by now that it is better to begin anew."""
+        return len(self._entries) >= MAX_KEPT or len(self._since) >= MAX_KEPT
+
+    def read_from(self, log: Log) -> None:
+        """Read on from a log that knows as much, and more."""
+        self._log = log
 
     def at(self, position: int, known: int | None = None) -> _At:
         return _At(self, position, position if known is None else known)
@@ -152,11 +164,23 @@ class Past:
     ) -> list[R]:
         match = Match((event.type,), (about,) if about else ())
         keys: dict[str, None] = {}
-        for entry in self._log.latest(match, up_to=min(position, self._up_to), limit=limit):
+        for entry in self._latest(match, min(position, self._up_to), limit):
             entry.reads = self.at(entry.position, known)
             keys |= dict.fromkeys(self._skips.keys(view, entry))
         rows = (self.row(view, key, position, known) for key in keys)
         return [row for row in rows if row is not None]
+
+    def _latest(self, match: Match, up_to: int, limit: int | None) -> Iterable[EntryInfo]:
+        """Return the entries up to a position that match, the last first. All that there are is kept, a few of many is not."""
+        if limit is not None:
+            return self._log.latest(match, up_to=up_to, limit=limit)
+        if match not in self._of:
+            self._of[match] = (self._up_to, list(self._log.entries([match], up_to=self._up_to)))
+        read, held = self._of[match]
+        if read < self._up_to:
+            held += self._since.entries([match], after=read)
+            self._of[match] = (self._up_to, held)
+        return reversed(held[: bisect_right(held, up_to, key=lambda entry: entry.position)])
 
     def where(self, view: View[R], column: str, value: str, position: int, known: int) -> list[R]:
         # No index tells what a column held once: every row there was is folded again. Gates' rules ask this seldom.
@@ -182,7 +206,7 @@ class Past:
                     self._add(view, key, [self._log.entry(at)])
         elif (read := self._read[view.name, key]) < self._up_to and (wanted := self._wanted[view.name, key]):
             self._read[view.name, key] = self._up_to
-            self._add(view, key, self._log.entries(list(wanted), after=read, up_to=self._up_to))
+            self._add(view, key, self._since.entries(list(wanted), after=read))
         return self._entries[view.name, key]
 
     def _gather(self, view: View[Any], key: str, row: Any) -> bool:
@@ -210,18 +234,17 @@ class Past:
 
     def _add(self, view: View[Any], key: str, entries: Iterable[EntryInfo]) -> bool:
         held = self._entries[view.name, key]
+        some = [entry for entry in entries if self._until is None or entry.time <= self._until]
+        if some and (not held or some[0].position > held[-1].position):
+            # What came since: the row as it was folded before it still holds. They come in order.
+            held += some
+            return True
         known = {entry.position: entry for entry in held}
-        new = {
-            e.position: e for e in entries if e.position not in known and (self._until is None or e.time <= self._until)
-        }
+        new = {entry.position: entry for entry in some if entry.position not in known}
         if not new:
             return False
-        if held and min(new) > held[-1].position:
-            # What came since: the row as it was folded before it still holds.
-            held += [entry for _, entry in sorted(new.items())]
-        else:
-            self._entries[view.name, key] = [entry for _, entry in sorted((known | new).items())]
-            self._states.pop((view.name, key), None)
+        self._entries[view.name, key] = [entry for _, entry in sorted((known | new).items())]
+        self._states.pop((view.name, key), None)
         return True
 
     def _folded(self, view: View[Any], key: str, entry: EntryInfo, row: Any, again: int) -> Any:

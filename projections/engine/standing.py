@@ -61,6 +61,7 @@ class Standing:
         # Of refs that began here: all entries that carry them. Nothing has to be looked up for these, as for a new release.
         self._begun: _Recent[str, list[EntryInfo]] = _Recent()
         self._kinds_asked: set[str] = set()
+        self._types_asked: set[str] = set()
         self._by_kind: dict[str, list[View[Any]]] = defaultdict(list)
         for view in views:
             self._by_kind[view.kind].append(view)
@@ -76,6 +77,7 @@ class Standing:
         return row
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        self._types_asked.add(event.type)
         known = self._named.get((event.type, about))
         if known is None:
             known = self._named.new[event.type, about] = {}
@@ -136,6 +138,8 @@ class Standing:
 
     def name(self, view: View[Any], entry: EntryInfo, keys: tuple[str, ...]) -> None:
         """Let an entry be among those of its type, before its view folds it: it names these rows of the view."""
+        if entry.type not in self._types_asked:
+            return
         for about in (None, *entry.refs):
             for (name, _), latest in (self._named.get((entry.type, about)) or {}).items():
                 if name == view.name:
