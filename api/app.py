@@ -105,7 +105,9 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.publisher = Publisher(
             ledger, signer, open_witnesses(settings, ledger), policy=settings.witness_policy
         )
-        app.state.submitting = Submitting(ledger, app.state.writer, app.state.publisher.wait_for)
+        app.state.submitting = Submitting(
+            ledger, app.state.writer, app.state.publisher.wait_for, auth.withdrawals_checked(settings.limits)
+        )
         app.state.views = _views_of(settings, ledger)
         if app.state.views is not None:
             app.state.views.start()

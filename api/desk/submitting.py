@@ -165,12 +165,14 @@ def _draft(statement: Statement, caller: Caller) -> dict[str, Any]:
 class Submitting:
     """The way of a process that serves: what is prepared waits in the writer's queue with what others say.
 
-    `published` waits for a published checkpoint that covers so many entries, for so many seconds.
+    `published` waits for a published checkpoint that covers so many entries, for so many seconds. `check_rates` raises
+    RequestError where somebody says more of something than everybody can bear.
     """
 
     ledger: Ledger
     writer: Writer
     published: Callable[[int, float], Awaitable[StoredCheckpoint | None]]
+    check_rates: Callable[[Prepared], None]
 
     async def condition(self, text: str) -> Condition:
         """Return an append condition that somebody wrote in JSON, looked at up to now. Raises StatementError naming the place.
@@ -188,6 +190,7 @@ class Submitting:
         """Append what was prepared, and answer."""
         if wishes.dry_run:
             return previewed(prepared)
+        self.check_rates(prepared)
         outcomes = await self.writer.append(prepared.submissions) if prepared.submissions else []
         return answered(prepared, outcomes, await self._proofs(outcomes) if wishes.wait else None)
 

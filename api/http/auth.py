@@ -6,19 +6,23 @@ may report (areas, sources) is judged by `ledger.authority`, again under the loc
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Request
 from starlette.types import Scope
 
 from api.desk.posted import BATCH, media_type
-from api.http.limits import Limits
+from api.desk.submitting import Prepared
+from api.http.limits import Limits, Rate
 from api.http.problems import TooManyRequestsError
 from api.http.state import ledger_of
 from api.intake import FORMATS
 from ledger.authority import Caller, Credential
 from ledger.errors import ForbiddenError, UnauthenticatedError
+from ledger.events.statement import StatementWithdrawn
 from ledger.ledger import Ledger
+from ledger.statement import Statement
 from projections import VIEWS
 
 REPORTER, AUDITOR, ANALYST, OPERATOR = "reporter", "auditor", "analyst", "operator"
@@ -106,6 +110,21 @@ def _check_rate(request: Request, credential: Credential) -> None:
     if limits.exempt_batches and media_type(request.headers) == BATCH:
         return
     raise TooManyRequestsError(credential.id, limits.credential_per_minute, wait_s)
+
+
+def withdrawals_checked(limits: Limits) -> Callable[[Prepared], None]:
+    """Return what raises TooManyRequestsError for a credential that takes back too much, one thing after another."""
+    rate = Rate(limits.withdrawals_per_minute)
+
+    def check(prepared: Prepared) -> None:
+        if not any(isinstance(made, Statement) and made.type == StatementWithdrawn.type for made in prepared.made):
+            return
+        who = prepared.caller.credential
+        if (wait_s := rate.take(who, time.monotonic())) and who not in limits.exempt_credentials:
+            what = "withdrawals (a batch of them is one)"
+            raise TooManyRequestsError(who, limits.withdrawals_per_minute, wait_s, what=what)
+
+    return check
 
 
 def caller_of(request: Request) -> Caller:

@@ -17,12 +17,17 @@ PerMinute = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 class Limits(BaseModel):
-    """What known callers may take. 200 a second, and 500 from a network, leave room for the busiest pipelines."""
+    """What known callers may take. 200 a second, and 500 from a network, leave room for the busiest pipelines.
+
+    A withdrawal folds the rows of its statement again, from their first entry: one a second keeps every view up, whatever is taken
+    back. Those of one batch take effect together, and are one.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     credential_per_minute: PerMinute = 12_000
     address_per_minute: PerMinute = 30_000
+    withdrawals_per_minute: PerMinute = 60
     # Batches are bounded by what the writer holds (`max_waiting`).
     exempt_batches: bool = True
     # Such as the token of an import.

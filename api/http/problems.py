@@ -22,11 +22,11 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 class TooManyRequestsError(RequestError):
     """A credential or an address asks more often than it may. Nothing was done; try again after `retry_after` seconds."""
 
-    def __init__(self, who: str, per_minute: int, retry_after: int) -> None:
+    def __init__(self, who: str, per_minute: int, retry_after: int, *, what: str = "requests") -> None:
         super().__init__(
             429,
             "Too many requests",
-            f"expected at most {per_minute} requests a minute of {who}; try again in {retry_after} s",
+            f"expected at most {per_minute} {what} a minute of {who}; try again in {retry_after} s",
         )
         self.retry_after = retry_after
 

@@ -58,6 +58,20 @@ def test_batches_are_exempt_unless_the_setting_says_otherwise(limited: Server, t
         check_problem(answer, 429)
 
 
+def test_who_takes_back_one_statement_after_another_is_asked_to_say_it_in_one_batch(tmp_path: Path) -> None:
+    limits = '{"withdrawals_per_minute": 3}'
+    with running_server(tmp_path / "var", CHANGE_LEDGER_LIMITS=limits) as server:
+        said = [server.post(event(), by="reporter").json()["position"] for _ in range(8)]
+        taken_back = [event("statement.withdrawn", actor="person:ann", position=at, reason="x") for at in said]
+        statuses = [server.post(one, by="reporter").status_code for one in taken_back[:4]]
+        assert statuses == [201, 201, 201, 429]
+        problem = check_problem(server.post(taken_back[3:], by="reporter", kind=BATCH), 429)
+        assert "at most 3 withdrawals (a batch of them is one) a minute of token:" in problem["detail"]
+        # Nothing else waits for that, and nobody else.
+        assert server.post(event(), by="reporter").status_code == 201
+        assert server.post(taken_back[3:], by="operator", kind=BATCH).status_code != 429
+
+
 def test_a_credential_may_be_exempt_from_both_limits(limited: Server) -> None:
     credential, token = limited.issue_token("reporter", "auditor")
     directory, tokens = limited.directory, limited.tokens
