@@ -119,7 +119,8 @@ class Settings(BaseSettings):
         Limits(),
         description="Requests a minute, a minute's worth at once; more get 429 with Retry-After. `credential_per_minute`, "
         "`address_per_minute` (a /24 or /48), `withdrawals_per_minute` of a credential (a batch of them is one), "
-        "`exempt_batches` (batch posts count for no credential), `exempt_credentials` (the ids of tokens that no limit holds for, such as an import's).",
+        "`exempt_batches` (batch posts count for no credential), `exempt_credentials` (the ids of tokens that no "
+        "limit holds for, such as an import's).",
     )
     trusted_proxies: list[IPvAnyNetwork] = Field(
         [],

@@ -323,3 +323,10 @@ def test_every_module_says_what_it_is():
 
 def test_every_public_class_and_function_says_what_it_is():
     assert undocumented() - WITHOUT_DOCSTRING == set()
+
+
+def test_every_module_on_the_way_of_one_event_is_there() -> None:
+    text = (DOCS / "explanation" / "one-event.md").read_text()
+    named = set(re.findall(r"\b(?:api|ledger|projections)/[a-z_/]+(?:\.py)?", text))
+    assert len(named) > 15
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
