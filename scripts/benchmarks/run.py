@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import appending, growing, report, serving, viewing
+from benchmarks import appending, growing, report, serving, starting, viewing
 from benchmarks.growing import Sizes
 from benchmarks.measure import Row
 from benchmarks.places import Keys, PostgresPlace, SqlitePlace
@@ -58,7 +58,10 @@ def main() -> int:
         "--quick", action="store_true", help="about two minutes; figures are coarser and ledgers smaller"
     )
     parser.add_argument(
-        "--only", metavar="PART", choices=("append", "http", "grown", "views"), help="append, http, grown or views"
+        "--only",
+        metavar="PART",
+        choices=("append", "http", "grown", "views", "start"),
+        help="append, http, grown, views or start",
     )
     parser.add_argument(
         "--years",
@@ -101,6 +104,7 @@ def _measure(arguments: argparse.Namespace, directory: Path, postgres: PostgresP
         parts.append(("grown", of, partial(growing.measure, place, keys, directory, sizes)))
     progress = Console(stderr=True)
     parts.append(("views", "sqlite", partial(viewing.measure, directory, tuple(arguments.years or scale.years))))
+    parts.append(("start", "sqlite", partial(starting.measure, directory, scale.rounds)))
     for part, of, measure in parts:
         if arguments.only in (None, part) and arguments.database in (None, of):
             start = time.monotonic()
