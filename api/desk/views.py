@@ -13,7 +13,7 @@ from projections.engine.filters import read_time
 from projections.engine.listing import Listing
 from projections.engine.progress import read_states, with_inputs
 from projections.engine.serving import Page, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
-from projections.engine.tables import SqlStore
+from projections.engine.sql_store import SqlStore
 from projections.engine.view import View
 
 # How long `?min_position=` waits.

@@ -21,7 +21,7 @@ from projections.engine.progress import State, read_states
 from projections.engine.reads import Rows
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.skips import Skips
-from projections.engine.tables import SqlStore
+from projections.engine.sql_store import SqlStore
 from projections.engine.view import Moment, View
 
 R = TypeVar("R")

@@ -16,8 +16,8 @@ from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
 from projections.engine.progress import is_served, read_states, with_dependents, with_inputs
 from projections.engine.reads import Judging, Lens, Rows
+from projections.engine.sql_store import SqlStore
 from projections.engine.store import MemoryStore, Store, digest_of
-from projections.engine.tables import SqlStore
 from projections.engine.view import EntryInfo, Moment, View
 
 PAGE: Final = 1000

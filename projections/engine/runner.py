@@ -33,7 +33,8 @@ from projections.engine.progress import (
     with_dependents,
     with_inputs,
 )
-from projections.engine.tables import FILLING, Prepared, RowRefusedError, SqlStore, states
+from projections.engine.sql_store import Prepared, RowRefusedError, SqlStore
+from projections.engine.tables import FILLING, states
 from projections.engine.view import EntryInfo, View
 
 BATCH: Final = 250

@@ -19,7 +19,8 @@ from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.progress import State, read_states
 from projections.engine.skips import Skips
-from projections.engine.tables import ROW, SqlStore, shape_of, table_of, whole
+from projections.engine.sql_store import SqlStore, whole
+from projections.engine.tables import ROW, shape_of, table_of
 from projections.engine.tally import Part, Tally
 from projections.engine.view import Moment, View
 

@@ -1,6 +1,6 @@
 """Where rows of views lie: `Store`, and one in memory, for backtests and for checking what the database serves.
 
-Not the database's own: that is `projections.engine.tables`.
+Not the database's own: that is `projections.engine.sql_store`.
 """
 
 import hashlib

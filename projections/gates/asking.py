@@ -23,7 +23,7 @@ from projections.engine.log import SqlLog
 from projections.engine.past import Past
 from projections.engine.serving import Stored
 from projections.engine.skips import Skips
-from projections.engine.tables import SqlStore
+from projections.engine.sql_store import SqlStore
 from projections.engine.view import View, moment
 from projections.gates.composition import GATES
 from projections.judging.gate_rule import MAX_POSITIONS, RULES, Answer, Question, Rule, strictest

@@ -16,7 +16,7 @@ from ledger.log.reading import read_entries
 from projections import VIEWS
 from projections.engine.runner import BATCH, Runner, share_interpreter
 from projections.engine.serving import list_rows, read_row, row_as_of
-from projections.engine.tables import SqlStore
+from projections.engine.sql_store import SqlStore
 from projections.engine.view import EntryInfo
 from projections.gates.asking import ask
 from projections.judging.gate_rule import Question

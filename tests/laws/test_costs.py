@@ -11,7 +11,7 @@ from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import past
 from projections.engine.noted import NO_NOTES
-from projections.engine.tables import SqlStore
+from projections.engine.sql_store import SqlStore
 
 CHANGE = {"change_id": "CHG-7"}
 TEXT = {"sha256": "0" * 64}

@@ -19,8 +19,8 @@ from ledger.log.database import Database
 from ledger.log.reading import read_size
 from projections.engine.folding import Folder
 from projections.engine.log import PAGE, WITHDRAWN, SqlLog
+from projections.engine.sql_store import SqlStore
 from projections.engine.store import MemoryStore
-from projections.engine.tables import SqlStore
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.risk.assessments import counted_before
 from projections.readings.risk.models import as_model, risk_models

@@ -20,7 +20,7 @@ from ledger.adapters.dcb import DatabaseDCBRecorder
 from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.engine.runner import Runner
-from projections.engine.tables import SqlStore
+from projections.engine.sql_store import SqlStore
 from projections.readings.delivery.deployments import deployments
 
 PAGE = ROOT / "docs" / "howto" / "project-with-eventsourcing.md"

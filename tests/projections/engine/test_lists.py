@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ledger.log.database import Database
 from projections.engine.lists import LONG, shown
-from projections.engine.tables import SqlStore, items_of, make_here, table_of
+from projections.engine.sql_store import SqlStore
+from projections.engine.tables import items_of, make_here, table_of
 from projections.engine.view import View
 
 

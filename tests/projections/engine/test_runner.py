@@ -33,7 +33,7 @@ from projections.engine.serving import (
     read_row,
     row_as_of,
 )
-from projections.engine.tables import SqlStore
+from projections.engine.sql_store import SqlStore
 from projections.engine.view import EntryInfo, View
 from projections.judging.findings import findings
 from projections.readings.changes.tickets import change_tickets

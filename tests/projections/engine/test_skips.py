@@ -15,7 +15,7 @@ from projections.engine.progress import progress, read_states
 from projections.engine.runner import Runner
 from projections.engine.serving import list_rows, read_row, row_as_of
 from projections.engine.skips import step_over
-from projections.engine.tables import SqlStore
+from projections.engine.sql_store import SqlStore
 from projections.engine.view import EntryInfo, View, replace
 from projections.gates.asking import STEPPED_OVER, ask, recheck
 from projections.judging.gate_rule import Question
