@@ -20,6 +20,8 @@ from ledger.statement import MAX_STATEMENT_BYTES
 
 MAX_CLAIMS: Final = 16
 MAX_CLAIM_BYTES: Final = 256
+# An entry is cut at the first part of this name, by other people's programs too, and claims stand before it.
+PART_OF_AN_ENTRY: Final = "statement"
 # Sixteen claims of 256 bytes, with names of 64, take 5,227 bytes of an entry: what nobody's signature needs is not enough.
 MAX_OIDC_STATEMENT_BYTES: Final = MAX_STATEMENT_BYTES - 4096
 
@@ -60,6 +62,8 @@ class TrustRule:
             return "expected a principal, or the claim that is its name; found both or neither"
         if self.principal_from is not None and self.principal_from[1] not in self.names:
             return f"expected the claim {self.principal_from[1]}, which names the principal, among those required or recorded"
+        if PART_OF_AN_ENTRY in self.names:
+            return f"expected no claim that is called {PART_OF_AN_ENTRY}: whoever reads an entry finds its statement by that name"
         return None
 
     def principal_of(self, claims: Mapping[str, str]) -> str | None:
@@ -74,7 +78,7 @@ class TrustRule:
         if not isinstance(claims, dict) or len(claims) > MAX_CLAIMS:
             return f"expected an object of at most {MAX_CLAIMS} claims"
         for name, value in claims.items():
-            if name not in self.names:
+            if name not in self.names or name == PART_OF_AN_ENTRY:
                 return f"the rule names no claim {name[:64]}"
             if not fits(ClaimValue, value):
                 return f"expected the claim {name} as a string of 1 to {MAX_CLAIM_BYTES} printable ASCII characters"

@@ -248,7 +248,12 @@ ClaimName = Annotated[
 # Without what JSON escapes, so that a claim takes as many bytes of an entry as it has.
 ClaimValue = Annotated[
     str,
-    Text(r"[ !#-\[\]-~]+", 256, "70107786", says='printable ASCII without " and \\, with all else percent-encoded,'),
+    Text(
+        r"[!#-\[\]-~][ !#-\[\]-~]*",
+        256,
+        "70107786",
+        says='printable ASCII without " and \\, with all else percent-encoded, no blank at its beginning,',
+    ),
 ]
 Issuer = Annotated[
     str,

@@ -117,7 +117,8 @@ class Judge:
             if self.noted.is_due(reader, due):
                 readers.add(reader)
         if entry.type in self._forms.types:
-            readers |= self.noted.readers([entry_read(entry.type, about) for about in (None, *entry.refs)], None)
+            whats = [entry_read(entry.type, about) for about in (None, *entry.refs)]
+            readers |= self.noted.readers(whats, hull(self._spans(entry)))
         begun: list[str] = []
         for view, rows in changed.items():
             if columns := self._columns(view):
@@ -132,6 +133,13 @@ class Judge:
             if name in rules:
                 found.append((rules[name], key))
         return found
+
+    def _spans(self, entry: EntryInfo) -> Iterator[Span | None]:
+        """Yield the times that the rows which an entry names touch."""
+        for view in self.view.reads:
+            if view.touches is not None and entry.type in view.folds:
+                rows = (self._rows.row(view, key) for key in view.folds[entry.type].keys(entry.event, entry))
+                yield from (view.touches(None, row) for row in rows if row is not None)
 
     def _concern(
         self, view: View[Any], columns: tuple[str, ...], key: str, before: Any, readers: set[str], begun: list[str]
@@ -165,8 +173,6 @@ class Judge:
         forms = self._forms.rules
         if (form := row_read(view, "")) in forms:
             yield form + key
-        if (form := about_read(view, None)) in forms:
-            yield form
         some = [row for row in (before, after) if row is not None]
         for about in {about for row in some for about in view.abouts(row)}:
             if about_read(view, f"{about.partition(':')[0]}:") in forms:

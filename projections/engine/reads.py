@@ -8,10 +8,10 @@ What a finding looks at is noted in as few words as will do, each of them a text
 
     row(change_tickets, "CHG-7")                         change_tickets:CHG-7
     where(access_grants, "role", "approver")             access_grants.role=approver
-    named(change_tickets, ChangeOpened, "release:R-1")   change_tickets@release:R-1   the tickets that say they are of it
     named(reviews, PirOpened, "change:CHG-7")            pir.opened@change:CHG-7      and each row that was found
+    named(change_tickets, ChangeOpened, "release:R-1")   change.opened@release:R-1    and change_tickets@release:R-1
 
-The third form is for views whose rows say what they are about (`View.abouts`): a row that comes, goes, or is about something else
+The last form is for views whose rows say what they are about (`View.abouts`): a row that comes, goes, or is about something else
 by now concerns whoever asked for it. And of a row only those columns count that the rule ever looked at.
 
 `look.at(time)` asks how things were at one time. Then a change concerns the rule only when it `touches` that time, which the
@@ -124,11 +124,11 @@ class Judging:
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
         rows, lens = self._rows.named(view, event, about, limit), self._lens_of(view)
         seen: list[Any] = [lens.over(row) for row in rows]
-        if limit is None and view.says_about(about):
+        # One more such entry may name one more row, though nothing of the row changes.
+        self._note(view, entry_read(event.type, about))
+        if about is not None and limit is None and view.says_about(about):
             self._note(view, about_read(view, about))
             return [row for row in seen if view.is_about(row, about) and (not self._at or view.covers(row, self._at))]
-        # Which entries carry a ref is no matter of time.
-        self.reads.add((entry_read(event.type, about), ""))
         for row in rows:
             self._note(view, row_read(view, getattr(row, view.key)))
         return seen
@@ -158,8 +158,8 @@ def row_read(view: View[Any], key: str) -> str:
     return f"{view.name}:{key}"
 
 
-def about_read(view: View[Any], about: str | None) -> str:
-    return f"{view.name}@{about or ''}"
+def about_read(view: View[Any], about: str) -> str:
+    return f"{view.name}@{about}"
 
 
 def column_read(view: View[Any], column: str, value: object) -> str:

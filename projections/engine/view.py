@@ -251,18 +251,16 @@ class View(Generic[R]):
             return self._entries_of(key, row if row is not None else self.new(key))
         return (Match(refs=(ref(self.kind, key),)),)
 
-    def says_about(self, about: str | None) -> bool:
-        """Say whether rows tell if they are about a ref; without one, about anything at all."""
-        return about is None or about.partition(":")[0] in self._about
+    def says_about(self, about: str) -> bool:
+        """Say whether rows tell if they are about a ref."""
+        return about.partition(":")[0] in self._about
 
     def abouts(self, row: R) -> Iterator[str]:
         """Yield the refs of what a row says that it is about."""
         for kind, values in self._about.items():
             yield from (ref(kind, value) for value in values(row) if value is not None)
 
-    def is_about(self, row: R, about: str | None) -> bool:
-        if about is None:
-            return True
+    def is_about(self, row: R, about: str) -> bool:
         kind, value = kind_and_value(about)
         return value in self._about[kind](row)
 

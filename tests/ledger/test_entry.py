@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ledger.canonical import encode
 from ledger.entry import NO_PREVIOUS, make_entry, prev_of, recorded_by_json, statement_bytes
 from ledger.statement import Evidence
+from ledger.trust_rules import PART_OF_AN_ENTRY
 from signing.dsse import Signature
 
 # What a text might hold to fool whoever looks for parts of an entry in its bytes.
@@ -41,6 +42,8 @@ signatures = st.lists(st.builds(Signature, hashes.map(bytes.hex), st.binary(max_
 # An extension of a statement may be called like a part of an entry.
 names = st.sampled_from(["statement", "prev", "id", "source"]) | st.from_regex(r"[a-z]{1,9}", fullmatch=True)
 statements = st.dictionaries(names, texts | st.integers(0, 99) | st.dictionaries(names, texts, max_size=2), max_size=5)
+# No trust rule takes a claim of that name: `ledger.trust_rules`.
+claims = names.filter(lambda name: name != PART_OF_AN_ENTRY)
 
 
 @st.composite
@@ -53,7 +56,7 @@ def parts(draw: st.DrawFn) -> dict[str, Any]:
         "prev": draw(hashes),
         "recorded_at": "2026-11-23T12:00:00.123456Z",
         "recorded_by": {"credential": draw(texts), "principal": draw(texts), "trust": "token"}
-        | draw(st.just({}) | st.fixed_dictionaries({"claims": st.dictionaries(names, texts, max_size=3)})),
+        | draw(st.just({}) | st.fixed_dictionaries({"claims": st.dictionaries(claims, texts, max_size=3)})),
         "refs": dict(sorted(draw(refs).items())),
         "signatures": draw(signatures),
         "statement": draw(statements),

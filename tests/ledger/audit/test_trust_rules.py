@@ -111,6 +111,7 @@ def test_the_claims_that_a_rule_names_stand_in_the_entry_and_the_audit_takes_the
         CLAIMS | {"ref": "refs/tags/"},
         CLAIMS | {"sub": "repo:acme/payments-api"},
         CLAIMS | {"run_id": ""},
+        CLAIMS | {"run_id": " 1"},
         CLAIMS | {"run_id": "x" * 257},
         CLAIMS | {"run_id": 'a"b'},
         CLAIMS | {"run_id": "é"},
@@ -187,6 +188,8 @@ def test_a_claim_names_the_principal_where_the_rule_says_so(ledger: Ledger) -> N
         {"principal": None},
         {"principal_from": {"kind": "okta", "claim": "run_id"}},
         {"principal": None, "principal_from": {"kind": "okta", "claim": "sub"}},
+        # An entry is cut at the first part of that name.
+        {"recorded": ["run_id", "statement"]},
     ],
 )
 def test_a_rule_that_no_token_can_satisfy_is_a_fault_of_its_enrolment(ledger: Ledger, more: dict[str, Any]) -> None:
