@@ -1,7 +1,7 @@
 """`Noted`: which judgement rests on what, and until when; in memory for a batch, and in two tables of the view.
 
-It is a cache. Lost, it is made by judging everything once; and where it says too much, something is judged in vain. What it must
-never do is say too little.
+It is a cache: a table that is lost is made again with the view's rows. Where it says too much, something is judged in vain. What it
+must never do is say too little.
 
     reads_of_findings    reader                       what                            at
                          deployed-in-freeze/d-1       freezes@environment:prod        2026-03-02T10:00:00.000000Z

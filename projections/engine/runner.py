@@ -263,6 +263,8 @@ class Runner:
     def _open(self) -> None:
         with self._database.write() as connection:
             tables.make_here(connection)
+            # They are caches: what is lost of one is made again.
+            ask_anew(connection, tables.lacking(connection, self._views))
             known = read_states(connection)
             self._abandoned = tables.abandoned(connection)
         # A view whose inputs are being filled waits for them: they take over together.

@@ -7,6 +7,7 @@ part of the log's schema, and nothing is lost with them.
 
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
 from typing import Any, Final
@@ -153,8 +154,17 @@ def make_here(connection: Connection) -> None:
 
 def abandoned(connection: Connection) -> list[str]:
     """Return the names of tables that are served no more, or of which the filling ended before they were."""
-    schema = None if connection.dialect.name == "sqlite" else VIEWS_SCHEMA
-    return [name for name in sa.inspect(connection).get_table_names(schema) if name.endswith((FILLING, LEAVING))]
+    return [name for name in _names(connection) if name.endswith((FILLING, LEAVING))]
+
+
+def lacking(connection: Connection, views: Iterable[View[Any]]) -> list[View[Any]]:
+    """Return the views of which a table is not there: somebody dropped it, or restored only some of them."""
+    there = set(_names(connection))
+    return [view for view in views if not there.issuperset(table.name for table in tables_of(view))]
+
+
+def _names(connection: Connection) -> list[str]:
+    return sa.inspect(connection).get_table_names(None if connection.dialect.name == "sqlite" else VIEWS_SCHEMA)
 
 
 def empty(connection: Connection, name: str, rows: int) -> bool:
