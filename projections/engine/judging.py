@@ -50,7 +50,8 @@ class Judge:
 
     def __init__(self, view: Derived, rows: Standing, store: Store) -> None:
         self.view = view
-        self.noted = Noted(store.notes(view))
+        self._notes = store.notes(view)
+        self.noted = Noted(self._notes)
         self._rows = rows
         self._store = store
         # The findings that are open. Only these, and new ones, are ever written.
@@ -59,6 +60,8 @@ class Judge:
         self._due: list[tuple[Moment, str]] = []
         self._now: Moment = ""
         self._forms = _Forms()
+        # Of reads by key, the kind of ref that names such rows.
+        self._kinds = {row_read(read, ""): read.kind for read in view.reads}
         # By rule and view, the columns that it ever looked at.
         self._lenses: dict[str, dict[View[Any], Lens]] = {name: {} for name in view.rules}
         self._lens_of: dict[str, Callable[[View[Any]], Lens]] = {}
@@ -75,7 +78,7 @@ class Judge:
         """Take up, in a process that begins after an entry of a time, what was noted, what is open, and which times are waited for."""
         self._now = now
         views = {read.name: read for read in self.view.reads}
-        for name, what, _ in self._store.notes(self.view).reads_of(tuple(self.view.rules)):
+        for name, what, _ in self._notes.reads_of(tuple(self.view.rules)):
             kind, _, told = what.partition(" ")
             if kind == "form":
                 self._forms.add(name, told)
@@ -96,10 +99,9 @@ class Judge:
         for name in {name for entry in entries for name in entry.refs}:
             kind, _, value = name.partition(":")
             names[kind].add(value)
-        kinds = {row_read(view, ""): view.kind for view in self.view.reads}
         whats: list[str] = []
         for form in self._forms.rules:
-            kind = kinds.get(form) or form.partition("@")[2].removesuffix(":")
+            kind = self._kinds.get(form) or form.partition("@")[2].removesuffix(":")
             whats += [form + value for value in names.get(kind, ())]
         self.noted.prefetch(whats)
 
@@ -107,7 +109,6 @@ class Judge:
 
     def woken(self, entry: EntryInfo, changed: Changed) -> list[tuple[Rule, str]]:
         """Return each rule and subject to judge again after an entry, once."""
-        # A dict, and sorted where the entry's own do not tell the order: which failure is told of must not depend on chance.
         readers: set[str] = set()
         if entry.recorded_at < self._now:
             readers |= self.noted.came_after(entry.recorded_at)
@@ -128,6 +129,7 @@ class Judge:
             self.noted.begin(reader)
         self.noted.load(readers)
         rules, found = self.view.rules, []
+        # Sorted: which failure is told of must not depend on chance.
         for reader in sorted(readers):
             name, _, key = reader.partition(SEPARATOR)
             if name in rules:
@@ -151,7 +153,7 @@ class Judge:
             old, new = before.__dict__, after.__dict__
             moved = tuple([name for name in columns if old[name] is not new[name] and old[name] != new[name]])
         own, others = self._whom(view, moved)
-        mine = [f"{rule.name}{SEPARATOR}{key}" for rule in own]
+        mine = [self.view.id_of(rule, key) for rule in own]
         readers.update(mine)
         if before is None:
             begun += mine
@@ -205,8 +207,7 @@ class Judge:
 
     def judge(self, rule: Rule, key: str, entry: EntryInfo) -> None:
         """Judge one subject again. Raises what the rule raises: then nothing is noted or written."""
-        name = rule.name
-        reader, now = f"{name}{SEPARATOR}{key}", entry.recorded_at
+        name, reader, now = rule.name, self.view.id_of(rule, key), entry.recorded_at
         look = Judging(self._rows, now, self._lens_of[name])
         subject, found = self._rows.row(rule.subject, key), None
         if subject is not None:

@@ -127,13 +127,18 @@ def tables_of(view: View[Any], suffix: str = "", generation: int = 0) -> list[sa
 
 @cache
 def shape_of(view: View[Any]) -> str:
-    """Return what the columns of a view's tables are, and by which it is indexed, as one text."""
+    """Return what the columns of a view's tables are, by which it is indexed, and by which rules its rows are made, as one text."""
     tables = ";".join(
         ",".join(f"{column.name}:{column.type.compile()}" for column in table.columns) for table in tables_of(view)
     )
     # Rows that rules make are made anew when there is another rule, or another version of one.
     rules = [f"{rule.name} {rule.version}" for rule in view.rules.values()] if isinstance(view, Derived) else []
     return f"{tables};{','.join(view.indexes)} with {view.key};{','.join(sorted(rules))}"
+
+
+def has_columns_of(view: View[Any], shape: str) -> bool:
+    """Say whether tables of a shape have a view's columns and indexes, whichever rules made the rows."""
+    return shape.rpartition(";")[0] == shape_of(view).rpartition(";")[0]
 
 
 def wait_briefly(connection: Connection) -> None:

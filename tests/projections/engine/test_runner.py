@@ -160,6 +160,22 @@ def test_an_analyst_finds_columns_of_real_types(ledger: Ledger, runner: Runner) 
         assert (at.year, at.tzinfo is not None, incidents) == (2026, True, [])
 
 
+def test_findings_are_filtered_while_another_rule_makes_them_anew(ledger: Ledger, runner: Runner) -> None:
+    deploy(ledger, 1)
+    runner.catch_up()
+    asked = {"rule": "deployment-without-change"}
+    with ledger.database.write() as connection:
+        tables.make_here(connection)
+        before = list_rows(connection, findings, where=asked)
+        by_other_rules = f"{tables.shape_of(findings).rpartition(';')[0]};another-rule 1"
+        connection.execute(
+            sa.update(tables.states).where(tables.states.c.name == "findings").values(shape=by_other_rules)
+        )
+    with ledger.database.read() as connection:
+        assert list_rows(connection, findings, where=asked).rows == before.rows != []
+        assert not read_states(connection)["findings"].is_by(findings)
+
+
 def test_lists_are_filtered_sorted_and_paged(ledger: Ledger, runner: Runner) -> None:
     for number in range(5):
         deploy(ledger, number, change_id="CHG-1" if number % 2 else "CHG-2")
