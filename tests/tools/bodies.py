@@ -187,16 +187,9 @@ def cdevent(kind: str = "service.deployed", spec: str = "0.5", number: int = 1, 
 
 def ce_headers(cdevent: dict[str, Any]) -> dict[str, str]:
     """Return the `ce-` headers of the CloudEvents binding, in binary mode."""
-    context = cdevent["context"]
-    return {
-        "ce-specversion": "1.0",
-        "ce-id": context["id"],
-        "ce-source": context["source"],
-        "ce-type": context["type"],
-        "ce-time": context["timestamp"],
-        "ce-subject": cdevent["subject"]["id"],
-        "Content-Type": "application/json",
-    }
+    said = structured(cdevent)
+    named = ("specversion", "id", "source", "type", "time", "subject")
+    return {f"ce-{name}": said[name] for name in named} | {"Content-Type": "application/json"}
 
 
 def structured(cdevent: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import gc
 import io
 import json
 import os
+import socket
+import subprocess
 import sys
 import warnings
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import environment_for
 
 from api.cli import main
 
@@ -98,3 +101,18 @@ def _end_of_process() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+def run_on_a_taken_port(directory: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command that serves, in a process of its own, on a port where something listens already."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        return subprocess.run(
+            [sys.executable, "-m", "api.cli", *words, "--port", str(taken.getsockname()[1])],
+            env=environment_for(directory),
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )

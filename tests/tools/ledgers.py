@@ -84,6 +84,12 @@ def append(ledger: Ledger, *events: dict[str, Any]) -> list[Outcome]:
     return ledger.append_group([submission(ledger, event) for event in events])
 
 
+def enrol_entry_key(ledger: Ledger, key: SigningKey, name: str) -> int:
+    """Enrol one more key that signs entries; return the position after which it is valid."""
+    proof = possession(key, "entry")
+    return enrol_key(ledger, key.public_key, role="entry", name=name, possession=proof, actor="person:root").position
+
+
 def enrol_witness(ledger: Ledger) -> int:
     """Make the test's witness known to a ledger; return the position after which its cosignatures count."""
     return enrol_key(

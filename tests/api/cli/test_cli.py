@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import Command, Result
+from commands import Command, Result, run_on_a_taken_port
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append
 from servers import Server, environment_for, event, running_server
 
@@ -853,18 +853,7 @@ def test_a_server_stopped_by_its_service_manager_has_lost_nothing(tmp_path: Path
 
 
 def test_a_port_that_is_taken_is_said_without_a_traceback(cli: Command, directory: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        words = ["--directory", str(directory), "serve", "--port", str(taken.getsockname()[1])]
-        done = subprocess.run(
-            [sys.executable, "-m", "api.cli", *words],
-            env=environment_for(directory),
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+    done = run_on_a_taken_port(directory, "--directory", str(directory), "serve")
     assert done.returncode == 2
     assert done.stdout == ""
     [line] = done.stderr.splitlines()

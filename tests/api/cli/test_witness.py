@@ -2,15 +2,13 @@
 
 import re
 import signal
-import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import httpx
 import pytest
-from commands import Command, clean_place
+from commands import Command, clean_place, run_on_a_taken_port
 from programs import program
 from servers import START_TIMEOUT_S, environment_for
 from textbook_tree import textbook_leaf, textbook_root
@@ -191,18 +189,7 @@ def test_a_served_witness_cosigns_and_shows_what_and_when(cli: Command, director
 
 def test_a_port_that_is_taken_is_said_without_a_traceback(cli: Command, directory: Path) -> None:
     cli.ok("add-log", LOG)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        words = ["witness", "serve", "--directory", str(directory), "--port", str(taken.getsockname()[1])]
-        done = subprocess.run(
-            [sys.executable, "-m", "api.cli", *words],
-            env=environment_for(directory),
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+    done = run_on_a_taken_port(directory, "witness", "serve", "--directory", str(directory))
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Traceback" not in done.stderr

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event, possession
+from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append, cloud_event, enrol_entry_key
 from simulator import LOG_KEY, World, edited, without
 
 from ledger.audit.log_files import Directory
@@ -38,7 +38,7 @@ from ledger.published.signer import Memory
 from ledger.statement import Statement
 from ledger.stewardship import commitments
 from ledger.stewardship.commitments import commit_heads
-from ledger.stewardship.keys import enrol_key, revoke_key
+from ledger.stewardship.keys import revoke_key
 from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint, sign_checkpoint
 from signing.errors import VerificationError
 from signing.keys import SigningKey
@@ -312,14 +312,7 @@ def test_a_revoked_key_that_signs_on_is_found_by_the_audit_alone_and_what_it_sig
 ) -> None:
     successor = SigningKey.from_seed(b"n" * 32)
     ledger = world.open()
-    enrol_key(
-        ledger,
-        successor.public_key,
-        role="entry",
-        name="successor",
-        possession=possession(successor, "entry"),
-        actor="person:root",
-    )
+    enrol_entry_key(ledger, successor, "successor")
     revoke_key(ledger, ENTRY_KEY.key_id, role="entry", from_position=10, reason="leaked", actor="person:root")
     revoked_at = ledger.size()
     ledger.close()

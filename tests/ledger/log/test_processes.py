@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ledgers import ENTRY_KEY, append, cloud_event, create_ledger, possession, submission
+from ledgers import ENTRY_KEY, append, cloud_event, create_ledger, enrol_entry_key, submission
 from postgres import private_server
 
 from ledger.audit.of_database import audit_database
@@ -41,7 +41,7 @@ from ledger.log.reading import StoredEntry
 from ledger.log.recorder import Outcome, Recorded, Refused, Repeated
 from ledger.stewardship.clock import correct_clock
 from ledger.stewardship.credentials import issue_token, revoke_token
-from ledger.stewardship.keys import enrol_key, retire_key
+from ledger.stewardship.keys import retire_key
 from signing.keys import SigningKey
 
 ROOT = Path(__file__).parents[3]
@@ -373,14 +373,7 @@ def test_a_token_revoked_in_a_group_is_refused_to_those_behind_it_in_the_group(l
 
 
 def test_two_processes_with_two_keys_append_side_by_side(ledger: Ledger) -> None:
-    enrol_key(
-        ledger,
-        SECOND_KEY.public_key,
-        role="entry",
-        name="second",
-        possession=possession(SECOND_KEY, "entry"),
-        actor="person:root",
-    )
+    enrol_entry_key(ledger, SECOND_KEY, "second")
     other = open_again(ledger, SECOND_KEY)
     for _ in range(5):
         append(ledger, cloud_event())
@@ -391,14 +384,7 @@ def test_two_processes_with_two_keys_append_side_by_side(ledger: Ledger) -> None
 
 
 def test_a_recorder_whose_key_was_retired_by_another_process_does_not_append(ledger: Ledger) -> None:
-    enrol_key(
-        ledger,
-        SECOND_KEY.public_key,
-        role="entry",
-        name="second",
-        possession=possession(SECOND_KEY, "entry"),
-        actor="person:root",
-    )
+    enrol_entry_key(ledger, SECOND_KEY, "second")
     other = open_again(ledger, SECOND_KEY)
     append(ledger, cloud_event())
     retire_key(other, ENTRY_KEY.key_id, role="entry", actor="person:root")

@@ -15,7 +15,16 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledgers import ENTRY_KEY, ORIGIN, admit, append, cloud_event, create_ledger, possession, submission
+from ledgers import (
+    ENTRY_KEY,
+    ORIGIN,
+    admit,
+    append,
+    cloud_event,
+    create_ledger,
+    enrol_entry_key,
+    submission,
+)
 from textbook_tree import textbook_leaf, textbook_nodes, textbook_root
 
 from ledger.audit.of_database import audit_database
@@ -40,7 +49,7 @@ from ledger.log.reading import StoredEntry, read_entries
 from ledger.log.recorder import Outcome, Recorded, Refused, Submission
 from ledger.statement import Evidence
 from ledger.stewardship.credentials import issue_token, revoke_token
-from ledger.stewardship.keys import enrol_key, revoke_key
+from ledger.stewardship.keys import revoke_key
 from ledger.stewardship.removal import erase_texts
 from signing.dsse import pae
 from signing.keys import SigningKey, VerifyingKey
@@ -726,14 +735,7 @@ def test_a_submission_that_changes_authority_has_a_transaction_of_its_own(ledger
 
 def test_a_key_that_is_revoked_by_another_process_appends_no_more(ledger: Ledger) -> None:
     successor = SigningKey.from_seed(b"n" * 32)
-    enrol_key(
-        ledger,
-        successor.public_key,
-        role="entry",
-        name="two",
-        possession=possession(successor, "entry"),
-        actor="person:root",
-    )
+    enrol_entry_key(ledger, successor, "two")
     other = Ledger.open(Database(ledger.database.url.render_as_string(hide_password=False)), successor)
     try:
         revoke_key(other, ENTRY_KEY.key_id, role="entry", from_position=3, reason="leaked", actor="person:root")
