@@ -1,0 +1,89 @@
+"""Leave in time: whether what lets somebody act was true when they acted, and on record by then. By both clocks, over plain values.
+
+Not what gives leave, nor who may give it. With a lag of 15 minutes:
+
+    started 09:00, recorded 09:01   judged at 09:00, by what was on record at 09:15
+    started 09:00, recorded 11:00   reported late: judged at 09:00 as above, and once more as if it had been done at 11:00;
+                                    leave has to be there both times, so that holding back a report wins nothing
+    started 09:00, imported         history, which an operator brought in: judged at 09:00, by whatever is on record
+
+A time ahead of its recording counts as its recording.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ledger.clock import from_text, to_text
+
+_SECOND: Final = 1_000_000
+# Later than every time that an entry may hold.
+NEVER: Final = "9999-12-31T23:59:59.999999Z"
+
+
+class Recorded(Protocol):
+    """Something that was said: when it is true from, when it was recorded, and where."""
+
+    @property
+    def at(self) -> str: ...
+    @property
+    def recorded_at(self) -> str: ...
+    @property
+    def position(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """How far two clocks may be apart, and how late evidence may come; in seconds."""
+
+    lag_s: int = 15 * 60
+    skew_s: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A time at which an act is judged, until when leave had to be on record, and where the act is recorded."""
+
+    at: str
+    by: str
+    position: int
+
+
+def happened(time: str, recorded_at: str) -> str:
+    """Return when something counts as done: as it says, and not after it was recorded."""
+    return min(time, recorded_at)
+
+
+def is_reported_late(act: Recorded, clocks: Clocks) -> bool:
+    """Say whether an act was recorded later than the lag after its time."""
+    return act.recorded_at > _later(act.at, clocks.lag_s)
+
+
+def instants(act: Recorded, clocks: Clocks, *, is_history: bool = False) -> tuple[Instant, ...]:
+    """Return the times at which an act is judged: leave has to be there at each."""
+    if is_history:
+        return (Instant(act.at, NEVER, act.position),)
+    then = Instant(act.at, _later(act.at, clocks.lag_s), act.position)
+    if not is_reported_late(act, clocks):
+        return (then,)
+    return then, Instant(act.recorded_at, _later(act.recorded_at, clocks.lag_s), act.position)
+
+
+def is_on_record(said: Recorded, instant: Instant) -> bool:
+    """Say whether something was on record when an act was done, or within the lag."""
+    return said.recorded_at <= instant.by
+
+
+def comes_before(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
+    """Say whether something was true before an act; where the two times are as close as clocks may be apart, by the record."""
+    if abs(from_text(said.at) - from_text(instant.at)) <= clocks.skew_s * _SECOND:
+        return said.at <= instant.at or said.position < instant.position
+    return said.at <= instant.at
+
+
+def was_there(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
+    """Say whether something that gives leave was true before an act, and on record by then."""
+    return is_on_record(said, instant) and comes_before(said, instant, clocks)
+
+
+def _later(time: str, seconds: int) -> str:
+    return to_text(from_text(time) + seconds * _SECOND)
