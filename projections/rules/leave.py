@@ -80,6 +80,13 @@ def comes_before(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
     return said.at <= instant.at
 
 
+def replaces(new: Recorded, old: Recorded, clocks: Clocks) -> bool:
+    """Say whether one of two facts about a state replaces the other: the later one, and where clocks cannot tell, by the record."""
+    if abs(from_text(new.at) - from_text(old.at)) <= clocks.skew_s * _SECOND:
+        return new.position > old.position
+    return new.at > old.at
+
+
 def was_there(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
     """Say whether something that gives leave was true before an act, and on record by then."""
     return is_on_record(said, instant) and comes_before(said, instant, clocks)

@@ -44,6 +44,7 @@ from projections.readings.changes.scopes import ChangeScope, change_scopes
 from projections.readings.changes.templates import invalid_because, templates
 from projections.readings.changes.ticket import PRE_START, Ticket
 from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.policies import policies
@@ -53,17 +54,18 @@ from projections.readings.risk.outcomes import base_rates, failures_of_template,
 
 
 def _entries_of(key: str, row: Ticket) -> list[Match]:
-    return [Match(refs=(ref("change", key),)), *(Match(refs=(ref("deployment", d),)) for d in row.deployments)]
+    own = [ref("change", key), *(ref("deployment", name) for name in row.deployments)]
+    return [Match(refs=(name,)) for name in (*own, *(ref("incident", name) for name in row.incidents))]
 
 
 change_tickets = View(
     "change_tickets",
-    version=4,
+    version=5,
     row=Ticket,
     kind="change",
     about={"release": lambda row: (row.release_id,)},
     entries_of=_entries_of,
-    names=("deployments",),
+    names=("deployments", "incidents"),
     reads=(
         identities,
         access_grants,
@@ -72,6 +74,7 @@ change_tickets = View(
         templates,
         change_scopes,
         deployments,
+        incidents,
         outcomes,
         base_rates,
         risk_assessments,
@@ -274,10 +277,28 @@ def _deployed(ticket: Ticket, deployment_id: str | None, entry: EntryInfo) -> Ti
 
 
 @_step(DeploymentStarted, DeploymentFinished, DeploymentVerified, DeploymentPromoted, key=_by_deployment)
-@_step(RollbackDecided, RollbackCompleted, IncidentAttributed, key=_by_deployment)
+@_step(RollbackDecided, RollbackCompleted, key=_by_deployment)
 @_step(ChangeLinked)
 def deployed(ticket: Ticket, event: Any, entry: EntryInfo) -> Ticket:
     return _deployed(ticket, event.deployment_id, entry)
+
+
+def _by_cause(event: IncidentAttributed, entry: EntryInfo) -> tuple[str, ...]:
+    """The changes that may have caused an incident, or were held to have: by their ids, or those of their deployments."""
+    names, changes = concerned(event, entry.reads)
+    rows = (entry.reads.row(deployments, name) for name in names)
+    return tuple(dict.fromkeys((*changes, *(row.change_id for row in rows if row is not None and row.change_id))))
+
+
+@_step(IncidentAttributed, key=_by_cause)
+def blamed(ticket: Ticket, event: IncidentAttributed, entry: EntryInfo) -> Ticket:
+    incident = entry.reads.row(incidents, event.incident_id)
+    cause = incident.change_id if incident is not None else None
+    if incident is not None and incident.deployment_id is not None:
+        row = entry.reads.row(deployments, incident.deployment_id)
+        cause = row.change_id if row is not None and row.change_id else cause
+    others = tuple(name for name in ticket.incidents if name != event.incident_id)
+    return replace(ticket, incidents=(*others, event.incident_id) if cause == ticket.change_id else others)
 
 
 # -- review -----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ is planned for that time; or by hand afterwards.
 from dataclasses import dataclass
 from typing import Literal
 
+from ledger.conditions import Match
+from ledger.events import ref
 from ledger.events.change import ChangeLinked
 from ledger.events.deployment import (
     DeploymentEvent,
@@ -22,6 +24,7 @@ from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
 from projections.engine.view import EntryInfo, Moment, View, replace
 from projections.readings.changes.scopes import change_scopes, found_for
+from projections.readings.delivery.incidents import concerned, incidents
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,19 @@ class Deployment:
     positions: tuple[int, ...] = ()
 
 
+def _entries_of(key: str, row: Deployment) -> list[Match]:
+    # That an incident moved to another deployment is said by an entry that names only the other.
+    return [Match(refs=(name,)) for name in (ref("deployment", key), *(ref("incident", i) for i in row.incidents))]
+
+
 deployments = View(
     "deployments",
-    version=2,
+    version=3,
     row=Deployment,
     kind="deployment",
-    reads=(change_scopes,),
+    entries_of=_entries_of,
+    names=("incidents",),
+    reads=(change_scopes, incidents),
     indexes=("change_id", "service", "environment", "started_at", "deployed_by"),
     doc="Deployments: what, where, by whom, for which change, and whether it held.",
 )
@@ -162,7 +172,14 @@ def rolled_back(row: Deployment, event: RollbackCompleted, entry: EntryInfo) -> 
     return replace(row, positions=(*row.positions, entry.position))
 
 
-@deployments.on(IncidentAttributed, key=lambda event: event.deployment_id if event.confirmed else None)
+@deployments.on(
+    IncidentAttributed, key=lambda event, entry: concerned(event, entry.reads)[0] if event.confirmed else None
+)
 def blamed(row: Deployment, event: IncidentAttributed, entry: EntryInfo) -> Deployment:
-    incidents = tuple(dict.fromkeys((*row.incidents, event.incident_id)))
-    return replace(row, incidents=incidents, positions=(*row.positions, entry.position))
+    incident = entry.reads.row(incidents, event.incident_id)
+    is_cause = incident is not None and incident.deployment_id == row.deployment_id
+    others = tuple(name for name in row.incidents if name != event.incident_id)
+    if not is_cause and len(others) == len(row.incidents):
+        return row
+    kept = (*others, event.incident_id) if is_cause else others
+    return replace(row, incidents=kept, positions=(*row.positions, entry.position))

@@ -1,8 +1,16 @@
-"""Incidents: when each was seen, taken up and over, and which deployment is held to have caused it."""
+"""Incidents: when each was seen, taken up and over, and what is held to have caused it: one confirmed cause at a time.
 
+What holds is what was said last, by time; where two times lie within the clocks' skew, by the record. So a confirmation of
+another cause takes the first one's place, and an incident that is seen again after its end is open again.
+
+Not how likely a cause is: that is `attributions`.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from ledger.events import ref
 from ledger.events.incident import (
     IncidentAcknowledged,
     IncidentAttributed,
@@ -10,41 +18,77 @@ from ledger.events.incident import (
     IncidentOpened,
     IncidentResolved,
 )
-from projections.engine.view import EntryInfo, Moment, View, replace
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
+from projections.readings.people.policies import policies
+from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.rules.leave import happened, replaces
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A deployment that a method thinks possible, and its share."""
+
+    deployment_id: str
+    score: Number
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What one method or person named as the cause; without a deployment and a change, that nothing deployed was it."""
+
+    method: str
+    method_version: str
+    said: Spoken
+    deployment_id: str | None = None
+    change_id: str | None = None
+    is_confirmed: bool = False
+    candidates: tuple[Suspect, ...] = ()
+    none_score: Number | None = None
 
 
 @dataclass(frozen=True)
 class Incident:
-    """One incident. `deployment_id` is the confirmed cause; what a method only suspects is `suspected`."""
+    """One incident. `deployment_id` and `change_id` are the confirmed cause; what a method only suspects is `suspected`."""
 
     incident_id: str
     service: str | None = None
     environment: str | None = None
     severity: str | None = None
+    artifact: str | None = None
     detected_at: Moment | None = None
     opened_by: str | None = None
     opened_at: Moment | None = None
     trigger_id: str | None = None
     acknowledged_by: str | None = None
     acknowledged_at: Moment | None = None
+    # None while it is open, also when it was over before and was seen again.
     resolved_at: Moment | None = None
+    # Who confirmed the cause that holds.
+    confirmed: Spoken | None = None
     deployment_id: str | None = None
     change_id: str | None = None
+    # What was held to be the cause before the last entry that named one.
+    was_deployment_id: str | None = None
+    was_change_id: str | None = None
     suspected: tuple[str, ...] = ()
+    attributions: tuple[Attribution, ...] = ()
+    last_seen: Spoken | None = None
+    last_resolved: Spoken | None = None
     positions: tuple[int, ...] = ()
 
 
 incidents = View(
     "incidents",
-    version=1,
+    version=2,
     row=Incident,
     kind="incident",
-    indexes=("service", "environment", "deployment_id", "detected_at"),
+    reads=(policies,),
+    indexes=("service", "environment", "deployment_id", "change_id", "detected_at"),
     doc="Incidents: when detected, opened, acknowledged and resolved, and which deployment caused each.",
 )
 
 
-def _seen(row: Incident, event: Any, entry: EntryInfo) -> Incident:
+def _known(row: Incident, event: Any, entry: EntryInfo) -> Incident:
     return replace(
         row,
         service=row.service or event.service,
@@ -53,38 +97,127 @@ def _seen(row: Incident, event: Any, entry: EntryInfo) -> Incident:
     )
 
 
+def _last(held: Spoken | None, event: Any, entry: EntryInfo) -> Spoken:
+    """Return the later of what was said before, and of what an entry says."""
+    said = spoken(entry, event.actor)
+    return said if held is None or replaces(said, held, clocks_of(entry.reads, entry.recorded_at)) else held
+
+
+def _ended(row: Incident, entry: EntryInfo) -> Incident:
+    """Say when it was over: at its last end, unless it was seen again after that."""
+    end, seen = row.last_resolved, row.last_seen
+    if end is not None and seen is not None and replaces(seen, end, clocks_of(entry.reads, entry.recorded_at)):
+        end = None
+    return replace(row, resolved_at=end.at if end is not None else None)
+
+
 @incidents.on(IncidentDetected, key=lambda event: event.incident_id)
 def detected(row: Incident, event: IncidentDetected, entry: EntryInfo) -> Incident:
-    row = _seen(row, event, entry)
-    return replace(row, severity=event.severity or row.severity, detected_at=row.detected_at or entry.time)
+    at = happened(entry.time, entry.recorded_at)
+    return _ended(
+        replace(
+            _known(row, event, entry),
+            severity=event.severity or row.severity,
+            artifact=event.artifact or row.artifact,
+            detected_at=min(row.detected_at or at, at),
+            last_seen=_last(row.last_seen, event, entry),
+        ),
+        entry,
+    )
 
 
 @incidents.on(IncidentOpened, key=lambda event: event.incident_id)
 def opened(row: Incident, event: IncidentOpened, entry: EntryInfo) -> Incident:
-    return replace(
-        _seen(row, event, entry),
-        severity=event.severity,
-        opened_by=event.actor,
-        opened_at=entry.time,
-        trigger_id=event.trigger_id,
+    return _ended(
+        replace(
+            _known(row, event, entry),
+            severity=event.severity,
+            opened_by=event.actor,
+            opened_at=entry.time,
+            trigger_id=event.trigger_id,
+            last_seen=_last(row.last_seen, event, entry),
+        ),
+        entry,
     )
 
 
 @incidents.on(IncidentAcknowledged, key=lambda event: event.incident_id)
 def acknowledged(row: Incident, event: IncidentAcknowledged, entry: EntryInfo) -> Incident:
-    row = _seen(row, event, entry)
+    row = _known(row, event, entry)
     return replace(row, acknowledged_by=event.actor, acknowledged_at=row.acknowledged_at or entry.time)
 
 
 @incidents.on(IncidentResolved, key=lambda event: event.incident_id)
 def resolved(row: Incident, event: IncidentResolved, entry: EntryInfo) -> Incident:
-    return replace(_seen(row, event, entry), resolved_at=entry.time)
+    return _ended(replace(_known(row, event, entry), last_resolved=_last(row.last_resolved, event, entry)), entry)
 
 
 @incidents.on(IncidentAttributed, key=lambda event: event.incident_id)
 def attributed(row: Incident, event: IncidentAttributed, entry: EntryInfo) -> Incident:
-    row = _seen(row, event, entry)
-    if event.confirmed:
-        return replace(row, deployment_id=event.deployment_id, change_id=event.change_id)
-    named = (*(candidate.deployment_id for candidate in event.candidates), event.deployment_id)
-    return replace(row, suspected=tuple(dict.fromkeys(name for name in (*row.suspected, *named) if name)))
+    told = Attribution(
+        event.method,
+        event.method_version,
+        spoken(entry, event.actor),
+        event.deployment_id,
+        event.change_id,
+        event.confirmed,
+        tuple(Suspect(candidate.deployment_id, candidate.score) for candidate in event.candidates),
+        event.none_score,
+    )
+    row = replace(
+        _known(row, event, entry),
+        attributions=(*row.attributions, told),
+        was_deployment_id=row.deployment_id,
+        was_change_id=row.change_id,
+    )
+    if not told.is_confirmed:
+        named = (*(candidate.deployment_id for candidate in told.candidates), told.deployment_id)
+        return replace(row, suspected=_names((*row.suspected, *named)))
+    if row.confirmed is not None and not replaces(told.said, row.confirmed, clocks_of(entry.reads, entry.recorded_at)):
+        return row
+    return replace(row, confirmed=told.said, deployment_id=told.deployment_id, change_id=told.change_id)
+
+
+def concerned(event: IncidentAttributed, reads: Reads) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the deployments and the changes that an attribution names, or that are held to be the cause by now, or were before."""
+    row = reads.row(incidents, event.incident_id)
+    deployments = (event.deployment_id, *((row.deployment_id, row.was_deployment_id) if row else ()))
+    changes = (event.change_id, *((row.change_id, row.was_change_id) if row else ()))
+    return _names(deployments), _names(changes)
+
+
+def _names(names: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
+class Deployed(Protocol):
+    """What was deployed, as far as an incident can be of it: a row of `deployments`."""
+
+    @property
+    def deployment_id(self) -> str: ...
+    @property
+    def service(self) -> str | None: ...
+    @property
+    def change_id(self) -> str | None: ...
+    @property
+    def started_at(self) -> Moment | None: ...
+    @property
+    def finished_at(self) -> Moment | None: ...
+
+
+def is_caused_by(row: Incident, deployed: Deployed) -> bool:
+    """Say whether an incident is held to be caused by a deployment: by its id, or by its change, in its service and after it began."""
+    if row.deployment_id is not None:
+        return row.deployment_id == deployed.deployment_id
+    if row.change_id is None or row.change_id != deployed.change_id or row.service not in (None, deployed.service):
+        return False
+    began = deployed.started_at or deployed.finished_at
+    return row.detected_at is None or began is None or began <= row.detected_at
+
+
+def caused_by(reads: Reads, deployed: Deployed) -> list[Incident]:
+    """Return the incidents that a deployment is held to have caused, by their names."""
+    about = [ref("deployment", deployed.deployment_id)]
+    about += [ref("change", deployed.change_id)] if deployed.change_id else []
+    rows = {row.incident_id: row for name in about for row in reads.named(incidents, IncidentAttributed, name)}
+    return [row for _, row in sorted(rows.items()) if is_caused_by(row, deployed)]

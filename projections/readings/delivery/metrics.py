@@ -23,15 +23,17 @@ from ledger.events import ref
 from ledger.events.change import ChangeLinked
 from ledger.events.code import CodeMerged
 from ledger.events.deployment import DeploymentFinished, DeploymentStarted
-from ledger.events.incident import IncidentAttributed, IncidentResolved
+from ledger.events.incident import IncidentAttributed, IncidentDetected, IncidentEvent, IncidentOpened, IncidentResolved
 from ledger.events.rollback import RollbackCompleted
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace, seconds_between
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.deployments import Deployment, deployments
-from projections.readings.delivery.incidents import incidents
+from projections.readings.delivery.incidents import Incident, caused_by, concerned, incidents
 
 DEFINITION: Final = 1
 PRODUCTION: Final = "prod"
+# Of so many deployments of a service is asked whether they were tied to a change by what they deployed, or when.
+LATEST: Final = 50
 UNPLANNED: Final = ("emergency", "unauthorized")
 
 
@@ -112,7 +114,7 @@ def _entries_of(key: str, row: Delivery) -> list[Match]:
 
 delivery = View(
     "delivery",
-    version=2,
+    version=3,
     row=Delivery,
     kind="delivery",
     entries_of=_entries_of,
@@ -123,54 +125,83 @@ delivery = View(
 )
 
 
-def _month(event: Any, entry: EntryInfo) -> str | None:
-    row = _deployment(event, entry)
-    if row is None or row.environment != PRODUCTION or row.service is None or row.seen_at is None:
+def _months(event: Any, entry: EntryInfo) -> list[str]:
+    return [month for row in _deployments(event, entry.reads) if (month := _month_of(row)) is not None]
+
+
+def _month_of(row: Deployment) -> str | None:
+    if row.environment != PRODUCTION or row.service is None or row.seen_at is None:
         return None
     return f"{row.service}/{row.seen_at[:7]}"
 
 
-def _deployment(event: Any, entry: EntryInfo) -> Deployment | None:
-    """Return the deployment that an entry is about; of the end of an incident, the one that caused it."""
+def _deployments(event: Any, reads: Reads) -> list[Deployment]:
+    """Return the deployments that an entry is about; of what is said of an incident, those that caused it, or were held to."""
     name = getattr(event, "deployment_id", None)
-    if name is None and isinstance(event, IncidentResolved):
-        incident = entry.reads.row(incidents, event.incident_id)
-        name = incident.deployment_id if incident else None
-    return entry.reads.row(deployments, name) if name else None
+    names: tuple[str, ...] = (name,) if name else ()
+    changes: tuple[str, ...] = ()
+    if isinstance(event, IncidentAttributed):
+        names, changes = concerned(event, reads)
+    elif isinstance(event, IncidentEvent) and (incident := reads.row(incidents, event.incident_id)) is not None:
+        names = (incident.deployment_id,) if incident.deployment_id else ()
+        changes = (incident.change_id,) if incident.change_id and not names else ()
+    rows = {name: row for name in names if (row := reads.row(deployments, name)) is not None}
+    for change in changes:
+        rows |= {row.deployment_id: row for row in _of_change(reads, change)}
+    return list(rows.values())
+
+
+def _of_change(reads: Reads, change_id: str) -> list[Deployment]:
+    scope, about = reads.row(change_scopes, change_id), ref("change", change_id)
+    rows = [
+        row
+        for event in (DeploymentStarted, DeploymentFinished, ChangeLinked)
+        for row in reads.named(deployments, event, about)
+    ]
+    # Those too that were tied to the change by what they deployed, or when: their entries do not name it.
+    for service in scope.services if scope is not None else ():
+        rows += reads.named(deployments, DeploymentStarted, ref("service", service), LATEST)
+    return [row for row in rows if row.change_id == change_id]
 
 
 @delivery.on(
     DeploymentStarted,
     DeploymentFinished,
     RollbackCompleted,
+    IncidentDetected,
+    IncidentOpened,
     IncidentAttributed,
     IncidentResolved,
     ChangeLinked,
-    key=_month,
+    key=_months,
 )
 def counted(row: Delivery, event: Any, entry: EntryInfo) -> Delivery:
     items = {item.deployment_id: item for item in row.items}
-    heard_of = row.heard_of
-    if (deployment := _deployment(event, entry)) is not None:
+    heard_of = dict.fromkeys(row.heard_of)
+    for deployment in _deployments(event, entry.reads):
+        if _month_of(deployment) != row.key:
+            # What is said of a deployment may take it to another service: it is counted there.
+            continue
         items.pop(deployment.deployment_id, None)
-        named = (ref("deployment", deployment.deployment_id), *(ref("incident", name) for name in deployment.incidents))
-        heard_of = tuple(dict.fromkeys((*heard_of, *named)))
+        caused = caused_by(entry.reads, deployment)
+        heard_of |= dict.fromkeys(
+            (ref("deployment", deployment.deployment_id), *(ref("incident", i.incident_id) for i in caused))
+        )
         if deployment.outcome == "success":
-            items[deployment.deployment_id] = _item(deployment, entry.reads)
+            items[deployment.deployment_id] = _item(deployment, caused, entry.reads)
     service, _, month = row.key.rpartition("/")
     counts = tuple(items[name] for name in sorted(items))
-    now = _measured(replace(row, service=service, month=month, items=counts, heard_of=heard_of))
+    now = _measured(replace(row, service=service, month=month, items=counts, heard_of=tuple(heard_of)))
     if entry.recorded_at[:7] > month and row.items and metrics(row) != metrics(now):
         restated = Restatement(entry.position, entry.recorded_at, metrics(row), metrics(now))
         now = replace(now, restatements=(*row.restatements, restated))
     return now
 
 
-def _item(row: Deployment, reads: Reads) -> Delivered:
+def _item(row: Deployment, caused: Sequence[Incident], reads: Reads) -> Delivered:
     scope = reads.row(change_scopes, row.change_id) if row.change_id else None
     merge = reads.row(merges, row.commit) if row.commit else None
     ended = row.finished_at
-    caused = [incident for name in row.incidents if (incident := reads.row(incidents, name)) is not None]
     resolved = [incident.resolved_at for incident in caused]
     over = row.rolled_back_at or (max(at or "" for at in resolved) if resolved and all(resolved) else None)
     positions = {*row.positions, *(p for incident in caused for p in incident.positions)}
@@ -178,7 +209,7 @@ def _item(row: Deployment, reads: Reads) -> Delivered:
         positions.add(merge.position)
     return Delivered(
         row.deployment_id,
-        row.rolled_back_at is not None or bool(row.incidents),
+        row.rolled_back_at is not None or bool(caused),
         scope is not None and scope.change_type in UNPLANNED,
         seconds_between(merge.merged_at, ended) if merge else None,
         seconds_between(ended, over),
