@@ -6,7 +6,7 @@ from typing import Final
 from projections.practices.change import advice, approvals, impact, reviews, risk, traceability
 from projections.practices.improvement import access_reviews, delivery, trail
 from projections.practices.infrastructure import peer_review
-from projections.practices.monitoring import health
+from projections.practices.monitoring import attribution, health
 from projections.practices.pipeline import permissions
 from projections.practices.recovery import decisions, incidents
 from projections.practices.release import freezes, triggers
@@ -24,6 +24,7 @@ PRACTICES: Final[tuple[ModuleType, ...]] = (
     reviews,
     advice,
     health,
+    attribution,
     incidents,
     decisions,
     trail,

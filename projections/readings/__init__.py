@@ -14,6 +14,7 @@ from projections.readings.changes.scopes import change_scopes
 from projections.readings.changes.templates import templates
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
+from projections.readings.delivery.attributions import attribution_methods, attributions
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.freezes import freezes
 from projections.readings.delivery.incidents import incidents
@@ -59,6 +60,8 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     freezes,
     deployments,
     incidents,
+    attributions,
+    attribution_methods,
     rollback_triggers,
     rollbacks,
     delivery,

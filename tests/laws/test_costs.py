@@ -121,6 +121,14 @@ def incidents(story: Story, count: int) -> None:
         story.tell("incident.detected", incident_id="I", severity="sev1", service="api", environment="prod")
 
 
+def attributions_of_one_incident(story: Story, count: int) -> None:
+    for number in range(count):
+        deploy(story, number)
+        story.tell(
+            "incident.attributed", incident_id="I", method="m", method_version="1", deployment_id=f"D{number}", confirmed=True
+        )  # fmt: skip
+
+
 def reviews_of_one_pull_request(story: Story, count: int) -> None:
     for number in range(count):
         story.tell(
@@ -143,6 +151,7 @@ def reviews_of_one_pull_request(story: Story, count: int) -> None:
         amendments_with_many_artifacts,
         versions_of_a_policy,
         incidents,
+        attributions_of_one_incident,
         reviews_of_one_pull_request,
     ],
 )

@@ -10,6 +10,7 @@ from projections import VIEWS
 from projections.engine.checking import check
 from projections.engine.runner import Runner
 from projections.judging.findings import findings
+from signing.keys import SigningKey
 
 # Which says a position: only a ledger gives one.
 NOT_PLANTED = {"withdrawal-of-anothers"}
@@ -29,9 +30,9 @@ def test_every_planted_breach_is_found_and_nothing_else(seed: int) -> None:
 
 
 def test_sqlite_and_postgresql_fold_a_year_to_the_same_digests(new_postgres: Callable[[], str], tmp_path: Path) -> None:
-    found = []
+    found, key = [], SigningKey.generate()
     for url in (f"sqlite:///{tmp_path / 'ledger.db'}", new_postgres()):
-        ledger = tell(Year(services=20, changes=40, planted=1), url)
+        ledger = tell(Year(services=20, changes=40, planted=1), url, key)
         runner = Runner(ledger.database, VIEWS, ledger.watcher)
         assert runner.acquire()
         runner.catch_up()

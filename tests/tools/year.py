@@ -400,14 +400,17 @@ def told(year: Year, batch: int) -> Story:
     return story
 
 
-def tell(year: Year, url: str) -> Ledger:
-    """Make a ledger of a year: its clock stands where the year's does. Its one source may speak for everybody."""
+def tell(year: Year, url: str, key: SigningKey | None = None) -> Ledger:
+    """Make a ledger of a year: its clock stands where the year's does. Its one source may speak for everybody.
+
+    Rows name the credential that spoke, here the ledger's own key: two ledgers of one key have the same rows.
+    """
     now = [round(next(iter(year)).recorded_at.timestamp() * 1e9)]
     clock = Clock(wall_ns=lambda: now[0], steady_ns=lambda: now[0])
     ledger = Ledger.create(
         Database(url),
         origin="year.example.com/ledger",
-        entry_key=SigningKey.generate(),
+        entry_key=key or SigningKey.generate(),
         checkpoint_key=SigningKey.generate().public_key,
         clock=clock,
     )

@@ -18,6 +18,7 @@ from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, Policy, policies
 from projections.readings.people.settings import Number, Words, fault_of
 from projections.readings.people.sources import authorities
+from projections.readings.people.speaking import CLOCK_SKEW_SECONDS, EVIDENCE_LAG_MINUTES
 from projections.rules import duties
 from projections.rules.words import listed
 
@@ -25,7 +26,7 @@ PRACTICE: Final = Practice(
     "5.4",
     "Approval and escalation by policy",
     views=(change_tickets, policies, templates, authorities),
-    settings=(ESCALATE_AFTER_HOURS,),
+    settings=(ESCALATE_AFTER_HOURS, EVIDENCE_LAG_MINUTES, CLOCK_SKEW_SECONDS),
 )
 QUORUM: Final = Number("quorum", "how many people must approve", applies_to="band of risk", default=1)
 REQUIRED_ROLE: Final = Words(

@@ -14,8 +14,6 @@ What is recorded after the month is a restatement: the row keeps what it said be
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from statistics import median
 from typing import Any, Final
 
 from ledger.conditions import Match
@@ -29,6 +27,7 @@ from projections.engine.view import EntryInfo, Moment, Number, Reads, View, repl
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.incidents import Incident, caused_by, concerned, incidents
+from projections.rules.figures import known, percentile, share
 
 DEFINITION: Final = 1
 PRODUCTION: Final = "prod"
@@ -223,20 +222,11 @@ def _measured(row: Delivery) -> Delivery:
         row,
         deployments=len(row.items),
         failed=len(failed),
-        change_failure_rate=_share(len(failed), len(row.items)),
-        lead_time_s=_median([item.lead_s for item in row.items]),
-        recovery_time_s=_median([item.recovery_s for item in failed]),
-        rework_rate=_share(sum(item.is_unplanned for item in row.items), len(row.items)),
+        change_failure_rate=share(len(failed), len(row.items)),
+        lead_time_s=percentile(known(item.lead_s for item in row.items), 50),
+        recovery_time_s=percentile(known(item.recovery_s for item in failed), 50),
+        rework_rate=share(sum(item.is_unplanned for item in row.items), len(row.items)),
     )
-
-
-def _share(some: int, all_: int) -> Number | None:
-    return f"{(Decimal(some) / all_).quantize(Decimal('0.0001'))}" if all_ else None
-
-
-def _median(values: Sequence[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return int(median(known)) if known else None
 
 
 def metrics(row: Delivery) -> tuple[str, ...]:
