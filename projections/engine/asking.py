@@ -16,13 +16,14 @@ from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.following import Watcher
 from ledger.log.reading import read_size
+from projections.engine.derived import Judged
 from projections.engine.log import WITHDRAWN, SqlLog, taken_back_by
 from projections.engine.progress import State, read_states
 from projections.engine.reads import Rows
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
-from projections.engine.view import Moment, View
+from projections.engine.view import DeclarationError, Moment, View
 
 R = TypeVar("R")
 TAKES_BACK: Final = Match((WITHDRAWN,))
@@ -96,6 +97,9 @@ class Served:
         return self._load(view, (key,)).get(key)
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        if isinstance(view, Judged):
+            named = self.named(view.of, event, about, limit)
+            return list(self._load(view, [getattr(row, view.of.key) for row in named]).values())
         keys: dict[str, None] = {}
         match = Match((event.type,), (about,) if about else ())
         for entry in self._log.latest(match, up_to=self._position, limit=limit):
@@ -133,11 +137,17 @@ class Asking:
         return self
 
     def row(self, view: View[R], key: str) -> R | None:
+        if isinstance(view, Judged):
+            # Judged here and now: so all that it rests on is noted.
+            subject = self.row(view.of, key)
+            return None if subject is None else view.judge(subject, self)
         row = self._rows.row(view, key)
         self._note(view, view.entries_of(key, row))
         return row
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        if isinstance(view, Judged):
+            return [view.judge(row, self) for row in self.named(view.of, event, about, limit)]
         self._note(view, [Match((event.type,), (about,) if about else ())], but=())
         rows = self._rows.named(view, event, about, limit)
         for row in rows:
@@ -145,6 +155,8 @@ class Asking:
         return rows
 
     def where(self, view: View[R], column: str, value: str) -> list[R]:
+        if view.is_judged:
+            raise DeclarationError(f"{view.name} is judged: a gate asks for its rows by key, or by what entries name")
         # Any entry of the view may make a row hold the value.
         self._note(view, [Match()])
         return self._rows.where(view, column, value)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ledger.errors import LedgerError
 from ledger.log.database import Database
 from ledger.log.reading import read_entries
-from projections.engine.derived import Breach, Derived, bounded
+from projections.engine.derived import Breach, Derived, Ruled, bounded
 from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
 from projections.engine.progress import is_served, read_states, with_dependents, with_inputs
@@ -80,18 +80,20 @@ def check(
     ]
 
 
-def judged_otherwise(view: Derived, rows: Rows, store: Store, now: Moment) -> tuple[str, ...]:
-    """Return the ids of the findings that are not what their rules say of the rows as they stand, at a time."""
-    standing = {
-        row.finding_id: Breach(row.says, row.positions)
-        for text in store.texts(view)
-        if (row := view.load(text)).is_open
-    }
-    found: dict[str, Breach] = {}
+def judged_otherwise(view: Ruled[Any], rows: Rows, store: Store, now: Moment) -> tuple[str, ...]:
+    """Return the ids of the judgements that are not what their rules say of the rows as they stand, at a time."""
+    standing: dict[str, Any] = {}
+    for row in map(view.load, store.texts(view)):
+        if not isinstance(view, Derived):
+            standing[getattr(row, view.key)] = row
+        elif row.is_open:
+            standing[row.finding_id] = Breach(row.says, row.positions)
+    found: dict[str, Any] = {}
     for rule in view.rules.values():
         for text in store.texts(rule.subject):
             row = rule.subject.load(text)
             look = Judging(rows, now, lambda read: Lens(read, lambda column: None))
-            if (breach := bounded(rule.judge(row, look))) is not None:
-                found[view.id_of(rule, getattr(row, rule.subject.key))] = breach
+            said = rule.judge(row, look)
+            if (said := bounded(said) if isinstance(view, Derived) else said) is not None:
+                found[view.key_of(rule, getattr(row, rule.subject.key))] = said
     return tuple(sorted(name for name in {*standing, *found} if standing.get(name) != found.get(name)))

@@ -1,12 +1,16 @@
-"""`Derived`: a view of what rules find in the rows of other views, and since when.
+"""Views whose rows follow from rows: `Judged`, what somebody makes of a row, and `Derived`, what rules find in rows and since when.
 
-A rule is a function of a row and a look (`projections.engine.reads`). What it looked at is noted, and it is judged again at every
-entry that changed that, and at the first entry after a time that it took for future. So what is recorded later finds what it
-says about the past. A row keeps every change of the verdict: how it stood at an earlier position is read from the row itself.
+Both come from functions of a row and a look (`projections.engine.reads`). What such a function looked at is noted, and it is asked
+again at every entry that changed that, and at the first entry after a time that it took for future. So what is recorded later says
+what it says about the past: two logins that are linked make an approval not count, wherever that is told.
+
+    facts of CHG-7  ->  the ticket of CHG-7          one row a row, and as of any position it is asked again
+    deployment d-1  ->  deployed-in-freeze/d-1       a row a rule; it keeps every change of the verdict
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
 from ledger.events.identifiers import with_names
@@ -54,7 +58,7 @@ class Finding:
     changes: tuple[Change, ...] = ()
 
 
-Judge = Callable[[R, Look], Breach | None]
+Judge = Callable[[R, Look], Any]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -69,8 +73,88 @@ class Rule:
     judge: Judge[Any]
 
 
-class Derived(View[Finding]):
-    """Findings of rules over the views before it. No entry is folded into it; rows follow from rows."""
+class Ruled(View[R]):
+    """A view whose rows follow from rows of other views, by rules. No entry is folded into it."""
+
+    is_judged = True
+
+    def __init__(
+        self, name: str, *, version: int, row: type[R], doc: str, kind: str, reads: Sequence[View[Any]], **more: Any
+    ) -> None:
+        super().__init__(
+            name, version=version, row=row, doc=doc, kind=kind, reads=reads, entries_of=lambda key, row: (), **more
+        )
+        self.rules: dict[str, Rule] = {}
+
+    def add(self, function: Judge[Any], subject: View[Any], severity: Severity, version: int) -> None:
+        name = function.__name__.replace("_", "-")
+        doc = (function.__doc__ or "").strip()
+        if not doc or name in self.rules:
+            raise DeclarationError(f"the rule {name} has no docstring, or is declared twice")
+        if subject not in self.reads:
+            raise DeclarationError(f"the rule {name} judges {subject.name}, which {self.name} does not read")
+        self.rules[name] = Rule(name, version, doc, subject, severity, function)
+
+    def id_of(self, rule: Rule, subject: str) -> str:
+        """Return under which name the judgement of a subject is noted."""
+        return f"{rule.name}{SEPARATOR}{subject}"
+
+    def key_of(self, rule: Rule, subject: str) -> str:
+        """Return the key of the row that a judgement of a subject makes."""
+        raise NotImplementedError
+
+    def after(self, row: R | None, rule: Rule, subject: str, found: Any, position: int, at: Moment) -> R | None:
+        """Return a row after a judgement at an entry: the very same where nothing changed."""
+        raise NotImplementedError
+
+
+class Judged(Ruled[R]):
+    """What one function makes of each row of `of`, and of what it looks at: a row under the same key.
+
+    How a row stood is asked again, of the rows as they stood.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: int,
+        row: type[R],
+        doc: str,
+        of: View[Any],
+        reads: Sequence[View[Any]] = (),
+        indexes: Sequence[str] = (),
+        about: Mapping[str, Callable[[R], Iterable[str | None]]] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(
+            name, version=version, row=row, doc=doc, kind=of.kind, reads=(of, *reads), indexes=indexes, about=about
+        )
+        self.of = of
+
+    def by(self, function: Callable[[Any, Look], R]) -> Callable[[Any, Look], R]:
+        """Declare the function. Another meaning of it is another version of the view."""
+        self.add(function, self.of, "low", self.version)
+        return function
+
+    @property
+    def rule(self) -> Rule:
+        (rule,) = self.rules.values()
+        return rule
+
+    def judge(self, row: Any, look: Look) -> R:
+        """Return what is made of a row."""
+        made: R = self.rule.judge(row, look)
+        return made
+
+    def key_of(self, rule: Rule, subject: str) -> str:
+        return subject
+
+    def after(self, row: R | None, rule: Rule, subject: str, found: R | None, position: int, at: Moment) -> R | None:
+        return row if row == found else found
+
+
+class Derived(Ruled[Finding]):
+    """Findings of rules over the views before it."""
 
     keeps_past = True
 
@@ -82,10 +166,8 @@ class Derived(View[Finding]):
             doc=doc,
             kind="finding",
             reads=reads,
-            entries_of=lambda key, row: (),
             indexes=("rule", "subject", "severity", "is_open"),
         )
-        self.rules: dict[str, Rule] = {}
 
     def values_of(self, column: str) -> tuple[str, ...]:
         """Return the names of the rules, for the column that holds them."""
@@ -98,28 +180,24 @@ class Derived(View[Finding]):
         """
 
         def declare(function: Judge[R]) -> Judge[R]:
-            name = function.__name__.replace("_", "-")
-            doc = (function.__doc__ or "").strip()
-            if not doc or name in self.rules:
-                raise DeclarationError(f"the rule {name} has no docstring, or is declared twice")
-            if subject not in self.reads:
-                raise DeclarationError(f"the rule {name} judges {subject.name}, which {self.name} does not read")
-            self.rules[name] = Rule(name, version, doc, subject, severity, function)
+            self.add(function, subject, severity, version)
             return function
 
         return declare
 
-    def id_of(self, rule: Rule, subject: str) -> str:
-        """Return the key of a finding."""
-        return f"{rule.name}{SEPARATOR}{subject}"
+    def key_of(self, rule: Rule, subject: str) -> str:
+        return self.id_of(rule, subject)
 
-    def changed(self, row: Finding | None, rule: Rule, subject: str, found: Breach | None, change: Change) -> Finding:
-        """Return a row after a verdict: the same one when nothing changed. Without a row, something was found."""
-        row = row or Finding(self.id_of(rule, subject), rule.name, subject, rule.severity)
-        before = Breach(row.says, row.positions) if row.is_open else None
-        if row.changes and found == before:
+    def after(
+        self, row: Finding | None, rule: Rule, subject: str, found: Breach | None, position: int, at: Moment
+    ) -> Finding | None:
+        """Return a row after a verdict: the same one when nothing changed."""
+        found = bounded(found)
+        before = Breach(row.says, row.positions) if row is not None and row.is_open else None
+        if found == before and (row is None or row.changes):
             return row
-        return _standing(row, (*row.changes, change))
+        row = row or Finding(self.id_of(rule, subject), rule.name, subject, rule.severity)
+        return _standing(row, (*row.changes, change_to(found, position, at)))
 
     def as_of(self, row: Finding | None, position: int) -> Finding | None:
         """Return a row as it stood at a position, or None where there was none yet."""

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.log.database import is_outage
-from projections.engine.derived import Derived
+from projections.engine.derived import Ruled
 from projections.engine.judging import Judge
 from projections.engine.listing import Listing
 from projections.engine.log import Log, TakenBack, original_of
@@ -63,7 +63,7 @@ class Folder:
         self._refused = refused
         self.failures: dict[str, Failure] = {}
         self._views = tuple(views)
-        self.judges = [Judge(view, self.rows, store) for view in views if isinstance(view, Derived)]
+        self.judges = [Judge(view, self.rows, store) for view in views if isinstance(view, Ruled)]
         self._has_begun = False
         self._taken: TakenBack
         self._past: Past | None = None
@@ -198,7 +198,9 @@ class Folder:
             return
         for rule, key in judge.woken(entry, self._changed):
             try:
-                judge.judge(rule, key, entry)
+                if (changed := judge.judge(rule, key, entry)) is not None:
+                    # What is judged next may look at it.
+                    self._changed[view].setdefault(*changed)
             except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
                 # Stepped over, this subject keeps the verdict that it had, until it is woken again.
                 if not self.skips.holds(view, entry.position):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from projections.engine.derived import SEPARATOR, Derived, Rule, bounded, change_to
+from projections.engine.derived import SEPARATOR, Derived, Rule, Ruled
 from projections.engine.noted import Noted, Span, hull
 from projections.engine.reads import Judging, Lens, about_read, column_read, entry_read, row_read
 from projections.engine.standing import Standing
@@ -48,13 +48,13 @@ class _Forms:
 class Judge:
     """Judges for one view. What it finds is written to `rows`, and what it looked at is in `noted`, until both are saved."""
 
-    def __init__(self, view: Derived, rows: Standing, store: Store) -> None:
+    def __init__(self, view: Ruled[Any], rows: Standing, store: Store) -> None:
         self.view = view
         self._notes = store.notes(view)
         self.noted = Noted(self._notes)
         self._rows = rows
         self._store = store
-        # The findings that are open. Only these, and new ones, are ever written.
+        # The findings that are open. Of findings only these, and new ones, are ever written.
         self._open: set[str] = set()
         # Times at which a judgement may be another, the earliest first. Some hold no more: `Noted.is_due`.
         self._due: list[tuple[Moment, str]] = []
@@ -89,7 +89,8 @@ class Judge:
                 lens.add(column)
         self._looked_at.clear()
         self._concerned.clear()
-        self._open.update(self._store.find(self.view, "is_open", True))
+        if isinstance(self.view, Derived):
+            self._open.update(self._store.find(self.view, "is_open", True))
         self._due = self.noted.due()
         heapq.heapify(self._due)
 
@@ -205,8 +206,10 @@ class Judge:
 
     # -- judging ----------------------------------------------------------------------------------------------------
 
-    def judge(self, rule: Rule, key: str, entry: EntryInfo) -> None:
-        """Judge one subject again. Raises what the rule raises: then nothing is noted or written."""
+    def judge(self, rule: Rule, key: str, entry: EntryInfo) -> tuple[str, Any] | None:
+        """Judge one subject again; return the key of the row that changed, and how it stood. Raises what the rule raises: then
+        nothing is noted or written.
+        """
         name, reader, now = rule.name, self.view.id_of(rule, key), entry.recorded_at
         look = Judging(self._rows, now, self._lens_of[name])
         subject, found = self._rows.row(rule.subject, key), None
@@ -219,14 +222,18 @@ class Judge:
             self._learn(name, what)
         if self.noted.wait(reader, look.due, look.came) and look.due is not None:
             heapq.heappush(self._due, (look.due, reader))
-        if found is None and reader not in self._open:
-            return
-        found = bounded(found)
-        before = self._rows.row(self.view, reader)
-        after = self.view.changed(before, rule, key, found, change_to(found, entry.position, now))
-        if after is not before:
-            self._rows.write(self.view, reader, after)
+        is_finding = isinstance(self.view, Derived)
+        if is_finding and found is None and reader not in self._open:
+            return None
+        made = self.view.key_of(rule, key)
+        before = self._rows.row(self.view, made)
+        after = self.view.after(before, rule, key, found, entry.position, now)
+        if after is before:
+            return None
+        self._rows.write(self.view, made, after)
+        if is_finding and after is not None:
             (self._open.add if after.is_open else self._open.discard)(reader)
+        return made, before
 
     def _learn(self, rule: str, what: str) -> None:
         """Note in which form a rule looked at something, when it is the first time."""

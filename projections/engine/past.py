@@ -11,12 +11,12 @@ from typing import Any, Final, TypeVar
 
 from ledger.conditions import Match
 from ledger.events import Event
-from projections.engine.derived import Derived
+from projections.engine.derived import Derived, Judged
 from projections.engine.listing import Listing
 from projections.engine.log import Log, Since, TakenBack, original_of
 from projections.engine.skips import Skips
 from projections.engine.tally import Live, Tally
-from projections.engine.view import EntryInfo, Reads, View, replace
+from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 
 R = TypeVar("R")
 # Of how many rows entries are kept, where one past goes on; and in how many ways each is kept folded again.
@@ -38,7 +38,7 @@ def keys_taken_back(view: View[Any], original: EntryInfo, then: Reads, now: Read
 
 
 class _At:
-    """The views as they stood at one position, without what was taken back up to `known`: what a fold reads."""
+    """The views as they stood at one position, without what was taken back up to `known`: what a fold reads, and what judges."""
 
     def __init__(self, past: "Past", position: int, known: int) -> None:
         self._past = past
@@ -53,6 +53,12 @@ class _At:
 
     def where(self, view: View[R], column: str, value: str) -> list[R]:
         return self._past.where(view, column, value, self._position, self._known)
+
+    def at(self, time: Moment) -> "_At":
+        return self
+
+    def has_come(self, time: Moment | None) -> bool:
+        return time is not None and time <= self._past.time_at(self._position)
 
 
 class Past:
@@ -121,6 +127,9 @@ class Past:
         if isinstance(view, Derived):
             finding: Any = view.as_of(self._live.row(view, key), position)
             return finding  # type: ignore[no-any-return]
+        if isinstance(view, Judged):
+            subject = self.row(view.of, key, position, known)
+            return None if subject is None else view.judge(subject, self.at(position, known))
         if isinstance(view, Listing):
             line: R | None = view.as_of(self._live.row(view, key), position)
             return line
@@ -162,6 +171,9 @@ class Past:
     def named(
         self, view: View[R], event: type[Event], about: str | None, limit: int | None, position: int, known: int
     ) -> list[R]:
+        if isinstance(view, Judged):
+            named = self.named(view.of, event, about, limit, position, known)
+            return [view.judge(row, self.at(position, known)) for row in named]
         match = Match((event.type,), (about,) if about else ())
         keys: dict[str, None] = {}
         for entry in self._latest(match, min(position, self._up_to), limit):
@@ -190,6 +202,10 @@ class Past:
             keys.update(self._skips.keys(view, entry))
         rows = (self.row(view, key, position, known) for key in sorted(keys))
         return [row for row in rows if row is not None and getattr(row, column) == value]
+
+    def time_at(self, position: int) -> Moment:
+        """Return until when things had happened at a position."""
+        return self._until if self._until is not None else self._log.entry(position).recorded_at
 
     def _entries_of(self, view: View[Any], key: str) -> list[EntryInfo]:
         if (view.name, key) not in self._entries:

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from ledger.conditions import Match
 from ledger.events import Event, kind_and_value
+from projections.engine.derived import Judged
 from projections.engine.log import Log
 from projections.engine.skips import Skips
 from projections.engine.store import Store, summed
@@ -77,6 +78,9 @@ class Standing:
         return row
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        if isinstance(view, Judged):
+            keyed = (getattr(row, view.of.key) for row in self.named(view.of, event, about, limit))
+            return [row for key in keyed if (row := self.row(view, key)) is not None]
         self._types_asked.add(event.type)
         known = self._named.get((event.type, about))
         if known is None:

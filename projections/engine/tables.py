@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from ledger.log.tables import VIEWS_SCHEMA
 from projections.engine import lists
-from projections.engine.derived import Derived
+from projections.engine.derived import Ruled
 from projections.engine.noted_tables import reads_of, waits_of
 from projections.engine.tally import Tally
 from projections.engine.view import Moment, Number, View
@@ -119,7 +119,7 @@ def items_of(view: View[Any], suffix: str = "") -> sa.Table:
 def tables_of(view: View[Any], suffix: str = "", generation: int = 0) -> list[sa.Table]:
     return [
         table_of(view, suffix, generation),
-        *([reads_of(view.name, suffix, generation), waits_of(view.name, suffix)] if isinstance(view, Derived) else []),
+        *([reads_of(view.name, suffix, generation), waits_of(view.name, suffix)] if isinstance(view, Ruled) else []),
         *([items_of(view, suffix)] if lists.list_columns(view) else []),
         *([parts_of(view, suffix)] if isinstance(view, Tally) else []),
     ]
@@ -132,7 +132,7 @@ def shape_of(view: View[Any]) -> str:
         ",".join(f"{column.name}:{column.type.compile()}" for column in table.columns) for table in tables_of(view)
     )
     # Rows that rules make are made anew when there is another rule, or another version of one.
-    rules = [f"{rule.name} {rule.version}" for rule in view.rules.values()] if isinstance(view, Derived) else []
+    rules = [f"{rule.name} {rule.version}" for rule in view.rules.values()] if isinstance(view, Ruled) else []
     return f"{tables};{','.join(view.indexes)} with {view.key};{','.join(sorted(rules))}"
 
 

@@ -181,6 +181,8 @@ class View(Generic[R]):
 
     # Whether how rows stood is kept with them, and not folded again.
     keeps_past: ClassVar[bool] = False
+    # Whether rows follow from rows by rules: after all folds of an entry, so that no fold can read them.
+    is_judged: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -305,6 +307,8 @@ def in_order(*views: View[Any]) -> tuple[View[Any], ...]:
         if view not in views:
             raise DeclarationError(f"{reading[-1].name} reads {view.name}, which is not among the views")
         for read in view.reads:
+            if read.is_judged and not view.is_judged:
+                raise DeclarationError(f"{view.name} is folded, and reads {read.name}, which is judged after all folds")
             if read not in found:
                 add(read, (*reading, view))
         found[view] = None

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+import pytest
 from changes import deploy, emergency, found, found_by_any_process, pass_time
 from telling import Story, at
 
 from ledger.events.deployment import DeploymentStarted
-from projections.engine.derived import Breach, Derived
+from projections.engine.checking import judged_otherwise
+from projections.engine.derived import Breach, Derived, Judged
 from projections.engine.reads import Look
-from projections.engine.view import EntryInfo, Moment, View, later, replace
+from projections.engine.view import DeclarationError, EntryInfo, Moment, View, in_order, later, replace
 from projections.judging.findings import findings
 
 
@@ -89,3 +91,59 @@ def test_a_rule_that_raises_when_its_time_comes_stops_its_view_and_nothing_else(
     story.flush()
     assert {name: failure.position for name, failure in story.folder.failures.items()} == {"watched": told + 3}
     assert story.row(story.views[0], "api").due_at == later(at(1), hours=4)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What is made of a timer."""
+
+    name: str
+    is_silent: bool = False
+
+
+def judging() -> tuple[View[Timer], Judged[Alarm], Derived]:
+    timers, _ = watching([])
+    alarms = Judged("alarms", version=1, row=Alarm, doc="Services, and whether they are silent.", of=timers)
+
+    @alarms.by
+    def alarm(row: Timer, look: Look) -> Alarm:
+        """Silent since its time came."""
+        return Alarm(row.name, is_silent=look.has_come(row.due_at))
+
+    found = Derived("found", version=1, doc="Services that are silent.", reads=(alarms,))
+
+    @found.rule(alarms, severity="low")
+    def is_silent(row: Alarm, look: Look) -> Breach | None:
+        """It is silent."""
+        return Breach(row.name) if row.is_silent else None
+
+    return timers, alarms, found
+
+
+def test_what_is_judged_of_a_row_is_another_when_a_time_comes_and_so_is_what_rests_on_it() -> None:
+    timers, alarms, found = judging()
+    story = Story((timers, alarms, found))
+    deploy(story)
+    told = len(story.log)
+    assert not story.row(alarms, "api").is_silent
+    story.begin()
+    pass_time(story, 8)
+    assert story.row(alarms, "api").is_silent
+    assert story.row(found, "is-silent/api").is_open
+    assert [story.row_as_of(alarms, "api", position).is_silent for position in (told, len(story.log))] == [False, True]
+    assert not judged_otherwise(alarms, story.folder.rows, story.store, at(9))
+
+
+def test_what_is_judged_goes_with_the_row_that_it_is_of() -> None:
+    timers, alarms, found = judging()
+    story = Story((timers, alarms, found))
+    deploy(story)
+    for position in range(1, len(story.log) + 1):
+        story.tell("statement.withdrawn", actor="service:desk", position=position, reason="x")
+    assert story.row(alarms, "api") is None
+
+
+def test_no_fold_reads_what_is_judged_after_it() -> None:
+    timers, alarms, _ = judging()
+    with pytest.raises(DeclarationError, match="judged after all folds"):
+        in_order(timers, alarms, View("late", version=1, row=Timer, kind="service", doc="Late.", reads=(alarms,)))
