@@ -27,9 +27,6 @@ findings = Derived(
 # Declares a rule over the rows of a view.
 finding: Final = findings.rule
 
-# Where a change needs to be authorised.
-PRODUCTION: Final = "prod"
-
 
 def positions_of(*positions: int | None) -> tuple[int, ...]:
     return tuple(sorted({position for position in positions if position is not None}))

@@ -4,6 +4,7 @@ from types import ModuleType
 from typing import Final
 
 from projections.practices.change import advice, approvals, impact, reviews, risk, traceability
+from projections.practices.environments import tiers
 from projections.practices.improvement import access_reviews, delivery, trail
 from projections.practices.infrastructure import peer_review
 from projections.practices.monitoring import attribution, health
@@ -17,6 +18,7 @@ PRACTICES: Final[tuple[ModuleType, ...]] = (
     triggers,
     permissions,
     peer_review,
+    tiers,
     traceability,
     risk,
     impact,

@@ -21,6 +21,8 @@ from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.metrics import delivery, merges
 from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.delivery.triggers import rollback_triggers
+from projections.readings.environments.environments import environments
+from projections.readings.environments.named import named_environments
 from projections.readings.people.access_reviews import access_reviews
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities
@@ -40,6 +42,9 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     policies,
     access_reviews,
     withdrawals,
+    # environments
+    environments,
+    named_environments,
     # changes
     change_scopes,
     templates,

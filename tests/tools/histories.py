@@ -43,7 +43,7 @@ PAUSES: Final = ((HOUR, 60), (MINUTE, 15), (9 * HOUR, 12), (30 * HOUR, 6), (10 *
 # Pools of what rules know by name, under the examples of their types. All others are made of the example.
 POOLS: Final[dict[str, tuple[str, ...]]] = {
     "person:alice": ("person:alice", "person:bob", "person:carol", "service:ci", "github:1"),
-    "prod": ("prod", "staging", "dev"),
+    "prod": ("prod", "staging", "PROD", "green"),
     "release-approver": ("release-approver", "deployer"),
     "error_rate": ("low", "high", "error_rate", "scale"),
     "1.4.0": ("1", "2"),

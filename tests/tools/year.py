@@ -43,11 +43,11 @@ MODEL: Final[dict[str, Any]] = {"model_id": "change-risk", "version": "1"}
 SETTINGS: Final = (
     ("quorum", "any", "1"),
     ("required-role", "any", "release-approver"),
-    ("deployer-role", "prod", "deployer"),
+    ("deployer-role", "production", "deployer"),
     ("escalate-after-hours", "any", "48"),
-    ("dormant-after-days", "prod", "120"),
-    ("rotate-within-days", "prod", "200"),
-    ("access-review-days", "prod", "100"),
+    ("dormant-after-days", "production", "120"),
+    ("rotate-within-days", "production", "200"),
+    ("access-review-days", "production", "100"),
 )
 # What stands in a statement for a text that was given with it.
 SALTED: Final = {"sha256": "c" * 64}
@@ -97,6 +97,8 @@ class Change:
     deployed: str | None = None
     score_is_off_by: int = 0
     early: timedelta = timedelta()
+    # Where it is deployed, by whatever name.
+    environment: str = "prod"
     # Some of those by the book are rolled back; none in which something is planted.
     may_fail: bool = True
 
@@ -296,7 +298,7 @@ class Year:
         where: dict[str, Any] = {
             "deployment_id": change.deployment,
             "service": change.service,
-            "environment": "prod",
+            "environment": change.environment,
             "change_id": linked,
         }
         failed = change.may_fail and self._random.random() < 0.06

@@ -6,13 +6,14 @@ from ledger.events import ref
 from ledger.events.change import ChangeOpened
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.judging.findings import PRODUCTION, finding, positions_of
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.approvals import ESCALATE_AFTER_HOURS, broken_by
 from projections.readings.changes.templates import templates
 from projections.readings.changes.ticket import Approval, Ticket
 from projections.readings.changes.tickets import change_tickets
+from projections.readings.environments.environments import is_production
 from projections.readings.people.grants import access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, Policy, policies
@@ -46,9 +47,10 @@ def _given(row: Ticket) -> list[Approval]:
 def approval_of_ones_own(row: Ticket, look: Look) -> Breach | None:
     """S1 and S2: the author, or who deployed to production, approved; under whichever login, linked whenever."""
     author = person_of(look, row.author) if row.author else None
-    deployers = {person_of(look, who) for who in row.deployed_by} if row.environment in (None, PRODUCTION) else set()
     for approval in _given(row):
         person = person_of(look, approval.approver)
+        is_for_production = is_production(look, row.environment, row.started_at or approval.at)
+        deployers = {person_of(look, who) for who in row.deployed_by} if is_for_production else set()
         fault = duties.s1_author_does_not_approve(author, person) or duties.s2_deployer_does_not_approve(
             person, deployers
         )
@@ -116,7 +118,7 @@ def policy_cannot_be_satisfied(row: Policy, look: Look) -> Breach | None:
     """S11: for some author there are not enough others who hold a role that the policy asks for."""
     for version in row.versions:
         policy = InForce(row.policy_id, version.version, None, version.settings)
-        for band in sorted({setting.applies_to for setting in version.settings if setting.name == REQUIRED_ROLE.name}):
+        for band in dict.fromkeys(s.applies_to for s in version.settings if s.name == REQUIRED_ROLE.name):
             roles, quorum = policy.words(REQUIRED_ROLE, band), policy.number(QUORUM, band)
             members = {role: _holders(role, look) for role in roles}
             authors = ["", *sorted({person for held in members.values() for person in held})]

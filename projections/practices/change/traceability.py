@@ -4,7 +4,7 @@ from typing import Final
 
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.judging.findings import PRODUCTION, finding, positions_of
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_CHANGE, Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import change_scopes, is_within_window
@@ -12,6 +12,7 @@ from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.environments.environments import is_meant, is_production
 from projections.readings.people.policies import InForce
 from projections.rules.words import listed
 
@@ -53,7 +54,10 @@ def approved_and_not_deployed(row: Ticket, look: Look) -> Breach | None:
 @finding(deployments, severity="high")
 def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed to production, and no change is known for it."""
-    if row.change_id is not None or row.environment != PRODUCTION or not (row.started_at or row.finished_at):
+    at = row.started_at or row.finished_at
+    if row.change_id is not None or row.environment is None or at is None:
+        return None
+    if not is_production(look, row.environment, at, by=row.deployed_by):
         return None
     return Breach(f"{row.deployment_id} put {row.service} into {row.environment} without a change", row.positions)
 
@@ -105,7 +109,7 @@ def deployed_is_approved(question: Question, look: Look, policy: InForce) -> Sai
         return "insufficient_evidence", "not-said", "expected service, environment and artifact in the question", used
     if question.service not in scope.services:
         return "deny", "other-service", f"{question.service} is not of {', '.join(scope.services)}", used
-    if scope.environment not in (None, question.environment):
+    if not is_meant(look, scope.environment, question.environment, question.asked_at):
         return "deny", "other-environment", f"the change is for {scope.environment}", used
     if not scope.artifacts:
         return "insufficient_evidence", "no-artifact", "the scope names no artifact", used

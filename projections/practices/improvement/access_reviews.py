@@ -11,6 +11,7 @@ from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
+from projections.readings.environments.environments import is_called
 from projections.readings.people.access_reviews import REVOKE_WITHIN_DAYS, AccessReview, access_reviews
 from projections.readings.people.grants import access_grants
 from projections.readings.people.policies import ANY, Policy, in_force_now, policies
@@ -32,8 +33,12 @@ def _reviews_due(row: Policy, look: Look) -> dict[str, Moment]:
     for scope, days in in_force_now(look, row.policy_id).numbers(ACCESS_REVIEW_DAYS).items():
         if not days:
             continue
-        wanted = (None,) if scope == ANY else (None, scope)
-        opened = [r.opened_at for r in reviews if r.opened_at is not None and r.environment in wanted]
+        opened = [
+            r.opened_at
+            for r in reviews
+            if r.opened_at is not None
+            and (r.environment is None or (scope != ANY and is_called(look, r.environment, scope, r.opened_at)))
+        ]
         # Without any, from when the policy first asked for one.
         asked = [
             max(approval.at, v.effective_from or "")

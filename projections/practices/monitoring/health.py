@@ -6,6 +6,7 @@ from projections.engine.reads import Look
 from projections.judging.gate_rule import Question, Said, gate_rule, of_deployment
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.environments.environments import names_for
 from projections.readings.people.policies import InForce
 from projections.readings.people.settings import Words
 from projections.rules.words import listed
@@ -44,7 +45,7 @@ def deployment_held(row: Deployment, question: Question, look: Look, policy: InF
 @of_deployment
 def deployment_is_healthy(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """The deployment was verified as healthy, where the policy asks for it."""
-    if "required" not in policy.words(VERIFICATION, question.environment):
+    if "required" not in policy.words(VERIFICATION, *names_for(look, policy, question.environment, question.asked_at)):
         return "allow", "not-asked-for", "the policy asks for no verification", ()
     if row.verdict == "healthy":
         return "allow", "healthy", "it was verified as healthy", row.positions

@@ -12,6 +12,7 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, ticket_of
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.environments.environments import names_for
 from projections.readings.people.grants import Grant, access_grants, has_ended_by_now, roles_of
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, in_force, in_force_now
@@ -41,8 +42,9 @@ def _end_of(row: Grant, setting: Number, since: Moment | None, look: Look) -> Mo
     """Return when a grant to a service has been without something for as long as the policy allows; None for no limit."""
     if row.principal_kind != "service" or row.granted_at is None:
         return None
-    days = in_force_now(look).number(setting, row.environment)
-    return later(max(row.granted_at, since or ""), days=days) if days else None
+    policy, since = in_force_now(look), max(row.granted_at, since or "")
+    days = policy.number(setting, *names_for(look, policy, row.environment, since))
+    return later(since, days=days) if days else None
 
 
 @finding(access_grants, severity="medium")
@@ -81,7 +83,8 @@ def deployer_without_grant(row: Deployment, look: Look) -> Breach | None:
     if row.started_at is None or row.deployed_by is None:
         return None
     then = look.at(row.started_at)
-    roles = in_force(then, row.started_at).words(DEPLOYER_ROLE, row.environment)
+    policy = in_force(then, row.started_at)
+    roles = policy.words(DEPLOYER_ROLE, *names_for(then, policy, row.environment, row.started_at))
     if not roles or set(roles) & set(roles_of(then, row.deployed_by, row.started_at, row.environment)):
         return None
     words = f"{row.deployed_by} started {row.deployment_id} without a grant of {' or '.join(roles)}"
@@ -97,7 +100,7 @@ def deployer_is_allowed(question: Question, look: Look, policy: InForce) -> Said
     for approval in ticket.approvals if ticket else ():
         if approval.counts and approval.person == person:
             return "deny", "S2", f"{question.actor} approved the change", [approval.position]
-    roles = policy.words(DEPLOYER_ROLE, question.environment)
+    roles = policy.words(DEPLOYER_ROLE, *names_for(look, policy, question.environment, question.asked_at))
     if not roles:
         return "allow", "not-asked-for", "the policy names no role for deploying", ()
     held = roles_of(look, question.actor, question.asked_at, question.environment)

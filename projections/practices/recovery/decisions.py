@@ -9,6 +9,7 @@ from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Said, deploym
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.rollbacks import rollbacks
+from projections.readings.environments.environments import same_environment
 from projections.readings.people.policies import InForce
 
 PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks,))
@@ -44,7 +45,7 @@ def target_was_deployed_before(question: Question, look: Look, policy: InForce) 
         return "deny", "same-artifact", "that artifact is the one to be undone", row.positions
     earlier = look.named(deployments, DeploymentStarted, ref("service", row.service), limit=100)
     for other in earlier:
-        fits = (other.environment, other.artifact, other.outcome) == (row.environment, question.artifact, "success")
-        if fits and other.rolled_back_at is None:
+        fits = (other.artifact, other.outcome, other.rolled_back_at) == (question.artifact, "success", None)
+        if fits and same_environment(look, other.environment, row.environment, question.asked_at):
             return "allow", "known-good", f"{question.artifact} ran as {other.deployment_id}", other.positions
     return "insufficient_evidence", "unknown-artifact", f"{question.artifact} is not known to have run there", ()

@@ -8,8 +8,10 @@ from projections.engine.reads import Look
 from projections.judging.gate_rule import Question, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.delivery.triggers import rollback_triggers
+from projections.readings.environments.environments import is_meant, names_for
 from projections.readings.people.policies import InForce
 from projections.readings.people.settings import Number
+from projections.rules.environments import PRODUCTION
 
 PRACTICE: Final = Practice(
     "1.5",
@@ -21,20 +23,21 @@ ROLLBACK_TRIGGERS: Final = Number(
     "rollback-triggers",
     "how many triggers of a rollback a service must have",
     applies_to="environment",
-    defaults={"prod": 1},
+    defaults={PRODUCTION: 1},
 )
 
 
 @gate_rule()
 def rollback_is_prepared(question: Question, look: Look, policy: InForce) -> Said:
     """The service has a trigger that says when a rollback is due."""
-    least = policy.number(ROLLBACK_TRIGGERS, question.environment)
+    least = policy.number(ROLLBACK_TRIGGERS, *names_for(look, policy, question.environment, question.asked_at))
     if question.service is None:
         return "insufficient_evidence", "not-said", "expected a service in the question", ()
     found = [
         trigger.defined_position
         for trigger in look.named(rollback_triggers, RollbackTriggerDefined, ref("service", question.service))
-        if trigger.environment in (None, question.environment) and trigger.change_id in (None, question.change_id)
+        if is_meant(look, trigger.environment, question.environment, question.asked_at)
+        and trigger.change_id in (None, question.change_id)
     ]
     if len(found) < least:
         return "deny", "no-trigger", f"{len(found)} rollback trigger(s) of {question.service}; expected {least}", found

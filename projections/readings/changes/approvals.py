@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from ledger.events.approval import ApprovalGranted, ApprovalRejected
 from projections.engine.view import EntryInfo, Moment, Reads, later, replace
 from projections.readings.changes.ticket import Approval, Ticket
+from projections.readings.environments.environments import is_production
 from projections.readings.people.grants import roles_of
 from projections.readings.people.identities import kind_of, person_of
 from projections.readings.people.policies import in_force
@@ -85,9 +86,9 @@ def escalated_at(ticket: Ticket, entry: EntryInfo) -> Moment | None:
 # -- as it stands --------------------------------------------------------------------------------------------------------
 
 
-def counted(ticket: Ticket, before: Ticket) -> Ticket:
+def counted(ticket: Ticket, before: Ticket, entry: EntryInfo) -> Ticket:
     """Say of a ticket after an entry which of its approvals count, and what is missing. `before` is the ticket before it."""
-    judged = _judged_anew(ticket, before)
+    judged = _judged_anew(ticket, before, entry)
     counting = [approval for approval in judged if approval.counts]
     missing = rules.s6_missing_from_quorum((approval.person for approval in counting), ticket.quorum)
     if ticket.escalated_to and not any(approval.role == ticket.escalated_to for approval in counting):
@@ -110,7 +111,7 @@ def counted(ticket: Ticket, before: Ticket) -> Ticket:
     return ticket
 
 
-def _judged_anew(ticket: Ticket, before: Ticket) -> tuple[Approval, ...]:
+def _judged_anew(ticket: Ticket, before: Ticket, entry: EntryInfo) -> tuple[Approval, ...]:
     """Return all approvals as they count now. What they are judged by mostly stays: then only new ones are looked at."""
     known = before.approvals
 
@@ -120,11 +121,11 @@ def _judged_anew(ticket: Ticket, before: Ticket) -> tuple[Approval, ...]:
     if context(ticket) == context(before) and ticket.approvals[: len(known)] == known:
         if len(ticket.approvals) == len(known):
             return ticket.approvals
-        return known + tuple(_judged(ticket, approval) for approval in ticket.approvals[len(known) :])
-    return tuple(_judged(ticket, approval) for approval in ticket.approvals)
+        return known + tuple(_judged(ticket, approval, entry) for approval in ticket.approvals[len(known) :])
+    return tuple(_judged(ticket, approval, entry) for approval in ticket.approvals)
 
 
-def _judged(ticket: Ticket, approval: Approval) -> Approval:
+def _judged(ticket: Ticket, approval: Approval, entry: EntryInfo) -> Approval:
     why = approval.broken
     if approval.is_withdrawn:
         why = "withdrawn"
@@ -132,7 +133,7 @@ def _judged(ticket: Ticket, approval: Approval) -> Approval:
         why = "it is a rejection"
     elif not why and (fault := rules.s3_scope_is_the_approved_one(approval.scope_digest, ticket.scope_digest)):
         why = f"S3: {fault}"
-    elif not why and ticket.environment in (None, "prod"):
+    elif not why and is_production(entry.reads, ticket.environment, ticket.started_at or entry.time):
         fault = rules.s2_deployer_does_not_approve(approval.person, ticket.deployed_by)
         why = f"S2: {fault}" if fault else ""
     return (

@@ -13,6 +13,7 @@ from ledger.events.change import (
 )
 from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.readings.environments.environments import is_meant
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def found_for(
     fitting = [
         scope
         for scope in reads.named(change_scopes, ChangeOpened, ref("service", service), limit=_LATEST)
-        if scope.is_open and scope.environment in (None, environment)
+        if scope.is_open and is_meant(reads, scope.environment, environment, time)
     ]
     named = [scope.change_id for scope in fitting if artifact is not None and artifact in scope.artifacts]
     planned = [scope.change_id for scope in fitting if is_within_window(scope, time)]

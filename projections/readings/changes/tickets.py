@@ -45,6 +45,7 @@ from projections.readings.changes.templates import invalid_because, templates
 from projections.readings.changes.ticket import PRE_START, Ticket
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import concerned, incidents
+from projections.readings.environments.environments import environments
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.policies import policies
@@ -71,6 +72,7 @@ change_tickets = View(
         access_grants,
         authorities,
         policies,
+        environments,
         templates,
         change_scopes,
         deployments,
@@ -104,7 +106,7 @@ def _step(*events: type[Event], key: Callable[..., Any] = _by_change) -> Callabl
     def declare(fold: Fold) -> Fold:
         def folded(ticket: Ticket, event: Any, entry: EntryInfo) -> Ticket:
             after = fold(replace(ticket, last_fact_position=entry.position), event, entry)
-            return after_start(_advanced(counted(after, ticket)), entry)
+            return after_start(_advanced(counted(after, ticket, entry)), entry)
 
         change_tickets.on(*events, key=key)(folded)
         return fold

@@ -25,6 +25,7 @@ from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackT
 from projections.engine.view import EntryInfo, Moment, View, replace
 from projections.readings.changes.scopes import change_scopes, found_for
 from projections.readings.delivery.incidents import concerned, incidents
+from projections.readings.environments.environments import READ_BY_ASKING
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ deployments = View(
     kind="deployment",
     entries_of=_entries_of,
     names=("incidents",),
-    reads=(change_scopes, incidents),
+    reads=(change_scopes, incidents, *READ_BY_ASKING),
     indexes=("change_id", "service", "environment", "started_at", "deployed_by"),
     doc="Deployments: what, where, by whom, for which change, and whether it held.",
 )

@@ -27,10 +27,10 @@ from projections.engine.view import EntryInfo, Moment, Number, Reads, View, repl
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.incidents import Incident, caused_by, concerned, incidents
+from projections.readings.environments.environments import READ_BY_ASKING, is_production
 from projections.rules.figures import known, percentile, share
 
 DEFINITION: Final = 1
-PRODUCTION: Final = "prod"
 # Of so many deployments of a service is asked whether they were tied to a change by what they deployed, or when.
 LATEST: Final = 50
 UNPLANNED: Final = ("emergency", "unauthorized")
@@ -118,18 +118,20 @@ delivery = View(
     kind="delivery",
     entries_of=_entries_of,
     names=("heard_of",),
-    reads=(change_scopes, deployments, incidents, merges),
+    reads=(change_scopes, deployments, incidents, merges, *READ_BY_ASKING),
     indexes=("service", "month"),
     doc="Delivery: deployment frequency, lead time, change failure rate, recovery time and rework rate, by service and month.",
 )
 
 
 def _months(event: Any, entry: EntryInfo) -> list[str]:
-    return [month for row in _deployments(event, entry.reads) if (month := _month_of(row)) is not None]
+    return [month for row in _deployments(event, entry.reads) if (month := _month_of(row, entry.reads)) is not None]
 
 
-def _month_of(row: Deployment) -> str | None:
-    if row.environment != PRODUCTION or row.service is None or row.seen_at is None:
+def _month_of(row: Deployment, reads: Reads) -> str | None:
+    if row.environment is None or row.service is None or row.seen_at is None:
+        return None
+    if not is_production(reads, row.environment, row.seen_at):
         return None
     return f"{row.service}/{row.seen_at[:7]}"
 
@@ -178,7 +180,7 @@ def counted(row: Delivery, event: Any, entry: EntryInfo) -> Delivery:
     items = {item.deployment_id: item for item in row.items}
     heard_of = dict.fromkeys(row.heard_of)
     for deployment in _deployments(event, entry.reads):
-        if _month_of(deployment) != row.key:
+        if _month_of(deployment, entry.reads) != row.key:
             # What is said of a deployment may take it to another service: it is counted there.
             continue
         items.pop(deployment.deployment_id, None)

@@ -15,9 +15,10 @@ from ledger.events import ref
 from ledger.events.access import AccessGranted, AccessRevoked
 from ledger.events.access_review import AccessReviewCompleted, AccessReviewItemDecided, AccessReviewOpened
 from projections.engine.view import EntryInfo, Moment, Reads, View, later, moment, replace
+from projections.readings.environments.environments import READ_BY_ASKING, same_environment
 from projections.readings.people.grants import access_grants, has_ended
 from projections.readings.people.identities import identities, person_of
-from projections.readings.people.policies import in_force, policies
+from projections.readings.people.policies import in_force
 from projections.readings.people.settings import Number
 from projections.rules import duties as rules
 
@@ -81,7 +82,7 @@ access_reviews = View(
     kind="access_review",
     entries_of=_entries_of,
     names=("items",),
-    reads=(identities, access_grants, policies),
+    reads=(identities, access_grants, *READ_BY_ASKING),
     indexes=("environment", "state", "due_at", "revoke_due_at"),
     doc="Access reviews: the grants that were in force at the opening, decisions, and whether they were carried out.",
 )
@@ -94,13 +95,13 @@ def digest_of(grant_ids: Sequence[str]) -> str:
 
 def population(reads: Reads, environment: str | None, time: Moment) -> list[ReviewedGrant]:
     """Return the grants that were in force at a time: in one environment, or all of them."""
-    about = ref("environment", environment) if environment is not None else None
+    # All of them: an entry may spell an environment in another way.
     found = {
         grant.grant_id: ReviewedGrant(grant.grant_id, grant.principal)
-        for grant in reads.named(access_grants, AccessGranted, about)
+        for grant in reads.named(access_grants, AccessGranted)
         if grant.granted_at is not None
         and grant.granted_at <= time
-        and environment in (None, grant.environment)
+        and (environment is None or same_environment(reads, grant.environment, environment, time))
         and not has_ended(grant, time)
     }
     return [found[grant_id] for grant_id in sorted(found)]

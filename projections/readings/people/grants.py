@@ -8,6 +8,7 @@ from ledger.events.access import AccessGranted, AccessRevoked, AccessRotated, Ac
 from ledger.events.access_review import AccessReviewItemDecided
 from projections.engine.reads import Look
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
+from projections.readings.environments.environments import is_meant
 from projections.readings.people.identities import logins_of
 
 
@@ -128,6 +129,10 @@ def roles_of(reads: Reads, identity: str, time: Moment, environment: str | None 
         if grant.principal not in logins or grant.role is None or grant.granted_position is None:
             continue
         began = grant.granted_at is not None and grant.granted_at <= time
-        if began and not has_ended(grant, time) and (environment is None or grant.environment in (None, environment)):
+        if (
+            began
+            and not has_ended(grant, time)
+            and (environment is None or is_meant(reads, grant.environment, environment, time))
+        ):
             found[grant.role] = grant.granted_position
     return found

@@ -14,6 +14,7 @@ from ledger.events.risk import RiskOutcomeLabelled
 from projections.engine.tally import Part, Tally
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.scopes import ChangeScope, change_scopes
+from projections.rules.environments import compared
 
 Label = Literal["success", "failure"]
 EVERYTHING: Final = "all"
@@ -21,7 +22,10 @@ EVERYTHING: Final = "all"
 
 def scopes_of(scope: ChangeScope) -> list[str]:
     """Return the scopes that a change counts in, the narrowest first."""
-    found = [f"{service}/{scope.environment or 'any'}/{scope.change_type}" for service in scope.services]
+    found = [
+        f"{service}/{compared(scope.environment) if scope.environment else 'any'}/{scope.change_type}"
+        for service in scope.services
+    ]
     found += [f"service:{service}" for service in scope.services]
     found += [f"team:{scope.team}"] if scope.team else []
     found += [f"template:{scope.template_id}"] if scope.template_id else []

@@ -1,0 +1,1 @@
+"""Environments: what each is for, and by which names it goes."""

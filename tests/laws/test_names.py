@@ -1,0 +1,169 @@
+"""Names: the same history with production called otherwise gives the same rows, findings and answers, up to the name.
+
+And nobody compares names of environments by hand: the sources are searched.
+"""
+
+import ast
+import copy
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asking import ask
+from histories import random_history
+from telling import Story, document, retold
+from year import Year
+from year import told as told_of
+
+from ledger.events import CATALOGUE, refs_of
+from ledger.events.identifiers import name_of
+from projections import VIEWS
+from projections.rules.environments import compared
+
+HISTORIES = 24
+ALL_HISTORIES = 4000
+LENGTH = 50
+CALLED = ("production", "PROD", "prod-eu-west-1", "Production%20EU", "live", "customer-a")
+
+
+def renamed(documents: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return a history with another name for `prod`, in fields, in settings, and in patterns that would fit either."""
+    found = []
+    for entry in documents:
+        data = _renamed(copy.deepcopy(entry["statement"]["data"]), name)
+        refs = refs_of(CATALOGUE[entry["statement"]["type"]], data)
+        found.append(entry | {"refs": refs, "statement": entry["statement"] | {"data": data}})
+    return found
+
+
+def _renamed(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _renamed(item, name) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, name) for item in value]
+    return {"prod": name, "PROD": name, "prod-*": "zzz-*"}.get(value, value) if isinstance(value, str) else value
+
+
+def declared_first(documents: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return a history that begins with an operator who says what an environment is, in the place of its first entry."""
+    now = documents[0]["recorded_at"]
+    data = {"actor": "person:olga", "environment": name, "tier": "production"}
+    root = {"by": "key:root", "credential": "key:root"}
+    return [document(1, "environment.declared", data, time=now, recorded_at=now, **root), *documents[1:]]
+
+
+def rows(story: Story, name: str) -> dict[str, list[str]]:
+    """Return all rows of all views, with one word for whatever the environment is called."""
+    story.flush()
+    assert not story.folder.failures
+    called = sorted({name, compared(name), name_of(name), "production", "prod"}, key=len, reverse=True)
+    one = re.compile("|".join(re.escape(word) for word in called))
+    return {
+        view.name: sorted(
+            one.sub("X", str(text, "utf-8") if isinstance(text, bytes) else text) for text in story.store.texts(view)
+        )
+        for view in VIEWS
+    }
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_random_histories_mean_the_same_whatever_production_is_called(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    many = ALL_HISTORIES if request.config.getoption("--all") else HISTORIES
+    for seed in random.Random(name).sample(range(100_000), many):
+        documents = random_history(seed, LENGTH)
+        as_it_is, otherwise = (
+            retold(declared_first(renamed(documents, called), called), batch=LENGTH) for called in ("prod", name)
+        )
+        assert rows(as_it_is, "prod") == rows(otherwise, name), f"seed {seed}"
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_a_year_means_the_same_whatever_production_is_called(name: str) -> None:
+    year = told_of(Year(services=20, changes=60, planted=1), 300)
+    documents = year.documents()
+    as_it_is, otherwise = (
+        retold(declared_first(renamed(documents, called), called), batch=300) for called in ("prod", name)
+    )
+    assert rows(as_it_is, "prod") == rows(otherwise, name)
+    asked_at = 24 * 200.0
+    for change in ("CHG-7", "CHG-20", "CHG-33"):
+        about = {"hours": asked_at, "change_id": change, "service": "service-1", "actor": "service:team-1-ci"}
+        answers = [
+            [(a.rule, a.verdict, a.reason, a.positions) for a in ask(story, environment=called, **about).answers]
+            for story, called in ((as_it_is, "prod"), (otherwise, name))
+        ]
+        assert answers[0] == answers[1]
+
+
+# -- the sources -----------------------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+# The one place that compares names, and the one that knows words for production.
+KNOWS: frozenset[str] = frozenset(
+    {"projections/rules/environments.py", "projections/readings/environments/environments.py"}
+)
+# Still by hand.
+TO_COME = "projections/readings/delivery/freezes.py"
+NAMES = {"environment", "to_environment", "environments"}
+
+
+def by_hand(tree: ast.Module) -> Iterator[str]:
+    """Yield where a module compares names of environments, asks for rows of one by a ref, or knows a name of production."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            others = [side for side in sides if not (isinstance(side, ast.Constant) and side.value is None)]
+            is_identity = all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops)
+            if not is_identity and len(others) > 1 and any(_names_one(side) for side in others):
+                yield f"line {node.lineno} compares an environment: ask same_environment, is_meant or is_production"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ref":
+            if node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == "environment":
+                yield f"line {node.lineno} looks for one spelling: ask for all rows, and is_meant of each"
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("number", "words")
+        ):
+            if any(_names_one(arg) for arg in node.args):
+                yield f"line {node.lineno} asks a policy by a name: ask by names_for"
+        elif isinstance(node, ast.Constant) and node.value in ("prod", "prd"):
+            yield f"line {node.lineno} knows a name of production"
+
+
+def _names_one(node: ast.expr) -> bool:
+    if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+        return any(_names_one(item) for item in node.elts)
+    named = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else None
+    return named in NAMES
+
+
+def test_nobody_compares_names_of_environments_by_hand() -> None:
+    found = []
+    for path in sorted((ROOT / "projections").rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        if name not in KNOWS and name != TO_COME:
+            found += [f"{name}: {said}" for said in by_hand(ast.parse(path.read_text()))]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "row.environment == 'x'", "row.environment in (None, scope.environment)", "(other.environment, 1) == (a, b)",
+        "environment in freeze.environments", "ref('environment', name)", "policy.number(X, row.environment)", "PRODUCTION = 'prod'",
+    ],
+)  # fmt: skip
+def test_what_is_compared_by_hand_is_seen(line: str) -> None:
+    assert list(by_hand(ast.parse(line)))
+
+
+@pytest.mark.parametrize(
+    "line", ["row.environment is None", "None in (row.environment,)", "is_meant(look, a.environment, b, at)"]
+)
+def test_what_is_not_is_not(line: str) -> None:
+    assert not list(by_hand(ast.parse(line)))
