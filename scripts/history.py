@@ -85,10 +85,10 @@ SENDERS: Final[dict[str, Sender]] = {
         for team in TEAMS
     },
     **{
-        approver: _person(approver, "reporter", "access_review", "approval", "pir", "risk", "rollback")
+        approver: _person(approver, "reporter", "access_review", "approval", "code_review", "pir", "risk", "rollback")
         for approver, _, _ in TEAMS.values()
     },
-    "erin": _person("erin", "reporter", "approval", "risk"),
+    "erin": _person("erin", "reporter", "approval", "code_review", "risk"),
     "frank": _person("frank", "reporter", "approval", "freeze", "pir"),
     "olga": _person("olga", "operator"),
     "oscar": _person("oscar", "operator"),
@@ -414,8 +414,15 @@ class _Quarter:
             "environment": "prod", "artifact": artifact, "commit": commit}  # fmt: skip
         # Merged some hours before: from there, lead time is counted.
         merged = minute - 60 * (2 + int(change.id[4:]) % 40)
-        self.say(merged, sender, "code.merged", f"{deployment_id}/merged", actor=change.author,
-            repository=f"acme/{change.service}", merge_sha=commit, change_id=change.id)  # fmt: skip
+        pull: Facts = {"repository": f"acme/{change.service}", "pull_request": int(change.id[4:])}
+        reviewer = TEAMS[change.team][0]
+        reviewer = "erin" if change.author == f"person:{reviewer}" else reviewer
+        self.say(merged - 120, sender, "code.proposed", f"{deployment_id}/proposed", **pull, actor=change.author,
+            head_sha=commit, authors=[change.author], change_id=change.id)  # fmt: skip
+        self.say(merged - 60, reviewer, "code_review.submitted", f"{deployment_id}/reviewed", **pull,
+            actor=f"person:{reviewer}", review_id="1", commit=commit, verdict="approved")  # fmt: skip
+        self.say(merged, sender, "code.merged", f"{deployment_id}/merged", **pull, actor=change.author, head_sha=commit,
+            merge_sha=commit, change_id=change.id)  # fmt: skip
         self.say(minute, sender, "deployment.started", f"{deployment_id}/started", **about,
             actor=SENDERS[sender].principal, strategy=self.rng.choice(("canary", "rolling", "blue_green")))  # fmt: skip
         self.say(end, sender, "deployment.finished", f"{deployment_id}/finished", **about, outcome="success")

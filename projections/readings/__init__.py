@@ -8,6 +8,7 @@ from typing import Any, Final
 from projections.engine.view import View, in_order
 from projections.readings.changes.advice import advice
 from projections.readings.changes.code import code_changes
+from projections.readings.changes.commits import commits
 from projections.readings.changes.impacts import impacts, resources
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.scopes import change_scopes
@@ -55,6 +56,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     resources,
     advice,
     code_changes,
+    commits,
     # risk
     base_rates,
     outcomes,

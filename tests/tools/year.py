@@ -305,9 +305,17 @@ class Year:
         by = f"service:{change.team}-ci"
         artifact = change.deployed or change.artifact
         minute, commit = timedelta(minutes=1), f"{self._random.getrandbits(160):040x}"
+        pull: dict[str, Any] = {
+            "repository": f"acme/{change.service}",
+            "pull_request": int(change.id.partition("-")[2]),
+        }
+        reviewer = next(lead for lead in reversed(self.teams[change.team][1]) if lead != change.author)
         self.say(
-            begin - 40 * HOUR, "code.merged", actor=change.author, repository=f"acme/{change.service}", merge_sha=commit
+            begin - 44 * HOUR, "code.proposed", actor=change.author, **pull, head_sha=commit, authors=[change.author]
         )
+        self.say(begin - 42 * HOUR, "code_review.submitted", by=reviewer, actor=reviewer, **pull, review_id="1",
+            commit=commit, verdict="approved")  # fmt: skip
+        self.say(begin - 40 * HOUR, "code.merged", actor=change.author, **pull, head_sha=commit, merge_sha=commit)
         self.say(begin, "deployment.started", by=by, actor=change.deployer, **where, artifact=artifact, commit=commit)
         self.say(begin + 9 * minute, "deployment.finished", by=by, **where, artifact=artifact, outcome="success")
         for probe in range(2):

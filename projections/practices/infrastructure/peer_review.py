@@ -6,12 +6,13 @@ from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
-from projections.readings.changes.code import CodeChange, code_changes, unreviewed_because
+from projections.readings.changes.code import CodeChange, Merge, code_changes, unreviewed_because
+from projections.readings.changes.commits import commits
 from projections.readings.people.identities import identities
 from projections.readings.people.policies import in_force
 from projections.readings.people.settings import Words
 
-PRACTICE: Final = Practice("3.1", "Mandatory peer review", views=(code_changes, identities))
+PRACTICE: Final = Practice("3.1", "Mandatory peer review", views=(code_changes, commits, identities))
 REVIEWED_BRANCH: Final = Words(
     "reviewed-branch",
     "a branch into which nothing is merged without review",
@@ -21,21 +22,27 @@ REVIEWED_BRANCH: Final = Words(
 )
 
 
-def _has_to_be_reviewed(row: CodeChange, look: Look) -> bool:
+def _has_to_be_reviewed(row: CodeChange, merge: Merge, look: Look) -> bool:
     """Say whether a merge went into a branch that the policy names, or it names none. An unknown branch is one of them."""
-    if row.merged_at is None or row.branch is None:
+    if merge.branch is None:
         return True
-    branches = in_force(look.at(row.merged_at), row.merged_at).words(REVIEWED_BRANCH, row.repository)
-    return not branches or row.branch in branches
+    branches = in_force(look.at(merge.said.at), merge.said.at).words(REVIEWED_BRANCH, row.repository)
+    return not branches or merge.branch in branches
 
 
-@finding(code_changes, severity="high")
+@finding(code_changes, severity="high", version=2)
 def merged_without_review(row: CodeChange, look: Look) -> Breach | None:
-    """Code was merged that nobody but its author approved as it was, or that somebody wanted changed. The policy may name the branches."""
-    if not _has_to_be_reviewed(row, look):
-        return None
-    fault = unreviewed_because(row, look)
-    if fault is None:
-        return None
-    positions = (row.head_position, row.merged_position, *(review.position for review in row.reviews))
-    return Breach(f"{row.key} was merged, and {fault}", positions_of(*positions))
+    """Code was merged or pushed that nobody but its author had approved as it was, or that somebody wanted changed.
+
+    The policy may name the branches.
+    """
+    for merge in row.merges:
+        if not _has_to_be_reviewed(row, merge, look):
+            continue
+        if (fault := unreviewed_because(row, merge, look)) is not None:
+            what = "was merged" if row.pull_request is not None else "was pushed directly"
+            reviews = (review.said.position for review in row.reviews)
+            return Breach(
+                f"{row.key} {what}, and {fault}", positions_of(row.head_position, merge.said.position, *reviews)
+            )
+    return None

@@ -1,8 +1,12 @@
 """Code changes: pull and merge requests, their heads and authors, who reviewed which commit, and what was merged.
 
-Whether a merge had been reviewed is a rule's to say (`four_eyes`): reviews stand here as they were given.
+What was merged without a pull request, a direct push, is a row of its own, named by its commit. Statements stand here as they were
+made, by both clocks; whether a merge had been reviewed is computed (`unreviewed_because`).
+
+Longer than other files because what a review is worth is one question.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,26 +14,49 @@ from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.code import CodeMerged, CodeProposed
 from ledger.events.code_review import CodeReviewDismissed, CodeReviewSubmitted
-from projections.engine.view import EntryInfo, Moment, Reads, View, replace
+from projections.engine.view import EntryInfo, Moment, Reads, View, replace, seconds_between
+from projections.readings.changes.commits import ambiguous, commit_of, is_same, key_of
 from projections.readings.people.identities import kind_of, person_of
+from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.rules.leave import Clocks, Instant, comes_before, instants, replaces, was_there
 
 
 @dataclass(frozen=True)
 class CodeReview:
-    """One review of one commit."""
+    """One review of one commit, and who dismissed it."""
 
     review_id: str
     reviewer: str
     verdict: Literal["approved", "changes_requested", "commented"]
     commit: str | None
-    at: Moment
-    position: int
-    is_dismissed: bool = False
+    said: Spoken
+    dismissals: tuple[Spoken, ...] = ()
+
+
+@dataclass(frozen=True)
+class Head:
+    """A commit that a pull request came to."""
+
+    commit: str
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One merge: which head, as which commit, into which branch."""
+
+    said: Spoken
+    head: str | None
+    commit: str | None
+    branch: str | None
 
 
 @dataclass(frozen=True)
 class CodeChange:
-    """One pull request. `author` is the first of `authors`. Whoever pressed the button is no author."""
+    """One pull request, or one direct push. `author` is the first of `authors`. Whoever pressed the button is no author.
+
+    `merged_…`, `merge_sha` and `branch` are of the first merge: what another door says again of the same head changes nothing.
+    """
 
     key: str
     repository: str | None = None
@@ -39,41 +66,42 @@ class CodeChange:
     head_position: int | None = None
     author: str | None = None
     authors: tuple[str, ...] = ()
+    heads: tuple[Head, ...] = ()
     reviews: tuple[CodeReview, ...] = ()
     merged_by: str | None = None
     merged_at: Moment | None = None
     merged_position: int | None = None
     # The head that was merged, and into which branch.
     merged_head: str | None = None
+    merge_sha: str | None = None
     branch: str | None = None
+    merges: tuple[Merge, ...] = ()
 
 
 def _of_the_repository(key: str, row: CodeChange) -> tuple[Match, ...]:
-    return (Match(refs=(ref("repository", key.rpartition("#")[0]),)),)
+    return (Match(refs=(ref("repository", key.rpartition("#" if "#" in key else "@")[0]),)),)
 
 
 code_changes = View(
     "code_changes",
-    version=3,
+    version=4,
     row=CodeChange,
     kind="code_change",
     entries_of=_of_the_repository,
     indexes=("repository", "author", "change_id", "merged_at"),
-    doc="Code changes: heads and authors of pull requests, reviews by commit, and what was merged.",
+    doc="Code changes: heads and authors of pull requests, reviews by commit, what was merged, and what was pushed directly.",
 )
-
-
-def _key(event: Any) -> str | None:
-    return None if event.pull_request is None else f"{event.repository}#{event.pull_request}"
 
 
 def _seen(row: CodeChange, event: Any) -> CodeChange:
     return replace(row, repository=event.repository, pull_request=event.pull_request)
 
 
-@code_changes.on(CodeProposed, key=_key)
+@code_changes.on(CodeProposed, key=key_of)
 def proposed(row: CodeChange, event: CodeProposed, entry: EntryInfo) -> CodeChange:
     authors = tuple(dict.fromkeys((*row.authors, *event.authors)))
+    head = Head(event.head_sha, spoken(entry, event.actor))
+    last = row.heads[-1] if row.heads else None
     return replace(
         _seen(row, event),
         change_id=event.change_id or row.change_id,
@@ -81,68 +109,167 @@ def proposed(row: CodeChange, event: CodeProposed, entry: EntryInfo) -> CodeChan
         head_position=entry.position,
         author=next(iter(authors), None),
         authors=authors,
+        heads=row.heads if last is not None and last.commit == head.commit else (*row.heads, head),
     )
 
 
-@code_changes.on(CodeReviewSubmitted, key=_key)
+@code_changes.on(CodeReviewSubmitted, key=key_of)
 def reviewed(row: CodeChange, event: CodeReviewSubmitted, entry: EntryInfo) -> CodeChange:
-    review = CodeReview(event.review_id, event.actor, event.verdict, event.commit, entry.time, entry.position)
+    review = CodeReview(event.review_id, event.actor, event.verdict, event.commit, spoken(entry, event.actor))
     row = _seen(row, event)
     if event.author is not None and event.author not in row.authors:
         row = replace(row, author=row.author or event.author, authors=(*row.authors, event.author))
     return replace(row, reviews=(*row.reviews, review))
 
 
-@code_changes.on(CodeReviewDismissed, key=_key)
+@code_changes.on(CodeReviewDismissed, key=key_of)
 def dismissed(row: CodeChange, event: CodeReviewDismissed, entry: EntryInfo) -> CodeChange:
+    said = spoken(entry, event.actor)
     reviews = tuple(
-        replace(review, is_dismissed=True) if review.review_id == event.review_id else review for review in row.reviews
+        replace(review, dismissals=(*review.dismissals, said)) if review.review_id == event.review_id else review
+        for review in row.reviews
     )
     return replace(_seen(row, event), reviews=reviews)
 
 
-@code_changes.on(CodeMerged, key=_key)
+@code_changes.on(CodeMerged, key=key_of)
 def merged(row: CodeChange, event: CodeMerged, entry: EntryInfo) -> CodeChange:
+    merge = Merge(spoken(entry, event.actor), event.head_sha, event.merge_sha, event.branch)
+    row = replace(_seen(row, event), change_id=event.change_id or row.change_id)
+    if any((known.head, known.commit) == (merge.head, merge.commit) for known in row.merges):
+        return row
+    row = replace(row, merges=(*row.merges, merge))
+    if event.pull_request is None:
+        # Whoever pushed it wrote it, as far as anybody knows.
+        authors = tuple(dict.fromkeys((*row.authors, event.actor or entry.by["principal"])))
+        row = replace(row, author=row.author or authors[0], authors=authors)
+    if row.merged_position is not None:
+        return row
     return replace(
-        _seen(row, event),
-        change_id=event.change_id or row.change_id,
+        row,
         merged_by=event.actor,
         merged_at=entry.time,
         merged_position=entry.position,
-        merged_head=event.head_sha or row.head_sha,
+        merged_head=event.head_sha or row.head_sha or event.merge_sha,
+        merge_sha=event.merge_sha,
         branch=event.branch,
     )
 
 
-def unreviewed_because(row: CodeChange, reads: Reads) -> str | None:
-    """Say why what was merged had not been reviewed by somebody else; None when it had, and when nothing was merged.
+# -- whether it had been reviewed --------------------------------------------------------------------------------------
 
-    Every author needs a human who is not that author, whose last verdict, on the very commit that was merged, is an approval
-    that nobody dismissed. And nobody else's last verdict, on whichever commit, may ask for changes. Logins that were linked
-    are one person. Without a known author there is no pass.
+
+def unreviewed_because(row: CodeChange, merge: Merge, reads: Reads) -> str | None:
+    """Say why what was merged had not been reviewed by somebody else; None when it had.
+
+    Every author needs a human who is not that author, whose last verdict before the merge, on the very commit that was merged, is an
+    approval that nobody dismissed. And nobody else's last verdict, on whichever commit, may ask for changes. Logins that were linked
+    are one person. Without a known author there is no pass. A direct push was reviewed where the commit was, as the head of a pull request.
     """
-    if row.merged_position is None:
-        return None
+    clocks = clocks_of(reads, merge.said.at)
+    times = instants(merge.said, clocks)
+    if row.pull_request is not None:
+        return _fault(row, _head_of(row, merge, clocks), times, clocks, reads)
+    pushed = merge.commit or merge.head
+    fault = f"nobody had reviewed {pushed or 'it'}: it is in no pull request that was reviewed"
+    for other in _pull_requests(row, pushed, reads):
+        if any(is_same(pushed, known.commit) and _was_merged(known, times, clocks) for known in other.merges):
+            # What became of it is said of the pull request.
+            return None
+        if any(is_same(pushed, head.commit) for head in other.heads):
+            authors = tuple(dict.fromkeys((*other.authors, *row.authors)))
+            if (fault := _fault(replace(other, authors=authors), pushed, times, clocks, reads) or "") == "":
+                return None
+    return fault
+
+
+def _was_merged(known: Merge, times: Iterable[Instant], clocks: Clocks) -> bool:
+    """Say whether a merge was on record when something was pushed: a pull request that is told of afterwards excuses nothing."""
+    return all(was_there(known.said, instant, clocks) for instant in times)
+
+
+def _pull_requests(row: CodeChange, commit: str | None, reads: Reads) -> Iterator[CodeChange]:
+    if commit is None:
+        return
+    for key in commit_of(reads, commit).code_changes:
+        other = reads.row(code_changes, key) if key != row.key else None
+        if other is not None and other.repository == row.repository and other.pull_request is not None:
+            yield other
+
+
+def _head_of(row: CodeChange, merge: Merge, clocks: Clocks) -> str | None:
+    """Return the head that was merged: the one that the merge names, or else the last that the pull request had come to by then."""
+    if merge.head is not None:
+        return merge.head
+    then = Instant(merge.said.at, merge.said.at, merge.said.position)
+    last: Head | None = None
+    for head in row.heads:
+        if comes_before(head.said, then, clocks) and (last is None or replaces(head.said, last.said, clocks)):
+            last = head
+    return last.commit if last is not None else None
+
+
+def _fault(row: CodeChange, head: str | None, times: tuple[Instant, ...], clocks: Clocks, reads: Reads) -> str | None:
+    """Say what is wrong at any of the times at which a merge is judged; the first thing."""
     if not row.authors:
         return "no author is known"
-    last: dict[str, CodeReview] = {}
-    for review in row.reviews:
-        if review.position < row.merged_position and review.verdict != "commented":
-            last[person_of(reads, review.reviewer)] = review
-    approvers = {
-        person
-        for person, review in last.items()
-        if review.verdict == "approved"
-        and not review.is_dismissed
-        and review.commit is not None
-        and review.commit == row.merged_head
-        and kind_of(reads, review.reviewer) == "human"
-    }
-    for author in row.authors:
-        if not approvers - {person_of(reads, author)}:
-            return f"nobody else than {author} approved {row.merged_head or 'it'}"
-    authors = {person_of(reads, author) for author in row.authors}
-    for person, review in last.items():
-        if review.verdict == "changes_requested" and not review.is_dismissed and person not in authors:
-            return f"{review.reviewer} had asked for changes"
+    if head is not None and (different := ambiguous(head, (known.commit for known in row.heads))):
+        return f"{head} may be {' or '.join(different)}"
+    authors = {person_of(reads, author): author for author in row.authors}
+    for instant in times:
+        last = _last(row.reviews, instant, authors, clocks, reads)
+        approvers = {
+            person
+            for person, review in last.items()
+            if review.verdict == "approved" and _is_of(review, head, row) and kind_of(reads, review.reviewer) == "human"
+        }
+        for person, author in authors.items():
+            if not approvers - {person}:
+                return f"nobody else than {author} had approved {head or 'it'}{_afterwards(row, head, authors, instant, reads)}"
+        for person, review in last.items():
+            if review.verdict == "changes_requested" and person not in authors:
+                return f"{review.reviewer} had asked for changes"
     return None
+
+
+def _is_of(review: CodeReview, head: str | None, row: CodeChange) -> bool:
+    """Say whether a review is of the head. A short hash that may be of two heads is of neither."""
+    return is_same(review.commit, head) and not ambiguous(review.commit or "", (known.commit for known in row.heads))
+
+
+def _last(
+    reviews: Iterable[CodeReview], instant: Instant, authors: Iterable[str], clocks: Clocks, reads: Reads
+) -> dict[str, CodeReview]:
+    """Return the last verdict of everybody before a merge, by person. An approval had to be on record; what accuses counts whenever."""
+    last: dict[str, CodeReview] = {}
+    for review in reviews:
+        counts = was_there if review.verdict == "approved" else comes_before
+        if review.verdict == "commented" or not counts(review.said, instant, clocks):
+            continue
+        person = person_of(reads, review.reviewer)
+        if person not in last or replaces(review.said, last[person].said, clocks):
+            last[person] = review
+    return {
+        person: review for person, review in last.items() if not _is_dismissed(review, instant, authors, clocks, reads)
+    }
+
+
+def _is_dismissed(review: CodeReview, instant: Instant, authors: Iterable[str], clocks: Clocks, reads: Reads) -> bool:
+    """Say whether a review was dismissed by then: an objection only where that was on record, and not by whom it was about."""
+    if review.verdict == "approved":
+        return any(comes_before(said, instant, clocks) for said in review.dismissals)
+    return any(
+        was_there(said, instant, clocks) and person_of(reads, said.actor or said.principal) not in authors
+        for said in review.dismissals
+    )
+
+
+def _afterwards(row: CodeChange, head: str | None, authors: Iterable[str], instant: Instant, reads: Reads) -> str:
+    """Say who approved it when it had been merged, and how much later that came on record; nothing where nobody did."""
+    for review in row.reviews:
+        is_late = review.said.recorded_at > instant.by or review.said.at > instant.at
+        is_anothers = person_of(reads, review.reviewer) not in authors
+        if review.verdict == "approved" and is_late and is_anothers and _is_of(review, head, row):
+            hours = (seconds_between(instant.at, review.said.recorded_at) or 0) // 3600
+            return f"; justified afterwards, by {review.reviewer}, {hours} hours late"
+    return ""

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 from changes import finding, found, publish
-from telling import Story
+from telling import Story, at, document
 from year import DAY, START, Year
+
+from projections.readings.changes.code import code_changes
+from projections.readings.changes.commits import commits
 
 A, B = "a" * 40, "b" * 40
 
@@ -27,8 +30,12 @@ def merge(story: Story, head: str = A, **more: str) -> None:
     story.tell("code.merged", actor="person:merger", **PULL, head_sha=head, merge_sha="c" * 40, **more)
 
 
-def dismiss(story: Story) -> None:
-    story.tell("code_review.dismissed", actor="person:ann", **PULL, review_id="1", commit=A, reviewer="person:bob")
+def dismiss(story: Story, who: str = "person:lead") -> None:
+    story.tell("code_review.dismissed", actor=who, **PULL, review_id="1", commit=A, reviewer="person:bob")
+
+
+def push(story: Story, **more: str) -> int:
+    return story.tell("code.merged", **{"actor": "person:paul", "repository": "acme/api", "merge_sha": B} | more)
 
 
 NOT_REVIEWED: dict[str, Any] = {
@@ -70,6 +77,9 @@ OBJECTIONS: dict[str, tuple[Any, bool]] = {
     "wanted changes, and was dismissed": (
         lambda s: (look_at(s, "person:rob", verdict="changes_requested", number="1"), dismiss(s)), False,
     ),
+    "wanted changes, and the author dismissed it": (
+        lambda s: (look_at(s, "person:rob", verdict="changes_requested", number="1"), dismiss(s, "person:ann")), True,
+    ),
     "the author wants changes": (lambda s: look_at(s, "person:ann", verdict="changes_requested", number="2"), False),
 }  # fmt: skip
 
@@ -85,6 +95,127 @@ def test_what_one_approved_and_another_wants_changed_is_found_when_it_is_merged(
     assert found(story) == ({"merged-without-review": ["acme/api#12"]} if is_found else {})
     if is_found:
         assert finding(story, "merged-without-review", "acme/api#12").says.endswith("had asked for changes")
+
+
+def test_a_review_after_the_merge_is_a_justification_and_no_leave() -> None:
+    story = Story()
+    propose(story)
+    merge(story)
+    look_at(story)
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+    assert finding(story, "merged-without-review", "acme/api#12").says.endswith(
+        "; justified afterwards, by person:bob, 1 hours late"
+    )
+    # One that says of itself that it was given before was not on record, either.
+    story.tell(
+        "code_review.submitted", actor="person:cat", **PULL, review_id="2", commit=A, verdict="approved", time=at(0.5)
+    )
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+
+
+@pytest.mark.parametrize(("minutes", "is_found"), [(10, False), (20, True)])
+def test_a_review_that_was_given_before_and_delivered_within_the_lag_counts(minutes: int, is_found: bool) -> None:
+    told = Story()
+    propose(told)
+    # The merge is recorded at three, and the review of half past two so many minutes later.
+    for type_, data, time, recorded in (
+        ("code.merged", {"actor": "person:merger", **PULL, "head_sha": A}, at(3), at(3)),
+        ("code_review.submitted", {"actor": "person:bob", **PULL, "review_id": "1", "commit": A, "verdict": "approved"},
+         at(2.5), at(3 + minutes / 60)),
+    ):  # fmt: skip
+        told.add(
+            document(len(told.log) + 1, type_, data, time=time, recorded_at=recorded, by="service:git", credential="token:git")
+        )  # fmt: skip
+    assert found(told) == ({"merged-without-review": ["acme/api#12"]} if is_found else {})
+
+
+def test_a_dismissal_or_a_change_of_mind_after_the_merge_changes_nothing() -> None:
+    story = Story()
+    propose(story)
+    look_at(story)
+    merge(story)
+    dismiss(story)
+    look_at(story, "person:rob", verdict="changes_requested", number="2")
+    assert found(story) == {}
+    # An objection that was there stays one, whoever dismisses it afterwards.
+    story = Story()
+    propose(story)
+    look_at(story, number="2")
+    look_at(story, "person:rob", verdict="changes_requested")
+    merge(story)
+    dismiss(story)
+    look_at(story, "person:rob", number="3")
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+
+
+def test_a_short_hash_is_the_commit_that_begins_with_it() -> None:
+    story = Story()
+    propose(story)
+    look_at(story, commit=A[:7])
+    merge(story)
+    assert found(story) == {}
+    assert story.row(commits, A[:7]).code_changes == ("acme/api#12",)
+    # Unless two heads begin so.
+    story = Story()
+    propose(story, "a" * 39 + "b")
+    propose(story)
+    look_at(story, commit=A[:7])
+    merge(story)
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+
+
+def test_code_that_was_pushed_without_a_pull_request_is_found_by_its_commit() -> None:
+    story = Story()
+    push(story)
+    assert found(story) == {"merged-without-review": [f"acme/api@{B}"]}
+    row = story.row(code_changes, f"acme/api@{B}")
+    assert (row.pull_request, row.authors, row.merge_sha) == (None, ("person:paul",), B)
+    # A pull request that is told of afterwards, review and all, excuses nothing.
+    propose(story, B)
+    look_at(story, commit=B)
+    merge(story, B)
+    assert found(story)["merged-without-review"] == [f"acme/api@{B}"]
+
+
+def test_what_two_doors_say_of_one_merge_is_one_merge() -> None:
+    for is_reviewed in (True, False):
+        for begins_with_the_push in (False, True):
+            story = Story()
+            propose(story)
+            if is_reviewed:
+                look_at(story)
+            told = [lambda s: merge(s), lambda s: push(s, merge_sha="c" * 40)]
+            for tell in reversed(told) if begins_with_the_push else told:
+                tell(story)
+            named = [] if is_reviewed else ["acme/api#12"]
+            # What an hour later names the pull request came too late for the push.
+            late = [f"acme/api@{'c' * 40}"] if begins_with_the_push else []
+            assert sorted(found(story).get("merged-without-review", [])) == sorted(named + late)
+
+
+def test_a_push_of_a_commit_that_was_reviewed_as_the_head_of_a_pull_request_is_reviewed() -> None:
+    for who, is_found in (("person:bob", False), ("person:paul", True), ("person:ann", True)):
+        story = Story()
+        propose(story, B)
+        look_at(story, who, commit=B)
+        push(story, merge_sha=B[:12])
+        assert found(story) == ({"merged-without-review": [f"acme/api@{B[:12]}"]} if is_found else {}), who
+    # A head of another repository is another commit's business.
+    story = Story()
+    propose(story, B)
+    look_at(story, commit=B)
+    push(story, repository="acme/web")
+    assert found(story) == {"merged-without-review": [f"acme/web@{B}"]}
+
+
+def test_a_second_merge_of_another_head_is_judged_by_itself() -> None:
+    story = Story()
+    propose(story)
+    look_at(story)
+    merge(story)
+    propose(story, B)
+    merge(story, B)
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
 
 
 def test_an_approval_of_no_commit_approves_none() -> None:
@@ -145,3 +276,20 @@ def plant_code_that_nobody_reviewed(year: Year) -> set[str]:
     year.say(START + 30 * DAY, "code.proposed", actor="person:t0-1", **pull, authors=["person:t0-1"])
     year.say(START + 31 * DAY, "code.merged", actor="person:t0-1", **pull, branch="main")
     return {"merged-without-review/acme/tools#1"}
+
+
+def plant_a_push_without_a_pull_request(year: Year) -> set[str]:
+    year.say(
+        START + 32 * DAY, "code.merged", actor="person:t0-1", repository="acme/tools", merge_sha=B, branch="main"
+    )  # fmt: skip
+    return {f"merged-without-review/acme/tools@{B}"}
+
+
+def plant_a_review_that_is_said_to_have_been_before(year: Year) -> set[str]:
+    pull = {"repository": "acme/tools", "pull_request": 2}
+    begin = START + 33 * DAY
+    year.say(begin, "code.proposed", actor="person:t0-1", **pull, head_sha=A, authors=["person:t0-1"])
+    year.say(begin + DAY, "code.merged", actor="person:t0-1", **pull, head_sha=A, branch="main")
+    year.say(begin + DAY / 2, "code_review.submitted", late=DAY, by="person:t0-2", actor="person:t0-2", **pull, review_id="1",
+        commit=A, verdict="approved")  # fmt: skip
+    return {"merged-without-review/acme/tools#2"}
