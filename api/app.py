@@ -22,6 +22,7 @@ from api.http.questions import Route
 from api.http.routes import (
     catalogue,
     credentials,
+    declarations,
     dossiers,
     entries,
     events,
@@ -48,7 +49,7 @@ from projections import VIEWS
 from projections.engine.runner import Runner, share_interpreter
 
 MODULES = (
-    health, events, entries, intake, catalogue, integrity, credentials, proofs, dossiers, tiles, views, gates, risk
+    health, events, entries, intake, catalogue, integrity, credentials, declarations, proofs, dossiers, tiles, views, gates, risk
 )  # fmt: skip
 TIME_PASSED_AFTER_S = 3600
 # How often it is asked whether something is due.

@@ -57,7 +57,7 @@ class ConflictError(LedgerError):
 
 
 class EnrolledError(LedgerError):
-    """A source is enrolled at a door already; `position` is where. It is retired before it is enrolled otherwise."""
+    """What is to be enrolled, opened or published is there already; `position` is where. A source is retired before it is enrolled anew."""
 
     def __init__(self, message: str, *, position: int) -> None:
         super().__init__(message)

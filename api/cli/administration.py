@@ -1,21 +1,15 @@
-"""`init`, `serve`, `token`, `source`, `clock`, `erase`, `backup`, `migrate`: what operators do."""
+"""`init`, `migrate`, `backup`, `clock`, `erase`: a ledger's beginning, and what operators do to it where its database is."""
 
-import json
 import re
-import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from api.app import create_app, end_streams
 from api.cli import pins
 from api.cli.common import commands_of, where
-from api.cli.terminal import Table, console, echo, errors_console
-from api.http.serving import serve as run_server
-from api.intake import DOORS, SIGNED
-from api.opening import open_ledger, open_signer, open_witnesses
-from api.settings import ViewsPlace
+from api.cli.terminal import console
+from api.opening import open_ledger
 from ledger.errors import SetupError
 from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
 from ledger.log import tables
@@ -33,13 +27,7 @@ from signing.possession import prove_possession
 
 app = commands_of()
 
-token_app = typer.Typer(no_args_is_help=True, help="Bearer tokens: create, list, revoke.")
-source_app = typer.Typer(
-    no_args_is_help=True, help="Sources: enrol what may come in by a door, and for whom it may speak."
-)
 clock_app = typer.Typer(no_args_is_help=True, help="The ledger's clock.")
-app.add_typer(token_app, name="token")
-app.add_typer(source_app, name="source")
 app.add_typer(clock_app, name="clock")
 
 
@@ -121,31 +109,6 @@ def _load_or_make(reference: str) -> Signer:
 
 
 @app.command()
-def serve(
-    context: typer.Context,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 for any that is free.")] = None,
-    views: Annotated[
-        ViewsPlace | None,
-        typer.Option(
-            help="Fold the views in this process, in one beside it, or leave that to another server or command."
-        ),
-    ] = None,
-) -> None:
-    """Serve the API until stopped. What was acknowledged is durable; what is queued at the end is appended first."""
-    settings = where(context).settings
-    given = {"host": host, "port": port, "views": views}
-    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
-    # Opened once before: what is wrong with keys, witnesses or database is said in one line, not as a traceback of the server.
-    ledger = open_ledger(settings)
-    open_signer(settings, ledger.database, ledger.current_authority)
-    open_witnesses(settings, ledger)
-    ledger.close()
-    served = create_app(settings)
-    run_server(served, settings.host, settings.port, bounds=settings.bounds, on_exit=lambda: end_streams(served))
-
-
-@app.command()
 def migrate(context: typer.Context) -> None:
     """Bring the database's schema to this version of the program."""
     Database(where(context).settings.database).migrate()
@@ -171,122 +134,6 @@ def erase(
     door = where(context).door()
     receipt = door.erase(position, reason)
     console.print(f"erased; recorded at position {receipt['position']}")
-
-
-@token_app.command("create")
-def token_create(
-    context: typer.Context,
-    principal: Annotated[str, typer.Option(help="Who holds it, such as service:payments-ci or person:alice.")],
-    role: Annotated[list[str], typer.Option(help="reporter, auditor, analyst or operator; may be repeated.")],
-    kind: Annotated[str, typer.Option(help="human or service.")] = "service",
-    area: Annotated[
-        list[str] | None, typer.Option(help="Areas it may report, such as deployment; default: all.")
-    ] = None,
-    event_type: Annotated[
-        list[str] | None,
-        typer.Option("--type", help="Single event types it may report beside its areas; without areas, these alone."),
-    ] = None,
-    source: Annotated[
-        list[str] | None, typer.Option(help="Sources it may speak for, exact or ending in *; default: all.")
-    ] = None,
-    expires_at: Annotated[
-        str | None, typer.Option(help="When it ends, such as 2027-01-01T00:00:00Z; default: never.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the token alone.")] = False,
-) -> None:
-    """Issue a token of 256 random bits. It is shown once and kept nowhere."""
-    door = where(context).door()
-    wanted = {
-        "principal": principal,
-        "kind": kind,
-        "roles": role,
-        "areas": area,
-        "types": event_type or [],
-        "sources": source,
-        "expires_at": expires_at,
-    }
-    made = door.issue_token({name: value for name, value in wanted.items() if value is not None})
-    if quiet:
-        errors_console.print(made["credential"])
-        echo(made["token"])
-        return
-    console.print(
-        f"{made['credential']} for {principal}, recorded at position {made['receipt']['position']}",
-    )
-    echo(made["token"])
-    errors_console.print("this token is not shown again")
-
-
-@token_app.command("list")
-def token_list(context: typer.Context, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """List every token ever issued, without the tokens."""
-    door = where(context).door()
-    found = door.tokens()
-    if as_json:
-        echo(json.dumps(found, indent=2))
-        return
-    table = Table("credential", "principal", "kind", "roles", "areas", "types", "sources", "issued", "revoked")
-    for item in found:
-        parts = (" ".join(item[name]) for name in ("roles", "areas", "types", "sources"))
-        table.add(
-            item["credential"],
-            item["principal"],
-            item["kind"],
-            *parts,
-            str(item["issued_at"]),
-            str(item["revoked_at"] or ""),
-        )
-    console.print(table)
-
-
-@token_app.command("revoke")
-def token_revoke(
-    context: typer.Context,
-    credential: Annotated[str, typer.Argument(help="Such as token:9f2c41d07b3e.")],
-    reason: Annotated[str, typer.Option(help="Why, in one word such as leaked.")] = "revoked",
-    from_position: Annotated[
-        int | None, typer.Option(min=1, help="Since when it is not believed, for a leak in the past.")
-    ] = None,
-) -> None:
-    """Revoke a token. Every process refuses it from the next position on."""
-    door = where(context).door()
-    receipt = door.revoke_token(credential, reason, from_position)
-    console.print(f"revoked {credential}, recorded at position {receipt['position']}")
-
-
-@source_app.command("enrol")
-def source_enrol(
-    context: typer.Context,
-    door_name: Annotated[str, typer.Argument(metavar="DOOR", help=f"{', '.join(DOORS[:-1])} or {DOORS[-1]}.")],
-    source: Annotated[str, typer.Argument(help="Source, exact or ending in *, such as https://github.com/acme/*.")],
-    principal: Annotated[
-        str | None, typer.Option(help="Under which name its entries are recorded; by default service:DOOR.")
-    ] = None,
-    authority_for: Annotated[
-        list[str] | None, typer.Option(help="Identities it may speak for, such as github:*.")
-    ] = None,
-    event_type: Annotated[
-        list[str] | None, typer.Option("--type", help="The only event types its door records for it; default: all.")
-    ] = None,
-    must_sign: Annotated[bool, typer.Option("--must-sign", help="Refuse what this source did not sign.")] = False,
-) -> None:
-    """Enrol a source. At a door whose senders sign with a shared secret, a fresh one is proposed."""
-    door = where(context).door()
-    wanted = {
-        "source": source,
-        "door": door_name,
-        "principal": principal or f"service:{door_name}",
-        "must_sign": must_sign,
-        "authority_for": authority_for or [],
-        "types": event_type or [],
-    }
-    receipt = door.enrol_source(wanted)
-    console.print(f"enrolled {source}, recorded at position {receipt['position']}")
-    if door_name in SIGNED and door_name not in where(context).settings.secrets:
-        errors_console.print(
-            f"no secret is shared with {door_name}; here is a fresh one, for the sender and for the server's environment:"
-        )
-        echo(f"{SIGNED[door_name].secret_variable}={secrets.token_hex(32)}")
 
 
 @clock_app.command("correct")

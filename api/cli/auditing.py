@@ -11,6 +11,14 @@ from api.cli.checkpoints import open_to_read, sign_what_is_new
 from api.cli.common import Where, commands_of, where
 from api.cli.remote_files import RemoteFiles, is_url
 from api.cli.terminal import console, errors_console
+from api.cli.under_a_pin import (
+    pin_of_flags,
+    read_given,
+    read_receipts,
+    verify_database,
+    with_outsiders,
+    with_recovered,
+)
 from api.cli.verifying import (
     Certificate,
     Genesis,
@@ -23,12 +31,6 @@ from api.cli.verifying import (
     Workers,
     bar,
     finish,
-    pin_of_flags,
-    read_given,
-    read_receipts,
-    verify_database,
-    with_outsiders,
-    with_recovered,
 )
 from api.opening import refuse_lost_history
 from ledger.audit.log_files import Directory, Files, read_head

@@ -1,26 +1,22 @@
-"""`keys`: list, make, prove, enrol, retire, revoke and recover the keys of the ledger, of producers and of witnesses."""
+"""`keys`: list, make, prove, enrol, retire, revoke and recover the keys of the ledger, of producers and of witnesses.
+
+Cryptography and database are imported where a private key or the database is at hand: listing and ending keys over HTTP needs neither.
+"""
 
 import json
 import re
 from base64 import b64encode
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.common import commands_of, where
 from api.cli.terminal import Table, console, echo
-from ledger.audit.reading import fold_authority
-from ledger.enrolment import ROLES
 from ledger.errors import SetupError
-from ledger.ledger import LOCAL_OPERATOR
-from ledger.log.database import Database
-from ledger.log.reading import read_size
-from ledger.stewardship.recovery import recover as recover_ledger
-from signing import keys as signing_keys
-from signing.keys import SigningKey
-from signing.notes import COSIGNATURE, NoteKey, format_verifier_key, parse_verifier_key
-from signing.possession import prove_possession
+
+if TYPE_CHECKING:
+    from signing.keys import SigningKey
 
 app = commands_of()
 
@@ -59,6 +55,11 @@ def _verifier_keys(context: typer.Context) -> list[str]:
     place = where(context)
     if place.server is not None:
         return place.remote_door().verifier_keys()
+    from ledger.audit.reading import fold_authority
+    from ledger.log.database import Database
+    from ledger.log.reading import read_size
+    from signing.notes import format_verifier_key
+
     database = Database(place.settings.database)
     database.check_schema()
     with database.read() as connection:
@@ -70,6 +71,9 @@ def _verifier_keys(context: typer.Context) -> list[str]:
 @keys_app.command()
 def new(path: Annotated[Path, typer.Argument(help="A new file for the private key (PEM, mode 0600).")]) -> None:
     """Make a key. Nothing knows it until its public half is enrolled."""
+    from signing import keys as signing_keys
+    from signing.keys import SigningKey
+
     if path.exists():
         raise SetupError(f"{path} exists: expected a new file, because a lost key cannot be made again")
     key = SigningKey.generate()
@@ -81,22 +85,29 @@ def new(path: Annotated[Path, typer.Argument(help="A new file for the private ke
 
 def read_public_key(text: str) -> tuple[str | None, bytes]:
     """Return name and public key of a verifier key, of 64 hex digits, or of a PEM file with a private or public key."""
+    from signing.keys import load_public
+    from signing.notes import parse_verifier_key
+
     if re.fullmatch("[0-9a-f]{64}", text):
         return None, bytes.fromhex(text)
     if text.count("+") >= 2 and not Path(text).exists():
         key = parse_verifier_key(text)
         return key.name, key.public_key
-    return None, signing_keys.load_public(Path(text))
+    return None, load_public(Path(text))
 
 
-def held_key(text: str) -> SigningKey | None:
+def held_key(text: str) -> "SigningKey | None":
     """Return the private key of a PEM file, or None for what holds a public one alone."""
+    from signing.keys import load
+
     path = Path(text)
-    return signing_keys.load(path) if path.is_file() and b"PRIVATE KEY" in path.read_bytes() else None
+    return load(path) if path.is_file() and b"PRIVATE KEY" in path.read_bytes() else None
 
 
 def check_role(role: str) -> None:
     """Raise SetupError for a word that is no role of a key."""
+    from ledger.enrolment import ROLES
+
     if role not in ROLES:
         raise SetupError(f"expected the role entry, checkpoint, producer or witness, found {role!r}")
 
@@ -110,6 +121,8 @@ def prove(
     ],
 ) -> None:
     """Print the signature by which a key shows that it is held, for whoever enrols it elsewhere. Nothing is sent."""
+    from signing.possession import prove_possession
+
     check_role(role)
     if role == "witness":
         raise SetupError("a witness signs no challenge: its first cosignature shows that it holds its key")
@@ -136,6 +149,9 @@ def enrol(
     ] = None,
 ) -> None:
     """Enrol a public key. It is valid from the next position on, beside those that are valid already."""
+    from signing.notes import COSIGNATURE, NoteKey, format_verifier_key
+    from signing.possession import prove_possession
+
     of_key, public_key = read_public_key(key)
     check_role(role)
     if role == "witness" and of_key and name and name != of_key:
@@ -193,13 +209,18 @@ def recover(
 
     Verifications then answer 3 until their pin accepts it: tell your auditors why.
     """
+    from ledger.ledger import LOCAL_OPERATOR
+    from ledger.log.database import Database
+    from ledger.stewardship.recovery import recover as recover_ledger
+    from signing.keys import load_signer
+
     place = where(context)
     if place.server is not None:
         raise SetupError("a ledger is recovered where its checkpoint key lies, not over HTTP")
     receipt = recover_ledger(
         Database(place.settings.database),
-        signing_keys.load_signer(key),
-        signing_keys.load_signer(place.settings.checkpoint_key_at),
+        load_signer(key),
+        load_signer(place.settings.checkpoint_key_at),
         actor=LOCAL_OPERATOR,
         reason=reason,
         name=name,

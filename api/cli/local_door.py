@@ -9,7 +9,15 @@ from api.desk.entries import shown, shown_at
 from api.desk.gates import asked_in, recheck_in
 from api.desk.posted import Posted, Said, model_of
 from api.desk.risk import backtest_in, fit_in
-from api.desk.stewardship import By, KeyRequest, SourceRequest, TokenRequest
+from api.desk.stewardship import (
+    By,
+    ImportRequest,
+    KeyRequest,
+    SourceRequest,
+    TokenRequest,
+    ToolRequest,
+    TrustRuleRequest,
+)
 from api.desk.submitting import Wishes, answered, prepare
 from api.desk.views import answer_of, states_of, view_named
 from api.opening import open_ledger
@@ -84,6 +92,35 @@ class LocalDoor:
 
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
         return stewardship.enrol_source(self.ledger, LOCALLY, model_of(SourceRequest, wanted))
+
+    def sources(self) -> list[dict[str, Any]]:
+        with self._database().read() as connection:
+            return stewardship.sources(fold_authority(connection)[0])
+
+    def retire_source(self, source: str, door: str) -> dict[str, Any]:
+        return stewardship.retire_source(self.ledger, LOCALLY, source, door)
+
+    def enrol_trust_rule(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return stewardship.enrol_trust_rule(self.ledger, LOCALLY, model_of(TrustRuleRequest, wanted))
+
+    def trust_rules(self) -> list[dict[str, Any]]:
+        with self._database().read() as connection:
+            return stewardship.trust_rules(fold_authority(connection)[0])
+
+    def open_import(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return stewardship.open_import(self.ledger, LOCALLY, model_of(ImportRequest, wanted))
+
+    def close_import(self, import_id: str) -> dict[str, Any]:
+        return stewardship.close_import(self.ledger, LOCALLY, import_id)
+
+    def imports(self) -> list[dict[str, Any]]:
+        return stewardship.imports(self._database())
+
+    def publish_tool(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return stewardship.publish_tool(self.ledger, LOCALLY, model_of(ToolRequest, wanted))
+
+    def tools(self) -> list[dict[str, Any]]:
+        return stewardship.tools(self._database())
 
     def origin(self) -> str:
         with self._database().read() as connection:

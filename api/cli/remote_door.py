@@ -112,18 +112,43 @@ class RemoteDoor:
         return self._json("DELETE", f"/v1/ledger/credentials/{credential}", params={"reason": reason} | more)
 
     def tokens(self) -> list[dict[str, Any]]:
-        found: Any = self._json("GET", "/v1/ledger/credentials")
-        return list(found)
+        return self._list("/v1/ledger/credentials")
 
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
         return self._json("POST", "/v1/ledger/sources", json=wanted)
+
+    def sources(self) -> list[dict[str, Any]]:
+        return self._list("/v1/ledger/sources")
+
+    def retire_source(self, source: str, door: str) -> dict[str, Any]:
+        return self._json("DELETE", "/v1/ledger/sources", params={"source": source, "door": door})
+
+    def enrol_trust_rule(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._json("POST", "/v1/ledger/trust-rules", json=wanted)
+
+    def trust_rules(self) -> list[dict[str, Any]]:
+        return self._list("/v1/ledger/trust-rules")
+
+    def open_import(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._json("POST", "/v1/ledger/imports", json=wanted)
+
+    def close_import(self, import_id: str) -> dict[str, Any]:
+        return self._json("DELETE", f"/v1/ledger/imports/{quote(import_id, safe='')}")
+
+    def imports(self) -> list[dict[str, Any]]:
+        return self._list("/v1/ledger/imports")
+
+    def publish_tool(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._json("POST", "/v1/ledger/tools", json=wanted)
+
+    def tools(self) -> list[dict[str, Any]]:
+        return self._list("/v1/ledger/tools")
 
     def origin(self) -> str:
         return str(self._json("GET", "/v1/ledger")["origin"])
 
     def keys(self) -> list[dict[str, Any]]:
-        found: Any = self._json("GET", "/v1/ledger/keys")
-        return list(found)
+        return self._list("/v1/ledger/keys")
 
     def verifier_keys(self) -> list[str]:
         return list(self._json("GET", "/v1/ledger")["verifier_keys"])
@@ -188,6 +213,10 @@ class RemoteDoor:
 
     def _json(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         return self._document(self._client.request(method, path, **more))
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        found: Any = self._json("GET", path)
+        return list(found)
 
     def _document(self, answer: httpx.Response) -> dict[str, Any]:
         if answer.is_error:

@@ -1,9 +1,10 @@
-"""`verify`: the audit of all entries, under a pin, with progress and an exit status that programs can trust."""
+"""`verify`: the audit of all entries, under a pin, with progress and an exit status that programs can trust.
+
+Not the audit itself (`api.cli.under_a_pin`), which is imported where the database is: over HTTP the server makes it.
+"""
 
 import json
-import re
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,19 +12,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from api.cli import pins
 from api.cli.common import Where, commands_of, where
 from api.cli.terminal import console, echo, errors_console
-from ledger.audit.of_database import audit_database
-from ledger.audit.reading import fold_authority
-from ledger.audit.report import Pin, Report
 from ledger.errors import SetupError
-from ledger.log.database import Database
-from ledger.published.durable import read_bounded
-from ledger.published.signer import Memory
-from signing.checkpoint import Checkpoint, check_checkpoint, parse_checkpoint
-from signing.notes import parse_note, parse_verifier_key
-from signing.timestamps import read_certificates
 
 app = commands_of()
 
@@ -92,6 +83,11 @@ def verify(
             | ({"recovered": recovered} if recovered else {})
         )
         finish(_verify_remotely(place, wanted), as_json)
+    from api.cli import pins
+    from api.cli.under_a_pin import read_given, read_receipts, verify_database
+    from ledger.log.database import Database
+    from ledger.published.signer import Memory
+
     given = read_given(checkpoint or [], vkey)
     receipts = read_receipts(receipt) if receipt else []
     report = verify_database(
@@ -123,43 +119,6 @@ def verify(
     finish(report.to_json(), as_json)
 
 
-def verify_database(
-    place: Where,
-    database: Database,
-    *,
-    genesis: str | None,
-    vkey: str | None,
-    recovered: list[str] | None = None,
-    witnesses: list[str] | None = None,
-    certificate: Path | None = None,
-    as_lines: bool = False,
-    **wanted: Any,
-) -> Report:
-    """Audit a database under the pin of the flags, or else of what this user knows, with progress for people or in lines."""
-    database.check_schema()
-    pin = pin_of_flags(genesis, vkey)
-    if pin is None:
-        with database.read() as connection:
-            authority, _ = fold_authority(connection)
-        pin = pins.read(place.settings.known_ledgers_path, authority.origin)
-    pin = with_recovered(with_outsiders(pin, witnesses, certificate), recovered)
-    if as_lines:
-        return audit_database(
-            database,
-            pin=pin,
-            on_progress=lambda done, size: echo(json.dumps({"checked": done, "size": size})),
-            **wanted,
-        )
-    with bar() as progress:
-        task = progress.add_task("verify", total=None)
-        return audit_database(
-            database,
-            pin=pin,
-            on_progress=lambda done, size: progress.update(task, completed=done, total=size),
-            **wanted,
-        )
-
-
 def bar(doing: str = "verifying") -> Progress:
     """Return the bar that shows how far a walk over the entries has come."""
     columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
@@ -171,53 +130,6 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:,.0f} entries/s" if task.speed else "")
-
-
-def read_receipts(path: Path) -> list[tuple[int, bytes]]:
-    """Read receipts as the API answered them: one, a batch's, or one a line."""
-    try:
-        found = [json.loads(line) for line in read_bounded(path).decode().splitlines() if line.strip()]
-        receipts = [receipt for item in found for receipt in item.get("receipts", [item])]
-        return [(int(receipt["position"]), bytes.fromhex(receipt["entry_hash"])) for receipt in receipts]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SetupError(f"{path} holds no receipts: expected JSON with position and entry_hash ({error})") from error
-
-
-def read_given(paths: list[Path], vkey: str | None) -> list[Checkpoint]:
-    """Read checkpoints that somebody holds; when a key is pinned, each must be signed by it."""
-    keys = [parse_verifier_key(vkey)] if vkey else []
-    notes = [parse_note(read_bounded(path)) for path in paths]
-    return [check_checkpoint(note, keys) if keys else parse_checkpoint(note.text) for note in notes]
-
-
-def with_outsiders(pin: Pin | None, witnesses: list[str] | None, certificate: Path | None) -> Pin | None:
-    """Return a pin that believes just these witnesses (verifier keys) and timestamp authorities (root certificates in PEM)."""
-    if witnesses:
-        keys = frozenset(parse_verifier_key(line).public_key for line in witnesses)
-        pin = replace(pin or Pin(), witnesses=keys)
-    if certificate is not None:
-        pin = replace(pin or Pin(), authorities=read_certificates(certificate.read_bytes()))
-    return pin
-
-
-def with_recovered(pin: Pin | None, recovered: list[str] | None) -> Pin | None:
-    """Return a pin that accepts these recovered entry keys too."""
-    for identifier in recovered or ():
-        if not re.fullmatch("[0-9a-f]{64}", identifier):
-            raise SetupError(f"--recovered is a key id of 64 lower-case hex digits, found {identifier[:80]!r}")
-        pin = replace(pin or Pin(), recovered=(pin or Pin()).recovered | {identifier})
-    return pin
-
-
-def pin_of_flags(genesis: str | None, vkey: str | None) -> Pin | None:
-    """Return what the flags pin, None when they pin nothing."""
-    if genesis is None and vkey is None:
-        return None
-    key = parse_verifier_key(vkey) if vkey else None
-    if genesis is not None and not re.fullmatch("[0-9a-f]{64}", genesis):
-        raise SetupError(f"--genesis is 64 lower-case hex digits, found {genesis[:80]!r}")
-    name, public_key = (key.name.partition("#")[0], key.public_key) if key else (None, None)
-    return Pin(name, bytes.fromhex(genesis) if genesis else None, public_key)
 
 
 def _verify_remotely(place: Where, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (errors.UnknownTypeError, 422, "Unknown event type"),
     (errors.StatementError, 422, "Not admissible"),
     (errors.ConflictError, 409, "Recorded with another content"),
-    (errors.EnrolledError, 409, "Enrolled already"),
+    (errors.EnrolledError, 409, "There already"),
     (errors.ConditionFailedError, 412, "Append condition failed"),
     (errors.ForbiddenError, 403, "Not allowed"),
     (errors.UnauthenticatedError, 401, "Not authenticated"),

@@ -1,6 +1,7 @@
-"""Tokens, sources and keys, whoever asks: what an operator may want, what became of it, and what is told of what there is.
+"""What operators do to a ledger, whoever asks: what they may want, what became of it, and what is told of what there is.
 
-Every change is an entry. Not who may ask, which is the door's, nor what makes the entry (`ledger.stewardship`).
+Tokens, trust rules, sources, keys, imports, tools, removals: every change is an entry. Not who may ask, which is the door's,
+nor what makes the entry (`ledger.stewardship`).
 """
 
 from collections.abc import Iterable
@@ -13,18 +14,27 @@ from ledger.authority import Authority, Caller, Credential, EnrolledSource
 from ledger.enrolment import ROLES
 from ledger.events.identifiers import (
     Area,
+    ClaimName,
+    CredentialId,
     EventType,
     Identity,
+    ImportId,
+    Issuer,
     Label,
     Origin,
     PublicKeyHex,
+    Sha256Hex,
     SignatureBase64,
+    Source,
     SourcePattern,
     Time,
+    Version,
 )
-from ledger.events.ledger import CredentialRole, KeyRole
+from ledger.events.ledger import ClaimedPrincipal, CredentialRole, KeyRole, RequiredClaim
 from ledger.ledger import Ledger
-from ledger.stewardship import credentials, keys, removal
+from ledger.log.database import Database
+from ledger.stewardship import credentials, declarations, keys, removal
+from ledger.trust_rules import TrustRule
 from signing.keyring import KeyRecord
 
 
@@ -39,18 +49,34 @@ class By(NamedTuple):
         return cls(caller.principal, caller.credential)
 
 
-class TokenRequest(BaseModel):
-    """A token to be issued."""
+class _Allowed(BaseModel):
+    """What a credential allows, and until when."""
 
     model_config = ConfigDict(extra="forbid")
 
-    principal: Identity
     kind: Literal["human", "service"] = "service"
     roles: list[CredentialRole] = Field(min_length=1, max_length=4)
     areas: list[Area] | None = Field(None, min_length=1, max_length=32)
     types: list[EventType] = Field([], max_length=32)
     sources: list[SourcePattern] = Field(["*"], min_length=1, max_length=32)
     expires_at: Time | None = None
+
+
+class TokenRequest(_Allowed):
+    """A token to be issued."""
+
+    principal: Identity
+
+
+class TrustRuleRequest(_Allowed):
+    """An issuer whose tokens (OpenID Connect) are to be accepted: which claims they must make, and whose facts theirs are."""
+
+    issuer: Issuer
+    audience: Source
+    required: list[RequiredClaim] = Field(min_length=1, max_length=8)
+    recorded: list[ClaimName] = Field([], max_length=8)
+    principal: Identity | None = None
+    principal_from: ClaimedPrincipal | None = None
 
 
 class SourceRequest(BaseModel):
@@ -78,6 +104,28 @@ class KeyRequest(BaseModel):
     possession: SignatureBase64 | None = None
 
 
+class ImportRequest(BaseModel):
+    """An import of history to be opened: whose facts, of which sources, and up to which time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    import_id: ImportId
+    credential: CredentialId
+    sources: list[SourcePattern] = Field(min_length=1, max_length=16)
+    until: Time
+    reason: Label
+
+
+class ToolRequest(BaseModel):
+    """A program to be published, by the SHA-256 of its bytes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tool: Label
+    version: Version
+    sha256: Sha256Hex
+
+
 def issue_token(ledger: Ledger, by: By, wanted: TokenRequest) -> dict[str, Any]:
     """Issue a token, which is in this answer and never told again."""
     credential, token, receipt = credentials.issue_token(ledger, **by._asdict(), **wanted.model_dump())
@@ -85,15 +133,30 @@ def issue_token(ledger: Ledger, by: By, wanted: TokenRequest) -> dict[str, Any]:
 
 
 def revoke_token(ledger: Ledger, by: By, credential: str, reason: str, from_position: int | None) -> dict[str, Any]:
-    """Revoke a token; `from_position` says since when it is not believed any more."""
+    """Revoke a token or a trust rule; `from_position` says since when it is not believed any more."""
     return credentials.revoke_token(
         ledger, credential, **by._asdict(), reason=reason, from_position=from_position
     ).to_json()
 
 
 def tokens(authority: Authority) -> list[dict[str, Any]]:
-    """Return every token ever issued, without the token."""
+    """Return every token ever issued, without the token, and every trust rule as the credential that it is."""
     return [credential_json(credential) for credential in list(authority.credentials.values())]
+
+
+def enrol_trust_rule(ledger: Ledger, by: By, wanted: TrustRuleRequest) -> dict[str, Any]:
+    """Enrol a trust rule."""
+    credential, receipt = credentials.enrol_trust_rule(ledger, **by._asdict(), **wanted.model_dump())
+    return {"credential": credential, "receipt": receipt.to_json()}
+
+
+def trust_rules(authority: Authority) -> list[dict[str, Any]]:
+    """Return every trust rule that was enrolled, also those that were revoked."""
+    return [
+        credential_json(credential) | rule_json(credential.rule)
+        for credential in list(authority.credentials.values())
+        if credential.rule is not None
+    ]
 
 
 def enrol_source(ledger: Ledger, by: By, wanted: SourceRequest) -> dict[str, Any]:
@@ -135,6 +198,31 @@ def keys_of(authority: Authority, roles: Iterable[KeyRole] = ROLES) -> list[dict
     return [key_json(number, key) for role in roles for number, key in enumerate(authority.keyring.numbered(role))]
 
 
+def open_import(ledger: Ledger, by: By, wanted: ImportRequest) -> dict[str, Any]:
+    """Open an import of history."""
+    return declarations.open_import(ledger, **by._asdict(), **wanted.model_dump()).to_json()
+
+
+def close_import(ledger: Ledger, by: By, import_id: str) -> dict[str, Any]:
+    """Close an import of history."""
+    return declarations.close_import(ledger, import_id, **by._asdict()).to_json()
+
+
+def imports(database: Database) -> list[dict[str, Any]]:
+    """Return every import there was, open or closed."""
+    return [known._asdict() for known in declarations.imports(database)]
+
+
+def publish_tool(ledger: Ledger, by: By, wanted: ToolRequest) -> dict[str, Any]:
+    """Publish a program."""
+    return declarations.publish_tool(ledger, **by._asdict(), **wanted.model_dump()).to_json()
+
+
+def tools(database: Database) -> list[dict[str, Any]]:
+    """Return every program that was published."""
+    return [known._asdict() for known in declarations.tools(database)]
+
+
 def erase_texts(ledger: Ledger, by: By, position: int, reason: str) -> dict[str, Any]:
     """Erase the texts of an entry."""
     return removal.erase_texts(ledger, position, **by._asdict(), reason=reason).to_json()
@@ -158,6 +246,18 @@ def credential_json(credential: Credential) -> dict[str, Any]:
         "issued_at": credential.issued_at,
         "revoked_at": credential.revoked_at,
         "issuer": credential.rule.issuer if credential.rule is not None else None,
+    }
+
+
+def rule_json(rule: TrustRule) -> dict[str, Any]:
+    """Return what is told of a trust rule beyond the credential that it is."""
+    return {
+        "audience": rule.audience,
+        "required": [{"claim": claim, "one_of": list(accepted)} for claim, accepted in rule.required],
+        "recorded": list(rule.recorded),
+        "principal_from": dict(zip(("kind", "claim"), rule.principal_from, strict=True))
+        if rule.principal_from
+        else None,
     }
 
 

@@ -221,6 +221,57 @@ class IssuedToken(Shape):
     receipt: Receipt
 
 
+class RequiredClaimInfo(Shape):
+    """A claim that a token must make, and which values are accepted: exact, or a prefix that ends in `*`."""
+
+    claim: str
+    one_of: list[str]
+
+
+class ClaimedPrincipalInfo(Shape):
+    """A principal whose name is a claim."""
+
+    kind: str
+    claim: str
+
+
+class TrustRuleInfo(CredentialInfo):
+    """A trust rule: the credential that it is, and what is asked of the issuer's tokens."""
+
+    audience: str
+    required: list[RequiredClaimInfo]
+    recorded: list[str]
+    principal_from: ClaimedPrincipalInfo | None
+
+
+class EnrolledTrustRule(Shape):
+    """A new trust rule, by the id under which it is revoked."""
+
+    credential: str
+    receipt: Receipt
+
+
+class ImportInfo(Shape):
+    """An import of history, and the positions at which it was opened, and closed."""
+
+    import_id: str
+    credential: str
+    sources: list[str]
+    until: str
+    reason: str
+    opened_at: int
+    closed_at: int | None
+
+
+class ToolInfo(Shape):
+    """A program that was published, and at which position."""
+
+    tool: str
+    version: str
+    sha256: str
+    published_at: int
+
+
 class SourceInfo(Shape):
     """An enrolled source."""
 

@@ -1,15 +1,17 @@
-"""Tokens and sources: who may submit, and under which names. Each is an entry; there is no table of them beside the log.
+"""Tokens, trust rules and sources: who may submit, and under which names. Each is an entry; there is no table of them beside the log.
 
 Not who may do this (`api`), nor what a credential allows (`ledger.authority`).
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from ledger.authority import token_sha256
 from ledger.entry import Receipt
 from ledger.errors import EnrolledError, NotFoundError, StatementError
 from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
+from ledger.trust_rules import TrustRule
 
 TOKEN_PREFIX: Final = "clt_"
 
@@ -38,12 +40,50 @@ def issue_token(
         "principal": principal,
         "kind": kind,
         "roles": sorted(roles),
-        "areas": sorted(areas or ([] if types else ["*"])),
-        "sources": sorted(sources or ["*"]),
         "token_sha256": token_sha256(token),
-        **_named_types(types),
+        **_scope(areas, types, sources),
     } | ({"expires_at": expires_at} if expires_at else {})
     return credential, token, ledger.act("ledger.credential_issued", data, actor=actor, by=by)
+
+
+def enrol_trust_rule(
+    ledger: Ledger,
+    *,
+    actor: str,
+    issuer: str,
+    audience: str,
+    required: list[dict[str, Any]],
+    kind: str,
+    roles: list[str],
+    recorded: list[str] | None = None,
+    principal: str | None = None,
+    principal_from: Mapping[str, str] | None = None,
+    areas: list[str] | None = None,
+    types: list[str] | None = None,
+    sources: list[str] | None = None,
+    expires_at: str | None = None,
+    by: str | None = None,
+) -> tuple[str, Receipt]:
+    """Accept an issuer's tokens that make all `required` claims ({claim, one_of}). Returns (credential id, receipt).
+
+    `revoke_token` ends it. What it may report is said as for a token. Raises StatementError for a rule that no token could satisfy.
+    """
+    credential = f"oidc:{ledger.random(6).hex()}"
+    asked = sorted(required, key=lambda claim: str(claim["claim"]))
+    optional = {"principal": principal, "principal_from": principal_from, "expires_at": expires_at}
+    data: dict[str, Any] = {
+        "credential": credential,
+        "issuer": issuer,
+        "audience": audience,
+        "required": asked,
+        "recorded": sorted(recorded or []),
+        "kind": kind,
+        "roles": sorted(roles),
+        **_scope(areas, types, sources),
+    } | {name: value for name, value in optional.items() if value is not None}
+    if (fault := TrustRule.of(data).enrolment_fault()) is not None:
+        raise StatementError(fault)
+    return credential, ledger.act("ledger.trust_rule_enrolled", data, actor=actor, by=by)
 
 
 def revoke_token(
@@ -55,7 +95,7 @@ def revoke_token(
     from_position: int | None = None,
     by: str | None = None,
 ) -> Receipt:
-    """Revoke a token from the next position on. `from_position` says since when it is not believed any more.
+    """Revoke a token or a trust rule from the next position on. `from_position` says since when it is not believed any more.
 
     Raises NotFoundError for a credential that was never issued.
     """
@@ -104,6 +144,15 @@ def retire_source(ledger: Ledger, source: str, *, door: str, actor: str, by: str
     if ledger.current_authority().enrolled(door, source) is None:
         raise NotFoundError(f"no source {source} is enrolled at the door {door}")
     return ledger.act("ledger.source_retired", {"source": source, "door": door}, actor=actor, by=by)
+
+
+def _scope(areas: list[str] | None, types: list[str] | None, sources: list[str] | None) -> dict[str, list[str]]:
+    """Return what a credential may report, and for which sources: types alone where types alone are named, everything where nothing is."""
+    return {
+        "areas": sorted(areas or ([] if types else ["*"])),
+        "sources": sorted(sources or ["*"]),
+        **_named_types(types),
+    }
 
 
 def _named_types(types: list[str] | None) -> dict[str, list[str]]:

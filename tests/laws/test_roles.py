@@ -23,6 +23,9 @@ BODIES: dict[tuple[str, str], Any] = {
     # Inadmissible, so that nothing comes of it; whether one may is asked first.
     ("POST", "/v1/ledger/credentials"): {"principal": "service:x", "roles": ["reporter"], "expires_at": "2025-02-30"},
     ("POST", "/v1/ledger/keys"): {"role": "entry", "name": "a b", "public_key": "0" * 64},
+    ("POST", "/v1/ledger/trust-rules"): {"issuer": "nobody"},
+    ("POST", "/v1/ledger/imports"): {"import_id": "a b"},
+    ("POST", "/v1/ledger/tools"): {"tool": "a b"},
     ("POST", "/v1/ledger/sources"): {"source": "a b", "door": "events", "principal": "service:x"},
 }
 BY_TOKEN = {route: roles for route, roles in auth.ROUTES.items() if roles not in (auth.PUBLIC, auth.BY_SIGNATURE)}
@@ -75,7 +78,13 @@ def test_no_token_takes_the_place_of_a_signature(server: Server, by: str) -> Non
 
 def test_who_may_not_is_told_so_before_what_is_sent_is_looked_at(server: Server) -> None:
     before = server.size()
-    for path in ("/v1/events", "/v1/intake/cdevents", "/v1/ledger/credentials", "/v1/ledger/sources"):
+    for path in (
+        "/v1/events",
+        "/v1/intake/cdevents",
+        "/v1/ledger/credentials",
+        "/v1/ledger/trust-rules",
+        "/v1/ledger/tools",
+    ):
         for by, status in (("nobody", 401), ("analyst", 403)):
             check_problem(server.post(b"{not JSON", to=path, by=by, kind="application/json"), status)
     assert server.size() == before

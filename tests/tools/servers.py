@@ -53,6 +53,7 @@ PARTS = {
     "role": "entry",
     "key_id": "0" * 64,
     "key": "nothing",
+    "import_id": "nothing",
     "gate": "deploy",
 }
 

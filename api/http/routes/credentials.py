@@ -1,4 +1,4 @@
-"""`/v1/ledger/credentials`, `/sources`, `/keys`: who may do what. Every change is an entry, made by an operator."""
+"""`/v1/ledger/credentials`, `/trust-rules`, `/sources`, `/keys`: who may do what. Every change is an entry, made by an operator."""
 
 import asyncio
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from api.desk import stewardship
-from api.desk.stewardship import By, KeyRequest, SourceRequest, TokenRequest
+from api.desk.stewardship import By, KeyRequest, SourceRequest, TokenRequest, TrustRuleRequest
 from api.http.auth import KnownCaller
 from api.http.body import body_of, read_model
 from api.http.questions import Route
@@ -20,7 +20,7 @@ router = APIRouter(tags=["ledger"], route_class=Route)
 
 @router.get("/v1/ledger/credentials", summary="List tokens", responses=PROBLEMS)
 def credentials(caller: KnownCaller, ledger: CurrentLedger) -> list[dict[str, Any]]:
-    """Every token ever issued, without the token."""
+    """Every token ever issued, without the token; and every trust rule, which has an `issuer`."""
     return stewardship.tokens(ledger.authority)
 
 
@@ -40,7 +40,7 @@ async def issue(request: Request, caller: KnownCaller, ledger: CurrentLedger) ->
     return await asyncio.to_thread(stewardship.issue_token, ledger, By.of(caller), wanted)
 
 
-@router.delete("/v1/ledger/credentials/{credential}", summary="Revoke a token", responses=PROBLEMS)
+@router.delete("/v1/ledger/credentials/{credential}", summary="Revoke a token or a trust rule", responses=PROBLEMS)
 def revoke(
     credential: Annotated[str, Path(max_length=80, examples=["token:9f2c41d07b3e"])],
     caller: KnownCaller,
@@ -50,6 +50,29 @@ def revoke(
 ) -> dict[str, Any]:
     """From the next position on it is refused everywhere. `from_position` says since when it is not believed any more."""
     return stewardship.revoke_token(ledger, By.of(caller), credential, reason, from_position)
+
+
+@router.get("/v1/ledger/trust-rules", summary="List trust rules", responses=PROBLEMS)
+def trust_rules(caller: KnownCaller, ledger: CurrentLedger) -> list[dict[str, Any]]:
+    """Every rule by which tokens of an issuer were accepted: what is asked of their claims, and what they allow."""
+    return stewardship.trust_rules(ledger.authority)
+
+
+@router.post(
+    "/v1/ledger/trust-rules",
+    status_code=201,
+    summary="Enrol a trust rule",
+    responses=PROBLEMS,
+    openapi_extra=body_of(TrustRuleRequest),
+)
+async def enrol_trust_rule(request: Request, caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
+    """Tokens of `issuer` for `audience` that make all `required` claims are a credential. Revoking it ends the rule.
+
+    Give `principal`, or `principal_from`: the claim that is its name. What was required and what is `recorded` stands in
+    the entries.
+    """
+    wanted = await read_model(request, TrustRuleRequest)
+    return await asyncio.to_thread(stewardship.enrol_trust_rule, ledger, By.of(caller), wanted)
 
 
 @router.get("/v1/ledger/sources", summary="List enrolled sources", responses=PROBLEMS)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from commands import Command, clean_place
-from servers import make_ledger
+from servers import Server, make_ledger
 
 
 @pytest.fixture
@@ -24,3 +24,18 @@ def cli(bare: Command, directory: Path) -> Command:
     """The command on a ledger with six entries: its opening and five tokens."""
     make_ledger(directory)
     return bare
+
+
+@pytest.fixture
+def remote(
+    server: Server, directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """The command over HTTP, with a token that has every role."""
+    return Command(capsys, monkeypatch, "--server", server.url, "--token", server.tokens["all"])
+
+
+@pytest.fixture(params=["cli", "remote"])
+def door(request: pytest.FixtureRequest) -> Command:
+    """The command, on a database and over HTTP: it does not care."""
+    command: Command = request.getfixturevalue(request.param)
+    return command

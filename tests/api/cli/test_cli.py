@@ -55,14 +55,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def remote(
-    server: Server, directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Command:
-    """The command over HTTP, with a token that has every role."""
-    return Command(capsys, monkeypatch, "--server", server.url, "--token", server.tokens["all"])
-
-
 def lines_of(*events: Any) -> bytes:
     return b"".join(json.dumps(said).encode() + b"\n" for said in events)
 
@@ -229,75 +221,6 @@ def test_a_settings_file_that_is_no_toml_is_refused_in_words(bare: Command, tmp_
 def test_a_database_of_another_kind_is_refused_in_words(bare: Command) -> None:
     check_refused(bare("--database-url", "mysql://nobody@localhost/x", "keys"))
     check_refused(bare("--database-url", "no such url", "keys"))
-
-
-# -- token -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["cli", "remote"])
-def door(request: pytest.FixtureRequest) -> Command:
-    """The command, on a database and over HTTP: it does not care."""
-    command: Command = request.getfixturevalue(request.param)
-    return command
-
-
-def test_a_token_is_shown_once_and_listed_without_itself(door: Command) -> None:
-    made = door.ok("token", "create", "--principal", "service:payments-ci", "--role", "reporter", "--role", "auditor")
-    [token] = re.findall(r"clt_[0-9a-f]{64}", made.out)
-    [credential] = re.findall(r"token:[0-9a-f]{12}", made.out)
-    assert "not shown again" in made.err
-    listed = door.ok("token", "list", "--json")
-    [item] = [item for item in listed.json if item["credential"] == credential]
-    assert (item["principal"], item["kind"]) == ("service:payments-ci", "service")
-    assert item["roles"] == ["auditor", "reporter"]
-    assert item["revoked_at"] is None
-    assert token not in listed.out
-    assert credential in door.ok("token", "list").out
-
-
-def test_a_quiet_token_is_printed_alone(door: Command) -> None:
-    made = door.ok("token", "create", "--principal", "person:alice", "--role", "analyst", "--kind", "human", "-q")
-    assert re.fullmatch(r"clt_[0-9a-f]{64}\n", made.out)
-
-
-def test_areas_sources_and_expiry_of_a_token_are_kept(door: Command) -> None:
-    door.ok("token", "create", "--principal", "service:narrow", "--role", "reporter", "--area", "deployment",
-            "--source", "https://ci.example.com/*", "--expires-at", "2999-01-01T00:00:00Z")  # fmt: skip
-    item = door.ok("token", "list", "--json").json[-1]
-    assert (item["areas"], item["sources"]) == (["deployment"], ["https://ci.example.com/*"])
-
-
-def test_a_token_and_a_source_are_given_single_event_types(door: Command) -> None:
-    door.ok("token", "create", "--principal", "service:approvals", "--role", "reporter", "--type", "approval.granted",
-            "--type", "approval.rejected")  # fmt: skip
-    item = door.ok("token", "list", "--json").json[-1]
-    assert (item["areas"], item["types"], item["issuer"]) == ([], ["approval.granted", "approval.rejected"], None)
-    door.ok("source", "enrol", "events", "https://hr.example.com/*", "--type", "access.granted")
-    door.refused("token", "create", "--principal", "service:x", "--role", "reporter", "--type", "approval.grantd",
-                 words="approval.granted")  # fmt: skip
-
-
-def test_a_revoked_token_is_listed_with_the_position_that_revoked_it(door: Command) -> None:
-    made = door.ok("token", "create", "--principal", "service:leaky", "--role", "reporter")
-    [credential] = re.findall(r"token:[0-9a-f]{12}", made.out)
-    revoked = door.ok("token", "revoke", credential, "--reason", "leaked", "--from-position", "2")
-    [position] = re.findall(r"position (\d+)", revoked.out)
-    [item] = [i for i in door.ok("token", "list", "--json").json if i["credential"] == credential]
-    assert item["revoked_at"] == int(position)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["create", "--principal", "service:x", "--role", "king"],
-        ["create", "--principal", "nobody", "--role", "reporter"],
-        ["create", "--principal", "service:x", "--role", "reporter", "--expires-at", "tomorrow"],
-        ["create", "--principal", "service:x", "--role", "reporter", "--kind", "robot"],
-        ["revoke", "token:000000000000"],
-    ],
-)
-def test_what_cannot_be_done_with_a_token_is_said_in_one_line(door: Command, words: list[str]) -> None:
-    check_refused(door("token", *words))
 
 
 # -- append ------------------------------------------------------------------------------------------------------------
@@ -532,16 +455,6 @@ def test_erase_removes_the_texts_and_records_that_it_did(door: Command, tmp_path
     assert "forgotten" not in door.ok("show", position).out
     assert door.ok("show", erased_at, "--json").json["entry"]["statement"]["type"] == "ledger.texts_erased"
     check_refused(door("erase", position, "--reason", "gdpr-17"))
-
-
-def test_a_source_is_enrolled_and_a_webhook_secret_proposed(door: Command) -> None:
-    done = door.ok("source", "enrol", "github", "https://github.com/acme/*", "--authority-for", "github:*")
-    [secret] = re.findall(r"CHANGE_LEDGER_GITHUB_SECRET=([0-9a-f]{64})", done.out)
-    assert len(set(secret)) > 4
-    [position] = re.findall(r"position (\d+)", done.out)
-    data = door.ok("show", position, "--json").json["entry"]["statement"]["data"]
-    assert (data["source"], data["authority_for"]) == ("https://github.com/acme/*", ["github:*"])
-    check_refused(door("source", "enrol", "gitlab", "https://gitlab.com/acme/*"))
 
 
 def test_the_clock_is_corrected_on_the_machine_and_not_over_http(cli: Command, remote: Command) -> None:

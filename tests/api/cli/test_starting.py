@@ -34,7 +34,8 @@ HEAVY = {
 }
 # What a command that acts is given; whatever else there is reads, and answers programs too.
 ACT = {
-    "init", "serve", "migrate", "backup", "erase", "token create", "token revoke", "source enrol", "clock correct", "append",
+    "init", "serve", "migrate", "backup", "erase", "token create", "token revoke", "source enrol", "source retire",
+    "trust-rule enrol", "import open", "import close", "tool publish", "clock correct", "append",
     "views rebuild", "views run", "views skip", "export", "signer take-over", "signer restore", "heads", "timestamp", "keys new",
     "keys enrol", "keys retire", "keys revoke", "keys recover", "witness init", "witness add-log", "witness serve",
 }  # fmt: skip
@@ -89,6 +90,16 @@ def test_the_version_and_the_list_of_commands_import_none_of_them(tmp_path: Path
         (("gate", "deploy", "--change", "CHG-1", "--service", "pay", "--environment", "prod"), 1),
         (("views", "list"), 0),
         (("views", "show", "findings"), 0),
+        (("token", "create", "--principal", "service:ci", "--role", "reporter"), 0),
+        (("token", "list"), 0),
+        (("trust-rule", "list"), 0),
+        (("source", "enrol", "events", "https://ci.example.com/starting/*"), 0),
+        (("source", "list"), 0),
+        (("import", "list"), 0),
+        (("tool", "list"), 0),
+        (("keys",), 0),
+        (("keys", "--vkey"), 0),
+        (("verify",), 0),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

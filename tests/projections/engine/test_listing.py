@@ -1,6 +1,5 @@
 """Listings: lines by pages, up and down, as they stand and as they stood. On SQLite and PostgreSQL."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +20,6 @@ from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.deployments import deployments
 
 CHANGES = ("CHG-7", "CHG-70", "CHG-8")
-
-
-@pytest.fixture
-def runner(ledger: Ledger) -> Iterator[Runner]:
-    made = Runner(ledger.database, VIEWS, ledger.watcher, batch=7)
-    assert made.acquire()
-    yield made
-    made.close()
 
 
 def tell(ledger: Ledger, event_type: str, **data: Any) -> int:

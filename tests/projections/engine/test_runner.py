@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,6 @@ from projections.judging.findings import findings
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
 from projections.readings.risk.outcomes import base_rates, outcomes
-
-
-@pytest.fixture
-def runner(ledger: Ledger) -> Iterator[Runner]:
-    made = Runner(ledger.database, VIEWS, ledger.watcher, batch=7)
-    assert made.acquire()
-    yield made
-    made.close()
 
 
 def deploy(ledger: Ledger, number: int, **more: Any) -> None:

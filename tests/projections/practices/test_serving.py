@@ -66,7 +66,9 @@ def test_a_practice_that_is_not_in_the_curriculum_is_refused_at_import(number: s
 def _test_of(practice: Served) -> Path:
     assert practice.module is not None
     *rooms, name = practice.module.__name__.split(".")
-    return ROOT / "tests" / Path(*rooms) / f"test_{name}.py"
+    path = Path("tests", *rooms, f"test_{name}.py")
+    assert (ROOT / path).is_file(), f"expected {path}, the test of {practice.number} {practice.name}: there is none"
+    return ROOT / path
 
 
 def _said_by_readings() -> set[str]:

@@ -1,0 +1,38 @@
+"""`serve`: the server, from the command line. Not what it answers (`api.http`), nor how its parts are put together (`api.app`)."""
+
+from typing import Annotated
+
+import typer
+
+from api.app import create_app, end_streams
+from api.cli.common import commands_of, where
+from api.http.serving import serve as run_server
+from api.opening import open_ledger, open_signer, open_witnesses
+from api.settings import ViewsPlace
+
+app = commands_of()
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 for any that is free.")] = None,
+    views: Annotated[
+        ViewsPlace | None,
+        typer.Option(
+            help="Fold the views in this process, in one beside it, or leave that to another server or command."
+        ),
+    ] = None,
+) -> None:
+    """Serve the API until stopped. What was acknowledged is durable; what is queued at the end is appended first."""
+    settings = where(context).settings
+    given = {"host": host, "port": port, "views": views}
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    # Opened once before: what is wrong with keys, witnesses or database is said in one line, not as a traceback of the server.
+    ledger = open_ledger(settings)
+    open_signer(settings, ledger.database, ledger.current_authority)
+    open_witnesses(settings, ledger)
+    ledger.close()
+    served = create_app(settings)
+    run_server(served, settings.host, settings.port, bounds=settings.bounds, on_exit=lambda: end_streams(served))
