@@ -317,3 +317,18 @@ def in_order(*views: View[Any]) -> tuple[View[Any], ...]:
         if view not in found:
             add(view, ())
     return tuple(found)
+
+
+def with_all_they_read(*views: View[Any]) -> tuple[View[Any], ...]:
+    """Return views and all that they read, directly or by others, in the order of folding."""
+    found: dict[View[Any], None] = {}
+
+    def add(view: View[Any]) -> None:
+        if view not in found:
+            found[view] = None
+            for read in view.reads:
+                add(read)
+
+    for view in views:
+        add(view)
+    return in_order(*found)

@@ -92,8 +92,8 @@ def deploy(story: Story, name: str = "d-1", change: str | None = "CHG-7", **more
 
 
 def review(story: Story, who: str = "person:carol", **more: Any) -> None:
-    data = {"outcome": "successful", "rolled_back": False} | more
-    story.tell("pir.completed", actor=who, pir_id="PIR-7", **CHG, **data)
+    data = {"outcome": "successful", "rolled_back": False, "pir_id": "PIR-7"} | more
+    story.tell("pir.completed", actor=who, **CHG, **data)
 
 
 def found(story: Story) -> dict[str, list[str]]:

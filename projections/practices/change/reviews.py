@@ -3,24 +3,31 @@
 from typing import Final
 
 from ledger.events import ref
-from ledger.events.pir import PirOpened
+from ledger.events.pir import PirCompleted, PirOpened
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later
-from projections.judging.findings import finding
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
-from projections.readings.changes.reviews import Review, reviews
+from projections.readings.changes.reviews import REVIEW_BY, REVIEW_WITHIN_HOURS, Review, is_anothers, reviews
 from projections.readings.changes.ticket import Ticket
-from projections.readings.people.policies import InForce
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.people.identities import person_of
+from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Number
 from projections.readings.risk.calibrations import calibrations
-from projections.readings.risk.outcomes import base_rates, outcomes
+from projections.readings.risk.outcomes import Outcome, base_rates, failures, outcomes, written
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
-    "5.5", "Post-implementation reviews that feed the risk model", views=(reviews, outcomes, base_rates, calibrations)
+    "5.5",
+    "Post-implementation reviews that feed the risk model",
+    views=(reviews, outcomes, base_rates, calibrations),
+    settings=(REVIEW_WITHIN_HOURS, REVIEW_BY),
 )
+# How a policy calls what was observed.
+CALLED: Final = {"rolled back": "rolled-back", "incident": "incident", "failed": "failed"}
 OBSERVATION_HOURS: Final = Number(
     "observation-hours", "how long a change is watched before it is closed", applies_to="band of risk"
 )
@@ -31,7 +38,62 @@ def review_overdue(row: Review, look: Look) -> Breach | None:
     """A post-implementation review was not done in time."""
     if row.state == "done" or not look.has_come(row.overdue_at):
         return None
-    return Breach(f"{row.pir_id} of {row.change_id} was due at {row.due_at}")
+    return Breach(f"{row.pir_id} of {row.change_id} was due at {row.missed_at or row.due_at}")
+
+
+@finding(change_tickets, severity="medium")
+def review_owed(ticket: Ticket, look: Look) -> Breach | None:
+    """A change was not reviewed that the policy wants reviewed, by its type, its band or what came of it. Nobody has to ask for it."""
+    ended_at = ticket.opened_at if ticket.change_type == "unauthorized" else ticket.finished_at
+    if ended_at is None or ticket.state == "cancelled":
+        return None
+    policy = in_force(look.at(ended_at), ended_at)
+    hours, why = _within(ticket, policy, look)
+    if not hours:
+        return None
+    due_at = later(ended_at, hours=hours)
+    own = set(ticket.deployed_by) if is_anothers(policy, ticket.change_type, ticket.risk_band) else set()
+    done = [row for row in look.named(reviews, PirCompleted, ref("change", ticket.change_id)) if row.state == "done"]
+    if any(row.reviewer is None or person_of(look, row.reviewer) not in own for row in done):
+        return None
+    if not look.has_come(due_at):
+        return None
+    by = f"; {listed(row.reviewer or '' for row in done)} deployed it, and does not review it" if done else ""
+    return Breach(
+        f"a review of {ticket.change_id} was due at {due_at} because of {why}{by}",
+        positions_of(*(row.completed_position for row in done)),
+    )
+
+
+def _within(ticket: Ticket, policy: InForce, look: Look) -> tuple[int, str]:
+    """Return within how many hours a change is to be reviewed, and why: the shortest time that its policy sets; 0 for none."""
+    outcome = look.row(outcomes, ticket.change_id)
+    seen = {CALLED[one.what] for one in failures(outcome)} if outcome is not None else set()
+    about = {
+        ticket.change_type or "normal": f"its type, {ticket.change_type}",
+        **({ticket.risk_band: f"its band, {ticket.risk_band}"} if ticket.risk_band is not None else {}),
+        **{name: f"what came of it, {name}" for name in sorted(seen)},
+    }
+    asked = [(hours, why) for name, why in about.items() if (hours := policy.number(REVIEW_WITHIN_HOURS, name))]
+    return min(asked, default=(0, ""))
+
+
+@finding(outcomes, severity="medium")
+def review_contradicts_the_record(row: Outcome, look: Look) -> Breach | None:
+    """A review, or a label, says that a change succeeded, and the record shows that it was rolled back, failed, or caused an incident."""
+    said, failed = written(row), failures(row)
+    if said is None or said.label == "failure" or not failed:
+        return None
+    first = failed[0]
+    what = {"rolled back": "was rolled back", "failed": "failed to be deployed", "incident": "caused an incident"}[
+        first.what
+    ]
+    about = first.incident_id or first.deployment_id or row.change_id
+    known = ", known afterwards" if first.position > said.position else ""
+    return Breach(
+        f"{row.change_id} was said to have succeeded, and it {what} ({about}){known}",
+        positions_of(said.position, *(one.position for one in failed)),
+    )
 
 
 @gate_rule()

@@ -8,12 +8,39 @@ from typing import Final, Literal
 
 from ledger.events.pir import PirCompleted, PirOpened
 from projections.engine.view import EntryInfo, Moment, Number, View, later, moment, replace
+from projections.readings.people.policies import InForce
+from projections.readings.people.settings import Number as Setting
+from projections.readings.people.settings import Words
 from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.calibrations import predictions
 from projections.readings.risk.outcomes import outcomes
 
 # For whoever imports a review that was due long ago, to say that it was done.
 GRACE_HOURS: Final = 24
+
+
+REVIEW_WITHIN_HOURS: Final = Setting(
+    "review-within-hours",
+    "within how many hours of its end a change is reviewed, without anybody asking for it",
+    applies_to="type of change, band of risk, rolled-back, incident or failed",
+    zero="no review is due by itself",
+    defaults={
+        "emergency": 240, "unauthorized": 240, "high": 240, "critical": 240, "rolled-back": 240, "incident": 240, "failed": 240,
+    },
+)  # fmt: skip
+REVIEW_BY: Final = Words(
+    "review-by",
+    "whether whoever implemented a change may review it",
+    applies_to="type of change or band of risk",
+    choices=("somebody-else", "anybody"),
+    nothing="`somebody-else`, `anybody` for the band low",
+)
+
+
+def is_anothers(policy: InForce, change_type: str | None, band: str | None) -> bool:
+    """Say whether a change of a type and band is reviewed by somebody else than who implemented it."""
+    said = policy.words(REVIEW_BY, change_type, band)
+    return "somebody-else" in said if said else band != "low" or change_type == "unauthorized"
 
 
 @dataclass(frozen=True)
@@ -47,6 +74,8 @@ class Review:
     due_at: Moment | None = None
     # When it is found that it is not done: when it was due, or a day after it came on record, if it was due before that.
     overdue_at: Moment | None = None
+    # The first date on which it was not done. Another date that is set after that takes nothing of the lateness away.
+    missed_at: Moment | None = None
     reviewer: str | None = None
     completed_at: Moment | None = None
     completed_position: int | None = None
@@ -65,32 +94,47 @@ class Review:
 
 reviews = View(
     "reviews",
-    version=2,
+    version=3,
     row=Review,
     kind="pir",
     reads=(outcomes, risk_assessments),
-    indexes=("change_id", "state", "due_at"),
+    indexes=("change_id", "state", "due_at", "is_late", "recorded_late"),
     doc="Post-implementation reviews: due and done, predicted against actual, actions, and which model was held against it.",
 )
 
 
 @reviews.on(PirOpened, key=lambda event: event.pir_id)
 def opened(row: Review, event: PirOpened, entry: EntryInfo) -> Review:
+    """A date may be moved while it has not come. Of a review that is done, none is."""
     due_at = moment(event.due_at)
+    missed_at, overdue_at = row.missed_at, row.overdue_at
+    if row.overdue_at is not None and row.overdue_at <= entry.recorded_at:
+        missed_at = missed_at or row.due_at
+    elif missed_at is None:
+        # For whoever imports one that was due long ago: once, for the first date.
+        has_grace = row.due_at is None and due_at < entry.recorded_at
+        overdue_at = later(entry.recorded_at, hours=GRACE_HOURS) if has_grace else due_at
+    if row.state == "done":
+        if row.due_at is None:
+            row = replace(row, due_at=due_at, is_late=(row.completed_at or "") > due_at)
+        return replace(row, mandatory=row.mandatory or event.mandatory)
     return replace(
         row,
-        change_id=event.change_id,
-        mandatory=event.mandatory,
-        opened_by=event.actor,
-        opened_at=entry.time,
+        change_id=row.change_id or event.change_id,
+        mandatory=row.mandatory or event.mandatory,
+        opened_by=row.opened_by or event.actor,
+        opened_at=row.opened_at or entry.time,
         due_at=due_at,
-        overdue_at=due_at if due_at >= entry.recorded_at else later(entry.recorded_at, hours=GRACE_HOURS),
+        overdue_at=overdue_at,
+        missed_at=missed_at,
     )
 
 
 @reviews.on(PirCompleted, key=lambda event: event.pir_id)
 def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
     outcome = entry.reads.row(outcomes, event.change_id)
+    due_at = row.missed_at or row.due_at
+    is_first = row.completed_at is None
     assessed = entry.reads.row(risk_assessments, event.change_id)
     judged = tuple(
         Judged(version, prediction.probability, outcome.label == "failure")
@@ -99,13 +143,13 @@ def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
     )
     return replace(
         row,
-        change_id=event.change_id,
+        change_id=row.change_id or event.change_id,
         state="done",
         reviewer=event.actor,
-        completed_at=entry.time,
-        completed_position=entry.position,
-        is_late=row.due_at is not None and entry.time > row.due_at,
-        recorded_late=row.due_at is not None and entry.recorded_at > row.due_at,
+        completed_at=row.completed_at or entry.time,
+        completed_position=row.completed_position or entry.position,
+        is_late=due_at is not None and entry.time > due_at if is_first else row.is_late,
+        recorded_late=due_at is not None and entry.recorded_at > due_at if is_first else row.recorded_late,
         outcome=event.outcome,
         rolled_back=event.rolled_back,
         caused_incidents=event.caused_incidents,

@@ -21,6 +21,7 @@ from projections.engine.folding import Folder
 from projections.engine.log import PAGE, WITHDRAWN, SqlLog
 from projections.engine.sql_store import SqlStore
 from projections.engine.store import MemoryStore
+from projections.engine.view import with_all_they_read
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.risk.assessments import counted_before
 from projections.readings.risk.models import as_model, risk_models
@@ -29,7 +30,7 @@ from projections.rules.calibration import Calibration, counted
 from projections.rules.fitting import fit_logistic
 from projections.rules.risk import Model, ModelError, score
 
-_VIEWS: Final = (change_scopes, outcomes, base_rates)
+_VIEWS: Final = with_all_they_read(change_scopes, outcomes, base_rates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
         # What became of the changes counts whenever it was recorded.
         for entry in log.pages(matches, after=last, up_to=None):
             folder.fold([entry])
-        labels = {name: row.label for name in found if (row := folder.rows.row(outcomes, name)) is not None}
+        rows = ((name, folder.rows.row(outcomes, name)) for name in found)
+        labels = {name: row.label for name, row in rows if row is not None and row.label is not None}
     return [
         Sample(name, sample.features, None if name not in labels else labels[name] == "failure")
         for name, sample in found.items()

@@ -1,22 +1,41 @@
 """Outcomes: what became of each change, as it is known now, and the base rates of failure that follow.
 
-An explicit label counts before what a review said; the latest counts. Base rates are kept by day, so that whoever asks
-can let old days count less.
+Where something was written of a change, what was observed counts before it: one that was rolled back, caused an incident, or failed
+to be deployed in production and was not deployed later, failed, whatever a review says. Else an explicit label counts before what
+a review said; the latest counts. Base rates are kept by day, so that whoever asks can let old days count less.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from ledger.conditions import Match
+from ledger.events import ref
+from ledger.events.change import ChangeLinked
+from ledger.events.deployment import DeploymentFinished, DeploymentPromoted, DeploymentStarted
+from ledger.events.incident import IncidentAttributed
 from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskOutcomeLabelled
+from ledger.events.rollback import RollbackCompleted
 from projections.engine.tally import Part, Tally
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.scopes import ChangeScope, change_scopes
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.incidents import concerned, incidents
+from projections.readings.environments.environments import READ_BY_ASKING, is_production
 from projections.rules.environments import compared
 
 Label = Literal["success", "failure"]
+# What may show what became of a change.
+OBSERVING: Final = (
+    DeploymentStarted,
+    DeploymentFinished,
+    DeploymentPromoted,
+    RollbackCompleted,
+    IncidentAttributed,
+    ChangeLinked,
+)
 EVERYTHING: Final = "all"
 
 
@@ -43,39 +62,88 @@ class Labelling:
 
 
 @dataclass(frozen=True)
+class Observed:
+    """What was seen of a change: of one of its deployments, or an incident that the change as a whole is held to have caused."""
+
+    what: Literal["deployed", "failed", "rolled back", "incident"]
+    at: Moment
+    position: int
+    deployment_id: str | None = None
+    service: str | None = None
+    environment: str | None = None
+    incident_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of one change. `at` is when it was labelled first: a correction does not move it in time."""
 
     change_id: str
     label: Label | None = None
-    by: Literal["label", "review"] | None = None
+    by: Literal["label", "review", "observed"] | None = None
     at: Moment | None = None
     # What it counts in, the narrowest first: as the change's scope was known then.
     scopes: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()
     position: int | None = None
     labellings: tuple[Labelling, ...] = ()
+    observed: tuple[Observed, ...] = ()
+    deployments: tuple[str, ...] = ()
+    incidents: tuple[str, ...] = ()
+
+
+def _entries_of(key: str, row: Outcome) -> list[Match]:
+    named = (*(ref("deployment", name) for name in row.deployments), *(ref("incident", name) for name in row.incidents))
+    return [Match(refs=(name,)) for name in (ref("change", key), *named)]
 
 
 outcomes = View(
     "outcomes",
-    version=2,
+    version=3,
     row=Outcome,
     kind="change",
-    reads=(change_scopes,),
+    entries_of=_entries_of,
+    names=("deployments", "incidents"),
+    reads=(change_scopes, deployments, incidents, *READ_BY_ASKING),
     indexes=("label",),
     doc="Outcomes of changes: success or failure, who said so, and how the label was corrected.",
 )
 
 
-def _labelled(row: Outcome, label: Label, by: Literal["label", "review"], entry: EntryInfo) -> Outcome:
-    row = replace(row, labellings=(*row.labellings, Labelling(label, by, entry.time, entry.position)))
-    current = current_labelling(row.labellings)
-    row = replace(row, label=current.label, by=current.by, position=current.position)
+def failures(row: Outcome) -> tuple[Observed, ...]:
+    """Return what was observed of a change that makes it a failed one. A deployment that was repeated, and then succeeded, is none."""
+    last = {(seen.service, seen.environment): seen.at for seen in row.observed if seen.what == "deployed"}
+    return tuple(
+        seen
+        for seen in row.observed
+        if seen.what in ("rolled back", "incident")
+        or (seen.what == "failed" and last.get((seen.service, seen.environment), "") < seen.at)
+    )
+
+
+def written(row: Outcome) -> Labelling | None:
+    """Return what was written of a change, and counts where nothing was observed."""
+    return current_labelling(row.labellings) if row.labellings else None
+
+
+def _labelled(row: Outcome, entry: EntryInfo) -> Outcome:
+    """Say what the label is by now. Nobody is asked before something was written; then what was observed wins."""
+    if (said := written(row)) is None:
+        return row
+    if failed := failures(row):
+        row = replace(row, label="failure", by="observed", position=failed[-1].position)
+    else:
+        row = replace(row, label=said.label, by=said.by, position=said.position)
     if row.at is not None:
         return row
     scope = entry.reads.row(change_scopes, row.change_id)
     return replace(row, at=entry.time, scopes=tuple(scopes_of(scope)) if scope is not None else (EVERYTHING,))
+
+
+def _told(row: Outcome, label: Label, by: Literal["label", "review"], entry: EntryInfo) -> Outcome:
+    return _labelled(
+        replace(row, labellings=(*row.labellings, Labelling(label, by, entry.time, entry.position))), entry
+    )
 
 
 def current_labelling(labellings: Iterable[Labelling]) -> Labelling:
@@ -85,14 +153,77 @@ def current_labelling(labellings: Iterable[Labelling]) -> Labelling:
 
 @outcomes.on(RiskOutcomeLabelled, key=lambda event: event.change_id)
 def labelled(row: Outcome, event: RiskOutcomeLabelled, entry: EntryInfo) -> Outcome:
-    return _labelled(replace(row, causes=event.causes), event.label, "label", entry)
+    return _told(replace(row, causes=event.causes), event.label, "label", entry)
 
 
 @outcomes.on(PirCompleted, key=lambda event: event.change_id)
 def reviewed(row: Outcome, event: PirCompleted, entry: EntryInfo) -> Outcome:
     """A change failed when it had to be undone, or hurt somebody; "with issues" is not yet a failure."""
     failed = event.rolled_back or event.caused_incidents or event.outcome in ("unsuccessful", "backed_out")
-    return _labelled(row, "failure" if failed else "success", "review", entry)
+    return _told(row, "failure" if failed else "success", "review", entry)
+
+
+def changes_observed(event: Any, entry: EntryInfo) -> tuple[str, ...]:
+    """The changes of the deployments that an entry is about, or of an incident's causes, now and before."""
+    names, changes = _about(event, entry.reads)
+    rows = (entry.reads.row(deployments, name) for name in names)
+    return tuple(dict.fromkeys((*changes, *(row.change_id for row in rows if row is not None and row.change_id))))
+
+
+def _about(event: Any, reads: Reads) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if isinstance(event, IncidentAttributed):
+        return concerned(event, reads)
+    return tuple(name for name in (event.deployment_id,) if name is not None), ()
+
+
+@outcomes.on(*OBSERVING, key=changes_observed)
+def observed(row: Outcome, event: Any, entry: EntryInfo) -> Outcome:
+    names, _ = _about(event, entry.reads)
+    incident = event.incident_id if isinstance(event, IncidentAttributed) else None
+    kept = [
+        seen
+        for seen in row.observed
+        if seen.deployment_id not in names and (seen.deployment_id is not None or seen.incident_id != incident)
+    ]
+    seen = [one for name in names for one in _seen_of(row, name, entry)]
+    found = entry.reads.row(incidents, incident) if incident is not None else None
+    if found is not None and found.deployment_id is None and found.change_id == row.change_id:
+        seen.append(Observed("incident", found.detected_at or entry.time, entry.position, incident_id=incident))
+    before = {(one.what, one.deployment_id, one.incident_id): one for one in row.observed}
+    # What was seen before keeps the entry that showed it.
+    seen = [
+        known if (known := before.get((one.what, one.deployment_id, one.incident_id))) and known.at == one.at else one
+        for one in seen
+    ]
+    row = replace(
+        row,
+        observed=tuple(sorted((*kept, *seen), key=lambda one: (one.position, one.what, one.incident_id or ""))),
+        deployments=tuple(dict.fromkeys((*row.deployments, *names))),
+        incidents=tuple(dict.fromkeys((*row.incidents, incident))) if incident is not None else row.incidents,
+    )
+    return _labelled(row, entry)
+
+
+def _seen_of(row: Outcome, deployment_id: str, entry: EntryInfo) -> Iterator[Observed]:
+    """Yield what is known of a deployment, where it is the change's. What is tried elsewhere than in production may fail."""
+    found = entry.reads.row(deployments, deployment_id)
+    if found is None or found.change_id != row.change_id:
+        return
+    about: dict[str, Any] = {
+        "position": entry.position,
+        "deployment_id": deployment_id,
+        "service": found.service,
+        "environment": found.environment,
+    }
+    for incident_id in found.incidents:
+        yield Observed("incident", entry.time, incident_id=incident_id, **about)
+    began = found.started_at or found.finished_at or entry.time
+    if found.environment is not None and not is_production(entry.reads, found.environment, began):
+        return
+    if found.rolled_back_at is not None:
+        yield Observed("rolled back", found.rolled_back_at, **about)
+    if found.outcome in ("success", "failure", "error") and found.finished_at is not None:
+        yield Observed("deployed" if found.outcome == "success" else "failed", found.finished_at, **about)
 
 
 # -- base rates ---------------------------------------------------------------------------------------------------------
