@@ -13,9 +13,9 @@ from servers import Server, running_server
 
 from ledger.ledger import Ledger
 
-# A busy machine fails no test: nothing here is measured.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+# A busy machine fails no test: nothing here is measured. What a property does not say otherwise, it is tried so often.
+settings.register_profile("each time", deadline=None, max_examples=30)
+settings.register_profile("all", deadline=None, max_examples=300)
 
 # Programs for other interpreters, which import what this one has not.
 collect_ignore_glob = ["tools/clients/*"]
@@ -23,6 +23,10 @@ collect_ignore_glob = ["tools/clients/*"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run the long tests too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("all" if config.getoption("--all") else "each time")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

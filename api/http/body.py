@@ -78,5 +78,6 @@ async def read_model(request: Request, model: type[Model], *, or_nothing: bool =
 
 def body_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """Return the OpenAPI description of a body that `read_model` reads."""
-    content = {"application/json": {"schema": model.model_json_schema()}}
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": required, "content": content}}

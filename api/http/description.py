@@ -171,9 +171,12 @@ def _put(name: str, schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str
 
 
 def _name_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Put the schemas of bodies that have a title among the schemas: programs name what they make after them."""
+    """Put the schemas of bodies that have a title, and their parts, among the schemas: programs name what they make after them."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        schema = content["schema"]
+        # A copy: the description is made anew for every app, of the same routes.
+        schema = dict(content["schema"])
+        for name, part in schema.pop("$defs", {}).items():
+            _put(name, part, schemas)
         if "title" in schema:
             content["schema"] = _put(schema["title"], schema, schemas)
         elif "title" in (items := schema.get("unevaluatedItems", {})):

@@ -30,6 +30,11 @@ def program(*words: object) -> list[str]:
     return [sys.executable, "-I", "-S", str(WARM), "run", str(_socket()), *map(str, words)]
 
 
+def script(code: str, *arguments: object) -> list[str]:
+    """Return the command line that runs a Python program in a forked process; it imports the tools of the tests as these do."""
+    return program("-c", code, *arguments)
+
+
 def run(*words: object) -> subprocess.CompletedProcess[str]:
     """Run `change-ledger` with these words, and return how it ended and what it said."""
     return subprocess.run(program(*words), capture_output=True, text=True, timeout=600, check=False)

@@ -2,6 +2,7 @@
 
 warm.py serve SOCKET            wait for commands, until the process is killed
 warm.py run SOCKET WORD…        run one, with this process's files, directory and environment; exit as it does
+warm.py run SOCKET -c CODE …    run a program of a test instead, as Python would, with the rest as its arguments
 """
 
 import contextlib
@@ -72,10 +73,15 @@ def command(wanted: dict[str, Any], files: list[int]) -> None:
     os.chdir(wanted["directory"])
     os.environ.clear()
     os.environ.update(wanted["environment"])
-    sys.argv = ["change-ledger", *wanted["words"]]
+    words = wanted["words"]
     status: object = 0
     try:
-        api.cli.main()
+        if words[0] == "-c":
+            sys.argv = words[:1] + words[2:]
+            exec(compile(words[1], "-c", "exec"), {"__name__": "__main__"})
+        else:
+            sys.argv = ["change-ledger", *words]
+            api.cli.main()
     except SystemExit as ended:
         status = ended.code
     sys.stdout.flush()

@@ -62,6 +62,12 @@ def test_every_answer_of_every_route_has_a_shape_and_every_problem_the_same(docu
                     assert {"$ref", "anyOf", "items"} & schema.keys(), (route, schema)
 
 
+def test_every_reference_leads_to_a_schema(document: dict[str, Any]) -> None:
+    found = set(re.findall(r'"\$ref": ?"([^"]*)"', json.dumps(document)))
+    assert found
+    assert found <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+
 def test_no_parameter_of_a_query_may_be_null_and_every_text_has_a_pattern_or_a_length(
     document: dict[str, Any],
 ) -> None:

@@ -4,11 +4,9 @@ Kills of the server under load are in `test_crash`.
 """
 
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -20,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 from ledgers import ENTRY_KEY, append, cloud_event, create_ledger, enrol_entry_key, submission
 from postgres import private_server
+from programs import script
 
 from ledger.audit.of_database import audit_database
 from ledger.audit.report import Pin, Report
@@ -44,7 +43,6 @@ from ledger.stewardship.credentials import issue_token, revoke_token
 from ledger.stewardship.keys import retire_key
 from signing.keys import SigningKey
 
-ROOT = Path(__file__).parents[3]
 SECOND_KEY = SigningKey.from_seed(b"s" * 32)
 MINUTE_NS = 60_000_000_000
 
@@ -71,17 +69,12 @@ ledger.close()
 """
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests" / "tools")))}
-
-
 class Appender:
     """Another process that appends when it is told to."""
 
     def __init__(self, url: str, name: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", APPENDER, url, name],
-            env=environment(),
+            script(APPENDER, url, name),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -234,9 +227,9 @@ else:
 
 def test_of_two_processes_that_open_one_database_at_once_only_one_makes_the_ledger(database_url: str) -> None:
     with ExitStack() as stack:
-        command = [sys.executable, "-c", CREATOR, database_url]
+        command = script(CREATOR, database_url)
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        both = [stack.enter_context(subprocess.Popen(command, env=environment(), **pipes)) for _ in range(2)]
+        both = [stack.enter_context(subprocess.Popen(command, **pipes)) for _ in range(2)]
         for process in both:
             assert process.stdout.readline() == "ready\n"
         for process in both:
@@ -504,7 +497,7 @@ def replace(backup: Path, path: Path) -> None:
     """Put the older file in the place of the newer one, as `mv` does. The journal belongs to the newer one."""
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    os.replace(backup, path)
+    backup.replace(path)
 
 
 @pytest.mark.parametrize("how", [restore, replace])
