@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ledger.events.pir import PirCompleted, PirOpened
-from projections.engine.view import EntryInfo, Moment, Number, View, later, moment, replace
+from projections.engine.view import EntryInfo, Moment, View, later, moment, replace
+from projections.engine.view import Number as Decimal
 from projections.readings.people.policies import InForce
-from projections.readings.people.settings import Number as Setting
-from projections.readings.people.settings import Words
+from projections.readings.people.settings import Number, Words
 from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.calibrations import predictions
 from projections.readings.risk.outcomes import outcomes
@@ -19,7 +19,7 @@ from projections.readings.risk.outcomes import outcomes
 GRACE_HOURS: Final = 24
 
 
-REVIEW_WITHIN_HOURS: Final = Setting(
+REVIEW_WITHIN_HOURS: Final = Number(
     "review-within-hours",
     "within how many hours of its end a change is reviewed, without anybody asking for it",
     applies_to="type of change, band of risk, rolled-back, incident or failed",
@@ -57,7 +57,7 @@ class Judged:
     """A model version whose prediction of this change was held against the outcome."""
 
     version_id: str
-    probability: Number
+    probability: Decimal
     failed: bool
 
 
@@ -85,9 +85,9 @@ class Review:
     outcome: Literal["successful", "successful_with_issues", "unsuccessful", "backed_out"] | None = None
     rolled_back: bool = False
     caused_incidents: tuple[str, ...] = ()
-    predicted_score: Number | None = None
+    predicted_score: Decimal | None = None
     predicted_band: str | None = None
-    claimed_score: Number | None = None
+    claimed_score: Decimal | None = None
     actions: tuple[Action, ...] = ()
     judged: tuple[Judged, ...] = ()
 

@@ -268,7 +268,7 @@ def _added(row: BaseRate, part: Part, count: int) -> BaseRate:
 
 base_rates = Tally(
     "base_rates",
-    version=2,
+    version=3,
     row=BaseRate,
     kind="base_rate",
     of=outcomes,
