@@ -2,6 +2,8 @@
 
 Not a writer of prose: pages that a person wrote (formats, faults, explanations, decisions) are only tested, by
 tests/test_documentation.py. `--check` writes nothing and exits 1 when a page is stale.
+
+Longer than other scripts because a page is a function, and all pages are made with the same few helpers.
 """
 
 import ast

@@ -3,6 +3,8 @@
 A batch is read and folded without a lock, and written with the position in one transaction: dying anywhere repeats
 nothing and leaves nothing out. A view that is new, or has another version, is filled beside the one that is served,
 batch by batch, and takes its place in one step.
+
+Longer than other modules: what may happen to a view between two batches is one protocol, and is read as one.
 """
 
 import gc

@@ -12,6 +12,8 @@ have defaults) and pure folds `(row, event, entry) -> row`. Nothing here stores 
 A key function may return several keys, or none. A view may read views before it in `projections.VIEWS`: a fold finds
 them in `entry.reads`, as they stood at that very entry. A row as it stood earlier is folded again from the entries
 about its key (`entries_of`).
+
+Longer than other modules: what may be declared, and all that is refused where it is declared, is read in one place.
 """
 
 import inspect
