@@ -17,7 +17,7 @@ from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.attributions import attribution_methods, attributions
 from projections.readings.delivery.deployments import deployments
-from projections.readings.delivery.freezes import freezes
+from projections.readings.delivery.freezes import freeze_calendar, freezes
 from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.metrics import delivery, merges
 from projections.readings.delivery.rollbacks import rollbacks
@@ -65,6 +65,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     calibrations,
     # delivery
     freezes,
+    freeze_calendar,
     deployments,
     incidents,
     attributions,

@@ -1,48 +1,121 @@
 """1.3 Release freezes: nothing is deployed while a freeze holds it, unless somebody else let that very change through."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.engine.view import Moment, Reads
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, deployment_of, gate_rule
 from projections.practices.practice import Practice
+from projections.readings.changes.scopes import ChangeScope, change_scopes
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import Deployment, deployments
-from projections.readings.delivery.freezes import Freeze, freezes, freezes_at, override_for
+from projections.readings.delivery.freezes import (
+    Freeze,
+    Place,
+    freeze_calendar,
+    freezes,
+    freezes_at,
+    freezes_between,
+    is_ones_own,
+    override_for,
+)
 from projections.readings.people.policies import InForce
-from projections.rules import duties
+from projections.readings.people.speaking import clocks_of
+from projections.rules.calendar import fault_of
+from projections.rules.leave import Instant, instants
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("1.3", "Release freezes", views=(freezes,))
+PRACTICE: Final = Practice("1.3", "Release freezes", views=(freezes, freeze_calendar))
+
+
+# Later than every entry: of what is asked now, all that is on record came before.
+_NOW: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class _Doing:
+    """Something that was put somewhere: when, and where that is recorded."""
+
+    at: Moment
+    recorded_at: Moment
+    position: int
+
+
+def _done(row: Deployment) -> Iterator[_Doing]:
+    if (at := row.started_at or row.finished_at) is not None:
+        yield _Doing(at, at, row.started_position or min(row.positions))
+
+
+def _authors(reads: Reads, change_id: str | None) -> tuple[str, ...]:
+    scope = reads.row(change_scopes, change_id) if change_id is not None else None
+    return (scope.author,) if scope is not None and scope.author is not None else ()
 
 
 @finding(deployments, severity="high")
 def deployed_in_freeze(row: Deployment, look: Look) -> Breach | None:
-    """Something was deployed while a freeze held it, and nobody else had let it through. Freezes declared afterwards count."""
-    if row.started_at is None or row.environment is None:
+    """Something was deployed while a freeze held it, and nobody else had let it through by then. Freezes declared afterwards count."""
+    if row.environment is None:
         return None
     ticket = look.row(change_tickets, row.change_id) if row.change_id else None
-    kind = ticket.change_type if ticket else None
-    for freeze in freezes_at(look.at(row.started_at), row.environment, row.service, kind, row.started_at):
-        if override_for(freeze, row.change_id, row.started_at) is None:
-            late = ", declared afterwards" if (freeze.declared_position or 0) > (row.started_position or 0) else ""
-            words = f"{row.deployment_id} started at {row.started_at}, in freeze {freeze.freeze_id}{late}"
-            return Breach(words, positions_of(freeze.declared_position, row.started_position))
+    place = Place(row.environment, row.service, ticket.change_type if ticket else None)
+    for doing in _done(row):
+        for instant in instants(doing, clocks_of(look, doing.at)):
+            then = look.at(instant.at)
+            for held in freezes_at(then, place, instant):
+                if held.unknown or override_for(
+                    then, held.freeze, row.change_id, _authors(look, row.change_id), instant
+                ):
+                    continue
+                late = ", declared afterwards" if held.is_later else ""
+                words = f"{row.deployment_id} was deployed at {instant.at}, in freeze {held.freeze.freeze_id}{late}"
+                return Breach(words, positions_of(held.terms.said.position, doing.position))
     return None
 
 
 @finding(freezes, severity="medium")
 def override_of_ones_own(row: Freeze, look: Look) -> Breach | None:
-    """S9: somebody let their own change through a freeze."""
-    own = [o for o in row.overrides if duties.s9_requester_does_not_grant(o.requester, o.granted_by)]
+    """S9: somebody let through a freeze what they asked for themselves, or a change of which they are an author."""
+    own = [o for o in row.overrides if is_ones_own(look, o, _authors(look, o.change_id))]
     if not own:
         return None
     changes = listed(override.change_id for override in own)
     return Breach(
-        f"{own[-1].granted_by} let {changes} through {row.freeze_id} for themselves",
-        positions_of(*(o.position for o in own)),
+        f"{own[-1].said.actor} let {changes} through {row.freeze_id} for themselves",
+        positions_of(*(o.said.position for o in own)),
     )
+
+
+@finding(freezes, severity="medium")
+def freeze_holds_nothing(row: Freeze, look: Look) -> Breach | None:
+    """A freeze ends before it begins, names no environment, or is of a zone or a rule that nobody can compute."""
+    if not row.terms:
+        return None
+    last = row.terms[-1]
+    is_of_something = last.environments or last.patterns or last.tiers
+    why = fault_of(last.times) if is_of_something else "it names no environment, pattern or tier"
+    return Breach(f"freeze {row.freeze_id} holds nothing: {why}", (last.said.position,)) if why else None
+
+
+@finding(change_scopes, severity="low")
+def planned_in_freeze(row: ChangeScope, look: Look) -> Breach | None:
+    """A change is planned for a time in which a freeze holds it, and nobody let it through yet."""
+    if not row.is_open or row.planned_start is None or row.planned_end is None or look.has_come(row.planned_end):
+        return None
+    if row.environment is None:
+        return None
+    for service in row.services or (None,):
+        place = Place(row.environment, service, row.change_type)
+        for held in freezes_between(look, place, row.planned_start, row.planned_end):
+            then = Instant(row.planned_start, row.planned_end, _NOW)
+            if held.unknown or override_for(look, held.freeze, row.change_id, _authors(look, row.change_id), then):
+                continue
+            words = f"{row.change_id} is planned from {row.planned_start} to {row.planned_end}, in freeze {held.freeze.freeze_id}"
+            return Breach(f"{words} until {held.until}", positions_of(held.terms.said.position, row.planned_position))
+    return None
 
 
 @gate_rule()
@@ -56,11 +129,20 @@ def no_freeze_holds(question: Question, look: Look, policy: InForce) -> Said:
     if environment is None or service is None:
         return "insufficient_evidence", "not-said", "expected an environment and a service in the question", ()
     ticket = look.row(change_tickets, change_id) if change_id else None
-    kind = ticket.change_type if ticket else None
+    place = Place(environment, service, ticket.change_type if ticket else None)
+    now = Instant(question.asked_at, question.asked_at, _NOW)
     used: list[int | None] = []
-    for freeze in freezes_at(look, environment, service, kind, question.asked_at):
-        override = override_for(freeze, change_id, question.asked_at)
-        if override is None:
-            return "deny", "frozen", f"freeze {freeze.freeze_id} until {freeze.end_at}", [freeze.declared_position]
-        used += [freeze.declared_position, override.position]
+    unknown: list[str] = []
+    for held in freezes_at(look, place, now):
+        position = held.terms.said.position
+        override = override_for(look, held.freeze, change_id, _authors(look, change_id), now)
+        if override is not None:
+            used += [position, override.said.position]
+        elif held.unknown:
+            unknown.append(f"{held.freeze.freeze_id}: {held.unknown}")
+            used.append(position)
+        else:
+            return "deny", "frozen", f"freeze {held.freeze.freeze_id} until {held.until}", [position]
+    if unknown:
+        return "insufficient_evidence", "not-computable", f"whether a freeze holds is unknown: {listed(unknown)}", used
     return ("allow", "let-through", "let through the freeze", used) if used else ("allow", "no-freeze", "no freeze", ())

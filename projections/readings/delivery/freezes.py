@@ -1,11 +1,58 @@
-"""Freezes: when nothing is to change, and which changes were let through all the same."""
+"""Freezes: when nothing is to change, and which changes were let through all the same. Every declaration, lift and override of each.
 
+A row keeps what was said; what held at a time is asked of it, by what was on record then:
+
+    declared Monday to Friday 09:00, lifted Tuesday 10:00, declared again Tuesday 12:00
+    Tuesday 11:00   nothing holds: it was lifted, and that was on record
+    Tuesday 13:00   it holds: declared again
+    declared Wednesday, shorter, as of Monday    what was done on Tuesday at 13:00 was done in the freeze all the same
+
+A freeze that nobody knew when they acted accuses them by its last declaration, if that covers the act; and so does one that is
+declared again as of before the act.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from ledger.events import ref
+from ledger.conditions import Match
 from ledger.events.freeze import FreezeDeclared, FreezeLifted, FreezeOverrideGranted
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
-from projections.rules.duties import s9_requester_does_not_grant
+from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
+from projections.readings.environments.environments import is_called, regions_of, same_environment, tier_of
+from projections.readings.people.identities import person_of
+from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.rules.calendar import NotComputableError, Times, covering, hull, overlapping
+from projections.rules.leave import Clocks, Instant, was_there
+
+
+@dataclass(frozen=True)
+class FreezeTerms:
+    """What one declaration says: where, when, and what is exempt."""
+
+    said: Spoken
+    environments: tuple[str, ...]
+    patterns: tuple[str, ...]
+    tiers: tuple[str, ...]
+    tenants: tuple[str, ...]
+    regions: tuple[str, ...]
+    services: tuple[str, ...]
+    start_at: Moment
+    end_at: Moment
+    time_zone: str | None = None
+    recurs: str | None = None
+    except_at: tuple[str, ...] = ()
+    exempt_types: tuple[str, ...] = ()
+
+    @property
+    def times(self) -> Times:
+        return Times(self.start_at, self.end_at, self.time_zone, self.recurs, self.except_at)
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Somebody said that a freeze is over."""
+
+    said: Spoken
 
 
 @dataclass(frozen=True)
@@ -14,19 +61,13 @@ class Override:
 
     change_id: str
     requester: str
-    granted_by: str
-    granted_at: Moment
     expires_at: Moment
-    position: int
+    said: Spoken
 
 
 @dataclass(frozen=True)
 class Freeze:
-    """One freeze, as it was declared last. `recorded_at` later than `start_at` tells that it was declared after the fact.
-
-    Where it recurs, `start_at` and `end_at` are of its first time. What it says by tier, pattern, tenant, region and rule is
-    shown, and not judged yet.
-    """
+    """One freeze. `terms` are all its declarations; the columns before are of the last, and of its first time where it recurs."""
 
     freeze_id: str
     environments: tuple[str, ...] = ()
@@ -44,30 +85,47 @@ class Freeze:
     declared_by: str | None = None
     declared_position: int | None = None
     recorded_at: Moment | None = None
+    # Of its last lift, where nobody declared it again since.
     lifted_by: str | None = None
     lifted_at: Moment | None = None
+    terms: tuple[FreezeTerms, ...] = ()
+    lifts: tuple[Lift, ...] = ()
     overrides: tuple[Override, ...] = ()
 
 
 def _touched(before: Freeze | None, after: Freeze | None) -> tuple[Moment, Moment] | None:
     """A freeze is a matter of the times that it covers, or covered."""
-    spans = [(row.start_at, row.end_at) for row in (before, after) if row is not None and row.start_at and row.end_at]
-    return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+    spans = [hull(terms.times) for row in (before, after) if row is not None for terms in row.terms]
+    return (min(begin for begin, _ in spans), max(end for _, end in spans)) if spans else None
 
 
 freezes = View(
     "freezes",
-    version=3,
+    version=4,
     row=Freeze,
     kind="freeze",
-    about={"environment": lambda row: row.environments},
     touches=_touched,
-    doc="Freezes: what they cover, from when to when, whether they were lifted, and who was let through.",
+    doc="Freezes: what they cover, from when to when, every declaration, lift and override, and who spoke.",
 )
 
 
 @freezes.on(FreezeDeclared, key=lambda event: event.freeze_id)
 def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze:
+    terms = FreezeTerms(
+        spoken(entry, event.actor),
+        event.environments,
+        event.patterns,
+        event.tiers,
+        event.tenants,
+        event.regions,
+        event.services,
+        moment(event.start),
+        moment(event.end),
+        event.time_zone,
+        event.recurs,
+        event.except_at,
+        event.exempt_types,
+    )
     return replace(
         row,
         environments=event.environments,
@@ -76,8 +134,8 @@ def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze:
         tenants=event.tenants,
         regions=event.regions,
         services=event.services,
-        start_at=moment(event.start),
-        end_at=moment(event.end),
+        start_at=terms.start_at,
+        end_at=terms.end_at,
         time_zone=event.time_zone,
         recurs=event.recurs,
         except_at=event.except_at,
@@ -85,51 +143,198 @@ def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze:
         declared_by=event.actor,
         declared_position=entry.position,
         recorded_at=entry.recorded_at,
+        lifted_by=None,
+        lifted_at=None,
+        terms=(*row.terms, terms),
     )
 
 
 @freezes.on(FreezeLifted, key=lambda event: event.freeze_id)
 def lifted(row: Freeze, event: FreezeLifted, entry: EntryInfo) -> Freeze:
-    return replace(row, lifted_by=event.actor, lifted_at=entry.time)
+    said = spoken(entry, event.actor)
+    return replace(row, lifted_by=event.actor, lifted_at=said.at, lifts=(*row.lifts, Lift(said)))
 
 
 @freezes.on(FreezeOverrideGranted, key=lambda event: event.freeze_id)
 def override_granted(row: Freeze, event: FreezeOverrideGranted, entry: EntryInfo) -> Freeze:
-    override = Override(
-        event.change_id, event.requester, event.actor, entry.time, moment(event.expires_at), entry.position
-    )
+    override = Override(event.change_id, event.requester, moment(event.expires_at), spoken(entry, event.actor))
     return replace(row, overrides=(*row.overrides, override))
+
+
+# -- which there are ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FreezeSpan:
+    """Which freeze may hold from when to when, by any of its declarations."""
+
+    freeze_id: str
+    begin: Moment
+    until: Moment
+
+
+@dataclass(frozen=True)
+class FreezeCalendar:
+    """All freezes, in the order in which they were first declared: one row, so that whoever acts finds theirs in one look."""
+
+    key: str
+    spans: tuple[FreezeSpan, ...] = ()
+
+
+def _spans_touched(before: FreezeCalendar | None, after: FreezeCalendar | None) -> tuple[Moment, Moment] | None:
+    old, new = (set(row.spans) if row is not None else set() for row in (before, after))
+    spans = old ^ new
+    return (min(span.begin for span in spans), max(span.until for span in spans)) if spans else None
+
+
+ALL: Final = "all"
+freeze_calendar = View(
+    "freeze_calendar",
+    version=1,
+    row=FreezeCalendar,
+    kind="freeze_calendar",
+    entries_of=lambda key, row: (Match((FreezeDeclared.type,)),),
+    touches=_spans_touched,
+    doc="The calendar of freezes: which may hold from when to when. One row, under the key `all`.",
+)
+
+
+@freeze_calendar.on(FreezeDeclared, key=lambda event: ALL)
+def entered(row: FreezeCalendar, event: FreezeDeclared, entry: EntryInfo) -> FreezeCalendar:
+    begin, until = hull(Times(event.start, event.end, event.time_zone, event.recurs))
+    for place, span in enumerate(row.spans):
+        if span.freeze_id == event.freeze_id:
+            wider = FreezeSpan(span.freeze_id, min(span.begin, begin), max(span.until, until))
+            return replace(row, spans=(*row.spans[:place], wider, *row.spans[place + 1 :]))
+    return replace(row, spans=(*row.spans, FreezeSpan(event.freeze_id, begin, until)))
 
 
 # -- asking a freeze ----------------------------------------------------------------------------------------------------
 
 
-def is_frozen(freeze: Freeze, service: str | None, change_type: str | None, at: Moment) -> bool:
-    """Say whether a freeze, one of whose environments it is, holds a change of a type at a time."""
-    begun = freeze.start_at is not None and freeze.end_at is not None and freeze.start_at <= at <= freeze.end_at
-    lifted = freeze.lifted_at is not None and freeze.lifted_at <= at
-    covered = not freeze.services or service in freeze.services
-    return begun and not lifted and covered and change_type not in freeze.exempt_types
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and of what type something is done. What is not known of it is held by every freeze."""
+
+    environment: str
+    service: str | None
+    change_type: str | None
 
 
-def freezes_at(
-    reads: Reads, environment: str, service: str | None, change_type: str | None, at: Moment
-) -> list[Freeze]:
-    """Return the freezes that hold a change in an environment at a time, by what is known now."""
-    declared = reads.named(freezes, FreezeDeclared, ref("environment", environment))
-    # One that was declared again may be of other environments now.
-    return [f for f in declared if environment in f.environments and is_frozen(f, service, change_type, at)]
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A freeze that holds something by one of its declarations; or may, where `unknown` says why nobody can tell."""
+
+    freeze: Freeze
+    terms: FreezeTerms
+    # Whether it was declared afterwards.
+    is_later: bool
+    until: Moment
+    unknown: str = ""
 
 
-def override_for(freeze: Freeze, change_id: str | None, at: Moment) -> Override | None:
-    """Return the override that lets a change through a freeze at a time; S9: one's own does not."""
-    return next(
-        (
-            override
-            for override in freeze.overrides
-            if override.change_id == change_id
-            and override.granted_at <= at <= override.expires_at
-            and s9_requester_does_not_grant(override.requester, override.granted_by) is None
-        ),
-        None,
+def freezes_at(reads: Reads, place: Place, instant: Instant) -> Iterator[Held]:
+    """Yield the freezes that hold something when it is done, in the order of their first declaration. `reads` is of that time."""
+    clocks: Clocks | None = None
+    for row in _meeting(reads, instant.at, instant.at):
+        clocks = clocks or clocks_of(reads, instant.at)
+        if (held := _held(reads, row, place, instant, clocks)) is not None:
+            yield held
+
+
+def freezes_between(reads: Reads, place: Place, begin: Moment, end: Moment) -> Iterator[Held]:
+    """Yield the freezes that hold something planned between two times, as they stand now."""
+    for row in _meeting(reads, begin, end):
+        terms = _counting(reads, row)
+        if not terms or any(
+            lift.said.position > terms[-1].said.position for lift in row.lifts if _counts(reads, lift.said)
+        ):
+            continue
+        if not _is_meant(reads, terms[-1], place, begin):
+            continue
+        try:
+            span = overlapping(terms[-1].times, begin, end)
+        except NotComputableError as error:
+            yield Held(row, terms[-1], False, LATEST, str(error))
+        else:
+            if span is not None:
+                yield Held(row, terms[-1], False, span.end)
+
+
+def override_for(
+    reads: Reads, freeze: Freeze, change_id: str | None, authors: tuple[str, ...], instant: Instant
+) -> Override | None:
+    """Return the override that lets a change through a freeze when something is done; S9: one's own does not."""
+    clocks = clocks_of(reads, instant.at)
+    for override in freeze.overrides if change_id is not None else ():
+        if override.change_id != change_id or instant.at > override.expires_at:
+            continue
+        counts = was_there(override.said, instant, clocks) and _counts(reads, override.said)
+        if counts and not is_ones_own(reads, override, authors):
+            return override
+    return None
+
+
+def is_ones_own(reads: Reads, override: Override, authors: tuple[str, ...]) -> bool:
+    """S9: say whether an override was granted by who asked for it, or by an author of the change; under whichever login."""
+    granter = person_of(reads, override.said.actor or override.said.principal)
+    return any(person_of(reads, who) == granter for who in (override.requester, *authors))
+
+
+def _meeting(reads: Reads, begin: Moment, end: Moment) -> Iterator[Freeze]:
+    calendar = reads.row(freeze_calendar, ALL)
+    for span in calendar.spans if calendar is not None else ():
+        if span.begin <= end and begin <= span.until:
+            row = reads.row(freezes, span.freeze_id)
+            if row is not None:
+                yield row
+
+
+def _held(reads: Reads, row: Freeze, place: Place, instant: Instant, clocks: Clocks) -> Held | None:
+    counting = _counting(reads, row)
+    known = [terms for terms in counting if was_there(terms.said, instant, clocks)]
+    standing = known[-1:] if known and not _was_lifted(reads, row, known[-1], instant, clocks) else []
+    # What is declared later excuses nothing, and its last word accuses: of a freeze that nobody knew, or as of before the act.
+    later = [t for t in counting[-1:] if t not in known and (not known or t.said.at <= instant.at)]
+    for terms in (*standing, *later):
+        if place.change_type in terms.exempt_types or not _is_meant(reads, terms, place, instant.at):
+            continue
+        is_later = terms in later
+        try:
+            span = covering(terms.times, instant.at)
+        except NotComputableError as error:
+            return Held(row, terms, is_later, LATEST, str(error))
+        if span is not None:
+            return Held(row, terms, is_later, span.end)
+    return None
+
+
+def _was_lifted(reads: Reads, row: Freeze, terms: FreezeTerms, instant: Instant, clocks: Clocks) -> bool:
+    return any(
+        lift.said.position > terms.said.position and was_there(lift.said, instant, clocks) and _counts(reads, lift.said)
+        for lift in row.lifts
     )
+
+
+def _is_meant(reads: Reads, terms: FreezeTerms, place: Place, at: Moment) -> bool:
+    if terms.services and place.service is not None and place.service not in terms.services:
+        return False
+    is_named = (
+        any(same_environment(reads, name, place.environment, at) for name in terms.environments)
+        or any(is_called(reads, place.environment, pattern, at) for pattern in terms.patterns)
+        or tier_of(reads, place.environment, at) in terms.tiers
+    )
+    if not is_named or not terms.regions:
+        return is_named
+    # An environment of which nobody said where it lies may lie there.
+    regions = regions_of(reads, place.environment, at)
+    return not regions or bool(set(regions) & set(terms.regions))
+
+
+def _counting(reads: Reads, row: Freeze) -> list[FreezeTerms]:
+    """Return the declarations that count: by whoever has the power to."""
+    return [terms for terms in row.terms if _counts(reads, terms.said)]
+
+
+def _counts(reads: Reads, said: Spoken) -> bool:
+    return True

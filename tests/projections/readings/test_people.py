@@ -85,7 +85,7 @@ def test_a_freeze_shows_that_it_was_declared_after_it_had_begun() -> None:
     story.tell("freeze.lifted", actor="person:frank", freeze_id="peak")
     row = story.row(freezes, "peak")
     assert row.recorded_at > row.start_at
-    assert [(o.change_id, o.requester, o.granted_by) for o in row.overrides] == [
+    assert [(o.change_id, o.requester, o.said.actor) for o in row.overrides] == [
         ("CHG-7", "person:paul", "person:frank")
     ]
     assert row.lifted_at == at(3)

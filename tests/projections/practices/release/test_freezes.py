@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 from asking import against, ask, ready_to_deploy
-from changes import ARTIFACT, deploy, finding, found, ready
+from changes import ARTIFACT, deploy, finding, found, pass_time, ready
 from telling import Story, at
 from year import DAY, START, TITLE, Change, Year, stamp
+
+from projections.readings.delivery.freezes import freeze_calendar, freezes
 
 
 def freeze(story: Story, **more: Any) -> int:
@@ -44,19 +46,22 @@ def test_what_was_let_through_a_freeze_in_time_is_none() -> None:
     assert found(story) == {"override-of-ones-own": ["F"]}
 
 
-def test_a_freeze_that_is_taken_back_or_moved_holds_nothing_any_more() -> None:
-    for how in ("taken back", "moved", "of another environment"):
+def test_what_was_done_in_a_freeze_stays_though_it_is_moved_or_lifted_afterwards() -> None:
+    for how in ("taken back", "moved", "of another environment", "lifted"):
         story = ready()
         declared = freeze(story, start=at(0), end=at(100))
         deploy(story, artifact=ARTIFACT)
         assert found(story) == {"deployed-in-freeze": ["d-1"]}
-        if how == "taken back":
-            story.tell("statement.withdrawn", actor="service:desk", position=declared, reason="x")
-        elif how == "moved":
+        # What was on record when somebody acted is not talked away.
+        if how == "moved":
             freeze(story, start=at(200), end=at(300))
-        else:
+        elif how == "of another environment":
             freeze(story, environments=["test"], start=at(0), end=at(100))
-        assert found(story) == {}, how
+        elif how == "lifted":
+            story.tell("freeze.lifted", actor="person:frank", freeze_id="F", time=at(2))
+        else:
+            story.tell("statement.withdrawn", actor="service:desk", position=declared, reason="x")
+        assert found(story) == ({} if how == "taken back" else {"deployed-in-freeze": ["d-1"]}), how
 
 
 def test_a_freeze_holds_unless_somebody_else_let_this_change_through() -> None:
@@ -82,12 +87,174 @@ def test_a_freeze_of_something_else_does_not_hold(more: dict[str, Any]) -> None:
     assert ask(story).verdict == "allow"
 
 
+def lift(story: Story, **more: Any) -> int:
+    return story.tell("freeze.lifted", **{"actor": "person:frank", "freeze_id": "F"} | more)
+
+
+def test_a_freeze_that_is_declared_again_after_its_lift_holds_again() -> None:
+    story = ready()
+    freeze(story, end=at(99))
+    lift(story)
+    deploy(story, name="d-0")
+    freeze(story, end=at(99))
+    deploy(story)
+    assert found(story) == {"deployed-in-freeze": ["d-1"]}
+    assert story.row(freezes, "F").lifted_at is None
+
+
+def test_a_deployment_of_which_only_the_end_is_known_is_in_a_freeze_too() -> None:
+    story = ready()
+    freeze(story)
+    where = {"deployment_id": "d-1", "service": "api", "environment": "prod", "change_id": "CHG-7"}
+    story.tell("deployment.finished", actor="service:ci", **where, outcome="success")
+    assert found(story)["deployed-in-freeze"] == ["d-1"]
+
+
+def test_an_override_counts_when_it_was_on_record_and_by_nobody_of_the_change() -> None:
+    for how in ("afterwards", "by the author", "by another login of the author", "for another", "expired"):
+        story = ready()
+        freeze(story, end=at(99))
+        story.tell("identity.linked", actor="person:hr", identities=["person:alice", "github:7"], evidence="hr")
+        by = {"by the author": "person:alice", "by another login of the author": "github:7"}.get(how, "person:frank")
+        told: dict[str, Any] = {
+            "actor": by, "freeze_id": "F", "change_id": "CHG-8" if how == "for another" else "CHG-7", "requester": "person:dan",
+            "expires_at": at(12 if how == "expired" else 90), "reason": {"sha256": "0" * 64},
+        }  # fmt: skip
+        if how != "afterwards":
+            story.tell("freeze.override_granted", **told)
+        deploy(story)
+        if how == "afterwards":
+            story.tell("freeze.override_granted", **told, time=at(2))
+        expected = {"deployed-in-freeze": ["d-1"]} | ({"override-of-ones-own": ["F"]} if "author" in how else {})
+        assert found(story) == expected, how
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        {"environments": ["PROD"]}, {"environments": ["%70rod"]}, {"environments": [], "patterns": ["pro*"]},
+        {"environments": [], "patterns": ["*"]}, {"environments": [], "tiers": ["production"]},
+        {"environments": ["blue"], "tiers": ["production"]}, {"regions": ["eu-west-1"]}, {"tenants": ["acme"]},
+    ],
+)  # fmt: skip
+def test_a_freeze_means_environments_by_name_by_pattern_and_by_tier(selected: dict[str, Any]) -> None:
+    story = ready_to_deploy()
+    freeze(story, **selected)
+    assert against(ask(story)) == {"no-freeze-holds": ("deny", "frozen")}
+    deploy(story)
+    assert found(story) == {"deployed-in-freeze": ["d-1"]}
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [{"environments": ["prod-eu"]}, {"environments": [], "patterns": ["prod-*"]}, {"environments": [], "tiers": ["staging"]},
+     {"regions": ["us"]}],
+)  # fmt: skip
+def test_a_freeze_of_others_does_not_hold(selected: dict[str, Any]) -> None:
+    story = ready_to_deploy()
+    story.tell(
+        "environment.declared", actor="person:olga", environment="prod", tier="production", regions=["eu-west-1"]
+    )
+    freeze(story, **selected)
+    assert ask(story).verdict == "allow"
+    deploy(story)
+    assert found(story) == {}
+
+
+def test_a_freeze_holds_the_environment_by_its_other_names() -> None:
+    story = ready_to_deploy()
+    story.tell("environment.declared", actor="person:olga", environment="prod", tier="production", aliases=["blue"])
+    freeze(story, environments=["Blue"])
+    assert against(ask(story)) == {"no-freeze-holds": ("deny", "frozen")}
+
+
+def test_a_freeze_that_recurs_holds_each_time_and_not_between() -> None:
+    for hours, expected in ((24 * 5 + 2, {"deployed-in-freeze": ["d-1"]}), (24 * 5 + 20, {}), (24 * 7 + 2, {})):
+        story = ready()
+        # Four hours each day from Tuesday on, but not a week after the first.
+        freeze(story, start=at(24), end=at(28), recurs="FREQ=DAILY", except_at=[at(24 * 7)], time_zone="Europe/Berlin")
+        where = {"deployment_id": "d-1", "service": "api", "environment": "prod", "change_id": "CHG-7"}
+        for _ in range(hours - len(story.log)):
+            story.tell("ledger.time_passed", until=at(0))
+        story.tell("deployment.started", actor="service:ci", **where)
+        story.tell("deployment.finished", **where, outcome="success")
+        assert found(story).get("deployed-in-freeze", []) == expected.get("deployed-in-freeze", []), hours
+
+
+def test_what_cannot_be_computed_is_no_evidence_and_is_found() -> None:
+    story = ready_to_deploy()
+    freeze(story, recurs="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=9999", end=at(2))
+    assert ask(story, hours=24 * 365 * 60).verdict == "insufficient_evidence"
+    assert "freeze-holds-nothing" in found(story)
+    assert finding(story, "freeze-holds-nothing", "F").says.endswith("its rule takes more than 20000 days to look at")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"start": at(50), "end": at(1)}, "before it begins"),
+        ({"time_zone": "Mars/Phobos"}, "no time zone is called Mars/Phobos"),
+        ({"environments": []}, "it names no environment, pattern or tier"),
+    ],
+)
+def test_an_old_freeze_that_can_hold_nothing_is_found(more: dict[str, Any], words: str) -> None:
+    story = Story()
+    freeze(story, **more)
+    assert (
+        finding(story, "freeze-holds-nothing", "F").says.endswith(words)
+        or words in finding(story, "freeze-holds-nothing", "F").says
+    )
+    freeze(story)
+    assert found(story) == {}
+
+
+def test_a_plan_that_lies_in_a_freeze_is_told_until_it_is_let_through_moved_or_over() -> None:
+    for how in ("let through", "moved", "lifted", "over"):
+        story = ready()
+        # The freeze is there first, and recurs; the plan holds one of its times.
+        freeze(story, start=at(10), end=at(11), recurs="FREQ=DAILY")
+        story.tell(
+            "change.scheduled", actor="person:alice", change_id="CHG-7", planned_start=at(56), planned_end=at(60)
+        )
+        assert found(story) == {"planned-in-freeze": ["CHG-7"]}
+        if how == "let through":
+            let_through(story, requester="person:dan", until=70)
+        elif how == "moved":
+            story.tell(
+                "change.scheduled", actor="person:alice", change_id="CHG-7", planned_start=at(61), planned_end=at(70)
+            )
+        elif how == "lifted":
+            lift(story)
+        else:
+            pass_time(story, 60)
+        assert "planned-in-freeze" not in found(story), how
+
+
+def test_many_freezes_over_many_deployments_cost_what_they_are() -> None:
+    story = Story(batch=1000)
+    for number in range(60):
+        where = {"deployment_id": f"d-{number}", "service": "api", "environment": "prod"}
+        story.tell("deployment.started", actor="service:ci", **where)
+    for number in range(60):
+        story.tell(
+            "freeze.declared",
+            actor="person:frank",
+            freeze_id=f"F{number}",
+            tiers=["production"],
+            start=at(0),
+            end=at(1000),
+        )
+    assert len(found(story)["deployed-in-freeze"]) == 60
+    assert finding(story, "deployed-in-freeze", "d-7").says.endswith("in freeze F0, declared afterwards")
+    assert len(story.row(freeze_calendar, "all").spans) == 60
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
 def plant_a_deployment_in_a_freeze(year: Year, change: Change) -> set[str]:
     change.begins = START + 202 * DAY
-    return {f"deployed-in-freeze/{change.deployment}"}
+    return {f"deployed-in-freeze/{change.deployment}", f"planned-in-freeze/{change.id}"}
 
 
 def plant_a_deployment_in_a_freeze_that_is_written_down_when_it_is_over(year: Year, change: Change) -> set[str]:
@@ -100,3 +267,9 @@ def plant_somebody_who_lets_themselves_through(year: Year) -> set[str]:
     year.say(at, "freeze.override_granted", actor="person:frank", freeze_id="spring", change_id="CHG-0", requester="person:frank",
         expires_at=stamp(at + 5 * DAY), reason=TITLE)  # fmt: skip
     return {"override-of-ones-own/spring"}
+
+
+def plant_a_freeze_by_a_rule_that_nobody_can_compute(year: Year) -> set[str]:
+    year.say(START + 94 * DAY, "freeze.declared", actor="person:frank", freeze_id="never", tiers=["staging"], start=stamp(START),
+        end=stamp(START + DAY), recurs="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=9999")  # fmt: skip
+    return {"freeze-holds-nothing/never"}
