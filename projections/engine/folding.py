@@ -70,7 +70,11 @@ class Folder:
         # Of the entry that is being folded: the rows it changed, as they were before it.
         self._changed: dict[View[Any], dict[str, Any]] = defaultdict(dict)
         self._by_type: dict[str, list[View[Any]]] = defaultdict(list)
+        # By what they count: counts of rows that are judged.
+        self._counts: dict[View[Any], list[Tally[Any]]] = defaultdict(list)
         for view in views:
+            if isinstance(view, Tally) and view.is_judged:
+                self._counts[view.of].append(view)
             for event_type in view.of.folds if isinstance(view, Tally) else view.folds:
                 self._by_type[event_type].append(view)
 
@@ -89,6 +93,8 @@ class Folder:
             for judge in self.judges:
                 if judge.view.name not in self.failures:
                     self._judge(judge, entry)
+                    for view in self._counts.get(judge.view, ()):
+                        self._count_judged(view, entry)
 
     @property
     def notes(self) -> dict[str, Notes]:
@@ -122,7 +128,7 @@ class Folder:
         past = self._past_at(entry) if originals else None
         views = self._by_type.get(entry.type, ()) if not originals else self._views
         for view in views:
-            if view.name in self.failures or self.skips.holds(view, entry.position):
+            if view.name in self.failures or view.is_judged or self.skips.holds(view, entry.position):
                 continue
             if (refusal := self._refused.get((view.name, entry.position))) is not None:
                 self._stop(view, Failure(entry.position, refusal))
@@ -134,11 +140,26 @@ class Folder:
             except Exception as error:  # noqa: BLE001 - the edge of a fold: it stops its own view, and not the others
                 self._stop(view, _failure(entry.position, error))
                 continue
-            for key, row in written.items():
-                before = self.rows.row(view, key)
-                if row is not before and (row is None or before is None or row.__dict__ != before.__dict__):
-                    self.rows.write(view, key, row)
-                    self._changed[view][key] = before
+            self._write(view, written)
+
+    def _write(self, view: View[Any], written: Mapping[str, Any]) -> None:
+        for key, row in written.items():
+            before = self.rows.row(view, key)
+            if row is not before and (row is None or before is None or row.__dict__ != before.__dict__):
+                self.rows.write(view, key, row)
+                self._changed[view][key] = before
+
+    def _count_judged(self, view: Tally[Any], entry: EntryInfo) -> None:
+        """Count rows that were judged at an entry."""
+        if view.name in self.failures or self.skips.holds(view, entry.position):
+            return
+        if (refusal := self._refused.get((view.name, entry.position))) is not None:
+            self._stop(view, Failure(entry.position, refusal))
+            return
+        try:
+            self._write(view, self._count(view, entry))
+        except Exception as error:  # noqa: BLE001 - the edge of a fold: it stops its own view, and not the others
+            self._stop(view, _failure(entry.position, error))
 
     def _fold_into(self, view: View[Any], entry: EntryInfo) -> dict[str, Any]:
         fold = view.folds.get(entry.type)
@@ -164,7 +185,7 @@ class Folder:
         # Only now: where one could not be added, none is kept.
         for key, part, count in changes:
             self.rows.count(view, key, part, count)
-        return written
+        return {key: view.settled(self.rows.row(view, key), row, entry) for key, row in written.items()}
 
     def _past_at(self, entry: EntryInfo) -> Past:
         """Return the past up to an entry. One withdrawal after another goes on with what was read for the one before."""

@@ -135,7 +135,7 @@ class Past:
             return line
         if isinstance(view, Tally):
             count: R | None = view.as_of(key, self._live.parts(view, key, position))
-            return count
+            return count if count is None else view.with_past(count, self._live.row(view, key), position)
         while True:
             states = self._states_of(view, key, position, position if known is None else known)
             # A row may name more of its entries as it grows, and name other ones later: then it is folded once more, from all.

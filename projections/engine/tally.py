@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ledger.conditions import Match
-from projections.engine.view import View
+from projections.engine.view import EntryInfo, View
 
 R = TypeVar("R")
 # What is counted of a row: plain values, which JSON gives back as they were.
@@ -33,6 +33,7 @@ class Tally(View[R]):
         of: View[Any],
         parts: Callable[[Any], Mapping[str, Part]],
         add: Callable[[R, Part, int], R],
+        indexes: Sequence[str] = (),
     ) -> None:
         # Any entry that changes a row of `of` may change a count, whatever it names.
         super().__init__(
@@ -43,7 +44,10 @@ class Tally(View[R]):
             kind=kind,
             reads=(of,),
             entries_of=lambda key, row: (Match(tuple(of.folds)),),
+            indexes=indexes,
         )
+        # Of rows that are judged, a count is made when they are.
+        self.is_judged = of.is_judged
         self.of = of
         self.parts = parts
         self.add = add
@@ -54,6 +58,14 @@ class Tally(View[R]):
         new = self.parts(after) if after is not None else {}
         taken = [(key, part, -1) for key, part in old.items() if new.get(key) != part]
         return taken + [(key, part, 1) for key, part in new.items() if old.get(key) != part]
+
+    def settled(self, before: R | None, after: R, entry: EntryInfo) -> R:
+        """Return a count after an entry that moved it, with what it keeps of the move itself; most keep nothing."""
+        return after
+
+    def with_past(self, row: R, live: R | None, position: int) -> R:
+        """Return a count as of a position with what it had kept of its moves by then; `live` is the row now."""
+        return row
 
     def as_of(self, key: str, parts: Sequence[tuple[Part, int]]) -> R | None:
         """Return a row by its parts up to a position, or None where there was none yet."""

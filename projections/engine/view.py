@@ -184,7 +184,7 @@ class View(Generic[R]):
     # Whether how rows stood is kept with them, and not folded again.
     keeps_past: ClassVar[bool] = False
     # Whether rows follow from rows by rules: after all folds of an entry, so that no fold can read them.
-    is_judged: ClassVar[bool] = False
+    is_judged: bool = False
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from projections.readings.changes.templates import templates
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.attributions import attribution_methods, attributions
+from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.freezes import freeze_calendar, freezes
 from projections.readings.delivery.incidents import incidents
@@ -72,6 +73,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     attribution_methods,
     rollback_triggers,
     rollbacks,
+    deliveries,
     delivery,
     merges,
 )

@@ -66,6 +66,12 @@ def deployments_of_one_change(story: Story, count: int) -> None:
         deploy(story, number)
 
 
+def deliveries_of_one_service(story: Story, count: int) -> None:
+    for number in range(count):
+        where = {"deployment_id": f"D{number}", "service": "api", "environment": "prod", "commit": f"{number:040x}"}
+        story.tell("deployment.finished", **where, outcome="success", time=at(0))
+
+
 def starts_of_one_deployment(story: Story, count: int) -> None:
     for _ in range(count):
         deploy(story, 0)
@@ -143,6 +149,7 @@ def reviews_of_one_pull_request(story: Story, count: int) -> None:
         approvals,
         withdrawals_of_one_statement,
         deployments_of_one_change,
+        deliveries_of_one_service,
         starts_of_one_deployment,
         verifications,
         scores,

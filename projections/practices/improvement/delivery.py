@@ -3,6 +3,7 @@
 from typing import Final
 
 from projections.practices.practice import Practice
+from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.metrics import delivery, merges
 
-PRACTICE: Final = Practice("8.4", "Failure rate and lead time", views=(delivery, merges))
+PRACTICE: Final = Practice("8.4", "Failure rate and lead time", views=(delivery, deliveries, merges))

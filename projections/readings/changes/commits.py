@@ -20,33 +20,37 @@ from projections.engine.view import EntryInfo, Reads, View, replace
 SHORTEST: Final = 7
 
 
+# Hashes of so many digits are whole.
+WHOLE: Final = 40
+
+
 @dataclass(frozen=True)
 class Commit:
-    """What is known of the commits that begin with the same seven digits, each as it was written."""
+    """What is known of a whole hash; or, by seven digits, of shorter ones that begin with them, and which hashes do so at all.
+
+    Two rows, so that who knows the whole hash is not concerned by others that begin like it. `told_by` are deployments whose
+    entries name one.
+    """
 
     prefix: str
     commits: tuple[str, ...] = ()
     code_changes: tuple[str, ...] = ()
     deployments: tuple[str, ...] = ()
+    told_by: tuple[str, ...] = ()
 
 
 def _entries_of(key: str, row: Commit) -> list[Match]:
-    return [
-        Match(refs=(name,))
-        for name in (
-            *(ref("commit", commit) for commit in (row.commits or (key,))),
-            *(ref("deployment", name) for name in row.deployments),
-        )
-    ]
+    named = (ref("commit", commit) for commit in dict.fromkeys((key, *row.commits)))
+    return [Match(refs=(name,)) for name in (*named, *(ref("deployment", name) for name in row.told_by))]
 
 
 commits = View(
     "commits",
-    version=1,
+    version=2,
     row=Commit,
     kind="commit",
     entries_of=_entries_of,
-    names=("commits", "deployments"),
+    names=("commits", "told_by"),
     doc="Commits by their first seven digits: where each was proposed and merged, and which deployments it went out with.",
 )
 
@@ -71,8 +75,30 @@ def ambiguous(commit: str, known: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def commit_of(reads: Reads, commit: str) -> Commit:
-    """Return what is known of whatever begins with the same seven digits."""
-    return reads.row(commits, commit[:SHORTEST]) or Commit(commit[:SHORTEST])
+    """Return what is known of a hash: its own, and of those that begin with it or with which it begins. Of a short one that may be
+    several, which those are and nothing else.
+    """
+    prefix = reads.row(commits, commit[:SHORTEST])
+    if prefix is None:
+        return Commit(commit)
+    if len(commit) >= WHOLE:
+        return _joined(commit, reads.row(commits, commit), prefix)
+    known = tuple(other for other in prefix.commits if is_same(commit, other))
+    if ambiguous(commit, known):
+        return Commit(commit, known)
+    whole = next((reads.row(commits, other) for other in known if len(other) >= WHOLE), None)
+    return replace(_joined(commit, whole, prefix), commits=known)
+
+
+def _joined(commit: str, whole: Commit | None, prefix: Commit) -> Commit:
+    if whole is None:
+        return Commit(commit, (), prefix.code_changes, prefix.deployments)
+    return Commit(
+        commit,
+        (),
+        _with(whole.code_changes, *prefix.code_changes),
+        _with(whole.deployments, *prefix.deployments),
+    )
 
 
 def key_of(event: Any, entry: EntryInfo) -> str:
@@ -83,27 +109,32 @@ def key_of(event: Any, entry: EntryInfo) -> str:
     return f"{event.repository}@{pushed or entry.position}"
 
 
-def _hashes(event: Any) -> list[str]:
-    named = [getattr(event, name, None) for name in ("merge_sha", "head_sha", "commit")]
-    return [commit[:SHORTEST] for commit in named if commit is not None]
+def _named(event: Any) -> list[str]:
+    named = (getattr(event, name, None) for name in ("merge_sha", "head_sha", "commit"))
+    return [commit for commit in named if commit is not None]
 
 
-def _with(held: tuple[str, ...], *more: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*held, *(one for one in more if one is not None))))
+def _keys(event: Any) -> list[str]:
+    return [key for commit in _named(event) for key in (commit[:SHORTEST], commit) if len(key) in (SHORTEST, *_WHOLES)]
 
 
-@commits.on(CodeProposed, CodeMerged, key=_hashes)
-def proposed_or_merged(row: Commit, event: Any, entry: EntryInfo) -> Commit:
-    named = [
-        commit
-        for commit in (getattr(event, "merge_sha", None), event.head_sha)
-        if (commit or "").startswith(row.prefix)
-    ]
-    return replace(row, commits=_with(row.commits, *named), code_changes=_with(row.code_changes, key_of(event, entry)))
+# SHA-1 and SHA-256.
+_WHOLES: Final = range(WHOLE, 65)
 
 
-@commits.on(DeploymentStarted, DeploymentFinished, key=_hashes)
-def deployed(row: Commit, event: Any, entry: EntryInfo) -> Commit:
-    return replace(
-        row, commits=_with(row.commits, event.commit), deployments=_with(row.deployments, event.deployment_id)
-    )
+def _with(held: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*held, *more)))
+
+
+@commits.on(CodeProposed, CodeMerged, DeploymentStarted, DeploymentFinished, key=_keys)
+def named(row: Commit, event: Any, entry: EntryInfo) -> Commit:
+    hashes = [commit for commit in _named(event) if commit.startswith(row.prefix)]
+    row = replace(row, commits=_with(row.commits, *hashes))
+    deployment = getattr(event, "deployment_id", None)
+    if deployment is not None:
+        row = replace(row, told_by=_with(row.told_by, deployment))
+    if len(row.prefix) == SHORTEST and all(len(commit) >= WHOLE for commit in hashes):
+        return row
+    if deployment is not None:
+        return replace(row, deployments=_with(row.deployments, deployment))
+    return replace(row, code_changes=_with(row.code_changes, key_of(event, entry)))

@@ -18,7 +18,7 @@ from ledger.events.incident import (
     IncidentOpened,
     IncidentResolved,
 )
-from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
+from projections.engine.view import LATEST, EntryInfo, Moment, Number, Reads, View, replace
 from projections.readings.people.policies import policies
 from projections.readings.people.speaking import Spoken, clocks_of, spoken
 from projections.rules.leave import happened, replaces
@@ -77,13 +77,24 @@ class Incident:
     positions: tuple[int, ...] = ()
 
 
+def _touches(before: Incident | None, after: Incident | None) -> tuple[Moment, Moment] | None:
+    spans = [
+        (min(row.detected_at or LATEST, row.opened_at or LATEST), row.resolved_at or LATEST)
+        for row in (before, after)
+        if row is not None
+    ]
+    return (min(begin for begin, _ in spans), max(end for _, end in spans)) if spans else None
+
+
 incidents = View(
     "incidents",
-    version=2,
+    version=3,
     row=Incident,
     kind="incident",
     reads=(policies,),
     indexes=("service", "environment", "deployment_id", "change_id", "detected_at"),
+    about={"service": lambda row: (row.service,)},
+    touches=_touches,
     doc="Incidents: when detected, opened, acknowledged and resolved, and which deployment caused each.",
 )
 

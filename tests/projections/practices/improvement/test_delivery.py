@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+from changes import found_by_any_process
 from telling import Story, at
 
+from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.metrics import Delivery, delivery, merges
 
 DIGEST = "sha256:" + "a" * 64
@@ -121,3 +124,110 @@ def test_the_end_of_an_incident_that_names_nothing_else_stood_in_the_month_too()
     resolved = story.tell("incident.resolved", incident_id="INC-1")
     assert row(story).items[0].recovery_s is not None
     assert story.row_as_of(delivery, MONTH, resolved) == row(story)
+
+
+FULL, SHORT = "9fceb02d0ae598e95dc970b74767f19372d61af8", "9fceb02"
+
+
+def wait(story: Story, days: int) -> None:
+    for _ in range(days * 24):
+        story.tell("ledger.time_passed", until=at(0))
+
+
+def restated(story: Story, key: str = MONTH) -> list[tuple[str, str, str]]:
+    """Why the rate of failures was restated, from what, and to what."""
+    return [
+        (one.why, one.before[2].partition("=")[2], one.after[2].partition("=")[2])
+        for one in row(story, key).restatements
+    ]
+
+
+@pytest.mark.parametrize(("merged", "deployed"), [(FULL, FULL), (FULL, SHORT), (SHORT, FULL)])
+@pytest.mark.parametrize("comes_first", ["the merge", "the deployment"])
+def test_a_merge_may_be_told_after_the_deployment_and_by_a_short_hash(
+    merged: str, deployed: str, comes_first: str
+) -> None:
+    story = Story()
+    wait(story, 1)
+    merge = {"actor": "person:ann", "repository": "acme/api", "merge_sha": merged, "time": at(3)}
+    if comes_first == "the merge":
+        story.tell("code.merged", **merge)
+    where = {"deployment_id": "d-1", "service": "api", "environment": "prod"}
+    story.tell("deployment.finished", **where, commit=deployed, outcome="success", time=at(5))
+    if comes_first == "the deployment":
+        assert row(story).lead_time_s is None
+        story.tell("code.merged", **merge)
+    assert (row(story).lead_time_s, row(story).items[0].leads) == (7200, (7200,))
+
+
+def test_a_short_hash_of_two_commits_is_told_and_not_guessed() -> None:
+    story = Story()
+    for last in "ab":
+        story.tell("code.merged", actor="person:ann", repository="acme/api", merge_sha=f"{SHORT}{last}")
+    deploy(story, "d-1", commit=SHORT)
+    assert row(story).lead_time_s is None
+    assert story.row(deliveries, "d-1").note == f"{SHORT} may be {SHORT}a or {SHORT}b"
+
+
+def test_lead_time_is_counted_from_the_merge_and_from_the_first_commit() -> None:
+    story = Story()
+    pull = {"repository": "acme/api", "pull_request": 7}
+    for head in ("a" * 40, FULL):
+        story.tell("code.proposed", **pull, head_sha=head, authors=["person:ann"])
+    story.tell("code.merged", actor="person:ann", **pull, head_sha=FULL)
+    deploy(story, "d-1", commit=FULL)
+    assert (row(story).lead_time_s, row(story).lead_time_first_s) == (2 * 3600, 4 * 3600)
+    assert (row(story).lead_time_mean_s, row(story).lead_time_p90_s) == (2 * 3600, 2 * 3600)
+
+
+def test_a_commit_that_ran_before_does_not_go_out_again() -> None:
+    story = Story()
+    story.tell("code.merged", actor="person:ann", repository="acme/api", merge_sha=FULL)
+    deploy(story, "d-1", commit=FULL)
+    deploy(story, "d-2", commit="b" * 40)
+    deploy(story, "d-3", commit=FULL)
+    assert (row(story).deployments, row(story).lead_time_s) == (3, 2 * 3600)
+    assert story.row(deliveries, "d-3").is_repeated
+
+
+def test_what_goes_out_while_an_incident_of_the_service_is_open_is_rework() -> None:
+    story = Story()
+    deploy(story, "d-1")
+    blame(story, "INC-1", "d-1")
+    deploy(story, "d-2")
+    story.tell("incident.resolved", incident_id="INC-1")
+    deploy(story, "d-3")
+    assert [item.deployment_id for item in row(story).items if item.is_unplanned] == ["d-2"]
+
+
+def test_every_restatement_says_what_moved_the_figures() -> None:
+    story = Story()
+    deploy(story, "d-1", commit=FULL)
+    deploy(story, "d-2")
+    wait(story, 31)
+    blame(story, "INC-1", "d-1")
+    assert restated(story) == [("attribution", "0.0000", "0.5000")]
+    # To a deployment of another service: both months say so.
+    deploy(story, "d-3", service="web", time=at(50))
+    second = story.tell("incident.attributed", incident_id="INC-1", method="m", method_version="1", deployment_id="d-3",
+        confirmed=True)  # fmt: skip
+    assert restated(story)[1:] == [("re-attribution", "0.5000", "0.0000")]
+    third = story.tell("incident.attributed", incident_id="INC-1", method="m", method_version="1", deployment_id="d-2",
+        confirmed=True)  # fmt: skip
+    story.tell("statement.withdrawn", actor="service:desk", position=third, reason="x")
+    assert restated(story)[3:] == [("withdrawal", "0.5000", "0.0000")]
+    story.tell("statement.withdrawn", actor="service:desk", position=second, reason="x")
+    story.tell("code.merged", actor="person:ann", repository="acme/api", merge_sha=FULL, time=at(0))
+    last = row(story).restatements[-1]
+    assert (last.why, last.before[1], last.after[1]) == ("late merge", "lead_time_s=None", f"lead_time_s={2 * 3600}")
+    story.tell("change.opened", actor="person:ann", change_id="CHG-1", change_type="emergency", services=["api"],
+        environment="prod", title={"sha256": "0" * 64})  # fmt: skip
+    story.tell("change.linked", actor="person:ann", change_id="CHG-1", deployment_id="d-2")
+    last = row(story).restatements[-1]
+    assert (last.why, last.after[4]) == ("late ticket", "rework_rate=0.5000")
+    for position in range(1, len(story.log) + 1):
+        then = story.row_as_of(delivery, MONTH, position)
+        if then is not None:
+            assert all(one.position <= position for one in then.restatements)
+    assert story.row_as_of(delivery, MONTH, len(story.log)) == row(story)
+    found_by_any_process(story)
