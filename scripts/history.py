@@ -124,7 +124,6 @@ class _Change:
     team: str
     author: str
     kind: str
-    scope: str
     artifact: str
     band: str = "low"
     score: str = "0"
@@ -279,7 +278,6 @@ class _Quarter:
             team,
             author,
             kind,
-            self.digest(self.hex(16)),
             self.artifact(service),
         )
         if kind == "unauthorized":
@@ -291,7 +289,7 @@ class _Quarter:
             services=[service], environment="prod", team=team, title=f"{what} of {service}",
             template_id="routine-release" if kind == "standard" else None)  # fmt: skip
         minute = self.soon(minute, 5, 90)
-        self.say(minute, "desk", "change.submitted", f"{change.id}/submitted", **about, scope_digest=change.scope,
+        self.say(minute, "desk", "change.submitted", f"{change.id}/submitted", **about,
             playbook_id=f"{service}-rollback", playbook_version="1.0.0", artifacts=[change.artifact])  # fmt: skip
         if twist == "cancelled":
             self.say(self.soon(minute, 60, 3000), "desk", "change.cancelled", f"{change.id}/cancelled", **about,
@@ -332,7 +330,7 @@ class _Quarter:
             quorum = 2 if change.band == "high" and change.kind == "normal" else 1
             minute = self.soon(minute, 2, 30)
             self.say(minute, "desk", "approval.requested", f"{change.id}/requested/{number}", actor=change.author,
-                change_id=change.id, scope_digest=change.scope, policy_id="change-approval", policy_version="1.0.0",
+                change_id=change.id, policy_id="change-approval", policy_version="1.0.0",
                 rule=f"{change.kind}-{change.band}", required_roles=["release-approver"], quorum=quorum)  # fmt: skip
             wait = (3, 15) if change.kind == "emergency" else (20, 24 * _HOUR)
             minute = self.soon(minute, *wait) if change.kind == "emergency" else self.working(self.soon(minute, *wait))
@@ -341,22 +339,22 @@ class _Quarter:
             for person in (approver, "erin")[:quorum] if verdict == "granted" else (approver,):
                 minute = self.soon(minute, 1, 60)
                 self.say(minute, person, f"approval.{verdict}", f"{change.id}/{verdict}/{number}",
-                    actor=f"person:{person}", change_id=change.id, scope_digest=change.scope, role="release-approver",
+                    actor=f"person:{person}", change_id=change.id, role="release-approver",
                     comment="The rollback plan is missing." if verdict == "rejected" else None)  # fmt: skip
             if not again:
                 break
-            before, change.scope = change.scope, self.digest(self.hex(16))
             minute = self.working(self.soon(minute, 30, 300))
             if twist == "rejected":
                 self.say(minute, "desk", "change.reverted", f"{change.id}/reverted",
                     actor=change.author, change_id=change.id)  # fmt: skip
             else:
+                change.artifact = self.digest(self.hex(16))
                 self.say(minute, "desk", "change.scope_amended", f"{change.id}/amended", actor=change.author,
-                    change_id=change.id, scope_digest=change.scope, previous_digest=before,
+                    change_id=change.id,
                     artifacts=[change.artifact])  # fmt: skip
             # Both are back at the beginning: what was approved and assessed was of another scope.
             self.say(minute + 5, "desk", "change.submitted", f"{change.id}/submitted/2", actor=change.author,
-                change_id=change.id, scope_digest=change.scope, artifacts=[change.artifact])  # fmt: skip
+                change_id=change.id, artifacts=[change.artifact])  # fmt: skip
             minute = self.assess(minute + 5, change)
         return minute
 

@@ -31,7 +31,7 @@ class ApprovalRequested(ApprovalEvent):
     type = "approval.requested"
     says = "{actor} asked for {quorum} approval(s) of {change_id} by {required_roles}"
     actor: Identity
-    scope_digest: Digest
+    scope_digest: Digest | None = None
     policy_id: PolicyId
     policy_version: Version
     rule: Label
@@ -46,7 +46,7 @@ class ApprovalGranted(ApprovalEvent):
     type = "approval.granted"
     says = "{actor} approved {change_id}"
     actor: Identity
-    scope_digest: Digest
+    scope_digest: Digest | None = None
     role: RoleName | None = None
     comment: Erasable | None = None
 
@@ -57,7 +57,7 @@ class ApprovalRejected(ApprovalEvent):
     type = "approval.rejected"
     says = "{actor} rejected {change_id}"
     actor: Identity
-    scope_digest: Digest
+    scope_digest: Digest | None = None
     role: RoleName | None = None
     comment: Erasable | None = None
 
@@ -68,5 +68,5 @@ class ApprovalWithdrawn(ApprovalEvent):
     type = "approval.withdrawn"
     says = "{actor} withdrew the approval of {change_id}"
     actor: Identity
-    scope_digest: Digest
+    scope_digest: Digest | None = None
     comment: Erasable | None = None

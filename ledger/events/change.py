@@ -89,20 +89,21 @@ class ChangeSubmitted(ChangeEvent, ScopeContent):
     """The scope of a change was fixed by digest and put forward for assessment."""
 
     type = "change.submitted"
-    says = "{actor} submitted {change_id} with scope {scope_digest}"
+    says = "{actor} submitted {change_id}[ with scope {scope_digest}]"
     refs = ("change_id", "services", "environments")
     actor: Identity
-    scope_digest: Digest
+    # What whoever states it takes for the digest of the scope; the ledger computes it.
+    scope_digest: Digest | None = None
 
 
 class ChangeScopeAmended(ChangeEvent, ScopeContent):
     """The scope of a change became another; approvals of the old scope no longer count."""
 
     type = "change.scope_amended"
-    says = "{actor} amended the scope of {change_id} to {scope_digest}"
+    says = "{actor} amended the scope of {change_id}[ to {scope_digest}]"
     refs = ("change_id", "services", "environments")
     actor: Identity
-    scope_digest: Digest
+    scope_digest: Digest | None = None
     previous_digest: Digest | None = None
     reason: Erasable | None = None
 

@@ -13,6 +13,7 @@ from ledger.events.gate import Verdict
 from ledger.events.identifiers import with_names
 from projections.engine.reads import Look
 from projections.engine.view import DeclarationError
+from projections.readings.changes.facts import change_facts
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import Deployment, deployments
@@ -109,9 +110,10 @@ def deployment_of(question: Question, look: Look) -> Deployment | None:
     return look.row(deployments, question.deployment_id) if question.deployment_id else None
 
 
-def last_fact(ticket: Ticket) -> Sequence[int | None]:
+def last_fact(ticket: Ticket, look: Look) -> Sequence[int | None]:
     """Return the last fact about a change. What a gate said of it is none."""
-    return [ticket.last_fact_position]
+    facts = look.row(change_facts, ticket.change_id)
+    return [facts.last_fact_position] if facts is not None else []
 
 
 def of_change(
@@ -140,11 +142,11 @@ def of_deployment(
     return judged
 
 
-def by_state(ticket: Ticket, *allowed: str) -> Said:
+def by_state(ticket: Ticket, look: Look, *allowed: str) -> Said:
     """Allow a change in some states. One that has not come that far is no evidence; one beyond them is denied."""
     verdict: Verdict = "insufficient_evidence" if ticket.state in ("draft", "assessing") else "deny"
     verdict = "allow" if ticket.state in allowed else verdict
-    return verdict, ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket)
+    return verdict, ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket, look)
 
 
 NO_CHANGE: Final[Said] = ("insufficient_evidence", "no-change", "no such change is known", ())

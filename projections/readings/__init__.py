@@ -9,6 +9,7 @@ from projections.engine.view import View, in_order
 from projections.readings.changes.advice import advice
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
+from projections.readings.changes.facts import change_facts
 from projections.readings.changes.impacts import impacts, resources
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.scopes import change_scopes
@@ -28,6 +29,7 @@ from projections.readings.environments.named import named_environments
 from projections.readings.people.access_reviews import access_reviews
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities
+from projections.readings.people.imports import beginnings, imports
 from projections.readings.people.policies import policies
 from projections.readings.people.sources import authorities
 from projections.readings.people.withdrawals import withdrawals
@@ -41,6 +43,8 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     identities,
     access_grants,
     authorities,
+    imports,
+    beginnings,
     policies,
     access_reviews,
     withdrawals,
@@ -50,6 +54,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     # changes
     change_scopes,
     templates,
+    change_facts,
     change_tickets,
     change_timeline,
     reviews,

@@ -5,6 +5,7 @@ Not what gives leave, nor who may give it. With a lag of 15 minutes:
     started 09:00, recorded 09:01   judged at 09:00, by what was on record at 09:15
     started 09:00, recorded 11:00   reported late: judged at 09:00 as above, and once more as if it had been done at 11:00;
                                     leave has to be there both times, so that holding back a report wins nothing
+    started before the ledger was   judged at its recording alone: nothing can have been on record at its time
     started 09:00, imported         history, which an operator brought in: judged at 09:00, by whatever is on record
 
 A time ahead of its recording counts as its recording.
@@ -33,10 +34,11 @@ class Recorded(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """How far two clocks may be apart, and how late evidence may come; in seconds."""
+    """How far two clocks may be apart, and how late evidence may come, in seconds; and when the ledger began to record."""
 
     lag_s: int = 15 * 60
     skew_s: int = 120
+    began: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def instants(act: Recorded, clocks: Clocks, *, is_history: bool = False) -> tupl
     then = Instant(act.at, _later(act.at, clocks.lag_s), act.position)
     if not is_reported_late(act, clocks):
         return (then,)
-    return then, Instant(act.recorded_at, _later(act.recorded_at, clocks.lag_s), act.position)
+    when_recorded = Instant(act.recorded_at, _later(act.recorded_at, clocks.lag_s), act.position)
+    return (when_recorded,) if act.at < clocks.began else (then, when_recorded)
 
 
 def is_on_record(said: Recorded, instant: Instant) -> bool:

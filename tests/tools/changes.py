@@ -32,7 +32,7 @@ def open_change(story: Story, kind: str = "normal", change: str = "CHG-7", **mor
     data = {"actor": "person:alice", "change_id": change, "services": ["api"], "environment": "prod"} | more
     story.tell("change.opened", change_type=kind, title={"sha256": "0" * 64}, **data)
     artifacts = [ARTIFACT] if change == "CHG-7" else []
-    story.tell("change.submitted", actor="person:alice", change_id=change, scope_digest=SCOPE, artifacts=artifacts)
+    story.tell("change.submitted", actor=data["actor"], change_id=change, artifacts=artifacts)
 
 
 def assess(story: Story, band: str = "low") -> None:
@@ -55,7 +55,7 @@ def value(name: str, number: float) -> dict[str, str]:
 
 def request(story: Story, quorum: int = 1, roles: tuple[str, ...] = ("release-approver",), **more: Any) -> None:
     story.tell(
-        "approval.requested", actor="person:alice", **CHG, scope_digest=SCOPE, policy_id="p", policy_version="1",
+        "approval.requested", actor="person:alice", **CHG, policy_id="p", policy_version="1",
         rule="normal", required_roles=list(roles), quorum=quorum, **more,
     )  # fmt: skip
 
@@ -81,12 +81,15 @@ def limit(story: Story, name: str, days: int, version: str = "1", **more: Any) -
     publish(story, (name, "prod", str(days)), version=version, **more)
 
 
-def approve(story: Story, who: str = "person:bob", digest: str = SCOPE, **more: Any) -> int:
-    return story.tell("approval.granted", **{"by": who} | more, actor=who, **CHG, scope_digest=digest)
+def approve(story: Story, who: str = "person:bob", digest: str | None = None, **more: Any) -> int:
+    """An approval of the scope as it stands, or of the one that has a digest."""
+    named = {"scope_digest": digest} if digest is not None else {}
+    return story.tell("approval.granted", **{"by": who} | more, actor=who, **CHG, **named)
 
 
 def deploy(story: Story, name: str = "d-1", change: str | None = "CHG-7", **more: Any) -> None:
     where = {"deployment_id": name, "service": "api", "environment": "prod"} | ({"change_id": change} if change else {})
+    where |= {name: more.pop(name) for name in ("service", "environment") if name in more}
     story.tell("deployment.started", **{"actor": "service:ci"} | where | more)
     story.tell("deployment.finished", **where, outcome="success")
 

@@ -36,7 +36,7 @@ TITLE: Final = "A change"
 DESK: Final = "service:desk"
 SOURCE: Final = "https://year.example.com/"
 GROUP: Final = 200
-APART: Final = timedelta(minutes=30)
+APART: Final = timedelta(minutes=10)
 # When nothing is to change, but for what is planted: day of the beginning and length in days.
 FREEZES: Final = {"spring": (95, 5), "summer": (200, 5), "year-end": (340, 10)}
 MODEL: Final[dict[str, Any]] = {"model_id": "change-risk", "version": "1"}
@@ -81,7 +81,6 @@ class Change:
     author: str
     approver: str
     deployer: str
-    scope: str
     artifact: str
     deployment: str
     risk: int
@@ -97,6 +96,8 @@ class Change:
     deployed: str | None = None
     score_is_off_by: int = 0
     early: timedelta = timedelta()
+    # How long its deployment is held back before it is reported.
+    late: timedelta = timedelta()
     # Where it is deployed, by whatever name.
     environment: str = "prod"
     # Some of those by the book are rolled back; none in which something is planted.
@@ -259,7 +260,7 @@ class Year:
         engineers, leads = self.teams[team]
         return Change(
             f"CHG-{number}", service, team, rng.choice(("normal", "normal", "standard")), rng.choice(engineers),
-            leads[0], f"service:{team}-ci", self.digest(), self.digest(), f"d-{number}", rng.randint(0, 4), begins,
+            leads[0], f"service:{team}-ci", self.digest(), f"d-{number}", rng.randint(0, 4), begins,
             f"R-CHG-{number}",
         )  # fmt: skip
 
@@ -275,7 +276,7 @@ class Year:
         self.say(at, "change.opened", **about, change_type=change.kind, services=[change.service], environment="prod",
             team=change.team, title=TITLE, template_id="routine" if change.kind == "standard" else None,
             release_id=change.release)  # fmt: skip
-        self.say(at + HOUR, "change.submitted", **about, scope_digest=change.scope, artifacts=[change.artifact])
+        self.say(at + HOUR, "change.submitted", **about, artifacts=[change.artifact])
         if change.kind == "unauthorized":
             return
         if change.kind in ("normal", "emergency"):
@@ -283,13 +284,13 @@ class Year:
             self.say(at + 2 * HOUR, "risk.assessed", change_id=change.id, **self.model,
                 score=_number(criticality + size / 2 + change.score_is_off_by), band="low",
                 features=[value("criticality", criticality), value("size", size)])  # fmt: skip
-            self.say(at + 3 * HOUR, "approval.requested", **about, scope_digest=change.scope, policy_id="change-approval",
+            self.say(at + 3 * HOUR, "approval.requested", **about, policy_id="change-approval",
                 policy_version="1", rule=change.kind, required_roles=["release-approver"],
                 quorum=2 if change.kind == "emergency" else 1)  # fmt: skip
             if change.is_approved:
                 # An approver speaks by their own credential.
                 self.say(at + 5 * HOUR, "approval.granted", by=change.approver, actor=change.approver, change_id=change.id,
-                    scope_digest=change.scope, role="release-approver")  # fmt: skip
+                    role="release-approver")  # fmt: skip
         self.say(at + 6 * HOUR, "change.scheduled", **about, planned_start=stamp(change.begins - HOUR - change.early),
             planned_end=stamp(change.begins + 4 * HOUR - change.early))  # fmt: skip
 
@@ -316,8 +317,10 @@ class Year:
         self.say(begin - 42 * HOUR, "code_review.submitted", by=reviewer, actor=reviewer, **pull, review_id="1",
             commit=commit, verdict="approved")  # fmt: skip
         self.say(begin - 40 * HOUR, "code.merged", actor=change.author, **pull, head_sha=commit, merge_sha=commit)
-        self.say(begin, "deployment.started", by=by, actor=change.deployer, **where, artifact=artifact, commit=commit)
-        self.say(begin + 9 * minute, "deployment.finished", by=by, **where, artifact=artifact, outcome="success")
+        self.say(begin, "deployment.started", by=by, late=change.late, actor=change.deployer, **where, artifact=artifact,
+            commit=commit)  # fmt: skip
+        self.say(begin + 9 * minute, "deployment.finished", by=by, late=change.late, **where, artifact=artifact,
+            outcome="success")  # fmt: skip
         for probe in range(2):
             self.say(begin + (20 + probe) * minute, "deployment.verified", **where,
                 verdict="degraded" if failed else "healthy",

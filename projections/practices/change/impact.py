@@ -48,7 +48,7 @@ def impact_is_covered(ticket: Ticket, question: Question, look: Look, policy: In
                 "insufficient_evidence",
                 "not-assessed",
                 "the policy asks for an impact assessment",
-                last_fact(ticket),
+                last_fact(ticket, look),
             )
         return "allow", "not-asked-for", "no impact assessment was asked for", ()
     missing = left_out(look, impact)

@@ -101,13 +101,13 @@ def review_contradicts_the_record(row: Outcome, look: Look) -> Breach | None:
 def change_waits_for_its_end(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The change was implemented, and watched for as long as the policy asks."""
     if ticket.state not in ("reviewing", "closed"):
-        return "insufficient_evidence", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket)
+        return "insufficient_evidence", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket, look)
     hours = policy.number(OBSERVATION_HOURS, ticket.risk_band)
     if ticket.finished_at is not None:
         until = later(ticket.finished_at, hours=hours)
         if question.asked_at < until:
-            return "insufficient_evidence", "being-watched", f"it is watched until {until}", last_fact(ticket)
-    return "allow", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket)
+            return "insufficient_evidence", "being-watched", f"it is watched until {until}", last_fact(ticket, look)
+    return "allow", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket, look)
 
 
 @gate_rule()
@@ -117,9 +117,19 @@ def review_is_done(ticket: Ticket, question: Question, look: Look, policy: InFor
     asked = look.named(reviews, PirOpened, ref("change", ticket.change_id))
     waiting = [review.pir_id for review in asked if review.state == "open"]
     if waiting:
-        return "insufficient_evidence", "review-open", f"{listed(waiting)} is not done", last_fact(ticket)
+        return "insufficient_evidence", "review-open", f"{listed(waiting)} is not done", last_fact(ticket, look)
     if ticket.state == "closed":
-        return "allow", "reviewed", f"reviewed by {ticket.reviewed_by}", last_fact(ticket)
+        return "allow", "reviewed", f"reviewed by {ticket.reviewed_by}", last_fact(ticket, look)
     if ticket.risk_band in (None, "low") and not ticket.is_rolled_back and not ticket.incidents and not asked:
-        return "allow", "not-asked-for", "low risk, and nothing happened: no review was asked for", last_fact(ticket)
-    return "insufficient_evidence", "not-reviewed", "no review by somebody else than who deployed", last_fact(ticket)
+        return (
+            "allow",
+            "not-asked-for",
+            "low risk, and nothing happened: no review was asked for",
+            last_fact(ticket, look),
+        )
+    return (
+        "insufficient_evidence",
+        "not-reviewed",
+        "no review by somebody else than who deployed",
+        last_fact(ticket, look),
+    )

@@ -8,11 +8,14 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.ticket import Ticket
+from projections.readings.changes.tickets import RISK, needs_score
 from projections.readings.people.policies import InForce
 from projections.readings.risk.assessments import RiskAssessments, risk_assessments
 from projections.readings.risk.models import RiskModel, risk_models
 
-PRACTICE: Final = Practice("5.2", "Risk scores that can be computed again", views=(risk_models, risk_assessments))
+PRACTICE: Final = Practice(
+    "5.2", "Risk scores that can be computed again", views=(risk_models, risk_assessments), settings=(RISK,)
+)
 
 
 @finding(risk_assessments, severity="high")
@@ -32,13 +35,13 @@ def model_approval_does_not_count(row: RiskModel, look: Look) -> Breach | None:
     return Breach(f"{row.version_id}: {row.approval_fault}", positions_of(row.published_position))
 
 
-@gate_rule()
+@gate_rule(version=2)
 @of_change
 def risk_comes_out_again(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
-    """The score was computed by a model that somebody approved, and comes out again. Standard and emergency changes need none."""
+    """The score was computed by a model that somebody approved, and comes out again. The policy may ask some types for none."""
     row = look.row(risk_assessments, ticket.change_id)
     if row is None or row.assessed_position is None:
-        if ticket.change_type in ("standard", "emergency"):
+        if not needs_score(policy, ticket.change_type):
             return "allow", "not-asked-for", f"{ticket.change_type} changes are not scored", ()
         return "insufficient_evidence", "not-assessed", "no score by an approved model", ()
     last = next(a for a in row.assessments if a.position == row.assessed_position)

@@ -1,44 +1,121 @@
 """5.1 Deployments tied to change tickets, both ways: of its artifacts, within its window, approved before; and no change without one."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.engine.view import seconds_between
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_CHANGE, Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
-from projections.readings.changes.scopes import change_scopes, is_within_window
+from projections.readings.changes.commits import is_same as is_same_commit
+from projections.readings.changes.facts import change_facts
+from projections.readings.changes.scopes import (
+    ChangeScope,
+    Version,
+    change_scopes,
+    in_force_at,
+    is_for,
+    is_within_window,
+)
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
+from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
-from projections.readings.environments.environments import is_meant, is_production
-from projections.readings.people.policies import InForce
+from projections.readings.environments.environments import is_production, names_for
+from projections.readings.people.identities import are_same
+from projections.readings.people.imports import instants_of
+from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.settings import Words
+from projections.readings.people.speaking import Spoken, clocks_of
+from projections.rules.environments import compared
+from projections.rules.leave import is_reported_late, was_there
 from projections.rules.words import listed
 
+CHANGE: Final = Words(
+    "change",
+    "whether a deployment needs a change",
+    applies_to="environment",
+    choices=("required", "not-required"),
+    default=("required",),
+)
 PRACTICE: Final = Practice(
     "5.1",
     "Deployments tied to change tickets, both ways",
-    views=(change_tickets, change_timeline, change_scopes, deployments),
+    views=(change_tickets, change_facts, change_timeline, change_scopes, deployments),
 )
+
+
+def _with(words: str, justified: str) -> str:
+    return f"{words}; {justified}" if justified else words
+
+
+def _late(act: Act, said: Spoken, what: str) -> str:
+    """Say what came afterwards, and how late."""
+    hours = (seconds_between(act.at, said.recorded_at) or 0) // 3600
+    return f"justified afterwards, by {what} of {said.actor or said.principal}, {hours} hour(s) late"
 
 
 @finding(change_tickets, severity="high")
 def started_without_approval(row: Ticket, look: Look) -> Breach | None:
-    """A change was implemented before it was approved."""
-    if row.was_let_start is not False or row.change_type in (None, "unauthorized"):
+    """A change was implemented before it was approved. Approvals that came later, or are dated back, justify nothing."""
+    if not row.unlet:
         return None
-    why = listed((f"{approval.approver}: {approval.why}" for approval in row.approvals if approval.why), "; ")
-    words = f"{row.change_id} started at {row.started_at} without approval" + (f" ({why})" if why else "")
-    return Breach(words, positions_of(row.started_position, *(approval.position for approval in row.approvals)))
+    first = row.unlet[0]
+    words = f"{row.change_id} started at {first.at} without approval ({first.why})"
+    if len(row.unlet) > 1:
+        words += f", and {len(row.unlet) - 1} time(s) more"
+    positions = (*(act.position for act in row.unlet), *(approval.position for approval in row.approvals))
+    return Breach(_with(words, first.justified), positions_of(*positions))
 
 
 @finding(change_tickets, severity="high")
 def unauthorized_change(row: Ticket, look: Look) -> Breach | None:
-    """A change was made that nobody had asked for; it has to be reviewed."""
+    """A change was made that nobody had asked for; somebody else has to say what it was, and to review it."""
     if row.change_type != "unauthorized" or row.state == "closed":
         return None
     return Breach(f"{row.change_id} was not authorized", positions_of(row.opened_position))
+
+
+@finding(change_scopes, severity="medium")
+def opened_twice(row: ChangeScope, look: Look) -> Breach | None:
+    """A change was opened again as another one: of another type, of other services, or by somebody else. It stays what it was."""
+    first, *others = row.openings or (None,)
+    if first is None:
+        return None
+    different = [
+        opening
+        for opening in others
+        if opening is not None
+        and (
+            opening.change_type != first.change_type
+            or set(opening.services) != set(first.services)
+            or {compared(name) for name in opening.environments} != {compared(name) for name in first.environments}
+            or not are_same(look, opening.said.actor or "", first.said.actor or "")
+        )
+    ]
+    if not different:
+        return None
+    who = listed(dict.fromkeys(opening.said.actor or "" for opening in different))
+    return Breach(
+        f"{row.change_id} was opened again as another change, by {who}",
+        positions_of(first.said.position, *(opening.said.position for opening in different)),
+    )
+
+
+@finding(change_scopes, severity="low")
+def stated_digest_differs(row: ChangeScope, look: Look) -> Breach | None:
+    """What was stated as the digest of a scope is not the digest of what the scope says."""
+    wrong = [version for version in row.versions if version.stated is not None and version.stated != version.digest]
+    if not wrong:
+        return None
+    last = wrong[-1]
+    return Breach(
+        f"the scope of {row.change_id} is {last.digest}, and was stated as {last.stated}",
+        positions_of(*(version.said.position for version in wrong)),
+    )
 
 
 @finding(change_tickets, severity="low")
@@ -51,51 +128,124 @@ def approved_and_not_deployed(row: Ticket, look: Look) -> Breach | None:
     )
 
 
+def acts_in_production(row: Deployment, look: Look) -> Iterator[Act]:
+    """Yield what was done to production, and is no history that was imported."""
+    for act in row.acts:
+        if (
+            not act.is_history
+            and act.environment is not None
+            and is_production(look, act.environment, act.at, by=act.actor)
+        ):
+            yield act
+
+
 @finding(deployments, severity="high")
 def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
-    """Something was deployed to production, and no change is known for it."""
-    at = row.started_at or row.finished_at
-    if row.change_id is not None or row.environment is None or at is None:
-        return None
-    if not is_production(look, row.environment, at, by=row.deployed_by):
-        return None
-    return Breach(f"{row.deployment_id} put {row.service} into {row.environment} without a change", row.positions)
+    """Something was deployed to production, and no change was open for it by then. What is opened or linked later excuses nothing."""
+    for act in acts_in_production(row, look):
+        policy = in_force(look.at(act.at), act.at)
+        if "required" not in policy.words(CHANGE, *names_for(look, policy, act.environment, act.at)):
+            continue
+        scope = look.row(change_scopes, row.change_id) if row.change_id else None
+        opened = scope.openings[0].said if scope is not None and scope.openings else None
+        words = f"{row.deployment_id} put {act.service} into {act.environment} without a change"
+        if opened is None:
+            named = f": {row.change_id} was never opened" if row.change_id else ""
+            return Breach(words + named, row.positions)
+        link = row.links[-1].said if row.linked_by == "link" and row.links else None
+        said = [opened] if link is None else [opened, link]
+        clocks = clocks_of(look, act.at)
+        late = [s for s in said for instant in instants_of(look, act) if not was_there(s, instant, clocks)]
+        if late and not _is_emergency(row, act, scope, look):
+            what = "the link" if link is not None and late[-1] is link else f"{row.change_id}"
+            return Breach(_with(words, _late(act, late[-1], what)), positions_of(*row.positions, late[-1].position))
+    return None
+
+
+def _is_emergency(row: Deployment, act: Act, scope: ChangeScope | None, look: Look) -> bool:
+    """Say whether it was an emergency that was put on record, and approved, as soon as the policy asks: then the ticket says so."""
+    if scope is None or scope.change_type != "emergency" or row.change_id is None:
+        return False
+    ticket = look.row(change_tickets, row.change_id)
+    return ticket is not None and not any(unlet.deployment_id == row.deployment_id for unlet in ticket.unlet)
 
 
 @finding(deployments, severity="high")
 def artifact_not_approved(row: Deployment, look: Look) -> Breach | None:
-    """What was deployed is not among the artifacts of the change's scope."""
+    """What was deployed, or where, was not of the change's scope by then. A scope that is amended later excuses nothing."""
     scope = look.row(change_scopes, row.change_id) if row.change_id else None
-    if scope is None or not scope.artifacts or row.artifact is None or row.artifact in scope.artifacts:
+    if scope is None:
         return None
-    return Breach(
-        f"{row.deployment_id} deployed {row.artifact}, not of {scope.change_id}",
-        positions_of(scope.scope_position, *row.positions),
-    )
+    for act in acts_in_production(row, look):
+        clocks = clocks_of(look, act.at)
+        for instant in instants_of(look, act):
+            version = in_force_at(scope.versions, instant, clocks)
+            fault = _outside(act, version, look) if version is not None else None
+            if fault is None or version is None:
+                continue
+            last = in_force_at(scope.versions, None, clocks)
+            now = _late(act, last.said, "the scope") if last is not None and _outside(act, last, look) is None else ""
+            words = f"{row.deployment_id} deployed {fault}, not of {scope.change_id}"
+            return Breach(_with(words, now), positions_of(version.said.position, *row.positions))
+    return None
+
+
+def _outside(act: Act, version: Version, look: Look) -> str | None:
+    """Return what of an act is outside of a scope, in words."""
+    if act.service is not None and act.service not in version.services:
+        return act.service
+    if not is_for(look, version.environments, act.environment, act.at):
+        return f"to {act.environment}"
+    others = [artifact for artifact in act.artifacts if artifact not in version.artifacts]
+    if version.artifacts and others:
+        return others[0]
+    if version.commits and act.commit is not None and not act.artifacts:
+        is_named = any(is_same_commit(act.commit, commit) for commit in version.commits)
+        return None if is_named else act.commit
+    return None
 
 
 @finding(deployments, severity="medium")
 def outside_window(row: Deployment, look: Look) -> Breach | None:
-    """A change was deployed before or after the time that was planned for it."""
+    """A change was deployed before or after the time that was planned for it by then."""
     scope = look.row(change_scopes, row.change_id) if row.change_id else None
-    if scope is None or scope.planned_start is None or row.started_at is None:
+    if scope is None or not scope.windows:
         return None
-    if is_within_window(scope, row.started_at):
-        return None
-    words = (
-        f"{row.deployment_id} started at {row.started_at}, planned from {scope.planned_start} to {scope.planned_end}"
-    )
-    return Breach(words, positions_of(scope.planned_position, row.started_position))
+    for act in acts_in_production(row, look):
+        clocks = clocks_of(look, act.at)
+        for instant in instants_of(look, act):
+            window = in_force_at(scope.windows, instant, clocks)
+            if window is None or window.start <= instant.at <= window.end:
+                continue
+            words = f"{row.deployment_id} started at {act.at}, planned from {window.start} to {window.end}"
+            if instant.at != act.at:
+                words = f"{row.deployment_id} was reported at {instant.at}, planned from {window.start} to {window.end}"
+            return Breach(words, positions_of(window.said.position, act.position))
+    return None
 
 
-@gate_rule()
+@finding(deployments, severity="low")
+def reported_late(row: Deployment, look: Look) -> Breach | None:
+    """Something that was done to production was recorded later than the policy allows: it is judged as of then, too."""
+    for act in acts_in_production(row, look):
+        if is_reported_late(act, clocks_of(look, act.at)):
+            hours = (seconds_between(act.at, act.recorded_at) or 0) // 3600
+            words = f"{row.deployment_id} of {act.at} was recorded at {act.recorded_at}, {hours} hour(s) late"
+            return Breach(words, positions_of(act.position))
+    return None
+
+
+@gate_rule(version=2)
 @of_change
 def change_may_start(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
-    """The change is scheduled or being implemented."""
+    """The change is scheduled or being implemented. The answer tells what of its scope is still to come."""
     if ticket.state == "authorizing":
         words = f"{ticket.change_id} waits for {ticket.missing_approvals} approval(s)"
-        return "needs_approval", "authorizing", words, last_fact(ticket)
-    return by_state(ticket, "scheduled", "implementing")
+        return "needs_approval", "authorizing", words, last_fact(ticket, look)
+    verdict, reason, words, used = by_state(ticket, look, "scheduled", "implementing")
+    if ticket.remaining:
+        words += f"; still to come: {listed(ticket.remaining)}"
+    return verdict, reason, words, used
 
 
 @gate_rule()
@@ -109,8 +259,10 @@ def deployed_is_approved(question: Question, look: Look, policy: InForce) -> Sai
         return "insufficient_evidence", "not-said", "expected service, environment and artifact in the question", used
     if question.service not in scope.services:
         return "deny", "other-service", f"{question.service} is not of {', '.join(scope.services)}", used
-    if not is_meant(look, scope.environment, question.environment, question.asked_at):
-        return "deny", "other-environment", f"the change is for {scope.environment}", used
+    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at))
+    environments = version.environments if version is not None else scope.environments
+    if not is_for(look, environments, question.environment, question.asked_at):
+        return "deny", "other-environment", f"the change is for {listed(environments)}", used
     if not scope.artifacts:
         return "insufficient_evidence", "no-artifact", "the scope names no artifact", used
     if question.artifact not in scope.artifacts:

@@ -6,9 +6,10 @@ from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
+from projections.readings.people.imports import beginnings, imports
 from projections.readings.people.withdrawals import Withdrawal, withdrawals
 
-PRACTICE: Final = Practice("8.1", "Immutable audit trail", views=(withdrawals,))
+PRACTICE: Final = Practice("8.1", "Immutable audit trail", views=(withdrawals, imports, beginnings))
 
 
 @finding(withdrawals, severity="medium")

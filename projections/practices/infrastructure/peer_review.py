@@ -6,7 +6,7 @@ from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
-from projections.readings.changes.code import CodeChange, Merge, code_changes, unreviewed_because
+from projections.readings.changes.code import CodeChange, Merging, code_changes, unreviewed_because
 from projections.readings.changes.commits import commits
 from projections.readings.people.identities import identities
 from projections.readings.people.policies import in_force
@@ -22,7 +22,7 @@ REVIEWED_BRANCH: Final = Words(
 )
 
 
-def _has_to_be_reviewed(row: CodeChange, merge: Merge, look: Look) -> bool:
+def _has_to_be_reviewed(row: CodeChange, merge: Merging, look: Look) -> bool:
     """Say whether a merge went into a branch that the policy names, or it names none. An unknown branch is one of them."""
     if merge.branch is None:
         return True

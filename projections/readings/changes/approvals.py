@@ -1,184 +1,254 @@
-"""What counts: which approvals of a change do, why others do not, what is missing, and what that lets happen.
+"""What counts: which approvals of a change do, why others do not, and what is missing; as things stand, or when somebody acted.
 
-Where the change is in its life is `tickets`. An approval is judged by roles and identities as of its entry (S1, S4, S5, S12), and again
-whenever the change's scope, its environment or those who deployed it are others (S2, S3); how many are missing is S6.
+Where a change is in its life is `tickets`. One function answers for tickets, findings and gates, of the facts, of what the policy asks,
+and of people as they are known now: S1 to S6 and S12 accuse whenever they become known. What gives leave counts at an instant when it
+was true and on record by then (`rules.leave`).
 """
 
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from ledger.events.approval import ApprovalGranted, ApprovalRejected
-from projections.engine.view import EntryInfo, Moment, Reads, later, replace
-from projections.readings.changes.ticket import Approval, Ticket
-from projections.readings.environments.environments import is_production
+from projections.engine.reads import Look
+from projections.engine.view import Moment, Reads
+from projections.readings.changes.facts import ChangeFacts, Decision
+from projections.readings.changes.scopes import ChangeScope, Version, in_force_at
+from projections.readings.changes.ticket import Approval
 from projections.readings.people.grants import roles_of
 from projections.readings.people.identities import kind_of, person_of
-from projections.readings.people.policies import in_force
-from projections.readings.people.settings import Number
+from projections.readings.people.policies import InForce
+from projections.readings.people.settings import Number, Words
 from projections.readings.people.sources import sources_of
-from projections.rules import duties as rules
+from projections.readings.people.speaking import Spoken
+from projections.rules import duties
+from projections.rules.leave import Clocks, Instant, comes_before, was_there
 
-RETRO_WITHIN_HOURS: Final = 24
-ESCALATE_AFTER_HOURS: Final = Number(
-    "escalate-after-hours",
-    "within how many hours approvals are given, or the change is escalated",
-    applies_to="band of risk",
-    zero="no limit",
+QUORUM: Final = Number(
+    "quorum", "how many people must approve", applies_to="type of change, or band of risk", default=1
 )
+REQUIRED_ROLE: Final = Words(
+    "required-role",
+    "a role that an approver must hold",
+    applies_to="type of change, or band of risk",
+    is_several=True,
+    nothing="none",
+)
+BANDS: Final = Words(
+    "bands",
+    "the bands of risk, the lowest first; a change without a score is judged as of the highest",
+    is_several=True,
+    default=("low", "medium", "high", "critical"),
+)
+BOARD_BAND: Final = Words(
+    "board-band", "the band of risk from which on a change needs the board, too", nothing="no band"
+)
+BOARD_ROLE: Final = Words("board-role", "the role that members of the board hold", default=("cab",))
+BOARD_QUORUM: Final = Number("board-quorum", "how many members of the board must approve", default=1)
+# How many decisions about one change are looked at: the last ones. Older ones do not count.
+AT_MOST: Final = 500
 
 
-# -- as it is given ----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Asked:
+    """What has to be there: so many people, each with one of some roles; and so many of a higher body, where it is asked."""
+
+    quorum: int = 1
+    roles: tuple[str, ...] = ()
+    board_role: str | None = None
+    board_quorum: int = 0
 
 
-def decided(
-    verdict: Literal["granted", "rejected"],
-    event: ApprovalGranted | ApprovalRejected,
-    entry: EntryInfo,
-    broken: str = "",
-) -> Approval:
-    """Return a decision of an approver, with the first rule that it breaks as it is given."""
-    return Approval(
-        event.actor,
-        person_of(entry.reads, event.actor),
-        verdict,
-        event.role,
-        event.scope_digest,
-        entry.time,
-        entry.recorded_at,
-        entry.position,
-        broken,
-    )
+@dataclass(frozen=True)
+class Leave:
+    """The approvals of a change, as they count, and how many are missing."""
+
+    asked: Asked
+    approvals: tuple[Approval, ...] = ()
+    missing: int = 1
+    # When the last approval that was needed was given, and where.
+    approved_at: Moment | None = None
+    approved_position: int | None = None
+
+    @property
+    def counting(self) -> list[Approval]:
+        return [approval for approval in self.approvals if approval.counts]
 
 
-def broken_by(ticket: Ticket, approver: str, time: Moment, principal: str, source: str, reads: Reads) -> str:
-    """Return the first rule that an approval breaks as it is given, and why; empty when it breaks none.
-
-    Roles and identities are those of the entry. S2, S3 and S6 depend on what comes later, and are judged with the ticket.
+def asked_of(
+    policy: InForce, change_type: str | None, band: str | None, requests: Sequence[Decision], escalated_to: str | None
+) -> Asked:
+    """Return what a policy asks for. Whoever asked for approvals can ask for more of them, and never for less; for the roles, too,
+    only where the policy names none.
     """
-    person = person_of(reads, approver)
-    author = person_of(reads, ticket.author) if ticket.author else None
-    required = (*ticket.required_roles, ticket.escalated_to) if ticket.escalated_to else ticket.required_roles
-    held = roles_of(reads, approver, time, ticket.environment) if required else {}
-    enrolled = sources_of(reads, principal) if principal != approver else []
+    bands = policy.words(BANDS)
+    judged_as = band if band is not None else bands[-1]
+    last = requests[-1] if requests else None
+    quorum = max(policy.number(QUORUM, change_type, judged_as), (last.quorum or 1) if last else 1, 1)
+    roles = policy.words(REQUIRED_ROLE, change_type, judged_as) or (last.roles if last else ())
+    (from_band,) = policy.words(BOARD_BAND)[:1] or (None,)
+    needs_board = from_band in bands and (judged_as not in bands or bands.index(judged_as) >= bands.index(from_band))
+    board = policy.words(BOARD_ROLE)[0] if needs_board else None
+    body = escalated_to or board
+    if body is None:
+        return Asked(quorum, roles)
+    members = max(1, policy.number(BOARD_QUORUM)) if needs_board else 1
+    return Asked(quorum, tuple(dict.fromkeys((*roles, body))) if roles else (), body, members)
+
+
+# -- one decision --------------------------------------------------------------------------------------------------------
+
+
+def speaker_fault(reads: Reads, said: Spoken, actor: str) -> str:
+    """Say why a decision does not count for who made it, whatever it is about; empty when it may."""
+    enrolled = sources_of(reads, said.principal) if said.principal != actor else []
     checks = (
-        ("S1", rules.s1_author_does_not_approve(author, person)),
-        ("S4", rules.s4_approver_is_human(approver, kind_of(reads, approver))),
-        ("S5", rules.s5_approver_held_a_role(held, required)),
-        ("S12", rules.s12_approver_spoke(approver, principal, source, enrolled)),
+        ("S4", duties.s4_approver_is_human(actor, kind_of(reads, actor))),
+        ("S12", duties.s12_approver_spoke(actor, said.principal, said.source, enrolled)),
     )
     return next((f"{rule}: {fault}" for rule, fault in checks if fault), "")
 
 
-def withdrawn(ticket: Ticket, person: str | None = None) -> Ticket:
-    """Take back what somebody decided, or what everybody did."""
+def person_fault(
+    reads: Reads, actor: str, at: Moment, scope: ChangeScope, asked: Asked, deployers: Sequence[str]
+) -> str:
+    """Say why somebody's approval of a change would not count: S1, S5 and S2; empty when it would."""
+    person = person_of(reads, actor)
+    authors = {person_of(reads, author) for author in scope.authors}
+    held = roles_of(reads, actor, at, scope.environment) if asked.roles else {}
+    deployed = {person_of(reads, deployer) for deployer in deployers}
+    checks = (
+        ("S1", duties.s1_author_does_not_approve(person if person in authors else None, person)),
+        ("S5", duties.s5_approver_held_a_role(held, asked.roles)),
+        ("S2", duties.s2_deployer_does_not_approve(person, deployed)),
+    )
+    return next((f"{rule}: {fault}" for rule, fault in checks if fault), "")
+
+
+def bound_to(decision: Decision, scope: ChangeScope, clocks: Clocks) -> Version | None:
+    """Return the wording of the scope that a decision is of: the last before it that it names by digest, else the first after it.
+
+    One that names no digest is of the last before it.
+    """
+    named = [
+        version
+        for version in scope.versions
+        if decision.scope_digest is None or decision.scope_digest in (version.stated, version.digest)
+    ]
+    then = Instant(decision.said.at, decision.said.recorded_at, decision.said.position)
+    before = [version for version in named if was_there(version.said, then, clocks)]
+    if before:
+        return max(before, key=lambda version: (version.said.at, version.said.position))
+    # The two may have come by doors of which one is slower.
+    return named[0] if named and decision.scope_digest is not None else None
+
+
+# -- all of them -----------------------------------------------------------------------------------------------------------
+
+
+def leave_at(
+    facts: ChangeFacts,
+    scope: ChangeScope,
+    look: Look,
+    *,
+    policy: InForce,
+    clocks: Clocks,
+    band: str | None,
+    instant: Instant | None = None,
+    deployers: Sequence[str] = (),
+) -> Leave:
+    """Return which approvals of a change count: as things stand, or for an act at an instant.
+
+    `deployers` are those who deployed to production: none of them approves (S2).
+    """
+    decisions = facts.decisions[-AT_MOST:]
+    some = [d for d in decisions if instant is None or was_there(d.said, instant, clocks)]
+    current = in_force_at(scope.versions, instant, clocks)
+    # Whatever takes leave away counts by its time, whenever it was recorded.
+    against = [d for d in decisions if instant is None or comes_before(d.said, instant, clocks)]
+    requests = [d for d in some if d.word == "requested"]
+    escalations = [d for d in against if d.word == "escalated"]
+    asked = asked_of(policy, scope.change_type, band, requests, escalations[-1].role if escalations else None)
+    ended = [d for d in against if d.word in ("rejected", "reverted", "withdrawn")]
+    ends = [d for d in ended if _ends(d, scope, current, look, clocks)]
     approvals = tuple(
-        replace(approval, is_withdrawn=True) if person in (None, approval.person) else approval
-        for approval in ticket.approvals
+        _judged(d, scope, current, look, clocks, asked, ends, deployers)
+        for d in some
+        if d.word in ("granted", "rejected")
     )
-    return replace(ticket, approvals=approvals)
+    persons: set[str] = set()
+    board: set[str] = set()
+    for approval in sorted((a for a in approvals if a.counts), key=lambda approval: approval.position):
+        persons.add(approval.person)
+        if asked.board_role is not None and asked.board_role in roles_of(
+            look, approval.approver, approval.at, scope.environment
+        ):
+            board.add(approval.person)
+        if not _missing(asked, persons, board):
+            return Leave(asked, approvals, 0, approval.at, approval.position)
+    return Leave(asked, approvals, _missing(asked, persons, board))
 
 
-def escalated_at(ticket: Ticket, entry: EntryInfo) -> Moment | None:
-    """Return until when approvals that are asked for now are given, or the change is put before a higher body."""
-    hours = in_force(entry.reads, entry.time).number(ESCALATE_AFTER_HOURS, ticket.risk_band)
-    return later(entry.time, hours=hours) if hours else None
+def _missing(asked: Asked, persons: set[str], board: set[str]) -> int:
+    return max(duties.s6_missing_from_quorum(persons, asked.quorum), asked.board_quorum - len(board), 0)
 
 
-# -- as it stands --------------------------------------------------------------------------------------------------------
+def _ends(decision: Decision, scope: ChangeScope, current: Version | None, look: Look, clocks: Clocks) -> bool:
+    """Say whether a rejection, a withdrawal or a return to draft takes approvals away."""
+    actor = decision.said.actor or ""
+    if decision.word == "reverted":
+        return True
+    if speaker_fault(look, decision.said, actor):
+        return False
+    if decision.word == "withdrawn":
+        return True
+    bound = bound_to(decision, scope, clocks)
+    is_of_this = bound is not None and current is not None and bound.digest == current.digest
+    return is_of_this and person_of(look, actor) not in {person_of(look, author) for author in scope.authors}
 
 
-def counted(ticket: Ticket, before: Ticket, entry: EntryInfo) -> Ticket:
-    """Say of a ticket after an entry which of its approvals count, and what is missing. `before` is the ticket before it."""
-    judged = _judged_anew(ticket, before, entry)
-    counting = [approval for approval in judged if approval.counts]
-    missing = rules.s6_missing_from_quorum((approval.person for approval in counting), ticket.quorum)
-    if ticket.escalated_to and not any(approval.role == ticket.escalated_to for approval in counting):
-        missing = max(missing, 1)
-    approved_at, approved_position = ticket.approved_at, ticket.approved_position
-    if missing:
-        approved_at = approved_position = None
-    elif approved_position is None:
-        last = max(counting, key=lambda approval: approval.position)
-        approved_at, approved_position = last.at, last.position
-    found = (judged, missing, approved_at, approved_position)
-    if found != (ticket.approvals, ticket.missing_approvals, ticket.approved_at, ticket.approved_position):
-        ticket = replace(
-            ticket,
-            approvals=judged,
-            missing_approvals=missing,
-            approved_at=approved_at,
-            approved_position=approved_position,
-        )
-    return ticket
-
-
-def _judged_anew(ticket: Ticket, before: Ticket, entry: EntryInfo) -> tuple[Approval, ...]:
-    """Return all approvals as they count now. What they are judged by mostly stays: then only new ones are looked at."""
-    known = before.approvals
-
-    def context(of: Ticket) -> tuple[Any, ...]:
-        return of.scope_digest, of.environment, of.deployed_by
-
-    if context(ticket) == context(before) and ticket.approvals[: len(known)] == known:
-        if len(ticket.approvals) == len(known):
-            return ticket.approvals
-        return known + tuple(_judged(ticket, approval, entry) for approval in ticket.approvals[len(known) :])
-    return tuple(_judged(ticket, approval, entry) for approval in ticket.approvals)
-
-
-def _judged(ticket: Ticket, approval: Approval, entry: EntryInfo) -> Approval:
-    why = approval.broken
-    if approval.is_withdrawn:
-        why = "withdrawn"
-    elif approval.verdict == "rejected":
+def _judged(
+    decision: Decision,
+    scope: ChangeScope,
+    current: Version | None,
+    look: Look,
+    clocks: Clocks,
+    asked: Asked,
+    ends: Sequence[Decision],
+    deployers: Sequence[str],
+) -> Approval:
+    said, actor = decision.said, decision.said.actor or ""
+    person = person_of(look, actor)
+    bound = bound_to(decision, scope, clocks)
+    broken = speaker_fault(look, said, actor) or person_fault(look, actor, said.at, scope, asked, ())
+    later = [
+        e
+        for e in ends
+        if _is_after(e.said, said) and (e.word != "withdrawn" or person_of(look, e.said.actor or "") == person)
+    ]
+    why = broken
+    if decision.word == "rejected":
         why = "it is a rejection"
-    elif not why and (fault := rules.s3_scope_is_the_approved_one(approval.scope_digest, ticket.scope_digest)):
-        why = f"S3: {fault}"
-    elif not why and is_production(entry.reads, ticket.environment, ticket.started_at or entry.time):
-        fault = rules.s2_deployer_does_not_approve(approval.person, ticket.deployed_by)
-        why = f"S2: {fault}" if fault else ""
-    return (
-        approval
-        if approval.why == why and approval.counts is not bool(why)
-        else replace(approval, counts=not why, why=why)
+    elif later:
+        why = why or "withdrawn"
+    elif not why and (bound is None or current is None or bound.digest != current.digest):
+        why = "S3: the scope is another one now" if scope.versions else ""
+    if not why:
+        why = person_fault(look, actor, said.at, scope, asked, deployers)
+    return Approval(
+        actor,
+        person,
+        "granted" if decision.word == "granted" else "rejected",
+        decision.role,
+        decision.scope_digest,
+        said.at,
+        said.recorded_at,
+        said.position,
+        broken,
+        bool(later),
+        not why,
+        why,
     )
 
 
-def may_start(ticket: Ticket) -> bool:
-    """Say whether the approvals there are let a change start. An emergency may with one; the others are owed afterwards."""
-    is_urgent = ticket.change_type == "emergency" and any(approval.counts for approval in ticket.approvals)
-    return ticket.missing_approvals == 0 or is_urgent
-
-
-# -- once it has started -----------------------------------------------------------------------------------------------
-
-
-def after_start(ticket: Ticket, entry: EntryInfo) -> Ticket:
-    """Say of a change that has started whether it was let, and what an emergency owes."""
-    return _with_retro(_with_start(ticket), entry)
-
-
-def _with_start(ticket: Ticket) -> Ticket:
-    """Say whether the change was approved when it started. A scope that is amended later takes nothing back."""
-    if ticket.started_at is None or (ticket.scope_position or 0) > (ticket.started_position or 0):
-        return ticket
-    counting = [approval.at for approval in ticket.approvals if approval.counts]
-    if ticket.change_type == "standard" and ticket.scope_position is not None and ticket.template_fault is None:
-        allowed = True
-    elif ticket.change_type == "emergency":
-        allowed = any(at <= ticket.started_at for at in counting)
-    else:
-        allowed = ticket.approved_at is not None and ticket.approved_at <= ticket.started_at
-    return ticket if ticket.was_let_start is allowed else replace(ticket, was_let_start=allowed)
-
-
-def _with_retro(ticket: Ticket, entry: EntryInfo) -> Ticket:
-    if ticket.change_type != "emergency" or ticket.started_at is None:
-        return ticket
-    if ticket.retro is None and ticket.missing_approvals:
-        due = later(ticket.started_at, hours=RETRO_WITHIN_HOURS)
-        return replace(ticket, retro="due", retro_due_at=due)
-    if ticket.retro == "due" and ticket.missing_approvals == 0 and ticket.retro_due_at is not None:
-        # Both clocks: an approval that claims an earlier time, and was recorded too late, is late.
-        on_time = max(ticket.approved_at or "", entry.recorded_at) <= ticket.retro_due_at
-        return replace(ticket, retro="on_time" if on_time else "late")
-    return ticket
+def _is_after(later: Spoken, earlier: Spoken) -> bool:
+    return (later.at, later.position) > (earlier.at, earlier.position)

@@ -42,7 +42,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Merge:
+class Merging:
     """One merge: which head, as which commit, into which branch."""
 
     said: Spoken
@@ -75,7 +75,7 @@ class CodeChange:
     merged_head: str | None = None
     merge_sha: str | None = None
     branch: str | None = None
-    merges: tuple[Merge, ...] = ()
+    merges: tuple[Merging, ...] = ()
 
 
 def _of_the_repository(key: str, row: CodeChange) -> tuple[Match, ...]:
@@ -134,7 +134,7 @@ def dismissed(row: CodeChange, event: CodeReviewDismissed, entry: EntryInfo) -> 
 
 @code_changes.on(CodeMerged, key=key_of)
 def merged(row: CodeChange, event: CodeMerged, entry: EntryInfo) -> CodeChange:
-    merge = Merge(spoken(entry, event.actor), event.head_sha, event.merge_sha, event.branch)
+    merge = Merging(spoken(entry, event.actor), event.head_sha, event.merge_sha, event.branch)
     row = replace(_seen(row, event), change_id=event.change_id or row.change_id)
     if any((known.head, known.commit) == (merge.head, merge.commit) for known in row.merges):
         return row
@@ -159,7 +159,7 @@ def merged(row: CodeChange, event: CodeMerged, entry: EntryInfo) -> CodeChange:
 # -- whether it had been reviewed --------------------------------------------------------------------------------------
 
 
-def unreviewed_because(row: CodeChange, merge: Merge, reads: Reads) -> str | None:
+def unreviewed_because(row: CodeChange, merge: Merging, reads: Reads) -> str | None:
     """Say why what was merged had not been reviewed by somebody else; None when it had.
 
     Every author needs a human who is not that author, whose last verdict before the merge, on the very commit that was merged, is an
@@ -183,7 +183,7 @@ def unreviewed_because(row: CodeChange, merge: Merge, reads: Reads) -> str | Non
     return fault
 
 
-def _was_merged(known: Merge, times: Iterable[Instant], clocks: Clocks) -> bool:
+def _was_merged(known: Merging, times: Iterable[Instant], clocks: Clocks) -> bool:
     """Say whether a merge was on record when something was pushed: a pull request that is told of afterwards excuses nothing."""
     return all(was_there(known.said, instant, clocks) for instant in times)
 
@@ -197,7 +197,7 @@ def _pull_requests(row: CodeChange, commit: str | None, reads: Reads) -> Iterato
             yield other
 
 
-def _head_of(row: CodeChange, merge: Merge, clocks: Clocks) -> str | None:
+def _head_of(row: CodeChange, merge: Merging, clocks: Clocks) -> str | None:
     """Return the head that was merged: the one that the merge names, or else the last that the pull request had come to by then."""
     if merge.head is not None:
         return merge.head

@@ -1,7 +1,13 @@
-"""What each change is to do: which services, where, with which artifacts, and in which window. Not how far it has come."""
+"""What each change is to do: which services, where, with which artifacts, and in which window; as it was said, and every time.
 
+Not how far a change has come, and not who was allowed to say it. An id has one life: the first opening makes the change, and
+another one alters nothing of it. A scope has the digest of what it says, which the ledger computes; what anybody states as its
+digest is kept beside it.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ledger.events import Event, ref
 from ledger.events.change import (
@@ -10,22 +16,66 @@ from ledger.events.change import (
     ChangeScheduled,
     ChangeScopeAmended,
     ChangeSubmitted,
+    ScopeContent,
 )
 from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import is_meant
+from projections.readings.people.speaking import Spoken, spoken
+from projections.rules.digests import content_digest
+from projections.rules.leave import Clocks, Instant, was_there
+
+S = TypeVar("S", "Opening", "Version", "Window")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One time that a change was opened."""
+
+    said: Spoken
+    change_type: str
+    services: tuple[str, ...]
+    environments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A scope as it was submitted or amended. `digest` is computed of all that it says; `stated` is what somebody said it were."""
+
+    said: Spoken
+    is_submitted: bool
+    digest: str
+    stated: str | None
+    services: tuple[str, ...]
+    environments: tuple[str, ...]
+    artifacts: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """A time that was planned for a change."""
+
+    said: Spoken
+    start: Moment
+    end: Moment
 
 
 @dataclass(frozen=True)
 class ChangeScope:
-    """One change's scope, as it was fixed last. `is_open` until it was cancelled or reviewed."""
+    """One change's scope, as it was fixed last. `is_open` until it was cancelled or reviewed.
+
+    `authors` are all who opened, submitted or amended it. `versions`, `windows` and `openings` are in the order of the record.
+    """
 
     change_id: str
     change_type: str | None = None
     author: str | None = None
+    authors: tuple[str, ...] = ()
     team: str | None = None
     services: tuple[str, ...] = ()
     environment: str | None = None
+    environments: tuple[str, ...] = ()
     release_id: str | None = None
     template_id: str | None = None
     scope_digest: str | None = None
@@ -37,62 +87,122 @@ class ChangeScope:
     planned_end: Moment | None = None
     planned_position: int | None = None
     is_open: bool = True
+    openings: tuple[Opening, ...] = ()
+    versions: tuple[Version, ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
 change_scopes = View(
     "change_scopes",
-    version=1,
+    version=2,
     row=ChangeScope,
     kind="change",
     indexes=("release_id", "template_id"),
-    doc="Scopes of changes: services, environment, artifacts by digest, and the planned window.",
+    doc="Scopes of changes: services, environments, artifacts by digest, and the planned window; every version of them.",
 )
 
 
 @change_scopes.on(ChangeOpened, key=lambda event: event.change_id)
 def opened(row: ChangeScope, event: ChangeOpened, entry: EntryInfo) -> ChangeScope:
+    named = (event.environment, *event.environments)
+    environments = tuple(dict.fromkeys(name for name in named if name is not None))
+    opening = Opening(spoken(entry, event.actor), event.change_type, event.services, environments)
+    row = _by(replace(row, openings=(*row.openings, opening)), event.actor)
+    if len(row.openings) > 1:
+        return row
     return replace(
         row,
         change_type=event.change_type,
         author=event.actor,
         team=event.team,
         services=event.services,
-        environment=event.environment,
+        environment=next(iter(environments), None),
+        environments=environments,
         release_id=event.release_id,
         template_id=event.template_id,
     )
 
 
+def _by(row: ChangeScope, actor: str) -> ChangeScope:
+    return row if actor in row.authors else replace(row, authors=(*row.authors, actor))
+
+
+def _version(row: ChangeScope, event: ScopeContent, said: Spoken, stated: str | None, *, submitted: bool) -> Version:
+    """Return a wording of a scope. Where it names no services or environments, they are those that it was opened for."""
+    services, environments = event.services or row.services, event.environments or row.environments
+    content = {
+        "change": row.change_id,
+        "services": sorted(services),
+        "environments": sorted(environments),
+        "tenants": sorted(event.tenants),
+        "regions": sorted(event.regions),
+        "commits": sorted(event.commits),
+        "artifacts": sorted(event.artifacts),
+        "playbook": [event.playbook_id, event.playbook_version] if event.playbook_id else None,
+        "template": event.template_id or row.template_id,
+        "plans": sorted(event.plans),
+        "window": [moment(time) if time else None for time in (event.window_start, event.window_end)]
+        if event.window_start or event.window_end
+        else None,
+        "external_digests": sorted([digest.name, digest.digest] for digest in event.external_digests),
+    }
+    return Version(
+        said, submitted, content_digest(content), stated, services, environments, event.artifacts, event.commits
+    )
+
+
 @change_scopes.on(ChangeSubmitted, key=lambda event: event.change_id)
 def submitted(row: ChangeScope, event: ChangeSubmitted, entry: EntryInfo) -> ChangeScope:
-    return replace(
-        row,
-        scope_digest=event.scope_digest,
-        scope_position=entry.position,
-        artifacts=event.artifacts,
-        playbook_id=event.playbook_id,
-        playbook_version=event.playbook_version,
-    )
+    version = _version(row, event, spoken(entry, event.actor), event.scope_digest, submitted=True)
+    row = replace(row, playbook_id=event.playbook_id, playbook_version=event.playbook_version)
+    return _fixed(_by(row, event.actor), version)
 
 
 @change_scopes.on(ChangeScopeAmended, key=lambda event: event.change_id)
 def amended(row: ChangeScope, event: ChangeScopeAmended, entry: EntryInfo) -> ChangeScope:
-    return replace(row, scope_digest=event.scope_digest, scope_position=entry.position, artifacts=event.artifacts)
+    version = _version(row, event, spoken(entry, event.actor), event.scope_digest, submitted=False)
+    return _fixed(_by(row, event.actor), version)
+
+
+def _fixed(row: ChangeScope, version: Version) -> ChangeScope:
+    return replace(
+        row,
+        scope_digest=version.stated or version.digest,
+        scope_position=version.said.position,
+        artifacts=version.artifacts,
+        versions=(*row.versions, version),
+    )
 
 
 @change_scopes.on(ChangeScheduled, key=lambda event: event.change_id)
 def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> ChangeScope:
+    window = Window(spoken(entry, event.actor), moment(event.planned_start), moment(event.planned_end))
     return replace(
         row,
-        planned_start=moment(event.planned_start),
-        planned_end=moment(event.planned_end),
+        planned_start=window.start,
+        planned_end=window.end,
         planned_position=entry.position,
+        windows=(*row.windows, window),
     )
 
 
 @change_scopes.on(ChangeCancelled, PirCompleted, key=lambda event: event.change_id)
 def ended(row: ChangeScope, event: Event, entry: EntryInfo) -> ChangeScope:
     return replace(row, is_open=False)
+
+
+# -- asking a scope ------------------------------------------------------------------------------------------------------
+
+
+def in_force_at(said: Sequence[S], instant: Instant | None, clocks: Clocks) -> S | None:
+    """Return the last of several statements that was there when somebody acted; the last of all without an instant."""
+    there = [one for one in said if instant is None or was_there(one.said, instant, clocks)]
+    return max(there, key=lambda one: (one.said.at, one.said.position), default=None)
+
+
+def is_for(reads: Reads, environments: Sequence[str], environment: str | None, at: Moment) -> bool:
+    """Say whether an environment is one of those that a scope names; where it names none, any is."""
+    return not environments or any(is_meant(reads, name, environment, at) for name in environments)
 
 
 # A service has seldom more open changes than this; older ones are not looked at.
@@ -110,7 +220,7 @@ def found_for(
     fitting = [
         scope
         for scope in reads.named(change_scopes, ChangeOpened, ref("service", service), limit=_LATEST)
-        if scope.is_open and is_meant(reads, scope.environment, environment, time)
+        if scope.is_open and is_for(reads, scope.environments, environment, time)
     ]
     named = [scope.change_id for scope in fitting if artifact is not None and artifact in scope.artifacts]
     planned = [scope.change_id for scope in fitting if is_within_window(scope, time)]

@@ -50,7 +50,7 @@ def invalid_because(template: Template | None, now: Moment, failures: int) -> st
     """Say why a standard change may not rest on a template at a time, after so many failures of its changes; or None."""
     if template is None or template.approved_position is None:
         return "no approved template"
-    if template.retired_at is not None:
+    if template.retired_at is not None and template.retired_at <= now:
         return f"template {template.template_id} is retired"
     if template.expires_at is not None and template.expires_at <= now:
         return f"template {template.template_id} expired at {template.expires_at}"

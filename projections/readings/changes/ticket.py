@@ -1,6 +1,6 @@
-"""`Ticket`: what there is to know of one change. The row of `change_tickets`, without the folds.
+"""`Ticket`: what there is to know of one change. The row of `change_tickets`, without what makes it.
 
-Two modules make it: `tickets` says where the change is, `approvals` which approvals count and what is missing.
+Two modules make it, of the facts: `tickets` says where the change is, `approvals` which approvals count and what is missing.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Approval:
     person: str
     verdict: Literal["granted", "rejected"]
     role: str | None
-    scope_digest: str
+    scope_digest: str | None
     at: Moment
     recorded_at: Moment
     position: int
@@ -30,6 +30,20 @@ class Approval:
     is_withdrawn: bool = False
     counts: bool = False
     why: str = ""
+
+
+@dataclass(frozen=True)
+class Unlet:
+    """Something that was done for a change without leave: what, when, and why it was none. `justified` says what came afterwards."""
+
+    deployment_id: str
+    service: str | None
+    environment: str | None
+    attempt: int
+    at: Moment
+    position: int
+    why: str
+    justified: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,9 +56,12 @@ class Ticket:
     opened_at: Moment | None = None
     opened_position: int | None = None
     author: str | None = None
+    # All who opened, submitted or amended it.
+    authors: tuple[str, ...] = ()
     team: str | None = None
     services: tuple[str, ...] = ()
     environment: str | None = None
+    environments: tuple[str, ...] = ()
     release_id: str | None = None
     template_id: str | None = None
     scope_digest: str | None = None
@@ -55,7 +72,7 @@ class Ticket:
     risk_score: Number | None = None
     risk_band: str | None = None
     assessed_position: int | None = None
-    # Set when it was requested, for the scope it was requested for.
+    # As the policy asks, and whoever requested approvals.
     required_roles: tuple[str, ...] = ()
     quorum: int = 1
     requested_rule: str | None = None
@@ -74,10 +91,13 @@ class Ticket:
     planned_end: Moment | None = None
     deployments: tuple[str, ...] = ()
     deployed_by: tuple[str, ...] = ()
+    # What of its scope is not through: a service and where it is still to go.
+    remaining: tuple[str, ...] = ()
     started_at: Moment | None = None
     started_position: int | None = None
-    # Whether it was let start: by enough approvals, by one for an emergency, by its template.
+    # Whether all that was done for it had leave: by enough approvals, by one for an emergency, by its template.
     was_let_start: bool | None = None
+    unlet: tuple[Unlet, ...] = ()
     finished_at: Moment | None = None
     is_rolled_back: bool = False
     # Of an emergency that started before all its approvals were there.
@@ -88,5 +108,3 @@ class Ticket:
     reviewed_by: str | None = None
     closed_at: Moment | None = None
     label: Literal["success", "failure"] | None = None
-    # Of the last entry about it that is no answer of a gate.
-    last_fact_position: int | None = None

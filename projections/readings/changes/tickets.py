@@ -1,340 +1,432 @@
-"""Change tickets: how far each change has come, and what was deployed for it. Which approvals count is said by `approvals`.
+"""Change tickets: where each change is, from opening to review, as the facts and the people are known now.
 
-The states are those of the ticket's life: draft, assessing, authorizing, scheduled, implementing, reviewing, closed,
-cancelled. What happened is never refused: a deployment without approval moves the ticket as any other does, and becomes a
-finding. Longer than other files because it is one state machine.
+Made of facts (`change_facts`, `change_scopes`) by one function, and made again whenever something it rests on is another: no ticket is
+older than what is known. Facts are never refused: a deployment without leave moves the change on, and stands in `unlet` for ever, with
+what justified it afterwards. Which approvals count is `approvals`.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from ledger.conditions import Match
-from ledger.events import Event, ref
-from ledger.events.advisory import AdvisoryIssued, AdvisoryOverridden
-from ledger.events.approval import ApprovalGranted, ApprovalRejected, ApprovalRequested, ApprovalWithdrawn
-from ledger.events.change import (
-    ChangeCancelled,
-    ChangeEscalated,
-    ChangeImpactAssessed,
-    ChangeLinked,
-    ChangeOpened,
-    ChangeReverted,
-    ChangeScheduled,
-    ChangeScopeAmended,
-    ChangeSubmitted,
-)
-from ledger.events.deployment import DeploymentFinished, DeploymentPromoted, DeploymentStarted, DeploymentVerified
-from ledger.events.freeze import FreezeOverrideGranted
-from ledger.events.gate import GateDecided
-from ledger.events.incident import IncidentAttributed
-from ledger.events.pir import PirCompleted, PirOpened
-from ledger.events.risk import RiskAssessed, RiskOutcomeLabelled
-from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerDefined, RollbackTriggerFired
-from projections.engine.view import EntryInfo, View, moment, replace
-from projections.readings.changes.approvals import (
-    after_start,
-    broken_by,
-    counted,
-    decided,
-    escalated_at,
-    may_start,
-    withdrawn,
-)
-from projections.readings.changes.scopes import ChangeScope, change_scopes
+from projections.engine.derived import Judged
+from projections.engine.reads import Look
+from projections.engine.view import Moment, later, seconds_between
+from projections.readings.changes.approvals import Asked, Leave, leave_at, person_fault, speaker_fault
+from projections.readings.changes.facts import ChangeFacts, Decision, Done, Reviewed, change_facts
+from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
 from projections.readings.changes.templates import invalid_because, templates
-from projections.readings.changes.ticket import PRE_START, Ticket
-from projections.readings.delivery.deployments import deployments
-from projections.readings.delivery.incidents import concerned, incidents
-from projections.readings.environments.environments import environments
+from projections.readings.changes.ticket import State, Ticket, Unlet
+from projections.readings.environments.environments import environments, is_meant, is_production
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
-from projections.readings.people.policies import policies
+from projections.readings.people.imports import beginnings, instants_of
+from projections.readings.people.policies import InForce, in_force, in_force_now, policies
+from projections.readings.people.settings import Number, Words
 from projections.readings.people.sources import authorities
-from projections.readings.risk.assessments import risk_assessments
-from projections.readings.risk.outcomes import base_rates, failures_of_template, outcomes
+from projections.readings.people.speaking import Spoken, clocks_of
+from projections.readings.risk.assessments import Assessment, risk_assessments
+from projections.readings.risk.outcomes import outcomes
+from projections.rules.leave import Clocks, Instant, comes_before, was_there
 
+ESCALATE_AFTER_HOURS: Final = Number(
+    "escalate-after-hours",
+    "within how many hours approvals are given, or the change is escalated",
+    applies_to="band of risk",
+    zero="no limit",
+)
+RISK: Final = Words(
+    "risk",
+    "whether a change needs a score by an approved model",
+    applies_to="type of change",
+    choices=("required", "not-required"),
+    default=("required",),
+)
+EMERGENCY_RECORD_HOURS: Final = Number(
+    "emergency-record-hours", "within how many hours of a deployment its emergency change is opened", default=24
+)
+RETRO_APPROVAL_HOURS: Final = Number(
+    "retro-approval-hours", "within how many hours of a deployment the approvals of an emergency are given", default=24
+)
+# Types that need no score, unless the policy says that they do.
+UNSCORED: Final = ("standard", "emergency", "unauthorized")
 
-def _entries_of(key: str, row: Ticket) -> list[Match]:
-    own = [ref("change", key), *(ref("deployment", name) for name in row.deployments)]
-    return [Match(refs=(name,)) for name in (*own, *(ref("incident", name) for name in row.incidents))]
-
-
-change_tickets = View(
+change_tickets = Judged(
     "change_tickets",
-    version=5,
+    version=6,
     row=Ticket,
-    kind="change",
-    about={"release": lambda row: (row.release_id,)},
-    entries_of=_entries_of,
-    names=("deployments", "incidents"),
+    of=change_facts,
     reads=(
         identities,
         access_grants,
         authorities,
         policies,
         environments,
+        beginnings,
         templates,
         change_scopes,
-        deployments,
-        incidents,
-        outcomes,
-        base_rates,
         risk_assessments,
+        outcomes,
     ),
+    about={"release": lambda row: (row.release_id,)},
     indexes=("state", "author", "environment", "release_id", "retro_due_at", "approval_due_at", "planned_end"),
     doc="Change tickets: state, approvals and which of them count, deployments, and review.",
 )
-Fold = Callable[[Ticket, Any, EntryInfo], Ticket]
 
 
-def _by_change(event: Any) -> str | None:
-    change_id: str | None = event.change_id
-    return change_id
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One change and all that it is judged by."""
+
+    facts: ChangeFacts
+    scope: ChangeScope
+    look: Look
+    clocks: Clocks
+    assessments: tuple[Assessment, ...]
+
+    def policy_at(self, time: Moment | None) -> InForce:
+        return in_force_now(self.look) if time is None else in_force(self.look.at(time), time)
+
+    def assessed(self, instant: Instant | None = None) -> Assessment | None:
+        """Return the last score by a model that somebody approved."""
+        some = [a for a in self.assessments if not a.is_challenger]
+        there = [a for a in some if instant is None or was_there(a, instant, self.clocks)]
+        return max(there, key=lambda found: found.position, default=None)
+
+    def leave(self, policy: InForce, instant: Instant | None = None, deployers: Iterable[str] = ()) -> Leave:
+        band = found.band if (found := self.assessed(instant)) is not None else self._unscored(policy)
+        return leave_at(
+            self.facts,
+            self.scope,
+            self.look,
+            policy=policy,
+            clocks=self.clocks,
+            band=band,
+            instant=instant,
+            deployers=tuple(dict.fromkeys(deployers)),
+        )
+
+    def _unscored(self, policy: InForce) -> str | None:
+        # Of a type that needs no score, no band is asked for; else nothing known is the highest.
+        return None if needs_score(policy, self.scope.change_type) else "unscored"
 
 
-def _by_deployment(event: Any, entry: EntryInfo) -> str | None:
-    """The change of the deployment that an event is about, whether the event names it or not."""
-    if event.change_id is not None or event.deployment_id is None:
-        return _by_change(event)
-    row = entry.reads.row(deployments, event.deployment_id)
-    return row.change_id if row else None
+def needs_score(policy: InForce, change_type: str | None) -> bool:
+    """Say whether changes of a type need a score."""
+    said = policy.words(RISK, change_type)
+    if policy.version is None or not policy.says(RISK, change_type):
+        return change_type not in UNSCORED
+    return "required" in said
 
 
-def _step(*events: type[Event], key: Callable[..., Any] = _by_change) -> Callable[[Fold], Fold]:
-    """Fold, and then what every entry does: judge what counts, and move on."""
-
-    def declare(fold: Fold) -> Fold:
-        def folded(ticket: Ticket, event: Any, entry: EntryInfo) -> Ticket:
-            after = fold(replace(ticket, last_fact_position=entry.position), event, entry)
-            return after_start(_advanced(counted(after, ticket, entry)), entry)
-
-        change_tickets.on(*events, key=key)(folded)
-        return fold
-
-    return declare
-
-
-def _advanced(ticket: Ticket) -> Ticket:
-    """Follow the transitions that need no event of their own."""
-    if ticket.state == "assessing" and (ticket.assessed_position or 0) > (ticket.scope_position or 0):
-        ticket = replace(ticket, state="authorizing")
-    if ticket.state == "authorizing" and may_start(ticket):
-        ticket = replace(ticket, state="scheduled")
-    return ticket
-
-
-def _back_to_draft(ticket: Ticket) -> Ticket:
-    # What was asked for is asked for again, with a time of its own.
-    return replace(ticket, state="draft", approval_due_at=None) if ticket.state in PRE_START else ticket
-
-
-# -- opening and scope ------------------------------------------------------------------------------------------------
-
-
-def _with_scope(ticket: Ticket, entry: EntryInfo) -> Ticket:
-    """Take over what the change's scope says at this entry."""
-    scope = entry.reads.row(change_scopes, ticket.change_id) or ChangeScope(ticket.change_id)
-    return replace(
-        ticket,
-        change_type=scope.change_type,
-        author=scope.author,
-        team=scope.team,
-        services=scope.services,
-        environment=scope.environment,
-        release_id=scope.release_id,
-        template_id=scope.template_id,
-        scope_digest=scope.scope_digest,
-        scope_position=scope.scope_position,
-        planned_start=scope.planned_start,
-        planned_end=scope.planned_end,
+@change_tickets.by
+def ticket(facts: ChangeFacts, look: Look) -> Ticket:
+    """Where a change is, which approvals count, what is missing, and what was done without leave."""
+    scope = look.row(change_scopes, facts.change_id) or ChangeScope(facts.change_id)
+    risk, outcome = look.row(risk_assessments, facts.change_id), look.row(outcomes, facts.change_id)
+    done = [act for act in facts.done if not act.is_history]
+    first = min(facts.done, key=lambda act: (act.at, act.position), default=None)
+    began = first.at if first is not None else None
+    policy = in_force(look.at(began), began) if began is not None else in_force_now(look)
+    case = _Case(facts, scope, look, clocks_of(look, began or _opened_at(scope)), risk.assessments if risk else ())
+    deployers = tuple(dict.fromkeys(act.actor for act in facts.done if act.actor is not None))
+    in_production = _deployers_to_production(facts, look)
+    leave = case.leave(policy, deployers=in_production)
+    version = in_force_at(scope.versions, None, case.clocks)
+    fault = _template_fault(case, version)
+    unlet = tuple(found for act in done if (found := _unlet(case, act)) is not None)
+    assessed = case.assessed()
+    state = _state(case, leave, policy, version, fault, assessed)
+    review = _closing(case, deployers, assessed)
+    remaining = _remaining(case, version)
+    requests = [d for d in facts.decisions if d.word == "requested"]
+    escalations = [d for d in facts.decisions if d.word == "escalated"]
+    retro_due_at, retro = _retro(case, policy, first, leave, in_production)
+    return Ticket(
+        facts.change_id,
+        state,
+        scope.change_type,
+        scope.openings[0].said.at if scope.openings else None,
+        scope.openings[0].said.position if scope.openings else None,
+        scope.author,
+        scope.authors,
+        scope.team,
+        scope.services,
+        scope.environment,
+        scope.environments,
+        scope.release_id,
+        scope.template_id,
+        scope.scope_digest,
+        scope.scope_position,
+        fault,
+        assessed.version_id if assessed else None,
+        assessed.score if assessed else None,
+        assessed.band if assessed else None,
+        assessed.position if assessed else None,
+        leave.asked.roles,
+        leave.asked.quorum,
+        requests[-1].rule if requests else None,
+        requests[-1].policy_id if requests else None,
+        requests[-1].policy_version if requests else None,
+        _approval_due(case, requests, version),
+        escalations[-1].role if escalations else None,
+        escalations[-1].said.position if escalations else None,
+        leave.approvals,
+        leave.missing,
+        leave.approved_at,
+        leave.approved_position,
+        scope.planned_start,
+        scope.planned_end,
+        tuple(dict.fromkeys(act.deployment_id for act in facts.done)),
+        tuple(dict.fromkeys(person_of(look, who) for who in deployers)),
+        remaining,
+        began,
+        first.position if first is not None else None,
+        None if first is None or not done else not unlet,
+        unlet,
+        max((act.finished_at or act.rolled_back_at or "" for act in facts.done), default="") or None,
+        any(act.rolled_back_at is not None for act in facts.done),
+        retro_due_at,
+        retro,
+        facts.incidents,
+        review.outcome if review is not None else None,
+        review.said.actor if review is not None else None,
+        review.said.at if review is not None else _cancelled_at(case, first),
+        outcome.label if outcome is not None else None,
     )
 
 
-@_step(ChangeOpened)
-def opened(ticket: Ticket, event: ChangeOpened, entry: EntryInfo) -> Ticket:
-    ticket = replace(_with_scope(ticket, entry), opened_at=entry.time, opened_position=entry.position)
-    # It has happened already: nothing is left to approve, only to review.
-    return replace(ticket, state="reviewing") if event.change_type == "unauthorized" else ticket
+def _deployers_to_production(facts: ChangeFacts, look: Look) -> list[str]:
+    return [
+        act.actor
+        for act in facts.done
+        if act.actor is not None and is_production(look, act.environment, act.at, by=act.actor)
+    ]
 
 
-@_step(ChangeSubmitted)
-def submitted(ticket: Ticket, event: ChangeSubmitted, entry: EntryInfo) -> Ticket:
-    ticket = replace(_with_scope(ticket, entry), template_fault=None)
-    if ticket.state not in PRE_START:
-        return ticket
-    if ticket.change_type == "emergency":
-        return replace(ticket, state="authorizing")
-    if ticket.change_type == "standard":
-        template = entry.reads.row(templates, ticket.template_id) if ticket.template_id else None
-        failures = failures_of_template(entry.reads, ticket.template_id) if ticket.template_id else 0
-        fault = invalid_because(template, entry.time, failures)
-        if fault is None:
-            return replace(ticket, state="scheduled")
-        return replace(ticket, state="assessing", template_fault=fault)
-    return replace(ticket, state="assessing")
+def _opened_at(scope: ChangeScope) -> Moment:
+    return scope.openings[0].said.at if scope.openings else ""
 
 
-@_step(ChangeScopeAmended)
-def amended(ticket: Ticket, event: ChangeScopeAmended, entry: EntryInfo) -> Ticket:
-    return _back_to_draft(_with_scope(ticket, entry))
+# -- where it is -----------------------------------------------------------------------------------------------------------
 
 
-@_step(ChangeScheduled)
-def scheduled(ticket: Ticket, event: ChangeScheduled, entry: EntryInfo) -> Ticket:
-    return _with_scope(ticket, entry)
+def _state(
+    case: _Case,
+    leave: Leave,
+    policy: InForce,
+    version: Version | None,
+    template_fault: str | None,
+    assessed: Assessment | None,
+) -> State:
+    scope, facts = case.scope, case.facts
+    deployers = tuple(act.actor for act in facts.done if act.actor is not None)
+    first = min(facts.done, key=lambda act: (act.at, act.position), default=None)
+    if _cancelled_at(case, first) is not None:
+        return "cancelled"
+    if facts.done or scope.change_type == "unauthorized":
+        if _closing(case, deployers, assessed) is not None:
+            return "closed"
+        is_through = scope.change_type == "unauthorized" or not _remaining(case, version)
+        return "reviewing" if is_through and all(_has_ended(act) for act in facts.done) else "implementing"
+    if version is None or not version.is_submitted or _was_sent_back(case, version):
+        return "draft"
+    if scope.change_type == "standard" and template_fault is None:
+        return "scheduled"
+    is_scored = assessed is not None and assessed.position > version.said.position
+    if scope.change_type != "emergency" and needs_score(policy, _type_of(scope, template_fault)) and not is_scored:
+        return "assessing"
+    return "scheduled" if may_start(scope, leave) else "authorizing"
 
 
-@_step(ChangeReverted)
-def reverted(ticket: Ticket, event: ChangeReverted, entry: EntryInfo) -> Ticket:
-    return withdrawn(_back_to_draft(ticket)) if ticket.state in PRE_START else ticket
+def _type_of(scope: ChangeScope, template_fault: str | None) -> str | None:
+    """A standard change without a template that holds is judged as a normal one."""
+    return "normal" if scope.change_type == "standard" and template_fault is not None else scope.change_type
 
 
-@_step(ChangeCancelled)
-def cancelled(ticket: Ticket, event: ChangeCancelled, entry: EntryInfo) -> Ticket:
-    return replace(ticket, state="cancelled", closed_at=entry.time) if ticket.state in PRE_START else ticket
+def may_start(scope: ChangeScope, leave: Leave) -> bool:
+    """Say whether the approvals there are let a change start. An emergency may with one; the others are owed afterwards."""
+    return leave.missing == 0 or (scope.change_type == "emergency" and bool(leave.counting))
 
 
-@_step(ChangeEscalated)
-def escalated(ticket: Ticket, event: ChangeEscalated, entry: EntryInfo) -> Ticket:
-    """The higher body is asked of every later scope, too: nobody gets around it by submitting again."""
-    return replace(ticket, escalated_to=event.to_role, escalated_position=entry.position)
+def _has_ended(act: Done) -> bool:
+    return act.kind == "promotion" or act.finished_at is not None or act.rolled_back_at is not None
 
 
-@_step(RiskAssessed)
-def assessed(ticket: Ticket, event: RiskAssessed, entry: EntryInfo) -> Ticket:
-    """Take over the latest score by a model that somebody else than its author approved."""
-    row = entry.reads.row(risk_assessments, ticket.change_id)
-    if row is None:
-        return ticket
-    return replace(
-        ticket,
-        risk_model=row.version_id,
-        risk_score=row.score,
-        risk_band=row.band,
-        assessed_position=row.assessed_position,
+def _remaining(case: _Case, version: Version | None) -> tuple[str, ...]:
+    """Return what of the scope is not through: each service in each environment that it is for."""
+    services = version.services if version is not None else case.scope.services
+    environments = version.environments if version is not None else case.scope.environments
+    through = [
+        act
+        for act in case.facts.done
+        if act.outcome == "success" or act.kind == "promotion" or act.rolled_back_at is not None
+    ]
+    missing = [
+        f"{service} in {place}" if place is not None else service
+        for service in services
+        for place in environments or (None,)
+        if not any(act.service == service and is_meant(case.look, place, act.environment, act.at) for act in through)
+    ]
+    return tuple(missing[:100])
+
+
+def _cancelled_at(case: _Case, first: Done | None) -> Moment | None:
+    """Return when a change was given up: before anything was done for it."""
+    found = [d.said for d in case.facts.decisions if d.word == "cancelled"]
+    before = [s for s in found if first is None or (s.at, s.position) < (first.at, first.position)]
+    return before[0].at if before else None
+
+
+def _was_sent_back(case: _Case, version: Version) -> bool:
+    """Say whether a change was rejected, or returned to draft, after its scope was submitted."""
+    scope, look = case.scope, case.look
+    for decision in case.facts.decisions:
+        if (decision.said.at, decision.said.position) <= (version.said.at, version.said.position):
+            continue
+        if decision.word == "reverted":
+            return True
+        actor = decision.said.actor or ""
+        if (
+            decision.word == "rejected"
+            and decision.scope_digest in (None, version.stated, version.digest)
+            and not speaker_fault(look, decision.said, actor)
+            and person_of(look, actor) not in {person_of(look, author) for author in scope.authors}
+        ):
+            return True
+    return False
+
+
+def _approval_due(case: _Case, requests: list[Decision], version: Version | None) -> Moment | None:
+    if not requests or version is None or not version.is_submitted or _was_sent_back(case, version):
+        return None
+    last = requests[-1]
+    if last.due_at is not None:
+        return last.due_at
+    assessed = case.assessed()
+    hours = case.policy_at(last.said.at).number(ESCALATE_AFTER_HOURS, assessed.band if assessed else None)
+    return later(last.said.at, hours=hours) if hours else None
+
+
+def _closing(case: _Case, deployers: tuple[str, ...], assessed: Assessment | None) -> Reviewed | None:
+    """Return the review that closes a change: by somebody else than who did it, unless its risk is low."""
+    look, scope = case.look, case.scope
+    band = assessed.band if assessed else None
+    for review in case.facts.reviewed:
+        person = person_of(look, review.said.actor or "")
+        own = {person_of(look, who) for who in deployers}
+        if scope.change_type == "unauthorized":
+            # Who did it says nothing of it, and neither does who gave it its ticket.
+            own |= {person_of(look, who) for who in scope.authors}
+        if person not in own or (band == "low" and scope.change_type != "unauthorized"):
+            return review
+    return None
+
+
+def _template_fault(case: _Case, version: Version | None) -> str | None:
+    """Say why a standard change does not rest on its template: as the template stood when the scope was submitted."""
+    scope = case.scope
+    if scope.change_type != "standard" or version is None or not version.is_submitted:
+        return None
+    template = case.look.row(templates, scope.template_id) if scope.template_id else None
+    return invalid_because(template, version.said.at, case.facts.template_failures)
+
+
+# -- whether it was let ------------------------------------------------------------------------------------------------------
+
+
+def _unlet(case: _Case, act: Done) -> Unlet | None:
+    """Return what was wrong when something was done for a change; None where it had leave at each instant of the act."""
+    if not is_production(case.look, act.environment, act.at, by=act.actor) or case.scope.change_type in (
+        None,
+        "unauthorized",
+    ):
+        return None
+    for instant in instants_of(case.look, act):
+        why = _without_leave(case, act, instant)
+        if why:
+            return Unlet(
+                act.deployment_id,
+                act.service,
+                act.environment,
+                act.attempt,
+                act.at,
+                act.position,
+                why,
+                _justified(case, act),
+            )
+    return None
+
+
+def _without_leave(case: _Case, act: Done, instant: Instant) -> str:
+    """Say why something had no leave at an instant; empty when it had."""
+    scope, policy = case.scope, case.policy_at(instant.at)
+    if _is_emergency_procedure(case, act, policy):
+        return ""
+    if not any(was_there(opening.said, instant, case.clocks) for opening in scope.openings):
+        return f"{scope.change_id} was not opened yet"
+    cancelled = [
+        d for d in case.facts.decisions if d.word == "cancelled" and comes_before(d.said, instant, case.clocks)
+    ]
+    if cancelled:
+        return f"{scope.change_id} was cancelled at {cancelled[0].said.at}"
+    version = in_force_at(scope.versions, instant, case.clocks)
+    if version is None and scope.change_type != "emergency":
+        return "its scope was not fixed"
+    if scope.change_type == "standard" and _template_fault(case, version) is None:
+        return ""
+    leave = case.leave(policy, instant, (act.actor,) if act.actor is not None else ())
+    if may_start(scope, leave):
+        return ""
+    others = "; ".join(f"{a.approver}: {a.why}" for a in leave.approvals[-10:] if a.why)
+    return f"{leave.missing} approval(s) missing" + (f" ({others})" if others else "")
+
+
+def _is_emergency_procedure(case: _Case, act: Done, policy: InForce) -> bool:
+    """Say whether an emergency was put on record, and approved by somebody else, as soon afterwards as the policy allows."""
+    scope = case.scope
+    if scope.change_type != "emergency" or not scope.openings:
+        return False
+    opened_by = later(act.at, hours=policy.number(EMERGENCY_RECORD_HOURS))
+    approved_by = later(act.at, hours=policy.number(RETRO_APPROVAL_HOURS))
+    if scope.openings[0].said.recorded_at > opened_by:
+        return False
+    leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
+    return any(approval.recorded_at <= approved_by for approval in leave.counting)
+
+
+def _justified(case: _Case, act: Done) -> str:
+    """Say what came afterwards that would have given leave, and how late; empty when nothing did."""
+    policy = case.policy_at(act.at)
+    leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
+    if leave.missing or leave.approved_position is None:
+        return ""
+    last = next(a for a in leave.approvals if a.position == leave.approved_position)
+    hours = (seconds_between(act.at, last.recorded_at) or 0) // 3600
+    return f"justified afterwards, by {last.approver}, {hours} hour(s) late"
+
+
+def _retro(
+    case: _Case, policy: InForce, first: Done | None, leave: Leave, deployers: list[str]
+) -> tuple[Moment | None, Literal["due", "on_time", "late"] | None]:
+    """Say what an emergency owes, or owed: all the approvals that are asked for, within the policy's hours of its start."""
+    if case.scope.change_type != "emergency" or first is None or first.is_history:
+        return None, None
+    at_start = case.leave(policy, Instant(first.at, first.recorded_at, first.position), deployers)
+    if not at_start.missing:
+        return None, None
+    due = later(first.at, hours=policy.number(RETRO_APPROVAL_HOURS))
+    if leave.missing:
+        return due, "due"
+    # Both clocks: an approval that claims an earlier time, and was recorded too late, is late.
+    in_time = case.leave(policy, Instant(due, due, max(a.position for a in leave.approvals) + 1), deployers)
+    return due, "late" if in_time.missing else "on_time"
+
+
+def approval_fault(facts: ChangeFacts, row: Ticket, look: Look, actor: str, at: Moment) -> str:
+    """Say why an approval by somebody, by their own credential at a time, would not count; empty when it would."""
+    scope = look.row(change_scopes, facts.change_id) or ChangeScope(facts.change_id)
+    said = Spoken(actor, actor, "", "", at, at, 0)
+    return speaker_fault(look, said, actor) or person_fault(
+        look, actor, at, scope, Asked(row.quorum, row.required_roles), _deployers_to_production(facts, look)
     )
-
-
-# -- approvals --------------------------------------------------------------------------------------------------------
-
-
-@_step(ApprovalRequested)
-def requested(ticket: Ticket, event: ApprovalRequested, entry: EntryInfo) -> Ticket:
-    due = moment(event.due_at) if event.due_at else escalated_at(ticket, entry)
-    return replace(
-        ticket,
-        approval_due_at=due,
-        required_roles=event.required_roles,
-        quorum=max(1, event.quorum),
-        requested_rule=event.rule,
-        policy_id=event.policy_id,
-        policy_version=event.policy_version,
-    )
-
-
-@_step(ApprovalGranted)
-def granted(ticket: Ticket, event: ApprovalGranted, entry: EntryInfo) -> Ticket:
-    broken = broken_by(ticket, event.actor, entry.time, entry.by["principal"], entry.source, entry.reads)
-    return replace(ticket, approvals=(*ticket.approvals, decided("granted", event, entry, broken)))
-
-
-@_step(ApprovalRejected)
-def rejected(ticket: Ticket, event: ApprovalRejected, entry: EntryInfo) -> Ticket:
-    """Back to draft; approvals given before have to be given again. A rejection by the author is none."""
-    ticket = replace(ticket, approvals=(*ticket.approvals, decided("rejected", event, entry)))
-    return withdrawn(_back_to_draft(ticket)) if ticket.state in PRE_START else ticket
-
-
-@_step(ApprovalWithdrawn)
-def taken_back(ticket: Ticket, event: ApprovalWithdrawn, entry: EntryInfo) -> Ticket:
-    state = "authorizing" if ticket.state == "scheduled" and ticket.change_type != "standard" else ticket.state
-    return replace(withdrawn(ticket, person_of(entry.reads, event.actor)), state=state)
-
-
-# -- deployments ------------------------------------------------------------------------------------------------------
-
-
-def _deployed(ticket: Ticket, deployment_id: str | None, entry: EntryInfo) -> Ticket:
-    """Take over what the deployment's row says at this entry."""
-    row = entry.reads.row(deployments, deployment_id) if deployment_id else None
-    if row is None or row.change_id != ticket.change_id:
-        return ticket
-    deployers = (person_of(entry.reads, row.deployed_by),) if row.deployed_by else ()
-    ticket = replace(
-        ticket,
-        deployments=tuple(dict.fromkeys((*ticket.deployments, row.deployment_id))),
-        deployed_by=tuple(dict.fromkeys((*ticket.deployed_by, *deployers))),
-        is_rolled_back=ticket.is_rolled_back or row.rolled_back_at is not None,
-        incidents=tuple(dict.fromkeys((*ticket.incidents, *row.incidents))),
-    )
-    began = row.started_at or row.finished_at
-    if began is not None and (ticket.started_at is None or began < ticket.started_at):
-        ticket = replace(ticket, started_at=began, started_position=row.started_position or entry.position)
-    ended = max(row.finished_at or "", row.rolled_back_at or "")
-    if ticket.state in ("closed", "cancelled") or began is None:
-        return ticket
-    if not ended:
-        return replace(ticket, state="implementing")
-    return replace(ticket, state="reviewing", finished_at=max(ticket.finished_at or "", ended))
-
-
-@_step(DeploymentStarted, DeploymentFinished, DeploymentVerified, DeploymentPromoted, key=_by_deployment)
-@_step(RollbackDecided, RollbackCompleted, key=_by_deployment)
-@_step(ChangeLinked)
-def deployed(ticket: Ticket, event: Any, entry: EntryInfo) -> Ticket:
-    return _deployed(ticket, event.deployment_id, entry)
-
-
-def _by_cause(event: IncidentAttributed, entry: EntryInfo) -> tuple[str, ...]:
-    """The changes that may have caused an incident, or were held to have: by their ids, or those of their deployments."""
-    names, changes = concerned(event, entry.reads)
-    rows = (entry.reads.row(deployments, name) for name in names)
-    return tuple(dict.fromkeys((*changes, *(row.change_id for row in rows if row is not None and row.change_id))))
-
-
-@_step(IncidentAttributed, key=_by_cause)
-def blamed(ticket: Ticket, event: IncidentAttributed, entry: EntryInfo) -> Ticket:
-    incident = entry.reads.row(incidents, event.incident_id)
-    cause = incident.change_id if incident is not None else None
-    if incident is not None and incident.deployment_id is not None:
-        row = entry.reads.row(deployments, incident.deployment_id)
-        cause = row.change_id if row is not None and row.change_id else cause
-    others = tuple(name for name in ticket.incidents if name != event.incident_id)
-    return replace(ticket, incidents=(*others, event.incident_id) if cause == ticket.change_id else others)
-
-
-# -- review -----------------------------------------------------------------------------------------------------------
-
-
-@_step(PirCompleted)
-def reviewed(ticket: Ticket, event: PirCompleted, entry: EntryInfo) -> Ticket:
-    """Closed, unless the one who deployed a risky change reviewed it."""
-    ticket = _labelled(ticket, entry)
-    own = person_of(entry.reads, event.actor) in ticket.deployed_by
-    if ticket.state != "reviewing" or (own and ticket.risk_band not in (None, "low")):
-        return ticket
-    return replace(ticket, state="closed", outcome=event.outcome, reviewed_by=event.actor, closed_at=entry.time)
-
-
-@_step(RiskOutcomeLabelled)
-def labelled(ticket: Ticket, event: RiskOutcomeLabelled, entry: EntryInfo) -> Ticket:
-    return _labelled(ticket, entry)
-
-
-def _labelled(ticket: Ticket, entry: EntryInfo) -> Ticket:
-    outcome = entry.reads.row(outcomes, ticket.change_id)
-    return replace(ticket, label=outcome.label) if outcome else ticket
-
-
-@_step(
-    ChangeImpactAssessed, FreezeOverrideGranted, RollbackTriggerDefined, RollbackTriggerFired,
-    AdvisoryIssued, AdvisoryOverridden, PirOpened,
-)  # fmt: skip
-def noted(ticket: Ticket, event: Any, entry: EntryInfo) -> Ticket:
-    return ticket
-
-
-@change_tickets.on(GateDecided, key=_by_change)
-def asked(ticket: Ticket, event: GateDecided, entry: EntryInfo) -> Ticket:
-    """What a gate said of a change is no fact about it. That it was asked makes the change known."""
-    return ticket

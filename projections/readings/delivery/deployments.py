@@ -5,7 +5,7 @@ is planned for that time; or by hand afterwards.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ledger.conditions import Match
 from ledger.events import ref
@@ -24,18 +24,35 @@ from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
 from projections.engine.view import EntryInfo, Moment, View, replace
 from projections.readings.changes.scopes import change_scopes, found_for
+from projections.readings.delivery.acts import Act, Kind, Report, with_report
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.environments.environments import READ_BY_ASKING
+from projections.readings.people.imports import imports, is_history
+from projections.readings.people.speaking import Spoken, spoken
+
+
+@dataclass(frozen=True)
+class Link:
+    """A change to which somebody tied a deployment by hand."""
+
+    change_id: str
+    said: Spoken
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One deployment. Its `outcome` is the job's; whether it had to be repaired is `rolled_back_at` and `incidents`."""
+    """One deployment, or several under one id: its `acts`. Service and environment are of the first, the end of the last.
+
+    Its `outcome` is the job's; whether it had to be repaired is `rolled_back_at` and `incidents`.
+    """
 
     deployment_id: str
     change_id: str | None = None
     # By the deployment's own word, by what it deployed, by when it did, or by somebody afterwards.
     linked_by: Literal["id", "digest", "window", "link"] | None = None
+    links: tuple[Link, ...] = ()
+    # Before the last link.
+    was_change_id: str | None = None
     service: str | None = None
     environment: str | None = None
     artifact: str | None = None
@@ -50,6 +67,7 @@ class Deployment:
     finished_at: Moment | None = None
     outcome: Outcome | None = None
     verdict: Health | None = None
+    verified_at: Moment | None = None
     promoted_to: tuple[str, ...] = ()
     # The first trigger that fired, or verification that was not healthy.
     first_sign_at: Moment | None = None
@@ -59,6 +77,7 @@ class Deployment:
     rolled_back_to: str | None = None
     incidents: tuple[str, ...] = ()
     positions: tuple[int, ...] = ()
+    acts: tuple[Act, ...] = ()
 
 
 def _entries_of(key: str, row: Deployment) -> list[Match]:
@@ -68,12 +87,12 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=3,
+    version=4,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,
     names=("incidents",),
-    reads=(change_scopes, incidents, *READ_BY_ASKING),
+    reads=(change_scopes, imports, incidents, *READ_BY_ASKING),
     indexes=("change_id", "service", "environment", "started_at", "deployed_by"),
     doc="Deployments: what, where, by whom, for which change, and whether it held.",
 )
@@ -104,36 +123,57 @@ def _tied(row: Deployment, entry: EntryInfo) -> Deployment:
     return row if found is None else replace(row, change_id=found[0], linked_by=found[1])
 
 
+def _acted(row: Deployment, kind: Kind, event: Any, entry: EntryInfo) -> Deployment:
+    """Know one more report of what was done, and what follows for the deployment as a whole."""
+    said = spoken(entry, event.actor)
+    report = Report(
+        kind,
+        said,
+        event.service,
+        event.to_environment if kind == "promoted" else event.environment,
+        event.attempt,
+        event.artifact,
+        None if kind == "promoted" else event.commit,
+        event.outcome if kind == "finished" else None,
+        is_history(entry.reads, said),
+    )
+    acts = with_report(row.acts, report)
+    done = [act for act in acts if act.kind == "deployment"]
+    started = [act.started_at for act in done if act.started_at is not None]
+    last = max(done, key=lambda act: (act.finished_at or act.at, act.position), default=None)
+    return replace(
+        row,
+        acts=acts,
+        artifact=row.artifact or event.artifact,
+        commit=row.commit or report.commit,
+        deployed_by=next((act.actor for act in done if act.actor is not None), row.deployed_by),
+        started_at=min(started, default=None),
+        started_position=min(
+            (r.said.position for act in done for r in act.reports if r.kind == "started"), default=None
+        ),
+        finished_at=last.finished_at if last else None,
+        outcome=last.outcome if last else None,
+    )
+
+
 @deployments.on(DeploymentStarted, key=lambda event: event.deployment_id)
 def started(row: Deployment, event: DeploymentStarted, entry: EntryInfo) -> Deployment:
-    started = replace(
-        _seen(row, event, entry),
-        artifact=event.artifact or row.artifact,
-        commit=event.commit or row.commit,
-        strategy=event.strategy,
-        deployed_by=event.actor or row.deployed_by,
-        started_at=entry.time,
-        started_position=entry.position,
-    )
-    return _tied(started, entry)
+    row = _acted(_seen(row, event, entry), "started", event, entry)
+    return _tied(replace(row, strategy=event.strategy or row.strategy), entry)
 
 
 @deployments.on(DeploymentFinished, key=lambda event: event.deployment_id)
 def finished(row: Deployment, event: DeploymentFinished, entry: EntryInfo) -> Deployment:
-    finished = replace(
-        _seen(row, event, entry),
-        artifact=event.artifact or row.artifact,
-        commit=event.commit or row.commit,
-        deployed_by=row.deployed_by or event.actor,
-        finished_at=entry.time,
-        outcome=event.outcome,
-    )
-    return _tied(finished, entry)
+    return _tied(_acted(_seen(row, event, entry), "finished", event, entry), entry)
 
 
 @deployments.on(DeploymentVerified, key=lambda event: event.deployment_id)
 def verified(row: Deployment, event: DeploymentVerified, entry: EntryInfo) -> Deployment:
-    row = replace(_seen(row, event, entry), verdict=event.verdict)
+    row = _seen(row, event, entry)
+    if row.verified_at is not None and entry.time < row.verified_at:
+        # What was seen earlier and told later takes no newer verdict's place.
+        return row if event.verdict == "healthy" else _sign(row, entry)
+    row = replace(row, verdict=event.verdict, verified_at=entry.time)
     return row if event.verdict == "healthy" else _sign(row, entry)
 
 
@@ -148,12 +188,22 @@ def _sign(row: Deployment, entry: EntryInfo) -> Deployment:
 
 @deployments.on(DeploymentPromoted, key=lambda event: event.deployment_id)
 def promoted(row: Deployment, event: DeploymentPromoted, entry: EntryInfo) -> Deployment:
-    return replace(_seen(row, event, entry), promoted_to=(*row.promoted_to, event.to_environment))
+    row = _acted(_seen(row, event, entry), "promoted", event, entry)
+    return replace(row, promoted_to=tuple(dict.fromkeys((*row.promoted_to, event.to_environment))))
 
 
 @deployments.on(ChangeLinked, key=lambda event: event.deployment_id)
 def linked(row: Deployment, event: ChangeLinked, entry: EntryInfo) -> Deployment:
-    return replace(row, change_id=event.change_id, linked_by="link", positions=(*row.positions, entry.position))
+    """A link says afterwards to which change a deployment belongs. What it was let do by then, no link changes."""
+    link = Link(event.change_id, spoken(entry, event.actor))
+    return replace(
+        row,
+        change_id=event.change_id,
+        linked_by="link",
+        links=(*row.links, link),
+        was_change_id=row.change_id,
+        positions=(*row.positions, entry.position),
+    )
 
 
 @deployments.on(RollbackDecided, key=lambda event: event.deployment_id)

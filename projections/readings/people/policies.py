@@ -8,7 +8,7 @@ from ledger.events.policy import PolicyApproved, PolicyPublished
 from projections.engine.reads import Look
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.identities import are_same, identities
-from projections.readings.people.settings import Number, Words, is_whole
+from projections.readings.people.settings import Declared, Number, Words, is_whole
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,10 @@ class InForce:
         """Return the number of a setting, found in the same way. A value that is no whole number is as if it were not there."""
         found = [value for value in self._values(setting.name, applies_to) if is_whole(value)]
         return _limited(found[0]) if found else setting.default_for(*applies_to)
+
+    def says(self, setting: Declared, *applies_to: str | None) -> bool:
+        """Say whether the policy itself says something of a setting."""
+        return bool(self._values(setting.name, applies_to))
 
     def numbers(self, setting: Number) -> dict[str, int]:
         """Return the numbers of a setting, by what they apply to."""

@@ -16,6 +16,7 @@ from projections.engine.view import EntryInfo, Moment, Number, Reads, View, repl
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.risk.models import RiskModel, Term, as_model, risk_models, version_id
 from projections.readings.risk.outcomes import Label, base_rates, outcomes, scopes_of
+from projections.rules.leave import happened
 from projections.rules.risk import COUNTED, Model, ModelError, Scored, decayed, score, text
 
 
@@ -25,6 +26,7 @@ class Assessment:
 
     position: int
     at: Moment
+    recorded_at: Moment
     version_id: str
     score: Number
     band: str
@@ -56,7 +58,7 @@ class RiskAssessments:
 
 risk_assessments = View(
     "risk_assessments",
-    version=3,
+    version=4,
     row=RiskAssessments,
     kind="change",
     reads=(change_scopes, outcomes, base_rates, risk_models),
@@ -72,7 +74,8 @@ def assessed(row: RiskAssessments, event: RiskAssessed, entry: EntryInfo) -> Ris
     scored, fault = _again(model_row, event, features, entry)
     found = Assessment(
         entry.position,
-        entry.time,
+        happened(entry.time, entry.recorded_at),
+        entry.recorded_at,
         version_id(event.model_id, event.version),
         event.score,
         event.band,

@@ -29,7 +29,7 @@ def change(server: Server) -> str:
             "expires_at": "2100-01-01T00:00:00Z", "failure_limit": 0}),
         ("change.opened", {"actor": "person:alice", "change_id": "CHG-gates", "change_type": "standard",
             "services": ["gates"], "environment": "prod", "template_id": "gates-template", "title": "x"}),
-        ("change.submitted", {"actor": "person:alice", "change_id": "CHG-gates", "scope_digest": SCOPE,
+        ("change.submitted", {"actor": "person:alice", "change_id": "CHG-gates",
             "artifacts": [ARTIFACT]}),
     )  # fmt: skip
     for kind, data in told:

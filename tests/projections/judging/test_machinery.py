@@ -25,11 +25,12 @@ def test_a_statement_that_is_taken_back_resolves_what_it_showed() -> None:
 def test_a_finding_is_had_as_it_stood() -> None:
     story = Story()
     deploy(story, change=None)
-    story.tell("change.linked", actor="person:ann", change_id="CHG-7", deployment_id="d-1")
+    for position in (1, 2):
+        story.tell("statement.withdrawn", actor="service:desk", position=position, reason="x")
     key = "deployment-without-change/d-1"
-    assert story.row_as_of(findings, key, 2).is_open
-    assert not story.row_as_of(findings, key, 3).is_open
-    assert story.row_as_of(findings, key, 3) == story.row(findings, key)
+    assert story.row_as_of(findings, key, 3).is_open
+    assert not story.row_as_of(findings, key, 4).is_open
+    assert story.row_as_of(findings, key, 4) == story.row(findings, key)
     assert Story().row_as_of(findings, key, 0) is None
 
 

@@ -41,6 +41,11 @@ def test_an_act_that_is_reported_late_is_judged_at_its_time_and_at_its_recording
     assert not is_reported_late(said("09:00", "09:15", 5), CLOCKS)
 
 
+def test_an_act_from_before_the_ledger_began_is_judged_at_its_recording() -> None:
+    act = said("09:00", "11:00", 5)
+    assert [instant.at for instant in instants(act, Clocks(began=_time("10:00")))] == [act.recorded_at]
+
+
 def test_history_is_judged_at_its_time_by_whatever_is_on_record() -> None:
     (instant,) = instants(said("09:00", "23:00", 5), CLOCKS, is_history=True)
     assert was_there(said("08:00", "23:30", 9), instant, CLOCKS)

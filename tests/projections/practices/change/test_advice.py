@@ -26,5 +26,12 @@ def test_advice_to_approve_is_no_approval_and_a_machine_may_give_none() -> None:
     story = ready_to_deploy("normal", ("quorum", "low", "2"))
     missing = against(ask(story))
     story.tell("advisory.issued", actor="service:adviser", change_id="CHG-7", verdict="approve", reasons=["tests"])
-    assert against(ask(story)) == missing == {"change-is-approved": ("needs_approval", "quorum")}
+    assert (
+        against(ask(story))
+        == missing
+        == {
+            "change-may-start": ("needs_approval", "authorizing"),
+            "change-is-approved": ("needs_approval", "quorum"),
+        }
+    )
     assert against(ask(story, "approve", actor="service:adviser"))["approval-would-count"] == ("deny", "S4")

@@ -8,7 +8,6 @@ from changes import (
     ARTIFACT,
     CHG,
     OTHER,
-    SCOPE,
     approve,
     assess,
     deploy,
@@ -81,7 +80,7 @@ def test_two_who_approve_each_other_in_one_release_are_found() -> None:
     open_change(story, change="CHG-8", actor="person:bob", release_id="R")
     approve(story)
     assert found(story) == {}
-    story.tell("approval.granted", actor="person:alice", by="person:alice", change_id="CHG-8", scope_digest=SCOPE)
+    story.tell("approval.granted", actor="person:alice", by="person:alice", change_id="CHG-8")
     assert found(story) == {"circular-approval": ["CHG-7", "CHG-8"]}
 
 
@@ -89,7 +88,7 @@ def test_two_who_approve_each_other_are_found_when_a_login_turns_out_to_be_their
     story = opened(release_id="R")
     open_change(story, change="CHG-8", actor="gitlab:7", release_id="R")
     approve(story)
-    story.tell("approval.granted", actor="person:alice", by="person:alice", change_id="CHG-8", scope_digest=SCOPE)
+    story.tell("approval.granted", actor="person:alice", by="person:alice", change_id="CHG-8")
     assert found(story) == {}
     story.tell("identity.linked", actor="person:olga", identities=["gitlab:7", "person:bob"], evidence="hr")
     assert found(story) == {"circular-approval": ["CHG-7", "CHG-8"]}
@@ -116,13 +115,13 @@ def test_approvals_that_do_not_come_in_time_are_found_until_the_change_is_escala
 
 def test_an_escalation_of_an_earlier_scope_does_not_excuse_the_next_one() -> None:
     story = opened()
-    story.tell("approval.requested", actor="person:alice", **CHG, scope_digest=SCOPE, policy_id="p", policy_version="1",
+    story.tell("approval.requested", actor="person:alice", **CHG, policy_id="p", policy_version="1",
         rule="normal", required_roles=["release-approver"], quorum=1, due_at=at(10))  # fmt: skip
     story.tell("change.escalated", actor="person:alice", **CHG, to_role="cab", reason={"sha256": "0" * 64})
     pass_time(story, 10)
     assert found(story) == {}
-    story.tell("change.submitted", actor="person:alice", **CHG, scope_digest=OTHER, artifacts=[ARTIFACT])
-    story.tell("approval.requested", actor="person:alice", **CHG, scope_digest=OTHER, policy_id="p", policy_version="1",
+    story.tell("change.submitted", actor="person:alice", **CHG, artifacts=[OTHER])
+    story.tell("approval.requested", actor="person:alice", **CHG, policy_id="p", policy_version="1",
         rule="normal", required_roles=["release-approver"], quorum=1, due_at=at(30))  # fmt: skip
     assert found(story) == {}
     pass_time(story, 20)
@@ -183,12 +182,33 @@ def test_a_missing_approval_is_asked_for_and_says_which_do_not_count() -> None:
     decision = ask(story)
     assert against(decision)["change-is-approved"] == ("needs_approval", "quorum")
     words = next(a.words for a in decision.answers if a.rule == "change-is-approved")
-    assert words == "1 approval(s) missing; do not count: person:alice: S1: person:alice is the author"
+    assert (
+        words == "1 approval(s) by release-approver missing; do not count: person:alice: S1: person:alice is the author"
+    )
 
 
-def test_a_role_that_the_policy_asks_for_has_to_have_been_asked_for() -> None:
+def test_a_role_that_the_policy_asks_for_is_asked_for_whatever_was_requested() -> None:
     story = ready_to_deploy("normal", ("required-role", "low", "security"))
-    assert against(ask(story)) == {"change-is-approved": ("needs_approval", "role")}
+    assert against(ask(story))["change-is-approved"] == ("needs_approval", "quorum")
+    words = next(a.words for a in ask(story).answers if a.rule == "change-is-approved")
+    assert "S5: no grant of security was in force" in words
+    deploy(story, artifact=ARTIFACT)
+    assert "started-without-approval" in found(story)
+
+
+def test_nobody_asks_for_fewer_approvals_than_the_policy_does() -> None:
+    story = ready_to_deploy("normal", ("quorum", "any", "2"))
+    request(story, quorum=1)
+    assert against(ask(story))["change-is-approved"] == ("needs_approval", "quorum")
+
+
+def test_from_a_band_of_risk_on_the_board_is_asked_too() -> None:
+    story = ready_to_deploy("normal", ("board-band", "any", "low"), ("board-role", "any", "board"))
+    assert against(ask(story))["change-is-approved"] == ("needs_approval", "quorum")
+    story.tell("access.granted", actor="person:olga", grant_id="GR-B", principal="person:carol", principal_kind="human",
+        role="board")  # fmt: skip
+    approve(story, "person:carol")
+    assert "change-is-approved" not in against(ask(story))
 
 
 def test_an_emergency_may_start_with_one_approval() -> None:
@@ -280,7 +300,7 @@ def plant_an_approval_of_ones_own_under_another_login(year: Year, change: Change
     change.author = f"github:{change.id[4:]}"
     year.say(START + (DAYS - 5) * DAY, "identity.linked", actor="person:olga",
         identities=[change.author, change.approver], evidence="hr")  # fmt: skip
-    return {f"approval-of-ones-own/{change.id}"}
+    return {f"approval-of-ones-own/{change.id}", f"started-without-approval/{change.id}"}
 
 
 def plant_an_approval_without_a_role(year: Year, change: Change) -> set[str]:

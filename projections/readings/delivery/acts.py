@@ -1,0 +1,145 @@
+"""Acts: who put what where, when, and by which statements. One for each service, environment and attempt of a deployment.
+
+Made of reports, whatever their order: what is known of an act does not depend on which of its statements came first. A row of
+`deployments` has its acts, and rules about acts look at these. Not whether anybody was allowed to.
+
+    d-1  started web prod 10:00, finished web prod 10:05 failure, started web prod 11:00, finished api prod 11:02
+    ->   web prod attempt 1: 10:00 to 10:05, failure
+         web prod attempt 2: from 11:00
+         api prod attempt 1: known by its end alone, 11:02
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ledger.events.deployment import Outcome
+from projections.engine.view import Moment
+from projections.readings.people.speaking import Spoken
+from projections.rules.environments import compared
+
+Kind = Literal["started", "finished", "promoted"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One statement that something was being deployed, had been, or was let through to the next environment."""
+
+    kind: Kind
+    said: Spoken
+    service: str | None = None
+    environment: str | None = None
+    attempt: int = 1
+    artifact: str | None = None
+    commit: str | None = None
+    outcome: Outcome | None = None
+    # Recorded within an import of history, about a time before it.
+    is_history: bool = False
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something was put somewhere. `at` is when it began, or its end where that is all that is known; `recorded_at` when the
+    ledger first knew of it, at `position`.
+    """
+
+    kind: Literal["deployment", "promotion"]
+    attempt: int
+    at: Moment
+    recorded_at: Moment
+    position: int
+    service: str | None = None
+    environment: str | None = None
+    # Who did it, as they themselves or somebody for them said; and who reported it.
+    actor: str | None = None
+    reported_by: str | None = None
+    # More than one where reports of it differ.
+    artifacts: tuple[str, ...] = ()
+    commit: str | None = None
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
+    outcome: Outcome | None = None
+    is_history: bool = False
+    reports: tuple[Report, ...] = ()
+
+
+def with_report(acts: Sequence[Act], report: Report) -> tuple[Act, ...]:
+    """Return the acts that there are when one more report is known. What was said in the same words before adds nothing."""
+    known = [known for act in acts for known in act.reports]
+    same = (report.kind, report.service, report.environment, report.attempt, report.artifact, report.outcome)
+    if any(
+        (k.kind, k.service, k.environment, k.attempt, k.artifact, k.outcome) == same and k.said.at == report.said.at
+        for k in known
+    ):
+        return tuple(acts)
+    return acts_of([*known, report])
+
+
+def acts_of(reports: Iterable[Report]) -> tuple[Act, ...]:
+    """Return the acts that reports of one deployment make, in the order in which the ledger came to know of them."""
+    groups: dict[tuple[str | None, str | None, bool, int], list[Report]] = {}
+    called: dict[str | None, str | None] = {}
+    held = sorted(reports, key=lambda report: (report.said.at, report.said.position))
+    # What names no place is of the place that was named last before it, by time; else of the first.
+    service = _first(report.service for report in held)
+    environment = _first(report.environment for report in held if report.kind != "promoted")
+    for report in held:
+        is_promotion = report.kind == "promoted"
+        service = report.service or service
+        # A promotion names where it goes.
+        environment = environment if is_promotion else report.environment or environment
+        named = report.environment if is_promotion else environment
+        name = compared(named) if named is not None else None
+        called.setdefault(name, named)
+        groups.setdefault((service, name, is_promotion, report.attempt), []).append(report)
+    acts: list[Act] = []
+    for (service, name, is_promotion, attempt), some in groups.items():
+        for number, told in enumerate([some] if is_promotion else _attempts(some)):
+            acts.append(_act(service, called[name], attempt + number, told, is_promotion=is_promotion))
+    return tuple(sorted(acts, key=lambda act: act.position))
+
+
+def _attempts(reports: Sequence[Report]) -> list[list[Report]]:
+    """Divide reports of one place: a start after an end, by time, begins the next attempt."""
+    attempts: list[list[Report]] = [[]]
+    has_ended = False
+    for report in sorted(reports, key=lambda report: (report.said.at, report.said.position)):
+        if report.kind == "started" and has_ended:
+            attempts.append([])
+            has_ended = False
+        has_ended = has_ended or report.kind == "finished"
+        attempts[-1].append(report)
+    return attempts
+
+
+def _act(
+    service: str | None, environment: str | None, attempt: int, reports: Sequence[Report], *, is_promotion: bool
+) -> Act:
+    by_record = sorted(reports, key=lambda report: report.said.position)
+    first = by_record[0]
+    begun = [report.said.at for report in reports if report.kind == "started"]
+    ended = [report for report in reports if report.kind == "finished"]
+    last = max(ended, key=lambda report: (report.said.at, report.said.position), default=None)
+    starters = [report for report in by_record if report.kind != "finished"]
+    return Act(
+        "promotion" if is_promotion else "deployment",
+        attempt,
+        min(begun) if begun else min(report.said.at for report in reports),
+        min(report.said.recorded_at for report in reports),
+        first.said.position,
+        service,
+        environment,
+        _first(report.said.actor for report in (*starters, *by_record)),
+        first.said.principal,
+        tuple(dict.fromkeys(report.artifact for report in by_record if report.artifact is not None)),
+        _first(report.commit for report in by_record),
+        min(begun, default=None),
+        last.said.at if last else None,
+        last.outcome if last else None,
+        all(report.is_history for report in reports),
+        tuple(by_record),
+    )
+
+
+def _first(values: Iterable[str | None]) -> str | None:
+    return next((value for value in values if value is not None), None)
