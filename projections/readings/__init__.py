@@ -24,6 +24,7 @@ from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.metrics import delivery, merges
 from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.delivery.triggers import rollback_triggers
+from projections.readings.delivery.verifications import verifications
 from projections.readings.environments.environments import environments
 from projections.readings.environments.named import named_environments
 from projections.readings.people.access_reviews import access_reviews
@@ -77,6 +78,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     attributions,
     attribution_methods,
     rollback_triggers,
+    verifications,
     rollbacks,
     deliveries,
     delivery,

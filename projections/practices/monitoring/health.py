@@ -2,10 +2,13 @@
 
 from typing import Final
 
+from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, of_deployment
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.verifications import Verified, verifications
 from projections.readings.environments.environments import names_for
 from projections.readings.people.policies import InForce
 from projections.readings.people.settings import Words
@@ -14,7 +17,7 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice(
     "6.1",
     "Health checks after a deployment",
-    views=(deployments,),
+    views=(deployments, verifications),
     to_come="single probes, with where they looked from and the version they saw",
 )
 VERIFICATION: Final = Words(
@@ -47,8 +50,30 @@ def deployment_is_healthy(row: Deployment, question: Question, look: Look, polic
     """The deployment was verified as healthy, where the policy asks for it."""
     if "required" not in policy.words(VERIFICATION, *names_for(look, policy, question.environment, question.asked_at)):
         return "allow", "not-asked-for", "the policy asks for no verification", ()
-    if row.verdict == "healthy":
+    verified = look.row(verifications, row.deployment_id)
+    last = verified.last if verified is not None else None
+    if last is None:
+        return "insufficient_evidence", "not-verified", "it was not verified", row.positions
+    if last.artifact is not None and row.artifact is not None and last.artifact != row.artifact:
+        words = f"{last.artifact} was verified, and {row.artifact} was deployed"
+        return "insufficient_evidence", "another-artifact", words, row.positions
+    if last.contradiction:
+        words = f"it was verified as healthy, and {last.contradiction}"
+        return "deny" if last.failed else "insufficient_evidence", "contradicts-itself", words, row.positions
+    if last.verdict == "healthy":
         return "allow", "healthy", "it was verified as healthy", row.positions
-    if row.verdict == "degraded":
+    if last.verdict == "degraded":
         return "deny", "degraded", "it was verified as degraded", row.positions
-    return "insufficient_evidence", "not-verified", f"verification: {row.verdict or 'none'}", row.positions
+    return "insufficient_evidence", "not-verified", f"verification: {last.verdict}", row.positions
+
+
+@finding(verifications, severity="high")
+def healthy_against_its_checks(row: Verified, look: Look) -> Breach | None:
+    """A deployment was verified as healthy, though a check did not pass, or looked at nothing."""
+    if not row.contradictions:
+        return None
+    first = row.contradictions[0]
+    return Breach(
+        f"{row.deployment_id} was verified as healthy, and {first.contradiction}",
+        positions_of(*(told.said.position for told in row.contradictions)),
+    )

@@ -4,6 +4,7 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.deployment import DeploymentStarted
+from ledger.events.rollback import RollbackDecided
 from projections.engine.reads import Look
 from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Said, deployment_of, gate_rule, of_deployment
 from projections.practices.practice import Practice
@@ -11,6 +12,8 @@ from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.environments.environments import same_environment
 from projections.readings.people.policies import InForce
+from projections.readings.people.speaking import clocks_of
+from projections.rules.leave import replaces
 
 PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks,))
 
@@ -27,10 +30,18 @@ def deployment_can_be_undone(row: Deployment, question: Question, look: Look, po
 @gate_rule()
 @of_deployment
 def rollback_is_decided(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
-    """Somebody decided to roll back, and it is on record."""
-    if row.rollback_decided_at is None:
+    """Somebody decided to roll back, it is on record, and nobody decided otherwise since."""
+    clocks, last = clocks_of(look, question.asked_at), None
+    for rollback in look.named(rollbacks, RollbackDecided, ref("deployment", row.deployment_id)):
+        said = rollback.decided
+        if said is not None and (last is None or last.decided is None or replaces(said, last.decided, clocks)):
+            last = rollback
+    if last is None or last.decision is None:
         return "needs_approval", "not-decided", "nobody decided yet to roll back", row.positions
-    return "allow", "decided", f"decided at {row.rollback_decided_at}", row.positions
+    if last.decision != "roll_back":
+        words = f"{last.decided_by} decided at {last.decided_at}: {last.decision}"
+        return "needs_approval", "not-decided", words, (last.decided_position,)
+    return "allow", "decided", f"decided at {last.decided_at}", row.positions
 
 
 @gate_rule()

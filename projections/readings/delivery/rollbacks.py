@@ -10,6 +10,9 @@ from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import Decision, RollbackCompleted, RollbackDecided, RollbackOutcome, RollbackTriggerFired
 from projections.engine.view import EntryInfo, Moment, View, replace, seconds_between
 from projections.readings.delivery.deployments import deployments
+from projections.readings.people.policies import policies
+from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.rules.leave import replaces
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Rollback:
     decided_by: str | None = None
     decided_at: Moment | None = None
     decided_position: int | None = None
+    decided: Spoken | None = None
     # The first sign that something was wrong: a trigger that fired, a verification that failed.
     first_sign_at: Moment | None = None
     decision_latency_s: int | None = None
@@ -45,12 +49,12 @@ def _entries_of(key: str, row: Rollback) -> list[Match]:
 
 rollbacks = View(
     "rollbacks",
-    version=1,
+    version=2,
     row=Rollback,
     kind="rollback",
     entries_of=_entries_of,
     names=("deployment_id",),
-    reads=(deployments,),
+    reads=(deployments, policies),
     indexes=("deployment_id", "service", "decided_at"),
     doc="Rollback decisions: options, who decided and how soon, recovery, and evidence that was recorded only afterwards.",
 )
@@ -58,6 +62,10 @@ rollbacks = View(
 
 @rollbacks.on(RollbackDecided, key=lambda event: event.rollback_id)
 def decided(row: Rollback, event: RollbackDecided, entry: EntryInfo) -> Rollback:
+    """The decision is the last, by its time. One of an earlier time that is told later takes nothing back."""
+    said = spoken(entry, event.actor)
+    if row.decided is not None and not replaces(said, row.decided, clocks_of(entry.reads, entry.recorded_at)):
+        return row
     deployment = entry.reads.row(deployments, event.deployment_id) if event.deployment_id else None
     sign = deployment.first_sign_at if deployment else None
     return replace(
@@ -71,6 +79,7 @@ def decided(row: Rollback, event: RollbackDecided, entry: EntryInfo) -> Rollback
         decided_by=event.actor,
         decided_at=entry.time,
         decided_position=entry.position,
+        decided=said,
         first_sign_at=sign,
         decision_latency_s=seconds_between(sign, entry.time),
     )

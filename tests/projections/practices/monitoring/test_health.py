@@ -1,7 +1,12 @@
 """6.1 Health checks after a deployment: given these facts, this is found, and this is answered."""
 
+from typing import Any
+
+import pytest
 from asking import against, ask, deployed, ready_to_deploy
-from telling import Story
+from changes import ARTIFACT, deploy, found
+from telling import Story, at
+from year import HOUR, Change, Year
 
 
 def verify(story: Story, verdict: str) -> None:
@@ -20,3 +25,45 @@ def test_what_is_healthy_may_be_promoted() -> None:
     story.tell("incident.attributed", incident_id="INC-1", method="m", method_version="1", deployment_id="d-1",
         confirmed=True)  # fmt: skip
     assert against(ask(story, "promote", **q)) == {"deployment-held": ("deny", "incident")}
+
+
+Q = {"deployment_id": "d-1", "to_environment": "prod", "environment": "staging"}
+
+
+@pytest.mark.parametrize(("check", "verdict"), [
+    ({"passed": False, "observations": 3}, "deny"), ({"passed": True, "observations": 0}, "insufficient_evidence"),
+])  # fmt: skip
+def test_a_healthy_verdict_against_its_own_checks_is_none_and_is_found(check: dict[str, Any], verdict: str) -> None:
+    story = deployed(ready_to_deploy())
+    checks = [{"name": "probe", "passed": True, "observations": 9}, {"name": "errors", **check}]
+    story.tell("deployment.verified", deployment_id="d-1", verdict="healthy", checks=checks)
+    assert against(ask(story, "promote", **Q)) == {"deployment-is-healthy": (verdict, "contradicts-itself")}
+    assert found(story)["healthy-against-its-checks"] == ["d-1"]
+    # A better one afterwards lets it through, and takes nothing of the finding away.
+    verify(story, "healthy")
+    assert ask(story, "promote", **Q).verdict == "allow"
+    assert found(story)["healthy-against-its-checks"] == ["d-1"]
+
+
+def test_a_verification_of_another_artifact_or_of_an_older_time_verifies_nothing() -> None:
+    story = ready_to_deploy()
+    deploy(story, artifact=ARTIFACT)
+    checks = [{"name": "probe", "passed": True, "observations": 3}]
+    told = {"deployment_id": "d-1", "checks": checks}
+    story.tell("deployment.verified", **told, verdict="healthy", artifact="sha256:" + "e" * 64)
+    assert against(ask(story, "promote", **Q)) == {
+        "deployment-is-healthy": ("insufficient_evidence", "another-artifact")
+    }
+    story.tell("deployment.verified", **told, verdict="degraded")
+    story.tell("deployment.verified", **told, verdict="healthy", time=at(1))
+    assert against(ask(story, "promote", **Q)) == {"deployment-is-healthy": ("deny", "degraded")}
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_a_verdict_against_its_checks(year: Year, change: Change) -> set[str]:
+    year.say(change.begins + 2 * HOUR, "deployment.verified", deployment_id=change.deployment, service=change.service,
+        environment="prod", change_id=change.id, verdict="healthy",
+        checks=[{"name": "error_rate", "passed": False, "observations": 900}])  # fmt: skip
+    return {f"healthy-against-its-checks/{change.deployment}"}

@@ -1,0 +1,77 @@
+"""Verifications: what was looked at after each deployment, and what that came to. Every word of it is read.
+
+Not what a deployment's row shows as its last verdict: that is the sender's word. Here it is held against the checks.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.events.deployment import Check, DeploymentVerified, Health
+from projections.engine.view import EntryInfo, View, replace
+from projections.readings.people.policies import policies
+from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.rules.leave import replaces
+from projections.rules.words import listed
+
+# So many checks are told by their names.
+TOLD: Final = 16
+
+
+@dataclass(frozen=True)
+class Verification:
+    """One verification. `failed` and `unseen` are the checks that did not pass, and those that looked at nothing."""
+
+    said: Spoken
+    verdict: Health
+    artifact: str | None = None
+    failed: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def contradiction(self) -> str:
+        """Say how a healthy verdict contradicts its own checks, or ""."""
+        if self.verdict != "healthy":
+            return ""
+        words = [f"{listed(self.failed)} did not pass"] if self.failed else []
+        words += [f"{listed(self.unseen)} observed nothing"] if self.unseen else []
+        return " and ".join(words)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The last verification of a deployment, by its time, and every one that contradicts itself."""
+
+    deployment_id: str
+    last: Verification | None = None
+    contradictions: tuple[Verification, ...] = ()
+
+
+verifications = View(
+    "verifications",
+    version=1,
+    row=Verified,
+    kind="deployment",
+    reads=(policies,),
+    doc="Verifications: the last verdict on each deployment by its time, of which artifact, and verdicts that contradict their checks.",
+)
+
+
+@verifications.on(DeploymentVerified, key=lambda event: event.deployment_id)
+def verified(row: Verified, event: DeploymentVerified, entry: EntryInfo) -> Verified:
+    told = Verification(
+        spoken(entry, event.actor),
+        event.verdict,
+        event.artifact,
+        _names(check for check in event.checks if not check.passed),
+        _names(check for check in event.checks if check.passed and not check.observations),
+    )
+    if told.contradiction:
+        row = replace(row, contradictions=(*row.contradictions, told))
+    if row.last is None or replaces(told.said, row.last.said, clocks_of(entry.reads, entry.recorded_at)):
+        row = replace(row, last=told)
+    return row
+
+
+def _names(checks: Iterable[Check]) -> tuple[str, ...]:
+    return tuple(check.name for check in checks)[:TOLD]
