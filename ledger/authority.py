@@ -90,7 +90,7 @@ class Credential:
                 return f"facts of the area {area} need the role operator; {self.id} has {', '.join(sorted(self.roles))}"
         elif "reporter" not in self.roles:
             return f"appending needs the role reporter; {self.id} has {', '.join(sorted(self.roles))}"
-        elif "*" not in self.areas and area not in self.areas and not _is_named(event_type, self.types):
+        elif "*" not in self.areas and area not in self.areas and not is_named(event_type, self.types):
             return f"{self.id} may report {', '.join(sorted(self.areas | self.types))}; found {event_type}"
         if not any(source_matches(pattern, source) for pattern in self.sources):
             return f"{self.id} may speak for {', '.join(self.sources)}; found the source {source}"
@@ -114,7 +114,7 @@ class EnrolledSource:
 
     def records(self, event_type: str) -> bool:
         """Say whether the door may record a fact of a type for this source."""
-        return not self.types or _is_named(event_type, self.types)
+        return not self.types or is_named(event_type, self.types)
 
     def check_type(self, event_type: str) -> None:
         """Raise ForbiddenError unless the door may record a fact of a type for this source."""
@@ -149,7 +149,7 @@ def source_matches(pattern: str, source: str) -> bool:
     return source.startswith(pattern[:-1]) if pattern.endswith("*") else source == pattern
 
 
-def _is_named(event_type: str, types: frozenset[str]) -> bool:
+def is_named(event_type: str, types: frozenset[str]) -> bool:
     """Say whether a type is one of those named, or a later version of one: `approval.granted` names `approval.granted.v2`, too."""
     return event_type in types or event_type.partition(".v")[0] in types
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from history import SENDERS, START, WEEKS, Post, history
+from history import SENDERS, SOURCES, START, WEEKS, Post, history
 from meaning import Meaning, table_of
 from rich.columns import Columns
 from rich.console import Console
@@ -151,13 +151,13 @@ class Demo:
 
     def issue_tokens(self) -> None:
         """The first operator's token is made on the machine itself; with it, over HTTP, everybody else's."""
-        first = ("--principal", "person:olga", "--role", "operator", "--kind", "human", "--quiet")
+        first = ("--principal", "person:olga", "--role", "operator", "--role", "reporter", "--kind", "human", "--quiet")
         self.tokens["olga"] = self.cli("token", "create", *first).stdout.strip()
         wanted = {
             name: {
                 "principal": sender.principal,
                 "kind": sender.kind,
-                "roles": [sender.role],
+                "roles": sender.roles,
                 "areas": sender.areas,
                 "sources": sender.sources,
             }
@@ -168,13 +168,8 @@ class Demo:
         for name, token in wanted.items():
             answer = self.http.post("/v1/ledger/credentials", json=token, headers=self.bearer("olga"))
             self.tokens[name] = answer.raise_for_status().json()["token"]
-        source = {
-            "source": "https://github.com/acme/*",
-            "door": "github",
-            "principal": "service:github",
-            "authority_for": ["github:*"],
-        }
-        self.http.post("/v1/ledger/sources", json=source, headers=self.bearer("olga")).raise_for_status()
+        for source in SOURCES:
+            self.http.post("/v1/ledger/sources", json=source._asdict(), headers=self.bearer("olga")).raise_for_status()
         table = table_of("token of", "may report", "from the source")
         for name in ("desk", "payments-ci", "monitoring", "access", "alice", "frank"):
             sender = SENDERS[name]
@@ -370,7 +365,7 @@ class Demo:
         _title(f"Serving {url} until Ctrl-C")
         console.print(f"API description: {url}/openapi.json")
         for name in ("ada", "desk", "payments-ci", "alice", "olga"):
-            role = "auditor" if name == "ada" else SENDERS[name].role
+            role = "auditor" if name == "ada" else " and ".join(SENDERS[name].roles)
             principal = "person:ada" if name == "ada" else SENDERS[name].principal
             console.print(f"{principal:<22} {role:<9} {self.tokens[name]}", soft_wrap=True)
         event = {

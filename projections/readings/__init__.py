@@ -27,7 +27,9 @@ from projections.readings.delivery.triggers import rollback_triggers
 from projections.readings.delivery.verifications import verifications
 from projections.readings.environments.environments import environments
 from projections.readings.environments.named import named_environments
-from projections.readings.people.access_reviews import access_reviews
+from projections.readings.people.access_reviews import access_review_facts, access_reviews
+from projections.readings.people.credentials import credentials
+from projections.readings.people.doubts import doubts
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities
 from projections.readings.people.imports import beginnings, imports
@@ -41,12 +43,15 @@ from projections.readings.risk.outcomes import base_rates, outcomes
 
 READINGS: Final[tuple[View[Any], ...]] = in_order(
     # people
+    credentials,
+    authorities,
     identities,
     access_grants,
-    authorities,
     imports,
     beginnings,
     policies,
+    doubts,
+    access_review_facts,
     access_reviews,
     withdrawals,
     # environments

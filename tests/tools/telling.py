@@ -7,16 +7,19 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ledger.authority import LEDGER_PRINCIPAL
 from ledger.clock import to_text
 from ledger.conditions import Match
 from ledger.errors import NotFoundError
 from ledger.events import CATALOGUE, refs_of
+from ledger.log.recorder import WITHDRAWN
 from projections import VIEWS
 from projections.engine.folding import Folder
 from projections.engine.past import Past
 from projections.engine.skips import Skips
 from projections.engine.store import MemoryStore, digest_of
 from projections.engine.view import EntryInfo, View
+from projections.readings.people.powers import HOLDERS
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -98,11 +101,22 @@ class Story:
         /,
         *,
         time: str | None = None,
-        by: str = "service:desk",
-        token: str = "token:desk",
+        by: str | None = None,
+        token: str | None = None,
         **data: Any,
     ) -> int:
-        """Tell one statement; return its position. An hour passes with each."""
+        """Tell one statement; return its position. An hour passes with each.
+
+        Whoever acts speaks by a credential of their own, the ledger itself for operators, and who takes a statement back is who
+        made it, unless it is said otherwise.
+        """
+        if by is None and event_type == WITHDRAWN and 0 < data["position"] <= len(self.log):
+            said = self.log.entry(data["position"]).by
+            by, token = said["principal"], token or said["credential"]
+        if by is None and HOLDERS.get(event_type) == "operator":
+            by, token = LEDGER_PRINCIPAL, token or "key:story"
+        by = by or data.get("actor") or "service:desk"
+        token = token or f"token:{by.rpartition(':')[2]}"
         now = at(next(self._hours))
         position = len(self.log) + 1
         told = document(position, event_type, data, time=time or now, recorded_at=now, by=by, credential=token)

@@ -20,12 +20,14 @@ from typing import Any, Final
 
 from telling import Story, document
 
+from ledger.authority import LEDGER_PRINCIPAL, Caller
 from ledger.clock import Clock
 from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.recorder import Recorded, Submission
-from ledger.stewardship.credentials import enrol_source
+from ledger.stewardship.credentials import enrol_source, issue_token, revoke_token
+from projections.readings.people.access_reviews import digest_of
 from signing.keys import SigningKey
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
@@ -40,7 +42,14 @@ APART: Final = timedelta(minutes=10)
 # When nothing is to change, but for what is planted: day of the beginning and length in days.
 FREEZES: Final = {"spring": (95, 5), "summer": (200, 5), "year-end": (340, 10)}
 MODEL: Final[dict[str, Any]] = {"model_id": "change-risk", "version": "1"}
+# By which the ledger speaks itself.
+KEY: Final = "key:year"
+# The root of all power; whoever else declares freezes or approves models holds a role for it.
+OPERATORS: Final = ("person:olga", "person:oscar")
 SETTINGS: Final = (
+    ("role-for", "freeze.declared", "release-manager"),
+    ("role-for", "freeze.override_granted", "release-manager"),
+    ("role-for", "risk.model_approved", "model-approver"),
     ("quorum", "any", "1"),
     ("required-role", "any", "release-approver"),
     ("deployer-role", "production", "deployer"),
@@ -155,6 +164,7 @@ class Year:
     # What the policy asks for, for whom.
     settings: list[tuple[str, str, str]] = field(default_factory=lambda: list(SETTINGS))
     _told: list[Told] = field(default_factory=list)
+    _doubted: list[tuple[str, Told]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -180,7 +190,10 @@ class Year:
         self.access_reviews += [AccessReview(f"Q{number}", day) for number, day in enumerate((80, 170, 260, 350), 1)]
         for review in self.access_reviews:
             self._review_access(review)
+        self._issue_credentials()
         self._told.sort(key=lambda told: told.recorded_at)
+        positions = {id(told): position for position, told in enumerate(self._told, 1)}
+        self.expected |= {f"{rule}/{positions[id(told)]}" for rule, told in self._doubted}
 
     def __iter__(self) -> Iterator[Told]:
         return iter(self._told)
@@ -188,19 +201,48 @@ class Year:
     def __len__(self) -> int:
         return len(self._told)
 
-    def say(self, at: datetime, event_type: str, *, by: str = DESK, late: timedelta = timedelta(), **data: Any) -> None:
-        """Record that something happened at a time, at that time or so much later. What is None is left out."""
-        self._told.append(Told(at + late, at, by, event_type, {name: v for name, v in data.items() if v is not None}))
+    def say(
+        self, at: datetime, event_type: str, *, by: str | None = None, late: timedelta = timedelta(), **data: Any
+    ) -> Told:
+        """Record that something happened at a time, at that time or so much later. What is None is left out.
+
+        Whoever acts says so by a credential of their own, unless it is said otherwise.
+        """
+        by = by or data.get("actor") or DESK
+        told = Told(at + late, at, by, event_type, {name: v for name, v in data.items() if v is not None})
+        self._told.append(told)
+        return told
+
+    def doubt(self, rule: str, told: Told) -> None:
+        """Plant that a statement does not count because of who made it; its position is known when all is told."""
+        self._doubted.append((rule, told))
+
+    def _issue_credentials(self) -> None:
+        """Everybody who says anything has a credential, issued before all else."""
+        for principal in sorted({told.principal for told in self._told} - {LEDGER_PRINCIPAL}):
+            self.say(START - HOUR, "ledger.credential_issued", by=LEDGER_PRINCIPAL, actor="person:olga",
+                credential=credential_of(principal), principal=principal, token_sha256="0" * 64, areas=["*"], sources=["*"],
+                **rights_of(principal))  # fmt: skip
 
     def digest(self) -> str:
         return f"sha256:{self._random.getrandbits(256):064x}"
 
-    def grant(self, at: datetime, who: str, kind: str, role: str, *, is_owned: bool = True) -> str:
-        """Give somebody a role in production; return the grant."""
+    def grant(
+        self,
+        at: datetime,
+        who: str,
+        kind: str,
+        role: str,
+        *,
+        is_owned: bool = True,
+        environment: str | None = "prod",
+        by: str = OPERATORS[0],
+    ) -> str:
+        """Give somebody a role in production, or wherever; return the grant."""
         grant = f"GR-{len(self.grants) + 1}"
         self.grants[grant] = (who, at)
-        self.say(at, "access.granted", actor="person:olga", grant_id=grant, principal=who, principal_kind=kind, role=role,
-            environment="prod", owner="person:olga" if kind == "service" and is_owned else None)  # fmt: skip
+        self.say(at, "access.granted", actor=by, grant_id=grant, principal=who, principal_kind=kind, role=role,
+            environment=environment, owner="person:olga" if kind == "service" and is_owned else None)  # fmt: skip
         return grant
 
     def employ(self, grant: str, *, uses: bool = True, rotates: bool = True) -> None:
@@ -221,6 +263,8 @@ class Year:
             for n in range(max(2, self.services // 10))
         }
         self.team_of = {f"service-{n}": f"team-{n % len(self.teams)}" for n in range(self.services)}
+        self.grant(START, "person:frank", "human", "release-manager", environment=None)
+        self.grant(START, "person:erin", "human", "model-approver", environment=None)
         for team, (_, leads) in self.teams.items():
             for lead in leads:
                 self.grant(START, lead, "human", "release-approver")
@@ -366,15 +410,28 @@ class Year:
         at = START + review.day * DAY
         grants = {name: who for name, (who, granted) in self.grants.items() if granted < at}
         about: dict[str, Any] = {"review_id": review.id}
-        self.say(at, "access_review.opened", actor="person:olga", **about, environment="prod", population_digest=self.digest(),
-            population_count=len(grants) - review.miscounted, due_at=stamp(at + 10 * DAY))  # fmt: skip
+        decisions = ["revoke" if item == 0 and review.revokes_first else "keep" for item in range(len(grants))]
+        self.say(at, "access_review.opened", actor="person:olga", **about, environment="prod",
+            population_digest=digest_of(sorted(grants)), population_count=len(grants) - review.miscounted,
+            due_at=stamp(at + 10 * DAY))  # fmt: skip
         for item, (grant, who) in enumerate(sorted(grants.items())):
             reviewer = (item == 0 and review.reviewer_of_first) or "person:olga"
-            revokes = item == 0 and review.revokes_first
             self.say(at + DAY, "access_review.item_decided", actor=reviewer, **about, grant_id=grant, principal=who,
-                decision="revoke" if revokes else "keep")  # fmt: skip
+                decision=decisions[item])  # fmt: skip
         if review.is_completed:
-            self.say(at + 2 * DAY, "access_review.completed", actor="person:olga", **about, kept=1, revoked=0)
+            self.say(at + 2 * DAY, "access_review.completed", actor="person:olga", **about, kept=decisions.count("keep"),
+                revoked=decisions.count("revoke"))  # fmt: skip
+
+
+def credential_of(principal: str) -> str:
+    """Return the credential by which somebody speaks."""
+    return f"token:{principal.replace(':', '.').replace('/', '.')}"
+
+
+def rights_of(principal: str) -> dict[str, Any]:
+    """Return what a credential says of whoever holds it."""
+    kind = "service" if principal.startswith("service:") else "human"
+    return {"kind": kind, "roles": ["operator", "reporter"] if principal in OPERATORS else ["reporter"]}
 
 
 def _outside_freezes(at: datetime) -> datetime:
@@ -405,7 +462,7 @@ def told(year: Year, batch: int) -> Story:
         story.add(
             document(
                 position, said.type, data, time=stamp(said.time), recorded_at=stamp(said.recorded_at), by=said.principal,
-                credential="token:year",
+                credential=KEY if said.principal == LEDGER_PRINCIPAL else credential_of(said.principal),
             )
         )  # fmt: skip
     story.flush()
@@ -414,9 +471,9 @@ def told(year: Year, batch: int) -> Story:
 
 
 def tell(year: Year, url: str, key: SigningKey | None = None) -> Ledger:
-    """Make a ledger of a year: its clock stands where the year's does. Its one source may speak for everybody.
+    """Make a ledger of a year: its clock stands where the year's does. Everybody speaks by a credential of their own.
 
-    Rows name the credential that spoke, here the ledger's own key: two ledgers of one key have the same rows.
+    Rows name the credential that spoke: two ledgers of one key, whose ids are drawn from one seed, have the same rows.
     """
     now = [round(next(iter(year)).recorded_at.timestamp() * 1e9)]
     clock = Clock(wall_ns=lambda: now[0], steady_ns=lambda: now[0])
@@ -426,14 +483,23 @@ def tell(year: Year, url: str, key: SigningKey | None = None) -> Ledger:
         entry_key=key or SigningKey.generate(),
         checkpoint_key=SigningKey.generate().public_key,
         clock=clock,
+        random=random.Random(year.seed).randbytes,
     )
-    caller = ledger.local_caller()
-    enrol_source(
-        ledger, f"{SOURCE}*", door="events", principal=caller.principal, actor="person:olga", authority_for=["person:*"]
-    )
+    callers = {LEDGER_PRINCIPAL: ledger.local_caller()}
+    for principal in sorted({told.principal for told in year} - set(callers)):
+        _, token, _ = issue_token(ledger, actor="person:olga", principal=principal, **rights_of(principal))
+        held = ledger.current_authority().authenticate(token, now[0] // 1000)
+        callers[principal] = Caller(held.id, principal, "token", held)
+    for told in (told for told in year if told.type == "ledger.source_enrolled"):
+        enrol_source(ledger, f"{SOURCE}*", **{name: value for name, value in told.data.items() if name != "source"})
     group: list[Submission] = []
     begun = next(iter(year)).recorded_at
     for number, told in enumerate(year):
+        if told.type == "ledger.credential_revoked":
+            _append(ledger, group)
+            now[0] = round(told.recorded_at.timestamp() * 1e9)
+            held = next(c for who, c in callers.items() if credential_of(who) == told.data["credential"])
+            revoke_token(ledger, held.credential, actor=told.data["actor"], reason=told.data["reason"])
         if told.type.startswith("ledger."):
             continue
         # A group has one time: what lies further apart is recorded apart.
@@ -442,7 +508,7 @@ def tell(year: Year, url: str, key: SigningKey | None = None) -> Ledger:
             begun = told.recorded_at
         now[0] = round(told.recorded_at.timestamp() * 1e9)
         event = {"specversion": "1.0", "id": str(number), "source": SOURCE, "type": told.type, "time": stamp(told.time)}
-        group.append(Submission((ledger.admission.admit(event | {"data": told.data}),), caller))
+        group.append(Submission((ledger.admission.admit(event | {"data": told.data}),), callers[told.principal]))
     _append(ledger, group)
     return ledger
 

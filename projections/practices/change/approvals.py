@@ -29,11 +29,13 @@ from projections.readings.changes.tickets import (
 )
 from projections.readings.people.grants import access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
-from projections.readings.people.policies import InForce, Policy, policies
+from projections.readings.people.policies import InForce, Policy, PolicyVersion, in_force_now, policies
+from projections.readings.people.powers import fault_of_grant
 from projections.readings.people.settings import fault_of
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import CLOCK_SKEW_SECONDS, EVIDENCE_LAG_MINUTES
 from projections.rules import duties
+from projections.rules.environments import compared
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
@@ -130,15 +132,30 @@ def circular_approval(row: Ticket, look: Look) -> Breach | None:
 
 @finding(policies, severity="high")
 def policy_cannot_be_satisfied(row: Policy, look: Look) -> Breach | None:
-    """S11: for some author there are not enough others who hold a role that the policy asks for."""
+    """S11: for some author, somewhere, not enough others hold a role that a policy asks for, as in force or published last."""
+    in_force = in_force_now(look, row.policy_id).version
     for version in row.versions:
-        policy = InForce(row.policy_id, version.version, None, version.settings)
-        for band in dict.fromkeys(s.applies_to for s in version.settings if s.name == REQUIRED_ROLE.name):
-            roles, quorum = policy.words(REQUIRED_ROLE, band), policy.number(QUORUM, band)
-            members = {role: _holders(role, look) for role in roles}
-            authors = ["", *sorted({person for held in members.values() for person in held})]
+        is_asked = version.version == in_force or version is row.versions[-1]
+        if is_asked and (breach := _unsatisfied(row, version, look)) is not None:
+            return breach
+    return None
+
+
+def _unsatisfied(row: Policy, version: PolicyVersion, look: Look) -> Breach | None:
+    policy = InForce(row.policy_id, version.version, None, version.settings)
+    for band in dict.fromkeys(s.applies_to for s in policy.settings if s.name == REQUIRED_ROLE.name):
+        roles, quorum = policy.words(REQUIRED_ROLE, band), policy.number(QUORUM, band)
+        held = {role: _holders(role, look) for role in roles}
+        # Where grants name no environment at all, they are for all of them; else each that one names has to have enough.
+        named = {compared(where): where for found in held.values() for _, where in found if where is not None}
+        for key, environment in sorted(named.items()) or [("", "")]:
+            members = {
+                role: {person for person, where in found if where is None or compared(where) == key}
+                for role, found in held.items()
+            }
+            authors = ["", *sorted({person for found in members.values() for person in found})]
             if unable := duties.s11_authors_without_approvers(authors, members, roles, quorum):
-                who = unable[0] or "anybody"
+                who = f"{unable[0] or 'anybody'}{f' in {environment}' if environment else ''}"
                 words = f"{row.policy_id} {version.version} asks for {quorum} of {' or '.join(roles)} ({band}): none for {who}"
                 return Breach(words, positions_of(version.published_position, version.approved_position))
     return None
@@ -157,11 +174,14 @@ def policy_sets_what_means_nothing(row: Policy, look: Look) -> Breach | None:
     return None
 
 
-def _holders(role: str, look: Look) -> set[str]:
+def _holders(role: str, look: Look) -> set[tuple[str, str | None]]:
+    """Return which humans hold a role by grants that count, and for which environment."""
     return {
-        person_of(look, grant.principal)
+        (person_of(look, span.principal), span.environment)
         for grant in look.where(access_grants, "role", role)
-        if grant.principal is not None and grant.principal_kind == "human" and not has_ended_by_now(grant, look)
+        if not has_ended_by_now(grant, look)
+        for span in grant.spans[-1:]
+        if span.principal_kind == "human" and not fault_of_grant(look, span)
     }
 
 

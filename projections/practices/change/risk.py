@@ -11,7 +11,7 @@ from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import RISK, needs_score
 from projections.readings.people.policies import InForce
 from projections.readings.risk.assessments import RiskAssessments, risk_assessments
-from projections.readings.risk.models import RiskModel, risk_models
+from projections.readings.risk.models import RiskModel, risk_models, unapproved_because
 
 PRACTICE: Final = Practice(
     "5.2", "Risk scores that can be computed again", views=(risk_models, risk_assessments), settings=(RISK,)
@@ -29,10 +29,11 @@ def assessment_not_reproducible(row: RiskAssessments, look: Look) -> Breach | No
 
 @finding(risk_models, severity="medium")
 def model_approval_does_not_count(row: RiskModel, look: Look) -> Breach | None:
-    """S8: a risk model was approved by its author, or as another text than the one that was published."""
-    if row.approval_fault is None:
+    """A risk model was approved by its author (S8), by who may not, or as another text than the one that was published."""
+    fault = unapproved_because(look, row)
+    if fault is None:
         return None
-    return Breach(f"{row.version_id}: {row.approval_fault}", positions_of(row.published_position))
+    return Breach(f"{row.version_id}: {fault}", positions_of(row.published_position))
 
 
 @gate_rule(version=2)

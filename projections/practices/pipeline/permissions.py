@@ -1,4 +1,5 @@
-"""2.3 Least-privilege permissions of pipelines: who deploys holds a grant, and no credential is left unused, unrenewed or without an owner.
+"""2.3 Least-privilege permissions of pipelines: who deploys holds a grant, nobody speaks for others or without the power, and no
+credential is left unused, unrenewed or without an owner.
 
 How long is too long, the policy says, as it is in force when the time comes; without such a setting nothing is.
 """
@@ -13,15 +14,21 @@ from projections.judging.gate_rule import Question, Said, gate_rule, ticket_of
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.environments import names_for
-from projections.readings.people.grants import Grant, access_grants, has_ended_by_now, roles_of
+from projections.readings.people.credentials import credentials
+from projections.readings.people.doubts import Doubt, doubts
+from projections.readings.people.grants import Grant, access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, in_force, in_force_now
+from projections.readings.people.powers import ROLE_FOR, fault_of_speaker, is_for_oneself
+from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Number, Words
+from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
     "2.3",
     "Least-privilege permissions of pipelines",
-    views=(access_grants,),
+    views=(access_grants, credentials, doubts),
+    settings=(ROLE_FOR,),
     to_come="wildcards, and what was granted and not used",
 )
 DEPLOYER_ROLE: Final = Words(
@@ -75,6 +82,40 @@ def unrotated_credential(row: Grant, look: Look) -> Breach | None:
     since = f"since {row.rotated_at}" if row.rotated_at else "yet"
     words = f"the secret of {row.grant_id} ({row.role}) of {row.principal} was not rotated {since}, due at {end}"
     return Breach(words, positions_of(row.granted_position))
+
+
+def _fault_of(row: Doubt, look: Look) -> str:
+    if row.type is None or row.said is None:
+        return ""
+    return fault_of_speaker(look, row.type, row.said, row.environment)
+
+
+@finding(doubts, severity="high")
+def spoken_for_another(row: Doubt, look: Look) -> Breach | None:
+    """S12: something that gives leave was said in the name of somebody by a credential that may not speak for them. It does not count."""
+    fault = _fault_of(row, look)
+    if not fault.startswith("S12: "):
+        return None
+    return Breach(f"{row.type} does not count: {fault}", positions_of(row.position))
+
+
+@finding(doubts, severity="high")
+def without_power(row: Doubt, look: Look) -> Breach | None:
+    """Something that gives leave was said by somebody who had no power to say it. It does not count."""
+    fault = _fault_of(row, look)
+    if not fault or fault.startswith("S12: "):
+        return None
+    return Breach(f"{row.type} does not count: {fault}", positions_of(row.position))
+
+
+@finding(access_grants, severity="high")
+def power_given_to_oneself(row: Grant, look: Look) -> Breach | None:
+    """Somebody granted themselves something, under any login, or two hold their power by each other. Such a grant does not count."""
+    found = [(span, words) for span in row.spans if (words := is_for_oneself(look, span))]
+    if not found:
+        return None
+    words = listed(f"{row.grant_id}: {words}" for _, words in found)
+    return Breach(words, positions_of(*(span.said.position for span, _ in found)))
 
 
 @finding(deployments, severity="high")

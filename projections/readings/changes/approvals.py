@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.events.approval import ApprovalGranted
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads
 from projections.readings.changes.facts import ChangeFacts, Decision
 from projections.readings.changes.scopes import ChangeScope, Version, in_force_at
 from projections.readings.changes.ticket import Approval
-from projections.readings.people.grants import roles_of
-from projections.readings.people.identities import kind_of, person_of
+from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
+from projections.readings.people.powers import fault_of_speaker, kind_of
+from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Number, Words
-from projections.readings.people.sources import sources_of
 from projections.readings.people.speaking import Spoken
 from projections.rules import duties
 from projections.rules.leave import Clocks, Instant, comes_before, was_there
@@ -100,12 +101,10 @@ def asked_of(
 
 def speaker_fault(reads: Reads, said: Spoken, actor: str) -> str:
     """Say why a decision does not count for who made it, whatever it is about; empty when it may."""
-    enrolled = sources_of(reads, said.principal) if said.principal != actor else []
-    checks = (
-        ("S4", duties.s4_approver_is_human(actor, kind_of(reads, actor))),
-        ("S12", duties.s12_approver_spoke(actor, said.principal, said.source, enrolled)),
-    )
-    return next((f"{rule}: {fault}" for rule, fault in checks if fault), "")
+    if fault := duties.s4_approver_is_human(actor, kind_of(reads, actor, said)):
+        return f"S4: {fault}"
+    # Whoever may approve may reject, and take back what they approved.
+    return fault_of_speaker(reads, ApprovalGranted.type, said)
 
 
 def person_fault(

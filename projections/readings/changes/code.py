@@ -16,7 +16,8 @@ from ledger.events.code import CodeMerged, CodeProposed
 from ledger.events.code_review import CodeReviewDismissed, CodeReviewSubmitted
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace, seconds_between
 from projections.readings.changes.commits import ambiguous, commit_of, is_same, key_of
-from projections.readings.people.identities import kind_of, person_of
+from projections.readings.people.identities import person_of
+from projections.readings.people.powers import kind_of
 from projections.readings.people.speaking import Spoken, clocks_of, spoken
 from projections.rules.leave import Clocks, Instant, comes_before, instants, replaces, was_there
 
@@ -221,7 +222,9 @@ def _fault(row: CodeChange, head: str | None, times: tuple[Instant, ...], clocks
         approvers = {
             person
             for person, review in last.items()
-            if review.verdict == "approved" and _is_of(review, head, row) and kind_of(reads, review.reviewer) == "human"
+            if review.verdict == "approved"
+            and _is_of(review, head, row)
+            and kind_of(reads, review.reviewer, review.said) == "human"
         }
         for person, author in authors.items():
             if not approvers - {person}:

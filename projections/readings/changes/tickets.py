@@ -18,10 +18,12 @@ from projections.readings.changes.scopes import ChangeScope, Version, change_sco
 from projections.readings.changes.templates import invalid_because, templates
 from projections.readings.changes.ticket import State, Ticket, Unlet
 from projections.readings.environments.environments import environments, is_meant, is_production
+from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.imports import beginnings, instants_of
 from projections.readings.people.policies import InForce, in_force, in_force_now, policies
+from projections.readings.people.powers import NEVER
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import Spoken, clocks_of
@@ -57,6 +59,7 @@ change_tickets = Judged(
     row=Ticket,
     of=change_facts,
     reads=(
+        credentials,
         identities,
         access_grants,
         authorities,
@@ -329,7 +332,7 @@ def _template_fault(case: _Case, version: Version | None) -> str | None:
     if scope.change_type != "standard" or version is None or not version.is_submitted:
         return None
     template = case.look.row(templates, scope.template_id) if scope.template_id else None
-    return invalid_because(template, version.said.at, case.facts.template_failures)
+    return invalid_because(template, version.said.at, case.facts.template_failures, case.look)
 
 
 # -- whether it was let ------------------------------------------------------------------------------------------------------
@@ -426,7 +429,7 @@ def _retro(
 def approval_fault(facts: ChangeFacts, row: Ticket, look: Look, actor: str, at: Moment) -> str:
     """Say why an approval by somebody, by their own credential at a time, would not count; empty when it would."""
     scope = look.row(change_scopes, facts.change_id) or ChangeScope(facts.change_id)
-    said = Spoken(actor, actor, "", "", at, at, 0)
+    said = Spoken(actor, actor, "", "", at, at, NEVER)
     return speaker_fault(look, said, actor) or person_fault(
         look, actor, at, scope, Asked(row.quorum, row.required_roles), _deployers_to_production(facts, look)
     )

@@ -19,9 +19,11 @@ from ledger.conditions import Match
 from ledger.events.environment import EnvironmentDeclared
 from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
+from projections.readings.people.credentials import credentials
 from projections.readings.people.identities import are_same, identities
 from projections.readings.people.policies import ANY, InForce, in_force, in_force_now, policies
 from projections.readings.people.settings import Words
+from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import Spoken, clocks_of, spoken
 from projections.rules.environments import (
     NOT_PRODUCTION,
@@ -118,7 +120,7 @@ def _tier(text: str) -> Tier:
 # -- asking --------------------------------------------------------------------------------------------------------------
 
 # Whoever asks reads these.
-READ_BY_ASKING: Final[tuple[View[Any], ...]] = (environments, policies, identities)
+READ_BY_ASKING: Final[tuple[View[Any], ...]] = (environments, policies, identities, credentials, authorities)
 
 
 def tier_of(reads: Reads, name: str | None, at: Moment, *, by: str | None = None) -> Tier:

@@ -1,51 +1,195 @@
 """Access reviews: every grant that was in force when a review began, and what was decided about each, by somebody else.
 
-The population is replayed from the grants as of the opening: what was granted later is not part of it, and what the
-opener left out is. A review over nothing is done when it is opened. Nobody's decision about their own access counts.
+Two views. `access_review_facts` has what was said of a review. `access_reviews` is what that comes to as is known now: whose decisions
+count, what waits for whom, and what was carried out; so logins that are linked later, or a reviewer without the power, take decisions
+away wherever they are told.
+
+The population is replayed from the grants as of the opening, and as of its recording where the opening was reported late: what was granted
+later is not part of it, and what the opener left out is. A review over nothing is done when it is opened. Nobody's decision about their own
+access counts; whose a grant is, the grant says, and not the decision.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from ledger.canonical import encode
-from ledger.conditions import Match
-from ledger.events import ref
-from ledger.events.access import AccessGranted, AccessRevoked
+from ledger.events.access import AccessGranted
 from ledger.events.access_review import AccessReviewCompleted, AccessReviewItemDecided, AccessReviewOpened
+from projections.engine.derived import Judged
+from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, later, moment, replace
 from projections.readings.environments.environments import READ_BY_ASKING, same_environment
-from projections.readings.people.grants import access_grants, has_ended
+from projections.readings.people.credentials import credentials
+from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.policies import in_force
+from projections.readings.people.powers import fault_of_speaker, rests_on_grants, revocations_of, spans_at
 from projections.readings.people.settings import Number
+from projections.readings.people.sources import authorities
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules import duties as rules
+from projections.rules.leave import instants
 
 REVOKE_WITHIN_DAYS: Final = Number(
     "revoke-within-days", "within how many days a review's decision to revoke is carried out", default=7
 )
+Decided = Literal["keep", "revoke"]
+
+
+# -- what was said -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ItemDecision:
+    """One decision about one grant; `principal` is whose the decision says that it is.
+
+    One that is in doubt did not count when it was made, or counted by somebody's role, and is judged again whenever that changes.
+    """
+
+    grant_id: str
+    principal: str
+    decision: Decided
+    said: Spoken
+    is_in_doubt: bool
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Somebody called a review done: so many kept, so many to revoke."""
+
+    kept: int
+    revoked: int
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class Held:
+    """One grant of a population, and whose it was."""
+
+    grant_id: str
+    principal: str
+
+
+@dataclass(frozen=True)
+class AccessReviewFacts:
+    """What was said of one review. The first opening is the review; its id is not opened a second time."""
+
+    review_id: str
+    environment: str | None = None
+    opened: Spoken | None = None
+    due_at: Moment | None = None
+    stated_count: int | None = None
+    stated_digest: str | None = None
+    population: tuple[Held, ...] = ()
+    decisions: tuple[ItemDecision, ...] = ()
+    completions: tuple[Completion, ...] = ()
+
+
+access_review_facts = View(
+    "access_review_facts",
+    version=1,
+    row=AccessReviewFacts,
+    kind="access_review",
+    reads=(credentials, authorities, identities, access_grants, *READ_BY_ASKING),
+    doc="What was said of access reviews: the population as it was replayed at the opening, and every decision.",
+)
+
+
+def digest_of(grant_ids: Sequence[str]) -> str:
+    """Return the digest of a population: SHA-256 of the canonical JSON of its grant ids, sorted."""
+    return "sha256:" + hashlib.sha256(encode(sorted(grant_ids))).hexdigest()
+
+
+def population(reads: Reads, environment: str | None, time: Moment) -> dict[str, Held]:
+    """Return the grants that were in force at a time: in one environment, or all of them. One for none in particular is in each.
+
+    Those that give nothing, because of who gave them, are among them: somebody says that there is access, and it is looked at.
+    """
+    # All of them: an entry may spell an environment in another way.
+    return {
+        grant.grant_id: Held(grant.grant_id, span.principal)
+        for grant in reads.named(access_grants, AccessGranted)
+        for span in spans_at(reads, grant, time)
+        if None in (environment, span.environment) or same_environment(reads, span.environment, environment, time)
+    }
+
+
+@access_review_facts.on(AccessReviewOpened, key=lambda event: event.review_id)
+def opened(row: AccessReviewFacts, event: AccessReviewOpened, entry: EntryInfo) -> AccessReviewFacts:
+    if row.opened is not None:
+        return row
+    said = spoken(entry, event.actor)
+    found: dict[str, Held] = {}
+    for instant in instants(said, clocks_of(entry.reads, said.at)):
+        found |= population(entry.reads, event.environment, instant.at)
+    return replace(
+        row,
+        environment=event.environment,
+        opened=said,
+        due_at=moment(event.due_at),
+        stated_count=event.population_count,
+        stated_digest=event.population_digest,
+        population=tuple(found[grant_id] for grant_id in sorted(found)),
+    )
+
+
+@access_review_facts.on(AccessReviewItemDecided, key=lambda event: event.review_id)
+def decided(row: AccessReviewFacts, event: AccessReviewItemDecided, entry: EntryInfo) -> AccessReviewFacts:
+    said = spoken(entry, event.actor)
+    is_in_doubt = bool(fault_of_speaker(entry.reads, event.type, said, row.environment)) or rests_on_grants(
+        entry.reads, event.type, said
+    )
+    decision = ItemDecision(event.grant_id, event.principal, event.decision, said, is_in_doubt)
+    return replace(row, decisions=(*row.decisions, decision))
+
+
+@access_review_facts.on(AccessReviewCompleted, key=lambda event: event.review_id)
+def completed(row: AccessReviewFacts, event: AccessReviewCompleted, entry: EntryInfo) -> AccessReviewFacts:
+    completion = Completion(event.kept, event.revoked, spoken(entry, event.actor))
+    return replace(row, completions=(*row.completions, completion))
+
+
+# -- what it comes to ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class ReviewedGrant:
-    """One grant of the population, and what was decided about it. `why` says why a decision does not count."""
+    """One grant of the population, and what was decided about it. `why` says why the decision does not count."""
 
     grant_id: str
     principal: str | None
     reviewer: str | None = None
-    decision: Literal["keep", "revoke"] | None = None
+    decision: Decided | None = None
     decided_at: Moment | None = None
     position: int | None = None
     why: str = ""
-    # Of a decision to revoke: until when, and when it was.
+    # Whose the decision says that it is, where that is another.
+    stated_principal: str | None = None
+    # Of a decision to revoke: until when, and when it was revoked or ended by itself.
     revoke_by: Moment | None = None
     revoked_at: Moment | None = None
+    # Of one without a decision that counts: who is asked first. Anybody else but the holder may decide as well.
+    waits_for: str | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many grants of a review wait for somebody."""
+
+    reviewer: str
+    grants: int
 
 
 @dataclass(frozen=True)
 class AccessReview:
-    """One review. `undecided` counts grants without a decision that counts."""
+    """One review. `undecided` counts grants without a decision that counts.
+
+    `is_in_time` is what its completion claims; `is_recorded_late` that the claim was recorded when the time was over.
+    """
 
     review_id: str
     environment: str | None = None
@@ -55,136 +199,152 @@ class AccessReview:
     opened_position: int | None = None
     due_at: Moment | None = None
     completed_at: Moment | None = None
+    completed_recorded_at: Moment | None = None
     completed_position: int | None = None
+    is_in_time: bool | None = None
+    is_recorded_late: bool | None = None
     stated_count: int | None = None
     stated_digest: str | None = None
+    stated_kept: int | None = None
+    stated_revoked: int | None = None
     population_count: int = 0
     population_digest: str | None = None
     undecided: int = 0
     # The earliest end of a decision to revoke that was not carried out yet.
     revoke_due_at: Moment | None = None
+    waits_for: tuple[Waiting, ...] = ()
     # Decided about, and not in the population.
     outside: tuple[str, ...] = ()
     items: tuple[ReviewedGrant, ...] = ()
 
 
-def _entries_of(key: str, row: AccessReview) -> list[Match]:
-    return [
-        Match(refs=(ref("access_review", key),)),
-        *(Match((AccessRevoked.type,), (ref("grant", i.grant_id),)) for i in row.items if i.decision == "revoke"),
-    ]
-
-
-access_reviews = View(
+access_reviews = Judged(
     "access_reviews",
-    version=2,
+    version=3,
     row=AccessReview,
-    kind="access_review",
-    entries_of=_entries_of,
-    names=("items",),
-    reads=(identities, access_grants, *READ_BY_ASKING),
+    of=access_review_facts,
+    reads=(credentials, authorities, identities, access_grants, *READ_BY_ASKING),
     indexes=("environment", "state", "due_at", "revoke_due_at"),
-    doc="Access reviews: the grants that were in force at the opening, decisions, and whether they were carried out.",
+    doc="Access reviews: the grants in force at the opening, whose decisions count, what waits for whom, and what was carried out.",
 )
 
 
-def digest_of(grant_ids: Sequence[str]) -> str:
-    """Return the digest of a population: SHA-256 of the canonical JSON of its grant ids, sorted."""
-    return "sha256:" + hashlib.sha256(encode(sorted(grant_ids))).hexdigest()
-
-
-def population(reads: Reads, environment: str | None, time: Moment) -> list[ReviewedGrant]:
-    """Return the grants that were in force at a time: in one environment, or all of them."""
-    # All of them: an entry may spell an environment in another way.
-    found = {
-        grant.grant_id: ReviewedGrant(grant.grant_id, grant.principal)
-        for grant in reads.named(access_grants, AccessGranted)
-        if grant.granted_at is not None
-        and grant.granted_at <= time
-        and (environment is None or same_environment(reads, grant.environment, environment, time))
-        and not has_ended(grant, time)
-    }
-    return [found[grant_id] for grant_id in sorted(found)]
-
-
-@access_reviews.on(AccessReviewOpened, key=lambda event: event.review_id)
-def opened(row: AccessReview, event: AccessReviewOpened, entry: EntryInfo) -> AccessReview:
-    items = population(entry.reads, event.environment, entry.time)
+@access_reviews.by
+def reviewed(row: AccessReviewFacts, look: Look) -> AccessReview:
+    """What a review comes to by what is known now."""
+    held = {item.grant_id for item in row.population}
+    reviewing = _Reviewing(row, look)
+    items = tuple(reviewing.item(item) for item in row.population)
+    done = next((c for c in row.completions if not reviewing.fault(AccessReviewCompleted.type, c.said)), None)
     # A review over nothing asks nobody for anything.
-    is_done = not items and event.population_count == 0
-    return _counted(
-        replace(
-            row,
-            environment=event.environment,
-            opened_by=event.actor,
-            opened_at=entry.time,
-            opened_position=entry.position,
-            state="done" if is_done else row.state,
-            completed_at=entry.time if is_done else row.completed_at,
-            due_at=moment(event.due_at),
-            stated_count=event.population_count,
-            stated_digest=event.population_digest,
-            population_count=len(items),
-            population_digest=digest_of([item.grant_id for item in items]),
-            items=tuple(items),
+    is_over_nothing = row.opened is not None and not held and row.stated_count == 0
+    end = done.said if done is not None else row.opened if is_over_nothing else None
+    waiting = Counter(item.waits_for for item in items if item.waits_for is not None)
+    return AccessReview(
+        row.review_id,
+        row.environment,
+        state="done" if end is not None else "open",
+        opened_by=row.opened.speaker if row.opened is not None else None,
+        opened_at=row.opened.at if row.opened is not None else None,
+        opened_position=row.opened.position if row.opened is not None else None,
+        due_at=row.due_at,
+        completed_at=end.at if end is not None else None,
+        completed_recorded_at=end.recorded_at if end is not None else None,
+        completed_position=done.said.position if done is not None else None,
+        is_in_time=None if end is None or row.due_at is None else end.at <= row.due_at,
+        is_recorded_late=None if end is None or row.due_at is None else end.recorded_at > row.due_at,
+        stated_count=row.stated_count,
+        stated_digest=row.stated_digest,
+        stated_kept=done.kept if done is not None else None,
+        stated_revoked=done.revoked if done is not None else None,
+        population_count=len(items),
+        population_digest=digest_of([item.grant_id for item in items]) if row.opened is not None else None,
+        undecided=sum(item.decision is None or bool(item.why) for item in items),
+        revoke_due_at=min((i.revoke_by for i in items if i.revoke_by and i.revoked_at is None), default=None),
+        waits_for=tuple(Waiting(who, count) for who, count in sorted(waiting.items())),
+        outside=tuple(dict.fromkeys(d.grant_id for d in row.decisions if d.grant_id not in held)),
+        items=items,
+    )
+
+
+class _Reviewing:
+    """One look at a review: who is who is asked once for everybody, since a review has many grants and few reviewers."""
+
+    def __init__(self, row: AccessReviewFacts, look: Look) -> None:
+        self._row, self._look = row, look
+        self._persons: dict[str, str] = {}
+        self._distrusted: dict[str, int | None] = {}
+        self._decisions: dict[str, list[ItemDecision]] = {}
+        for decision in row.decisions:
+            self._decisions.setdefault(decision.grant_id, []).append(decision)
+
+    def fault(self, event_type: str, said: Spoken) -> str:
+        return fault_of_speaker(self._look, event_type, said, self._row.environment)
+
+    def item(self, held: Held) -> ReviewedGrant:
+        last: ItemDecision | None = None
+        why = ""
+        for decision in self._decisions.get(held.grant_id, ()):
+            fault = self._why(held, decision)
+            # What does not count replaces nothing that does.
+            if last is None or why or not fault:
+                last, why = decision, fault
+        waits_for = self._asked_first(held) if last is None or why else None
+        if last is None:
+            return ReviewedGrant(held.grant_id, held.principal, waits_for=waits_for)
+        item = ReviewedGrant(
+            held.grant_id,
+            held.principal,
+            last.said.speaker,
+            last.decision,
+            last.said.at,
+            last.said.position,
+            why,
+            None if self._person(last.principal) == self._person(held.principal) else last.principal,
+            waits_for=waits_for,
         )
-    )
+        if last.decision == "keep" or why:
+            return item
+        days = in_force(self._look, last.said.at).number(REVOKE_WITHIN_DAYS)
+        return replace(item, revoke_by=later(last.said.at, days=days), revoked_at=self._ended_at(held))
 
+    def _why(self, held: Held, decision: ItemDecision) -> str:
+        said = decision.said
+        if fault := rules.s7_reviewer_is_not_the_holder(self._person(said.speaker), self._person(held.principal)):
+            return f"S7: {fault}"
+        if decision.is_in_doubt or self._is_distrusted(said):
+            return self.fault(AccessReviewItemDecided.type, said)
+        return ""
 
-@access_reviews.on(AccessReviewItemDecided, key=lambda event: event.review_id)
-def decided(row: AccessReview, event: AccessReviewItemDecided, entry: EntryInfo) -> AccessReview:
-    if event.grant_id not in {item.grant_id for item in row.items}:
-        return replace(row, outside=tuple(dict.fromkeys((*row.outside, event.grant_id))))
-    reviewer, holder = person_of(entry.reads, event.actor), person_of(entry.reads, event.principal)
-    fault = rules.s7_reviewer_is_not_the_holder(reviewer, holder)
-    days = in_force(entry.reads, entry.time).number(REVOKE_WITHIN_DAYS)
-    revoke_by = later(entry.time, days=days) if event.decision == "revoke" else None
+    def _person(self, identity: str) -> str:
+        if identity not in self._persons:
+            self._persons[identity] = person_of(self._look, identity)
+        return self._persons[identity]
 
-    def judged(item: ReviewedGrant) -> ReviewedGrant:
-        return replace(
-            item,
-            reviewer=event.actor,
-            decision=event.decision,
-            decided_at=entry.time,
-            position=entry.position,
-            why=f"S7: {fault}" if fault else "",
-            revoke_by=revoke_by,
-        )
+    def _is_distrusted(self, said: Spoken) -> bool:
+        if said.credential not in self._distrusted:
+            known = self._look.row(credentials, said.credential)
+            self._distrusted[said.credential] = known.distrusted_from if known is not None else None
+        since = self._distrusted[said.credential]
+        return since is not None and since <= said.position
 
-    return _counted(
-        replace(row, items=tuple(judged(item) if item.grant_id == event.grant_id else item for item in row.items))
-    )
+    def _ended_at(self, held: Held) -> Moment | None:
+        """Return when a grant that was in force at the opening ended since: by a revocation that counts, or by itself."""
+        grant, opened = self._look.row(access_grants, held.grant_id), self._row.opened
+        if grant is None or opened is None:
+            return None
+        ends = [said.at for said in revocations_of(self._look, grant) if said.position > opened.position]
+        # Of what was granted before, all has to be over.
+        expiries = [span.expires_at for span in grant.spans if span.said.position < opened.position]
+        if expiries and all(self._look.has_come(end) for end in expiries):
+            ends.append(max(end for end in expiries if end is not None))
+        return min(ends, default=None)
 
-
-@access_reviews.on(AccessReviewCompleted, key=lambda event: event.review_id)
-def completed(row: AccessReview, event: AccessReviewCompleted, entry: EntryInfo) -> AccessReview:
-    return replace(row, state="done", completed_at=entry.time, completed_position=entry.position)
-
-
-def _asked_to_revoke(event: Any, entry: EntryInfo) -> list[str]:
-    grant = entry.reads.row(access_grants, event.grant_id)
-    return [decision.review_id for decision in (grant.decisions if grant else ()) if decision.decision == "revoke"]
-
-
-@access_reviews.on(AccessRevoked, key=_asked_to_revoke)
-def carried_out(row: AccessReview, event: AccessRevoked, entry: EntryInfo) -> AccessReview:
-    return _counted(
-        replace(
-            row,
-            items=tuple(
-                replace(item, revoked_at=item.revoked_at or entry.time)
-                if (item.grant_id, item.decision) == (event.grant_id, "revoke")
-                else item
-                for item in row.items
-            ),
-        )
-    )
-
-
-def _counted(row: AccessReview) -> AccessReview:
-    waiting = [item.revoke_by for item in row.items if item.revoke_by is not None and item.revoked_at is None]
-    return replace(
-        row,
-        undecided=sum(item.decision is None or bool(item.why) for item in row.items),
-        revoke_due_at=min(waiting, default=None),
-    )
+    def _asked_first(self, held: Held) -> str | None:
+        """Return who knows best whether a grant is still needed, and does not hold it: its owner, who gave it, who opened the review."""
+        grant, opened = self._look.row(access_grants, held.grant_id), self._row.opened
+        known = [grant.owner, *(span.said.speaker for span in reversed(grant.spans))] if grant is not None else []
+        if opened is not None:
+            known.append(opened.speaker)
+        holder = self._person(held.principal)
+        return next((who for who in known if who is not None and self._person(who) != holder), None)

@@ -1,15 +1,17 @@
-"""Access: what was granted to whom, how it was used, and what reviews decided about it."""
+"""Access: what was granted to whom, how it was used, and what reviews decided about it.
+
+Not which grants count, nor what somebody may do by them: that is `powers`. A grant that is given again under its id is another statement
+beside the first (`spans`); which of them is in force at a time depends on who had the power to say so.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from ledger.events import ref
 from ledger.events.access import AccessGranted, AccessRevoked, AccessRotated, AccessUsed
 from ledger.events.access_review import AccessReviewItemDecided
 from projections.engine.reads import Look
-from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
-from projections.readings.environments.environments import is_meant
-from projections.readings.people.identities import logins_of
+from projections.engine.view import LATEST, EntryInfo, Moment, View, moment, replace
+from projections.readings.people.voices import Spoken, spoken
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,24 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Span:
+    """One statement that granted something: what, to whom, by whom, until when."""
+
+    principal: str
+    principal_kind: Literal["human", "service"]
+    role: str
+    environment: str | None
+    resource: str | None
+    expires_at: Moment | None
+    said: Spoken
+
+
+@dataclass(frozen=True)
 class Grant:
-    """One grant, from its beginning to its end. `expires_at` is judged by whoever asks: no entry says that it passed."""
+    """One grant, from its beginning to its end. `expires_at` is judged by whoever asks: no entry says that it passed.
+
+    The columns before `spans` are what was said last, whether it counts or not.
+    """
 
     grant_id: str
     principal: str | None = None
@@ -44,23 +62,39 @@ class Grant:
     last_used_at: Moment | None = None
     rotated_at: Moment | None = None
     decisions: tuple[Decision, ...] = ()
+    spans: tuple[Span, ...] = ()
+    revocations: tuple[Spoken, ...] = ()
 
 
 access_grants = View(
     "access_grants",
-    version=2,
+    version=3,
     row=Grant,
     kind="grant",
     indexes=("principal", "principal_kind", "environment", "role"),
-    about={"identity": lambda row: (row.principal,)},
+    about={"identity": lambda row: (row.principal, *(span.principal for span in row.spans))},
     # Whatever changes, it is another grant from its beginning on.
-    touches=lambda before, after: (min((row.granted_at or "" for row in (before, after) if row), default=""), LATEST),
+    touches=lambda before, after: (min((_begins(row) for row in (before, after) if row), default=""), LATEST),
     doc="Grants of access: to whom, by whom, until when, how often used, and what reviews decided.",
 )
 
 
+def _begins(row: Grant) -> Moment:
+    return min((row.granted_at or "", *(span.said.at for span in row.spans)))
+
+
 @access_grants.on(AccessGranted, key=lambda event: event.grant_id)
 def granted(row: Grant, event: AccessGranted, entry: EntryInfo) -> Grant:
+    expires_at = moment(event.expires_at) if event.expires_at else None
+    span = Span(
+        event.principal,
+        event.principal_kind,
+        event.role,
+        event.environment,
+        event.resource,
+        expires_at,
+        spoken(entry, event.actor),
+    )
     return replace(
         row,
         principal=event.principal,
@@ -72,7 +106,8 @@ def granted(row: Grant, event: AccessGranted, entry: EntryInfo) -> Grant:
         granted_by=event.actor,
         granted_at=entry.time,
         granted_position=entry.position,
-        expires_at=moment(event.expires_at) if event.expires_at else None,
+        expires_at=expires_at,
+        spans=(*row.spans, span),
         # Granted anew: an earlier end does not count any more.
         revoked_by=None,
         revoked_at=None,
@@ -88,6 +123,7 @@ def revoked(row: Grant, event: AccessRevoked, entry: EntryInfo) -> Grant:
         revoked_by=event.actor,
         revoked_at=entry.time,
         revoked_position=entry.position,
+        revocations=(*row.revocations, spoken(entry, event.actor)),
     )
 
 
@@ -107,32 +143,6 @@ def decided(row: Grant, event: AccessReviewItemDecided, entry: EntryInfo) -> Gra
     return replace(row, decisions=(*row.decisions, decision))
 
 
-def has_ended(grant: Grant, time: Moment) -> bool:
-    """Say whether a grant was revoked, or expired, by a time."""
-    return any(end is not None and end <= time for end in (grant.expires_at, grant.revoked_at))
-
-
 def has_ended_by_now(grant: Grant, look: Look) -> bool:
     """Say whether a grant was revoked, or expired; and let the end that has not come wake whoever asks."""
     return any(look.has_come(end) for end in (grant.expires_at, grant.revoked_at))
-
-
-def roles_of(reads: Reads, identity: str, time: Moment, environment: str | None = None) -> dict[str, int]:
-    """Return the roles whose grants to somebody, under any login, are in force at a time, and the positions of the grants.
-
-    A grant for one environment counts there; one for none in particular counts everywhere.
-    """
-    found = {}
-    logins = sorted(logins_of(reads, identity))
-    grants = [g for login in logins for g in reads.named(access_grants, AccessGranted, ref("identity", login))]
-    for grant in grants:
-        if grant.principal not in logins or grant.role is None or grant.granted_position is None:
-            continue
-        began = grant.granted_at is not None and grant.granted_at <= time
-        if (
-            began
-            and not has_ended(grant, time)
-            and (environment is None or is_meant(reads, grant.environment, environment, time))
-        ):
-            found[grant.role] = grant.granted_position
-    return found

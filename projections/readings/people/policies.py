@@ -1,14 +1,16 @@
 """Policies: their versions, who wrote and who approved each, and which is in force."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.events.policy import PolicyApproved, PolicyPublished
 from projections.engine.reads import Look
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
+from projections.readings.people.credentials import credentials
 from projections.readings.people.identities import are_same, identities
 from projections.readings.people.settings import Declared, Number, Words, is_whole
+from projections.readings.people.sources import authorities
+from projections.readings.people.voices import Spoken, has_root_power, spoken, voice_fault
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,15 @@ class PolicyApproval:
     approved_by: str
     at: Moment
     position: int
+    said: Spoken
 
 
 @dataclass(frozen=True)
 class PolicyVersion:
-    """One version. It counts once somebody else than its author approved the very text that was published.
+    """One version. It counts once somebody else than its author approved the very text that was published, from when that was recorded.
 
-    `approved_by`, `approved_at` and `approved_position` are of its last approval.
+    `approved_by`, `approved_at` and `approved_position` are of its last approval that counted when it was given; whether one counts
+    now is asked by `in_force`.
     """
 
     version: str
@@ -41,6 +45,7 @@ class PolicyVersion:
     settings: tuple[Setting, ...]
     published_by: str
     published_position: int
+    said: Spoken
     effective_from: Moment | None = None
     approved_by: str | None = None
     approved_at: Moment | None = None
@@ -53,7 +58,7 @@ class PolicyVersion:
 
 @dataclass(frozen=True)
 class Policy:
-    """One policy. `in_force` is the version that was approved last; `effective_from` is judged by whoever asks."""
+    """One policy. `in_force` is the version whose approval counted last when it was given; `effective_from` is judged by whoever asks."""
 
     policy_id: str
     in_force: str | None = None
@@ -61,24 +66,51 @@ class Policy:
 
 
 def _touched(before: Policy | None, after: Policy | None) -> tuple[Moment, Moment] | None:
-    """An approval that comes or goes makes the policy another one from when it counts on."""
-    old, new = (set(_counting(row)) for row in (before, after))
-    return (min(since for since, _, _ in old ^ new), LATEST) if old != new else None
+    """An approval that comes or goes makes the policy another one from when it may count on."""
+    old, new = (set(_approvals(row)) for row in (before, after))
+    return (min(approved.since for approved in old ^ new), LATEST) if old != new else None
 
 
-def _counting(row: Policy | None) -> Iterator[tuple[Moment, int, PolicyVersion]]:
-    """Yield the approvals of a policy: from when each counts, where it is recorded, and of which version it is."""
-    for version in row.versions if row is not None else ():
-        for approval in version.approvals:
-            yield max(approval.at, version.effective_from or ""), approval.position, version
+@dataclass(frozen=True)
+class _Approved:
+    """An approval of a version, and from when it counts, if it does."""
+
+    since: Moment
+    approval: PolicyApproval
+    version: PolicyVersion
+
+
+def _approvals(row: Policy | None) -> list[_Approved]:
+    """Return the approvals of a policy, the one that was recorded last first."""
+    found = [
+        _Approved(max(approval.said.recorded_at, version.effective_from or ""), approval, version)
+        for version in (row.versions if row is not None else ())
+        for approval in version.approvals
+    ]
+    return sorted(found, key=lambda approved: -approved.approval.position)
+
+
+def fault_of_approval(reads: Reads, version: PolicyVersion, said: Spoken) -> str:
+    """Say why an approval puts a version of a policy not into force, or "".
+
+    No policy says who may change it: only operators do, as at the doors. Its author does not, under whichever login.
+    """
+    for event, statement in ((PolicyPublished, version.said), (PolicyApproved, said)):
+        if fault := voice_fault(reads, statement, "operator"):
+            return f"S12: {fault}"
+        if not has_root_power(reads, event.type, statement):
+            return f"without power: {statement.speaker} is no operator"
+    if are_same(reads, version.said.speaker, said.speaker):
+        return f"{said.speaker} wrote it"
+    return ""
 
 
 policies = View(
     "policies",
-    version=2,
+    version=3,
     row=Policy,
     kind="policy",
-    reads=(identities,),
+    reads=(credentials, authorities, identities),
     touches=_touched,
     doc="Policies and their versions: who wrote each, who approved it, and which one is in force.",
 )
@@ -92,6 +124,7 @@ def published(row: Policy, event: PolicyPublished, entry: EntryInfo) -> Policy:
         tuple(Setting(setting.name, setting.applies_to, setting.value) for setting in event.settings),
         event.actor,
         entry.position,
+        spoken(entry, event.actor),
         moment(event.effective_from) if event.effective_from else None,
     )
     return replace(row, versions=(*row.versions, version))
@@ -99,7 +132,7 @@ def published(row: Policy, event: PolicyPublished, entry: EntryInfo) -> Policy:
 
 @policies.on(PolicyApproved, key=lambda event: event.policy_id)
 def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
-    """One's own version is not put into force, under whichever login, and neither is another text than the one that was published."""
+    """Another text than the one that was published is not put into force."""
     found = next(
         (
             known
@@ -108,17 +141,16 @@ def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
         ),
         None,
     )
-    if found is None or are_same(entry.reads, found.published_by, event.actor):
+    if found is None:
         return row
-    now = replace(
-        found,
-        approved_by=event.actor,
-        approved_at=entry.time,
-        approved_position=entry.position,
-        approvals=(*found.approvals, PolicyApproval(event.actor, entry.time, entry.position)),
-    )
+    said = spoken(entry, event.actor)
+    approval = PolicyApproval(event.actor, entry.time, entry.position, said)
+    now = replace(found, approvals=(*found.approvals, approval))
+    counts = not fault_of_approval(entry.reads, found, said)
+    if counts:
+        now = replace(now, approved_by=event.actor, approved_at=entry.time, approved_position=entry.position)
     versions = tuple(now if known is found else known for known in row.versions)
-    return replace(row, in_force=event.version, versions=versions)
+    return replace(row, in_force=event.version if counts else row.in_force, versions=versions)
 
 
 # -- asking a policy ----------------------------------------------------------------------------------------------------
@@ -170,19 +202,20 @@ def _limited(value: str) -> int:
 
 
 def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
-    """Return what a policy says at a time: its version that was approved last, of those that were and had come into effect."""
-    row = reads.row(policies, policy_id)
-    return _last_of(policy_id, [found for found in _counting(row) if found[0] <= at])
+    """Return what a policy says at a time: its version whose approval was recorded last, of those that had come into effect."""
+    approvals = _approvals(reads.row(policies, policy_id))
+    return _last_of(reads, policy_id, [approved for approved in approvals if approved.since <= at])
 
 
 def in_force_now(look: Look, policy_id: str = POLICY) -> InForce:
     """Return what a policy says now; a version that comes into effect later wakes whoever asks."""
-    row = look.row(policies, policy_id)
-    return _last_of(policy_id, [found for found in _counting(row) if look.has_come(found[0])])
+    approvals = _approvals(look.row(policies, policy_id))
+    return _last_of(look, policy_id, [approved for approved in approvals if look.has_come(approved.since)])
 
 
-def _last_of(policy_id: str, counting: list[tuple[Moment, int, PolicyVersion]]) -> InForce:
-    if not counting:
-        return InForce(policy_id)
-    _, position, last = max(counting, key=lambda found: found[1])
-    return InForce(policy_id, last.version, position, last.settings)
+def _last_of(reads: Reads, policy_id: str, approvals: list[_Approved]) -> InForce:
+    for approved in approvals:
+        if not fault_of_approval(reads, approved.version, approved.approval.said):
+            version = approved.version
+            return InForce(policy_id, version.version, approved.approval.position, version.settings)
+    return InForce(policy_id)

@@ -7,8 +7,14 @@ from typing import Any, Literal
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.risk import RiskModelApproved, RiskModelPublished, RiskModelRecalibrated
-from projections.engine.view import EntryInfo, Moment, Number, View, replace
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
+from projections.readings.people.credentials import credentials
+from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
+from projections.readings.people.policies import policies
+from projections.readings.people.powers import fault_of_speaker, persons_behind
+from projections.readings.people.sources import authorities
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules import duties as rules
 from projections.rules.risk import Model, ModelError, check_model
 
@@ -22,8 +28,20 @@ class Term:
 
 
 @dataclass(frozen=True)
+class ModelApproval:
+    """Somebody approved a version as one text."""
+
+    model_digest: str
+    at: Moment
+    said: Spoken
+
+
+@dataclass(frozen=True)
 class RiskModel:
-    """One version of a model. Until somebody else than its authors approved it, it is a challenger, and scores without effect."""
+    """One version of a model. Until somebody else than its authors approved it, it is a challenger, and scores without effect.
+
+    `is_approved` and what is said of the approval is as it counted when it was given; whether one counts now, `unapproved_because` says.
+    """
 
     version_id: str
     model_id: str | None = None
@@ -51,6 +69,9 @@ class RiskModel:
     # Why an approval did not count.
     approval_fault: str | None = None
     is_approved: bool = False
+    # Who published it, and fitted it.
+    authors: tuple[Spoken, ...] = ()
+    approvals: tuple[ModelApproval, ...] = ()
 
 
 def version_id(model_id: str, version: str) -> str:
@@ -68,11 +89,11 @@ def _of_the_model(key: str, row: RiskModel) -> tuple[Match, ...]:
 
 risk_models = View(
     "risk_models",
-    version=2,
+    version=3,
     row=RiskModel,
     kind="model_version",
     entries_of=_of_the_model,
-    reads=(identities,),
+    reads=(credentials, authorities, identities, access_grants, policies),
     indexes=("model_id",),
     doc="Risk models: every version with its parameters and bands, who wrote it, who approved it, and what it was fitted on.",
 )
@@ -98,6 +119,7 @@ def published(row: RiskModel, event: RiskModelPublished, entry: EntryInfo) -> Ri
         trained_from=event.trained_on.from_position if event.trained_on else row.trained_from,
         trained_to=event.trained_on.to_position if event.trained_on else row.trained_to,
         query_digest=event.trained_on.query_digest if event.trained_on else row.query_digest,
+        authors=(*row.authors, spoken(entry, event.actor)),
     )
     return replace(row, model_fault=fault_of(row, [p.name for p in event.parameters]))
 
@@ -125,20 +147,15 @@ def recalibrated(row: RiskModel, event: RiskModelRecalibrated, entry: EntryInfo)
         trained_to=event.trained_on.to_position,
         query_digest=event.trained_on.query_digest,
         metrics=tuple(Term(m.name, m.value) for m in event.metrics),
+        authors=(*row.authors, spoken(entry, event.actor)),
     )
 
 
 @risk_models.on(RiskModelApproved, key=_by_version)
 def approved(row: RiskModel, event: RiskModelApproved, entry: EntryInfo) -> RiskModel:
-    """S8, only the very text that was published, and one that scores. Who fitted the parameters is an author, too."""
-    approver = person_of(entry.reads, event.actor)
-    authors = [person_of(entry.reads, who) for who in (row.published_by, row.recalibrated_by) if who is not None]
-    faults = [rules.s8_author_does_not_approve_the_model(author, approver) for author in authors]
-    fault = next((f"S8: {fault}" for fault in faults if fault), None)
-    if row.model_fault is not None:
-        fault = f"it scores nothing: {row.model_fault}"
-    if row.model_digest != event.model_digest:
-        fault = "another text than the one that was published"
+    approval = ModelApproval(event.model_digest, entry.time, spoken(entry, event.actor))
+    row = replace(row, approvals=(*row.approvals, approval))
+    fault = _fault_of_approval(entry.reads, row, approval)
     if fault is not None:
         return row if row.is_approved else replace(row, approval_fault=fault)
     return replace(
@@ -149,6 +166,25 @@ def approved(row: RiskModel, event: RiskModelApproved, entry: EntryInfo) -> Risk
         approval_fault=None,
         is_approved=True,
     )
+
+
+def unapproved_because(reads: Reads, row: RiskModel) -> str | None:
+    """Say why no approval of a version counts, as is known now: what is wrong with the last. None where one does, or none is there."""
+    faults = [_fault_of_approval(reads, row, approval) for approval in row.approvals]
+    return faults[-1] if faults and None not in faults else None
+
+
+def _fault_of_approval(reads: Reads, row: RiskModel, approval: ModelApproval) -> str | None:
+    """S8 and S12, only the very text that was published, and one that scores. Who fitted the parameters is an author, too."""
+    if row.model_digest != approval.model_digest:
+        return "another text than the one that was published"
+    if row.model_fault is not None:
+        return f"it scores nothing: {row.model_fault}"
+    approver = person_of(reads, approval.said.speaker)
+    for author in row.authors:
+        if approver in persons_behind(reads, author):
+            return f"S8: {rules.s8_author_does_not_approve_the_model(approval.said.speaker, approval.said.speaker)}"
+    return fault_of_speaker(reads, RiskModelApproved.type, approval.said) or None
 
 
 def as_model(row: RiskModel) -> Model | None:

@@ -4,7 +4,10 @@ from typing import Any
 
 from asking import against, ask, ready_to_deploy
 from changes import CHG, OTHER, assess, finding, found, opened
+from telling import Story
 from year import HOUR, START, Change, Year, value
+
+from projections.readings.risk.models import risk_models
 
 
 def test_a_score_that_does_not_come_out_again_is_found() -> None:
@@ -25,6 +28,44 @@ def test_a_model_that_its_author_approved_is_found() -> None:
     assert found(story) == {"model-approval-does-not-count": ["m/2"]}
 
 
+def test_an_author_who_approved_under_another_login_or_published_in_another_name_is_found_whenever_that_is_known() -> (
+    None
+):
+    one = [{"name": "x", "value": "1"}]
+    form = {"form": "weighted_points", "features_version": "1", "parameters": one, "bands": one}
+    model = {"model_id": "m", "version": "1", "model_digest": OTHER}
+    story = Story()
+    story.tell("risk.model_published", actor="person:dan", **model, **form)
+    story.tell("risk.model_approved", actor="github:44", **model)
+    assert found(story) == {}
+    story.tell("identity.linked", actor="person:hr", identities=["person:dan", "github:44"], evidence="hr")
+    assert found(story) == {"model-approval-does-not-count": ["m/1"]}
+    assert finding(story, "model-approval-does-not-count", "m/1").says == "m/1: S8: github:44 is the model's author"
+    # Erin publishes it as if it were dan's.
+    story = Story()
+    story.tell("risk.model_published", by="person:erin", actor="person:dan", **model, **form)
+    story.tell("risk.model_approved", actor="person:erin", **model)
+    assert found(story) == {"model-approval-does-not-count": ["m/1"], "spoken-for-another": ["1"]}
+
+
+def test_a_model_that_was_approved_by_who_may_not_is_found() -> None:
+    one = [{"name": "x", "value": "1"}]
+    model = {"model_id": "m", "version": "1", "model_digest": OTHER}
+    story = Story()
+    story.tell(
+        "risk.model_published",
+        actor="person:dan",
+        **model,
+        form="weighted_points",
+        features_version="1",
+        parameters=one,
+        bands=one,
+    )
+    story.tell("risk.model_approved", by="person:paul", actor="person:paul", **model)
+    assert found(story) == {"model-approval-does-not-count": ["m/1"], "without-power": ["2"]}
+    assert not story.row(risk_models, "m/1").is_approved
+
+
 def test_a_score_that_does_not_come_out_again_is_no_evidence() -> None:
     story = ready_to_deploy()
     story.tell("risk.assessed", change_id="CHG-7", model_id="m", version="1", model_digest="sha256:" + "2" * 64,
@@ -42,7 +83,7 @@ def plant_a_wrong_score(year: Year, change: Change) -> set[str]:
 
 def plant_a_model_that_its_author_approved(year: Year) -> set[str]:
     model: dict[str, Any] = {
-        "actor": "person:dan",
+        "actor": "person:erin",
         "model_id": "own-model",
         "version": "1",
         "model_digest": year.digest(),
@@ -50,5 +91,5 @@ def plant_a_model_that_its_author_approved(year: Year) -> set[str]:
     one = [value("x", 1)]
     form = {"form": "weighted_points", "features_version": "1"}
     year.say(START, "risk.model_published", **model, **form, parameters=one, bands=one)
-    year.say(START + HOUR, "risk.model_approved", **model)
+    year.say(START + 3 * HOUR, "risk.model_approved", **model)
     return {"model-approval-does-not-count/own-model/1"}

@@ -14,7 +14,7 @@ def test_who_takes_back_what_another_said_is_found_whether_it_counts_or_not() ->
     )
     row = finding(story, "withdrawal-of-anothers", "3")
     assert (row.is_open, row.positions) == (True, (1, 3))
-    assert row.says == "service:other withdrew the statement at 1, which service:desk had made"
+    assert row.says == "service:other withdrew the statement at 1, which service:ci had made"
     assert found(story)["deployment-without-change"] == ["d-1"]
     story.tell("statement.withdrawn", actor="service:desk", position=1, reason="x")
     assert finding(story, "withdrawal-of-anothers", "4") is None

@@ -124,7 +124,8 @@ def test_a_review_that_was_given_before_and_delivered_within_the_lag_counts(minu
          at(2.5), at(3 + minutes / 60)),
     ):  # fmt: skip
         told.add(
-            document(len(told.log) + 1, type_, data, time=time, recorded_at=recorded, by="service:git", credential="token:git")
+            document(len(told.log) + 1, type_, data, time=time, recorded_at=recorded, by=str(data["actor"]),
+                credential="token:own")
         )  # fmt: skip
     assert found(told) == ({"merged-without-review": ["acme/api#12"]} if is_found else {})
 
@@ -255,17 +256,29 @@ def test_code_that_somebody_else_approved_is_none_whoever_merges_it() -> None:
     assert found(story) == {"merged-without-review": ["acme/api#12"]}
 
 
-def test_a_reviewer_who_is_known_only_after_the_merge_counts_from_then_on() -> None:
+def test_a_reviewer_who_is_known_only_after_the_merge_does_not_count() -> None:
     story = Story()
     propose(story)
     look_at(story, "github:2")
     merge(story)
     assert found(story) == {"merged-without-review": ["acme/api#12"]}
+    story.tell(
+        "access.granted", actor="person:olga", grant_id="G", principal="person:bob", principal_kind="human", role="x"
+    )
     story.tell("identity.linked", actor="person:olga", identities=["github:2", "person:bob"], evidence="hr")
-    assert found(story) == {}
-    # And one that turns out to be an author's does not count any more.
-    story.tell("identity.linked", actor="person:olga", identities=["person:bob", "person:ann"], evidence="hr")
     assert found(story) == {"merged-without-review": ["acme/api#12"]}
+
+
+def test_a_reviewer_whom_an_authority_for_them_reports_is_a_human_and_one_that_a_pipeline_reports_is_not() -> None:
+    for identities, is_known in ((["github:*"], True), ([], False)):
+        story = Story()
+        story.tell("ledger.source_enrolled", actor="person:olga", source="test", door="github", principal="service:github",
+            must_sign=False, authority_for=identities)  # fmt: skip
+        propose(story)
+        story.tell("code_review.submitted", by="service:github", actor="github:2", **PULL, review_id="1", commit=A,
+            verdict="approved")  # fmt: skip
+        merge(story)
+        assert ("merged-without-review" in found(story)) is not is_known
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

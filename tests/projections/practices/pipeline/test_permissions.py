@@ -4,7 +4,9 @@ import pytest
 from asking import against, ask, ready_to_deploy
 from changes import CI, deploy, finding, found, found_by_any_process, give, limit, pass_time, publish, ready
 from telling import Story, at
-from year import START, Change, Year
+from year import DAY, DESK, START, Change, Year, stamp
+
+from ledger.authority import LEDGER_PRINCIPAL
 
 
 def test_a_service_whose_grant_nobody_owns_is_found_until_the_grant_ends() -> None:
@@ -102,18 +104,17 @@ def test_a_deployer_without_the_role_that_the_policy_asks_for_is_found() -> None
     assert found(story) == {}
 
 
-def test_the_policy_asks_nothing_of_what_was_deployed_before_it_unless_it_was_recorded_late() -> None:
+def test_the_policy_asks_nothing_of_what_was_deployed_before_it_was_recorded() -> None:
     story = ready()
     deploy(story)
     publish(story, ("deployer-role", "prod", "deployer"))
     pass_time(story, 1)
     assert found(story) == {}
+    # Nor by claiming to have been approved earlier: it counts from when that was recorded.
     digest = {"policy_id": "change-approval", "version": "2", "policy_digest": "sha256:" + "9" * 64}
     settings = [{"name": "deployer-role", "applies_to": "prod", "value": "deployer"}]
     story.tell("policy.published", actor="person:olga", **digest, settings=settings)
-    approved = story.tell("policy.approved", actor="person:oscar", **digest, time=at(0))
-    assert found(story) == {"deployer-without-grant": ["d-1"]}
-    story.tell("statement.withdrawn", actor="service:desk", position=approved, reason="x")
+    story.tell("policy.approved", actor="person:oscar", **digest, time=at(0))
     assert found(story) == {}
 
 
@@ -151,6 +152,41 @@ def test_a_deployer_holds_the_role_that_the_policy_asks_for() -> None:
     assert against(ask(story, hours=22)) == {"deployer-is-allowed": ("deny", "no-grant")}
 
 
+# -- who speaks, and who may ---------------------------------------------------------------------------------------------
+
+
+def test_who_speaks_for_another_or_without_power_is_found_and_lets_nobody_do_anything() -> None:
+    story = Story()
+    where = {"environments": ["prod"], "start": at(0), "end": at(99), "time_zone": "UTC"}
+    story.tell("freeze.declared", actor="person:frank", by="service:ci", freeze_id="F", **where)
+    story.tell("freeze.declared", actor="person:paul", by="person:paul", freeze_id="F", **where)
+    assert found(story) == {"spoken-for-another": ["1"], "without-power": ["2"]}
+    assert finding(story, "spoken-for-another", "1").says == (
+        "freeze.declared does not count: S12: service:ci may not speak for person:frank"
+    )
+    assert finding(story, "without-power", "2").says == (
+        "freeze.declared does not count: without power: person:paul is no operator, and no policy names a role for freeze.declared"
+    )
+    story.tell("statement.withdrawn", position=1, reason="x")
+    assert found(story) == {"without-power": ["2"]}
+
+
+def test_who_grants_themselves_a_role_is_found_and_does_not_hold_it() -> None:
+    story = ready()
+    publish(story, ("deployer-role", "prod", "deployer"))
+    story.tell(
+        "access.granted",
+        actor="person:dora",
+        grant_id="G",
+        principal="person:dora",
+        principal_kind="human",
+        role="deployer",
+    )
+    deploy(story, actor="person:dora")
+    assert found(story) == {"deployer-without-grant": ["d-1"], "power-given-to-oneself": ["G"]}
+    assert finding(story, "power-given-to-oneself", "G").says == "G: person:dora gave deployer to themselves"
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -167,3 +203,54 @@ def plant_services_that_do_not_use_renew_or_own_what_they_hold(year: Year) -> se
     for rule, grant in grants.items():
         year.employ(grant, uses=rule != "dormant-credential", rotates=rule != "unrotated-credential")
     return {f"{rule}/{grant}" for rule, grant in grants.items()}
+
+
+def plant_statements_in_the_name_of_others_and_without_power(year: Year) -> set[str]:
+    at = START + 60 * DAY
+    about = {
+        "principal": "person:mallory",
+        "principal_kind": "human",
+        "role": "release-approver",
+        "environment": "staging",
+    }
+    declared = {"environments": ["staging"], "start": stamp(at), "end": stamp(at + DAY), "time_zone": "UTC"}
+    # A grant for mallory in olga's name, by a pipeline and by mallory; another by mallory for a friend; and one for herself.
+    for by in ("service:team-0-ci", "person:mallory"):
+        said = year.say(at, "access.granted", by=by, actor="person:olga", grant_id=f"GR-by-{by[-2:]}", **about)
+        year.doubt("spoken-for-another", said)
+    friend = about | {"principal": "person:friend"}
+    year.doubt("without-power", year.say(at, "access.granted", actor="person:mallory", grant_id="GR-friend", **friend))
+    year.doubt("without-power", year.say(at, "access.granted", actor="person:mallory", grant_id="GR-own", **about))
+    # An engineer declares a freeze, and the desk lifts it for frank; a machine reviews what was done.
+    year.doubt("without-power", year.say(at, "freeze.declared", actor="person:t0-1", freeze_id="own", **declared))
+    lifted = year.say(at + DAY / 2, "freeze.lifted", by=DESK, actor="person:frank", freeze_id="own")
+    year.doubt("spoken-for-another", lifted)
+    return {"power-given-to-oneself/GR-own"}
+
+
+def plant_two_who_give_each_other_power(year: Year) -> set[str]:
+    """The one whom an operator made a granter makes another one, who makes the first an approver."""
+    year.settings.append(("role-for", "access.granted", "granter"))
+    at = START + 70 * DAY
+    year.grant(at, "person:gina", "human", "granter", environment=None)
+    year.grant(at + DAY, "person:gus", "human", "granter", environment=None, by="person:gina")
+    year.say(at + 2 * DAY, "access.granted", actor="person:gus", grant_id="GR-back", principal="person:gina",
+        principal_kind="human", role="release-approver", environment="staging")  # fmt: skip
+    return {"power-given-to-oneself/GR-back"}
+
+
+def plant_honest_statements_that_an_authority_reports(year: Year) -> set[str]:
+    """The directory was enrolled for people and for grants, and reports one by somebody who has no credential at all."""
+    source = {"source": "test", "door": "events", "principal": "service:directory", "authority_for": ["person:*"]}
+    year.say(
+        START,
+        "ledger.source_enrolled",
+        by=LEDGER_PRINCIPAL,
+        actor="person:olga",
+        must_sign=False,
+        types=["access.granted"],
+        **source,
+    )
+    year.say(START + 75 * DAY, "access.granted", by="service:directory", actor="person:head-of-hr", grant_id="GR-hr",
+        principal="person:new", principal_kind="human", role="reader", environment="staging")  # fmt: skip
+    return set()

@@ -247,6 +247,23 @@ def test_without_one_it_is_assessed_like_a_normal_change(until: float, named: st
     assert (fault or "no approved template") in (ticket(story).template_fault or "")
 
 
+def test_who_may_not_approve_a_template_neither_makes_one_nor_ends_one() -> None:
+    story = opened()
+    about = {"template_id": "routine", "actor": "person:paul", "by": "person:paul"}
+
+    def fault_of(change: str) -> str:
+        open_change(story, "standard", change, template_id="routine")
+        return story.row(change_tickets, change).template_fault or ""
+
+    story.tell("template.approved", **about, expires_at=at(1000), failure_limit=0)
+    assert fault_of("CHG-8").startswith("the approval of template routine does not count: without power")
+    template(story)
+    story.tell("template.retired", **about)
+    assert fault_of("CHG-9") == ""
+    story.tell("template.retired", template_id="routine", actor="person:olga")
+    assert fault_of("CHG-10") == "template routine is retired"
+
+
 def test_a_template_whose_changes_failed_too_often_carries_no_more_of_them() -> None:
     story = Story()
     template(story)

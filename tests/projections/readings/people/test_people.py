@@ -6,9 +6,11 @@ from telling import Story, at
 
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.freezes import freezes
+from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import are_same, identities
 from projections.readings.people.policies import POLICY, policies
+from projections.readings.people.sources import sources_of
 
 # -- access ------------------------------------------------------------------------------------------------------------
 
@@ -34,6 +36,34 @@ def test_a_revocation_of_a_grant_that_nobody_saw_is_a_row_all_the_same() -> None
     story = Story()
     story.tell("access.revoked", actor="person:olga", **WHO)
     assert story.row(access_grants, "GR-1").principal == "person:paul"
+
+
+# -- credentials and sources --------------------------------------------------------------------------------------------
+
+
+def test_a_credential_tells_whose_it_is_and_where_it_ended() -> None:
+    story = Story()
+    issued = story.tell(
+        "ledger.credential_issued", actor="person:olga", credential="token:x", principal="person:eve", kind="human",
+        roles=["reporter"], areas=["*"], sources=["*"], token_sha256="0" * 64,
+    )  # fmt: skip
+    ended = story.tell(
+        "ledger.credential_revoked", actor="person:olga", credential="token:x", reason="leaked", from_position=issued
+    )
+    row = story.row(credentials, "token:x")
+    assert (row.principal, row.kind, row.roles, row.position) == ("person:eve", "human", ("reporter",), issued)
+    assert (row.revoked_position, row.distrusted_from) == (ended, issued)
+
+
+def test_a_source_that_is_enrolled_again_was_an_authority_for_others_before() -> None:
+    story = Story()
+    told = {"source": "test", "door": "events", "principal": "service:desk", "must_sign": False}
+    for known in (["person:*"], ["github:*"]):
+        story.tell("ledger.source_enrolled", actor="person:olga", **told, authority_for=known)
+        story.tell("ledger.source_retired", actor="person:olga", source="test", door="events")
+    story.flush()
+    found = [sources_of(story.folder.rows, "service:desk", position) for position in (1, 2, 3, 4, 5)]
+    assert found == [[], [("test", ("person:*",))], [], [("test", ("github:*",))], []]
 
 
 # -- identities and policies -------------------------------------------------------------------------------------------

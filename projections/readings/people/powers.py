@@ -1,0 +1,390 @@
+"""Powers: who may say what gives leave, power or acquittal, and whose grants count. One list of types, and one judge of statements.
+
+Not what follows from a statement: whoever folds or judges it asks here whether it counts. A statement is recorded in any case.
+
+A statement counts when (a) its credential may speak for its actor (S12, `voices`), and (b) the actor had the power. Power begins
+with the operators. A policy may name a role for a type (`role-for`); then whoever holds it has the power, too: by a grant that was
+in force and on record before the statement, and that counts itself, because whoever gave it had the power to.
+
+    12  ledger.credential_issued   person:olga, operator               the root
+    13  access.granted             olga gives oscar `granter`          counts: an operator's
+    14  access.granted             oscar gives bob `release-approver`  counts, if the policy has role-for access.granted granter
+    15  access.granted             bob gives bob `granter`             does not count: nobody gives themselves power
+    16  access.granted             oscar gives olga `granter`          does not count: each would hold it by the other
+
+A grant is judged by grants before it: the recursion ends by position.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+from ledger.events import OPERATOR_AREAS, ref
+from ledger.events.access import AccessGranted, AccessRevoked
+from projections.engine.view import Moment, Reads
+from projections.readings.people.credentials import credentials
+from projections.readings.people.grants import Grant, Span, access_grants
+from projections.readings.people.identities import (
+    identities,
+    key_of,
+    known_logins,
+    logins_of,
+    person_of,
+    spellings_of,
+)
+from projections.readings.people.policies import in_force
+from projections.readings.people.settings import Words
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Holder, Spoken, has_root_power, is_own_key, is_vouched, voice_fault
+from projections.rules.environments import compared
+from projections.rules.leave import Instant, instants
+
+ROLE_FOR: Final = Words(
+    "role-for",
+    "a role whose holders may say what counts only from who has the power",
+    applies_to="type of event",
+    is_several=True,
+    nothing="operators, any human, or whoever speaks for themselves, by the type",
+)
+
+# After every position.
+NEVER: Final = 2**62
+
+# By whom a statement counts where no policy names a role for its type.
+HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
+    {
+        # Power, and what the whole ledger is judged by.
+        "access.granted": "operator",
+        "access.revoked": "operator",
+        "environment.declared": "operator",
+        "finding.disposed": "operator",
+        "freeze.declared": "operator",
+        "freeze.lifted": "operator",
+        "freeze.override_granted": "operator",
+        "identity.linked": "operator",
+        "policy.published": "operator",
+        "policy.approved": "operator",
+        "risk.model_approved": "operator",
+        "template.approved": "operator",
+        "template.retired": "operator",
+        # A human's judgement of others' work.
+        "access_review.opened": "human",
+        "access_review.item_decided": "human",
+        "access_review.completed": "human",
+        "advisory.overridden": "human",
+        "approval.granted": "human",
+        "approval.rejected": "human",
+        "approval.withdrawn": "human",
+        "pir.completed": "human",
+        "rollback.decided": "human",
+        # What acquits, and is often a machine's to say: of a review by a machine, only that it is one matters.
+        "access.rotated": "anybody",
+        "access.used": "anybody",
+        "change.escalated": "anybody",
+        "change.impact_assessed": "anybody",
+        "change.linked": "anybody",
+        "code_review.dismissed": "anybody",
+        "code_review.submitted": "anybody",
+        "dependency.removed": "anybody",
+        "deployment.verified": "anybody",
+        "incident.attributed": "anybody",
+        "incident.resolved": "anybody",
+        "risk.model_published": "anybody",
+        "risk.model_recalibrated": "anybody",
+        "risk.outcome_labelled": "anybody",
+        "rollback.rehearsed": "anybody",
+        "rollback.trigger_defined": "anybody",
+        "source.reconciled": "anybody",
+    }
+)
+# What says something and lets nobody do anything: acts, requests, observations, what the ledger says of itself. A withdrawal has a
+# rule of its own: by the same principal, or an operator.
+GIVE_NOTHING: Final = frozenset(
+    {
+        "advisory.issued",
+        "approval.requested",
+        "change.cancelled",
+        "change.opened",
+        "change.reverted",
+        "change.scheduled",
+        "change.scope_amended",
+        "change.submitted",
+        "code.merged",
+        "code.proposed",
+        "dependency.declared",
+        "deployment.finished",
+        "deployment.promoted",
+        "deployment.started",
+        "gate.decided",
+        "incident.acknowledged",
+        "incident.detected",
+        "incident.opened",
+        "intake.conflicted",
+        "intake.unmapped",
+        "ledger.authentication_failures",
+        "ledger.clock_corrected",
+        "ledger.credential_issued",
+        "ledger.credential_revoked",
+        "ledger.evidence_removed",
+        "ledger.heads_committed",
+        "ledger.import_closed",
+        "ledger.import_opened",
+        "ledger.key_enrolled",
+        "ledger.key_recovered",
+        "ledger.key_retired",
+        "ledger.key_revoked",
+        "ledger.opened",
+        "ledger.restored",
+        "ledger.source_enrolled",
+        "ledger.source_retired",
+        "ledger.texts_erased",
+        "ledger.time_passed",
+        "ledger.timestamped",
+        "ledger.tool_published",
+        "ledger.trust_rule_enrolled",
+        "ledger.view_entry_skipped",
+        "pir.opened",
+        "risk.assessed",
+        "rollback.completed",
+        "rollback.trigger_fired",
+        "statement.withdrawn",
+    }
+)
+
+
+# -- of a statement ------------------------------------------------------------------------------------------------------
+
+
+def fault_of_speaker(reads: Reads, event_type: str, said: Spoken, environment: str | None = None) -> str:
+    """Say why a statement of a type does not count because of who made it, or "": `S12: …` or `without power: …`.
+
+    A role that is held in one environment gives power there. Raises KeyError for a type that gives nothing.
+    """
+    return _Judge(reads).fault(event_type, said, environment)
+
+
+def rests_on_grants(reads: Reads, event_type: str, said: Spoken) -> bool:
+    """Say whether the power to make a statement, where there is any, was somebody's by a role."""
+    return not has_root_power(reads, event_type, said) and any(
+        _roles_for(reads, event_type, instant.at) for instant in _instants(reads, said)
+    )
+
+
+def _instants(reads: Reads, said: Spoken) -> tuple[Instant, ...]:
+    """Return when power has to be there: what is reported late is no better for its date than what is said when it is recorded."""
+    return instants(said, clocks_of(reads, said.at))
+
+
+def _roles_for(reads: Reads, event_type: str, time: Moment) -> tuple[str, ...]:
+    # No policy says who may change it, or who somebody is: these come from operators alone, as at the doors.
+    if event_type.partition(".")[0] in OPERATOR_AREAS:
+        return ()
+    return in_force(reads, time).words(ROLE_FOR, event_type)
+
+
+def persons_behind(reads: Reads, said: Spoken) -> set[str]:
+    """Return who made a statement, as persons: the actor, and whose credential said so unless that is an authority for the actor.
+
+    Two names through one credential are one person: whoever speaks in another name has said it themselves.
+    """
+    found = {person_of(reads, said.speaker)}
+    if not is_own_key(said) and not is_vouched(reads, said):
+        found.add(person_of(reads, said.principal))
+    return found
+
+
+# -- of a grant ----------------------------------------------------------------------------------------------------------
+
+
+def fault_of_grant(reads: Reads, span: Span) -> str:
+    """Say why a grant gives nothing, or "": because of who gave it."""
+    return _Judge(reads).fault_of(span)
+
+
+def is_for_oneself(reads: Reads, span: Span) -> str:
+    """Say in words that somebody gave a grant to themselves, or each holds their power by the other; else ""."""
+    return _Judge(reads).circle(span)
+
+
+def granted_to(reads: Reads, identity: str, time: Moment, before: int | None = None) -> list[Span]:
+    """Return what somebody holds at a time, under any login: by grants that count, recorded before a position, if one is said."""
+    judge = _Judge(reads)
+    return [span for span in judge.held(identity, time, before) if not judge.fault_of(span)]
+
+
+def revocations_of(reads: Reads, grant: Grant) -> list[Spoken]:
+    """Return the revocations of a grant that count."""
+    judge = _Judge(reads)
+    return [said for said in grant.revocations if not judge.fault(AccessRevoked.type, said, grant.environment)]
+
+
+def spans_at(reads: Reads, grant: Grant, time: Moment) -> list[Span]:
+    """Return what a grant said that was in force at a time, whether it gives anything or not."""
+    judge = _Judge(reads)
+    return [span for span in grant.spans if judge.is_in_force(grant, span, time)]
+
+
+# -- what somebody is ----------------------------------------------------------------------------------------------------
+
+
+def kind_of(reads: Reads, identity: str, said: Spoken | None = None) -> Literal["human", "service"] | None:
+    """Return what somebody is, under any login: by their credentials, by grants that count, or by an authority that reports them.
+
+    `said` is a statement of theirs, which tells by whom it was reported; then only what was on record before it is asked. A service is
+    never a human, and a name that begins with `person:` makes nobody one.
+    """
+    return _Judge(reads).kind(identity, said)
+
+
+class _Judge:
+    """One question about power, answered with a memory of the grants that it comes across."""
+
+    def __init__(self, reads: Reads, known: int = NEVER) -> None:
+        self._reads = reads
+        # Up to where revocations are on record.
+        self._known = known
+        self._faults: dict[int, str] = {}
+        self._without: dict[tuple[int, str], bool] = {}
+
+    def fault(self, event_type: str, said: Spoken, environment: str | None = None) -> str:
+        holder = HOLDERS[event_type]
+        if fault := voice_fault(self._reads, said, holder):
+            return f"S12: {fault}"
+        faults = (
+            self._fault_at(instant.at, holder, event_type, said, environment)
+            for instant in _instants(self._reads, said)
+        )
+        return next((fault for fault in faults if fault), "")
+
+    def _fault_at(self, time: Moment, holder: Holder, event_type: str, said: Spoken, environment: str | None) -> str:
+        roles = _roles_for(self._reads, event_type, time)
+        if not roles:
+            if holder == "operator" and not has_root_power(self._reads, event_type, said):
+                return f"without power: {said.speaker} is no operator, and no policy names a role for {event_type}"
+            if holder == "human" and self.kind(said.speaker, said) != "human":
+                return f"without power: {said.speaker} is not known to be a human"
+            return ""
+        if has_root_power(self._reads, event_type, said) or any(self._supports(said, time, roles, environment)):
+            return ""
+        return f"without power: {said.speaker} held no grant of {' or '.join(roles)} that counts"
+
+    # -- grants -------------------------------------------------------------------------------------------------
+
+    def fault_of(self, span: Span) -> str:
+        position = span.said.position
+        if position not in self._faults:
+            fault = self.fault(AccessGranted.type, span.said, span.environment)
+            self._faults[position] = fault or self.circle(span)
+        return self._faults[position]
+
+    def circle(self, span: Span) -> str:
+        holder = person_of(self._reads, span.principal)
+        if person_of(self._reads, span.said.speaker) == holder:
+            return f"{span.said.speaker} gave {span.role} to themselves"
+        if self.fault(AccessGranted.type, span.said, span.environment) or self._is_without(span, holder):
+            return ""
+        return f"{span.said.speaker} and {span.principal} hold their power by each other"
+
+    def _is_without(self, span: Span, person: str) -> bool:
+        """Say whether the power to give a grant comes from the root by others than one person."""
+        if has_root_power(self._reads, AccessGranted.type, span.said):
+            return True
+        known = self._without.get((span.said.position, person))
+        if known is None:
+            roles = _roles_for(self._reads, AccessGranted.type, span.said.at)
+            known = any(
+                person_of(self._reads, support.said.speaker) != person and self._is_without(support, person)
+                for support in self._supports(span.said, span.said.at, roles, span.environment)
+            )
+            self._without[span.said.position, person] = known
+        return known
+
+    def _supports(self, said: Spoken, time: Moment, roles: tuple[str, ...], environment: str | None) -> Iterator[Span]:
+        """Yield the grants by which whoever said something held one of some roles at a time, as was on record when they said it."""
+        for span in self.held(said.speaker, time, said.position):
+            # No alias is asked for here: whether a declaration of one counts, is itself a question of power.
+            is_there = span.environment is None or (
+                environment is not None and compared(span.environment) == compared(environment)
+            )
+            if span.role in roles and is_there and not self.fault_of(span):
+                yield span
+
+    def held(self, identity: str, time: Moment, before: int | None = None) -> Iterator[Span]:
+        """Yield what was granted to somebody, under logins that are known to be theirs, and in force at a time; counting or not."""
+        logins = known_logins(self._reads, identity, before or NEVER)
+        for grant in self._grants_to(logins):
+            for span in grant.spans:
+                is_theirs = key_of(span.principal) in logins and (before is None or span.said.position < before)
+                if is_theirs and self.is_in_force(grant, span, time, before):
+                    yield span
+
+    def _grants_to(self, logins: set[str]) -> list[Grant]:
+        found = {}
+        for login in spellings_of(self._reads, logins):
+            for grant in self._reads.named(access_grants, AccessGranted, ref("identity", login)):
+                found[grant.grant_id] = grant
+        return [found[grant_id] for grant_id in sorted(found)]
+
+    def is_in_force(self, grant: Grant, span: Span, time: Moment, before: int | None = None) -> bool:
+        """Say whether a grant was in force at a time: begun, not over, not taken away, and not given anew in other words."""
+        if span.said.at > time or (span.expires_at is not None and span.expires_at <= time):
+            return False
+        if any(
+            # It accuses whenever it was recorded. One that was given in between is over by the new grant.
+            said.at <= time and span.said.position < said.position < self._known and self._counts(said, span)
+            for said in grant.revocations
+        ):
+            return False
+        return not any(
+            span.said.position < other.said.position < (before or NEVER)
+            and other.said.at <= time
+            and not self.fault_of(other)
+            for other in grant.spans
+        )
+
+    def _counts(self, revocation: Spoken, span: Span) -> bool:
+        # Judged by what was on record before it: two who took each other's power away are judged in order.
+        judge = _Judge(self._reads, known=revocation.position)
+        return not judge.fault(AccessRevoked.type, revocation, span.environment)
+
+    # -- kinds --------------------------------------------------------------------------------------------------
+
+    def kind(self, identity: str, said: Spoken | None) -> Literal["human", "service"] | None:
+        before = said.position if said is not None else NEVER
+        logins = known_logins(self._reads, identity, before)
+        # What makes somebody a service accuses: by links that do not count, too.
+        everywhere = logins_of(self._reads, identity)
+        if any(_is_named_as_a_service(login) for login in everywhere):
+            return "service"
+        kinds = {kind for login in logins for kind in self._kinds_by_credential(login, before)}
+        kinds |= {
+            span.principal_kind
+            for grant in self._grants_to(logins)
+            for span in grant.spans
+            if span.said.position < before and key_of(span.principal) in logins and not self.fault_of(span)
+        }
+        if "service" in kinds:
+            return "service"
+        if "human" in kinds or (said is not None and self._is_human_by(said)):
+            return "human"
+        return None
+
+    def _kinds_by_credential(self, login: str, before: int) -> Iterator[str]:
+        for name in (login, f"{login.partition(':')[0]}:*"):
+            row = self._reads.row(identities, name)
+            for credential in row.credentials if row is not None else ():
+                known = self._reads.row(credentials, credential)
+                if known is not None and known.kind is not None and known.position < before:
+                    yield known.kind
+
+    def _is_human_by(self, said: Spoken) -> bool:
+        if is_vouched(self._reads, said):
+            return True
+        # A credential that no entry issued: no door lets one in, and an audit finds it. Then the name is all that there is.
+        is_unknown = bool(said.credential) and self._reads.row(credentials, said.credential) is None
+        return is_unknown and said.speaker == said.principal and said.principal.startswith("person:")
+
+
+def _is_named_as_a_service(login: str) -> bool:
+    kind = login.partition(":")[0]
+    return kind == "service" or kind.endswith("-bot")

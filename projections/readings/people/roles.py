@@ -1,0 +1,23 @@
+"""Roles: which somebody holds in an environment at a time, by grants that count.
+
+Not whether a grant counts (`powers`), nor which roles something needs: that is the policy's.
+"""
+
+from projections.engine.view import Moment, Reads
+from projections.readings.environments.environments import is_meant
+from projections.readings.people.powers import granted_to
+
+
+def roles_of(
+    reads: Reads, identity: str, time: Moment, environment: str | None = None, before: int | None = None
+) -> dict[str, int]:
+    """Return the roles that somebody holds at a time, under any login, and the positions of the grants that give them.
+
+    Only by grants that were recorded before a position, if one is said. A grant for one environment counts there; one for none in
+    particular counts everywhere.
+    """
+    return {
+        span.role: span.said.position
+        for span in granted_to(reads, identity, time, before)
+        if environment is None or is_meant(reads, span.environment, environment, time)
+    }
