@@ -132,9 +132,9 @@ def moment(text: str) -> Moment:
     return normalised(text)
 
 
-def later(time: Moment, *, days: int = 0, hours: int = 0) -> Moment:
+def later(time: Moment, *, days: int = 0, hours: int = 0, minutes: int = 0) -> Moment:
     """Return the time that is so much later; the end of the calendar, when it is beyond."""
-    return to_text(from_text(time) + (24 * days + hours) * 3600 * 1_000_000)
+    return to_text(from_text(time) + ((24 * days + hours) * 60 + minutes) * 60 * 1_000_000)
 
 
 def seconds_between(begin: Moment | None, end: Moment | None) -> int | None:

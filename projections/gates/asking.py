@@ -24,9 +24,10 @@ from projections.engine.past import Past
 from projections.engine.serving import Stored
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
-from projections.engine.view import View, moment
+from projections.engine.view import Moment, View, later, moment
 from projections.gates.composition import GATES
 from projections.judging.gate_rule import MAX_POSITIONS, RULES, Answer, Question, Rule, strictest
+from projections.readings.delivery.gate_decisions import ALLOW_MINUTES
 from projections.readings.people.policies import InForce, in_force
 from projections.rules.words import listed
 
@@ -61,6 +62,13 @@ class Decision:
     read_at: int
     policy: InForce
     receipt: Receipt | None = None
+
+    @property
+    def expires_at(self) -> Moment | None:
+        """Until when an `allow` holds; None for any other answer."""
+        if self.verdict != "allow":
+            return None
+        return later(self.question.asked_at, minutes=self.policy.number(ALLOW_MINUTES))
 
 
 def answer(question: Question, look: Asking, read_at: int, rules: Sequence[Rule] | None = None) -> Decision:
@@ -156,6 +164,7 @@ def _data(decision: Decision) -> dict[str, Any]:
         **{name: value for name, value in asked.items() if value is not None},
         "gate_version": GATES[decision.question.gate].version,
         "verdict": decision.verdict,
+        **({"expires_at": decision.expires_at} if decision.expires_at is not None else {}),
         "read_at": decision.read_at,
         "rules": [
             {

@@ -20,6 +20,7 @@ from projections.readings.delivery.attributions import attribution_methods, attr
 from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.freezes import freeze_calendar, freezes
+from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.metrics import delivery, merges
 from projections.readings.delivery.rollbacks import rollbacks
@@ -79,6 +80,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     freezes,
     freeze_calendar,
     deployments,
+    gate_decisions,
     incidents,
     attributions,
     attribution_methods,

@@ -12,8 +12,8 @@ from projections.engine.runner import Runner
 from projections.judging.findings import findings
 from signing.keys import SigningKey
 
-# Which says a position: only a ledger gives one.
-NOT_PLANTED = {"withdrawal-of-anothers"}
+# The first says a position, the others rest on what a gate answered: only a ledger gives these.
+NOT_PLANTED = {"withdrawal-of-anothers", "deployed-against-the-gate", "deployed-by-another-artifact"}
 
 
 def test_every_finding_is_planted_by_the_tests_of_its_practice() -> None:

@@ -60,19 +60,15 @@ class Act:
     finished_at: Moment | None = None
     outcome: Outcome | None = None
     is_history: bool = False
-    reports: tuple[Report, ...] = ()
 
 
-def with_report(acts: Sequence[Act], report: Report) -> tuple[Act, ...]:
-    """Return the acts that there are when one more report is known. What was said in the same words before adds nothing."""
-    known = [known for act in acts for known in act.reports]
+def is_repeated(reports: Iterable[Report], report: Report) -> bool:
+    """Say whether something was said in the same words before."""
     same = (report.kind, report.service, report.environment, report.attempt, report.artifact, report.outcome)
-    if any(
+    return any(
         (k.kind, k.service, k.environment, k.attempt, k.artifact, k.outcome) == same and k.said.at == report.said.at
-        for k in known
-    ):
-        return tuple(acts)
-    return acts_of([*known, report])
+        for k in reports
+    )
 
 
 def acts_of(reports: Iterable[Report]) -> tuple[Act, ...]:
@@ -137,7 +133,6 @@ def _act(
         last.said.at if last else None,
         last.outcome if last else None,
         all(report.is_history for report in reports),
-        tuple(by_record),
     )
 
 

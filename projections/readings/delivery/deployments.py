@@ -24,7 +24,7 @@ from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
 from projections.engine.view import EntryInfo, Moment, View, replace
 from projections.readings.changes.scopes import change_scopes, found_for
-from projections.readings.delivery.acts import Act, Kind, Report, with_report
+from projections.readings.delivery.acts import Act, Kind, Report, acts_of, is_repeated
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.people.imports import imports, is_history
@@ -78,6 +78,7 @@ class Deployment:
     incidents: tuple[str, ...] = ()
     positions: tuple[int, ...] = ()
     acts: tuple[Act, ...] = ()
+    reports: tuple[Report, ...] = ()
 
 
 def _entries_of(key: str, row: Deployment) -> list[Match]:
@@ -137,20 +138,21 @@ def _acted(row: Deployment, kind: Kind, event: Any, entry: EntryInfo) -> Deploym
         event.outcome if kind == "finished" else None,
         is_history(entry.reads, said),
     )
-    acts = with_report(row.acts, report)
+    # A list of its own: each report is written once, however many there are of one act.
+    reports = row.reports if is_repeated(row.reports, report) else (*row.reports, report)
+    acts = acts_of(reports)
     done = [act for act in acts if act.kind == "deployment"]
     started = [act.started_at for act in done if act.started_at is not None]
     last = max(done, key=lambda act: (act.finished_at or act.at, act.position), default=None)
     return replace(
         row,
         acts=acts,
+        reports=reports,
         artifact=row.artifact or event.artifact,
         commit=row.commit or report.commit,
         deployed_by=next((act.actor for act in done if act.actor is not None), row.deployed_by),
         started_at=min(started, default=None),
-        started_position=min(
-            (r.said.position for act in done for r in act.reports if r.kind == "started"), default=None
-        ),
+        started_position=min((r.said.position for r in reports if r.kind == "started"), default=None),
         finished_at=last.finished_at if last else None,
         outcome=last.outcome if last else None,
     )

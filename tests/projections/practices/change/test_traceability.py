@@ -16,6 +16,7 @@ from changes import (
     open_change,
     opened,
     pass_time,
+    publish,
     ready,
     request,
     review,
@@ -25,6 +26,7 @@ from year import DAY, HOUR, TITLE, Change, Year
 
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.gate_decisions import gate_decisions
 
 
 def test_a_change_by_the_book_is_no_finding() -> None:
@@ -229,6 +231,76 @@ def test_what_is_stated_as_the_digest_of_a_scope_and_is_another_is_found() -> No
     assert found(other) == {}
 
 
+# -- the gate and the act --------------------------------------------------------------------------------------------------
+
+
+def decide(story: Story, verdict: str = "allow", **more: Any) -> int:
+    """An answer of the gate, as the ledger records one."""
+    said = {"change_id": "CHG-7", "service": "api", "environment": "prod", "artifact": ARTIFACT} | more
+    asked = at(len(story.log) + 1)
+    rules = [{"rule": "x", "version": 1, "verdict": verdict, "reason": "x"}]
+    expires = {"expires_at": at(len(story.log) + 3)} if verdict == "allow" else {}
+    return story.tell(
+        "gate.decided", by="service:ledger", token="key:0", gate="deploy", gate_version=1, verdict=verdict, asked_at=asked,
+        read_at=len(story.log), rules=rules, **said, **expires,
+    )  # fmt: skip
+
+
+def gated() -> Story:
+    story = ready()
+    publish(story, ("deploy-gate", "production", "required"))
+    return story
+
+
+def test_a_deployment_by_an_allow_in_force_is_no_finding() -> None:
+    story = gated()
+    decide(story)
+    deploy(story, artifact=ARTIFACT)
+    assert found(story) == {}
+    row = story.row(gate_decisions, str(len(story.log) - 2))
+    assert (row.gate, row.verdict, row.artifact) == ("deploy", "allow", ARTIFACT)
+
+
+def test_a_deployment_that_the_gate_was_not_asked_about_is_found() -> None:
+    story = gated()
+    deploy(story, artifact=ARTIFACT)
+    assert found(story) == {"gate-bypassed": ["d-1"]}
+    decide(story)
+    assert found(story) == {"gate-bypassed": ["d-1"]}
+
+
+def test_an_allow_that_is_over_or_of_elsewhere_is_none() -> None:
+    over = gated()
+    decide(over)
+    pass_time(over, 5)
+    deploy(over, artifact=ARTIFACT)
+    assert found(over) == {"gate-bypassed": ["d-1"]}
+    elsewhere = gated()
+    decide(elsewhere, environment="staging")
+    deploy(elsewhere, artifact=ARTIFACT)
+    assert found(elsewhere) == {"gate-bypassed": ["d-1"]}
+
+
+def test_a_deployment_against_the_gate_and_one_of_another_artifact_are_found() -> None:
+    denied = gated()
+    decide(denied, "deny")
+    deploy(denied, artifact=ARTIFACT)
+    assert found(denied) == {"deployed-against-the-gate": ["d-1"]}
+    other = gated()
+    decide(other, artifact=OTHER)
+    deploy(other, artifact=ARTIFACT)
+    assert found(other) == {"deployed-by-another-artifact": ["d-1"]}
+
+
+def test_an_allow_is_for_one_attempt() -> None:
+    story = gated()
+    decide(story)
+    deploy(story, artifact=ARTIFACT)
+    story.tell("deployment.started", time=at(len(story.log) - 0.5), actor="service:ci", deployment_id="d-2", service="api",
+        environment="prod", artifact=ARTIFACT, **CHG)  # fmt: skip
+    assert found(story)["gate-bypassed"] == ["d-2"]
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -312,3 +384,14 @@ def plant_a_digest_that_is_not_the_scopes(year: Year, change: Change) -> set[str
     year.say(change.begins - 28.5 * HOUR, "change.submitted", actor=change.author, change_id=change.id,
         artifacts=[change.artifact], scope_digest=year.digest())  # fmt: skip
     return {f"stated-digest-differs/{change.id}"}
+
+
+def plant_a_policy_that_asks_for_the_gate_in_some_places(year: Year) -> set[str]:
+    year.settings.append(("deploy-gate", "prod-gated-*", "required"))
+    return set()
+
+
+def plant_a_deployment_that_the_gate_was_not_asked_about(year: Year, change: Change) -> set[str]:
+    change.environment = f"prod-gated-{change.deployment}"
+    rules = ("gate-bypassed", "artifact-not-approved", "deployer-without-grant")
+    return {f"{rule}/{change.deployment}" for rule in rules}

@@ -73,8 +73,8 @@ def test_the_same_said_again_adds_nothing() -> None:
     story = Story()
     for _ in range(5):
         story.tell("deployment.started", time=at(1), deployment_id="d", service="api", environment="prod")
-    (act,) = story.row(deployments, "d").acts
-    assert len(act.reports) == 1
+    row = story.row(deployments, "d")
+    assert (len(row.acts), len(row.reports)) == (1, 1)
 
 
 def test_what_an_import_brings_in_is_history_and_nothing_else_of_its_credential() -> None:
