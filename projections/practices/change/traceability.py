@@ -24,13 +24,14 @@ from projections.readings.changes.scopes import (
     change_scopes,
     in_force_at,
     is_for,
-    is_within_window,
+    planned,
+    why_outside,
 )
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.deployments import Deployment, change_at, deployments
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, GateDecision, gate_decisions
 from projections.readings.environments.environments import is_production, names_for, same_environment
 from projections.readings.people.identities import are_same
@@ -38,6 +39,7 @@ from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import Spoken, clocks_of
+from projections.rules.calendar import NotComputableError, covering, fault_of
 from projections.rules.environments import compared
 from projections.rules.leave import Instant, is_reported_late, was_there
 from projections.rules.words import listed
@@ -141,6 +143,10 @@ def approved_and_not_deployed(row: Ticket, look: Look) -> Breach | None:
     """The time planned for an approved change passed, and nothing was deployed."""
     if row.state != "scheduled" or row.deployments or not look.has_come(row.planned_end):
         return None
+    scope = look.row(change_scopes, row.change_id)
+    if scope is not None and (window := planned(scope)) is not None and window.recurs is not None:
+        # Its time comes again.
+        return None
     return Breach(
         f"{row.change_id} was planned until {row.planned_end}, and not deployed", positions_of(row.approved_position)
     )
@@ -170,17 +176,17 @@ def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
         if opened is None:
             named = f": {row.change_id} was never opened" if row.change_id else ""
             return Breach(words + named, row.positions)
-        link = row.links[-1].said if row.linked_by == "link" and row.links else None
-        said = [opened] if link is None else [opened, link]
-        clocks = clocks_of(look, act.at)
-        late = [s for s in said for instant in instants_of(look, act) if not was_there(s, instant, clocks)]
-        if late and not _is_emergency(row, act, scope, look):
-            what = "the link" if link is not None and late[-1] is link else f"{row.change_id}"
+        link = row.links[-1].said
+        clocks, moments = clocks_of(look, act.at), instants_of(look, act)
+        late = [opened for instant in moments if not was_there(opened, instant, clocks)]
+        late += [link for instant in moments if change_at(row, act, instant, clocks) is None]
+        if late and not is_emergency_procedure(row, scope, look):
+            what = "the link" if late[-1] is link else f"{row.change_id}"
             return Breach(_with(words, _late(act, late[-1], what)), positions_of(*row.positions, late[-1].position))
     return None
 
 
-def _is_emergency(row: Deployment, act: Act, scope: ChangeScope | None, look: Look) -> bool:
+def is_emergency_procedure(row: Deployment, scope: ChangeScope | None, look: Look) -> bool:
     """Say whether it was an emergency that was put on record, and approved, as soon as the policy asks: then the ticket says so."""
     if scope is None or scope.change_type != "emergency" or row.change_id is None:
         return False
@@ -233,13 +239,21 @@ def outside_window(row: Deployment, look: Look) -> Breach | None:
         clocks = clocks_of(look, act.at)
         for instant in instants_of(look, act):
             window = in_force_at(scope.windows, instant, clocks)
-            if window is None or window.start <= instant.at <= window.end:
+            if window is None or not (why := why_outside(window, instant.at)):
                 continue
-            words = f"{row.deployment_id} started at {act.at}, planned from {window.start} to {window.end}"
-            if instant.at != act.at:
-                words = f"{row.deployment_id} was reported at {instant.at}, planned from {window.start} to {window.end}"
+            did = "started" if instant.at == act.at else "was reported"
+            words = f"{row.deployment_id} {did} at {instant.at}, {why}"
             return Breach(words, positions_of(window.said.position, act.position))
     return None
+
+
+@finding(change_scopes, severity="medium")
+def window_holds_nothing(row: ChangeScope, look: Look) -> Breach | None:
+    """A change's window ends before it begins, or is of a zone or a rule that nobody can compute."""
+    window = planned(row)
+    if window is None or not (why := fault_of(window.times)):
+        return None
+    return Breach(f"the window of {row.change_id} holds nothing: {why}", (window.said.position,))
 
 
 @finding(deployments, severity="low")
@@ -382,9 +396,13 @@ def window_is_open(question: Question, look: Look, policy: InForce) -> Said:
     scope = look.row(change_scopes, question.change_id) if question.change_id else None
     if scope is None:
         return NO_CHANGE
-    if scope.planned_start is None:
+    if (window := planned(scope)) is None:
         return "allow", "no-window", "no window was planned", ()
-    words = f"planned from {scope.planned_start} to {scope.planned_end}"
-    if is_within_window(scope, question.asked_at):
-        return "allow", "within-window", words, [scope.planned_position]
-    return "deny", "outside-window", words, [scope.planned_position]
+    used = [window.said.position]
+    try:
+        if covering(window.times, question.asked_at) is not None:
+            return "allow", "within-window", f"planned {window}", used
+    except NotComputableError as error:
+        words = f"planned {window}, which cannot be computed: {error}"
+        return "insufficient_evidence", "not-computable", words, used
+    return "deny", "outside-window", f"planned {window}", used

@@ -18,9 +18,10 @@ from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import Doubt, doubts
 from projections.readings.people.grants import Grant, access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
+from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import ROLE_FOR, fault_of_speaker, is_for_oneself
-from projections.readings.people.roles import roles_of
+from projections.readings.people.roles import roles_of, roles_on_record
 from projections.readings.people.settings import Number, Words
 from projections.rules.words import listed
 
@@ -120,16 +121,20 @@ def power_given_to_oneself(row: Grant, look: Look) -> Breach | None:
 
 @finding(deployments, severity="high")
 def deployer_without_grant(row: Deployment, look: Look) -> Breach | None:
-    """Who deployed held no grant of the role that the policy asks for, at that time."""
-    if row.started_at is None or row.deployed_by is None:
-        return None
-    then = look.at(row.started_at)
-    policy = in_force(then, row.started_at)
-    roles = policy.words(DEPLOYER_ROLE, *names_for(then, policy, row.environment, row.started_at))
-    if not roles or set(roles) & set(roles_of(then, row.deployed_by, row.started_at, row.environment)):
-        return None
-    words = f"{row.deployed_by} started {row.deployment_id} without a grant of {' or '.join(roles)}"
-    return Breach(words, positions_of(row.started_position))
+    """Who put something somewhere held no grant of the role that the policy asks for, at that time; or when they reported it late."""
+    for act in row.acts:
+        if act.is_history or act.actor is None:
+            continue
+        for instant in instants_of(look, act):
+            then = look.at(instant.at)
+            policy = in_force(then, instant.at)
+            roles = policy.words(DEPLOYER_ROLE, *names_for(then, policy, act.environment, instant.at))
+            if not roles or set(roles) & set(roles_on_record(then, act.actor, instant, act.environment)):
+                continue
+            did = "promoted" if act.kind == "promotion" else "started" if act.started_at is not None else "deployed"
+            words = f"{act.actor} {did} {row.deployment_id} without a grant of {' or '.join(roles)}"
+            return Breach(words, positions_of(act.position))
+    return None
 
 
 @gate_rule()

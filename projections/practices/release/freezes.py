@@ -1,18 +1,17 @@
 """1.3 Release freezes: nothing is deployed while a freeze holds it, unless somebody else let that very change through."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import Moment, Reads
+from projections.engine.view import Reads
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, deployment_of, gate_rule
+from projections.practices.change.traceability import is_emergency_procedure
 from projections.practices.practice import Practice
-from projections.readings.changes.scopes import ChangeScope, change_scopes
-from projections.readings.changes.tickets import change_tickets
-from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.changes.scopes import ChangeScope, change_scopes, planned
+from projections.readings.delivery.deployments import Deployment, change_at, deployments
 from projections.readings.delivery.freezes import (
     Freeze,
     Place,
@@ -23,10 +22,11 @@ from projections.readings.delivery.freezes import (
     is_ones_own,
     override_for,
 )
+from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.speaking import clocks_of
 from projections.rules.calendar import fault_of
-from projections.rules.leave import Instant, instants
+from projections.rules.leave import Clocks, Instant, was_there
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice("1.3", "Release freezes", views=(freezes, freeze_calendar))
@@ -36,43 +36,45 @@ PRACTICE: Final = Practice("1.3", "Release freezes", views=(freezes, freeze_cale
 _NOW: Final = 2**62
 
 
-@dataclass(frozen=True, slots=True)
-class _Doing:
-    """Something that was put somewhere: when, and where that is recorded."""
-
-    at: Moment
-    recorded_at: Moment
-    position: int
-
-
-def _done(row: Deployment) -> Iterator[_Doing]:
-    if (at := row.started_at or row.finished_at) is not None:
-        yield _Doing(at, at, row.started_position or min(row.positions))
+def _scope(reads: Reads, change_id: str | None) -> ChangeScope | None:
+    return reads.row(change_scopes, change_id) if change_id is not None else None
 
 
 def _authors(reads: Reads, change_id: str | None) -> tuple[str, ...]:
-    scope = reads.row(change_scopes, change_id) if change_id is not None else None
-    return (scope.author,) if scope is not None and scope.author is not None else ()
+    scope = _scope(reads, change_id)
+    return scope.authors if scope is not None else ()
+
+
+def _type_at(row: Deployment, change_id: str | None, look: Look, instant: Instant, clocks: Clocks) -> str | None:
+    """Return of what type a change was when something was done for it; None where nobody had opened it yet.
+
+    An emergency may be put on record afterwards, as soon as the policy asks.
+    """
+    scope = _scope(look, change_id)
+    if scope is not None and scope.openings and was_there(scope.openings[0].said, instant, clocks):
+        return scope.change_type
+    scope = _scope(look, row.change_id)
+    return "emergency" if is_emergency_procedure(row, scope, look) else None
 
 
 @finding(deployments, severity="high")
 def deployed_in_freeze(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed while a freeze held it, and nobody else had let it through by then. Freezes declared afterwards count."""
-    if row.environment is None:
-        return None
-    ticket = look.row(change_tickets, row.change_id) if row.change_id else None
-    place = Place(row.environment, row.service, ticket.change_type if ticket else None)
-    for doing in _done(row):
-        for instant in instants(doing, clocks_of(look, doing.at)):
-            then = look.at(instant.at)
+    for act in row.acts:
+        if act.is_history or act.environment is None:
+            continue
+        clocks = clocks_of(look, act.at)
+        for instant in instants_of(look, act):
+            then, change_id = look.at(instant.at), change_at(row, act, instant, clocks)
+            place = Place(act.environment, act.service, _type_at(row, change_id, look, instant, clocks))
             for held in freezes_at(then, place, instant):
-                if held.unknown or override_for(
-                    then, held.freeze, row.change_id, _authors(look, row.change_id), instant
-                ):
+                if held.unknown or override_for(then, held.freeze, change_id, _authors(look, change_id), instant):
                     continue
+                did = "deployed" if act.kind == "deployment" else f"promoted to {act.environment}"
+                when = f"at {instant.at}" if instant.at == act.at else f"at {act.at} and reported at {instant.at}"
                 late = ", declared afterwards" if held.is_later else ""
-                words = f"{row.deployment_id} was deployed at {instant.at}, in freeze {held.freeze.freeze_id}{late}"
-                return Breach(words, positions_of(held.terms.said.position, doing.position))
+                words = f"{row.deployment_id} was {did} {when}, in freeze {held.freeze.freeze_id}{late}"
+                return Breach(words, positions_of(held.terms.said.position, act.position))
     return None
 
 
@@ -103,18 +105,18 @@ def freeze_holds_nothing(row: Freeze, look: Look) -> Breach | None:
 @finding(change_scopes, severity="low")
 def planned_in_freeze(row: ChangeScope, look: Look) -> Breach | None:
     """A change is planned for a time in which a freeze holds it, and nobody let it through yet."""
-    if not row.is_open or row.planned_start is None or row.planned_end is None or look.has_come(row.planned_end):
+    window = planned(row) if row.is_open else None
+    if window is None or (window.recurs is None and look.has_come(window.end)):
         return None
-    if row.environment is None:
-        return None
-    for service in row.services or (None,):
-        place = Place(row.environment, service, row.change_type)
-        for held in freezes_between(look, place, row.planned_start, row.planned_end):
-            then = Instant(row.planned_start, row.planned_end, _NOW)
-            if held.unknown or override_for(look, held.freeze, row.change_id, _authors(look, row.change_id), then):
+    for environment, service in product(row.environments, row.services or (None,)):
+        for held, when in freezes_between(look, Place(environment, service, row.change_type), window.times):
+            then = Instant(when.begin, when.end, _NOW)
+            if held.unknown or look.has_come(when.end):
                 continue
-            words = f"{row.change_id} is planned from {row.planned_start} to {row.planned_end}, in freeze {held.freeze.freeze_id}"
-            return Breach(f"{words} until {held.until}", positions_of(held.terms.said.position, row.planned_position))
+            if override_for(look, held.freeze, row.change_id, row.authors, then):
+                continue
+            words = f"{row.change_id} is planned from {when.begin} to {when.end}, in freeze {held.freeze.freeze_id}"
+            return Breach(f"{words} until {held.until}", positions_of(held.terms.said.position, window.said.position))
     return None
 
 
@@ -128,8 +130,8 @@ def no_freeze_holds(question: Question, look: Look, policy: InForce) -> Said:
         service, change_id = service or row.service, change_id or row.change_id
     if environment is None or service is None:
         return "insufficient_evidence", "not-said", "expected an environment and a service in the question", ()
-    ticket = look.row(change_tickets, change_id) if change_id else None
-    place = Place(environment, service, ticket.change_type if ticket else None)
+    scope = _scope(look, change_id)
+    place = Place(environment, service, scope.change_type if scope else None)
     now = Instant(question.asked_at, question.asked_at, _NOW)
     used: list[int | None] = []
     unknown: list[str] = []

@@ -22,6 +22,7 @@ from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import is_meant
 from projections.readings.people.speaking import Spoken, spoken
+from projections.rules.calendar import NotComputableError, Times, covering
 from projections.rules.digests import content_digest
 from projections.rules.leave import Clocks, Instant, was_there
 
@@ -54,11 +55,22 @@ class Version:
 
 @dataclass(frozen=True)
 class Window:
-    """A time that was planned for a change."""
+    """A time that was planned for a change, or one that recurs: then `start` and `end` are of the first."""
 
     said: Spoken
     start: Moment
     end: Moment
+    time_zone: str | None = None
+    recurs: str | None = None
+    except_at: tuple[Moment, ...] = ()
+
+    @property
+    def times(self) -> Times:
+        return Times(self.start, self.end, self.time_zone, self.recurs, self.except_at)
+
+    def __str__(self) -> str:
+        again = f", again by {self.recurs}" if self.recurs is not None else ""
+        return f"from {self.start} to {self.end}{again}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class ChangeScope:
 
 change_scopes = View(
     "change_scopes",
-    version=2,
+    version=3,
     row=ChangeScope,
     kind="change",
     indexes=("release_id", "template_id"),
@@ -176,14 +188,17 @@ def _fixed(row: ChangeScope, version: Version) -> ChangeScope:
 
 @change_scopes.on(ChangeScheduled, key=lambda event: event.change_id)
 def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> ChangeScope:
-    window = Window(spoken(entry, event.actor), moment(event.planned_start), moment(event.planned_end))
-    return replace(
-        row,
-        planned_start=window.start,
-        planned_end=window.end,
-        planned_position=entry.position,
-        windows=(*row.windows, window),
+    window = Window(
+        spoken(entry, event.actor),
+        moment(event.planned_start),
+        moment(event.planned_end),
+        event.time_zone,
+        event.recurs,
+        event.except_at,
     )
+    row = replace(row, windows=(*row.windows, window))
+    last = planned(row) or window
+    return replace(row, planned_start=last.start, planned_end=last.end, planned_position=last.said.position)
 
 
 @change_scopes.on(ChangeCancelled, PirCompleted, key=lambda event: event.change_id)
@@ -198,6 +213,11 @@ def in_force_at(said: Sequence[S], instant: Instant | None, clocks: Clocks) -> S
     """Return the last of several statements that was there when somebody acted; the last of all without an instant."""
     there = [one for one in said if instant is None or was_there(one.said, instant, clocks)]
     return max(there, key=lambda one: (one.said.at, one.said.position), default=None)
+
+
+def planned(scope: ChangeScope) -> Window | None:
+    """Return the window that a change was given last."""
+    return max(scope.windows, key=lambda window: (window.said.at, window.said.position), default=None)
 
 
 def is_for(reads: Reads, environments: Sequence[str], environment: str | None, at: Moment) -> bool:
@@ -223,12 +243,15 @@ def found_for(
         if scope.is_open and is_for(reads, scope.environments, environment, time)
     ]
     named = [scope.change_id for scope in fitting if artifact is not None and artifact in scope.artifacts]
-    planned = [scope.change_id for scope in fitting if is_within_window(scope, time)]
+    due = [scope.change_id for scope in fitting if (window := planned(scope)) and not why_outside(window, time)]
     if len(named) == 1:
         return named[0], "digest"
-    return (planned[0], "window") if len(planned) == 1 else None
+    return (due[0], "window") if len(due) == 1 else None
 
 
-def is_within_window(scope: ChangeScope, time: Moment) -> bool:
-    """Say whether a time lies in the window that a change was given; False when it was given none."""
-    return bool(scope.planned_start and scope.planned_end and scope.planned_start <= time <= scope.planned_end)
+def why_outside(window: Window, time: Moment) -> str:
+    """Say why a time lies in none of a window's times; empty where it lies in one. No time lies in what cannot be computed."""
+    try:
+        return "" if covering(window.times, time) is not None else f"planned {window}"
+    except NotComputableError as error:
+        return f"planned {window}, which cannot be computed: {error}"

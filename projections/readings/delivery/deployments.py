@@ -29,13 +29,17 @@ from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.speaking import Spoken, spoken
+from projections.rules.leave import Clocks, Instant, is_on_record, was_there
+
+How = Literal["id", "digest", "window", "link"]
 
 
 @dataclass(frozen=True)
 class Link:
-    """A change to which somebody tied a deployment by hand."""
+    """A change to which a deployment was tied: by its own word, by what it deployed, by when it did, or by somebody afterwards."""
 
     change_id: str
+    how: How
     said: Spoken
 
 
@@ -48,8 +52,8 @@ class Deployment:
 
     deployment_id: str
     change_id: str | None = None
-    # By the deployment's own word, by what it deployed, by when it did, or by somebody afterwards.
-    linked_by: Literal["id", "digest", "window", "link"] | None = None
+    # As the last of `links` has it.
+    linked_by: How | None = None
     links: tuple[Link, ...] = ()
     # Before the last link.
     was_change_id: str | None = None
@@ -88,7 +92,7 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=4,
+    version=5,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,
@@ -101,13 +105,10 @@ deployments = View(
 
 def _seen(row: Deployment, event: DeploymentEvent, entry: EntryInfo) -> Deployment:
     """Take over what every fact about a deployment may say. Later facts may leave out what earlier ones said."""
-    change_id, linked_by = row.change_id, row.linked_by
-    if change_id is None and event.change_id is not None:
-        change_id, linked_by = event.change_id, "id"
+    if row.change_id is None and event.change_id is not None:
+        row = _of_change(row, Link(event.change_id, "id", spoken(entry, event.actor)))
     return replace(
         row,
-        change_id=change_id,
-        linked_by=linked_by,
         service=row.service or event.service,
         environment=row.environment or event.environment,
         reported_by=row.reported_by or entry.by["principal"],
@@ -116,12 +117,16 @@ def _seen(row: Deployment, event: DeploymentEvent, entry: EntryInfo) -> Deployme
     )
 
 
+def _of_change(row: Deployment, link: Link) -> Deployment:
+    return replace(row, change_id=link.change_id, linked_by=link.how, links=(*row.links, link))
+
+
 def _tied(row: Deployment, entry: EntryInfo) -> Deployment:
     """Tie a deployment that names no change to the one it must belong to, if there is just one."""
     if row.change_id is not None or row.service is None or row.environment is None:
         return row
     found = found_for(entry.reads, row.service, row.environment, row.artifact, row.started_at or entry.time)
-    return row if found is None else replace(row, change_id=found[0], linked_by=found[1])
+    return row if found is None else _of_change(row, Link(*found, spoken(entry, row.deployed_by)))
 
 
 def _acted(row: Deployment, kind: Kind, event: Any, entry: EntryInfo) -> Deployment:
@@ -197,15 +202,23 @@ def promoted(row: Deployment, event: DeploymentPromoted, entry: EntryInfo) -> De
 @deployments.on(ChangeLinked, key=lambda event: event.deployment_id)
 def linked(row: Deployment, event: ChangeLinked, entry: EntryInfo) -> Deployment:
     """A link says afterwards to which change a deployment belongs. What it was let do by then, no link changes."""
-    link = Link(event.change_id, spoken(entry, event.actor))
-    return replace(
-        row,
-        change_id=event.change_id,
-        linked_by="link",
-        links=(*row.links, link),
-        was_change_id=row.change_id,
-        positions=(*row.positions, entry.position),
-    )
+    row = replace(row, was_change_id=row.change_id, positions=(*row.positions, entry.position))
+    return _of_change(row, Link(event.change_id, "link", spoken(entry, event.actor)))
+
+
+def change_at(row: Deployment, act: Act, instant: Instant, clocks: Clocks) -> str | None:
+    """Return the change that something was done for, by its first report or by what was on record at an instant. What ties it to
+    another later lets nothing through.
+    """
+    there = [link for link in row.links if _is_there(link, act, instant, clocks)]
+    return there[-1].change_id if there else None
+
+
+def _is_there(link: Link, act: Act, instant: Instant, clocks: Clocks) -> bool:
+    if link.how == "link":
+        return was_there(link.said, instant, clocks)
+    # A report of the end may name the change where that of the start did not.
+    return link.said.position <= act.position or is_on_record(link.said, instant)
 
 
 @deployments.on(RollbackDecided, key=lambda event: event.deployment_id)

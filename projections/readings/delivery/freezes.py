@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.conditions import Match
+from ledger.events import Event
 from ledger.events.freeze import FreezeDeclared, FreezeLifted, FreezeOverrideGranted
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import is_called, regions_of, same_environment, tier_of
 from projections.readings.people.identities import person_of
+from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import Spoken, clocks_of, spoken
-from projections.rules.calendar import NotComputableError, Times, covering, hull, overlapping
+from projections.rules.calendar import NotComputableError, Span, Times, covering, hull, overlapping
 from projections.rules.leave import Clocks, Instant, was_there
 
 
@@ -242,23 +244,32 @@ def freezes_at(reads: Reads, place: Place, instant: Instant) -> Iterator[Held]:
             yield held
 
 
-def freezes_between(reads: Reads, place: Place, begin: Moment, end: Moment) -> Iterator[Held]:
-    """Yield the freezes that hold something planned between two times, as they stand now."""
+def freezes_between(reads: Reads, place: Place, plan: Times) -> Iterator[tuple[Held, Span]]:
+    """Yield the freezes that hold something planned, as they stand now, and when: the last time of the plan that lies in each.
+
+    Where both recur, the first time of the plan alone is looked at.
+    """
+    begin, end = hull(plan)
     for row in _meeting(reads, begin, end):
         terms = _counting(reads, row)
         if not terms or any(
-            lift.said.position > terms[-1].said.position for lift in row.lifts if _counts(reads, lift.said)
+            lift.said.position > terms[-1].said.position
+            for lift in row.lifts
+            if _counts(reads, FreezeLifted, lift.said)
         ):
             continue
         if not _is_meant(reads, terms[-1], place, begin):
             continue
+        frozen = terms[-1].times
+        first = Span(plan.begin, plan.end)
         try:
-            span = overlapping(terms[-1].times, begin, end)
+            when = overlapping(plan, frozen.begin, frozen.end) if frozen.rule is None else first
+            span = overlapping(frozen, when.begin, when.end) if when is not None else None
         except NotComputableError as error:
-            yield Held(row, terms[-1], False, LATEST, str(error))
+            yield Held(row, terms[-1], False, LATEST, str(error)), first
         else:
-            if span is not None:
-                yield Held(row, terms[-1], False, span.end)
+            if when is not None and span is not None:
+                yield Held(row, terms[-1], False, span.end), when
 
 
 def override_for(
@@ -269,7 +280,7 @@ def override_for(
     for override in freeze.overrides if change_id is not None else ():
         if override.change_id != change_id or instant.at > override.expires_at:
             continue
-        counts = was_there(override.said, instant, clocks) and _counts(reads, override.said)
+        counts = was_there(override.said, instant, clocks) and _counts(reads, FreezeOverrideGranted, override.said)
         if counts and not is_ones_own(reads, override, authors):
             return override
     return None
@@ -311,7 +322,9 @@ def _held(reads: Reads, row: Freeze, place: Place, instant: Instant, clocks: Clo
 
 def _was_lifted(reads: Reads, row: Freeze, terms: FreezeTerms, instant: Instant, clocks: Clocks) -> bool:
     return any(
-        lift.said.position > terms.said.position and was_there(lift.said, instant, clocks) and _counts(reads, lift.said)
+        lift.said.position > terms.said.position
+        and was_there(lift.said, instant, clocks)
+        and _counts(reads, FreezeLifted, lift.said)
         for lift in row.lifts
     )
 
@@ -333,8 +346,8 @@ def _is_meant(reads: Reads, terms: FreezeTerms, place: Place, at: Moment) -> boo
 
 def _counting(reads: Reads, row: Freeze) -> list[FreezeTerms]:
     """Return the declarations that count: by whoever has the power to."""
-    return [terms for terms in row.terms if _counts(reads, terms.said)]
+    return [terms for terms in row.terms if _counts(reads, FreezeDeclared, terms.said)]
 
 
-def _counts(reads: Reads, said: Spoken) -> bool:
-    return True
+def _counts(reads: Reads, event: type[Event], said: Spoken) -> bool:
+    return not fault_of_speaker(reads, event.type, said)

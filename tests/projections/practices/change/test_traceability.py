@@ -22,7 +22,7 @@ from changes import (
     review,
 )
 from telling import Story, at
-from year import DAY, HOUR, TITLE, Change, Year
+from year import DAY, HOUR, TITLE, Change, Year, stamp
 
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.changes.tickets import change_tickets
@@ -301,6 +301,26 @@ def test_an_allow_is_for_one_attempt() -> None:
     assert found(story)["gate-bypassed"] == ["d-2"]
 
 
+def test_a_window_that_recurs_holds_each_time_and_not_between() -> None:
+    for wait, expected in ((48, None), (53, ["d-1"])):
+        story = ready()
+        begin = len(story.log) + 1
+        story.tell("change.scheduled", actor="person:alice", **CHG, planned_start=at(begin), planned_end=at(begin + 3),
+            recurs="FREQ=DAILY", except_at=[at(begin + 24)])  # fmt: skip
+        pass_time(story, wait)
+        deploy(story, artifact=ARTIFACT)
+        assert found(story).get("outside-window") == expected, wait
+
+
+def test_a_window_that_nobody_can_compute_is_found_and_holds_nothing() -> None:
+    for more in ({"time_zone": "Mars/Phobos", "recurs": "FREQ=DAILY"}, {"planned_end": at(1)}):
+        story = ready()
+        told = {"planned_start": at(10), "planned_end": at(99)} | more
+        story.tell("change.scheduled", actor="person:alice", **CHG, **told)
+        deploy(story, artifact=ARTIFACT)
+        assert found(story) == {"window-holds-nothing": ["CHG-7"], "outside-window": ["d-1"]}
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -395,3 +415,11 @@ def plant_a_deployment_that_the_gate_was_not_asked_about(year: Year, change: Cha
     change.environment = f"prod-gated-{change.deployment}"
     rules = ("gate-bypassed", "artifact-not-approved", "deployer-without-grant")
     return {f"{rule}/{change.deployment}" for rule in rules}
+
+
+def plant_a_window_that_recurs_by_a_rule_that_nobody_can_compute(year: Year, change: Change) -> set[str]:
+    """It is said in time, as the last word, and the change is deployed all the same."""
+    year.say(change.begins - HOUR, "change.scheduled", actor=change.author, change_id=change.id,
+        planned_start=stamp(change.begins - HOUR), planned_end=stamp(change.begins + HOUR),
+        recurs="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=9999", time_zone="UTC")  # fmt: skip
+    return {f"window-holds-nothing/{change.id}"}

@@ -98,10 +98,32 @@ def test_a_deployer_without_the_role_that_the_policy_asks_for_is_found() -> None
     publish(story, ("deployer-role", "prod", "deployer"))
     deploy(story)
     assert found(story) == {"deployer-without-grant": ["d-1"]}
-    # It turns out that there was one: the grant was recorded late.
-    story.tell("access.granted", actor="person:olga", grant_id="G", principal="service:ci", principal_kind="service", owner="person:olga",
-        role="deployer", environment="prod", time=at(0))  # fmt: skip
-    assert found(story) == {}
+    # A grant that is recorded afterwards excuses nothing, whatever its date.
+    give(story, time=at(0))
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+    deploy(story, "d-2")
+    assert found(story) == {"deployer-without-grant": ["d-1"]}
+
+
+def test_a_deployer_is_known_by_the_end_alone_and_by_a_promotion() -> None:
+    where = {"deployment_id": "d-1", "service": "api", "change_id": "CHG-7"}
+    for how in ("finished", "promoted"):
+        story = ready()
+        publish(story, ("deployer-role", "prod", "deployer"))
+        if how == "finished":
+            story.tell("deployment.finished", actor="service:ci", **where, environment="prod", outcome="success")
+        else:
+            story.tell("deployment.promoted", actor="service:ci", **where, environment="staging", to_environment="prod")
+        assert found(story)["deployer-without-grant"] == ["d-1"], how
+
+
+def test_who_reports_late_needs_the_grant_when_they_report_too() -> None:
+    story = ready()
+    publish(story, ("deployer-role", "prod", "deployer"))
+    give(story, expires_at=at(14))
+    pass_time(story, 10)
+    deploy(story, time=at(13))
+    assert found(story)["deployer-without-grant"] == ["d-1"]
 
 
 def test_the_policy_asks_nothing_of_what_was_deployed_before_it_was_recorded() -> None:

@@ -110,6 +110,85 @@ def test_a_deployment_of_which_only_the_end_is_known_is_in_a_freeze_too() -> Non
     assert found(story)["deployed-in-freeze"] == ["d-1"]
 
 
+def test_each_act_of_a_deployment_is_judged_where_and_when_it_was_done() -> None:
+    for how in ("promoted", "another environment", "another service", "tried again"):
+        story = ready()
+        deploy(story, environment="prod" if how == "tried again" else "staging")
+        service = "web" if how == "another service" else "api"
+        freeze(story, environments=["prod", "staging"], services=[service], end=at(99))
+        if how == "promoted":
+            story.tell(
+                "deployment.promoted", actor="service:ci", deployment_id="d-1", service="api",
+                environment="staging", to_environment="prod", change_id="CHG-7",
+            )  # fmt: skip
+        else:
+            deploy(story, service=service, environment="staging" if how == "another service" else "prod")
+        assert found(story)["deployed-in-freeze"] == ["d-1"], how
+
+
+def test_what_is_reported_late_is_judged_as_of_its_report_too() -> None:
+    story = ready()
+    freeze(story, start=at(20), end=at(30))
+    pass_time(story, 15)
+    deploy(story, time=at(12))
+    assert found(story)["deployed-in-freeze"] == ["d-1"]
+    assert "at 2026-03-02T21:00:00.000000Z and reported at" in finding(story, "deployed-in-freeze", "d-1").says
+
+
+def test_a_deployment_that_is_tied_afterwards_to_a_change_that_was_let_through_is_found() -> None:
+    for how in ("linked", "named at its end"):
+        story = ready()
+        freeze(story, end=at(99))
+        let_through(story, requester="person:dan", until=90)
+        where = {"deployment_id": "d-1", "service": "api", "environment": "prod"}
+        story.tell("deployment.started", actor="service:ci", **where)
+        if how == "linked":
+            story.tell("change.linked", actor="person:bob", change_id="CHG-7", deployment_id="d-1")
+        else:
+            story.tell("deployment.finished", **where, change_id="CHG-7", outcome="success")
+        assert set(found(story)) >= {"deployed-in-freeze", "deployment-without-change"}, how
+
+
+def test_a_change_of_an_exempt_type_has_to_be_open_before() -> None:
+    story = ready()
+    freeze(story, exempt_types=["standard"], end=at(99))
+    deploy(story, change="CHG-8")
+    story.tell(
+        "change.opened", actor="person:bob", change_id="CHG-8", change_type="standard", services=["api"],
+        environment="prod", title={"sha256": "0" * 64},
+    )  # fmt: skip
+    assert "deployed-in-freeze" in found(story)
+
+
+def test_a_plan_that_recurs_is_in_a_freeze_by_each_of_its_times() -> None:
+    for first, expected in ((at(100), ["CHG-7"]), (at(108), None)):
+        story = ready()
+        freeze(story, start=first, end=at(110))
+        story.tell(
+            "change.scheduled", actor="person:alice", change_id="CHG-7", planned_start=at(30), planned_end=at(34),
+            recurs="FREQ=DAILY",
+        )  # fmt: skip
+        assert found(story).get("planned-in-freeze") == expected
+
+
+def test_what_is_said_of_a_freeze_counts_from_who_has_the_power() -> None:
+    other = {"by": "person:mallory", "token": "token:mallory"}
+    story = ready()
+    story.tell(
+        "freeze.declared", actor="person:mallory", freeze_id="M", tiers=["production"], start=at(0), end=at(99), **other
+    )
+    deploy(story)
+    assert "deployed-in-freeze" not in found(story)
+    freeze(story, end=at(99))
+    lift(story, actor="person:mallory", **other)
+    story.tell(
+        "freeze.override_granted", actor="person:mallory", freeze_id="F", change_id="CHG-7", requester="person:dan",
+        expires_at=at(90), reason={"sha256": "0" * 64}, **other,
+    )  # fmt: skip
+    deploy(story, "d-2")
+    assert "d-2" in found(story)["deployed-in-freeze"]
+
+
 def test_an_override_counts_when_it_was_on_record_and_by_nobody_of_the_change() -> None:
     for how in ("afterwards", "by the author", "by another login of the author", "for another", "expired"):
         story = ready()
@@ -255,6 +334,14 @@ def test_many_freezes_over_many_deployments_cost_what_they_are() -> None:
 def plant_a_deployment_in_a_freeze(year: Year, change: Change) -> set[str]:
     change.begins = START + 202 * DAY
     return {f"deployed-in-freeze/{change.deployment}", f"planned-in-freeze/{change.id}"}
+
+
+def plant_a_promotion_in_a_freeze(year: Year, change: Change) -> set[str]:
+    """It is deployed the day before the freeze, and promoted in it."""
+    change.begins = START + 199 * DAY
+    year.say(START + 202 * DAY, "deployment.promoted", actor=change.deployer, deployment_id=change.deployment,
+        service=change.service, change_id=change.id, environment="staging", to_environment="PROD")  # fmt: skip
+    return {f"deployed-in-freeze/{change.deployment}", f"outside-window/{change.deployment}"}
 
 
 def plant_a_deployment_in_a_freeze_that_is_written_down_when_it_is_over(year: Year, change: Change) -> set[str]:
