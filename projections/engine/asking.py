@@ -23,7 +23,7 @@ from projections.engine.reads import Rows
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
-from projections.engine.view import DeclarationError, Moment, View
+from projections.engine.view import DeclarationError, EntryInfo, Moment, View
 
 R = TypeVar("R")
 TAKES_BACK: Final = Match((WITHDRAWN,))
@@ -110,6 +110,9 @@ class Served:
     def where(self, view: View[R], column: str, value: str) -> list[R]:
         return list(self._load(view, sorted(self._store.find(view, column, value))).values())
 
+    def entry(self, position: int) -> EntryInfo:
+        return self._log.entry(position)
+
     def _load(self, view: View[R], keys: Sequence[str]) -> dict[str, R]:
         missing = [key for key in keys if (view.name, key) not in self._rows]
         found = self._store.load(view, missing)
@@ -160,6 +163,9 @@ class Asking:
         # Any entry of the view may make a row hold the value.
         self._note(view, [Match()])
         return self._rows.where(view, column, value)
+
+    def entry(self, position: int) -> EntryInfo:
+        return self._rows.entry(position)
 
     def has_come(self, time: Moment | None) -> bool:
         return time is not None and time <= self._now

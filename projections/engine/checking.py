@@ -11,7 +11,7 @@ from typing import Any, Final
 from ledger.errors import LedgerError
 from ledger.log.database import Database
 from ledger.log.reading import read_entries
-from projections.engine.derived import Breach, Derived, Ruled, bounded
+from projections.engine.derived import Derived, Ruled
 from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
 from projections.engine.progress import is_served, read_states, with_dependents, with_inputs
@@ -86,14 +86,14 @@ def judged_otherwise(view: Ruled[Any], rows: Rows, store: Store, now: Moment) ->
     for row in map(view.load, store.texts(view)):
         if not isinstance(view, Derived):
             standing[getattr(row, view.key)] = row
-        elif row.is_open:
-            standing[row.finding_id] = Breach(row.says, row.positions)
+        elif row.verdict is not None:
+            standing[row.finding_id] = row.verdict
     found: dict[str, Any] = {}
     for rule in view.rules.values():
         for text in store.texts(rule.subject):
             row = rule.subject.load(text)
             look = Judging(rows, now, lambda read: Lens(read, lambda column: None))
-            said = rule.judge(row, look)
-            if (said := bounded(said) if isinstance(view, Derived) else said) is not None:
-                found[view.key_of(rule, getattr(row, rule.subject.key))] = said
+            subject = getattr(row, rule.subject.key)
+            if (said := view.judged(rule, subject, row, look)) is not None:
+                found[view.key_of(rule, subject)] = said
     return tuple(sorted(name for name in {*standing, *found} if standing.get(name) != found.get(name)))

@@ -6,13 +6,19 @@ what it says about the past: two logins that are linked make an approval not cou
 
     facts of CHG-7  ->  the ticket of CHG-7          one row a row, and as of any position it is asked again
     deployment d-1  ->  deployed-in-freeze/d-1       a row a rule; it keeps every change of the verdict
+
+A finding ends when its rule finds nothing any more, or by a disposal: somebody who may do so answered it. Which disposal holds is asked
+at every judgement, through the look, and so is not latched either.
 """
 
+import base64
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
+from ledger.canonical import encode
 from ledger.events.identifiers import with_names
 from projections.engine.reads import Look
 from projections.engine.view import DeclarationError, Moment, View
@@ -29,20 +35,72 @@ class Breach:
     positions: tuple[int, ...] = ()
 
 
+Disposition = Literal["accepted", "remediated", "false_positive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Disposal:
+    """What ends a finding that its rule still finds: as what, by whom, in which entry, and until when."""
+
+    disposition: Disposition
+    by: str
+    position: int
+    until: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A disposal that does not count: whose, in which entry, and why."""
+
+    by: str
+    position: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody made of a finding: the disposal that holds, and the first that does not count."""
+
+    disposal: Disposal | None = None
+    refused: Refusal | None = None
+
+
+UNANSWERED: Final = Answer()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a rule found of a subject, and what somebody made of that."""
+
+    breach: Breach
+    answer: Answer = UNANSWERED
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of a verdict: at which entry, and what was found from there on; nothing when `is_open` is false."""
+    """One change of a verdict: at which entry, and what was found from there on; nothing where it says nothing.
+
+    It is open where something is found and no disposal holds.
+    """
 
     position: int
     at: Moment
     is_open: bool
     says: str = ""
     positions: tuple[int, ...] = ()
+    answer: Answer = UNANSWERED
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return Verdict(Breach(self.says, self.positions), self.answer) if self.says else None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One rule that one subject breaks, or broke. It is resolved by the entry after which the rule found nothing any more."""
+    """One rule that one subject breaks, or broke.
+
+    It is resolved by the entry after which the rule found nothing any more, or after which a disposal holds; then `disposition` is said.
+    """
 
     finding_id: str
     rule: str = ""
@@ -50,12 +108,24 @@ class Finding:
     severity: Severity = "low"
     is_open: bool = False
     says: str = ""
+    # Of what it says, the digest that a disposition of it names.
+    said: str = ""
     positions: tuple[int, ...] = ()
     first_seen_at: Moment | None = None
     first_seen_position: int | None = None
     resolved_at: Moment | None = None
     resolved_position: int | None = None
+    disposition: Disposition | None = None
+    disposed_by: str | None = None
+    disposed_position: int | None = None
+    disposed_until: Moment | None = None
+    # The first disposition of what it says now that does not count.
+    refused: Refusal | None = None
     changes: tuple[Change, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return self.changes[-1].verdict if self.changes else None
 
 
 Judge = Callable[[R, Look], Any]
@@ -91,9 +161,13 @@ class Ruled(View[R]):
         doc = (function.__doc__ or "").strip()
         if not doc or name in self.rules:
             raise DeclarationError(f"the rule {name} has no docstring, or is declared twice")
-        if subject not in self.reads:
+        if subject not in self.reads and subject is not self:
             raise DeclarationError(f"the rule {name} judges {subject.name}, which {self.name} does not read")
         self.rules[name] = Rule(name, version, doc, subject, severity, function)
+
+    def judged(self, rule: Rule, subject: str, row: Any, look: Look) -> Any:
+        """Return what a rule makes of a row, read through a look."""
+        return rule.judge(row, look)
 
     def id_of(self, rule: Rule, subject: str) -> str:
         """Return under which name the judgement of a subject is noted."""
@@ -154,11 +228,19 @@ class Judged(Ruled[R]):
 
 
 class Derived(Ruled[Finding]):
-    """Findings of rules over the views before it."""
+    """Findings of rules over the views before it, and over findings. `answered` says what somebody made of one: through the look."""
 
     keeps_past = True
 
-    def __init__(self, name: str, *, version: int, doc: str, reads: tuple[View[Any], ...]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: int,
+        doc: str,
+        reads: tuple[View[Any], ...],
+        answered: Callable[[Finding, Look], Answer] = lambda row, look: UNANSWERED,
+    ) -> None:
         super().__init__(
             name,
             version=version,
@@ -166,8 +248,9 @@ class Derived(Ruled[Finding]):
             doc=doc,
             kind="finding",
             reads=reads,
-            indexes=("rule", "subject", "severity", "is_open"),
+            indexes=("rule", "subject", "severity", "is_open", "disposition"),
         )
+        self._answered = answered
 
     def values_of(self, column: str) -> tuple[str, ...]:
         """Return the names of the rules, for the column that holds them."""
@@ -188,13 +271,25 @@ class Derived(Ruled[Finding]):
     def key_of(self, rule: Rule, subject: str) -> str:
         return self.id_of(rule, subject)
 
+    def judged(self, rule: Rule, subject: str, row: Any, look: Look) -> Verdict | None:
+        breach = bounded(rule.judge(row, look))
+        if breach is None:
+            return None
+        named = Finding(
+            self.id_of(rule, subject),
+            rule.name,
+            subject,
+            rule.severity,
+            says=breach.says,
+            positions=breach.positions,
+        )
+        return Verdict(breach, self._answered(named, look))
+
     def after(
-        self, row: Finding | None, rule: Rule, subject: str, found: Breach | None, position: int, at: Moment
+        self, row: Finding | None, rule: Rule, subject: str, found: Verdict | None, position: int, at: Moment
     ) -> Finding | None:
         """Return a row after a verdict: the same one when nothing changed."""
-        found = bounded(found)
-        before = Breach(row.says, row.positions) if row is not None and row.is_open else None
-        if found == before and (row is None or row.changes):
+        if found == (row.verdict if row is not None else None) and (row is None or row.changes):
             return row
         row = row or Finding(self.id_of(rule, subject), rule.name, subject, rule.severity)
         return _standing(row, (*row.changes, change_to(found, position, at)))
@@ -225,16 +320,30 @@ def bounded(found: Breach | None) -> Breach | None:
     return Breach(says, some if len(some) <= MAX_POSITIONS else (*some[:half], *some[-half:]))
 
 
-def change_to(found: Breach | None, position: int, at: Moment) -> Change:
+def said_of(rule: str, subject: str, says: str) -> str:
+    """Return the digest of what a finding says, as dispositions name it: SHA-256 of canonical JSON, in base64."""
+    told = encode({"rule": rule, "says": says, "subject": subject})
+    return base64.b64encode(hashlib.sha256(told).digest()).decode()
+
+
+def change_to(found: Verdict | None, position: int, at: Moment) -> Change:
     """Return the change that a verdict at an entry would be."""
     if found is None:
         return Change(position, at, is_open=False)
-    return Change(position, at, is_open=True, says=found.says, positions=found.positions)
+    breach, answer = found.breach, found.answer
+    return Change(position, at, answer.disposal is None, breach.says, breach.positions, answer)
 
 
 def _standing(row: Finding, changes: tuple[Change, ...]) -> Finding:
     first, last = changes[0], changes[-1]
-    told = next(change for change in reversed(changes) if change.is_open)
+    told = next((change for change in reversed(changes) if change.says), last)
+    disposal = last.answer.disposal
+    # Since when it is as it is: a disposal that is told otherwise, or one more that does not count, moves no end.
+    ended = last
+    for change in reversed(changes):
+        if change.is_open or (change.says == "") != (last.says == ""):
+            break
+        ended = change
     return Finding(
         row.finding_id,
         row.rule,
@@ -242,10 +351,16 @@ def _standing(row: Finding, changes: tuple[Change, ...]) -> Finding:
         row.severity,
         last.is_open,
         told.says,
+        said_of(row.rule, row.subject, told.says),
         told.positions,
         first.at,
         first.position,
-        None if last.is_open else last.at,
-        None if last.is_open else last.position,
+        None if last.is_open else ended.at,
+        None if last.is_open else ended.position,
+        disposal.disposition if disposal is not None else None,
+        disposal.by if disposal is not None else None,
+        disposal.position if disposal is not None else None,
+        disposal.until if disposal is not None else None,
+        last.answer.refused,
         changes,
     )

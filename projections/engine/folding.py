@@ -217,16 +217,22 @@ class Folder:
         if (refusal := self._refused.get((view.name, entry.position))) is not None:
             self._stop(view, Failure(entry.position, refusal))
             return
-        for rule, key in judge.woken(entry, self._changed):
-            try:
-                if (changed := judge.judge(rule, key, entry)) is not None:
-                    # What is judged next may look at it.
-                    self._changed[view].setdefault(*changed)
-            except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
-                # Stepped over, this subject keeps the verdict that it had, until it is woken again.
-                if not self.skips.holds(view, entry.position):
-                    self._stop(view, _failure(entry.position, error))
-                    return
+        woken = judge.woken(entry, self._changed)
+        while woken:
+            moved: dict[str, Any] = {}
+            for rule, key in woken:
+                try:
+                    if (changed := judge.judge(rule, key, entry)) is not None:
+                        # What is judged next may look at it.
+                        self._changed[view].setdefault(*changed)
+                        moved.setdefault(*changed)
+                except Exception as error:  # noqa: BLE001 - the edge of a rule, as of a fold: it stops its own view
+                    # Stepped over, this subject keeps the verdict that it had, until it is woken again.
+                    if not self.skips.holds(view, entry.position):
+                        self._stop(view, _failure(entry.position, error))
+                        return
+            # Rules about findings judge those that these made; of them there is an end, as each needs another statement.
+            woken = judge.woken_by_own(moved)
 
     def _remember(self, position: int) -> None:
         """Take up, in a process that begins at a position, what was noted of judgements."""

@@ -8,9 +8,9 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from projections.engine.derived import SEPARATOR, Derived, Rule, Ruled
+from projections.engine.derived import SEPARATOR, Derived, Disposition, Rule, Ruled
 from projections.engine.noted import Noted, Span, hull
 from projections.engine.reads import Judging, Lens, about_read, column_read, entry_read, row_read
 from projections.engine.standing import Standing
@@ -54,7 +54,7 @@ class Judge:
         self.noted = Noted(self._notes)
         self._rows = rows
         self._store = store
-        # The findings that are open. Of findings only these, and new ones, are ever written.
+        # The findings that are found, disposed of or not. Of findings only these, and new ones, are ever written.
         self._open: set[str] = set()
         # Times at which a judgement may be another, the earliest first. Some hold no more: `Noted.is_due`.
         self._due: list[tuple[Moment, str]] = []
@@ -77,7 +77,7 @@ class Judge:
     def begin(self, now: Moment) -> None:
         """Take up, in a process that begins after an entry of a time, what was noted, what is open, and which times are waited for."""
         self._now = now
-        views = {read.name: read for read in self.view.reads}
+        views = {read.name: read for read in (*self.view.reads, self.view)}
         for name, what, _ in self._notes.reads_of(tuple(self.view.rules)):
             kind, _, told = what.partition(" ")
             if kind == "form":
@@ -90,7 +90,8 @@ class Judge:
         self._looked_at.clear()
         self._concerned.clear()
         if isinstance(self.view, Derived):
-            self._open.update(self._store.find(self.view, "is_open", True))
+            for column, value in (("is_open", True), *(("disposition", word) for word in get_args(Disposition))):
+                self._open.update(self._store.find(self.view, column, value))
         self._due = self.noted.due()
         heapq.heapify(self._due)
 
@@ -121,6 +122,13 @@ class Judge:
         if entry.type in self._forms.types:
             whats = [entry_read(entry.type, about) for about in (None, *entry.refs)]
             readers |= self.noted.readers(whats, hull(self._spans(entry)))
+        return self._found(readers, changed)
+
+    def woken_by_own(self, changed: Mapping[str, Any]) -> list[tuple[Rule, str]]:
+        """Return each rule and subject to judge again after rows of the view itself changed: of rules that judge such rows."""
+        return self._found(set(), {self.view: changed}) if self.view in self._by_subject else []
+
+    def _found(self, readers: set[str], changed: Changed) -> list[tuple[Rule, str]]:
         begun: list[str] = []
         for view, rows in changed.items():
             if columns := self._columns(view):
@@ -214,7 +222,7 @@ class Judge:
         look = Judging(self._rows, now, self._lens_of[name])
         subject, found = self._rows.row(rule.subject, key), None
         if subject is not None:
-            found = rule.judge(self._lenses[name][rule.subject].over(subject), look)
+            found = self.view.judged(rule, key, self._lenses[name][rule.subject].over(subject), look)
         if look.reads:
             # Its own row it is judged by anyhow.
             look.reads.discard((row_read(rule.subject, key), ""))
@@ -232,7 +240,7 @@ class Judge:
             return None
         self._rows.write(self.view, made, after)
         if is_finding and after is not None:
-            (self._open.add if after.is_open else self._open.discard)(reader)
+            (self._open.discard if after.verdict is None else self._open.add)(reader)
         return made, before
 
     def _learn(self, rule: str, what: str) -> None:

@@ -54,6 +54,9 @@ class _At:
     def where(self, view: View[R], column: str, value: str) -> list[R]:
         return self._past.where(view, column, value, self._position, self._known)
 
+    def entry(self, position: int) -> EntryInfo:
+        return self._past.entry(position)
+
     def at(self, time: Moment) -> "_At":
         return self
 
@@ -202,6 +205,9 @@ class Past:
             keys.update(self._skips.keys(view, entry))
         rows = (self.row(view, key, position, known) for key in sorted(keys))
         return [row for row in rows if row is not None and getattr(row, column) == value]
+
+    def entry(self, position: int) -> EntryInfo:
+        return self._log.entry(position)
 
     def time_at(self, position: int) -> Moment:
         """Return until when things had happened at a position."""

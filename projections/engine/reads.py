@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from ledger.events import Event
-from projections.engine.view import DeclarationError, Moment, Reads, View
+from projections.engine.view import DeclarationError, EntryInfo, Moment, Reads, View
 
 R = TypeVar("R")
 # What was looked at, and as of which time; "" is now.
@@ -35,6 +35,9 @@ class Rows(Reads, Protocol):
 
     def where(self, view: View[R], column: str, value: str) -> list[R]:
         """Return the rows whose column, one that has an index, holds a value; sorted by key."""
+
+    def entry(self, position: int) -> EntryInfo:
+        """Return an entry. It never changes: nobody notes that it was looked at. Raises NotFoundError where there is none."""
 
 
 class Look(Rows, Protocol):
@@ -140,6 +143,9 @@ class Judging:
         lens = self._lens_of(view)
         lens.note(column)
         return [lens.over(row) for row in self._rows.where(view, column, value)]
+
+    def entry(self, position: int) -> EntryInfo:
+        return self._rows.entry(position)
 
     def has_come(self, time: Moment | None) -> bool:
         if time is None:

@@ -107,6 +107,9 @@ class Standing:
         rows = (self.row(view, key) for key in sorted(keys))
         return [row for row in rows if row is not None and getattr(row, column) == value]
 
+    def entry(self, position: int) -> EntryInfo:
+        return self.log.entry(position)
+
     def _touched_by(self, view: View[Any], column: str) -> dict[Any, set[str]]:
         """Return the keys of touched rows by what a column held since the last save: the store does not know yet."""
         by_value = self._by_column[view.name].get(column)

@@ -20,6 +20,7 @@ from projections.practices.change.impact import impact_is_covered
 from projections.practices.change.reviews import change_waits_for_its_end, review_is_done
 from projections.practices.change.risk import risk_comes_out_again
 from projections.practices.change.traceability import change_may_start, deployed_is_approved, window_is_open
+from projections.practices.improvement.trail import findings_are_answered
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.permissions import deployer_is_allowed
 from projections.practices.recovery.decisions import (
@@ -62,13 +63,14 @@ GATES: Final[Mapping[str, Gate]] = {
         1, (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before)
     ),
     "close": Gate(
-        1,
+        2,
         (
             policy_is_in_force,
             change_waits_for_its_end,
             review_is_done,
             incidents_are_over,
             approvals_are_not_owed,
+            findings_are_answered,
         ),
     ),
 }

@@ -15,13 +15,15 @@ come that it asked about (`look.has_come`).
 from typing import Final
 
 from projections.engine.derived import Derived
+from projections.judging.disposing import answered
 from projections.readings import READINGS
 
 findings = Derived(
     "findings",
-    version=6,
+    version=7,
     reads=READINGS,
-    doc="Findings: which rule which subject breaks or broke, in words, in which entries, since when and until when.",
+    answered=answered,
+    doc="Findings: which rule which subject breaks or broke, in words, in which entries, since when, and what ended it.",
 )
 
 # Declares a rule over the rows of a view.

@@ -6,6 +6,7 @@ A new reading is one line here; which views are folded before it follows from wh
 from typing import Any, Final
 
 from projections.engine.view import View, in_order
+from projections.readings.assurance.dispositions import dispositions
 from projections.readings.changes.advice import advice
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
@@ -55,6 +56,8 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     access_review_facts,
     access_reviews,
     withdrawals,
+    # assurance
+    dispositions,
     # environments
     environments,
     named_environments,

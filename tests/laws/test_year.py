@@ -12,8 +12,13 @@ from projections.engine.runner import Runner
 from projections.judging.findings import findings
 from signing.keys import SigningKey
 
-# The first says a position, the others rest on what a gate answered: only a ledger gives these.
-NOT_PLANTED = {"withdrawal-of-anothers", "deployed-against-the-gate", "deployed-by-another-artifact"}
+# The first two say a position, the others rest on what a gate answered: only a ledger gives these.
+NOT_PLANTED = {
+    "withdrawal-of-anothers",
+    "withdrawn-by-who-acted",
+    "deployed-against-the-gate",
+    "deployed-by-another-artifact",
+}
 
 
 def test_every_finding_is_planted_by_the_tests_of_its_practice() -> None:

@@ -1,0 +1,1 @@
+"""Assurance: what becomes of findings by somebody's decision."""
