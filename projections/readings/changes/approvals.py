@@ -22,7 +22,7 @@ from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import Spoken
 from projections.rules import duties
-from projections.rules.leave import Clocks, Instant, comes_before, was_there
+from projections.rules.leave import Clocks, Instant, comes_before, instants, was_there
 
 QUORUM: Final = Number(
     "quorum", "how many people must approve", applies_to="type of change, or band of risk", default=1
@@ -126,7 +126,7 @@ def person_fault(
 def bound_to(decision: Decision, scope: ChangeScope, clocks: Clocks) -> Version | None:
     """Return the wording of the scope that a decision is of: the last before it that it names by digest, else the first after it.
 
-    One that names no digest is of the last before it.
+    One that names no digest is of the last before it, or of the first that comes late.
     """
     named = [
         version
@@ -137,8 +137,11 @@ def bound_to(decision: Decision, scope: ChangeScope, clocks: Clocks) -> Version 
     before = [version for version in named if was_there(version.said, then, clocks)]
     if before:
         return max(before, key=lambda version: (version.said.at, version.said.position))
-    # The two may have come by doors of which one is slower.
-    return named[0] if named and decision.scope_digest is not None else None
+    # The two may have come by doors of which one is slower. What was not named is taken from within the lag alone, and never where
+    # another wording was on record: nobody dates one back to under an approval.
+    instant = instants(decision.said, clocks)[0]
+    after = [v for v in named if decision.scope_digest is not None or was_there(v.said, instant, clocks)]
+    return after[0] if after else None
 
 
 # -- all of them -----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ another one alters nothing of it. A scope has the digest of what it says, which 
 digest is kept beside it.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -51,6 +52,8 @@ class Version:
     environments: tuple[str, ...]
     artifacts: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
+    # All that it says, as JSON, where it was recorded before the change was opened: what it leaves out is not known yet.
+    early: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class ChangeScope:
 
 change_scopes = View(
     "change_scopes",
-    version=3,
+    version=4,
     row=ChangeScope,
     kind="change",
     indexes=("release_id", "template_id"),
@@ -122,7 +125,7 @@ def opened(row: ChangeScope, event: ChangeOpened, entry: EntryInfo) -> ChangeSco
     row = _by(replace(row, openings=(*row.openings, opening)), event.actor)
     if len(row.openings) > 1:
         return row
-    return replace(
+    row = replace(
         row,
         change_type=event.change_type,
         author=event.actor,
@@ -133,6 +136,8 @@ def opened(row: ChangeScope, event: ChangeOpened, entry: EntryInfo) -> ChangeSco
         release_id=event.release_id,
         template_id=event.template_id,
     )
+    row = replace(row, versions=tuple(_filled(row, version) for version in row.versions))
+    return _of_version(row, _last(row.versions)) if row.versions else row
 
 
 def _by(row: ChangeScope, actor: str) -> ChangeScope:
@@ -158,9 +163,20 @@ def _version(row: ChangeScope, event: ScopeContent, said: Spoken, stated: str | 
         else None,
         "external_digests": sorted([digest.name, digest.digest] for digest in event.external_digests),
     }
-    return Version(
-        said, submitted, content_digest(content), stated, services, environments, event.artifacts, event.commits
-    )
+    early = json.dumps(content) if not row.openings else None
+    digest = content_digest(content)
+    return Version(said, submitted, digest, stated, services, environments, event.artifacts, event.commits, early)
+
+
+def _filled(row: ChangeScope, version: Version) -> Version:
+    """Return a version that came by a faster door than the opening, as it would be had it come after it."""
+    if version.early is None:
+        return version
+    content = json.loads(version.early)
+    services, environments = version.services or row.services, version.environments or row.environments
+    content |= {"services": sorted(services), "environments": sorted(environments)}
+    content["template"] = content["template"] or row.template_id
+    return replace(version, services=services, environments=environments, digest=content_digest(content), early=None)
 
 
 @change_scopes.on(ChangeSubmitted, key=lambda event: event.change_id)
@@ -177,13 +193,22 @@ def amended(row: ChangeScope, event: ChangeScopeAmended, entry: EntryInfo) -> Ch
 
 
 def _fixed(row: ChangeScope, version: Version) -> ChangeScope:
+    row = replace(row, versions=(*row.versions, version))
+    return _of_version(row, _last(row.versions))
+
+
+def _of_version(row: ChangeScope, version: Version) -> ChangeScope:
     return replace(
         row,
         scope_digest=version.stated or version.digest,
         scope_position=version.said.position,
         artifacts=version.artifacts,
-        versions=(*row.versions, version),
     )
+
+
+def _last(said: Sequence[S]) -> S:
+    """Return what was said last, by its own time."""
+    return max(said, key=lambda one: (one.said.at, one.said.position))
 
 
 @change_scopes.on(ChangeScheduled, key=lambda event: event.change_id)
@@ -197,7 +222,7 @@ def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> Cha
         event.except_at,
     )
     row = replace(row, windows=(*row.windows, window))
-    last = planned(row) or window
+    last = _last(row.windows)
     return replace(row, planned_start=last.start, planned_end=last.end, planned_position=last.said.position)
 
 
@@ -217,7 +242,7 @@ def in_force_at(said: Sequence[S], instant: Instant | None, clocks: Clocks) -> S
 
 def planned(scope: ChangeScope) -> Window | None:
     """Return the window that a change was given last."""
-    return max(scope.windows, key=lambda window: (window.said.at, window.said.position), default=None)
+    return _last(scope.windows) if scope.windows else None
 
 
 def is_for(reads: Reads, environments: Sequence[str], environment: str | None, at: Moment) -> bool:

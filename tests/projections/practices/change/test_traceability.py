@@ -231,6 +231,15 @@ def test_what_is_stated_as_the_digest_of_a_scope_and_is_another_is_found() -> No
     assert found(other) == {}
 
 
+def test_a_wording_that_is_dated_back_under_an_approval_is_not_approved() -> None:
+    story = ready()
+    now = len(story.log)
+    # Both within the lag: the approver saw the one that was on record.
+    story.tell("change.scope_amended", actor="person:alice", **CHG, artifacts=[OTHER], time=at(now - 0.1))
+    deploy(story, artifact=OTHER)
+    assert "started-without-approval" in found(story)
+
+
 # -- the gate and the act --------------------------------------------------------------------------------------------------
 
 
