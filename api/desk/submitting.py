@@ -25,7 +25,8 @@ from ledger.errors import ForbiddenError, LedgerError, StatementError
 from ledger.events import CATALOGUE, sentence
 from ledger.ledger import Ledger
 from ledger.log.checkpoints import StoredCheckpoint
-from ledger.log.recorder import Outcome, Recorded, Refused, Repeated, Submission
+from ledger.log.reading import read_entry, read_size
+from ledger.log.recorder import WITHDRAWN, Outcome, Recorded, Refused, Repeated, Submission
 from ledger.log.tree import proof_of
 from ledger.log.writer import Writer
 from ledger.statement import Statement
@@ -97,7 +98,22 @@ def _admitted(ledger: Ledger, caller: Caller, said: Said | Signed) -> Statement:
     else:
         statement = ledger.admission.admit(said.event, evidence=said.evidence)
     ledger.authority.permit(caller, statement, ledger.clock.now_us())
+    if statement.type == WITHDRAWN:
+        _check_withdrawal(ledger, statement.data["position"])
     return statement
+
+
+def _check_withdrawal(ledger: Ledger, position: int) -> None:
+    """Raise StatementError where what is to be taken back is a withdrawal itself: it would have no effect."""
+    with ledger.database.read() as connection:
+        there_are = read_size(connection)
+        document = read_entry(connection, position).document if 0 < position <= there_are else None
+    if document is not None and document["statement"]["type"] == WITHDRAWN:
+        raise StatementError(
+            f"expected the position of a fact; found a withdrawal at {position}. A withdrawal is not withdrawn: "
+            "state the fact again, as a statement of its own",
+            "/data/position",
+        )
 
 
 def of_the_ledger(ledger: Ledger, statement: Statement) -> Prepared:

@@ -97,10 +97,11 @@ class Since:
 def taken_back_by(log: Log, withdrawal: EntryInfo) -> EntryInfo | None:
     """Return the entry that a `statement.withdrawn` takes back; None when it is another type, or has no effect.
 
-    It has one when it comes from the principal whose statement it was, or from an operator.
+    It has one when it comes from the principal whose statement it was, or from an operator. A withdrawal is not taken back: the
+    fact is stated again.
     """
     original = original_of(log, withdrawal)
-    if original is None:
+    if original is None or original.type == WITHDRAWN:
         return None
     own = original.by["principal"] == withdrawal.by["principal"]
     return original if own or _is_operator(log, withdrawal) else None
@@ -161,7 +162,11 @@ def _end_of_group(log: Log, entry: EntryInfo) -> int:
 
 
 def _is_operator(log: Log, entry: EntryInfo) -> bool:
-    issued = Match(("ledger.credential_issued",), (ref("credential", entry.by["credential"]),))
+    if entry.by["credential"].startswith("key:"):
+        return True
+    issued = Match(
+        ("ledger.credential_issued", "ledger.trust_rule_enrolled"), (ref("credential", entry.by["credential"]),)
+    )
     for found in log.latest(issued, up_to=entry.position, limit=1):
         return "operator" in found.statement["data"]["roles"]
     return False

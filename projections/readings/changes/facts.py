@@ -222,7 +222,7 @@ def submitted(row: ChangeFacts, event: ChangeSubmitted, entry: EntryInfo) -> Cha
 def _of_links(event: ChangeLinked, entry: EntryInfo) -> tuple[str, ...]:
     """The change that a deployment is tied to by now, and the one that it was of before."""
     row = entry.reads.row(deployments, event.deployment_id)
-    names = (event.change_id, row.was_change_id if row else None)
+    names = (event.change_id, row.change_id if row else None, row.was_change_id if row else None)
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 

@@ -20,8 +20,10 @@ from ledger.events.environment import EnvironmentDeclared
 from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.people.credentials import credentials
+from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import are_same, identities
 from projections.readings.people.policies import ANY, InForce, in_force, in_force_now, policies
+from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import Spoken, clocks_of, spoken
@@ -120,7 +122,14 @@ def _tier(text: str) -> Tier:
 # -- asking --------------------------------------------------------------------------------------------------------------
 
 # Whoever asks reads these.
-READ_BY_ASKING: Final[tuple[View[Any], ...]] = (environments, policies, identities, credentials, authorities)
+READ_BY_ASKING: Final[tuple[View[Any], ...]] = (
+    environments,
+    policies,
+    identities,
+    credentials,
+    authorities,
+    access_grants,
+)
 
 
 def tier_of(reads: Reads, name: str | None, at: Moment, *, by: str | None = None) -> Tier:
@@ -216,7 +225,9 @@ def _told(policy: InForce, name: str) -> Tier | None:
 def _counting(reads: Reads, key: str) -> tuple[Declaration, ...]:
     """Return the declarations of a name that count: by whoever has the power to declare."""
     row = reads.row(environments, key)
-    return row.declarations if row is not None else ()
+    if row is None:
+        return ()
+    return tuple(d for d in row.declarations if not fault_of_speaker(reads, EnvironmentDeclared.type, d.said))
 
 
 def _holding(reads: Reads, key: str, at: Moment) -> Declaration | None:

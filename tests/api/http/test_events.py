@@ -701,3 +701,13 @@ def test_a_token_revoked_by_another_process_is_refused_at_once(server: Server) -
         finally:
             beside.close()
         check_problem(client.post("/v1/events", json=event()), 401)
+
+
+def test_a_withdrawal_is_not_withdrawn_and_the_door_says_what_to_do_instead(server: Server) -> None:
+    position = server.post(event()).json()["position"]
+    about = {"actor": "service:ci", "reason": "mistaken"}
+    taken_back = server.post(event("statement.withdrawn", position=position, **about)).json()["position"]
+    answer = server.post(event("statement.withdrawn", position=taken_back, **about))
+    assert answer.status_code == 422
+    assert answer.json()["place"] == "/data/position"
+    assert "state the fact again" in answer.json()["detail"]

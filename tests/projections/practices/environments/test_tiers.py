@@ -48,6 +48,13 @@ def test_the_policy_says_which_names_say_what() -> None:
     assert found(story) == {"deployment-without-change": ["d-2"]}
 
 
+def test_nobody_without_the_power_says_what_an_environment_is_for() -> None:
+    story = Story()
+    story.tell("environment.declared", by="service:ci", actor="person:olga", environment="live-eu", tier="testing")
+    deploy(story, change=None, environment="live-eu")
+    assert "deployment-without-change" in found(story)
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 

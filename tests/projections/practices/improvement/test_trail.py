@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 from asking import against, ask
-from changes import OTHER, deploy, finding, found, publish, ready, review
+from changes import OTHER, deploy, finding, found, open_change, publish, ready, review
 from telling import Story, at
 from year import SALTED, START, Year
 
 from ledger.authority import LEDGER_PRINCIPAL
 from projections.engine.derived import said_of
 from projections.readings.assurance.dispositions import dispositions
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.deployments import deployments
 from projections.readings.people.imports import THIS, beginnings, imports
 
 
@@ -106,3 +108,23 @@ def test_a_change_is_closed_when_every_finding_about_it_has_ended_or_was_dispose
             findings=one, until=at(70))  # fmt: skip
     assert "findings-are-answered" not in against(ask(story, "close", hours=60))
     assert against(ask(story, "close", hours=80))["findings-are-answered"] == ("deny", "findings-open")
+
+
+def test_a_withdrawal_is_not_withdrawn() -> None:
+    story = Story()
+    deploy(story, change=None)
+    story.tell("statement.withdrawn", by="service:ledger", token="key:0", position=1, reason="x")
+    story.tell("statement.withdrawn", by="service:ledger", token="key:0", position=3, reason="x")
+    assert finding(story, "withdrawal-of-anothers", "3").is_open
+
+
+def test_a_wrong_link_that_is_taken_back_leaves_every_view_as_if_it_had_not_been() -> None:
+    story = Story()
+    open_change(story, change="CHG-8")
+    linked = story.tell("change.linked", actor="person:ann", change_id="CHG-9", deployment_id="d-1")
+    deploy(story, change="CHG-8")
+    assert story.row(change_tickets, "CHG-8").deployments == ()
+    story.tell("statement.withdrawn", position=linked, reason="x")
+    assert story.row(deployments, "d-1").change_id == "CHG-8"
+    assert story.row(change_tickets, "CHG-8").deployments == ("d-1",)
+    assert found(story)["started-without-approval"] == ["CHG-8"]

@@ -328,6 +328,25 @@ def test_many_freezes_over_many_deployments_cost_what_they_are() -> None:
     assert len(story.row(freeze_calendar, "all").spans) == 60
 
 
+@pytest.mark.parametrize(("by", "actor"), [("service:ci", "person:ceo"), ("person:paul", "person:paul")])
+def test_a_freeze_is_lifted_and_let_through_by_nobody_without_the_power(by: str, actor: str) -> None:
+    story = ready_to_deploy()
+    freeze(story)
+    story.tell("freeze.lifted", by=by, actor=actor, freeze_id="F")
+    story.tell("freeze.override_granted", by=by, actor=actor, freeze_id="F", change_id="CHG-7", requester="person:zoe",
+        expires_at=at(40), reason={"sha256": "0" * 64})  # fmt: skip
+    assert against(ask(story)) == {"no-freeze-holds": ("deny", "frozen")}
+    deploy(story, artifact=ARTIFACT)
+    assert "deployed-in-freeze" in found(story)
+
+
+def test_nobody_without_the_power_declares_a_freeze() -> None:
+    story = ready_to_deploy()
+    story.tell("freeze.declared", by="service:ci", actor="person:frank", freeze_id="F", environments=["prod"], start=at(1),
+        end=at(50), time_zone="UTC")  # fmt: skip
+    assert ask(story).verdict == "allow"
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
