@@ -64,11 +64,13 @@ class Act:
 
 def is_repeated(reports: Iterable[Report], report: Report) -> bool:
     """Say whether something was said in the same words before."""
-    same = (report.kind, report.service, report.environment, report.attempt, report.artifact, report.outcome)
-    return any(
-        (k.kind, k.service, k.environment, k.attempt, k.artifact, k.outcome) == same and k.said.at == report.said.at
-        for k in reports
-    )
+    words = _words(report)
+    return any(_words(known) == words for known in reports)
+
+
+def _words(report: Report) -> tuple[object, ...]:
+    place = compared(report.environment) if report.environment is not None else None
+    return report.kind, report.said.at, report.service, place, report.attempt, report.artifact, report.outcome
 
 
 def acts_of(reports: Iterable[Report]) -> tuple[Act, ...]:
