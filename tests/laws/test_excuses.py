@@ -13,7 +13,7 @@ from ledger.clock import from_text
 from projections.engine.derived import Finding
 from projections.judging.findings import findings
 
-HISTORIES = 60
+HISTORIES = 20
 ALL_HISTORIES = 5_000
 LENGTH, LATER = 40, 80
 ABOUT_ACTS = {

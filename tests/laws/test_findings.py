@@ -18,7 +18,7 @@ from projections.engine.derived import Breach
 from projections.engine.judging import Judge
 from projections.judging.findings import findings
 
-HISTORIES = 60
+HISTORIES = 30
 ALL_HISTORIES = 20_000
 LENGTH = 60
 

@@ -13,7 +13,7 @@ from ledger.authority import LEDGER_PRINCIPAL
 from projections.readings.people.powers import HOLDERS
 from projections.rules.digests import content_digest
 
-ORDERS = 12
+ORDERS = 5
 ALL_ORDERS = 400
 # Minutes within the lag of 15 that a policy allows by default; and what follows so close that the order in the record is another.
 LAG = 14

@@ -24,7 +24,7 @@ from ledger.events.identifiers import name_of
 from projections import VIEWS
 from projections.rules.environments import compared
 
-HISTORIES = 24
+HISTORIES = 5
 ALL_HISTORIES = 4000
 LENGTH = 50
 CALLED = ("production", "PROD", "prod-eu-west-1", "Production%20EU", "live", "customer-a")
@@ -92,7 +92,10 @@ def test_random_histories_mean_the_same_whatever_production_is_called(
         assert rows(as_it_is, "prod") == rows(otherwise, name), f"seed {seed}"
 
 
-@pytest.mark.parametrize("name", CALLED)
+# A year is long: one name that says what it is, and one that has to be declared; the others with `--all`.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ("PROD", "customer-a") else pytest.mark.slow) for name in CALLED]
+)
 def test_a_year_means_the_same_whatever_production_is_called(name: str) -> None:
     year = told_of(Year(services=20, changes=60, planted=1), 300)
     documents = year.documents()
