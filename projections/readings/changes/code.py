@@ -17,9 +17,10 @@ from ledger.events.code_review import CodeReviewDismissed, CodeReviewSubmitted
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace, seconds_between
 from projections.readings.changes.commits import ambiguous, commit_of, is_same, key_of
 from projections.readings.people.identities import person_of
+from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.powers import kind_of
 from projections.readings.people.speaking import Spoken, clocks_of, spoken
-from projections.rules.leave import Clocks, Instant, comes_before, instants, replaces, was_there
+from projections.rules.leave import Clocks, Instant, comes_before, replaces, was_there
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def unreviewed_because(row: CodeChange, merge: Merging, reads: Reads) -> str | N
     are one person. Without a known author there is no pass. A direct push was reviewed where the commit was, as the head of a pull request.
     """
     clocks = clocks_of(reads, merge.said.at)
-    times = instants(merge.said, clocks)
+    times = instants_of(reads, merge.said, is_history=is_history(reads, merge.said))
     if row.pull_request is not None:
         return _fault(row, _head_of(row, merge, clocks), times, clocks, reads)
     pushed = merge.commit or merge.head

@@ -228,7 +228,8 @@ def spans_at(reads: Reads, grant: Grant, time: Moment) -> list[Span]:
 
 
 def kind_of(reads: Reads, identity: str, said: Spoken | None = None) -> Literal["human", "service"] | None:
-    """Return what somebody is, under any login: by their credentials, by grants that count, or by an authority that reports them.
+    """Return what somebody is, under any login: by their credentials, by grants that count, by a link to a person that counts, or by
+    an authority that reports them.
 
     `said` is a statement of theirs, which tells by whom it was reported; then only what was on record before it is asked. A service is
     never a human, and a name that begins with `person:` makes nobody one.
@@ -365,7 +366,9 @@ class _Judge:
         }
         if "service" in kinds:
             return "service"
-        if "human" in kinds or (said is not None and self._is_human_by(said)):
+        # Whoever has the power to link says by a link to a person that the others are that person's.
+        is_linked = len(logins) > 1 and any(login.startswith("person:") for login in logins)
+        if "human" in kinds or is_linked or (said is not None and self._is_human_by(said)):
             return "human"
         return None
 

@@ -194,7 +194,7 @@ def test_four_eyes_are_judged_from_what_github_sends(taking: Server, how: str) -
     number, head = next(numbers), bodies.HEAD
     for login, person in ((502, "person:rita"), (505, "person:max")):
         taking.record(
-            event("identity.linked", actor="person:olga", identities=[f"github:{login}", person], evidence="hr")
+            event("identity.linked", actor="service:all", identities=[f"github:{login}", person], evidence="hr")
         )
     taken(taking, deliver(taking, bodies.pull_request(number=number), "pull_request"))
     merger = 505
@@ -217,7 +217,7 @@ def test_four_eyes_are_judged_from_what_github_sends(taking: Server, how: str) -
 
 def test_the_approval_of_an_alias_of_the_author_counts_until_the_alias_is_known(taking: Server) -> None:
     number = next(numbers)
-    linked = {"actor": "person:olga", "evidence": "hr"}
+    linked = {"actor": "service:all", "evidence": "hr"}
     taking.record(event("identity.linked", identities=["github:601", "person:ida"], **linked))
     opened = bodies.pull_request(number=number, user=bodies.user(602), by=602)
     taken(taking, deliver(taking, opened, "pull_request"))

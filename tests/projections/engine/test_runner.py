@@ -13,7 +13,7 @@ from ledgers import append, cloud_event, create_ledger
 
 from ledger.clock import Clock
 from ledger.errors import LedgerError, StatementError
-from ledger.events.access import AccessGranted
+from ledger.events.change import ChangeOpened
 from ledger.events.deployment import DeploymentFinished, DeploymentStarted
 from ledger.ledger import Ledger
 from ledger.log.database import Database
@@ -465,7 +465,7 @@ def test_pages_are_sorted_by_what_is_true_or_false(ledger: Ledger, runner: Runne
             found += [row["is_open"] for row in page.rows]
             cursor = page.next
         assert found == sorted(found, reverse=sort.startswith("-"))
-        assert len(found) == 4
+        assert len(found) > 4
 
 
 def test_a_list_of_a_view_that_has_other_columns_now_is_had_without_filters(ledger: Ledger) -> None:
@@ -536,7 +536,7 @@ def test_sqlite_and_postgresql_fold_to_the_same_digests(new_postgres: Callable[[
 
 
 def test_an_event_that_no_view_folds_moves_them_all_the_same(ledger: Ledger, runner: Runner) -> None:
-    assert AccessGranted.type in VIEWS[0].folds
+    assert ChangeOpened.type not in VIEWS[0].folds
     append(ledger, cloud_event("change.opened"))
     assert runner.catch_up() == ledger.size() == 2
     assert {at for at, _ in positions(ledger).values()} == {2}

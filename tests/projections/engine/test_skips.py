@@ -225,4 +225,5 @@ def test_a_gate_that_reads_a_row_without_an_entry_has_not_enough_evidence(ledger
         return next((a.verdict, a.reason) for a in decision.answers if a.rule == "no-freeze-holds")
 
     assert rule_of("prod") == ("insufficient_evidence", STEPPED_OVER)
-    assert rule_of("test") == ("allow", "no-freeze")
+    # Whatever its environment is called, it may be of that one, too.
+    assert rule_of("test") == ("insufficient_evidence", STEPPED_OVER)

@@ -190,7 +190,8 @@ def test_who_speaks_for_another_or_without_power_is_found_and_lets_nobody_do_any
         "freeze.declared does not count: without power: person:paul is no operator, and no policy names a role for freeze.declared"
     )
     story.tell("statement.withdrawn", position=1, reason="x")
-    assert found(story) == {"without-power": ["2"]}
+    # Whoever said it took it back, and that is found in its place.
+    assert found(story) == {"without-power": ["2"], "withdrawn-by-who-acted": ["spoken-for-another/1"]}
 
 
 def test_who_grants_themselves_a_role_is_found_and_does_not_hold_it() -> None:
