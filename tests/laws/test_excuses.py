@@ -63,4 +63,4 @@ def test_what_is_said_afterwards_excuses_nothing(part: int, request: pytest.Fixt
         count, gone = excused(seed)
         assert not gone, f"seed {seed}"
         found += count
-    assert found > 5
+    assert found > 2

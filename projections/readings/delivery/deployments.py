@@ -35,7 +35,7 @@ How = Literal["id", "digest", "window", "link"]
 
 
 @dataclass(frozen=True)
-class Link:
+class Tie:
     """A change to which a deployment was tied: by its own word, by what it deployed, by when it did, or by somebody afterwards."""
 
     change_id: str
@@ -54,7 +54,7 @@ class Deployment:
     change_id: str | None = None
     # As the last of `links` has it.
     linked_by: How | None = None
-    links: tuple[Link, ...] = ()
+    links: tuple[Tie, ...] = ()
     # Before the last link.
     was_change_id: str | None = None
     service: str | None = None
@@ -106,7 +106,7 @@ deployments = View(
 def _seen(row: Deployment, event: DeploymentEvent, entry: EntryInfo) -> Deployment:
     """Take over what every fact about a deployment may say. Later facts may leave out what earlier ones said."""
     if row.change_id is None and event.change_id is not None:
-        row = _of_change(row, Link(event.change_id, "id", spoken(entry, event.actor)))
+        row = _of_change(row, Tie(event.change_id, "id", spoken(entry, event.actor)))
     return replace(
         row,
         service=row.service or event.service,
@@ -117,7 +117,7 @@ def _seen(row: Deployment, event: DeploymentEvent, entry: EntryInfo) -> Deployme
     )
 
 
-def _of_change(row: Deployment, link: Link) -> Deployment:
+def _of_change(row: Deployment, link: Tie) -> Deployment:
     return replace(row, change_id=link.change_id, linked_by=link.how, links=(*row.links, link))
 
 
@@ -126,7 +126,7 @@ def _tied(row: Deployment, entry: EntryInfo) -> Deployment:
     if row.change_id is not None or row.service is None or row.environment is None:
         return row
     found = found_for(entry.reads, row.service, row.environment, row.artifact, row.started_at or entry.time)
-    return row if found is None else _of_change(row, Link(*found, spoken(entry, row.deployed_by)))
+    return row if found is None else _of_change(row, Tie(*found, spoken(entry, row.deployed_by)))
 
 
 def _acted(row: Deployment, kind: Kind, event: Any, entry: EntryInfo) -> Deployment:
@@ -203,7 +203,7 @@ def promoted(row: Deployment, event: DeploymentPromoted, entry: EntryInfo) -> De
 def linked(row: Deployment, event: ChangeLinked, entry: EntryInfo) -> Deployment:
     """A link says afterwards to which change a deployment belongs. What it was let do by then, no link changes."""
     row = replace(row, was_change_id=row.change_id, positions=(*row.positions, entry.position))
-    return _of_change(row, Link(event.change_id, "link", spoken(entry, event.actor)))
+    return _of_change(row, Tie(event.change_id, "link", spoken(entry, event.actor)))
 
 
 def change_at(row: Deployment, act: Act, instant: Instant, clocks: Clocks) -> str | None:
@@ -214,7 +214,7 @@ def change_at(row: Deployment, act: Act, instant: Instant, clocks: Clocks) -> st
     return there[-1].change_id if there else None
 
 
-def _is_there(link: Link, act: Act, instant: Instant, clocks: Clocks) -> bool:
+def _is_there(link: Tie, act: Act, instant: Instant, clocks: Clocks) -> bool:
     if link.how == "link":
         return was_there(link.said, instant, clocks)
     # A report of the end may name the change where that of the start did not.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.conditions import Match
 from ledger.events.gate import GateDecided, Verdict
 from projections.engine.view import EntryInfo, Moment, View, later, moment, replace
 from projections.readings.people.settings import Number
@@ -36,6 +37,8 @@ gate_decisions = View(
     version=1,
     row=GateDecision,
     kind="gate_decision",
+    # No ref names a decision by its position.
+    entries_of=lambda key, row: (Match((GateDecided.type,)),),
     indexes=("gate", "verdict", "service", "environment", "change_id", "deployment_id"),
     doc="What gates answered: to whom, of which service, environment and artifact, and until when an `allow` holds.",
 )

@@ -15,7 +15,7 @@ from projections.readings.people.voices import Spoken, spoken
 
 
 @dataclass(frozen=True)
-class Decision:
+class ReviewedDecision:
     """What a review decided about a grant."""
 
     review_id: str
@@ -61,7 +61,7 @@ class Grant:
     uses: int = 0
     last_used_at: Moment | None = None
     rotated_at: Moment | None = None
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[ReviewedDecision, ...] = ()
     spans: tuple[Span, ...] = ()
     revocations: tuple[Spoken, ...] = ()
 
@@ -139,7 +139,7 @@ def rotated(row: Grant, event: AccessRotated, entry: EntryInfo) -> Grant:
 
 @access_grants.on(AccessReviewItemDecided, key=lambda event: event.grant_id)
 def decided(row: Grant, event: AccessReviewItemDecided, entry: EntryInfo) -> Grant:
-    decision = Decision(event.review_id, event.actor, event.decision, entry.position)
+    decision = ReviewedDecision(event.review_id, event.actor, event.decision, entry.position)
     return replace(row, decisions=(*row.decisions, decision))
 
 
