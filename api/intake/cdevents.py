@@ -1,4 +1,5 @@
-"""CDEvents 0.4 and 0.5 in CloudEvents: `service.deployed`, `.upgraded`, `.rolledback`, `change.merged`, `incident.detected`.
+"""CDEvents 0.4 and 0.5 in CloudEvents: `service.deployed`, `.upgraded`, `.rolledback`, `change.merged`, `incident.detected`,
+`environment.created`, `.deleted`.
 
 0.4 says `context.version` where 0.5 says `context.specversion`; the suffix of an event's type is that event's own
 version. Two of their words are not ours: a deployment has no id of its own, so the event's serves; and nobody is named
@@ -158,12 +159,28 @@ def _incident(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     }
 
 
+def _created(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return "environment.created", {
+        "environment": need(event, "subject.id"),
+        "expires_at": pick(event, "customData.expires_at"),
+        "owner": pick(event, "customData.owner"),
+        "team": pick(event, "customData.team"),
+        "cost_center": pick(event, "customData.cost_center"),
+    }
+
+
+def _deleted(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return "environment.deleted", {"environment": need(event, "subject.id")}
+
+
 _TRANSLATORS: Final = {
     "service.deployed": _deployed,
     "service.upgraded": _deployed,
     "service.rolledback": _rolled_back,
     "change.merged": _merged,
     "incident.detected": _incident,
+    "environment.created": _created,
+    "environment.deleted": _deleted,
 }
 
 
@@ -187,7 +204,8 @@ def _sample(kind: str, subject: str, content: dict[str, Any], becomes: str) -> S
 FORMAT: Final = Format(
     "cdevents",
     "CDEvents 0.4 and 0.5",
-    "`service.deployed`, `.upgraded`, `.rolledback`, `change.merged` and `incident.detected`, in binary or structured CloudEvents.",
+    "`service.deployed`, `.upgraded`, `.rolledback`, `change.merged`, `incident.detected`, `environment.created` and `.deleted`, in "
+    "binary or structured CloudEvents.",
     translate,
     media_types=("application/cloudevents+json", JSON),
     # Binary mode without a type carries JSON, as at /v1/events.
@@ -198,6 +216,8 @@ FORMAT: Final = Format(
         _sample("service.rolledback", "payments-api", _INSIDE, "rollback.completed"),
         _sample("change.merged", "pull-42", {"repository": {"id": "acme/payments-api"}}, "code.merged"),
         _sample("incident.detected", "INC-5", {"description": "Slow answers"} | _INSIDE, "incident.detected"),
+        _sample("environment.created", "pr-7", {"name": "Pull request 7"}, "environment.created"),
+        _sample("environment.deleted", "pr-7", {}, "environment.deleted"),
         _sample("pipelinerun.finished", "run-7", {"outcome": "success"}, UNMAPPED),
     ),
 )

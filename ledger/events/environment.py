@@ -1,9 +1,9 @@
-"""Environments: what each is for, whatever it is called."""
+"""Environments: what each is for, whatever it is called, and how long it lives."""
 
 from typing import ClassVar
 
 from ledger.events.base import Event
-from ledger.events.identifiers import Environment, Identity, Region, Tier, many
+from ledger.events.identifiers import Environment, Erasable, Identity, Label, Region, Team, Tier, Time, many
 
 
 class EnvironmentEvent(Event):
@@ -23,3 +23,39 @@ class EnvironmentDeclared(EnvironmentEvent):
     tier: Tier
     aliases: tuple[Environment, ...] = many(at_most=16, default=())
     regions: tuple[Region, ...] = many(at_most=16, default=())
+
+
+class EnvironmentLifeEvent(Event):
+    """A fact about how long one environment is there, that a machine may report."""
+
+    refs: ClassVar[tuple[str, ...]] = ("environment",)
+    environment: Environment
+
+
+class EnvironmentCreated(EnvironmentLifeEvent):
+    """An environment was set up, to live until a time where one is said."""
+
+    type = "environment.created"
+    says = "environment {environment} was created[ by {actor}][, to live until {expires_at}]"
+    expires_at: Time | None = None
+    owner: Identity | None = None
+    team: Team | None = None
+    cost_center: Label | None = None
+
+
+class EnvironmentTtlExtended(EnvironmentEvent):
+    """Somebody let an environment live longer, as somebody else had asked."""
+
+    type = "environment.ttl_extended"
+    says = "{actor} let {environment} live until {expires_at}, as {requester} had asked"
+    requester: Identity
+    expires_at: Time
+    reason: Erasable
+
+
+class EnvironmentDeleted(EnvironmentLifeEvent):
+    """An environment was torn down."""
+
+    type = "environment.deleted"
+    says = "environment {environment} was torn down[ by {actor}]"
+    reason: Erasable | None = None

@@ -20,6 +20,7 @@ from projections.practices.change.impact import impact_is_covered
 from projections.practices.change.reviews import change_waits_for_its_end, review_is_done
 from projections.practices.change.risk import risk_comes_out_again
 from projections.practices.change.traceability import change_may_start, deployed_is_approved, window_is_open
+from projections.practices.environments.stateful import state_is_backed_up
 from projections.practices.improvement.trail import findings_are_answered
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.permissions import deployer_is_allowed
@@ -44,7 +45,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(1, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        1,
+        2,
         (
             policy_is_in_force,
             change_may_start,
@@ -56,6 +57,7 @@ GATES: Final[Mapping[str, Gate]] = {
             no_freeze_holds,
             rollback_is_prepared,
             deployer_is_allowed,
+            state_is_backed_up,
         ),
     ),
     "promote": Gate(1, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),

@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Final
 
 from projections.practices.change import advice, approvals, impact, reviews, risk, traceability
-from projections.practices.environments import tiers
+from projections.practices.environments import stateful, teardown, tiers
 from projections.practices.improvement import access_reviews, delivery, trail
 from projections.practices.infrastructure import peer_review
 from projections.practices.monitoring import attribution, health
@@ -18,7 +18,9 @@ PRACTICES: Final[tuple[ModuleType, ...]] = (
     triggers,
     permissions,
     peer_review,
+    teardown,
     tiers,
+    stateful,
     traceability,
     risk,
     impact,

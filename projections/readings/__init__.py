@@ -27,7 +27,9 @@ from projections.readings.delivery.metrics import delivery, merges
 from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.delivery.triggers import rollback_triggers
 from projections.readings.delivery.verifications import verifications
+from projections.readings.environments.backups import backups, stateful_resources, stateful_services
 from projections.readings.environments.environments import environments
+from projections.readings.environments.lifetimes import environment_lifetimes
 from projections.readings.environments.named import named_environments
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
 from projections.readings.people.credentials import credentials
@@ -60,7 +62,11 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     dispositions,
     # environments
     environments,
+    environment_lifetimes,
     named_environments,
+    backups,
+    stateful_services,
+    stateful_resources,
     # changes
     change_scopes,
     templates,

@@ -1,0 +1,309 @@
+"""Backups and restores, the services that hold state, and what each resource of theirs has of both.
+
+Not whether that is enough: that is judged by the policy. A resource is one in its environment: `aws_db_instance.payments#prod`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.conditions import Match
+from ledger.events import Event, ref
+from ledger.events.backup import BackupCompleted, BackupOutcome
+from ledger.events.restore import RestoreVerified
+from ledger.events.service import ServiceProvisioned
+from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.readings.environments.environments import names_of, same_environment
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.speaking import Spoken, spoken
+from projections.rules.environments import compared
+from projections.rules.words import listed
+
+# A resource names so many of its last backups, and so many of those that were restored last.
+KEPT: Final = 8
+
+
+# -- backups -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Restore:
+    """One restore: how long it took, and which checks did not pass."""
+
+    said: Spoken
+    resource: str
+    duration_s: int
+    digest: str | None = None
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup, as it was first said to have succeeded, or else last said to have failed; and its restores."""
+
+    backup_id: str
+    resource: str | None = None
+    environment: str | None = None
+    outcome: BackupOutcome | None = None
+    # What it holds is as of then: not after it was said.
+    taken_at: Moment | None = None
+    digest: str | None = None
+    size_bytes: int | None = None
+    said: Spoken | None = None
+    is_restored: bool = False
+    restores: tuple[Restore, ...] = ()
+
+
+backups = View(
+    "backups",
+    version=1,
+    row=Backup,
+    kind="backup",
+    indexes=("resource", "environment", "outcome", "taken_at", "is_restored"),
+    doc="Backups: of which resource where, as of when, of what size and content, and each of their restores.",
+)
+
+
+@backups.on(BackupCompleted, key=lambda event: event.backup_id)
+def backed_up(row: Backup, event: BackupCompleted, entry: EntryInfo) -> Backup:
+    """A backup that succeeded is not made another one under its id."""
+    if row.outcome == "success":
+        return row
+    said = spoken(entry, event.actor)
+    taken_at = min(moment(event.taken_at), said.at) if event.taken_at is not None else said.at
+    return replace(
+        row,
+        resource=event.resource,
+        environment=event.environment,
+        outcome=event.outcome,
+        taken_at=taken_at,
+        digest=event.digest,
+        size_bytes=event.size_bytes,
+        said=said,
+    )
+
+
+@backups.on(RestoreVerified, key=lambda event: event.backup_id)
+def restored(row: Backup, event: RestoreVerified, entry: EntryInfo) -> Backup:
+    failed = tuple(dict.fromkeys(check.name for check in event.checks if not check.passed))
+    restore = Restore(spoken(entry, event.actor), event.resource, event.duration_s, event.digest, failed)
+    return replace(row, is_restored=True, restores=(*row.restores, restore))
+
+
+# -- services ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Provision:
+    """A service was said to be set up in an environment, with resources that hold state, or without."""
+
+    said: Spoken
+    environment: str
+    stateful: bool
+    resources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StatefulService:
+    """One service, and how it was set up where. The columns before are of what was recorded last."""
+
+    service: str
+    environment: str | None = None
+    stateful: bool | None = None
+    resources: tuple[str, ...] = ()
+    provisions: tuple[Provision, ...] = ()
+
+
+stateful_services = View(
+    "stateful_services",
+    version=1,
+    row=StatefulService,
+    kind="service",
+    entries_of=lambda key, row: (Match((ServiceProvisioned.type,), (ref("service", key),)),),
+    indexes=("stateful",),
+    doc="Services as they were set up: which resources hold their state, in which environment, or that there are none.",
+)
+
+
+@stateful_services.on(ServiceProvisioned, key=lambda event: event.service)
+def provisioned(row: StatefulService, event: ServiceProvisioned, entry: EntryInfo) -> StatefulService:
+    provision = Provision(spoken(entry, event.actor), event.environment, event.stateful, event.resources)
+    return replace(
+        row,
+        environment=event.environment,
+        stateful=event.stateful,
+        resources=event.resources,
+        provisions=(*row.provisions, provision),
+    )
+
+
+# -- resources -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StatefulResource:
+    """One resource in one environment: which services it was set up for, and its last backups and restores by their ids."""
+
+    key: str
+    resource: str | None = None
+    environment: str | None = None
+    services: tuple[str, ...] = ()
+    backups: int = 0
+    first_backup_at: Moment | None = None
+    last: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+
+
+def key_of(resource: str, environment: str) -> str:
+    """Return the key of a resource in an environment, however that is spelled."""
+    return f"{resource}#{compared(environment)}"
+
+
+def _entries_of(key: str, row: StatefulResource) -> list[Match]:
+    resource = ref("resource", key.partition("#")[0])
+    return [Match((BackupCompleted.type, RestoreVerified.type, ServiceProvisioned.type), (resource,))]
+
+
+stateful_resources = View(
+    "stateful_resources",
+    version=1,
+    row=StatefulResource,
+    kind="stateful_resource",
+    entries_of=_entries_of,
+    reads=(backups,),
+    indexes=("resource", "environment"),
+    doc="Resources that hold state, by environment: for which services, how many backups there are, the last, and the last restored.",
+)
+
+
+@stateful_resources.on(ServiceProvisioned, key=lambda event: [key_of(r, event.environment) for r in event.resources])
+def needed(row: StatefulResource, event: ServiceProvisioned, entry: EntryInfo) -> StatefulResource:
+    services = tuple(dict.fromkeys((*row.services, event.service)))
+    return replace(_named(row, event.environment), services=services)
+
+
+@stateful_resources.on(BackupCompleted, key=lambda event: key_of(event.resource, event.environment))
+def copied(row: StatefulResource, event: BackupCompleted, entry: EntryInfo) -> StatefulResource:
+    row = _named(row, event.environment)
+    if event.outcome != "success":
+        return row
+    known = entry.reads.row(backups, event.backup_id)
+    # A restore may be told before the backup.
+    if known is not None and known.is_restored:
+        row = replace(row, restored=_with(row.restored, event.backup_id))
+    return replace(
+        row,
+        backups=row.backups + (event.backup_id not in row.last),
+        first_backup_at=row.first_backup_at or entry.recorded_at,
+        last=_with(row.last, event.backup_id),
+    )
+
+
+def _of_backup(event: RestoreVerified, entry: EntryInfo) -> str | None:
+    known = entry.reads.row(backups, event.backup_id)
+    if known is None or known.environment is None or known.resource != event.resource:
+        return None
+    return key_of(event.resource, known.environment)
+
+
+@stateful_resources.on(RestoreVerified, key=_of_backup)
+def tried(row: StatefulResource, event: RestoreVerified, entry: EntryInfo) -> StatefulResource:
+    return replace(row, restored=_with(row.restored, event.backup_id))
+
+
+def _named(row: StatefulResource, environment: str) -> StatefulResource:
+    return replace(
+        row, resource=row.key.partition("#")[0], environment=row.environment if row.environment else environment
+    )
+
+
+def _with(ids: tuple[str, ...], backup_id: str) -> tuple[str, ...]:
+    return (*(one for one in ids if one != backup_id), backup_id)[-KEPT:]
+
+
+# -- asking --------------------------------------------------------------------------------------------------------------
+
+
+def provision_of(reads: Reads, service: str, environment: str, at: Moment) -> Provision | None:
+    """Return how a service is set up in an environment: as was said last by somebody who counts, by time."""
+    return next(reversed(_provisions(reads, service, environment, at)), None)
+
+
+def used_since(reads: Reads, service: str, environment: str, resource: str, at: Moment) -> Provision | None:
+    """Return since which statement a resource holds a service's state in an environment; None where it does not."""
+    first: Provision | None = None
+    for provision in _provisions(reads, service, environment, at):
+        # To say again that it does begins nothing anew.
+        is_used = provision.stateful and resource in provision.resources
+        first = (first or provision) if is_used else None
+    return first
+
+
+def _provisions(reads: Reads, service: str, environment: str, at: Moment) -> list[Provision]:
+    row = reads.row(stateful_services, service)
+    counting = [
+        one
+        for one in (row.provisions if row is not None else ())
+        if same_environment(reads, one.environment, environment, at) and _counts(reads, ServiceProvisioned, one.said)
+    ]
+    return sorted(counting, key=lambda one: (one.said.at, one.said.position))
+
+
+def rows_of(reads: Reads, resource: str, environment: str, at: Moment) -> list[StatefulResource]:
+    """Return what there is of a resource in an environment, under all names that this goes by at a time; its own first."""
+    found = (reads.row(stateful_resources, f"{resource}#{name}") for name in names_of(reads, environment, at))
+    return [row for row in found if row is not None]
+
+
+def last_backup(reads: Reads, rows: Iterable[StatefulResource]) -> Backup | None:
+    """Return the backup of a resource that holds the latest state, of those that succeeded and count."""
+    found = (backup for row in rows for backup in _backups(reads, row, row.last))
+    return max(found, key=lambda backup: backup.taken_at or "", default=None)
+
+
+def restores_of(reads: Reads, backup: Backup) -> list[Restore]:
+    """Return the restores of a backup that count, good or not."""
+    return [one for one in backup.restores if _counts(reads, RestoreVerified, one.said)]
+
+
+def last_good(reads: Reads, rows: Iterable[StatefulResource], rto_minutes: int) -> Restore | None:
+    """Return the last restore of a resource that was as it should be."""
+    good = (
+        restore
+        for row in rows
+        for backup in _backups(reads, row, row.restored)
+        for restore in restores_of(reads, backup)
+        if not fault_of(backup, restore, rto_minutes)
+    )
+    return max(good, key=lambda restore: (restore.said.at, restore.said.position), default=None)
+
+
+def fault_of(backup: Backup, restore: Restore, rto_minutes: int) -> str:
+    """Say why a restore does not show that a backup can be gone back to, or "". 0 minutes are no limit."""
+    if restore.resource != backup.resource:
+        return f"{restore.resource} was restored, and it is of {backup.resource}"
+    if restore.failed:
+        return f"{listed(restore.failed)} did not pass"
+    if restore.digest is not None and backup.digest is not None and restore.digest != backup.digest:
+        return f"{restore.digest} was restored, and the backup is {backup.digest}"
+    if backup.taken_at is not None and restore.said.at < backup.taken_at:
+        return "it was restored before it was taken"
+    if rto_minutes and restore.duration_s > 60 * rto_minutes:
+        return f"it took {restore.duration_s} seconds, the policy allows {60 * rto_minutes}"
+    return ""
+
+
+def _backups(reads: Reads, row: StatefulResource, ids: tuple[str, ...]) -> Iterator[Backup]:
+    for backup_id in ids:
+        backup = reads.row(backups, backup_id)
+        if backup is None or backup.said is None or backup.resource is None or backup.environment is None:
+            continue
+        # An id that was given to a backup of something else is that one's.
+        is_its_own = key_of(backup.resource, backup.environment) == row.key
+        is_whole = backup.outcome == "success" and backup.size_bytes != 0
+        if is_its_own and is_whole and _counts(reads, BackupCompleted, backup.said):
+            yield backup
+
+
+def _counts(reads: Reads, event: type[Event], said: Spoken) -> bool:
+    return not fault_of_speaker(reads, event.type, said)
