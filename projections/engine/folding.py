@@ -198,6 +198,8 @@ class Folder:
         self, view: View[Any], entry: EntryInfo, originals: Sequence[EntryInfo], written: dict[str, Any], past: Past
     ) -> dict[str, Any]:
         """Return the rows that statements are of, without them: they were taken back, and that counts from here on."""
+        if view.keeps_withdrawn:
+            return {}
         folded = [o for o in originals if o.type in view.folds and not self.skips.holds(view, o.position)]
         keys: dict[str, None] = {}
         if isinstance(view, Listing):

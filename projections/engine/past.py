@@ -151,7 +151,7 @@ class Past:
     def _states_of(self, view: View[Any], key: str, position: int, known: int) -> list[Any]:
         """Return the row after each of its entries up to a position."""
         entries = self._entries_of(view, key)
-        withdrawn = self._withdrawn_at(known)
+        withdrawn = {} if view.keeps_withdrawn else self._withdrawn_at(known)
         # The row was folded again when an entry of its own was taken back, and what it read then was without that, too.
         own = (
             e for e in entries if e.position in withdrawn and key in self._taken_back(view, e, withdrawn[e.position])

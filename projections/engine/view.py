@@ -179,6 +179,8 @@ class View(Generic[R]):
     Two things make what rules look at narrower, and change no verdict. `about` says, by kind of ref, what a row is about: a freeze
     of which environments. `touches(before, after)` says from when to when things look other after a change of a row, which may
     be None on one side; None is at no time. Both must err on the side of more.
+
+    With `keeps_withdrawn` rows are of what was recorded, and not of what holds: what is taken back stays in them.
     """
 
     # Whether how rows stood is kept with them, and not folded again.
@@ -200,6 +202,7 @@ class View(Generic[R]):
         indexes: Sequence[str] = (),
         about: Mapping[str, Callable[[R], Iterable[str | None]]] = MappingProxyType({}),
         touches: Callable[[R | None, R | None], tuple[Moment, Moment] | None] | None = None,
+        keeps_withdrawn: bool = False,
     ) -> None:
         if "__slots__" in vars(row):
             raise DeclarationError(
@@ -221,6 +224,7 @@ class View(Generic[R]):
         self._entries_of = entries_of
         self._about = dict(about)
         self.touches = touches
+        self.keeps_withdrawn = keeps_withdrawn
         # Columns by which a row names more of its entries, item by item.
         self.names = tuple(names)
         # Whether rows know better than their keys which entries they are folded from.

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from projections.engine.view import View, in_order
 from projections.readings.assurance.dispositions import dispositions
+from projections.readings.assurance.sequences import sequences
 from projections.readings.changes.advice import advice
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
@@ -38,6 +39,7 @@ from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities
 from projections.readings.people.imports import beginnings, imports
 from projections.readings.people.policies import policies
+from projections.readings.people.reconciliations import arrivals, source_lists
 from projections.readings.people.sources import authorities
 from projections.readings.people.withdrawals import withdrawals
 from projections.readings.risk.assessments import risk_assessments
@@ -55,11 +57,14 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     beginnings,
     policies,
     doubts,
+    source_lists,
+    arrivals,
     access_review_facts,
     access_reviews,
     withdrawals,
     # assurance
     dispositions,
+    sequences,
     # environments
     environments,
     environment_lifetimes,

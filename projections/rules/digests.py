@@ -9,7 +9,7 @@ Lists whose order means nothing are sorted by whoever makes the content.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ledger.canonical import encode
@@ -19,3 +19,8 @@ def content_digest(content: Mapping[str, Any]) -> str:
     """Return the digest of a content: `sha256:` and 64 hexadecimal digits."""
     told = {name: value for name, value in content.items() if value not in (None, [], (), {}, "")}
     return "sha256:" + hashlib.sha256(encode(told)).hexdigest()
+
+
+def list_digest(names: Iterable[str]) -> str:
+    """Return the digest of names, of grants or of events: of their JSON array, sorted."""
+    return "sha256:" + hashlib.sha256(encode(sorted(names))).hexdigest()

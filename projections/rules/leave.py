@@ -8,10 +8,14 @@ Not what gives leave, nor who may give it. With a lag of 15 minutes:
     started before the ledger was   judged at its recording alone: nothing can have been on record at its time
     started 09:00, imported         history, which an operator brought in: judged at 09:00, by whatever is on record
 
+Evidence that travels slowly counts as if it had been on record: what an authority said before the act, and its own list has. Which
+that is, whoever judges asks of `readings.people.reconciliations`.
+
 A time ahead of its recording counts as its recording.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from ledger.clock import from_text, to_text
@@ -41,13 +45,21 @@ class Clocks:
     began: str = ""
 
 
+def _nothing(said: Recorded) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A time at which an act is judged, until when leave had to be on record, and where the act is recorded."""
+    """A time at which an act is judged, until when leave had to be on record, and where the act is recorded.
+
+    `travelled` says of what was recorded later whether it counts all the same.
+    """
 
     at: str
     by: str
     position: int
+    travelled: Callable[[Recorded], bool] = field(default=_nothing, compare=False)
 
 
 def happened(time: str, recorded_at: str) -> str:
@@ -60,20 +72,26 @@ def is_reported_late(act: Recorded, clocks: Clocks) -> bool:
     return act.recorded_at > _later(act.at, clocks.lag_s)
 
 
-def instants(act: Recorded, clocks: Clocks, *, is_history: bool = False) -> tuple[Instant, ...]:
+def instants(
+    act: Recorded,
+    clocks: Clocks,
+    *,
+    is_history: bool = False,
+    travelled: Callable[[Recorded], bool] = _nothing,
+) -> tuple[Instant, ...]:
     """Return the times at which an act is judged: leave has to be there at each."""
     if is_history:
         return (Instant(act.at, NEVER, act.position),)
-    then = Instant(act.at, _later(act.at, clocks.lag_s), act.position)
+    then = Instant(act.at, _later(act.at, clocks.lag_s), act.position, travelled)
     if not is_reported_late(act, clocks):
         return (then,)
-    when_recorded = Instant(act.recorded_at, _later(act.recorded_at, clocks.lag_s), act.position)
+    when_recorded = Instant(act.recorded_at, _later(act.recorded_at, clocks.lag_s), act.position, travelled)
     return (when_recorded,) if act.at < clocks.began else (then, when_recorded)
 
 
 def is_on_record(said: Recorded, instant: Instant) -> bool:
-    """Say whether something was on record when an act was done, or within the lag."""
-    return said.recorded_at <= instant.by
+    """Say whether something was on record when an act was done, or within the lag, or counts as if it had been."""
+    return said.recorded_at <= instant.by or instant.travelled(said)
 
 
 def comes_before(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
@@ -92,7 +110,8 @@ def replaces(new: Recorded, old: Recorded, clocks: Clocks) -> bool:
 
 def was_there(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
     """Say whether something that gives leave was true before an act, and on record by then."""
-    return is_on_record(said, instant) and comes_before(said, instant, clocks)
+    # In this order: whether something travelled slowly is asked only where it would matter.
+    return comes_before(said, instant, clocks) and is_on_record(said, instant)
 
 
 def _later(time: str, seconds: int) -> str:

@@ -11,7 +11,7 @@ from telling import Story, at, document
 
 from ledger.authority import LEDGER_PRINCIPAL
 from projections.readings.people.powers import HOLDERS
-from projections.rules.digests import content_digest
+from projections.rules.digests import content_digest, list_digest
 
 ORDERS = 5
 ALL_ORDERS = 400
@@ -109,20 +109,28 @@ def rests_on() -> list[dict[str, Any]]:
 
 def delivered(history: list[Said], chance: random.Random) -> dict[str, list[str]]:
     """Return what is found when each statement is recorded some minutes after its time."""
+    late = [(minute + chance.uniform(0, LAG), minute, name, data) for minute, name, data in history]
+    return recorded(late)
+
+
+def recorded(
+    history: list[tuple[float, float, str, dict[str, Any]]], by: dict[str, str] | None = None
+) -> dict[str, list[str]]:
+    """Return what is found of statements, each with the minute of its recording and that of its time; `by` says for whom others speak."""
     story = Story(batch=1000)
     for told in rests_on():
         story.add(told)
-    late = [(minute + chance.uniform(0, LAG), minute, name, data) for minute, name, data in history]
     # A day later everything that falls due has.
-    for recorded, minute, name, data in (
-        *sorted(late, key=itemgetter(0)),
+    for when, minute, name, data in (
+        *sorted(history, key=itemgetter(0)),
         (DAY, DAY, "ledger.time_passed", {"until": at(48)}),
     ):
-        by = LEDGER_PRINCIPAL if HOLDERS.get(name) == "operator" else data.get("actor", "service:desk")
+        speaker = LEDGER_PRINCIPAL if HOLDERS.get(name) == "operator" else data.get("actor", "service:desk")
+        speaker = LEDGER_PRINCIPAL if name == "ledger.source_enrolled" else (by or {}).get(name, speaker)
         story.add(
             document(
-                len(story.log) + 1, name, data, time=at(24 + minute / 60), recorded_at=at(24 + recorded / 60), by=by,
-                credential="key:story" if by == LEDGER_PRINCIPAL else f"token:{by.rpartition(':')[2]}",
+                len(story.log) + 1, name, data, time=at(24 + minute / 60), recorded_at=at(24 + when / 60), by=speaker,
+                credential="key:story" if speaker == LEDGER_PRINCIPAL else f"token:{speaker.rpartition(':')[2]}",
             )
         )  # fmt: skip
     return found(story)
@@ -134,4 +142,71 @@ def test_the_same_is_found_in_whichever_order_a_change_is_delivered(name: str, r
     orders = ALL_ORDERS if request.config.getoption("--all") else ORDERS
     for seed in range(orders):
         rules = set(delivered(history, random.Random(f"{name} {seed}")))
+        assert rules == expected, f"{name}, order {seed}"
+
+
+# -- evidence that travels slowly ----------------------------------------------------------------------------------------
+
+FORGE = "service:forge"
+PIPELINE = "service:pipeline"
+APPROVED = 11
+HOUR = 60
+
+
+def enrolled(principal: str, *identities: str) -> Said:
+    return (
+        -HOUR,
+        "ledger.source_enrolled",
+        {"actor": "person:olga", "source": "test", "door": principal.rpartition(":")[2], "principal": principal, "must_sign": False,
+         "authority_for": list(identities)},
+    )  # fmt: skip
+
+
+def lists(*ids: str, actor: str = FORGE, begin: float = 23, end: float = 26, missing: int = 0) -> dict[str, Any]:
+    """A list that a source makes of an hour before the change to an hour after it."""
+    return {
+        "actor": actor, "source": "test", "period_start": at(begin), "period_end": at(end), "listed": list(ids),
+        "listed_count": len(ids), "listed_digest": list_digest(ids), "missing_count": missing,
+        "missing": list(ids)[:missing], "extra_count": 0,
+    }  # fmt: skip
+
+
+def told_late(chance: random.Random, *told: tuple[float, dict[str, Any]], reporter: str = FORGE) -> set[str]:
+    """Return what is found where the approval is told hours late by who reports it, and lists are made at some hours."""
+    first = len(rests_on()) + 1
+    book = [(minute + chance.uniform(0, LAG), minute, name, data) for minute, name, data in without("approval.granted")]
+    book += [(minute, minute, name, data) for minute, name, data in (enrolled(FORGE, "person:*"), enrolled(PIPELINE))]
+    late = (2 * HOUR + chance.uniform(0, 5 * HOUR), APPROVED, "approval.granted", {"actor": "person:bob", **CHG})
+    book.append(late)
+    # Its id is where it comes to stand, and how many of the lists come before it.
+    position = first + sum(one[0] < late[0] for one in book) + sum(hour * HOUR < late[0] for hour, _ in told)
+    for hour, data in told:
+        named = [str(position) if name == "it" else name for name in data["listed"]]
+        missing = [str(position) if name == "it" else name for name in data["missing"]]
+        filled = data | {"listed": named, "listed_digest": list_digest(named), "missing": missing}
+        book.append((hour * HOUR, hour * HOUR, "source.reconciled", filled))
+    return set(recorded(book, {"approval.granted": reporter}))
+
+
+NOT_THERE = {"started-without-approval"}
+TRAVELS: dict[str, tuple[list[tuple[float, dict[str, Any]]], str, set[str]]] = {
+    "listed by its source afterwards": ([(8, lists("it", "other"))], FORGE, set()),
+    "called missing by its source, and told then": ([(1.5, lists("it", missing=1))], FORGE, set()),
+    "not listed": ([], FORGE, NOT_THERE),
+    "not in the first list of that time": ([(1.5, lists("other")), (8, lists("it"))], FORGE, NOT_THERE),
+    "in a list of another time": ([(8, lists("it", begin=26, end=30))], FORGE, NOT_THERE),
+    "listed by a pipeline": ([(8, lists("it", actor=PIPELINE))], FORGE, NOT_THERE),
+    "listed by who approved": ([(8, lists("it", actor="person:bob"))], FORGE, NOT_THERE),
+    "in a list of more than it names": ([(8, lists("it") | {"listed_count": 7})], FORGE, set()),
+    "told and listed by a pipeline": ([(8, lists("it", actor=PIPELINE))], PIPELINE,
+        {*NOT_THERE, "spoken-for-another", "approval-without-standing"}),
+    "told by who approved, and listed": ([(8, lists("it"))], "person:bob", NOT_THERE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRAVELS)
+def test_what_an_authority_tells_late_counts_where_its_own_first_list_of_that_time_has_it(name: str) -> None:
+    told, reporter, expected = TRAVELS[name]
+    for seed in range(2):
+        rules = told_late(random.Random(f"{name} {seed}"), *told, reporter=reporter)
         assert rules == expected, f"{name}, order {seed}"

@@ -12,12 +12,13 @@ from projections.engine.runner import Runner
 from projections.judging.findings import findings
 from signing.keys import SigningKey
 
-# The first two say a position, the others rest on what a gate answered: only a ledger gives these.
+# The first two say a position, the next rest on what a gate answered: only a ledger gives these. The last is of what senders count.
 NOT_PLANTED = {
     "withdrawal-of-anothers",
     "withdrawn-by-who-acted",
     "deployed-against-the-gate",
     "deployed-by-another-artifact",
+    "sequence-gap",
 }
 
 

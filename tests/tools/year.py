@@ -27,7 +27,7 @@ from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.recorder import Recorded, Submission
 from ledger.stewardship.credentials import enrol_source, issue_token, revoke_token
-from projections.readings.people.access_reviews import digest_of
+from projections.rules.digests import list_digest
 from signing.keys import SigningKey
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
@@ -412,7 +412,7 @@ class Year:
         about: dict[str, Any] = {"review_id": review.id}
         decisions = ["revoke" if item == 0 and review.revokes_first else "keep" for item in range(len(grants))]
         self.say(at, "access_review.opened", actor="person:olga", **about, environment="prod",
-            population_digest=digest_of(sorted(grants)), population_count=len(grants) - review.miscounted,
+            population_digest=list_digest(grants), population_count=len(grants) - review.miscounted,
             due_at=stamp(at + 10 * DAY))  # fmt: skip
         for item, (grant, who) in enumerate(sorted(grants.items())):
             reviewer = (item == 0 and review.reviewer_of_first) or "person:olga"

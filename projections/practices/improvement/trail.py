@@ -1,28 +1,47 @@
-"""8.1 Immutable audit trail: only who made a statement takes it back, and nobody takes back what was found of their own acts."""
+"""8.1 Immutable audit trail: only who made a statement takes it back, nobody takes back what was found of their own acts, and what a
+source lists is here.
+"""
 
+from collections.abc import Callable
 from typing import Final
 
 from ledger.events import kind_and_value, ref
 from ledger.events.finding import FindingDisposed
 from ledger.events.pir import PirOpened
+from ledger.events.source import SourceReconciled
 from projections.engine.derived import Breach, Finding
 from projections.engine.reads import Look
+from projections.engine.view import later
 from projections.judging.disposing import persons_in
 from projections.judging.findings import finding, findings, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, of_change
 from projections.practices.practice import Practice
 from projections.readings.assurance.dispositions import dispositions
+from projections.readings.assurance.sequences import Sequence, sequences
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.ticket import Ticket
 from projections.readings.people.grants import access_grants, has_ended_by_now
 from projections.readings.people.imports import beginnings, imports
 from projections.readings.people.policies import InForce, Policy, in_force_now, policies
-from projections.readings.people.powers import ROLE_FOR, fault_of_grant, persons_behind
+from projections.readings.people.powers import ROLE_FOR, fault_of_grant, fault_of_speaker, persons_behind
+from projections.readings.people.reconciliations import (
+    SourceList,
+    SourceMonth,
+    arrivals,
+    clears,
+    fact_name,
+    source_lists,
+)
+from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import spoken
 from projections.readings.people.withdrawals import Withdrawal, withdrawals
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("8.1", "Immutable audit trail", views=(withdrawals, imports, beginnings, dispositions))
+PRACTICE: Final = Practice(
+    "8.1",
+    "Immutable audit trail",
+    views=(withdrawals, imports, beginnings, dispositions, source_lists, arrivals, sequences),
+)
 
 
 @finding(withdrawals, severity="medium")
@@ -32,6 +51,89 @@ def withdrawal_of_anothers(row: Withdrawal, look: Look) -> Breach | None:
         return None
     words = f"{row.withdrawn_by} withdrew the statement at {row.original_position}, which {row.stated_by} had made"
     return Breach(words, positions_of(row.original_position, row.position))
+
+
+# -- what sources list ---------------------------------------------------------------------------------------------------
+
+
+@finding(source_lists, severity="high")
+def missing_from_the_ledger(row: SourceMonth, look: Look) -> Breach | None:
+    """A source lists facts that the ledger does not have. It ends when they come, or a later list of the source lacks none."""
+    lacking = []
+    for told in _standing(row, look, lambda told: told.missing_count):
+        left = [name for name in told.missing if not look.where(arrivals, "fact", fact_name(row.source or "", name))]
+        if count := len(left) + told.missing_count - len(told.missing):
+            named = f": {listed(left)}" if left else ""
+            words = f"{count} fact(s) of {told.begin} to {told.end} that the ledger does not have{named}"
+            lacking.append((words, told.said.position))
+    return _told_of(row, "lists", lacking)
+
+
+@finding(source_lists, severity="high")
+def unknown_to_its_source(row: SourceMonth, look: Look) -> Breach | None:
+    """The ledger has facts of a source that the source does not list. It ends when a later list of the source has them."""
+    standing = _standing(row, look, lambda told: told.extra_count)
+    beside = [
+        (f"{told.extra_count} fact(s) of {told.begin} to {told.end} that the ledger has: {listed(told.extra)}", told)
+        for told in standing
+    ]
+    return _told_of(row, "does not list", [(words, told.said.position) for words, told in beside])
+
+
+@finding(source_lists, severity="medium")
+def list_contradicts_itself(row: SourceMonth, look: Look) -> Breach | None:
+    """The digest of a source's list, or its counts, are not those of what it lists: it says nothing, and excuses nothing."""
+    wrong = [told for told in row.lists if told.contradiction and _begins_in(row, told)]
+    if not wrong:
+        return None
+    words = (
+        f"a list of {row.source} from {wrong[0].begin} to {wrong[0].end} contradicts itself: {wrong[0].contradiction}"
+    )
+    return Breach(words, positions_of(*(told.said.position for told in wrong)))
+
+
+@finding(sequences, severity="medium")
+def sequence_gap(row: Sequence, look: Look) -> Breach | None:
+    """Numbers are missing between those by which a source counts what it tells, longer than evidence may take. It ends when they come."""
+    gaps = [
+        (low, high)
+        for low, high in row.gaps
+        if look.has_come(later(high.since, minutes=clocks_of(look, high.since).lag_s // 60))
+    ]
+    if not gaps and not row.forgotten:
+        return None
+    count = sum(high.first - low.last - 1 for low, high in gaps) + row.forgotten
+    missing = listed(
+        f"{low.last + 1} to {high.first - 1}" if high.first - low.last > 2 else f"{low.last + 1}" for low, high in gaps
+    )
+    words = f"{row.source} counts what it tells, and {count} of it is not on record: {missing or 'long ago'}"
+    return Breach(words, positions_of(*(p for low, high in gaps for p in (low.last_position, high.first_position))))
+
+
+def _standing(row: SourceMonth, look: Look, count: Callable[[SourceList], int]) -> list[SourceList]:
+    """Return the lists that begin in a month and count something, and that no later list takes the place of."""
+    standing: list[SourceList] = []
+    for told in row.lists:
+        if standing and clears(look, row.source or "", told):
+            standing = [one for one in standing if not told.covers(one)]
+        if count(told) and _begins_in(row, told) and not fault_of_speaker(look, SourceReconciled.type, told.said):
+            standing.append(told)
+    return standing
+
+
+def _begins_in(row: SourceMonth, told: SourceList) -> bool:
+    # One that goes on into other months is found once.
+    return told.begin.startswith(row.month or "")
+
+
+def _told_of(row: SourceMonth, does: str, what: list[tuple[str, int]]) -> Breach | None:
+    if not what:
+        return None
+    words = listed((words for words, _ in what), "; ")
+    return Breach(f"{row.source} {does} {words}", positions_of(*(position for _, position in what)))
+
+
+# -- what is taken back, and answered ------------------------------------------------------------------------------------
 
 
 @finding(findings, severity="high")

@@ -22,7 +22,7 @@ from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import Spoken
 from projections.rules import duties
-from projections.rules.leave import Clocks, Instant, comes_before, instants, was_there
+from projections.rules.leave import Clocks, Instant, comes_before, instants, is_reported_late, was_there
 
 QUORUM: Final = Number(
     "quorum", "how many people must approve", applies_to="type of change, or band of risk", default=1
@@ -249,6 +249,7 @@ def _judged(
         bool(later),
         not why,
         why,
+        is_reported_late(said, clocks),
     )
 
 

@@ -14,6 +14,7 @@ from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.code import CodeMerged, CodeProposed
 from ledger.events.code_review import CodeReviewDismissed, CodeReviewSubmitted
+from projections.engine.reads import Rows
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace, seconds_between
 from projections.readings.changes.commits import ambiguous, commit_of, is_same, key_of
 from projections.readings.people.identities import person_of
@@ -161,7 +162,7 @@ def merged(row: CodeChange, event: CodeMerged, entry: EntryInfo) -> CodeChange:
 # -- whether it had been reviewed --------------------------------------------------------------------------------------
 
 
-def unreviewed_because(row: CodeChange, merge: Merging, reads: Reads) -> str | None:
+def unreviewed_because(row: CodeChange, merge: Merging, reads: Rows) -> str | None:
     """Say why what was merged had not been reviewed by somebody else; None when it had.
 
     Every author needs a human who is not that author, whose last verdict before the merge, on the very commit that was merged, is an

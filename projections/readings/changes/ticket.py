@@ -30,6 +30,8 @@ class Approval:
     is_withdrawn: bool = False
     counts: bool = False
     why: str = ""
+    # Later than the policy's lag after its time.
+    recorded_late: bool = False
 
 
 @dataclass(frozen=True)

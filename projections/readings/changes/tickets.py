@@ -24,6 +24,7 @@ from projections.readings.people.identities import identities, person_of
 from projections.readings.people.imports import beginnings, instants_of
 from projections.readings.people.policies import InForce, in_force, in_force_now, policies
 from projections.readings.people.powers import NEVER
+from projections.readings.people.reconciliations import source_lists
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import Spoken, clocks_of
@@ -55,7 +56,7 @@ UNSCORED: Final = ("standard", "emergency", "unauthorized")
 
 change_tickets = Judged(
     "change_tickets",
-    version=6,
+    version=7,
     row=Ticket,
     of=change_facts,
     reads=(
@@ -66,6 +67,7 @@ change_tickets = Judged(
         policies,
         environments,
         beginnings,
+        source_lists,
         templates,
         change_scopes,
         risk_assessments,

@@ -9,13 +9,10 @@ later is not part of it, and what the opener left out is. A review over nothing 
 access counts; whose a grant is, the grant says, and not the decision.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ledger.canonical import encode
 from ledger.events.access import AccessGranted
 from ledger.events.access_review import AccessReviewCompleted, AccessReviewItemDecided, AccessReviewOpened
 from projections.engine.derived import Judged
@@ -32,6 +29,7 @@ from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules import duties as rules
+from projections.rules.digests import list_digest
 from projections.rules.leave import instants
 
 REVOKE_WITHIN_DAYS: Final = Number(
@@ -97,11 +95,6 @@ access_review_facts = View(
     reads=(credentials, authorities, identities, access_grants, *READ_BY_ASKING),
     doc="What was said of access reviews: the population as it was replayed at the opening, and every decision.",
 )
-
-
-def digest_of(grant_ids: Sequence[str]) -> str:
-    """Return the digest of a population: SHA-256 of the canonical JSON of its grant ids, sorted."""
-    return "sha256:" + hashlib.sha256(encode(sorted(grant_ids))).hexdigest()
 
 
 def population(reads: Reads, environment: str | None, time: Moment) -> dict[str, Held]:
@@ -258,7 +251,7 @@ def reviewed(row: AccessReviewFacts, look: Look) -> AccessReview:
         stated_kept=done.kept if done is not None else None,
         stated_revoked=done.revoked if done is not None else None,
         population_count=len(items),
-        population_digest=digest_of([item.grant_id for item in items]) if row.opened is not None else None,
+        population_digest=list_digest(item.grant_id for item in items) if row.opened is not None else None,
         undecided=sum(item.decision is None or bool(item.why) for item in items),
         revoke_due_at=min((i.revoke_by for i in items if i.revoke_by and i.revoked_at is None), default=None),
         waits_for=tuple(Waiting(who, count) for who, count in sorted(waiting.items())),

@@ -10,7 +10,9 @@ from ledger.authority import source_matches
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.ledger import LedgerImportClosed, LedgerImportOpened, LedgerOpened
+from projections.engine.reads import Rows
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.readings.people.reconciliations import is_listed
 from projections.readings.people.speaking import Spoken, clocks_of
 from projections.rules.leave import Clocks, Instant, Recorded, instants
 
@@ -90,10 +92,13 @@ def begun(row: Beginning, event: LedgerOpened, entry: EntryInfo) -> Beginning:
     return replace(row, at=entry.recorded_at)
 
 
-def instants_of(reads: Reads, act: Recorded, *, is_history: bool = False) -> tuple[Instant, ...]:
-    """Return the times at which an act is judged, by the policy in force at its time."""
+def instants_of(reads: Rows, act: Recorded, *, is_history: bool = False) -> tuple[Instant, ...]:
+    """Return the times at which an act is judged, by the policy in force at its time.
+
+    What travelled slowly counts at each: what an authority said before, and its own list has.
+    """
     row = reads.row(beginnings, THIS)
     clocks = clocks_of(reads, act.at)
     if row is not None and row.at is not None:
         clocks = Clocks(clocks.lag_s, clocks.skew_s, row.at)
-    return instants(act, clocks, is_history=is_history)
+    return instants(act, clocks, is_history=is_history, travelled=lambda said: is_listed(reads, said))

@@ -8,12 +8,13 @@ from telling import Story, at
 from year import DAY, START, AccessReview, Year, credential_of, stamp
 
 from ledger.authority import LEDGER_PRINCIPAL
-from projections.readings.people.access_reviews import access_review_facts, access_reviews, digest_of, population
+from projections.readings.people.access_reviews import access_review_facts, access_reviews, population
+from projections.rules.digests import list_digest
 
 
 def access_review(story: Story, *grants: str, count: int = 3, digest: str | None = None, **more: Any) -> None:
     story.flush()
-    known = digest_of(sorted(population(story.folder.rows, None, at(10**6))))
+    known = list_digest(population(story.folder.rows, None, at(10**6)))
     story.tell("access_review.opened", actor="person:olga", review_id="Q", population_digest=digest or known,
         population_count=count, due_at=at(40), **more)  # fmt: skip
     for number, grant in enumerate(grants):

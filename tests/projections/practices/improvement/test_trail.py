@@ -1,18 +1,24 @@
 """8.1 Immutable audit trail: given these facts, this is found, and this is answered."""
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from asking import against, ask
 from changes import OTHER, deploy, finding, found, open_change, publish, ready, review
-from telling import Story, at
-from year import SALTED, START, Year
+from telling import Story, at, document
+from year import SALTED, START, Year, stamp
 
 from ledger.authority import LEDGER_PRINCIPAL
-from projections.engine.derived import said_of
+from projections.engine.derived import Finding, said_of
+from projections.readings.assurance import sequences as trail_sequences
 from projections.readings.assurance.dispositions import dispositions
+from projections.readings.assurance.sequences import sequences
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
 from projections.readings.people.imports import THIS, beginnings, imports
+from projections.readings.people.reconciliations import arrivals, source_lists
+from projections.rules.digests import list_digest
 
 
 def test_who_takes_back_what_another_said_is_found_whether_it_counts_or_not() -> None:
@@ -128,3 +134,151 @@ def test_a_wrong_link_that_is_taken_back_leaves_every_view_as_if_it_had_not_been
     assert story.row(deployments, "d-1").change_id == "CHG-8"
     assert story.row(change_tickets, "CHG-8").deployments == ("d-1",)
     assert found(story)["started-without-approval"] == ["CHG-8"]
+
+
+def enrol(story: Story, principal: str = "service:forge", *identities: str) -> None:
+    story.tell(
+        "ledger.source_enrolled", actor="person:olga", source="test", door=principal.rpartition(":")[2], principal=principal,
+        must_sign=False, authority_for=list(identities), by=LEDGER_PRINCIPAL, token="key:story",
+    )  # fmt: skip
+
+
+def reconcile(story: Story, *ids: str, actor: str = "service:forge", **more: Any) -> int:
+    """A source's list of the first fifty hours. Ids are positions."""
+    missing, extra = more.pop("missing", ()), more.pop("extra", ())
+    data: dict[str, Any] = {
+        "source": "test", "period_start": at(0), "period_end": at(50), "listed": list(ids), "listed_count": len(ids),
+        "listed_digest": list_digest(ids), "missing": list(missing), "missing_count": len(missing), "extra": list(extra),
+        "extra_count": len(extra),
+    }  # fmt: skip
+    return story.tell("source.reconciled", actor=actor, **data | more)
+
+
+def test_what_a_source_lists_and_the_ledger_lacks_is_found_until_it_comes() -> None:
+    story = Story()
+    enrol(story)
+    reconcile(story, "1", "4", "5", missing=("4", "5"))
+    row = finding(story, "missing-from-the-ledger", "test@2026-03")
+    assert row.says == f"test lists 2 fact(s) of {at(0)} to {at(2)} that the ledger does not have: 4, 5"
+    story.tell("access.used", grant_id="GR", principal="service:ci", purpose="work")
+    arrived = story.tell("access.used", grant_id="GR", principal="service:ci", purpose="work", time=at(1))
+    assert "test lists 1 fact(s)" in finding(story, "missing-from-the-ledger", "test@2026-03").says
+    story.tell("access.used", grant_id="GR", principal="service:ci", purpose="work", time=at(1))
+    assert found(story) == {}
+    # It was there, though it is taken back.
+    story.tell("statement.withdrawn", position=arrived, reason="x")
+    assert found(story) == {}
+    assert story.row(arrivals, "test 4/0000000000000004").withdrawn_position == 6
+
+
+def test_a_later_list_of_the_source_takes_the_place_of_one_that_it_covers_and_nobody_elses_does() -> None:
+    story = Story()
+    enrol(story)
+    enrol(story, "service:ci")
+    reconcile(story, missing=("9",), listed_count=7, extra=("1",))
+    both = {"missing-from-the-ledger": ["test@2026-03"], "unknown-to-its-source": ["test@2026-03"]}
+    assert found(story) == both
+    reconcile(story, actor="person:paul")
+    reconcile(story, period_start=at(2))
+    reconcile(story, types=["access.used"])
+    reconcile(story, listed_digest=OTHER)
+    assert found(story) == both | {"list-contradicts-itself": ["test@2026-03"]}
+    reconcile(story)
+    assert found(story) == {"list-contradicts-itself": ["test@2026-03"]}
+
+
+def test_what_a_list_counts_and_does_not_name_is_missing_until_a_later_one() -> None:
+    story = Story()
+    enrol(story)
+    told = reconcile(story, missing_count=300, listed_count=900)
+    assert "300 fact(s)" in finding(story, "missing-from-the-ledger", "test@2026-03").says
+    # A list is what the source said: nobody makes it unsaid.
+    story.tell("statement.withdrawn", position=told, reason="x")
+    assert found(story) == {"missing-from-the-ledger": ["test@2026-03"]}
+    reconcile(story, listed_count=900)
+    assert found(story) == {}
+
+
+def test_a_list_is_of_two_years_at_most_and_found_in_the_month_in_which_it_begins() -> None:
+    story = Story()
+    enrol(story)
+    reconcile(
+        story, missing=("9",), listed_count=7, period_start="0001-01-01T00:00:00Z", period_end="9999-12-31T23:59:59Z"
+    )
+    assert found(story) == {"missing-from-the-ledger": ["test@2024-03"]}
+    story.flush()
+    assert len(list(story.store.texts(source_lists))) == 25
+    reconcile(story, period_start=at(30), period_end=at(40), missing=("8",), listed_count=7)
+    assert found(story) == {"missing-from-the-ledger": ["test@2024-03"]}
+
+
+def plant_lists_of_a_source_that_lacks_facts_and_has_others(year: Year) -> set[str]:
+    about = {"actor": "service:crm", "period_start": stamp(START), "period_end": stamp(START + timedelta(days=9))}
+    found_in = set()
+    for name, counts in (
+        ("missing-from-the-ledger", {"missing_count": 1, "missing": ["m-1"]}),
+        ("unknown-to-its-source", {"extra_count": 1, "extra": ["x-1"]}),
+        ("list-contradicts-itself", {"listed_count": 0}),
+        ("by-the-book", {}),
+    ):
+        named = {"listed_count": 8, "listed_digest": OTHER, "missing_count": 0, "extra_count": 0} | counts
+        year.say(START + timedelta(days=10), "source.reconciled", source=f"crm/{name}", **about, **named)
+        found_in.add(f"{name}/crm/{name}@2026-01")
+    return found_in - {"by-the-book/crm/by-the-book@2026-01"}
+
+
+def count(story: Story, number: int | str, hours: float, **more: Any) -> None:
+    """A source tells something, and counts it."""
+    told = document(len(story.log) + 1, "ledger.time_passed", {"until": at(hours)}, time=at(hours), recorded_at=at(hours),
+        by="service:ci", credential="token:ci")  # fmt: skip
+    told["statement"] |= {"sequence": number, "source": "ci"} | more
+    story.add(told)
+
+
+def test_a_number_that_a_source_left_out_is_found_when_it_had_time_to_come_and_until_it_comes() -> None:
+    story = Story()
+    for number, hours in ((7, 1), ("8", 1.1), (11, 1.2)):
+        count(story, number, hours)
+    # What came by a slower door is no gap yet.
+    count(story, 10, 1.3)
+    assert found(story) == {}
+    count(story, 12, 1.5)
+    row = finding(story, "sequence-gap", "ci")
+    assert (row.says, row.positions) == ("ci counts what it tells, and 1 of it is not on record: 9", (2, 4))
+    count(story, 20, 2)
+    count(story, "0000009", 2.1)
+    assert found(story) == {}
+    count(story, 20, 3)
+    assert finding(story, "sequence-gap", "ci").says.endswith("7 of it is not on record: 13 to 19")
+    # What is taken back was told.
+    story.add(document(len(story.log) + 1, "statement.withdrawn", {"position": 1, "reason": "x"}, time=at(4),
+        recorded_at=at(4), by="service:ci", credential="token:ci"))  # fmt: skip
+    assert found(story) == {"sequence-gap": ["ci"]}
+    assert [(run.first, run.last) for run in story.row(sequences, "ci").runs] == [(7, 12), (20, 20)]
+
+
+def test_what_orders_by_times_or_texts_or_begins_anew_has_no_gaps() -> None:
+    story = Story()
+    for number in (1, 2, 1, 2, "20260302090000", 1_795_435_200, "b-17", True):
+        count(story, number, 1)
+    count(story, 90, 2, sequencetype="Other")
+    count(story, 3, 9)
+    assert found(story) == {}
+    assert [(run.first, run.last) for run in story.row(sequences, "ci").runs] == [(1, 3)]
+
+
+def test_of_very_many_gaps_the_first_are_one_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trail_sequences, "MAX_RUNS", 3)
+    story = Story(batch=100)
+    for number in range(0, 20, 2):
+        count(story, number, 1)
+    count(story, 18, 9)
+    assert finding_after(story).says == "ci counts what it tells, and 9 of it is not on record: 15, 17"
+    for number in (15, 17):
+        count(story, number, 9)
+    assert finding_after(story).says == "ci counts what it tells, and 7 of it is not on record: long ago"
+
+
+def finding_after(story: Story) -> Finding:
+    story.flush()
+    return finding(story, "sequence-gap", "ci")

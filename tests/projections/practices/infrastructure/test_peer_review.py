@@ -9,6 +9,7 @@ from year import DAY, START, Year
 
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
+from projections.rules.digests import list_digest
 
 A, B = "a" * 40, "b" * 40
 
@@ -279,6 +280,21 @@ def test_a_reviewer_whom_an_authority_for_them_reports_is_a_human_and_one_that_a
             verdict="approved")  # fmt: skip
         merge(story)
         assert ("merged-without-review" in found(story)) is not is_known
+
+
+def test_a_review_that_the_code_host_told_late_counts_when_its_own_list_has_it() -> None:
+    story = Story()
+    story.tell("ledger.source_enrolled", actor="person:olga", source="test", door="github", principal="service:github",
+        must_sign=False, authority_for=["github:*"])  # fmt: skip
+    propose(story)
+    merge(story)
+    late = story.tell("code_review.submitted", by="service:github", actor="github:2", **PULL, review_id="1", commit=A,
+        verdict="approved", time=at(2.5))  # fmt: skip
+    assert found(story) == {"merged-without-review": ["acme/api#12"]}
+    ids = [str(late)]
+    story.tell("source.reconciled", actor="service:github", source="test", period_start=at(0), period_end=at(4),
+        listed=ids, listed_count=1, listed_digest=list_digest(ids), missing_count=0, extra_count=0)  # fmt: skip
+    assert found(story) == {}
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------
