@@ -25,7 +25,8 @@ from api.cli import app as command_line
 from api.desk import problems
 from api.http.auth import BY_SIGNATURE, PUBLIC, ROLES, ROUTES
 from api.intake import FORMATS
-from api.intake.formats import UNMAPPED
+from api.intake.context import ALWAYS, KNOWN
+from api.intake.formats import UNMAPPED, Format
 from api.settings import SETTINGS_FILE, Settings
 from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, identifiers
 from ledger.events.identifiers import Part, Text
@@ -238,6 +239,11 @@ evidence. What is understood becomes facts, answered with 201; what is not is re
 the same body again is answered with 200 and its first receipts. A body that contradicts its own headers is kept,
 once, and refused (422).
 
+Of a *file*, nobody vouches but whoever posts it: its id is the SHA-256 of what was said of it (its context, as canonical JSON) and of
+the file, so one file for two shards is two facts, and the same for one is a repeat. Where nobody says when something happened, its
+`time` is when it first came in, and the extension `timefrom` says `receipt`. A file that says more than a statement holds becomes a
+summary and at most 200 parts, appended together or not at all.
+
 """
     page += _table(
         ["format", "route", "authenticated by", "media types"],
@@ -261,12 +267,29 @@ once, and refused (422).
                 f"The secret is the setting `secrets.{known.name}`, or `{known.secret_variable}`. Sources are enrolled with "
                 f"`change-ledger source enrol {known.name} …`.\n\n"
             )
+        if known.is_file:
+            page += _context_of(known)
         rows = [
             [sample.kind, ", ".join(f"`{name}`" for name in sample.becomes) or "nothing: answered with 200"]
             for sample in known.samples
         ]
         page += _table(["kind", "becomes"], rows)
     return page
+
+
+def _context_of(known: Format) -> str:
+    """Return what may be said of a file of a format, and what of it is kept."""
+    rows = [
+        [f"`{name}`", KNOWN[name].doc + (" Required." if name in known.needs else ""), f"`{KNOWN[name].example}`"]
+        for name in (*known.asks, *ALWAYS)
+    ]
+    version = known.redactor.version if known.redactor is not None else 0
+    words = f"""A file, posted as it is: `POST {known.path}?…`, or `change-ledger intake {known.name} FILE… --…`. What it cannot say
+of itself is said beside it. The redactor `{known.name}-{version}` cuts it before it is kept and read; the entry names the
+SHA-256 of the file as it came, in the extension `filesha256`.
+
+"""
+    return words + _table(["said beside it", "what", "such as"], rows) + "\n"
 
 
 def settings() -> str:

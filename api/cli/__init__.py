@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "tail": ("reading", "Print entries as sentences, oldest first."),
     "catalogue": ("reading", "List the event types, or show one with its schema and an example."),
     "append": ("writing", "Append statements."),
+    "intake": ("posting", "Take in files of outside formats."),
     "views": ("viewing", "Readings of the past: list them, fold them anew, check them."),
     "gate": ("gating", "Ask a gate."),
     "risk": ("risking", "Models of risk: backtest them, fit them."),

@@ -19,11 +19,14 @@ from api.desk.stewardship import (
     TrustRuleRequest,
 )
 from api.desk.submitting import Wishes, answered, prepare
+from api.desk.taking import Body, take_at_once
 from api.desk.views import answer_of, states_of, view_named
+from api.intake import FILES
 from api.opening import open_ledger
 from api.settings import Settings
 from ledger.audit.reading import fold_authority
 from ledger.conditions import Match
+from ledger.errors import NotFoundError, StatementTooLargeError, no_such
 from ledger.events.gate import Asked
 from ledger.ledger import LOCAL_OPERATOR, Ledger
 from ledger.log.database import Database
@@ -56,6 +59,17 @@ class LocalDoor:
         outcomes = self.ledger.append_group(list(prepared.submissions))
         items: list[Answer] = answered(prepared, outcomes).document["items"]
         return items
+
+    def take(self, name: str, content: bytes, said: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        known = FILES.get(name)
+        if known is None:
+            raise NotFoundError(no_such("format of files", name, FILES))
+        if len(content) > self._settings.max_body_bytes:
+            raise StatementTooLargeError(
+                f"expected a file of at most {self._settings.max_body_bytes} bytes, found {len(content)}; max_body_bytes says how long"
+            )
+        caller = self.ledger.local_caller()
+        return take_at_once(self.ledger, Body(known, {}, content, lambda _: caller, known.context(said)))
 
     def size(self) -> int:
         with self._database().read() as connection:

@@ -1,112 +1,200 @@
 """Taking in an outside body that was authenticated: translated to statements, or kept as not understood. Nothing of it is lost.
 
 The order matters: the bytes are evidence before they mean anything. A body that its headers contradict states nothing,
-is kept too, and is refused. Not the authentication, which is the door's (`api.http.routes.intake`).
+is kept too, and is refused. Of a file, what its format's redactor left is evidence, and all that is translated; the entry says the
+digest of the file as it came, and when it came where nobody says when it happened. Not the authentication, which is the door's
+(`api.http.routes.intake`).
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from api.desk.posted import Headers, Posted, Said
-from api.desk.submitting import Answer, Prepared, Submitting, Wishes, aside, of_the_ledger, prepare
+from api.desk.submitting import Answer, Prepared, Submitting, Wishes, answered, of_the_ledger, prepare
+from api.intake.context import Context
 from api.intake.formats import UNMAPPED, Format
-from api.intake.translation import ContradictionError, Fact, Nothing, Unmapped
+from api.intake.translation import ContradictionError, Fact, ForeignError, Nothing, Translation, Unmapped
 from ledger.authority import Caller
-from ledger.errors import StatementError
+from ledger.canonical import parse
+from ledger.clock import to_text
+from ledger.errors import ConflictError, StatementError
+from ledger.ledger import Ledger
+from ledger.log.reading import read_said
 from ledger.statement import Evidence
 
 # The reason of an entry that keeps a body which its headers contradict.
 CONTRADICTED: Final = "contradicts-its-headers"
+# The extension of a statement that says whose word its time is, where it is not the file's.
+TIME_FROM: Final = "timefrom"
 _not_label = re.compile(r"[^A-Za-z0-9._/+-]+")
 
 
 @dataclass(frozen=True)
 class Body:
-    """An authentic body. `caller_for` says in whose name a source comes in, or raises ForbiddenError; "" is any source."""
+    """An authentic body. `caller_for` says in whose name a source comes in, or raises ForbiddenError; "" is any source.
+
+    `context` is what was said of a file; what headers say, of a message.
+    """
 
     known: Format
     headers: Headers
     content: bytes
     caller_for: Callable[[str], Caller]
+    context: Context | None = None
+
+    @cached_property
+    def kept(self) -> bytes | ForeignError:
+        """What of the body may be kept: all of it, what a redactor left, or why that could not read it. Then nothing is."""
+        if self.known.redactor is None:
+            return self.content
+        try:
+            return self.known.redactor.cut(self.content)
+        except ForeignError as error:
+            return error
+
+    @cached_property
+    def translation(self) -> Translation:
+        """What the body stands for. Raises ContradictionError and StatementError."""
+        if self.context is None:
+            return self.known.translate(self.headers, self.content)
+        if isinstance(self.kept, ForeignError):
+            return Unmapped(self.known.name, str(self.kept), self.context.source)
+        return self.known.translate(self.context.beside(self.content), self.kept)
 
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
         """The body as it is kept."""
-        return (Evidence.of(self.content, self.known.kept_as(self.content)),)
+        return () if isinstance(self.kept, ForeignError) else (Evidence.of(self.kept, self.known.kept_as(self.kept)),)
 
     @cached_property
     def sha256(self) -> str:
-        """What names the body: whatever its headers say, it is this one."""
+        """The digest of the body as it came."""
         return hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def identity(self) -> str:
+        """What names the fact: whatever its headers say, it is this body; of a file, in this context."""
+        return self.sha256 if self.context is None else self.context.identity(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What is to become of a body: what goes down, or the answer where nothing does. `refused` is raised once it is kept."""
+
+    prepared: Prepared | None = None
+    answer: Answer | None = None
+    is_understood: bool = True
+    refused: ContradictionError | None = None
+
+    def answered(self, found: Answer) -> Answer:
+        """Return what is told of what became of it."""
+        if self.refused is not None:
+            position = found.document["receipts"][0]["position"]
+            words = f"{self.refused}; the body is kept at position {position}, and states nothing"
+            raise ContradictionError(words, self.refused.place) from None
+        is_new = found.status == 201
+        return Answer(202, found.document) if is_new and not self.is_understood else found
 
 
 async def take(submitting: Submitting, body: Body) -> Answer:
     """Append what a body says. 202 for what is kept and not understood; raises ContradictionError when the bytes are kept and refused."""
-    source = ""
+    while True:
+        taken = await submitting.judged(len(body.content), lambda: _taken(submitting.ledger, body))
+        if taken.prepared is None:
+            return taken.answer or Answer(200, {})
+        try:
+            return taken.answered(await submitting.send(taken.prepared))
+        except ConflictError:
+            # The same file came at the same moment by another request, and was first: its time holds.
+            if not await asyncio.to_thread(_has_another_time, submitting.ledger, taken.prepared):
+                raise
+
+
+def take_at_once(ledger: Ledger, body: Body) -> Answer:
+    """The same for whoever works on the database itself."""
+    taken = _taken(ledger, body)
+    if taken.prepared is None:
+        return taken.answer or Answer(200, {})
+    return taken.answered(answered(taken.prepared, ledger.append_group(list(taken.prepared.submissions))))
+
+
+def _taken(ledger: Ledger, body: Body) -> _Taken:
+    source = body.context.source if body.context is not None else ""
     try:
-        translation = await aside(len(body.content), lambda: body.known.translate(body.headers, body.content))
+        translation = body.translation
         if isinstance(translation, Nothing):
-            return Answer(200, translation.answer)
+            return _Taken(answer=Answer(200, translation.answer))
         if isinstance(translation, Unmapped):
-            return await _keep(submitting, body, translation)
-        source, facts = translation.facts[0].source, translation.facts
-        posted = Posted(tuple(_said(fact, number, body) for number, fact in enumerate(facts)), "all")
-        prepared = await submitting.judged(
-            len(body.content), lambda: prepare(submitting.ledger, body.caller_for(source), posted, Wishes())
-        )
+            return _kept(ledger, body, translation)
+        source = translation.facts[0].source
+        time = _time_unsaid(ledger, body, source) if any(not fact.time for fact in translation.facts) else ""
+        said = tuple(_said(fact, number, body, time) for number, fact in enumerate(translation.facts))
+        return _Taken(prepare(ledger, body.caller_for(source), Posted(said, "all"), Wishes()))
     except ContradictionError as error:
-        raise await _refused(submitting, body, error) from None
+        # The entry names nothing of the headers, which nobody signed: one body under many names makes one entry.
+        return _kept(ledger, body, Unmapped("none", CONTRADICTED), f"/{CONTRADICTED}", error)
     except StatementError as error:
-        return await _keep(submitting, body, Unmapped(body.known.name, f"field{error.place}", source))
-    return await submitting.send(prepared)
+        return _kept(ledger, body, Unmapped(body.known.name, f"field{error.place}", source))
 
 
-def _said(fact: Fact, number: int, body: Body) -> Said:
-    event = {
+def _said(fact: Fact, number: int, body: Body, time: str) -> Said:
+    event: dict[str, Any] = {
         "specversion": "1.0",
-        "id": f"{body.sha256}/{number}",
+        "id": f"{body.identity}/{number}",
         "source": fact.source,
         "type": fact.type,
-        "time": fact.time,
+        "time": fact.time or time,
         "data": fact.data,
         "subject": fact.subject or None,
         # What of the body stands in the evidence alone.
         "leftout": " ".join(fact.left_out) or None,
     }
+    if body.context is not None:
+        event[TIME_FROM] = None if fact.time else "context" if "time" in body.context.said else "receipt"
+        event["filesha256"] = body.sha256
+        if body.known.redactor is not None and number == 0:
+            event["redactor"] = f"{body.known.name}-{body.known.redactor.version}"
     return Said(event, evidence=() if number else body.evidence)
 
 
-async def _keep(submitting: Submitting, body: Body, unmapped: Unmapped) -> Answer:
-    kind, reason = _label(unmapped.kind), _label(unmapped.reason)
-    status, document = await _append_unmapped(submitting, body, unmapped.source, "", kind=kind, reason=reason)
-    return Answer(202 if status == 201 else status, document)
+def _time_unsaid(ledger: Ledger, body: Body, source: str) -> str:
+    """Return the time of what says none itself: as whoever posted it says, else when it came in the first time."""
+    if body.context is not None and "time" in body.context.said:
+        return body.context.said["time"]
+    with ledger.database.read() as connection:
+        first = read_said(connection, source, f"{body.identity}/0")
+    return first.statement["time"] if first is not None else to_text(ledger.clock.now_us())
 
 
-async def _refused(submitting: Submitting, body: Body, error: ContradictionError) -> ContradictionError:
-    """Keep a body that its headers contradict, and return why it is refused. The entry names nothing of the headers, which
-    nobody signed: one body under many names makes one entry.
-    """
-    _, document = await _append_unmapped(submitting, body, "", f"/{CONTRADICTED}", kind="none", reason=CONTRADICTED)
-    position = document["receipts"][0]["position"]
-    return ContradictionError(f"{error}; the body is kept at position {position}, and states nothing", error.place)
+def _has_another_time(ledger: Ledger, prepared: Prepared) -> bool:
+    """Say whether what was recorded under the id of something prepared differs from it in its time, which nobody said."""
+    statement = prepared.submissions[0].statements[0]
+    event = parse(statement.body)
+    with ledger.database.read() as connection:
+        first = read_said(connection, statement.source, statement.id)
+    return first is not None and event.get(TIME_FROM) == "receipt" and first.statement["time"] != event["time"]
 
 
-async def _append_unmapped(submitting: Submitting, body: Body, source: str, suffix: str, **why: str) -> Answer:
-    def made() -> Prepared:
-        said = {"actor": body.caller_for(source).principal, "format": body.known.name, **why}
-        statement = submitting.ledger.ledger_statement(
-            UNMAPPED,
-            said | {"body_sha256": body.sha256},
-            identifier=f"{body.known.name}/{body.sha256}{suffix}",
-            evidence=body.evidence,
-        )
-        return of_the_ledger(submitting.ledger, statement)
-
-    return await submitting.send(await submitting.judged(0, made))
+def _kept(
+    ledger: Ledger, body: Body, unmapped: Unmapped, suffix: str = "", refused: ContradictionError | None = None
+) -> _Taken:
+    """Return the statement that keeps a body which is not understood, or contradicts its headers."""
+    said = {
+        "actor": body.caller_for(unmapped.source).principal,
+        "format": body.known.name,
+        "kind": _label(unmapped.kind),
+        "reason": _label(unmapped.reason),
+        "body_sha256": body.sha256,
+    }
+    statement = ledger.ledger_statement(
+        UNMAPPED, said, identifier=f"{body.known.name}/{body.identity}{suffix}", evidence=body.evidence
+    )
+    return _Taken(of_the_ledger(ledger, statement), is_understood=False, refused=refused)
 
 
 def _label(text: str) -> str:

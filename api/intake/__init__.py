@@ -7,14 +7,16 @@ understands is recorded as `intake.unmapped`. `FORMATS` is the one list: to add 
 
 from typing import Final
 
-from api.intake import cdevents, github
+from api.intake import cdevents, github, junit, sarif
 from api.intake.formats import Format
 from ledger.errors import SetupError, StatementError, no_such
 
-FORMATS: Final[tuple[Format, ...]] = (github.FORMAT, cdevents.FORMAT)
+FORMATS: Final[tuple[Format, ...]] = (github.FORMAT, cdevents.FORMAT, junit.FORMAT, sarif.FORMAT)
 
 # By which sources may come in: our own events, and each format.
 DOORS: Final = ("events", *(known.name for known in FORMATS))
+# Those that nobody sends: somebody posts them.
+FILES: Final = {known.name: known for known in FORMATS if known.is_file}
 # The formats whose senders share a secret with us.
 SIGNED: Final = {known.name: known for known in FORMATS if known.signature is not None}
 

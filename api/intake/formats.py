@@ -1,5 +1,8 @@
 """What an outside format is: how its bodies are authenticated, what they become, and samples of both.
 
+A *file* is a format that nobody sends: somebody posts it, and says in the URL what it cannot say (`asks`). It may hold what must not be
+kept: `redactor` cuts that out before anything else happens, and what it cannot read is not kept at all.
+
 A format is one file that ends with `FORMAT = Format(…)`, and one line in `api.intake.FORMATS`. Routes, roles, secrets,
 doors of sources, the description of the API and docs/reference/intake.md are read off it. For example, a body by token:
 
@@ -17,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from api.intake.context import KNOWN, Context
 from api.intake.translation import Headers, Translation
 from ledger.errors import SetupError, UnauthenticatedError
 from ledger.events import CATALOGUE
@@ -57,18 +61,20 @@ class HmacHeader:
 class Sample:
     """A small body of our own, of a kind that the sender names, and the types of the entries that it becomes.
 
-    Names of headers are in lower case. A sample that becomes nothing is answered and not recorded, as a ping is.
+    Names of headers are in lower case. A sample that becomes nothing is answered and not recorded, as a ping is. Of a file, `context`
+    is what is said beside it.
     """
 
     kind: str
-    body: dict[str, Any]
+    body: dict[str, Any] | str
     becomes: tuple[str, ...]
     headers: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def content(self) -> bytes:
         """The body as it is sent."""
-        return json.dumps(self.body).encode()
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
 
 
 def _json(_: bytes) -> str:
@@ -80,10 +86,23 @@ def _no(_: Headers) -> bool:
 
 
 @dataclass(frozen=True)
+class Redactor:
+    """What cuts out of a body that which must not be kept: secrets, and what may hold them. Another cut is another version.
+
+    `cut` is pure, and raises ForeignError for what it cannot read.
+    """
+
+    version: int
+    cut: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True)
 class Format:
     """An outside format. Raises SetupError for one that could not be served.
 
-    `signature` is the header that authenticates a body; without one, the sender shows a token. `translate` is pure.
+    `translate` takes what came beside a body, and the body. Of a message that is its headers; of a file its context and the digest of
+    the file as it came (`Context.beside`), and the body is what the redactor left. `asks` and `needs` are what a file's context may and
+    must say. `signature` is the header that authenticates a body; without one, the sender shows a token. `translate` is pure.
     A body by token needs one of `media_types`, or headers that `untyped` lets stand in for one; of a signed body the
     type proves nothing, and is not asked. `kept_as` says under which media type a body is kept as evidence.
     """
@@ -97,15 +116,35 @@ class Format:
     media_types: tuple[str, ...] = (JSON,)
     untyped: Callable[[Headers], bool] = _no
     kept_as: Callable[[bytes], str] = _json
+    asks: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    redactor: Redactor | None = None
 
     def __post_init__(self) -> None:
         if not _is_name(self.name) or self.name == "events":
             raise SetupError(f"expected a format's name in lower-case letters, digits and -, found {self.name!r}")
         if not self.samples or not self.media_types:
             raise SetupError(f"the format {self.name} has no samples, or no media types: nobody can tell what it takes")
+        if not set(self.needs) <= set(self.asks) <= KNOWN.keys() or (self.asks and self.signature):
+            raise SetupError(
+                f"the format {self.name} asks for {self.asks}: expected what a context may say, and no signature"
+            )
+        if self.asks and self.redactor is None:
+            raise SetupError(
+                f"the format {self.name} is a file without a redactor: nobody can tell what of it may be kept"
+            )
         for sample in self.samples:
             if not set(sample.becomes) <= CATALOGUE.keys():
                 raise SetupError(f"the sample {sample.kind} of {self.name} becomes {sample.becomes}: no event types")
+
+    @property
+    def is_file(self) -> bool:
+        """Say whether bodies are files, of which their context says what they cannot."""
+        return bool(self.asks)
+
+    def context(self, given: Mapping[str, str]) -> Context:
+        """Return the context of a file. Raises StatementError, naming the place, for what cannot be said of it."""
+        return Context.read(self.name, self.asks, self.needs, given)
 
     @property
     def path(self) -> str:

@@ -8,7 +8,7 @@ values our words cannot hold; the names of those stand in the statement, in the 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -35,8 +35,8 @@ class ContradictionError(StatementError):
 class Fact:
     """One statement to be: the door adds the id (digest of the body, number of the fact), evidence and envelope.
 
-    `subject` is what the sender called the thing, where no field has it. `left_out` names the fields of `data` whose
-    values could not be taken.
+    `time` is empty where nobody said when. `subject` is what the sender called the thing, where no field has it. `left_out` names the
+    fields of `data` whose values could not be taken.
     """
 
     source: str
@@ -74,8 +74,12 @@ Translation = Mapped | Unmapped | Nothing
 Headers = Mapping[str, str]
 
 
-class ForeignJsonError(ValueError):
-    """Bytes that are not JSON, or that a second reader may read otherwise. The message is a reason for `Unmapped`."""
+class ForeignError(ValueError):
+    """Bytes that are not of a format, or that a second reader may read otherwise. The message is a reason for `Unmapped`."""
+
+
+class ForeignJsonError(ForeignError):
+    """The same of JSON."""
 
 
 def read_json(body: bytes | str) -> Any:
@@ -102,6 +106,25 @@ def _integer(text: str) -> int | float:
 
 def _refuse_constant(text: str) -> None:
     raise ForeignJsonError("not-json")
+
+
+# How much of a statement the things in it may take, and how many statements of them a file may become.
+MAX_PART_BYTES: Final = 40_000
+MAX_PARTS: Final = 200
+
+
+def in_parts(things: Sequence[Any], most: int) -> list[list[Any]] | None:
+    """Return things in as many parts as they need so that each fits a statement, at most `most` to a part; None for too many parts."""
+    parts: list[list[Any]] = []
+    left = 0
+    for thing in things:
+        size = len(json.dumps(thing))
+        if not parts or size > left or len(parts[-1]) >= most:
+            parts.append([])
+            left = MAX_PART_BYTES
+        parts[-1].append(thing)
+        left -= size
+    return parts if len(parts) <= MAX_PARTS else None
 
 
 def pick(document: Any, path: str) -> Any:

@@ -27,10 +27,12 @@ from ledger.events import (
     restore,
     risk,
     rollback,
+    scan,
     service,
     source,
     statement,
     template,
+    test,
 )
 from ledger.events.base import CATALOGUE, Event, example, has_refs, kind_and_value, ref, refs_of, sentence
 
@@ -72,9 +74,11 @@ __all__ = [
     "restore",
     "risk",
     "rollback",
+    "scan",
     "sentence",
     "service",
     "source",
     "statement",
     "template",
+    "test",
 ]  # fmt: skip

@@ -172,6 +172,17 @@ Region = Annotated[str, Identifier("region", "eu-west-1")]
 Tenant = Annotated[str, Identifier("tenant", "acme")]
 ImportId = Annotated[str, Identifier("import", "history-2026")]
 GateName = Annotated[str, Identifier("gate", "deploy")]
+RunId = Annotated[str, Identifier("run", "4711")]
+SuiteId = Annotated[str, Identifier("suite", "payments-api")]
+TestId = Annotated[str, Identifier("test", "tests.test_refunds::test_a_refund_is_paid_once")]
+ScanId = Annotated[str, Identifier("scan", "4711-tfsec")]
+# Scans of one thing by one tool, of which a later one takes the place of those before.
+SeriesId = Annotated[str, Identifier("series", "payments-api:prod:tfsec")]
+ToolName = Annotated[str, Identifier("tool", "tfsec")]
+ScanRule = Annotated[str, Identifier("scan_rule", "AVD-AWS-0057")]
+FilePath = Annotated[str, Identifier("path", "modules/queue/main.tf")]
+# What one file or one job told, however many statements that takes.
+ReportId = Annotated[str, Identifier("report", "4711-unit-2")]
 CredentialId = Annotated[
     str,
     Text(r"[a-z]+:[A-Za-z0-9._-]+", 80, "token:9f2c41d07b3e", "credential", says="a credential, kind:id,"),
@@ -320,6 +331,16 @@ Sha256Base64 = Annotated[
         44,
         "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",
         says="a SHA-256 in base64",
+    ),
+]
+# Of what a scan found: the same in the next scan, wherever the line has moved to.
+Fingerprint = Annotated[
+    str,
+    Text(
+        r"[0-9a-f]{32}",
+        32,
+        "9f86d081884c7d659a2feaa0c55ad015",
+        says="32 hexadecimal digits in lower case",
     ),
 ]
 PublicKeyHex = Annotated[

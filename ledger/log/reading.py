@@ -253,6 +253,15 @@ def read_last(connection: Connection, event_type: str, *, up_to: int | None = No
     return _stored(row) if row is not None else None
 
 
+def read_said(connection: Connection, source: str, identifier: str) -> StoredEntry | None:
+    """Return the entry of what a source said under an id, or None."""
+    e, said = tables.entries.c, tables.statements.c
+    sources = sa.select(tables.sources.c.id).where(tables.sources.c.name == source).scalar_subquery()
+    query = sa.select(*_COLUMNS).join(tables.statements, said.position == e.position)
+    row = connection.execute(query.where(said.source_id == sources, said.id == identifier)).one_or_none()
+    return _stored(row) if row is not None else None
+
+
 def read_heads(connection: Connection, as_of: int) -> Iterator[tuple[str, int, int]]:
     """Yield (ref, count, last position) of every ref as of a position, sorted by ref."""
     r, er = tables.refs.c, tables.entry_refs.c

@@ -23,6 +23,8 @@ from projections.practices.change.traceability import change_may_start, deployed
 from projections.practices.environments.stateful import state_is_backed_up
 from projections.practices.improvement.trail import findings_are_answered
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
+from projections.practices.pipeline.code_scans import scans_are_clean
+from projections.practices.pipeline.parallel_tests import tests_are_whole
 from projections.practices.pipeline.permissions import deployer_is_allowed
 from projections.practices.recovery.decisions import (
     deployment_can_be_undone,
@@ -45,7 +47,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(1, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        2,
+        3,
         (
             policy_is_in_force,
             change_may_start,
@@ -58,6 +60,8 @@ GATES: Final[Mapping[str, Gate]] = {
             rollback_is_prepared,
             deployer_is_allowed,
             state_is_backed_up,
+            tests_are_whole,
+            scans_are_clean,
         ),
     ),
     "promote": Gate(1, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),

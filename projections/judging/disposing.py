@@ -11,6 +11,8 @@ from ledger.events.finding import FindingDisposed
 from projections.engine.derived import UNANSWERED, Answer, Disposal, Finding, Refusal, said_of
 from projections.engine.reads import Look
 from projections.readings.assurance.dispositions import Disposed, dispositions
+from projections.readings.changes.code import code_changes
+from projections.readings.changes.commits import commit_of
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
@@ -54,7 +56,7 @@ def persons_in(row: Finding, look: Look) -> dict[str, str]:
     """Return who acted or approved in what a finding is about, as persons linked now, with what each did.
 
     Of the entries that it names whoever acted and whose credential said so; of the changes that these are about, or the finding
-    itself, the authors, approvers and deployers; of the deployments whoever deployed and reported them.
+    itself, the authors, approvers and deployers; of the deployments whoever deployed and reported them; of commits, who wrote them.
     """
     found: dict[str, str] = {}
     for name, did in _named(row, look):
@@ -79,6 +81,8 @@ def _named(row: Finding, look: Look) -> Iterator[tuple[str, str]]:
                 changes[value] = None
             elif kind == "deployment":
                 placed[value] = None
+            elif kind == "commit":
+                yield from _wrote(value, look)
     for key in placed:
         deployment = look.row(deployments, key)
         if deployment is not None:
@@ -91,3 +95,9 @@ def _named(row: Finding, look: Look) -> Iterator[tuple[str, str]]:
             yield from ((name, "is an author") for name in ticket.authors)
             yield from ((approval.approver, "approved") for approval in ticket.approvals)
             yield from ((name, "deployed") for name in ticket.deployed_by)
+
+
+def _wrote(commit: str, look: Look) -> Iterator[tuple[str, str]]:
+    for key in commit_of(look, commit).code_changes:
+        code = look.row(code_changes, key)
+        yield from ((name, "wrote the code") for name in (code.authors if code is not None else ()))

@@ -20,7 +20,7 @@ from projections.readings import READINGS
 
 findings = Derived(
     "findings",
-    version=8,
+    version=9,
     reads=READINGS,
     answered=answered,
     doc="Findings: which rule which subject breaks or broke, in words, in which entries, since when, and what ended it.",

@@ -8,7 +8,7 @@ from projections.practices.environments import stateful, teardown, tiers
 from projections.practices.improvement import access_reviews, delivery, trail
 from projections.practices.infrastructure import peer_review
 from projections.practices.monitoring import attribution, health
-from projections.practices.pipeline import permissions
+from projections.practices.pipeline import code_scans, parallel_tests, permissions
 from projections.practices.recovery import decisions, incidents
 from projections.practices.release import freezes, triggers
 
@@ -16,7 +16,9 @@ from projections.practices.release import freezes, triggers
 PRACTICES: Final[tuple[ModuleType, ...]] = (
     freezes,
     triggers,
+    parallel_tests,
     permissions,
+    code_scans,
     peer_review,
     teardown,
     tiers,

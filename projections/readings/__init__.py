@@ -42,6 +42,8 @@ from projections.readings.people.policies import policies
 from projections.readings.people.reconciliations import arrivals, source_lists
 from projections.readings.people.sources import authorities
 from projections.readings.people.withdrawals import withdrawals
+from projections.readings.pipelines.scans import scan_parts, scan_results, scan_series, scans
+from projections.readings.pipelines.tests import test_cases, test_manifests, test_reports, test_runs, test_suites
 from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.calibrations import calibrations
 from projections.readings.risk.models import risk_models
@@ -104,4 +106,14 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     deliveries,
     delivery,
     merges,
+    # pipelines
+    test_manifests,
+    test_suites,
+    test_reports,
+    test_cases,
+    test_runs,
+    scans,
+    scan_parts,
+    scan_series,
+    scan_results,
 )

@@ -19,7 +19,7 @@ from sockets import connect, head
 
 from api.intake import DOORS, FORMATS, SIGNED, check_door
 from api.intake.formats import UNMAPPED, Format, HmacHeader, Sample
-from api.intake.translation import Mapped
+from api.intake.translation import ForeignError, Mapped, Translation, Unmapped
 from api.settings import Settings, words_of
 from ledger.errors import SetupError, StatementError
 
@@ -34,8 +34,8 @@ each_sample = pytest.mark.parametrize(
 
 def enrol(server: Server, known: Format) -> None:
     """Enrol the sources of a format's samples at its door."""
-    translated = [known.translate(sample.headers, sample.content) for sample in known.samples]
-    for source in {fact.source for found in translated if isinstance(found, Mapped) for fact in found.facts}:
+    meant = [translated(known, sample) for sample in known.samples]
+    for source in {fact.source for found in meant if isinstance(found, Mapped) for fact in found.facts}:
         wanted = {"source": source, "door": known.name, "principal": f"service:{known.name}"}
         assert server.client().post("/v1/ledger/sources", json=wanted).status_code == 201
 
@@ -50,12 +50,36 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def deliver(server: Server, known: Format, body: bytes, sample: Sample | None, secret: str = SECRET) -> Response:
-    """Post a body as the senders of a format do, with the headers of a sample."""
+    """Post a body as the senders of a format do, with the headers of a sample; and of a file, with what is said beside it."""
     headers = dict(sample.headers) if sample else {}
     if known.signature is None:
-        return server.post(body, to=known.path, by="reporter", kind=known.media_types[0], headers=headers)
+        said = (sample or known.samples[0]).context
+        return server.post(
+            body, to=known.path, by="reporter", kind=known.media_types[0], headers=headers, params=dict(said)
+        )
     headers[known.signature.name] = known.signature.sign(secret, body)
     return server.post(body, to=known.path, by="nobody", kind=known.media_types[0], headers=headers)
+
+
+def digests_of_kept(known: Format, body: bytes) -> list[str]:
+    """Return the digest of what is kept of a body: of all of it, of what a redactor left, or of nothing that it could not read."""
+    if known.redactor is None:
+        return [hashlib.sha256(body).hexdigest()]
+    try:
+        return [hashlib.sha256(known.redactor.cut(body)).hexdigest()]
+    except ForeignError:
+        return []
+
+
+def translated(known: Format, sample: Sample) -> Translation:
+    """Return what a sample stands for."""
+    if known.redactor is None:
+        return known.translate(dict(sample.headers), sample.content)
+    try:
+        cut = known.redactor.cut(sample.content)
+    except ForeignError as error:
+        return Unmapped(known.name, str(error))
+    return known.translate(known.context(sample.context).beside(sample.content), cut)
 
 
 @each_sample
@@ -68,7 +92,7 @@ def test_a_sample_becomes_what_it_says_and_its_bytes_are_kept(server: Server, kn
     assert answer.status_code == (202 if sample.becomes == (UNMAPPED,) else 201), answer.text
     entries = [server.get(f"/v1/events/{r['position']}").json()["entry"] for r in answer.json()["receipts"]]
     assert tuple(entry["statement"]["type"] for entry in entries) == sample.becomes
-    assert [kept["sha256"] for kept in entries[0]["evidence"]] == [hashlib.sha256(sample.content).hexdigest()]
+    assert [kept["sha256"] for kept in entries[0]["evidence"]] == digests_of_kept(known, sample.content)
     # The same body is the same facts.
     again = deliver(server, known, sample.content, sample)
     assert (again.status_code, again.json()) == (200, answer.json())
@@ -76,9 +100,9 @@ def test_a_sample_becomes_what_it_says_and_its_bytes_are_kept(server: Server, kn
 
 @each_sample
 def test_a_translator_answers_the_same_and_changes_nothing(known: Format, sample: Sample) -> None:
-    headers, body = dict(sample.headers), sample.content
-    assert known.translate(headers, body) == known.translate(headers, body)
-    assert (headers, body) == (dict(sample.headers), sample.content)
+    headers, context = dict(sample.headers), dict(sample.context)
+    assert translated(known, sample) == translated(known, sample)
+    assert (headers, context) == (dict(sample.headers), dict(sample.context))
 
 
 @each
@@ -98,7 +122,7 @@ def test_nobody_comes_in_without_the_right_credential_and_no_body_is_looked_at(s
     else:
         for by in ("auditor", "analyst"):
             check_problem(server.post(b"{not JSON", to=known.path, by=by, kind=known.media_types[0]), 403)
-        check_problem(server.post(b"<x/>", to=known.path, by="reporter", kind="text/xml"), 415)
+        check_problem(server.post(b"a note", to=known.path, by="reporter", kind="text/plain"), 415)
     assert server.size() == before
 
 
@@ -129,7 +153,7 @@ def test_a_body_of_another_format_is_not_understood_and_kept(server: Server, kno
         [receipt] = answer.json()["receipts"]
         entry = server.get(f"/v1/events/{receipt['position']}").json()["entry"]
         assert (entry["statement"]["type"], entry["statement"]["data"]["format"]) == (UNMAPPED, known.name)
-        assert entry["evidence"][0]["sha256"] == hashlib.sha256(body).hexdigest()
+        assert [kept["sha256"] for kept in entry["evidence"]] == digests_of_kept(known, body)
 
 
 def test_a_format_that_there_is_not_is_told_with_those_there_are(server: Server) -> None:
@@ -151,6 +175,9 @@ def test_a_format_that_could_not_be_served_is_refused_where_it_is_declared() -> 
     for name, samples in (("events", good.samples), ("Git Hub", good.samples), ("tower", ())):
         with pytest.raises(SetupError):
             Format(name, good.title, good.about, good.translate, samples)
+    for said in ({"asks": ("run",)}, {"needs": ("run",)}, {"asks": ("mood",)}):
+        with pytest.raises(SetupError, match=r"a file without a redactor|what a context may say"):
+            Format("tower", good.title, good.about, good.translate, good.samples, **said)
     with pytest.raises(SetupError, match="no event types"):
         Format("tower", good.title, good.about, good.translate, (Sample("x", {}, ("no.such",)),))
 

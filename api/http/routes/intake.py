@@ -1,9 +1,11 @@
 """`POST /v1/intake/{format}`: authenticate the raw bytes, and hand them on. One route for all of `FORMATS`.
 
-Nothing is parsed before it is authenticated. What becomes of a body is `api.desk.taking`.
+Nothing is parsed before it is authenticated. Of a file, the query says what it cannot: its context. What becomes of a body is
+`api.desk.taking`.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -17,6 +19,7 @@ from api.http.questions import Route
 from api.http.shapes import PROBLEMS, json_answer
 from api.http.state import ledger_of, submitting_of
 from api.intake import FORMATS
+from api.intake.context import ALWAYS, KNOWN
 from api.intake.formats import Format, HmacHeader
 from ledger.authority import Caller, EnrolledSource
 from ledger.errors import SetupError
@@ -38,10 +41,30 @@ def _taking(known: Format) -> Callable[[Request], Awaitable[Response]]:
             content, caller_for = await _by_token(request, known)
         else:
             content, caller_for = await _by_secret(request, known, known.signature)
-        body = Body(known, request.headers, content, caller_for)
+        context = known.context(dict(request.query_params)) if known.is_file else None
+        body = Body(known, request.headers, content, caller_for, context)
         return json_answer(*await take(submitting_of(request), body))
 
     return answer
+
+
+def _described(known: Format) -> dict[str, Any]:
+    """Return what the description says of a format: the shape of its body is somebody else's, and its context has a parameter each."""
+    bodies: dict[str, Any] = {kind: {"schema": {}} for kind in known.media_types}
+    asked = (*known.asks, *ALWAYS) if known.is_file else ()
+    return {
+        "requestBody": {"required": True, "content": bodies},
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": name in known.needs,
+                "description": KNOWN[name].doc,
+                "schema": {"type": "string", "examples": [KNOWN[name].example]},
+            }
+            for name in asked
+        ],
+    }
 
 
 for _known in FORMATS:
@@ -54,10 +77,7 @@ for _known in FORMATS:
         description=_known.about,
         responses=_RESPONSES,
         status_code=201,
-        # The shape of the body is somebody else's.
-        openapi_extra={
-            "requestBody": {"required": True, "content": {kind: {"schema": {}} for kind in _known.media_types}}
-        },
+        openapi_extra=_described(_known),
     )
 
 

@@ -78,6 +78,7 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         "environment.ttl_extended": "human",
         "pir.completed": "human",
         "rollback.decided": "human",
+        "test.manifest_accepted": "human",
         # What acquits, and is often a machine's to say: of a review by a machine, only that it is one matters.
         "access.rotated": "anybody",
         "access.used": "anybody",
@@ -101,6 +102,7 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         "rollback.trigger_defined": "anybody",
         "service.provisioned": "anybody",
         "source.reconciled": "anybody",
+        "test.manifest_declared": "anybody",
     }
 )
 # What says something and lets nobody do anything: acts, requests, observations, what the ledger says of itself. A withdrawal has a
@@ -153,7 +155,11 @@ GIVE_NOTHING: Final = frozenset(
         "risk.assessed",
         "rollback.completed",
         "rollback.trigger_fired",
+        "scan.completed",
+        "scan.results_reported",
         "statement.withdrawn",
+        "test.cases_reported",
+        "test.shard_finished",
     }
 )
 

@@ -1,0 +1,330 @@
+"""SARIF 2.1.0, as tools that scan code write it: whether the tool ran to its end, and what it found, of which level, where.
+
+One file holds one run or several, each a scan of its own. `results` that are missing mean that nothing ran; an empty list is clean only
+where somebody says that the tool ran to its end: an invocation in the file, or whoever posts it (`executed`). A level that a result does
+not say is its rule's, else a warning. What a file suppresses is told and lets nothing pass: who decides that is no file's to say.
+
+No result has an identity to rely on: fingerprints are optional, uploaders fill them in, and some tools put names and secrets there. So
+one is made here, of the tool, the rule, the path and which of several such it is in the order of lines: the same in the next scan.
+
+The redactor keeps what is named in `_cut_run` and nothing else: no message, no snippet, no property, no fingerprint.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from api.intake.context import executed_of
+from api.intake.formats import JSON, UNMAPPED, Format, Redactor, Sample
+from api.intake.translation import (
+    ContradictionError,
+    Fact,
+    ForeignJsonError,
+    Headers,
+    Mapped,
+    Translation,
+    Unmapped,
+    fact,
+    in_parts,
+    pick,
+    pick_text,
+    pick_time,
+    read_json,
+)
+from ledger.canonical import encode
+from ledger.errors import StatementError
+from ledger.events.identifiers import Commit, Version, fits, identifier_of
+from ledger.events.scan import MAX_RESULTS
+
+SARIF: Final = "application/sarif+json"
+MAX_RUNS: Final = 50
+_LEVELS: Final = ("error", "warning", "note", "none")
+_BASELINES: Final = ("new", "unchanged", "updated", "absent")
+# What stands in a statement one by one; notes are counted alone.
+_LISTED: Final = ("error", "warning")
+
+
+# -- cutting ---------------------------------------------------------------------------------------------------------------
+
+
+def _cut(body: bytes) -> bytes:
+    document = read_json(body)
+    runs = pick(document, "runs")
+    if not isinstance(runs, list) or pick_text(document, "version") != "2.1.0":
+        raise ForeignJsonError("not-sarif-2.1.0")
+    kept = {"version": "2.1.0", "runs": [_cut_run(run) for run in runs]}
+    return orjson.dumps(kept)
+
+
+def _cut_run(run: Any) -> dict[str, Any]:
+    extensions = _list(run, "tool.extensions")
+    return {
+        "tool": {"driver": _cut_tool(pick(run, "tool.driver")), "extensions": [_cut_tool(tool) for tool in extensions]},
+        "automationDetails": _only(pick(run, "automationDetails"), "id", "guid"),
+        "versionControlProvenance": [_only(told, "revisionId") for told in _list(run, "versionControlProvenance")],
+        "invocations": [
+            _only(told, "executionSuccessful", "startTimeUtc", "endTimeUtc", "exitCode")
+            for told in _list(run, "invocations")
+        ],
+        # That there are none is another thing than that there is no list.
+        "results": [_cut_result(result) for result in results] if (results := _found(run)) is not None else None,
+    }
+
+
+def _cut_tool(tool: Any) -> dict[str, Any]:
+    rules = [
+        _only(rule, "id", "guid")
+        | {"defaultConfiguration": _only(pick(rule, "defaultConfiguration"), "level", "enabled")}
+        for rule in _list(tool, "rules")
+    ]
+    return _only(tool, "name", "version", "semanticVersion", "guid") | {"rules": rules}
+
+
+def _cut_result(result: Any) -> dict[str, Any]:
+    place = pick(_first(result, "locations"), "physicalLocation")
+    return {
+        **_only(result, "ruleId", "ruleIndex", "level", "kind", "baselineState"),
+        "rule": _only(pick(result, "rule"), "id", "index")
+        | {"toolComponent": _only(pick(result, "rule.toolComponent"), "index", "name")},
+        "uri": _without_secrets(pick_text(place, "artifactLocation.uri")),
+        "line": pick(place, "region.startLine") if isinstance(pick(place, "region.startLine"), int) else None,
+        "suppressions": None if pick(result, "suppressions") is None else [
+            _only(told, "kind", "status") for told in _list(result, "suppressions")
+        ],
+    }  # fmt: skip
+
+
+def _only(thing: Any, *names: str) -> dict[str, Any]:
+    """Return what a thing says under some names, where that is a short text, a number or a truth."""
+    found = {name: pick(thing, name) for name in names}
+    return {name: value for name, value in found.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= 1000 and value.isprintable()
+    return isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**53)
+
+
+def _list(thing: Any, path: str) -> list[Any]:
+    found = pick(thing, path)
+    return found if isinstance(found, list) else []
+
+
+def _first(thing: Any, path: str) -> Any:
+    return next(iter(_list(thing, path)), None)
+
+
+def _found(run: Any) -> list[Any] | None:
+    found = pick(run, "results")
+    return found if isinstance(found, list) else None
+
+
+def _without_secrets(uri: str | None) -> str | None:
+    """Return a URI without who logs in, and what is asked: either may be a secret."""
+    if uri is None or not _is_plain(uri):
+        return None
+    try:
+        parts = urlsplit(uri)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    except ValueError:
+        return None
+
+
+# -- what it says ----------------------------------------------------------------------------------------------------------
+
+
+def translate(beside: Headers, body: bytes) -> Translation:
+    """Return the scans of a file that the redactor left. Raises ContradictionError where it is of another commit than was said."""
+    runs = [cut for cut in orjson.loads(body)["runs"] if isinstance(cut, dict)]
+    source = beside["source"]
+    if not runs or len(runs) > MAX_RUNS:
+        return Unmapped("sarif", "no-runs" if not runs else "too-many-runs", source)
+    facts: list[Fact] = []
+    try:
+        for number, run in enumerate(runs, 1):
+            told = _scan(beside, run, beside["identity"] if len(runs) == 1 else f"{beside['identity']}-{number}")
+            if told is None:
+                return Unmapped("sarif", "too-many-results", source)
+            facts += told
+    except ContradictionError:
+        raise
+    except StatementError as error:
+        return Unmapped("sarif", f"field{error.place}", source)
+    return Mapped(tuple(facts))
+
+
+def _scan(beside: Headers, run: dict[str, Any], scan: str) -> list[Fact] | None:
+    driver = run["tool"]["driver"]
+    # Nobody knows which tool it was that is not named.
+    if (tool := pick_text(driver, "name")) is None:
+        raise StatementError("expected tool.driver.name", "/tool/driver/name")
+    of_thing = beside.get("service", beside["source"])
+    series = ":".join(filter(None, (of_thing, beside.get("environment"), tool)))
+    results = list(_results(run, tool))
+    counted = [result for result in results if result["baseline"] != "absent"]
+    levels = Counter(result["level"] for result in counted)
+    listed = [
+        {name: value for name, value in result.items() if value is not None}
+        for result in results if result["level"] in _LISTED
+    ]  # fmt: skip
+    parts = in_parts(listed, MAX_RESULTS)
+    if parts is None:
+        return None
+    is_whole = len(parts) < 2
+    about = {"scan": scan, "series": series, "commit": _commit(beside, run)}
+    versions = (pick_text(driver, name) for name in ("semanticVersion", "version"))
+    ended = pick_time(_first(run, "invocations"), "endTimeUtc") or ""
+    summary: dict[str, Any] = about | {
+        "tool": tool,
+        "tool_version": next((version for version in versions if fits(Version, version)), None),
+        "rules_digest": _rules_digest(run),
+        "file_digest": f"sha256:{beside['sha256']}",
+        "run_id": beside.get("run"),
+        "service": beside.get("service"),
+        "environment": beside.get("environment"),
+        "executed": _executed(beside, run),
+        "errors": levels["error"],
+        "warnings": levels["warning"],
+        "notes": levels["note"],
+        "suppressed": sum(1 for result in counted if result["suppressed"]),
+        "parts": 0 if is_whole else len(parts),
+        "started_at": pick_time(_first(run, "invocations"), "startTimeUtc"),
+    }
+    if is_whole and parts:
+        summary["results"] = tuple(parts[0])
+    facts = [fact(beside["source"], "scan.completed", ended, summary, subject=pick_text(run, "automationDetails.id"))]
+    for number, part in enumerate(() if is_whole else parts, 1):
+        said = about | {"part": number, "parts": len(parts), "results": tuple(part)}
+        facts.append(fact(beside["source"], "scan.results_reported", ended, said))
+    return facts
+
+
+def _commit(beside: Headers, run: dict[str, Any]) -> str | None:
+    """Return the commit that was scanned: as the file says, and as was said beside it. They are not two."""
+    named = {told.get("revisionId") for told in run["versionControlProvenance"]} - {None}
+    in_file = next(iter(named)) if len(named) == 1 else None
+    in_file = in_file if fits(Commit, in_file) else None
+    said = beside.get("commit")
+    if in_file is not None and said is not None and not (in_file.startswith(said) or said.startswith(in_file)):
+        raise ContradictionError(f"the file is of the commit {in_file}, and was said to be of {said}", "/commit")
+    return max((commit for commit in (in_file, said) if commit is not None), key=len, default=None)
+
+
+def _executed(beside: Headers, run: dict[str, Any]) -> bool | None:
+    """Say whether the tool ran to its end; None where nobody says so. Whoever says no is believed."""
+    told = [told.get("executionSuccessful") for told in run["invocations"]]
+    known = [said for said in (*told, executed_of(beside)) if isinstance(said, bool)]
+    return False if run["results"] is None or not all(known) else True if known else None
+
+
+def _rules_digest(run: dict[str, Any]) -> str | None:
+    tools = (run["tool"]["driver"], *run["tool"]["extensions"])
+    names = sorted({str(rule["id"]) for tool in tools for rule in tool["rules"] if "id" in rule})
+    return f"sha256:{hashlib.sha256(encode(names)).hexdigest()}" if names else None
+
+
+def _results(run: dict[str, Any], tool: str) -> Iterator[dict[str, Any]]:
+    """Yield what was found, in the order of lines, as statements have it."""
+    rules = _Rules(run["tool"])
+    found: list[dict[str, Any]] = [
+        {
+            "rule": rules.name_of(result),
+            "path": identifier_of(result["uri"]) if result["uri"] else None,
+            "line": result["line"] if isinstance(result["line"], int) and result["line"] >= 0 else None,
+            "level": rules.level_of(result),
+            "baseline": result.get("baselineState") if result.get("baselineState") in _BASELINES else None,
+            "suppressed": _is_suppressed(result),
+        }
+        for result in run["results"] or ()
+    ]
+    times: Counter[tuple[str, str | None]] = Counter()
+    for result in sorted(found, key=lambda result: (result["path"] or "", result["line"] or 0, result["rule"])):
+        which = result["rule"], result["path"]
+        times[which] += 1
+        said = encode([tool, result["rule"], result["path"] or "", times[which]])
+        yield {"fingerprint": hashlib.sha256(said).hexdigest()[:32]} | result
+
+
+def _is_suppressed(result: Mapping[str, Any]) -> bool:
+    """Say whether a file lets a result pass: an entry without a status is accepted (SARIF 2.1.0 §3.35.3), and one refused says no."""
+    statuses = [told.get("status", "accepted") for told in result["suppressions"] or ()]
+    return bool(statuses) and all(status == "accepted" for status in statuses)
+
+
+class _Rules:
+    """The rules that a run knows, of the tool and of what extends it: results name them by index, by id, or not at all."""
+
+    def __init__(self, tool: dict[str, Any]) -> None:
+        self._tools = [tool["driver"]["rules"], *(extension["rules"] for extension in tool["extensions"])]
+        self._by_id: dict[str, dict[str, Any]] = {}
+        for rules in self._tools:
+            for rule in rules:
+                self._by_id.setdefault(str(rule.get("id", "")), rule)
+
+    def _of(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        named = result.get("ruleId") or pick_text(result, "rule.id") or ""
+        # An id may go on after a slash, for a part of its rule (§3.52.4).
+        if (found := self._by_id.get(named) or self._by_id.get(named.partition("/")[0])) is not None and named:
+            return found
+        of_extension = pick(result, "rule.toolComponent.index")
+        is_extension = isinstance(of_extension, int) and 0 <= of_extension < len(self._tools) - 1
+        rules = self._tools[of_extension + 1 if is_extension else 0]
+        index = result.get("ruleIndex", pick(result, "rule.index"))
+        return rules[index] if isinstance(index, int) and 0 <= index < len(rules) else {}
+
+    def name_of(self, result: Mapping[str, Any]) -> str:
+        named = result.get("ruleId") or pick_text(result, "rule.id") or self._of(result).get("id") or "unnamed"
+        return identifier_of(str(named))
+
+    def level_of(self, result: Mapping[str, Any]) -> str:
+        """Return the level of a result (§3.27.10): its own, its rule's, or a warning; of what is no failure, none."""
+        if result.get("level") in _LEVELS:
+            return str(result["level"])
+        if result.get("kind", "fail") != "fail":
+            return "none"
+        by_rule = pick(self._of(result), "defaultConfiguration.level")
+        return by_rule if by_rule in _LEVELS else "warning"
+
+
+_SAID: Final = {"run": "4711", "service": "payments-api", "commit": "9fceb02d0ae598e95dc970b74767f19372d61af8"}
+_RULES: Final = [{"id": "AVD-1", "defaultConfiguration": {"level": "error"}}, {"id": "AVD-2"}]
+
+
+def _sample(kind: str, becomes: str, **run: Any) -> Sample:
+    made = {"tool": {"driver": {"name": "tfsec", "version": "1.28.1", "rules": _RULES}}, **run}
+    return Sample(kind, {"version": "2.1.0", "runs": [made]}, (becomes,), context=_SAID)
+
+
+def _place(path: str, line: int) -> dict[str, Any]:
+    region = {"startLine": line, "snippet": {"text": 'password = "hunter2"'}}
+    return {"physicalLocation": {"artifactLocation": {"uri": path}, "region": region}}
+
+
+FORMAT: Final = Format(
+    "sarif",
+    "SARIF 2.1.0",
+    "The report of a tool that scans code: which commit it looked at, whether it ran to its end, and what it found.",
+    translate,
+    media_types=(JSON, SARIF),
+    asks=("run", "commit", "service", "environment", "executed"),
+    redactor=Redactor(1, _cut),
+    kept_as=lambda _: SARIF,
+    samples=(
+        _sample(
+            "a scan",
+            "scan.completed",
+            invocations=[{"executionSuccessful": True, "endTimeUtc": "2026-03-02T09:00:00Z"}],
+            results=[
+                {"ruleId": "AVD-1", "message": {"text": "a password"}, "locations": [_place("main.tf", 15)]},
+                {"ruleIndex": 1, "message": {"text": "no tags"}, "locations": [_place("main.tf", 3)]},
+            ],
+        ),
+        _sample("a scan that did not run", "scan.completed", invocations=[{"executionSuccessful": False}]),
+        Sample("another document", {"version": "2.0.0", "runs": []}, (UNMAPPED,), context=_SAID),
+    ),
+)

@@ -1,0 +1,128 @@
+"""2.4 Static analysis of infrastructure as code: what is deployed was scanned, as that very commit, to the end, and without an error that
+nobody else has answered for.
+
+A result that is let pass is a finding that was disposed of: accepted, or no breach in truth, until when, by somebody who neither wrote
+the code nor scanned it. What a file says of itself is that is to be let pass lets nothing pass.
+"""
+
+from itertools import islice
+from typing import Final
+
+from ledger.events import ref
+from ledger.events.scan import ScanCompleted, ScanResultsReported
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.findings import finding, findings, positions_of
+from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.practices.practice import Practice
+from projections.readings.assurance.dispositions import dispositions
+from projections.readings.environments.environments import names_for
+from projections.readings.people.policies import InForce
+from projections.readings.people.settings import Words
+from projections.readings.pipelines.scans import (
+    FoundInCode,
+    Result,
+    Scan,
+    scan_parts,
+    scan_results,
+    scan_series,
+    scans,
+)
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice(
+    "2.4",
+    "Static analysis of infrastructure as code",
+    views=(scans, scan_parts, scan_series, scan_results),
+)
+SCAN_TOOL: Final = Words(
+    "scan-tool",
+    "a tool that must have scanned the commit that is deployed",
+    applies_to="environment",
+    is_several=True,
+    nothing="none",
+)
+
+
+@finding(scan_results, severity="high")
+def scan_error_stands(row: Result, look: Look) -> Breach | None:
+    """The last whole scan found an error in the code. It ends when a later one does not, or somebody else disposes of it."""
+    if row.level != "error" or row.baseline == "absent" or row.series is None:
+        return None
+    series = look.row(scan_series, row.series)
+    # While the parts of a scan come in, what the one before found still stands.
+    if series is None or series.last not in (row.scan, row.scan_before):
+        return None
+    where = f" in {row.path}" if row.path is not None else ""
+    return Breach(f"{row.tool} found {row.rule}{where} ({row.series})", positions_of(row.first_position))
+
+
+@finding(scans, severity="medium")
+def scan_did_not_run(row: Scan, look: Look) -> Breach | None:
+    """A scan says of itself that it did not run to its end, so that what it did not find means nothing."""
+    if row.executed is not False or row.said is None:
+        return None
+    of = f" of {row.commit}" if row.commit is not None else ""
+    return Breach(f"{row.tool} did not run to its end in the scan {row.scan}{of}", positions_of(row.said.position))
+
+
+@gate_rule()
+def scans_are_clean(question: Question, look: Look, policy: InForce) -> Said:
+    """Each tool that the policy names scanned this very commit to its end, and found no error but what somebody else let pass."""
+    tools = policy.words(SCAN_TOOL, *names_for(look, policy, question.environment, question.asked_at))
+    if not tools:
+        return "allow", "not-asked-for", "the policy names no tool that scans", ()
+    if question.commit is None:
+        return "insufficient_evidence", "not-said", "expected a commit in the question", ()
+    used: list[int | None] = []
+    for tool in tools:
+        of_commit = look.named(scans, ScanCompleted, ref("commit", question.commit))
+        own = [row for row in of_commit if row.tool == tool and row.service in (None, question.service)]
+        if not own:
+            return "insufficient_evidence", "not-scanned", f"{tool} did not scan {question.commit}", used
+        scan = max(own, key=lambda row: row.said.position if row.said is not None else 0)
+        said = _fault_of(scan, look, used)
+        if said is not None:
+            return said
+    return "allow", "clean", f"{listed(tools)} scanned {question.commit}, and what was found is answered", used
+
+
+def _fault_of(scan: Scan, look: Look, used: list[int | None]) -> Said | None:
+    used += [scan.said.position] if scan.said is not None else []
+    if scan.executed is False:
+        return "deny", "not-executed", f"{scan.tool} did not run to its end", used
+    if scan.missing:
+        parts = listed(map(str, scan.missing))
+        return "insufficient_evidence", "incomplete", f"of the scan {scan.scan} there is no part {parts}", used
+    if scan.executed is None:
+        return "insufficient_evidence", "not-said", f"nobody says that {scan.tool} ran to its end", used
+    errors = [one for one in _found_by(scan, look) if one.level == "error" and one.is_there]
+    if len(errors) < scan.errors:
+        words = f"the scan {scan.scan} counts {scan.errors} error(s), and names {len(errors)}"
+        return "insufficient_evidence", "incomplete", words, used
+    # What is told are the first ten: nobody looks further, and the answer rests on no more.
+    still = list(islice((one for one in errors if not _is_let_pass(scan, one, look, used)), 10))
+    if not still:
+        return None
+    names = listed(f"{one.rule} in {one.path}" for one in still)
+    return "deny", "errors", f"{scan.tool} found {names}, and nobody else let it pass", used
+
+
+def _found_by(scan: Scan, look: Look) -> list[FoundInCode]:
+    about = ref("scan", scan.scan)
+    parts = [*look.named(scan_parts, ScanCompleted, about), *look.named(scan_parts, ScanResultsReported, about)]
+    return [one for part in parts for one in part.results]
+
+
+def _is_let_pass(scan: Scan, one: FoundInCode, look: Look, used: list[int | None]) -> bool:
+    """Say whether somebody who may disposed of what a scan found, and that holds."""
+    finding_id = findings.key_of(findings.rules["scan-error-stands"], f"{scan.series}/{one.fingerprint}")
+    row = look.row(findings, finding_id)
+    # What is decided otherwise meanwhile makes another answer.
+    look.row(dispositions, finding_id)
+    if row is None or row.disposition not in ("accepted", "false_positive") or row.is_open:
+        return False
+    if look.has_come(row.disposed_until):
+        return False
+    used.append(row.disposed_position)
+    return True

@@ -1,0 +1,1 @@
+"""Pipelines: what ran before anything was deployed, and what that showed."""

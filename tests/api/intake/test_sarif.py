@@ -1,0 +1,222 @@
+"""SARIF 2.1.0: what tools that scan code write becomes what whoever reads it line by line would say, and nothing that may be a secret.
+
+The reports are made up here, in the shapes that Trivy, Checkov, KICS, Snyk, gitleaks and CodeQL write.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from files import facts_of, mutations
+
+from api.intake.sarif import FORMAT
+from api.intake.translation import ContradictionError, Fact, ForeignError, Mapped, Unmapped
+
+COMMIT = "9fceb02d0ae598e95dc970b74767f19372d61af8"
+SAID = {"commit": COMMIT, "service": "api"}
+RULES = [
+    {"id": "R1", "defaultConfiguration": {"level": "error"}},
+    {"id": "R2"},
+    {"id": "R3", "defaultConfiguration": {"level": "note"}},
+]
+RAN = [{"executionSuccessful": True}]
+
+
+def place(path: str | None, line: int = 1) -> list[dict[str, Any]]:
+    return [{"physicalLocation": {"artifactLocation": {"uri": path}, "region": {"startLine": line}}}]
+
+
+def found(rule_id: str | None = "R1", path: str | None = "main.tf", line: int = 1, **more: Any) -> dict[str, Any]:
+    return {"ruleId": rule_id, "message": {"text": "s3cret"}, "locations": place(path, line)} | more
+
+
+def run(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"tool": {"driver": {"name": "tfsec", "rules": RULES}}, "results": list(results)} | more
+
+
+def sarif(*runs: dict[str, Any]) -> bytes:
+    return json.dumps({"version": "2.1.0", "runs": list(runs)}).encode()
+
+
+def data_of(made: dict[str, Any], **said: str) -> dict[str, Any]:
+    [fact] = facts_of(FORMAT, sarif(made), SAID | said)
+    assert (fact.type, fact.left_out) == ("scan.completed", ())
+    return fact.data
+
+
+# What a result is like, the result, and its level, baseline, and whether the file lets it pass.
+RESULTS: list[tuple[str, dict[str, Any], tuple[str, str | None, bool] | None]] = [
+    ("level of its own", found("R1", level="warning"), ("warning", None, False)),
+    ("level of its rule, by id", found("R1"), ("error", None, False)),
+    ("level of its rule, by index alone", found(None, ruleIndex=0), ("error", None, False)),
+    ("level of its rule, by what it is a part of", found("R1/part"), ("error", None, False)),
+    ("level of its rule, by an object", found(None, rule={"index": 0}), ("error", None, False)),
+    ("a rule without a level", found("R2"), ("warning", None, False)),
+    ("a rule that nobody knows", found("test-rule"), ("warning", None, False)),
+    ("an index of nothing", found("", ruleIndex=-1), ("warning", None, False)),
+    ("a failure, as KICS says it", found("R1", kind="fail"), ("error", None, False)),
+    ("no failure is of no level", found("R1", kind="pass"), None),
+    ("a note is counted alone", found("R3"), None),
+    ("a level that there is not", found("R1", level="critical"), ("error", None, False)),
+    ("unchanged", found("R1", baselineState="unchanged"), ("error", "unchanged", False)),
+    ("absent", found("R1", baselineState="absent"), ("error", "absent", False)),
+    ("a state that there is not", found("R1", baselineState="old"), ("error", None, False)),
+    ("no suppression", found("R1", suppressions=[]), ("error", None, False)),
+    ("suppressed without a status", found("R1", suppressions=[{"kind": "external"}]), ("error", None, True)),
+    ("suppressed in the source", found("R1", suppressions=[{"kind": "inSource", "status": "accepted"}]), ("error", None, True)),
+    ("a suppression that was refused", found("R1", suppressions=[{"kind": "external", "status": "rejected"}]), ("error", None, False)),
+    ("under review", found("R1", suppressions=[{"kind": "inSource"}, {"status": "underReview"}]), ("error", None, False)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("result", "expected"), [pytest.param(*row[1:], id=row[0]) for row in RESULTS])
+def test_a_result_is_of_a_level_and_is_there_or_not(result: dict[str, Any], expected: Any) -> None:
+    data = data_of(run(result))
+    listed = [(one["level"], one.get("baseline"), one["suppressed"]) for one in data.get("results", [])]
+    assert listed == ([expected] if expected is not None else [])
+    is_there = expected is not None and expected[1] != "absent"
+    assert data["errors"] + data["warnings"] == int(is_there)
+    assert data["suppressed"] == int(is_there and expected[2])
+
+
+@pytest.mark.parametrize(
+    ("made", "said", "executed"),
+    [
+        (run(), {}, None),
+        (run(found()), {}, None),
+        (run(invocations=RAN), {}, True),
+        (run(), {"executed": "true"}, True),
+        (run(), {"executed": "false"}, False),
+        (run(invocations=RAN), {"executed": "false"}, False),
+        (run(invocations=[{"executionSuccessful": False}]), {"executed": "true"}, False),
+        (run(invocations=[*RAN, {"executionSuccessful": False}]), {}, False),
+        (run(results=None), {"executed": "true"}, False),
+        ({"tool": {"driver": {"name": "tfsec"}}, "invocations": RAN}, {}, False),
+    ],
+)
+def test_nobody_knows_that_a_tool_ran_unless_somebody_says_so(
+    made: dict[str, Any], said: dict[str, str], executed: bool | None
+) -> None:
+    assert data_of(made, **said).get("executed") is executed
+
+
+def test_a_scan_is_of_the_commit_that_the_file_names_or_whoever_posts_it() -> None:
+    of = {"versionControlProvenance": [{"repositoryUri": "https://x:s3cret@example.com/a", "revisionId": COMMIT}]}
+    assert data_of(run(**of))["commit"] == COMMIT
+    assert data_of(run(**of), commit=COMMIT[:8])["commit"] == COMMIT
+    [fact] = facts_of(FORMAT, sarif(run(**of)), {})
+    assert (fact.data["commit"], fact.data["series"]) == (COMMIT, "%2Fintake/sarif:tfsec")
+    with pytest.raises(ContradictionError, match="was said to be of 1111111"):
+        facts_of(FORMAT, sarif(run(**of)), {"commit": "1111111"})
+    [fact] = facts_of(FORMAT, sarif(run()), {})
+    assert "commit" not in fact.data
+
+
+def test_what_was_found_keeps_its_name_when_lines_move_and_is_told_apart_from_its_likes() -> None:
+    def prints(*results: dict[str, Any]) -> list[str]:
+        return [one["fingerprint"] for one in data_of(run(*results))["results"]]
+
+    first = prints(found(line=3), found(line=9), found("R2", line=3), found(path="other.tf"))
+    assert len(set(first)) == 4
+    # In the order of paths and lines, whatever the order of the file.
+    assert prints(found(path="other.tf"), found(line=19), found("R2", line=14), found(line=13)) == first
+
+
+def test_paths_are_names_without_who_logs_in() -> None:
+    paths = [
+        one["path"]
+        for one in data_of(run(*(found(path=path) for path in (
+            "/code/a.tf", "https://u:s3cret@example.com/x.tf?token=s3cret#s3cret", "file:///C:/code/file1.c",
+        ))))["results"]
+    ]  # fmt: skip
+    assert paths == ["%2Fcode/a.tf", "file:///C:/code/file1.c", "https://example.com/x.tf"]
+
+
+def test_rules_may_stand_in_what_extends_a_tool() -> None:
+    tool = {"driver": {"name": "datadog"}, "extensions": [{"name": "iac", "rules": RULES}]}
+    by_index = found(None, rule={"index": 0, "toolComponent": {"index": 0}})
+    data = data_of({"tool": tool, "results": [found("R1"), by_index]})
+    assert [one["level"] for one in data["results"]] == ["error", "error"]
+
+
+def test_a_file_of_several_runs_is_several_scans() -> None:
+    other = run(found(), invocations=[{"executionSuccessful": True, "endTimeUtc": "2026-03-02T09:00:00Z"}])
+    other["tool"]["driver"] = {"name": "Snyk IaC", "semanticVersion": "1.2.3"}
+    first, second = facts_of(FORMAT, sarif(run(), other), SAID)
+    assert (first.data["tool"], first.time) == ("tfsec", "")
+    assert (second.data["tool"], second.data["tool_version"], second.time) == (
+        "Snyk%20IaC",
+        "1.2.3",
+        "2026-03-02T09:00:00Z",
+    )
+    assert first.data["scan"] != second.data["scan"]
+    assert (first.data["series"], second.data["series"]) == ("api:tfsec", "api:Snyk%20IaC")
+
+
+def test_many_results_are_a_summary_and_parts() -> None:
+    summary, *parts = facts_of(FORMAT, sarif(run(*(found(line=line) for line in range(1000)))), SAID)
+    assert (summary.data["errors"], summary.data["parts"], "results" in summary.data) == (1000, len(parts), False)
+    assert [fact.type for fact in parts] == ["scan.results_reported"] * len(parts)
+    assert len({one["fingerprint"] for fact in parts for one in fact.data["results"]}) == 1000
+
+
+def test_nothing_that_stood_in_the_code_is_kept() -> None:
+    secret = {"snippet": {"text": "s3cret"}, "startLine": 1}
+    result = found(
+        locations=[{"physicalLocation": {"artifactLocation": {"uri": "a.tf"}, "region": secret, "contextRegion": secret},
+                    "message": {"text": "s3cret"}}],
+        partialFingerprints={"author": "s3cret"}, fingerprints={"x": "s3cret"}, properties={"x": "s3cret"},
+        codeFlows=["s3cret"], fixes=["s3cret"], relatedLocations=["s3cret"],
+        suppressions=[{"kind": "external", "justification": "s3cret"}],
+    )  # fmt: skip
+    told = {
+        "commandLine": "s3cret",
+        "arguments": ["s3cret"],
+        "environmentVariables": {"X": "s3cret"},
+        "executionSuccessful": True,
+    }
+    whole = run(result, invocations=[told], artifacts=[{"contents": {"text": "s3cret"}}], properties={"x": "s3cret"})
+    whole["tool"]["driver"] |= {
+        "rules": [{"id": "R1", "fullDescription": {"text": "s3cret"}, "help": {"text": "s3cret"}}]
+    }
+    assert FORMAT.redactor is not None
+    kept = FORMAT.redactor.cut(sarif(whole))
+    assert b"s3cret" not in kept
+    assert b'"executionSuccessful":true' in kept
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not-json"),
+        (b"{", "not-json"),
+        (b'{"version": "2.1.0", "version": "2.1.0", "runs": []}', "key-twice"),
+        (b'{"version": "2.0.0", "runs": []}', "not-sarif-2.1.0"),
+        (b'{"results": [], "errors": []}', "not-sarif-2.1.0"),
+        (b"[]", "not-sarif-2.1.0"),
+    ],
+)
+def test_what_is_no_sarif_is_not_half_read(body: bytes, reason: str) -> None:
+    assert FORMAT.redactor is not None
+    with pytest.raises(ForeignError, match=reason):
+        FORMAT.redactor.cut(body)
+
+
+@pytest.mark.parametrize("runs", [[], [{}], [{"tool": {"driver": {}}}], ["x"], [run()] * 51])
+def test_a_file_without_a_run_that_names_its_tool_says_nothing(runs: list[Any]) -> None:
+    assert FORMAT.redactor is not None
+    body = FORMAT.redactor.cut(sarif(*runs))
+    assert isinstance(FORMAT.translate(FORMAT.context(SAID).beside(body), body), Unmapped)
+
+
+def test_no_mutation_of_a_report_is_worse_than_not_understood() -> None:
+    assert FORMAT.redactor is not None
+    body = sarif(run(found(), found("R2", path=None, suppressions=[{"status": "x"}]), invocations=RAN))
+    for changed in mutations(body, 400):
+        try:
+            kept = FORMAT.redactor.cut(changed)
+            translated = FORMAT.translate(FORMAT.context(SAID).beside(changed), kept)
+        except ForeignError:
+            continue
+        assert isinstance(translated, Mapped | Unmapped)
+        assert not isinstance(translated, Mapped) or all(isinstance(fact, Fact) for fact in translated.facts)
