@@ -3,7 +3,19 @@
 from typing import ClassVar
 
 from ledger.events.base import Event
-from ledger.events.identifiers import Environment, Erasable, Identity, Label, Region, Team, Tier, Time, many
+from ledger.events.identifiers import (
+    Environment,
+    Erasable,
+    Flag,
+    Identity,
+    Label,
+    Region,
+    ReservationId,
+    Team,
+    Tier,
+    Time,
+    many,
+)
 
 
 class EnvironmentEvent(Event):
@@ -59,3 +71,29 @@ class EnvironmentDeleted(EnvironmentLifeEvent):
     type = "environment.deleted"
     says = "environment {environment} was torn down[ by {actor}]"
     reason: Erasable | None = None
+
+
+class ReservationEvent(EnvironmentEvent):
+    """A fact about one reservation of an environment."""
+
+    refs = ("environment", "reservation_id")
+    reservation_id: ReservationId
+
+
+class EnvironmentReserved(ReservationEvent):
+    """Somebody is to have an environment for a time: for themselves alone, unless it is said otherwise."""
+
+    type = "environment.reserved"
+    says = "{actor} reserved {environment} from {start} to {end} as {reservation_id}[, for {purpose}]"
+    start: Time
+    end: Time
+    exclusive: Flag = True
+    purpose: Label | None = None
+    team: Team | None = None
+
+
+class EnvironmentReleased(ReservationEvent):
+    """Whoever had reserved an environment needs it no longer."""
+
+    type = "environment.released"
+    says = "{actor} released {environment}, reserved as {reservation_id}"

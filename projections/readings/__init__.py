@@ -32,6 +32,7 @@ from projections.readings.environments.backups import backups, stateful_resource
 from projections.readings.environments.environments import environments
 from projections.readings.environments.lifetimes import environment_lifetimes
 from projections.readings.environments.named import named_environments
+from projections.readings.environments.reservations import deployed_hours, perf_tests, reservations, reserved_days
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import doubts
@@ -74,6 +75,10 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     backups,
     stateful_services,
     stateful_resources,
+    reservations,
+    reserved_days,
+    deployed_hours,
+    perf_tests,
     # changes
     change_scopes,
     templates,
