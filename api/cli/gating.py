@@ -18,7 +18,7 @@ gate = typer.Typer(
 app.add_typer(gate)
 
 # As `projections.gates.composition` has them, without importing the rules: over HTTP the server asks them.
-GATES: Final = ("approve", "deploy", "promote", "rollback", "close")
+GATES: Final = ("approve", "deploy", "promote", "rollback", "close", "load_data")
 
 Change = Annotated[str | None, typer.Option("--change", help="The change it is for.")]
 Deployment = Annotated[str | None, typer.Option("--deployment", help="The deployment it is about.")]
@@ -28,6 +28,7 @@ To = Annotated[str | None, typer.Option("--to-environment", help="Where to promo
 Artifact = Annotated[str | None, typer.Option("--artifact", help="Digest of what is deployed, or gone back to.")]
 Commit = Annotated[str | None, typer.Option("--commit", help="The commit it was built from.")]
 Attempt = Annotated[int | None, typer.Option("--attempt", min=1, help="Which try of the deployment, from 1.")]
+Dataset = Annotated[str | None, typer.Option("--dataset", help="The set of data that is to be loaded.")]
 Key = Annotated[
     str | None,
     typer.Option("--idempotency-key", help="One's own: the same question under the same key is one decision."),
@@ -47,6 +48,7 @@ def _declare(name: str) -> None:
         artifact: Artifact = None,
         commit: Commit = None,
         attempt: Attempt = None,
+        dataset: Dataset = None,
         actor: Actor = None,
         policy: Policy = None,
         idempotency_key: Key = None,
@@ -61,6 +63,7 @@ def _declare(name: str) -> None:
             "artifact": artifact,
             "commit": commit,
             "attempt": attempt,
+            "dataset_id": dataset,
             "actor": actor,
             "policy_id": policy,
             "idempotency_key": idempotency_key,

@@ -4,11 +4,14 @@ from typing import ClassVar
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
+    Count,
+    Digest,
     Environment,
     Erasable,
     Flag,
     Identity,
     Label,
+    Part,
     Region,
     ReservationId,
     Team,
@@ -37,14 +40,14 @@ class EnvironmentDeclared(EnvironmentEvent):
     regions: tuple[Region, ...] = many(at_most=16, default=())
 
 
-class EnvironmentLifeEvent(Event):
-    """A fact about how long one environment is there, that a machine may report."""
+class EnvironmentReport(Event):
+    """A fact about one environment that a machine may report."""
 
     refs: ClassVar[tuple[str, ...]] = ("environment",)
     environment: Environment
 
 
-class EnvironmentCreated(EnvironmentLifeEvent):
+class EnvironmentCreated(EnvironmentReport):
     """An environment was set up, to live until a time where one is said."""
 
     type = "environment.created"
@@ -65,7 +68,7 @@ class EnvironmentTtlExtended(EnvironmentEvent):
     reason: Erasable
 
 
-class EnvironmentDeleted(EnvironmentLifeEvent):
+class EnvironmentDeleted(EnvironmentReport):
     """An environment was torn down."""
 
     type = "environment.deleted"
@@ -97,3 +100,25 @@ class EnvironmentReleased(ReservationEvent):
 
     type = "environment.released"
     says = "{actor} released {environment}, reserved as {reservation_id}"
+
+
+class Difference(Part):
+    """One key of a configuration whose values differ, or that only one side has: digests, so that no value is told."""
+
+    key: Label
+    # In `environment`, and in `other`; none where it is not there.
+    here: Digest | None = None
+    there: Digest | None = None
+
+
+class EnvironmentConfigCompared(EnvironmentReport):
+    """The configurations of two environments were compared, key by key."""
+
+    type = "environment.config_compared"
+    says = "{environment} and {other} were compared: {equal} keys are equal"
+    refs = ("environment", "other")
+    other: Environment
+    equal: Count
+    differences: tuple[Difference, ...] = many(at_most=100, default=())
+    # How many more keys differ.
+    unlisted: Count = 0

@@ -9,6 +9,7 @@ from ledger.events.identifiers import (
     ChangeId,
     Commit,
     Count,
+    DatasetId,
     DeploymentId,
     Environment,
     GateName,
@@ -36,6 +37,7 @@ class Asked(Part):
     environment: Environment | None = None
     artifact: Artifact | None = None
     commit: Commit | None = None
+    dataset_id: DatasetId | None = None
     # Which try of the deployment, from 1.
     attempt: Attempt | None = None
     to_environment: Environment | None = None
@@ -63,7 +65,7 @@ class GateDecided(Event, Asked):
 
     type = "gate.decided"
     says = "gate {gate} answered {verdict} to {actor} for {change_id} in {environment}"
-    refs = ("gate", "change_id", "deployment_id", "service", "environment")
+    refs = ("gate", "change_id", "deployment_id", "service", "environment", "dataset_id")
     gate: GateName
     gate_version: Count | None = None
     verdict: Verdict

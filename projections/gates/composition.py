@@ -21,6 +21,7 @@ from projections.practices.change.reviews import change_waits_for_its_end, revie
 from projections.practices.change.risk import risk_comes_out_again
 from projections.practices.change.traceability import change_may_start, deployed_is_approved, window_is_open
 from projections.practices.environments.stateful import state_is_backed_up
+from projections.practices.environments.tiers import data_may_be_loaded
 from projections.practices.improvement.trail import findings_are_answered
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.code_scans import scans_are_clean
@@ -68,6 +69,7 @@ GATES: Final[Mapping[str, Gate]] = {
     "rollback": Gate(
         1, (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before)
     ),
+    "load_data": Gate(1, (policy_is_in_force, data_may_be_loaded)),
     "close": Gate(
         2,
         (

@@ -37,6 +37,7 @@ class Question:
     service: str | None = None
     environment: str | None = None
     artifact: str | None = None
+    dataset_id: str | None = None
     to_environment: str | None = None
     policy_id: str = POLICY
     commit: str | None = None

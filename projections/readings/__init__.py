@@ -29,9 +29,11 @@ from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.delivery.triggers import rollback_triggers
 from projections.readings.delivery.verifications import verifications
 from projections.readings.environments.backups import backups, stateful_resources, stateful_services
+from projections.readings.environments.datasets import data_loads, datasets
 from projections.readings.environments.environments import environments
 from projections.readings.environments.lifetimes import environment_lifetimes
 from projections.readings.environments.named import named_environments
+from projections.readings.environments.parity import config_differences, parity
 from projections.readings.environments.reservations import deployed_hours, perf_tests, reservations, reserved_days
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
 from projections.readings.people.credentials import credentials
@@ -79,6 +81,10 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     reserved_days,
     deployed_hours,
     perf_tests,
+    parity,
+    config_differences,
+    datasets,
+    data_loads,
     # changes
     change_scopes,
     templates,

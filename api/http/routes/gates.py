@@ -14,7 +14,7 @@ from api.http.state import CurrentLedger
 from ledger.events.gate import Asked
 
 router = APIRouter(tags=["gates"], route_class=Route)
-Gate = Literal["approve", "deploy", "promote", "rollback", "close"]
+Gate = Literal["approve", "deploy", "promote", "rollback", "close", "load_data"]
 
 
 @router.get("/v1/gates", summary="List gates", responses=PROBLEMS)

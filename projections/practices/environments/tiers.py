@@ -1,26 +1,86 @@
-"""4.2 Production-like staging, and sensitivity of data: what every environment is for is declared, or told by its name."""
+"""4.2 Production-like staging, and sensitivity of data: what an environment is for, how like production it is, what data it has.
 
+What every environment is for is declared, or told by its name. Staging is compared with production, and what differs has a reason:
+somebody accepts the finding that it is. Sensitive data goes where no production is when somebody else than whoever loads it verified
+that it is masked, and let it.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.judging.findings import finding
+from projections.engine.view import Moment, Reads, later
+from projections.judging.findings import finding, positions_of
+from projections.judging.gate_rule import Question, Said, gate_rule
 from projections.practices.practice import Practice
+from projections.readings.environments.datasets import (
+    DataLoad,
+    Dataset,
+    LoadApproval,
+    Masking,
+    data_loads,
+    datasets,
+)
 from projections.readings.environments.environments import (
     NOT_PRODUCTION_NAMES,
     PRODUCTION_NAMES,
+    Environment,
     environments,
     is_known,
+    is_production,
+    names_for,
+    names_of,
+    same_environment,
+    tier_of,
 )
 from projections.readings.environments.named import NamedEnvironment, named_environments
+from projections.readings.environments.parity import (
+    Differing,
+    Parity,
+    config_differences,
+    last_comparison,
+    parity,
+)
+from projections.readings.people.identities import person_of
+from projections.readings.people.imports import instants_of, is_history
+from projections.readings.people.policies import InForce, in_force, in_force_now
+from projections.readings.people.powers import fault_of_speaker, persons_behind
+from projections.readings.people.settings import Number, Words
+from projections.readings.people.speaking import Spoken, clocks_of
+from projections.rules.environments import PRODUCTION
+from projections.rules.leave import NEVER, Instant, was_there
 from projections.rules.words import listed
 
+PARITY_PERCENT: Final = Number(
+    "parity-percent",
+    "how many of a hundred keys of its configuration staging has in common with production at least",
+    applies_to="environment",
+    zero="no limit",
+)
+PARITY_DAYS: Final = Number(
+    "parity-days",
+    "how many days ago staging must have been compared with production at most",
+    applies_to="environment",
+    zero="no limit",
+)
+DATA_CLASSES: Final = Words(
+    "data-classes",
+    "how sensitive data may be, the least first; what is none of these is more sensitive than all",
+    is_several=True,
+    default=("public", "internal", "confidential", "restricted"),
+)
+MASKED_FROM: Final = Words(
+    "masked-from",
+    "from which class on data is masked, and its load approved, where it is not production",
+    applies_to="environment",
+    default=("confidential",),
+)
 PRACTICE: Final = Practice(
     "4.2",
     "Production-like staging, and sensitivity of data",
-    views=(environments, named_environments),
+    views=(environments, named_environments, parity, config_differences, datasets, data_loads),
     settings=(NOT_PRODUCTION_NAMES, PRODUCTION_NAMES),
-    to_come="comparing staging with production, and what data was loaded where",
 )
 
 
@@ -31,3 +91,204 @@ def environment_not_declared(row: NamedEnvironment, look: Look) -> Breach | None
         return None
     names = listed(spelling.name for spelling in row.spellings)
     return Breach(f"nobody declared what the environment {names} is for; until then it is judged as production")
+
+
+# -- staging as production -----------------------------------------------------------------------------------------------
+
+
+def _staging_of(one: str, other: str, at: Moment, reads: Reads) -> str | None:
+    """Return which of two environments is staging, where the other is production; None where they are not that."""
+    tiers = {tier_of(reads, name, at): name for name in (one, other)}
+    return tiers["staging"] if set(tiers) == {"staging", PRODUCTION} else None
+
+
+@finding(config_differences, severity="medium")
+def difference_unexplained(row: Differing, look: Look) -> Breach | None:
+    """Staging and production differ in a key of their configuration, and nobody gave a reason: that is to accept this finding."""
+    if row.pair is None:
+        return None
+    one, _, other = row.pair.partition("#")
+    found = last_comparison(look, one, other, NEVER)
+    if found is None or found[0] != row.pair:
+        return None
+    said = found[1]
+    differing = next((known for known in said.differences if known.name == row.name), None)
+    if differing is None or _staging_of(one, other, said.said.at, look) is None:
+        return None
+    sides = [name for name, value in ((one, differing.here), (other, differing.there)) if value is not None]
+    how = f"is only in {sides[0]}, and not in" if len(sides) == 1 else f"is another in {one} than in"
+    away = next((name for name in (one, other) if name not in sides), other)
+    return Breach(f"{row.name} {how} {away}", positions_of(said.said.position))
+
+
+@finding(parity, severity="low")
+def parity_too_low(row: Parity, look: Look) -> Breach | None:
+    """Staging has less in common with production than the policy asks for."""
+    found = last_comparison(look, row.one, row.other, NEVER) if row.one is not None and row.other is not None else None
+    if found is None or found[0] != row.pair or row.one is None or row.other is None:
+        return None
+    said, policy = found[1], in_force_now(look)
+    staging = _staging_of(row.one, row.other, said.said.at, look)
+    least = policy.number(PARITY_PERCENT, *names_for(look, policy, staging, said.said.at))
+    if staging is None or said.percent >= least:
+        return None
+    words = f"{row.one} and {row.other} have {said.percent} of a hundred keys in common, the policy asks for {least}"
+    return Breach(words, positions_of(said.said.position))
+
+
+@finding(environments, severity="low")
+def parity_not_compared(row: Environment, look: Look) -> Breach | None:
+    """Staging was not compared with production for longer than the policy allows."""
+    if row.tier != "staging" or row.alias_of is not None or row.declared_at is None:
+        return None
+    policy, names = in_force_now(look), names_of(look, row.name, NEVER)
+    days = policy.number(PARITY_DAYS, *names_for(look, policy, row.name, row.declared_at))
+    if not days or tier_of(look, row.name, NEVER) != "staging":
+        return None
+    last = max(_compared_at(names, look), default="")
+    due = later(max(last, row.declared_at), days=days)
+    if not look.has_come(due):
+        return None
+    since = f"since {last}" if last else "yet"
+    return Breach(f"{row.name} was not compared with production {since}, due at {due}")
+
+
+def _compared_at(names: Iterable[str], look: Look) -> Iterator[Moment]:
+    """Yield when staging was compared with production last, for each production that it was compared with."""
+    for name in names:
+        for row in (*look.where(parity, "one", name), *look.where(parity, "other", name)):
+            found = last_comparison(look, row.one or "", row.other or "", NEVER)
+            if found is not None and _staging_of(row.one or "", row.other or "", found[1].said.at, look) is not None:
+                yield found[1].said.at
+
+
+# -- data ----------------------------------------------------------------------------------------------------------------
+
+
+def _level(policy: InForce, classification: str) -> int:
+    """Return how sensitive a class is: its place in the policy's order, and the highest for what has none."""
+    order = policy.words(DATA_CLASSES)
+    return order.index(classification) if classification in order else len(order)
+
+
+def _by_others(said: Spoken, event_type: str, loaders: set[str], reads: Reads) -> bool:
+    """Say whether something counts, and by none of those who load."""
+    return not fault_of_speaker(reads, event_type, said) and not persons_behind(reads, said) & loaders
+
+
+def _class_of(row: Dataset | None, loaders: set[str], instant: Instant, policy: InForce, reads: Reads) -> str | None:
+    """Return how sensitive data is, as others than whoever loads it say: the last word by then, or a stricter one that came late."""
+    told = [
+        one
+        for one in (row.classifications if row is not None else ())
+        if one.said.at <= instant.at and _by_others(one.said, "dataset.classified", loaders, reads)
+    ]
+    clocks = clocks_of(reads, instant.at)
+    then = [one for one in told if was_there(one.said, instant, clocks)]
+    last = max(then, key=lambda one: (one.said.at, one.said.position), default=None)
+    said = [one.classification for one in told if one not in then]
+    return max(
+        (*said, *((last.classification,) if last is not None else ())), key=lambda c: _level(policy, c), default=None
+    )
+
+
+def _lacking(
+    row: Dataset | None, environment: str, loaders: set[str], instant: Instant, load: DataLoad | None, reads: Reads
+) -> tuple[list[str], list[int]]:
+    """Say what sensitive data lacks to be loaded somewhere: that it is masked, and that somebody let it; and the entries of both."""
+    masking = next(reversed(_maskings(row, loaders, instant, load, reads)), None)
+    approval = next(reversed(_approvals(row, environment, loaders, instant, reads)), None)
+    lacking = [] if masking is not None else ["nobody else had verified that it is masked"]
+    lacking += [] if approval is not None else ["nobody else had let it be loaded there"]
+    return lacking, [one.said.position for one in (masking, approval) if one is not None]
+
+
+def _maskings(
+    row: Dataset | None, loaders: set[str], instant: Instant, load: DataLoad | None, reads: Reads
+) -> list[Masking]:
+    clocks = clocks_of(reads, instant.at)
+    return [
+        one
+        for one in (row.maskings if row is not None else ())
+        if was_there(one.said, instant, clocks)
+        and _by_others(one.said, "dataset.masking_verified", loaders, reads)
+        and (load is None or _is_of(one, load))
+    ]
+
+
+def _is_of(masking: Masking, load: DataLoad) -> bool:
+    """Say whether what was verified is what was loaded: by the job that made it, and by its digest where both say one."""
+    return load.job_digest == masking.job_digest and (
+        None in (load.digest, masking.digest) or load.digest == masking.digest
+    )
+
+
+def _approvals(
+    row: Dataset | None, environment: str, loaders: set[str], instant: Instant, reads: Reads
+) -> list[LoadApproval]:
+    clocks = clocks_of(reads, instant.at)
+    return [
+        one
+        for one in (row.approvals if row is not None else ())
+        if was_there(one.said, instant, clocks)
+        and (one.expires_at is None or instant.at <= one.expires_at)
+        and same_environment(reads, one.environment, environment, instant.at)
+        and _by_others(one.said, "dataset.load_approved", {*loaders, person_of(reads, one.requester)}, reads)
+    ]
+
+
+@finding(data_loads, severity="high")
+def sensitive_data_loaded(row: DataLoad, look: Look) -> Breach | None:
+    """Sensitive data was loaded where no production is, and nobody else had verified that it is masked, or had let it."""
+    if row.said is None or row.environment is None or row.dataset_id is None or is_history(look, row.said):
+        return None
+    loaders, dataset = persons_behind(look, row.said), look.row(datasets, row.dataset_id)
+    for instant in instants_of(look, row.said):
+        then = look.at(instant.at)
+        policy = in_force(then, instant.at)
+        if is_production(then, row.environment, instant.at, by=row.loaded_by):
+            continue
+        known = _class_of(dataset, loaders, instant, policy, look)
+        levels = [_level(policy, one) for one in (known, row.classification) if one is not None]
+        if known is None and row.source is not None and is_production(then, row.source, instant.at):
+            # What comes from production is sensitive until somebody else says that it is not.
+            levels.append(_level(policy, ""))
+        (masked_from,) = policy.words(MASKED_FROM, *names_for(then, policy, row.environment, instant.at))[:1]
+        if not levels or max(levels) < _level(policy, masked_from):
+            continue
+        lacking, used = _lacking(dataset, row.environment, loaders, instant, row, look)
+        if lacking:
+            words = (
+                f"{row.dataset_id} was loaded into {row.environment} at {row.loaded_at}, and {' and '.join(lacking)}"
+            )
+            return Breach(words, positions_of(row.said.position, *used))
+    return None
+
+
+@gate_rule()
+def data_may_be_loaded(question: Question, look: Look, policy: InForce) -> Said:
+    """Sensitive data is masked and its load approved by others than whoever loads it; nobody needs that in production."""
+    if question.dataset_id is None or question.environment is None or question.actor is None:
+        return (
+            "insufficient_evidence",
+            "not-said",
+            "expected a dataset, an environment and an actor in the question",
+            (),
+        )
+    asked_at, environment = question.asked_at, question.environment
+    if is_production(look, environment, asked_at):
+        return "allow", "production", f"{environment} is production", ()
+    row, loaders = look.row(datasets, question.dataset_id), {person_of(look, question.actor)}
+    now = Instant(asked_at, NEVER, 2**62)
+    known = _class_of(row, loaders, now, policy, look)
+    if row is None or known is None:
+        words = f"nobody else said how sensitive {question.dataset_id} is"
+        return "insufficient_evidence", "not-classified", words, ()
+    used = [one.said.position for one in row.classifications if one.classification == known]
+    (masked_from,) = policy.words(MASKED_FROM, *names_for(look, policy, environment, asked_at))[:1]
+    if _level(policy, known) < _level(policy, masked_from):
+        return "allow", "not-sensitive", f"{question.dataset_id} is {known}", used
+    lacking, found = _lacking(row, environment, loaders, now, None, look)
+    if lacking:
+        return "deny", "not-let", f"{question.dataset_id} is {known}, and {' and '.join(lacking)}", [*used, *found]
+    return "allow", "let", f"{question.dataset_id} is {known}, masked, and let into {environment}", [*used, *found]

@@ -1,10 +1,18 @@
-"""4.2 What each environment is for: given these facts, this is found."""
+"""4.2 What each environment is for, how like production it is, and what data it has: given these facts, this is found."""
 
-from changes import deploy, finding, found, publish
-from telling import Story
-from year import Change, Year
+from typing import Any
 
+import pytest
+from asking import ask
+from changes import deploy, finding, found, pass_time, publish
+from telling import Story, at
+from year import DAY, START, Change, Year
+
+from projections.readings.environments.datasets import datasets
 from projections.readings.environments.environments import environments
+from projections.readings.environments.parity import parity
+
+ONE, TWO, JOB = ("sha256:" + digit * 64 for digit in "123")
 
 
 def test_an_environment_that_nobody_knows_is_found_once_a_name_and_judged_as_production() -> None:
@@ -55,6 +63,221 @@ def test_nobody_without_the_power_says_what_an_environment_is_for() -> None:
     assert "deployment-without-change" in found(story)
 
 
+# -- staging as production -----------------------------------------------------------------------------------------------
+
+
+def compare(
+    story: Story, *differing: str, one: str = "staging", other: str = "prod", equal: int = 9, **more: Any
+) -> int:
+    differences = [{"key": key, "here": ONE, "there": TWO} for key in differing]
+    return story.tell("environment.config_compared", **{"actor": "service:inspector", "environment": one, "other": other,
+        "equal": equal, "differences": differences} | more)  # fmt: skip
+
+
+def test_what_differs_between_staging_and_production_is_found_until_it_does_not_or_has_a_reason() -> None:
+    story = Story()
+    compare(story, "replicas", "log_level")
+    keys = ["staging#prod#log_level", "staging#prod#replicas"]
+    assert sorted(found(story)["difference-unexplained"]) == keys
+    told = finding(story, "difference-unexplained", keys[1])
+    assert told.says == "replicas is another in staging than in prod"
+    story.tell("finding.disposed", actor="person:olga", rule="difference_unexplained", disposition="accepted",
+        findings=[{"subject": keys[1], "said": told.said}], reason={"sha256": "0" * 64})  # fmt: skip
+    assert found(story) == {"difference-unexplained": keys[:1]}
+    # In whichever spelling, and with another value: the reason is for the key.
+    compare(story, "replicas", one="Staging", other="PROD")
+    assert found(story) == {}
+    assert story.row(parity, "staging#prod").percent == 90
+
+
+def test_a_key_that_only_one_has_is_said_to_be_there() -> None:
+    story = Story()
+    for environment, other, says in (
+        ("staging", "prod", "debug is only in staging, and not in prod"),
+        ("prod", "staging", "debug is only in prod, and not in staging"),
+    ):
+        compare(story, one=environment, other=other, differences=[{"key": "debug", "here": ONE}])
+        assert finding(story, "difference-unexplained", f"{environment}#{other}#debug").says == says
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("dev", "prod"), ("staging", "uat"), ("prod", "live"), ("staging", "STAGING")]
+)
+def test_only_staging_is_to_be_like_production(one: str, other: str) -> None:
+    story = Story()
+    publish(story, ("parity-percent", "any", "99"))
+    compare(story, "replicas", one=one, other=other)
+    assert found(story) == {}
+
+
+@pytest.mark.parametrize("more", [{"time": at(0)}, {"by": "service:ci"}])
+def test_an_older_or_a_strangers_comparison_takes_no_newer_ones_place(more: dict[str, Any]) -> None:
+    story = Story()
+    compare(story, "replicas", time=at(0.5))
+    compare(story, **more)
+    assert "difference-unexplained" in found(story)
+
+
+def test_staging_has_as_much_in_common_as_the_policy_asks_for_whatever_it_goes_by() -> None:
+    story = Story()
+    story.tell("environment.declared", actor="person:olga", environment="uat", tier="staging", aliases=["blue"])
+    publish(story, ("parity-percent", "staging", "95"))
+    compare(story, one="blue", equal=90, unlisted=10)
+    assert found(story) == {"parity-too-low": ["blue#prod"]}
+    compare(story, one="uat", equal=95, unlisted=5)
+    assert found(story) == {}
+    compare(story, one="uat", equal=0)
+    assert found(story) == {"parity-too-low": ["uat#prod"]}
+
+
+def test_staging_that_was_declared_is_compared_as_often_as_the_policy_asks_for() -> None:
+    story = Story()
+    story.tell("environment.declared", actor="person:olga", environment="uat", tier="staging", aliases=["blue"])
+    publish(story, ("parity-days", "staging", "1"))
+    pass_time(story, 30)
+    assert found(story) == {"parity-not-compared": ["uat"]}
+    compare(story, one="blue", other="dev")
+    assert found(story) == {"parity-not-compared": ["uat"]}
+    compare(story, one="blue")
+    assert found(story) == {}
+    pass_time(story, 30)
+    assert found(story) == {"parity-not-compared": ["uat"]}
+
+
+# -- data ----------------------------------------------------------------------------------------------------------------
+
+
+def classify(story: Story, word: str = "confidential", who: str = "person:dora", **more: Any) -> None:
+    story.tell("dataset.classified", actor=who, dataset_id="orders", classification=word, **more)
+
+
+def verify(story: Story, who: str = "person:vera", **more: Any) -> None:
+    story.tell(
+        "dataset.masking_verified", **{"actor": who, "dataset_id": "orders", "job_digest": JOB, "digest": ONE} | more
+    )
+
+
+def let(story: Story, who: str = "person:bob", **more: Any) -> None:
+    story.tell("dataset.load_approved", **{"actor": who, "dataset_id": "orders", "environment": "staging",
+        "requester": "person:alice"} | more)  # fmt: skip
+
+
+def load(story: Story, environment: str = "staging", **more: Any) -> None:
+    story.tell("dataset.loaded", **{"actor": "person:alice", "load_id": "L", "dataset_id": "orders", "environment": environment,
+        "job_digest": JOB, "digest": ONE} | more)  # fmt: skip
+
+
+def test_sensitive_data_is_masked_and_let_by_others_than_whoever_loads_it() -> None:
+    story = Story()
+    classify(story)
+    verify(story)
+    let(story)
+    load(story, "STAGING")
+    assert found(story) == {}
+    assert story.row(datasets, "orders").classification == "confidential"
+
+
+@pytest.mark.parametrize(
+    ("masked", "approved", "loaded", "why"),
+    [
+        ({"who": "person:alice"}, {}, {}, "nobody else had verified that it is masked"),
+        ({"by": "service:ci"}, {}, {}, "nobody else had verified that it is masked"),
+        ({"digest": TWO}, {}, {}, "nobody else had verified that it is masked"),
+        ({"job_digest": TWO}, {}, {}, "nobody else had verified that it is masked"),
+        ({}, {}, {"job_digest": TWO}, "nobody else had verified that it is masked"),
+        ({}, {"who": "person:alice"}, {}, "nobody else had let it be loaded there"),
+        ({}, {"requester": "person:bob"}, {}, "nobody else had let it be loaded there"),
+        ({}, {"environment": "qa"}, {}, "nobody else had let it be loaded there"),
+        ({}, {"expires_at": at(3)}, {}, "nobody else had let it be loaded there"),
+    ],
+)
+def test_what_is_not_masked_or_not_let_is_found(
+    masked: dict[str, Any], approved: dict[str, Any], loaded: dict[str, Any], why: str
+) -> None:
+    story = Story()
+    classify(story)
+    verify(story, **masked)
+    let(story, **approved)
+    load(story, **loaded)
+    assert found(story)["sensitive-data-loaded"] == ["L"]
+    assert finding(story, "sensitive-data-loaded", "L").says == f"orders was loaded into staging at {at(4)}, and {why}"
+
+
+def test_what_is_said_afterwards_excuses_no_load_and_a_stricter_class_accuses_it() -> None:
+    story = Story()
+    classify(story, "public")
+    load(story)
+    assert found(story) == {}
+    classify(story, time=at(1.5))
+    verify(story, time=at(1.6))
+    let(story, time=at(1.7))
+    assert found(story) == {"sensitive-data-loaded": ["L"]}
+    classify(story, "public", time=at(1.8))
+    assert found(story) == {"sensitive-data-loaded": ["L"]}
+
+
+@pytest.mark.parametrize(
+    ("told", "loaded", "is_found"),
+    [
+        (None, {}, False),
+        (None, {"classification": "restricted"}, True),
+        (None, {"source": "prod"}, True),
+        (None, {"source": "prod", "classification": "public"}, True),
+        ("internal", {"source": "prod"}, False),
+        ("internal", {"classification": "restricted"}, True),
+        ("secret", {}, True),
+        ("restricted", {"environment": "production"}, False),
+        ("restricted", {"environment": "dev"}, True),
+    ],
+)
+def test_data_is_as_sensitive_as_the_strictest_word_of_it(
+    told: str | None, loaded: dict[str, Any], is_found: bool
+) -> None:
+    story = Story()
+    if told is not None:
+        classify(story, told)
+    # A word of one's own makes it no less so.
+    classify(story, "public", who="person:alice")
+    load(story, **loaded)
+    assert ("sensitive-data-loaded" in found(story)) is is_found
+
+
+def test_the_policy_says_what_is_sensitive_where() -> None:
+    story = Story()
+    publish(story, ("data-classes", "any", "green"), ("data-classes", "any", "red"), ("masked-from", "staging", "red"),
+        ("masked-from", "any", "green"))  # fmt: skip
+    classify(story, "green")
+    load(story)
+    assert found(story) == {}
+    load(story, "dev", load_id="L-2")
+    assert found(story) == {"sensitive-data-loaded": ["L-2"]}
+
+
+def test_the_gate_lets_data_be_loaded_that_others_classified_masked_and_let() -> None:
+    story = Story()
+    publish(story)
+
+    def answer(environment: str = "staging", **more: Any) -> tuple[str, str]:
+        asked = {"dataset_id": "orders", "environment": environment, "actor": "person:alice"} | more
+        said = ask(story, "load_data", **asked).answers[1]
+        return said.verdict, said.reason
+
+    assert answer("live") == ("allow", "production")
+    assert answer(dataset_id=None) == ("insufficient_evidence", "not-said")
+    assert answer() == ("insufficient_evidence", "not-classified")
+    classify(story, "public", who="person:alice")
+    assert answer() == ("insufficient_evidence", "not-classified")
+    classify(story, "public")
+    assert answer() == ("allow", "not-sensitive")
+    classify(story)
+    assert answer() == ("deny", "not-let")
+    verify(story)
+    assert answer() == ("deny", "not-let")
+    let(story)
+    assert answer() == ("allow", "let")
+    assert answer(actor="person:bob") == ("deny", "not-let")
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -71,3 +294,32 @@ def plant_production_under_another_name(year: Year, change: Change) -> set[str]:
 
 def _without_leave(change: Change) -> set[str]:
     return {f"{rule}/{change.deployment}" for rule in ("deployment-without-change", "deployer-without-grant")}
+
+
+def plant_staging_that_is_not_like_production(year: Year) -> set[str]:
+    """And another that is, and is looked at every month."""
+    year.settings += [("parity-percent", "staging", "90"), ("parity-days", "staging", "40")]
+    for name in ("uat-1", "uat-2"):
+        year.say(START, "environment.declared", actor="person:olga", environment=name, tier="staging")
+        for day in range(10, 20 if name == "uat-1" else 366, 30):
+            differences = [{"key": "debug", "here": ONE}] if name == "uat-1" else []
+            year.say(START + day * DAY, "environment.config_compared", actor="service:inspector", environment=name, other="prod",
+                equal=8, differences=differences)  # fmt: skip
+    return {"difference-unexplained/uat-1#prod#debug", "parity-too-low/uat-1#prod", "parity-not-compared/uat-1"}
+
+
+def plant_sensitive_data_that_nobody_let_be_loaded(year: Year) -> set[str]:
+    """And a load that others verified and let."""
+    at, job = START + 30 * DAY, {"job_digest": JOB}
+    for name in ("orders", "people"):
+        about = {"dataset_id": name}
+        year.say(at, "dataset.classified", actor="person:erin", **about, classification="restricted")
+        if name == "orders":
+            year.say(at, "dataset.masking_verified", actor="person:frank", **about, **job)
+            year.say(
+                at, "dataset.load_approved", actor="person:frank", **about, environment="uat-2", requester="person:dan"
+            )
+        year.say(
+            at + DAY, "dataset.loaded", actor="person:dan", **about, **job, load_id=f"{name}-1", environment="uat-2"
+        )
+    return {"sensitive-data-loaded/people-1"}
