@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 
+from api.console import MODULES as PAGES
+from api.console.sessions import Sessions
 from api.desk.submitting import Submitting
 from api.http import auth, problems
 from api.http.access_log import access_log_of
@@ -49,7 +51,8 @@ from projections import VIEWS
 from projections.engine.runner import Runner, share_interpreter
 
 MODULES = (
-    health, events, entries, intake, catalogue, integrity, credentials, declarations, proofs, dossiers, tiles, views, gates, risk
+    health, events, entries, intake, catalogue, integrity, credentials, declarations, proofs, dossiers, tiles, views, gates, risk,
+    *PAGES,
 )  # fmt: skip
 TIME_PASSED_AFTER_S = 3600
 # How often it is asked whether something is due.
@@ -95,6 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         ledger = open_ledger(settings)
         app.state.ledger = ledger
         app.state.failures = Failures(ledger.clock.now_us())
+        app.state.sessions = Sessions(ledger.admission.pepper, ledger.random)
         app.state.writer = Writer(
             ledger.append_group,
             # A file is written without waiting for another machine; of a server, every statement is such a wait.

@@ -221,6 +221,7 @@ Who may use which route. A credential has one role or several; a route that is n
 - *everybody*: no credential is asked for.
 - *by signature*: the sender's HMAC over the raw body takes the place of a token, and its source must be enrolled
   ([intake](intake.md)).
+- Pages (`/console/…`) are looked at by a session, which stands for the token that was pasted at the sign-in.
 - A `reporter` is also limited to the areas and sources of its credential.
 - Facts of the areas {_listed(OPERATOR_AREAS)} need the role `operator`.
 - Facts of the areas {_listed(RESERVED_AREAS)} are refused from everybody but the ledger itself.

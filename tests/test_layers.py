@@ -16,8 +16,9 @@ TREES = {name: ast.parse(path.read_text(), name) for name, path in SOURCES.items
 
 # Outside packages, and the modules that may import them.
 ONLY = {
-    "fastapi": ["api/http/*", "api/witness/*", "api/app.py"],
+    "fastapi": ["api/http/*", "api/console/*", "api/witness/*", "api/app.py"],
     "starlette": ["api/http/*", "api/witness/*"],
+    "jinja2": ["api/console/*"],
     "uvicorn": ["api/http/*"],
     "typer": ["api/cli/*", "api/http/serving.py"],
     "rich": ["api/cli/*"],

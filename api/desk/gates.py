@@ -1,5 +1,6 @@
 """What gates answer, whoever asks: a question is put, answered by rules, recorded; and a recorded one is answered again."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -7,9 +8,11 @@ from ledger.clock import to_text
 from ledger.events.gate import Asked
 from ledger.ledger import Ledger
 from projections import VIEWS
-from projections.gates.asking import Decision, ask, recheck
+from projections.gates.asking import Decision, ask, consider, recheck
 from projections.gates.composition import GATES
+from projections.judging.gate_rule import Answer as RuleAnswer
 from projections.judging.gate_rule import Question
+from projections.practices.change.approvals import approval_would_count
 from projections.readings.people.policies import POLICY
 from projections.readings.people.settings import SETTINGS
 
@@ -40,6 +43,22 @@ def asked_in(ledger: Ledger, gate: str, asked: Asked, principal: str) -> dict[st
     """Ask a ledger in somebody's name, and return the answer as doors give it."""
     said = asked.model_dump() | {"actor": asked.actor or principal, "policy_id": asked.policy_id or POLICY}
     return decision_json(ask(ledger, VIEWS, Question(gate, to_text(ledger.clock.now_us()), **said)))
+
+
+def considered_in(ledger: Ledger, gate: str, asked: Asked, principal: str) -> dict[str, Any]:
+    """Return what a gate would answer now, to somebody, as doors give it. Nothing is recorded, and nobody may act on it."""
+    said = asked.model_dump(exclude={"idempotency_key"})
+    said |= {"actor": asked.actor or principal, "policy_id": asked.policy_id or POLICY}
+    (found,) = consider(ledger, VIEWS, [Question(gate, to_text(ledger.clock.now_us()), **said)])
+    return _json(found)
+
+
+def would_count(ledger: Ledger, changes: Sequence[str], actor: str) -> dict[str, RuleAnswer]:
+    """Return for each change whether an approval by somebody would count now, and if not, why: the rule of the gate `approve`."""
+    now = to_text(ledger.clock.now_us())
+    questions = [Question("approve", now, actor=actor, change_id=change) for change in changes]
+    found = consider(ledger, VIEWS, questions, [approval_would_count])
+    return dict(zip(changes, (decision.answers[0] for decision in found), strict=True))
 
 
 def recheck_in(ledger: Ledger, position: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ledger.clock import from_text
 from ledger.errors import NotFoundError, StatementError, no_such
 from ledger.ledger import Ledger
 from ledger.log.reading import read_size
@@ -11,7 +12,7 @@ from projections import VIEWS
 from projections.engine.asking import await_position
 from projections.engine.filters import read_time
 from projections.engine.listing import Listing
-from projections.engine.progress import read_states, with_inputs
+from projections.engine.progress import progress, read_states, with_inputs
 from projections.engine.serving import Page, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
 from projections.engine.sql_store import SqlStore
 from projections.engine.view import View
@@ -45,6 +46,21 @@ def _described(view: View[Any], state: Any, shows_failures: bool) -> dict[str, A
         "reads": [read.name for read in view.reads],
         "types": sorted(view.folds),
         **served,
+    }
+
+
+def kept_up(ledger: Ledger) -> dict[str, Any]:
+    """Say how far the views are, in numbers and names: no text of an entry, nor of the database."""
+    with ledger.database.read() as connection:
+        found = progress(connection, VIEWS)
+    lag_us = ledger.clock.now_us() - from_text(found.since) if found.since is not None else 0
+    return {
+        "position": found.position,
+        "behind": found.behind,
+        "since": found.since,
+        "lag_s": max(0, lag_us // 1_000_000),
+        "stopped": dict(found.stopped),
+        "unbuilt": list(found.unbuilt),
     }
 
 

@@ -87,8 +87,33 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/v1/gates"): ANYBODY_KNOWN,
     # A question is a fact of its own: who may report may ask.
     ("POST", "/v1/gates/{gate}"): (REPORTER, OPERATOR),
+    ("GET", "/v1/gates/{gate}/what-if"): ANYBODY_KNOWN,
     ("GET", "/v1/gates/decisions/{position}/recheck"): READERS,
     **{("POST", known.path): (REPORTER, OPERATOR) if known.signature is None else BY_SIGNATURE for known in FORMATS},
+    # Pages: a session stands for its token.
+    ("GET", "/console"): PUBLIC,
+    ("GET", "/console/"): READERS,
+    ("GET", "/console/sign-in"): PUBLIC,
+    ("POST", "/console/sign-in"): PUBLIC,
+    ("POST", "/console/sign-out"): PUBLIC,
+    ("GET", "/console/static/{name}"): PUBLIC,
+    ("GET", "/console/go"): READERS,
+    ("GET", "/console/changes"): READERS,
+    ("GET", "/console/changes/{change_id}"): READERS,
+    ("GET", "/console/findings"): READERS,
+    ("GET", "/console/running"): READERS,
+    ("GET", "/console/delivery"): READERS,
+    ("GET", "/console/gates"): READERS,
+    ("GET", "/console/ledger"): READERS,
+    ("GET", "/console/views"): READERS,
+    ("GET", "/console/views/{view}"): READERS,
+    ("GET", "/console/views/{view}/{key}"): READERS,
+    ("GET", "/console/about/{ref}"): READERS,
+    ("GET", "/console/entries"): READERS,
+    ("GET", "/console/entries.json"): READERS,
+    ("GET", "/console/entries/{position}"): READERS,
+    # Whatever else: a page that says that there is none.
+    ("GET", "/console/{path}"): READERS,
 }
 
 
@@ -137,8 +162,11 @@ def withdrawals_checked(limits: Limits) -> Callable[[Prepared], None]:
 
 def caller_of(request: Request) -> Caller:
     """Return the caller of a request, or raise UnauthenticatedError or ForbiddenError by the table above."""
-    ledger = ledger_of(request)
-    credential = credential_of(ledger, request.headers.get("authorization", ""))
+    return permitted(request, credential_of(ledger_of(request), request.headers.get("authorization", "")))
+
+
+def permitted(request: Request, credential: Credential) -> Caller:
+    """Return the caller with a credential, or raise ForbiddenError by the table above, TooManyRequestsError by its rate."""
     _check_rate(request, credential)
     route = request.scope["route"].path_format
     allowed = ROUTES[request.method, route]

@@ -70,6 +70,7 @@ ANSWERS: Final[Mapping[tuple[str, str], Mapping[int, Any]]] = {
     ("GET", "/v1/risk/fit"): {200: answers.FitAnswer},
     ("GET", "/v1/gates"): {200: answers.GateList},
     ("POST", "/v1/gates/{gate}"): {200: answers.RecordedAnswer},
+    ("GET", "/v1/gates/{gate}/what-if"): {200: answers.GateAnswer},
     ("GET", "/v1/gates/decisions/{position}/recheck"): {200: answers.Recheck},
     **{("POST", known.path): dict.fromkeys((200, 201, 202), answers.Taken) for known in FORMATS},
 }

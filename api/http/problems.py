@@ -54,6 +54,13 @@ def unforeseen() -> Response:
     return answer(problem(500, "Failed", "the server could not do this, and its log says why; quote request_id"))
 
 
+def of_parameters(error: Exception) -> dict[str, Any]:
+    """Return the problem document of parameters that are not what their route declares."""
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
+    words, place = worded(first, skip=1)
+    return problem(422, "Not admissible", words, place=place)
+
+
 # What is told as what it is.
 TOLD: Final = (*KNOWN, RequestError)
 
@@ -61,9 +68,14 @@ TOLD: Final = (*KNOWN, RequestError)
 def told(request: Request, error: Exception) -> Response:
     """Return the answer to a request that failed in a way that is known. Authentications that fail are counted."""
     if isinstance(error, errors.UnauthenticatedError):
-        connection = request.scope.get("connection")
-        request.app.state.failures.count(error.credential, connection.network if connection else NOWHERE)
+        count_failure(request, error)
     return response(error)
+
+
+def count_failure(request: Request, error: errors.UnauthenticatedError) -> None:
+    """Take an authentication that failed into account: by the credential that was shown, and where it came from."""
+    connection = request.scope.get("connection")
+    request.app.state.failures.count(error.credential, connection.network if connection else NOWHERE)
 
 
 def _nothing_at(path: str, routes: Sequence[APIRoute]) -> str:
@@ -115,8 +127,6 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     app.add_exception_handler(HTTPException, http)
 
     async def invalid(_: Request, error: Exception) -> Response:
-        first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
-        words, place = worded(first, skip=1)
-        return answer(problem(422, "Not admissible", words, place=place))
+        return answer(of_parameters(error))
 
     app.add_exception_handler(RequestValidationError, invalid)

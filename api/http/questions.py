@@ -36,16 +36,21 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, and before it the look at the query. Without a query, as most appends are, it costs a comparison."""
         handle = super().get_route_handler()
-        once, several = parameters_of(self)
+        known = self.asks()
 
         async def answer(request: Request) -> Response:
             if query := request.scope["query_string"]:
-                check_query(query, once, several)
+                check_query(query, *known(request))
             if "\x00" in request.scope["path"]:
                 raise NotFoundError("expected a path without U+0000: no name holds it")
             return await handle(request)
 
         return answer
+
+    def asks(self) -> Callable[[Request], tuple[Collection[str], Collection[str]]]:
+        """Return what says which parameters a request may have: those given once, and those that may be repeated."""
+        known = parameters_of(self)
+        return lambda request: known
 
 
 def parameters_of(route: APIRoute) -> tuple[tuple[str, ...], tuple[str, ...]]:

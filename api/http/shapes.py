@@ -11,6 +11,8 @@ from ledger.events.identifiers import Label
 
 MAX_POSITION: Final = 2**53 - 1
 TEXT: Final = "text/plain; charset=utf-8"
+# Of what never changes under its address.
+FOREVER: Final = "max-age=31536000, immutable"
 Position = Annotated[int, Path(ge=1, le=MAX_POSITION, description="Place in the ledger, from 1.")]
 Reason = Annotated[Label, Query(examples=["gdpr-17"], description="Why, in one word.")]
 

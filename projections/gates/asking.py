@@ -92,6 +92,44 @@ def _answered(rule: Rule, question: Question, look: Asking, policy: InForce) -> 
     return Answer(found.rule, found.version, verdict, STEPPED_OVER, words, over)
 
 
+def consider(
+    ledger: Ledger, views: Sequence[View[Any]], questions: Sequence[Question], rules: Sequence[Rule] | None = None
+) -> list[Decision]:
+    """Answer questions as gates would now, all of one state, and record nothing: what if. `rules` are asked instead of the gate's.
+
+    Raises GateBusyError, NotFoundError and ViewNotReadyError as `ask` does.
+    """
+    store = SqlStore(ledger.database, views)
+    await_position(ledger.database, ledger.watcher, views, 0, within_s=WAIT_S)
+    for _ in range(MAX_TRIES):
+        if (found := _looked(ledger, store, views, questions, rules)) is not None:
+            return [decision for decision, _ in found]
+    raise GateBusyError(f"the views took over from others {MAX_TRIES} times while they were asked; ask again")
+
+
+def _looked(
+    ledger: Ledger,
+    store: SqlStore,
+    views: Sequence[View[Any]],
+    questions: Sequence[Question],
+    rules: Sequence[Rule] | None = None,
+) -> list[tuple[Decision, Asking]] | None:
+    """Answer questions of one snapshot, each with what it looked at; None where a view's table was exchanged meanwhile."""
+    with ledger.database.read() as connection:
+        states = states_of(connection, views)
+        position = min(state.position for state in states)
+        skips = Skips(SqlLog(connection))
+        rows = Served(connection, store, position, skips)
+        found = []
+        for question in questions:
+            look = Asking(rows, question.asked_at, skips, but=OWN)
+            found.append((answer(question, look, position, rules), look))
+    with ledger.database.read() as connection:
+        # A new table that took over meanwhile is empty to an older snapshot on PostgreSQL: no freeze, no finding.
+        generations = [state.generation for state in states_of(connection, views)]
+    return found if generations == [state.generation for state in states] else None
+
+
 def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decision:
     """Answer a question and record the answer.
 
@@ -102,16 +140,11 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
     # A ledger that has just been opened builds its views: whoever asks then waits a little, as they do for a view that is behind.
     await_position(ledger.database, ledger.watcher, views, 0, within_s=WAIT_S)
     for _ in range(MAX_TRIES):
-        with ledger.database.read() as connection:
-            states = states_of(connection, views)
-            position = min(state.position for state in states)
-            skips = Skips(SqlLog(connection))
-            look = Asking(Served(connection, store, position, skips), question.asked_at, skips, but=OWN)
-            decision = answer(question, look, position)
-        with ledger.database.read() as connection:
-            # A new table that took over meanwhile is empty to an older snapshot on PostgreSQL: no freeze, no finding.
-            if [s.generation for s in states_of(connection, views)] != [s.generation for s in states]:
-                continue
+        found = _looked(ledger, store, views, (question,))
+        if found is None:
+            continue
+        ((decision, look),) = found
+        position = decision.read_at
         try:
             receipt = ledger.state(
                 GateDecided.type,

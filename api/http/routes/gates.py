@@ -1,13 +1,14 @@
 """`/v1/gates`: "may this proceed?", asked by pipelines, answered by rules over views, and recorded."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
-from api.desk.gates import asked_in, gates_there_are, recheck_in
+from api.desk.gates import asked_in, considered_in, gates_there_are, recheck_in
 from api.http.auth import KnownCaller
 from api.http.body import body_of, read_model
+from api.http.hypotheses import Hypothesis
 from api.http.questions import Route
 from api.http.shapes import PROBLEMS, Position
 from api.http.state import CurrentLedger
@@ -37,6 +38,14 @@ async def ask_gate(request: Request, gate: Gate, caller: KnownCaller, ledger: Cu
     asked = await read_model(request, Asked)
     # Where other readers wait for views too, and not where appends look up who a caller is.
     return await run_in_threadpool(asked_in, ledger, gate, asked, caller.principal)
+
+
+@router.get("/v1/gates/{gate}/what-if", summary="What would a gate answer", responses=PROBLEMS)
+def what_if(
+    gate: Gate, caller: KnownCaller, ledger: CurrentLedger, asked: Annotated[Hypothesis, Depends()]
+) -> dict[str, Any]:
+    """What the gate would answer now, and why. Nothing is recorded: no pipeline may act on it."""
+    return considered_in(ledger, gate, asked.question, caller.principal)
 
 
 @router.get("/v1/gates/decisions/{position}/recheck", summary="Answer a recorded question again", responses=PROBLEMS)

@@ -9,13 +9,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from api.desk.views import kept_up
 from api.http import problems
 from api.http.questions import Route
 from api.http.state import ledger_of, publisher_of
-from ledger.clock import from_text
 from ledger.errors import LedgerStoppedError
-from projections import VIEWS
-from projections.engine.progress import progress
 from projections.engine.serving import ViewNotReadyError
 
 router = APIRouter(tags=["health"], route_class=Route)
@@ -78,20 +76,8 @@ def _views_ready(request: Request) -> Response:
 
 
 def _views(request: Request) -> dict[str, Any]:
-    """Return how far the views are, in numbers and names: no text of an entry, nor of the database."""
-    ledger = ledger_of(request)
-    with ledger.database.read() as connection:
-        found = progress(connection, VIEWS)
-    lag_us = ledger.clock.now_us() - from_text(found.since) if found.since is not None else 0
-    return {
-        "position": found.position,
-        "behind": found.behind,
-        "since": found.since,
-        "lag_s": max(0, lag_us // 1_000_000),
-        "stopped": dict(found.stopped),
-        "unbuilt": list(found.unbuilt),
-        "problem": views.problem if (views := request.app.state.views) is not None else None,
-    }
+    views = request.app.state.views
+    return kept_up(ledger_of(request)) | {"problem": views.problem if views is not None else None}
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -10,18 +10,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.desk.about import about_ledger
 from api.desk.problems import RequestError
-from api.desk.stewardship import keys_of
 from api.http.auth import caller_of
 from api.http.body import body_of, read_model
 from api.http.questions import Route
 from api.http.shapes import MAX_POSITION, PROBLEMS
 from api.http.state import CurrentLedger, ledger_of, publisher_of
-from ledger.entry import FORMAT_VERSION
 from ledger.events.identifiers import Sha256Hex
-from ledger.log.reading import read_entry, read_size
-from signing.merkle import leaf_hash
-from signing.notes import format_verifier_key
 
 router = APIRouter(tags=["ledger"], route_class=Route)
 
@@ -29,21 +25,7 @@ router = APIRouter(tags=["ledger"], route_class=Route)
 @router.get("/v1/ledger", summary="Origin, head, keys, versions", responses=PROBLEMS)
 def about(request: Request, ledger: CurrentLedger) -> dict[str, Any]:
     """Public: what is needed to pin this ledger, and how long it is."""
-    authority = ledger.current_authority()
-    with ledger.database.read() as connection:
-        size = read_size(connection)
-        genesis, last = read_entry(connection, 1), read_entry(connection, size)
-    return {
-        "origin": ledger.origin,
-        "format_version": FORMAT_VERSION,
-        "genesis_hash": leaf_hash(genesis.entry).hex(),
-        "size": size,
-        "last_entry_hash": last.leaf_hash.hex(),
-        "last_recorded_at": last.document["recorded_at"],
-        "verifier_keys": [format_verifier_key(key) for key in authority.checkpoint_keys(size + 1)],
-        "checkpoints": publisher_of(request).status(),
-        "entry_keys": keys_of(authority, ["entry"]),
-    }
+    return about_ledger(ledger, publisher_of(request).status())
 
 
 class VerifyRequest(BaseModel):

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from api.http.auth import caller_of
 from api.http.questions import Route
-from api.http.shapes import PROBLEMS, TEXT
+from api.http.shapes import FOREVER, PROBLEMS, TEXT
 from api.http.state import CurrentLedger, ledger_of, publisher_of
 from ledger.errors import NotFoundError
 from ledger.log.checkpoints import last_size
@@ -23,7 +23,6 @@ from signing.tiles import ENTRIES, SIGNATURES, Tile, parse_path
 
 router = APIRouter(tags=["tiles"], route_class=Route)
 
-FOREVER: Final = "max-age=31536000, immutable"
 _BYTES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "The bytes of the tile."}
 }

@@ -1,7 +1,5 @@
 """`/v1/views`: what the past means. Every view has the same routes, made from its row model."""
 
-import csv
-import io
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -13,11 +11,12 @@ from api.desk.views import items_of, list_of, read_when, row_of, states_of, wait
 from api.http.auth import OPERATOR, KnownCaller
 from api.http.questions import Route, Total, link_to_next
 from api.http.shapes import MAX_POSITION, PROBLEMS
+from api.http.spreadsheets import csv_of
 from api.http.state import CurrentLedger
 from projections import VIEWS
 from projections.engine.filters import filters_of, parameter_of
 from projections.engine.listing import Listing
-from projections.engine.serving import MAX_LIMIT, Page, cells, cursor_of
+from projections.engine.serving import MAX_LIMIT, cursor_of
 from projections.engine.view import View
 
 router = APIRouter(tags=["views"], route_class=Route)
@@ -79,23 +78,10 @@ def _list_of(view: View[Any]) -> Callable[..., Response]:
         page = list_of(ledger, view, where, sort=sort, limit=limit, cursor=after, total=total, as_of=as_of)
         headers = link_to_next(request, page.next)
         if format == "csv":
-            return _csv(view, page, headers)
+            return csv_of(view, page, headers)
         return JSONResponse(items_of(view, page), headers=headers)
 
     return rows
-
-
-def _csv(view: View[Any], page: Page, headers: dict[str, str]) -> Response:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(view.columns)
-    writer.writerows(cells(view, row) for row in page.rows)
-    headers |= {"X-Position": str(page.position)}
-    if page.next:
-        headers["X-Next"] = page.next
-    if page.total is not None:
-        headers["X-Total"] = str(page.total)
-    return Response(out.getvalue(), media_type="text/csv", headers=headers)
 
 
 def _row_of(view: View[Any]) -> Callable[..., Response]:

@@ -1,0 +1,20 @@
+"""The console: what people look at. Pages over what the desk answers, and no question of its own to the database."""
+
+from typing import Final
+
+from api.console.routes import (
+    asked,
+    changes,
+    delivered,
+    elsewhere,
+    entrance,
+    entries,
+    found,
+    running,
+    the_ledger,
+    today,
+    views,
+)
+
+# The last one answers whatever no other does.
+MODULES: Final = (entrance, today, changes, found, running, delivered, asked, the_ledger, views, entries, elsewhere)

@@ -1,0 +1,42 @@
+"""The ledger itself: how long it is, what covers it, who cosigned, which keys and producers there are, and how to check all that."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from api.console.pages import KnownVisit, PageRoute, Visit, page
+from api.desk.about import about_ledger
+from api.desk.stewardship import keys_of, sources, tokens
+from api.http.auth import AUDITOR, OPERATOR
+from api.http.state import publisher_of
+from ledger.errors import LedgerError
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("/console/ledger")
+def the_ledger(visit: KnownVisit) -> Response:
+    """Head, checkpoint, witnesses, keys; for auditors and operators, who may report."""
+    publisher = publisher_of(visit.request)
+    authority = visit.ledger.current_authority()
+    sees = visit.may(AUDITOR, OPERATOR)
+    return page(
+        visit,
+        "ledger.html",
+        title="Ledger",
+        about_it=about_ledger(visit.ledger, publisher.status()),
+        note=_note(visit),
+        keys=keys_of(authority),
+        sources=sources(authority) if sees else None,
+        tokens=tokens(authority) if sees else None,
+    )
+
+
+def _note(visit: Visit) -> dict[str, Any] | None:
+    """Return the published checkpoint and who cosigned it; None while there is none."""
+    try:
+        stored = publisher_of(visit.request).published()
+    except LedgerError:
+        return None
+    return {"text": str(stored.note), "size": stored.size, "cosigned_by": [line.name for line in stored.cosignatures]}

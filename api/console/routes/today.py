@@ -1,0 +1,54 @@
+"""Today: what waits for whoever looks, what is overdue, open, frozen, and on its way."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from api.console.pages import KnownVisit, PageRoute, Visit, page
+from api.desk.gates import would_count
+from api.desk.views import list_of
+from ledger.clock import to_text
+from projections.judging.findings import findings
+from projections.readings.changes.reviews import reviews
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.freezes import freezes
+from projections.readings.people.access_reviews import access_reviews
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+# Of each kind: what is more is one click away.
+SOME: Final = 8
+SEVERITIES: Final = ("high", "medium", "low")
+
+
+@router.get("/console/")
+def today(visit: KnownVisit) -> Response:
+    """What there is to do, and for whom."""
+    now = to_text(visit.ledger.clock.now_us())
+    waiting = _rows(visit, change_tickets, {"state": "authorizing"}, "approval_due_at")
+    verdicts = would_count(visit.ledger, [row["change_id"] for row in waiting], visit.caller.principal)
+    return page(
+        visit,
+        "today.html",
+        title="Today",
+        now=now,
+        waiting=[(row, verdicts[row["change_id"]]) for row in waiting],
+        overdue=_rows(visit, reviews, {"state": "open", "overdue_at__lte": now}, "overdue_at"),
+        access=_rows(visit, access_reviews, {"state": "open"}, "due_at"),
+        counts={severity: counted(visit, severity) for severity in SEVERITIES},
+        worst=_rows(visit, findings, {"is_open": "true", "severity": "high"}, "-first_seen_at"),
+        frozen=_rows(visit, freezes, {"start_at__lte": now, "end_at__gt": now, "lifted_at__null": "true"}, "end_at"),
+        coming=_rows(visit, freezes, {"start_at__gt": now, "lifted_at__null": "true"}, "start_at"),
+        going=_rows(visit, deployments, {"started_at__null": "false", "finished_at__null": "true"}, "-started_at"),
+    )
+
+
+def counted(visit: Visit, severity: str) -> int:
+    """Return how many findings of a severity are open."""
+    where = {"is_open": "true", "severity": severity}
+    return list_of(visit.ledger, findings, where, limit=1, total=True).total or 0
+
+
+def _rows(visit: Visit, view: Any, where: dict[str, str], sort: str) -> list[dict[str, Any]]:
+    return list_of(visit.ledger, view, where, sort=sort, limit=SOME).rows

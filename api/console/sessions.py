@@ -1,0 +1,108 @@
+"""Sessions: a token, sealed into a cookie, until it is left alone for half an hour, twelve hours are over, or the token ends.
+
+Nothing is kept here but which sessions were logged out: the cookie is the session, so that every process which serves the same
+ledger knows it. What is in it can be read and made by nobody who has not both the ledger's secret and a token: a stolen copy
+of the database signs nobody in, and a stolen cookie gives no token away.
+
+    cookie = base64url(nonce ‖ ChaCha20-Poly1305(key, nonce, {"id", "token", "began", "seen"}))
+    key    = HMAC-SHA256(the ledger's secret, "console session")
+
+Times are microseconds of the ledger's clock. Not who may do what: that is the table of roles, for the token in it.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import orjson
+
+from ledger.errors import UnauthenticatedError
+from signing.errors import VerificationError
+from signing.sealing import NONCE_SIZE, seal, unseal
+
+IDLE_US: Final = 30 * 60 * 1_000_000
+WHOLE_US: Final = 12 * 60 * 60 * 1_000_000
+# A cookie is sent anew when it is so old: not with every answer, and often enough that it does not end in use.
+RENEWED_AFTER_US: Final = 60 * 1_000_000
+# A token has some fifty characters; what is much longer is none.
+MAX_TOKEN: Final = 512
+MAX_COOKIE: Final = 2048
+MAX_ENDED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session: whose token, since when, and when it was last used."""
+
+    id: str
+    token: str
+    began_us: int
+    seen_us: int
+
+    def is_over(self, now_us: int) -> bool:
+        """Say whether it was left alone for too long, or lasted for long enough. A time in the future is none."""
+        if not self.began_us <= self.seen_us <= now_us + RENEWED_AFTER_US:
+            return True
+        return now_us - self.seen_us > IDLE_US or now_us - self.began_us > WHOLE_US
+
+    def is_stale(self, now_us: int) -> bool:
+        """Say whether its cookie is to be sent anew."""
+        return now_us - self.seen_us > RENEWED_AFTER_US
+
+
+class Sessions:
+    """Makes and reads cookies of one ledger. `secret` is the ledger's own, `random` where ids and nonces come from."""
+
+    def __init__(self, secret: bytes, random: Callable[[int], bytes]) -> None:
+        self._key = hmac.digest(secret, b"console session", "sha256")
+        self._random = random
+        # Ids of sessions that were logged out at this process, until they would be over.
+        self._ended: dict[str, int] = {}
+
+    def begin(self, token: str, now_us: int) -> Session:
+        """Return a new session with a token that was found to be good."""
+        return Session(self._random(16).hex(), token, now_us, now_us)
+
+    def cookie(self, session: Session) -> str:
+        """Return what the browser keeps of a session."""
+        told = orjson.dumps(
+            {"id": session.id, "token": session.token, "began": session.began_us, "seen": session.seen_us}
+        )
+        return base64.urlsafe_b64encode(seal(self._key, self._random(NONCE_SIZE), told)).decode().rstrip("=")
+
+    def read(self, cookie: str, now_us: int) -> Session:
+        """Return the session of a cookie. Raises UnauthenticatedError when it is over, or was never made here."""
+        if len(cookie) > MAX_COOKIE:
+            raise UnauthenticatedError("the session is none that this ledger began")
+        try:
+            sealed = base64.b64decode(cookie + "=" * (-len(cookie) % 4), b"-_", validate=True)
+            told = orjson.loads(unseal(self._key, sealed))
+        except (ValueError, VerificationError):
+            raise UnauthenticatedError("the session is none that this ledger began") from None
+        session = Session(told["id"], told["token"], told["began"], told["seen"])
+        if session.is_over(now_us) or session.id in self._ended:
+            raise UnauthenticatedError("the session has ended")
+        return session
+
+    def renewed(self, session: Session, now_us: int) -> Session:
+        """Return a session as used now."""
+        return replace(session, seen_us=now_us)
+
+    def end(self, session: Session) -> None:
+        """Let a session be over, here at once. Other processes take its cookie, if somebody kept a copy, until it is left alone."""
+        if len(self._ended) >= MAX_ENDED:
+            oldest = sorted(self._ended.items(), key=lambda item: item[1])[: MAX_ENDED // 2]
+            for known, _ in oldest:
+                del self._ended[known]
+        self._ended[session.id] = session.began_us
+
+    def form_token(self, session: Session) -> str:
+        """Return what every form of a session carries, and no page elsewhere can know."""
+        return hmac.new(self._key, b"form " + session.id.encode(), hashlib.sha256).hexdigest()
+
+    def check_form(self, session: Session, given: str) -> bool:
+        """Say whether a form is of this session."""
+        return hmac.compare_digest(self.form_token(session), given)

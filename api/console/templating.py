@@ -1,0 +1,96 @@
+"""The templates, and what they may call: words for values, addresses of pages, columns. Everything that is shown is escaped."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from api.console import words
+from api.console.columns import Column, Facet, columns_of
+from api.console.finding_ways import REF_KINDS
+from api.console.static import STYLE_NAME
+
+# The pages in the order of the list beside them: what waits first, how it is told last.
+PAGES: Final = (
+    ("Today", words.address()),
+    ("Changes", words.address("changes")),
+    ("Findings", words.address("findings", is_open="true")),
+    ("Running where", words.address("running")),
+    ("Delivery", words.address("delivery")),
+    ("Gates and policies", words.address("gates")),
+    ("Ledger", words.address("ledger")),
+    ("Views", words.address("views")),
+    ("Entries", words.address("entries")),
+)
+# Words of columns that say how good or bad something is; others say neither.
+_TONES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("high", "deny", "unsuccessful", "backed_out", "failed", "failure", "unhealthy", "rejected"), "bad"
+    ),
+    **dict.fromkeys(("medium", "needs_approval", "insufficient_evidence", "degraded", "late", "due"), "warn"),
+    **dict.fromkeys(
+        ("allow", "successful", "succeeded", "success", "healthy", "granted", "approved", "on_time"), "good"
+    ),
+}
+
+
+def tone(word: str) -> str:
+    """Return how a word is toned: bad, warn, good, or not at all."""
+    return _TONES.get(word, "plain")
+
+
+def capitalize_first(text: str) -> str:
+    """Return a text with its first letter great, and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def said_by(columns: Iterable[Column], rows: Iterable[Mapping[str, Any]]) -> list[Column]:
+    """Return the columns in which some row says something."""
+    some = list(rows)
+    return [column for column in columns if any(row[column.name] not in (None, "", []) for row in some)]
+
+
+def without(query: Mapping[str, str], *names: str) -> dict[str, str]:
+    """Return what is asked, but for some parameters."""
+    return {name: value for name, value in query.items() if name not in names}
+
+
+def _facet_names(facets: Iterable[Facet]) -> set[str]:
+    return {f"{facet.column.name}{end}" for facet in facets for end in ("", "__gte", "__lt")}
+
+
+_templates: Final = Environment(
+    loader=PackageLoader("api.console"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters |= {
+    "when": words.when,
+    "span": words.span,
+    "grouped": words.grouped,
+    "percent": words.percent,
+    "short": words.short,
+    "tone": tone,
+    "capitalize_first": capitalize_first,
+    "said_by": said_by,
+    "without": without,
+}
+_templates.globals |= {
+    "address": words.address,
+    "about": words.about,
+    "beneath": words.beneath,
+    "with_query": words.with_query,
+    "columns_of": columns_of,
+    "facet_names": _facet_names,
+    "asks_any": lambda facets, where: not _facet_names(facets).isdisjoint(where),
+    "ref_kinds": REF_KINDS,
+    "pages": PAGES,
+    "style": words.address("static", STYLE_NAME),
+}
+
+
+def rendered(template: str, **shown: Any) -> str:
+    """Return a page as HTML."""
+    return _templates.get_template(template).render(**shown)

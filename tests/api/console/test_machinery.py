@@ -1,0 +1,100 @@
+"""Pages of views by machinery: whatever a row model holds has a place, a look, and no power over the page."""
+
+import dataclasses
+import typing
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from browsing import read_page
+
+from api.console.columns import SHOWN, Column, columns_of, facets_of, label_of, shown
+from api.console.templating import rendered
+from api.console.words import about, address
+from ledger.events import CATALOGUE
+from projections import VIEWS
+from projections.engine.filters import filterable
+from projections.engine.serving import Page
+from projections.engine.view import Moment, Number, View
+
+HOSTILE = (
+    "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202egnp.exe {{7*7}} ../%2e data:text/html,x \u200b"
+    + "x" * 200
+)
+STANDING = {
+    "size": 9,
+    "views": {"position": 9, "behind": 0, "lag_s": 0, "stopped": {}, "unbuilt": []},
+    "checkpoints": {"published_size": 5, "witnesses": [{"name": HOSTILE, "cosigned_size": 3, "problem": HOSTILE}]},
+}
+
+
+def visit(path: str) -> Any:
+    token = SimpleNamespace(roles={"auditor"})
+    caller = SimpleNamespace(principal=HOSTILE, credential="token:1", token=token)
+    return SimpleNamespace(path=path, query={}, caller=caller)
+
+
+def example(annotation: Any) -> Any:
+    """Return a value of an annotation as JSON holds it: hostile wherever a text is free."""
+    if annotation == Moment:
+        return "2026-11-23T12:00:00.000000Z"
+    if annotation == Number:
+        return "0.5"
+    if dataclasses.is_dataclass(annotation):
+        return row_of(typing.cast(type[Any], annotation))
+    origin, inside = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is tuple:
+        return [example(inside[0])] * 2
+    if origin is typing.Literal:
+        return inside[0]
+    if origin is not None:
+        return example(next(part for part in inside if part is not type(None)))
+    return {str: HOSTILE, int: 1234, bool: True, object: HOSTILE, Any: HOSTILE}[annotation]
+
+
+def row_of(cls: type[Any]) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {field.name: example(hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def flat(columns: tuple[Column, ...]) -> list[Column]:
+    return [one for column in columns for one in (column, *flat(column.parts))]
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_every_view_has_a_list_and_a_row_that_show_hostile_text_as_text(view: View[Any]) -> None:
+    row = row_of(view.row)
+    rows = [row, dict.fromkeys(row) | {view.key: "empty"} | {c.name: [] for c in columns_of(view) if c.is_list}]
+    columns = shown(view, rows)
+    assert columns[0].name == view.key or view.key in {column.name for column in columns}
+    common = {"visit": visit(address("views", view.name)), "position": 9, "standing": STANDING, "form_token": "0"}
+    text = rendered(
+        "list.html", **common, title=view.name, view=view, found=Page(1, 9, rows, "next", 2), columns=columns,
+        there_are=99, is_wide=False, facets=list(facets_of(view)), where={view.key: HOSTILE}, query={view.key: HOSTILE},
+        sort=view.key, base=address("views", view.name), beside_base=address("views", view.name), is_listing=False,
+    )  # fmt: skip
+    assert HOSTILE in read_page(text).text
+    text = rendered(
+        "row.html", **common, title=view.name, view=view, key=HOSTILE, answer={"position": 9, "row": row, "skipped": [3]},
+        columns=columns_of(view), as_of=HOSTILE, known_at=HOSTILE,
+    )  # fmt: skip
+    assert HOSTILE in read_page(text).text
+
+
+def test_a_list_shows_few_columns_and_has_all_that_can_be_asked_by() -> None:
+    for view in VIEWS:
+        assert len(shown(view, [row_of(view.row)])) <= SHOWN
+        assert {facet.column.name for facet in facets_of(view)} <= set(filterable(view))
+
+
+def test_what_names_a_thing_leads_to_it() -> None:
+    kinds = {kind for event in CATALOGUE.values() for kind, _, _ in event.ref_fields}
+    named = {column.names for view in VIEWS for column in flat(columns_of(view)) if column.kind == "ref"}
+    assert {"change", "deployment", "service", "environment", "incident"} <= named <= kinds
+    assert about("service", "a/b c") == "/console/about/service%3Aa%2Fb%20c"
+
+
+def test_a_column_is_called_as_people_call_it() -> None:
+    assert [label_of(n) for n in ("change_id", "is_open", "recovery_time_s", "due_at", "says")] == [
+        "change", "open", "recovery time", "due", "says",
+    ]  # fmt: skip

@@ -1,0 +1,71 @@
+"""Looking at pages without a browser: signed in by a token, with a jar for the cookie; and a reader of HTML that is strict."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+
+import httpx
+from servers import Server
+
+# Elements that have no end.
+VOID = frozenset({"meta", "link", "input", "br", "path", "line", "rect", "circle", "hr", "img"})
+
+
+@contextmanager
+def signed_in(server: Server, name: str) -> Iterator[httpx.Client]:
+    """Give a client that signed in to the console with the token of a role."""
+    with httpx.Client(base_url=server.url, timeout=600) as client:
+        answer = client.post("/console/sign-in", data={"token": server.tokens[name]})
+        assert answer.status_code == 303, answer.text
+        yield client
+
+
+def form_token(text: str) -> str:
+    """Return the word that the forms of a page carry."""
+    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', text)
+    assert found is not None
+    return found[1]
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open, f"</{tag}> ends nothing"
+            assert self.open.pop() == tag, f"</{tag}> ends another element"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read_page(text: str) -> _Reader:
+    """Return the elements and the text of a page. Whatever runs, or is not closed, fails."""
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == [], f"not closed: {reader.open}"
+    for tag, attributes in reader.tags:
+        assert tag not in ("script", "iframe", "object", "style"), f"<{tag}>"
+        for name, value in attributes.items():
+            assert name != "style", f"<{tag} style>: the policy of the page forbids it"
+            assert not name.startswith("on"), f"<{tag} {name}>"
+            assert not (name in ("href", "action") and not (value or "").startswith(("/console", "#"))), (
+                f"{name}={value}"
+            )
+    identifiers = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    return reader
