@@ -3,12 +3,21 @@
 from typing import Any
 
 import pytest
-from changes import found, publish
-from telling import Story
+from changes import deploy, found, open_change, publish, ready
+from telling import Story, at
 
 from ledger.events import CATALOGUE, OPERATOR_AREAS, example
+from projections.readings.changes.reviews import reviews
+from projections.readings.changes.scopes import change_scopes
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.deliveries import deliveries
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.incidents import incidents
+from projections.readings.delivery.rollbacks import rollbacks
+from projections.readings.delivery.verifications import verifications
 from projections.readings.people.powers import GIVE_NOTHING, HOLDERS, ROLE_FOR, fault_of_speaker
 from projections.readings.people.voices import Spoken
+from projections.readings.risk.outcomes import base_rates, outcomes
 
 # How a credential may speak that is not the actor's own: not at all; by an authority for nobody, for others, or that was retired.
 STRANGERS = ("a token of somebody else", "a source for nobody", "a source for others", "a source that was retired")
@@ -173,3 +182,101 @@ def test_what_a_credential_said_is_not_believed_from_where_it_was_revoked(event_
     assert fault(story, position) == ""
     story.tell("ledger.credential_revoked", actor="person:root", **about, from_position=position, by="service:ledger")
     assert fault(story, position) == f"S12: {token} is not believed from position {position} on"
+
+
+# -- what does not count changes nothing -----------------------------------------------------------------------------------
+
+SAYS: dict[str, tuple[str, dict[str, Any]]] = {
+    "change.linked": ("person:ann", {"change_id": "CHG-8", "deployment_id": "d-1"}),
+    "incident.attributed": (
+        "person:ann",
+        {"incident_id": "INC", "method": "human", "method_version": "1", "deployment_id": "d-1", "confirmed": True},
+    ),
+    "incident.resolved": ("person:ann", {"incident_id": "INC"}),
+    "pir.completed": (
+        "person:carol", {"change_id": "CHG-7", "pir_id": "P", "outcome": "successful", "rolled_back": False},
+    ),
+    "risk.outcome_labelled": ("person:ann", {"change_id": "CHG-7", "label": "failure"}),
+    "rollback.decided": (
+        "person:bob",
+        {"rollback_id": "R", "deployment_id": "d-1", "service": "api", "environment": "prod", "decision": "roll_back",
+         "options": ["roll_back"]},
+    ),
+    "deployment.verified": (
+        "person:ann",
+        {"deployment_id": "d-1", "verdict": "healthy", "checks": [{"name": "x", "passed": True, "observations": 9}]},
+    ),
+}  # fmt: skip
+
+
+def deployed(*settings: tuple[str, str, str]) -> Story:
+    """A change by the book that was deployed, another one, and an incident of the service."""
+    story = ready()
+    publish(story, *settings)
+    deploy(story)
+    open_change(story, change="CHG-8")
+    story.tell("incident.detected", incident_id="INC", service="api", environment="prod")
+    story.tell("pir.opened", actor="person:carol", change_id="CHG-7", pir_id="P", due_at=at(1000), mandatory=True)
+    return story
+
+
+def state(story: Story) -> dict[str, Any]:
+    """What is so of it, beside which entries are about it."""
+    incident, deployment = story.row(incidents, "INC"), story.row(deployments, "d-1")
+    review, ticket = story.row(reviews, "P"), story.row(change_tickets, "CHG-7")
+    outcome, rollback = story.row(outcomes, "CHG-7"), story.row(rollbacks, "R")
+    delivered, verified = story.row(deliveries, "d-1"), story.row(verifications, "d-1")
+    return {
+        "tie": (deployment.change_id, deployment.links, deployment.incidents, deployment.verdict, deployment.rollbacks),
+        "incident": (incident.deployment_id, incident.change_id, incident.resolved_at, incident.suspected),
+        "review": (review.state, review.outcome, story.row(change_scopes, "CHG-7").is_open),
+        "ticket": (ticket.state, ticket.deployments, ticket.incidents, ticket.outcome, ticket.label),
+        "outcome": (outcome.label, outcome.labellings, outcome.observed) if outcome is not None else None,
+        "rollback": rollback.decision if rollback is not None else None,
+        "delivery": (delivered.is_failed, delivered.recovery_s, delivered.is_unplanned),
+        "verified": verified.last if verified is not None else None,
+        "rates": [base_rates.load(text).failures for text in story.store.texts(base_rates)],
+    }
+
+
+@pytest.mark.parametrize("event_type", SAYS)
+def test_what_somebody_says_in_anothers_name_changes_no_row_and_what_they_say_themselves_does(event_type: str) -> None:
+    actor, data = SAYS[event_type]
+    story = deployed()
+    before = state(story)
+    story.tell(event_type, by="service:stranger", token="token:stranger", actor=actor, **data)
+    told = state(story)
+    assert told["outcome"] is None or told["outcome"][0] is None
+    assert told | {"outcome": before["outcome"]} == before
+    story.tell(event_type, actor=actor, **data)
+    assert state(story) != told
+
+
+@pytest.mark.parametrize("event_type", ["pir.completed", "incident.attributed", "incident.resolved"])
+def test_what_somebody_said_by_a_role_counts_no_more_when_that_was_taken_away_before(event_type: str) -> None:
+    story = deployed((ROLE_FOR.name, event_type, "warden"))
+    about = {"grant_id": "G", "principal": "person:ann"}
+    story.tell("access.granted", actor="person:olga", **about, principal_kind="human", role="warden")
+    story.tell("incident.attributed", actor="person:ann", **SAYS["incident.attributed"][1])
+    if event_type != "incident.attributed":
+        story.tell(event_type, actor="person:ann", **SAYS[event_type][1])
+    counted = {
+        "pir.completed": lambda: story.row(change_tickets, "CHG-7").state == "closed",
+        "incident.attributed": lambda: story.row(deliveries, "d-1").is_failed,
+        "incident.resolved": lambda: story.row(deliveries, "d-1").recovery_s is not None,
+    }[event_type]
+    assert counted()
+    # As of before.
+    story.tell("access.revoked", actor="person:olga", **about, time=at(0.5))
+    assert not counted()
+
+
+def test_a_link_that_counts_no_more_gave_no_leave() -> None:
+    story = deployed((ROLE_FOR.name, "change.linked", "warden"))
+    about = {"grant_id": "G", "principal": "person:ann"}
+    story.tell("access.granted", actor="person:olga", **about, principal_kind="human", role="warden")
+    story.tell("change.linked", actor="person:ann", change_id="CHG-8", deployment_id="d-2")
+    deploy(story, "d-2", change=None)
+    assert "deployment-without-change" not in found(story)
+    story.tell("access.revoked", actor="person:olga", **about, time=at(0.5))
+    assert found(story)["deployment-without-change"] == ["d-2"]

@@ -10,7 +10,7 @@ from projections.engine.view import later
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
-from projections.readings.changes.reviews import REVIEW_BY, REVIEW_WITHIN_HOURS, Review, is_anothers, reviews
+from projections.readings.changes.reviews import REVIEW_BY, REVIEW_WITHIN_HOURS, Review, is_anothers, is_done, reviews
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.people.identities import person_of
@@ -36,7 +36,7 @@ OBSERVATION_HOURS: Final = Number(
 @finding(reviews, severity="medium")
 def review_overdue(row: Review, look: Look) -> Breach | None:
     """A post-implementation review was not done in time."""
-    if row.state == "done" or not look.has_come(row.overdue_at):
+    if is_done(look, row) or not look.has_come(row.overdue_at):
         return None
     return Breach(f"{row.pir_id} of {row.change_id} was due at {row.missed_at or row.due_at}")
 
@@ -53,7 +53,7 @@ def review_owed(ticket: Ticket, look: Look) -> Breach | None:
         return None
     due_at = later(ended_at, hours=hours)
     own = set(ticket.deployed_by) if is_anothers(policy, ticket.change_type, ticket.risk_band) else set()
-    done = [row for row in look.named(reviews, PirCompleted, ref("change", ticket.change_id)) if row.state == "done"]
+    done = [row for row in look.named(reviews, PirCompleted, ref("change", ticket.change_id)) if is_done(look, row)]
     if any(row.reviewer is None or person_of(look, row.reviewer) not in own for row in done):
         return None
     if not look.has_come(due_at):

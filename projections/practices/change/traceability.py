@@ -179,7 +179,7 @@ def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
         link = row.links[-1].said
         clocks, moments = clocks_of(look, act.at), instants_of(look, act)
         late = [opened for instant in moments if not was_there(opened, instant, clocks)]
-        late += [link for instant in moments if change_at(row, act, instant, clocks) is None]
+        late += [link for instant in moments if change_at(look, row, act, instant, clocks) is None]
         if late and not is_emergency_procedure(row, scope, look):
             what = "the link" if late[-1] is link else f"{row.change_id}"
             return Breach(_with(words, _late(act, late[-1], what)), positions_of(*row.positions, late[-1].position))

@@ -65,7 +65,7 @@ def deployed_in_freeze(row: Deployment, look: Look) -> Breach | None:
             continue
         clocks = clocks_of(look, act.at)
         for instant in instants_of(look, act):
-            then, change_id = look.at(instant.at), change_at(row, act, instant, clocks)
+            then, change_id = look.at(instant.at), change_at(look, row, act, instant, clocks)
             place = Place(act.environment, act.service, _type_at(row, change_id, look, instant, clocks))
             for held in freezes_at(then, place, instant):
                 if held.unknown or override_for(then, held.freeze, change_id, _authors(look, change_id), instant):

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ledger.events.pir import PirCompleted, PirOpened
-from projections.engine.view import EntryInfo, Moment, View, later, moment, replace
+from projections.engine.view import EntryInfo, Moment, Reads, View, later, moment, replace
 from projections.engine.view import Number as Decimal
 from projections.readings.people.policies import InForce
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.settings import Number, Words
+from projections.readings.people.speaking import Spoken, spoken
 from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.calibrations import predictions
 from projections.readings.risk.outcomes import outcomes
@@ -79,6 +81,7 @@ class Review:
     reviewer: str | None = None
     completed_at: Moment | None = None
     completed_position: int | None = None
+    completed: Spoken | None = None
     # By its own time. What was done in time and came on record too late is told apart: history that is imported is not late.
     is_late: bool = False
     recorded_late: bool = False
@@ -94,10 +97,10 @@ class Review:
 
 reviews = View(
     "reviews",
-    version=3,
+    version=4,
     row=Review,
     kind="pir",
-    reads=(outcomes, risk_assessments),
+    reads=(outcomes, risk_assessments, *READ_BY_POWERS),
     indexes=("change_id", "state", "due_at", "is_late", "recorded_late"),
     doc="Post-implementation reviews: due and done, predicted against actual, actions, and which model was held against it.",
 )
@@ -132,6 +135,10 @@ def opened(row: Review, event: PirOpened, entry: EntryInfo) -> Review:
 
 @reviews.on(PirCompleted, key=lambda event: event.pir_id)
 def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
+    """Whoever completes it has the power to: else it is as open as before."""
+    said = spoken(entry, event.actor)
+    if fault_of_speaker(entry.reads, entry.type, said):
+        return row
     outcome = entry.reads.row(outcomes, event.change_id)
     due_at = row.missed_at or row.due_at
     is_first = row.completed_at is None
@@ -148,6 +155,7 @@ def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
         reviewer=event.actor,
         completed_at=row.completed_at or entry.time,
         completed_position=row.completed_position or entry.position,
+        completed=said,
         is_late=due_at is not None and entry.time > due_at if is_first else row.is_late,
         recorded_late=due_at is not None and entry.recorded_at > due_at if is_first else row.recorded_late,
         outcome=event.outcome,
@@ -159,3 +167,8 @@ def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
         actions=tuple(Action(a.name, a.owner, moment(a.due_at)) for a in event.actions),
         judged=judged,
     )
+
+
+def is_done(reads: Reads, row: Review) -> bool:
+    """Say whether a review is done, by what is known now of whoever completed it last."""
+    return row.completed is not None and not fault_of_speaker(reads, PirCompleted.type, row.completed)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from ledger.events import Event, ref
+from ledger.events import ref
 from ledger.events.change import (
     ChangeCancelled,
     ChangeOpened,
@@ -22,6 +22,7 @@ from ledger.events.change import (
 from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import is_meant
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.speaking import Spoken, spoken
 from projections.rules.calendar import NotComputableError, Times, covering
 from projections.rules.digests import content_digest
@@ -109,9 +110,10 @@ class ChangeScope:
 
 change_scopes = View(
     "change_scopes",
-    version=4,
+    version=5,
     row=ChangeScope,
     kind="change",
+    reads=READ_BY_POWERS,
     indexes=("release_id", "template_id"),
     doc="Scopes of changes: services, environments, artifacts by digest, and the planned window; every version of them.",
 )
@@ -226,9 +228,15 @@ def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> Cha
     return replace(row, planned_start=last.start, planned_end=last.end, planned_position=last.said.position)
 
 
-@change_scopes.on(ChangeCancelled, PirCompleted, key=lambda event: event.change_id)
-def ended(row: ChangeScope, event: Event, entry: EntryInfo) -> ChangeScope:
+@change_scopes.on(ChangeCancelled, key=lambda event: event.change_id)
+def cancelled(row: ChangeScope, event: ChangeCancelled, entry: EntryInfo) -> ChangeScope:
     return replace(row, is_open=False)
+
+
+@change_scopes.on(PirCompleted, key=lambda event: event.change_id)
+def reviewed(row: ChangeScope, event: PirCompleted, entry: EntryInfo) -> ChangeScope:
+    has_power = not fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor))
+    return replace(row, is_open=False) if has_power else row
 
 
 # -- asking a scope ------------------------------------------------------------------------------------------------------

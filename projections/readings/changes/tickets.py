@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ledger.events.pir import PirCompleted
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later, seconds_between
@@ -23,7 +24,7 @@ from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.imports import beginnings, instants_of
 from projections.readings.people.policies import InForce, in_force, in_force_now, policies
-from projections.readings.people.powers import NEVER
+from projections.readings.people.powers import NEVER, fault_of_speaker
 from projections.readings.people.reconciliations import source_lists
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.sources import authorities
@@ -314,10 +315,12 @@ def _approval_due(case: _Case, requests: list[Decision], version: Version | None
 
 
 def _closing(case: _Case, deployers: tuple[str, ...], assessed: Assessment | None) -> Reviewed | None:
-    """Return the review that closes a change: by somebody else than who did it, unless its risk is low."""
+    """Return the review that closes a change: by who has the power, and somebody else than who did it, unless its risk is low."""
     look, scope = case.look, case.scope
     band = assessed.band if assessed else None
     for review in case.facts.reviewed:
+        if fault_of_speaker(look, PirCompleted.type, review.said):
+            continue
         person = person_of(look, review.said.actor or "")
         own = {person_of(look, who) for who in deployers}
         if scope.change_type == "unauthorized":

@@ -70,7 +70,7 @@ class Attributed:
 
 attributions = View(
     "attributions",
-    version=1,
+    version=2,
     row=Attributed,
     kind="incident",
     reads=(deployments, incidents, policies),
@@ -127,7 +127,8 @@ def _labels(row: Incident | Deployment) -> dict[str, str]:
 
 def _named_before(incident: Incident) -> dict[str, str | None]:
     """Return what each version of a method named last. What is confirmed is no suspicion."""
-    return {f"{a.method}/{a.method_version}": _named(a) for a in incident.attributions if not a.is_confirmed}
+    said = (a for a in incident.attributions if not a.is_confirmed and not a.fault)
+    return {f"{a.method}/{a.method_version}": _named(a) for a in said}
 
 
 def _named(said: Attribution) -> str | None:

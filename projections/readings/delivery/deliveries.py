@@ -17,7 +17,7 @@ from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import ambiguous, commit_of, commits, is_same
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.deployments import Deployment, deployments
-from projections.readings.delivery.incidents import Incident, caused_by, incidents
+from projections.readings.delivery.incidents import Incident, caused_by, ended_at, has_cause, incidents
 from projections.readings.environments.environments import READ_BY_ASKING, is_production, same_environment
 
 UNPLANNED: Final = ("emergency", "unauthorized")
@@ -56,7 +56,7 @@ class Delivered:
 
 deliveries = Judged(
     "deliveries",
-    version=1,
+    version=2,
     row=Delivered,
     of=deployments,
     reads=(incidents, commits, code_changes, change_scopes, *READ_BY_ASKING),
@@ -76,11 +76,11 @@ def delivered(row: Deployment, look: Look) -> Delivered:
             row.deployment_id, service=row.service, month=row.seen_at[:7], seen_at=row.seen_at, positions=row.positions
         )
     scope = look.row(change_scopes, row.change_id) if row.change_id else None
-    caused = caused_by(look, row)
+    caused = [incident for incident in caused_by(look, row) if has_cause(look, incident)]
     positions = {*row.positions, *(p for incident in caused for p in incident.positions)}
     leads, merged, note = _leads(row, look)
     positions |= merged
-    ends = [incident.resolved_at for incident in caused]
+    ends = [ended_at(look, incident) for incident in caused]
     over = row.rolled_back_at or (max(end or "" for end in ends) if ends and all(ends) else None)
     return Delivered(
         row.deployment_id,
@@ -158,5 +158,6 @@ def _open_at(row: Deployment, at: Moment, look: Look) -> Iterator[Incident]:
                 began is not None
                 and began <= at <= (incident.resolved_at or at)
                 and (incident.deployment_id is not None or incident.change_id is not None)
+                and has_cause(look, incident)
             ):
                 yield incident

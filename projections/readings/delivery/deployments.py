@@ -22,12 +22,13 @@ from ledger.events.deployment import (
 )
 from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
-from projections.engine.view import EntryInfo, Moment, View, replace
+from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.scopes import change_scopes, found_for
 from projections.readings.delivery.acts import Act, Kind, Report, acts_of, is_repeated
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.people.imports import imports, is_history
+from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import Spoken, spoken
 from projections.rules.leave import Clocks, Instant, is_on_record, was_there
 
@@ -92,7 +93,7 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=5,
+    version=6,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,
@@ -177,6 +178,8 @@ def finished(row: Deployment, event: DeploymentFinished, entry: EntryInfo) -> De
 @deployments.on(DeploymentVerified, key=lambda event: event.deployment_id)
 def verified(row: Deployment, event: DeploymentVerified, entry: EntryInfo) -> Deployment:
     row = _seen(row, event, entry)
+    if _is_in_doubt(event, entry):
+        return row
     if row.verified_at is not None and entry.time < row.verified_at:
         # What was seen earlier and told later takes no newer verdict's place.
         return row if event.verdict == "healthy" else _sign(row, entry)
@@ -202,27 +205,37 @@ def promoted(row: Deployment, event: DeploymentPromoted, entry: EntryInfo) -> De
 @deployments.on(ChangeLinked, key=lambda event: event.deployment_id)
 def linked(row: Deployment, event: ChangeLinked, entry: EntryInfo) -> Deployment:
     """A link says afterwards to which change a deployment belongs. What it was let do by then, no link changes."""
+    if _is_in_doubt(event, entry):
+        return replace(row, positions=(*row.positions, entry.position))
     row = replace(row, was_change_id=row.change_id, positions=(*row.positions, entry.position))
     return _of_change(row, Tie(event.change_id, "link", spoken(entry, event.actor)))
 
 
-def change_at(row: Deployment, act: Act, instant: Instant, clocks: Clocks) -> str | None:
+def _is_in_doubt(event: Any, entry: EntryInfo) -> bool:
+    """Say whether a statement did not count when it was made, because of who made it."""
+    said = spoken(entry, event.actor)
+    return bool(fault_of_speaker(entry.reads, entry.type, said, getattr(event, "environment", None)))
+
+
+def change_at(reads: Reads, row: Deployment, act: Act, instant: Instant, clocks: Clocks) -> str | None:
     """Return the change that something was done for, by its first report or by what was on record at an instant. What ties it to
-    another later lets nothing through.
+    another later lets nothing through, and neither does a link by who had no power to say so, as is known now.
     """
-    there = [link for link in row.links if _is_there(link, act, instant, clocks)]
+    there = [link for link in row.links if _is_there(reads, link, act, instant, clocks)]
     return there[-1].change_id if there else None
 
 
-def _is_there(link: Tie, act: Act, instant: Instant, clocks: Clocks) -> bool:
+def _is_there(reads: Reads, link: Tie, act: Act, instant: Instant, clocks: Clocks) -> bool:
     if link.how == "link":
-        return was_there(link.said, instant, clocks)
+        return was_there(link.said, instant, clocks) and not fault_of_speaker(reads, ChangeLinked.type, link.said)
     # A report of the end may name the change where that of the start did not.
     return link.said.position <= act.position or is_on_record(link.said, instant)
 
 
 @deployments.on(RollbackDecided, key=lambda event: event.deployment_id)
 def rollback_decided(row: Deployment, event: RollbackDecided, entry: EntryInfo) -> Deployment:
+    if _is_in_doubt(event, entry):
+        return replace(row, positions=(*row.positions, entry.position))
     return replace(
         row,
         rollbacks=tuple(dict.fromkeys((*row.rollbacks, event.rollback_id))),

@@ -1,7 +1,8 @@
 """Incidents: when each was seen, taken up and over, and what is held to have caused it: one confirmed cause at a time.
 
 What holds is what was said last, by time; where two times lie within the clocks' skew, by the record. So a confirmation of
-another cause takes the first one's place, and an incident that is seen again after its end is open again.
+another cause takes the first one's place, and an incident that is seen again after its end is open again. What somebody had no power
+to say, or said in another's name, changes nothing: neither a cause nor an end.
 
 Not how likely a cause is: that is `attributions`.
 """
@@ -19,7 +20,7 @@ from ledger.events.incident import (
     IncidentResolved,
 )
 from projections.engine.view import LATEST, EntryInfo, Moment, Number, Reads, View, replace
-from projections.readings.people.policies import policies
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.speaking import Spoken, clocks_of, spoken
 from projections.rules.leave import happened, replaces
 
@@ -44,6 +45,8 @@ class Attribution:
     is_confirmed: bool = False
     candidates: tuple[Suspect, ...] = ()
     none_score: Number | None = None
+    # Why it did not count when it was said: because of who said it.
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,10 @@ def _touches(before: Incident | None, after: Incident | None) -> tuple[Moment, M
 
 incidents = View(
     "incidents",
-    version=3,
+    version=4,
     row=Incident,
     kind="incident",
-    reads=(policies,),
+    reads=READ_BY_POWERS,
     indexes=("service", "environment", "deployment_id", "change_id", "detected_at"),
     about={"service": lambda row: (row.service,)},
     touches=_touches,
@@ -160,20 +163,25 @@ def acknowledged(row: Incident, event: IncidentAcknowledged, entry: EntryInfo) -
 
 @incidents.on(IncidentResolved, key=lambda event: event.incident_id)
 def resolved(row: Incident, event: IncidentResolved, entry: EntryInfo) -> Incident:
-    return _ended(replace(_known(row, event, entry), last_resolved=_last(row.last_resolved, event, entry)), entry)
+    row = _known(row, event, entry)
+    if fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor), event.environment):
+        return row
+    return _ended(replace(row, last_resolved=_last(row.last_resolved, event, entry)), entry)
 
 
 @incidents.on(IncidentAttributed, key=lambda event: event.incident_id)
 def attributed(row: Incident, event: IncidentAttributed, entry: EntryInfo) -> Incident:
+    said = spoken(entry, event.actor)
     told = Attribution(
         event.method,
         event.method_version,
-        spoken(entry, event.actor),
+        said,
         event.deployment_id,
         event.change_id,
         event.confirmed,
         tuple(Suspect(candidate.deployment_id, candidate.score) for candidate in event.candidates),
         event.none_score,
+        fault_of_speaker(entry.reads, entry.type, said, event.environment),
     )
     row = replace(
         _known(row, event, entry),
@@ -181,6 +189,8 @@ def attributed(row: Incident, event: IncidentAttributed, entry: EntryInfo) -> In
         was_deployment_id=row.deployment_id,
         was_change_id=row.change_id,
     )
+    if told.fault:
+        return row
     if not told.is_confirmed:
         named = (*(candidate.deployment_id for candidate in told.candidates), told.deployment_id)
         return replace(row, suspected=_names((*row.suspected, *named)))
@@ -224,6 +234,20 @@ def is_caused_by(row: Incident, deployed: Deployed) -> bool:
         return False
     began = deployed.started_at or deployed.finished_at
     return row.detected_at is None or began is None or began <= row.detected_at
+
+
+def has_cause(reads: Reads, row: Incident) -> bool:
+    """Say whether a cause is confirmed that counts by what is known now of whoever confirmed it."""
+    said = row.confirmed
+    return said is not None and not fault_of_speaker(reads, IncidentAttributed.type, said, row.environment)
+
+
+def ended_at(reads: Reads, row: Incident) -> Moment | None:
+    """Return when an incident was over, by who counts now; None while it is open."""
+    said = row.last_resolved
+    if row.resolved_at is None or said is None:
+        return None
+    return None if fault_of_speaker(reads, IncidentResolved.type, said, row.environment) else row.resolved_at
 
 
 def caused_by(reads: Reads, deployed: Deployed) -> list[Incident]:

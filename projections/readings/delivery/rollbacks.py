@@ -10,7 +10,7 @@ from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import Decision, RollbackCompleted, RollbackDecided, RollbackOutcome, RollbackTriggerFired
 from projections.engine.view import EntryInfo, Moment, View, replace, seconds_between
 from projections.readings.delivery.deployments import deployments
-from projections.readings.people.policies import policies
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.speaking import Spoken, clocks_of, spoken
 from projections.rules.leave import replaces
 
@@ -49,12 +49,12 @@ def _entries_of(key: str, row: Rollback) -> list[Match]:
 
 rollbacks = View(
     "rollbacks",
-    version=2,
+    version=3,
     row=Rollback,
     kind="rollback",
     entries_of=_entries_of,
     names=("deployment_id",),
-    reads=(deployments, policies),
+    reads=(deployments, *READ_BY_POWERS),
     indexes=("deployment_id", "service", "decided_at"),
     doc="Rollback decisions: options, who decided and how soon, recovery, and evidence that was recorded only afterwards.",
 )
@@ -62,8 +62,10 @@ rollbacks = View(
 
 @rollbacks.on(RollbackDecided, key=lambda event: event.rollback_id)
 def decided(row: Rollback, event: RollbackDecided, entry: EntryInfo) -> Rollback:
-    """The decision is the last, by its time. One of an earlier time that is told later takes nothing back."""
+    """The decision is the last, by its time, of who had the power. One of an earlier time that is told later takes nothing back."""
     said = spoken(entry, event.actor)
+    if fault_of_speaker(entry.reads, entry.type, said, event.environment):
+        return row
     if row.decided is not None and not replaces(said, row.decided, clocks_of(entry.reads, entry.recorded_at)):
         return row
     deployment = entry.reads.row(deployments, event.deployment_id) if event.deployment_id else None

@@ -9,7 +9,7 @@ from typing import Final
 
 from ledger.events.deployment import Check, DeploymentVerified, Health
 from projections.engine.view import EntryInfo, View, replace
-from projections.readings.people.policies import policies
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.speaking import Spoken, clocks_of, spoken
 from projections.rules.leave import replaces
 from projections.rules.words import listed
@@ -49,18 +49,21 @@ class Verified:
 
 verifications = View(
     "verifications",
-    version=1,
+    version=2,
     row=Verified,
     kind="deployment",
-    reads=(policies,),
+    reads=READ_BY_POWERS,
     doc="Verifications: the last verdict on each deployment by its time, of which artifact, and verdicts that contradict their checks.",
 )
 
 
 @verifications.on(DeploymentVerified, key=lambda event: event.deployment_id)
 def verified(row: Verified, event: DeploymentVerified, entry: EntryInfo) -> Verified:
+    said = spoken(entry, event.actor)
+    if fault_of_speaker(entry.reads, entry.type, said, event.environment):
+        return row
     told = Verification(
-        spoken(entry, event.actor),
+        said,
         event.verdict,
         event.artifact,
         _names(check for check in event.checks if not check.passed),

@@ -17,11 +17,11 @@ A grant is judged by grants before it: the recursion ends by position.
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ledger.events import OPERATOR_AREAS, ref
 from ledger.events.access import AccessGranted, AccessRevoked
-from projections.engine.view import Moment, Reads
+from projections.engine.view import Moment, Reads, View
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import Grant, Span, access_grants
 from projections.readings.people.identities import (
@@ -32,8 +32,9 @@ from projections.readings.people.identities import (
     person_of,
     spellings_of,
 )
-from projections.readings.people.policies import in_force
+from projections.readings.people.policies import in_force, policies
 from projections.readings.people.settings import Words
+from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Holder, Spoken, has_root_power, is_own_key, is_vouched, voice_fault
 from projections.rules.environments import compared
@@ -46,6 +47,9 @@ ROLE_FOR: Final = Words(
     is_several=True,
     nothing="operators, any human, or whoever speaks for themselves, by the type",
 )
+
+# Whoever asks about power reads these.
+READ_BY_POWERS: Final[tuple[View[Any], ...]] = (credentials, authorities, identities, access_grants, policies)
 
 # After every position.
 NEVER: Final = 2**62

@@ -2,7 +2,8 @@
 
 Where something was written of a change, what was observed counts before it: one that was rolled back, caused an incident, or failed
 to be deployed in production and was not deployed later, failed, whatever a review says. Else an explicit label counts before what
-a review said; the latest counts. Base rates are kept by day, so that whoever asks can let old days count less.
+a review said; the latest counts, of those that counted by who said them. Base rates are kept by day, so that whoever asks can let old
+days count less.
 """
 
 from bisect import bisect_left
@@ -24,6 +25,8 @@ from projections.readings.changes.scopes import ChangeScope, change_scopes
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.environments.environments import READ_BY_ASKING, is_production
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.speaking import spoken
 from projections.rules.environments import compared
 
 Label = Literal["success", "failure"]
@@ -99,7 +102,7 @@ def _entries_of(key: str, row: Outcome) -> list[Match]:
 
 outcomes = View(
     "outcomes",
-    version=3,
+    version=4,
     row=Outcome,
     kind="change",
     entries_of=_entries_of,
@@ -153,12 +156,16 @@ def current_labelling(labellings: Iterable[Labelling]) -> Labelling:
 
 @outcomes.on(RiskOutcomeLabelled, key=lambda event: event.change_id)
 def labelled(row: Outcome, event: RiskOutcomeLabelled, entry: EntryInfo) -> Outcome:
+    if fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor)):
+        return row
     return _told(replace(row, causes=event.causes), event.label, "label", entry)
 
 
 @outcomes.on(PirCompleted, key=lambda event: event.change_id)
 def reviewed(row: Outcome, event: PirCompleted, entry: EntryInfo) -> Outcome:
     """A change failed when it had to be undone, or hurt somebody; "with issues" is not yet a failure."""
+    if fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor)):
+        return row
     failed = event.rolled_back or event.caused_incidents or event.outcome in ("unsuccessful", "backed_out")
     return _told(row, "failure" if failed else "success", "review", entry)
 

@@ -25,7 +25,7 @@ def model(server: Server) -> str:
         failed = number % 3 == 0
         server.record(event("risk.assessed", change_id=f"CHG-risk-{number}", model_id="risk-test", version="1",
             model_digest=DIGEST, features=[value("x", failed)], score=f"{failed / 10:g}", band="any"))  # fmt: skip
-        server.record(event("risk.outcome_labelled", actor="service:desk", change_id=f"CHG-risk-{number}",
+        server.record(event("risk.outcome_labelled", actor="service:all", change_id=f"CHG-risk-{number}",
             label="failure" if failed else "success"))  # fmt: skip
     return "risk-test"
 

@@ -73,7 +73,7 @@ def test_a_timeline_is_had_by_pages_up_and_down_and_as_it_stood(server: Server) 
 
 def test_a_count_as_of_an_entry_that_was_just_recorded_knows_it(server: Server) -> None:
     for number in range(1, 6):
-        said = {"actor": "person:ann", "change_id": f"CHG-counted-{number}", "label": "failure"}
+        said = {"actor": "service:all", "change_id": f"CHG-counted-{number}", "label": "failure"}
         position = server.record(event("risk.outcome_labelled", **said))["position"]
         answer = server.get("/v1/views/base_rates/all", params={"as_of": str(position)})
         assert answer.status_code == 200, answer.text

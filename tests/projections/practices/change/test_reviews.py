@@ -100,14 +100,14 @@ OWED: dict[str, Any] = {
 def test_a_review_is_due_without_anybody_asking_for_it(why: str) -> None:
     story = ready("emergency" if "emergency" in why else "normal")
     publish(story, ("review-by", "low", "somebody-else"))
-    deploy(story)
+    deploy(story, actor="person:dora")
     OWED[why](story)
     pass_time(story, 230)
     assert "review-owed" not in found(story)
     pass_time(story, 20)
     assert found(story)["review-owed"] == ["CHG-7"]
     # By whoever deployed it, it is no review; and it ends, late as it is, with another's.
-    review(story, "service:ci")
+    review(story, "person:dora")
     assert "does not review it" in finding(story, "review-owed", "CHG-7").says
     review(story, pir_id="PIR-8")
     assert "review-owed" not in found(story)
