@@ -19,7 +19,7 @@ from ledger.log.reading import read_size
 from projections.engine.derived import Judged
 from projections.engine.log import WITHDRAWN, SqlLog, taken_back_by
 from projections.engine.progress import State, read_states
-from projections.engine.reads import Rows
+from projections.engine.reads import Memory, Rows
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
@@ -134,6 +134,7 @@ class Asking:
         self._now = now
         self._but = frozenset(but)
         self._matches: dict[Match, None] = {}
+        self.memory: Memory = {}
 
     def at(self, time: Moment) -> "Asking":
         # An entry tells by its refs what it is about, and not which times it touches.

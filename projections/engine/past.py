@@ -14,6 +14,7 @@ from ledger.events import Event
 from projections.engine.derived import Derived, Judged
 from projections.engine.listing import Listing
 from projections.engine.log import Log, Since, TakenBack, original_of
+from projections.engine.reads import Memory
 from projections.engine.skips import Skips
 from projections.engine.tally import Live, Tally
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
@@ -44,6 +45,7 @@ class _At:
         self._past = past
         self._position = position
         self._known = known
+        self.memory: Memory = {}
 
     def row(self, view: View[R], key: str) -> R | None:
         return self._past.row(view, key, self._position, self._known)
@@ -252,7 +254,12 @@ class Past:
         matches = view.entries_of(key, replace(row, **fresh) if fresh else row)
         wanted = {Match(match.types or tuple(view.folds), match.refs) for match in matches}
         self._wanted[view.name, key] |= dict.fromkeys(wanted)
-        return bool(wanted) and self._add(view, key, self._log.entries(list(wanted), up_to=self._up_to))
+        # What names no ref is of every row of the view: it is read once for all of them.
+        everywhere = [match for match in wanted if not match.refs]
+        found = {entry.position: entry for match in everywhere for entry in self._latest(match, self._up_to, None)}
+        if own := wanted.difference(everywhere):
+            found |= {entry.position: entry for entry in self._log.entries(list(own), up_to=self._up_to)}
+        return bool(found) and self._add(view, key, [entry for _, entry in sorted(found.items())])
 
     def _add(self, view: View[Any], key: str, entries: Iterable[EntryInfo]) -> bool:
         held = self._entries[view.name, key]

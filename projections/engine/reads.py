@@ -50,6 +50,26 @@ class Look(Rows, Protocol):
         """Say whether a time has come; no time never does. It is the only clock that a rule has."""
 
 
+T = TypeVar("T")
+# What was found out in one judgement, by who made it.
+Memory = dict[Any, Any]
+
+
+def remembered(reads: Reads, make: Callable[[Reads], T]) -> T:
+    """Return what is made of reads: the same for all who ask within one judgement, so that it may keep what it found out.
+
+    It reads as of now, also for who asks about one time: who has power rests on other times than that. A new one is made where reads
+    belong to no judgement: then rows may be others at the next entry.
+    """
+    memory: Memory | None = getattr(reads, "memory", None)
+    if memory is None:
+        return make(reads)
+    if make not in memory:
+        memory[make] = make(getattr(reads, "of_now", reads))
+    found: T = memory[make]
+    return found
+
+
 class Seen:
     """A row of which is noted what columns are looked at. Those that the rule looked at before are here; others are asked for."""
 
@@ -97,27 +117,29 @@ _new: Final = object.__new__
 class Judging:
     """What a finding's rule reads through, for one judgement."""
 
-    __slots__ = ("_at", "_lens_of", "_now", "_rows", "came", "due", "reads")
+    __slots__ = ("_at", "_lens_of", "_now", "_rows", "came", "due", "memory", "of_now", "reads")
 
     def __init__(
         self,
         rows: Rows,
         now: Moment,
         lens_of: Callable[[View[Any]], Lens],
-        reads: set[Read] | None = None,
+        of_now: "Judging | None" = None,
         at: Moment = "",
     ) -> None:
         self._rows = rows
         self._now = now
         self._lens_of = lens_of
         self._at = at
-        self.reads: set[Read] = set() if reads is None else reads
+        self.of_now = of_now or self
+        self.memory: Memory = of_now.memory if of_now is not None else {}
+        self.reads: set[Read] = of_now.reads if of_now is not None else set()
         # The next time that has not come, and the last that has.
         self.due: Moment | None = None
         self.came: Moment | None = None
 
     def at(self, time: Moment) -> "Judging":
-        return Judging(self._rows, self._now, self._lens_of, self.reads, time)
+        return Judging(self._rows, self._now, self._lens_of, self.of_now, time)
 
     def row(self, view: View[R], key: str) -> R | None:
         self._note(view, row_read(view, key))

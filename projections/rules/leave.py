@@ -16,6 +16,7 @@ A time ahead of its recording counts as its recording.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol
 
 from ledger.clock import from_text, to_text
@@ -89,6 +90,11 @@ def instants(
     return (when_recorded,) if act.at < clocks.began else (then, when_recorded)
 
 
+def hours_late(at: str, recorded_at: str) -> int:
+    """Return the whole hours from a time to what came after it."""
+    return max(0, from_text(recorded_at) - from_text(at)) // (3600 * _SECOND)
+
+
 def is_on_record(said: Recorded, instant: Instant) -> bool:
     """Say whether something was on record when an act was done, or within the lag, or counts as if it had been."""
     return said.recorded_at <= instant.by or instant.travelled(said)
@@ -114,5 +120,6 @@ def was_there(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
     return comes_before(said, instant, clocks) and is_on_record(said, instant)
 
 
+@lru_cache(maxsize=4096)
 def _later(time: str, seconds: int) -> str:
     return to_text(from_text(time) + seconds * _SECOND)

@@ -12,7 +12,7 @@ from ledger.events.deployment import DeploymentStarted
 from ledger.events.gate import GateDecided
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import later, seconds_between
+from projections.engine.view import later
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_CHANGE, Question, Said, by_state, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
@@ -38,10 +38,11 @@ from projections.readings.people.identities import are_same
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Words
-from projections.readings.people.speaking import Spoken, clocks_of
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
 from projections.rules.calendar import NotComputableError, covering, fault_of
 from projections.rules.environments import compared
-from projections.rules.leave import Instant, is_reported_late, was_there
+from projections.rules.leave import Instant, hours_late, is_reported_late, was_there
 from projections.rules.words import listed
 
 CHANGE: Final = Words(
@@ -74,7 +75,7 @@ def _with(words: str, justified: str) -> str:
 
 def _late(act: Act, said: Spoken, what: str) -> str:
     """Say what came afterwards, and how late."""
-    hours = (seconds_between(act.at, said.recorded_at) or 0) // 3600
+    hours = hours_late(act.at, said.recorded_at)
     return f"justified afterwards, by {what} of {said.actor or said.principal}, {hours} hour(s) late"
 
 
@@ -261,7 +262,7 @@ def reported_late(row: Deployment, look: Look) -> Breach | None:
     """Something that was done to production was recorded later than the policy allows: it is judged as of then, too."""
     for act in acts_in_production(row, look):
         if is_reported_late(act, clocks_of(look, act.at)):
-            hours = (seconds_between(act.at, act.recorded_at) or 0) // 3600
+            hours = hours_late(act.at, act.recorded_at)
             words = f"{row.deployment_id} of {act.at} was recorded at {act.recorded_at}, {hours} hour(s) late"
             return Breach(words, positions_of(act.position))
     return None

@@ -47,7 +47,8 @@ from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import fault_of_speaker, persons_behind
 from projections.readings.people.settings import Number, Words
-from projections.readings.people.speaking import Spoken, clocks_of
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
 from projections.rules.environments import PRODUCTION
 from projections.rules.leave import NEVER, Instant, was_there
 from projections.rules.words import listed

@@ -20,7 +20,7 @@ from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker, kind_of
 from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Number, Words
-from projections.readings.people.speaking import Spoken
+from projections.readings.people.voices import Spoken
 from projections.rules import duties
 from projections.rules.leave import Clocks, Instant, comes_before, instants, is_reported_late, was_there
 
@@ -112,7 +112,7 @@ def person_fault(
 ) -> str:
     """Say why somebody's approval of a change would not count: S1, S5 and S2; empty when it would."""
     person = person_of(reads, actor)
-    authors = {person_of(reads, author) for author in scope.authors}
+    authors = authors_of(reads, scope)
     held = roles_of(reads, actor, at, scope.environment) if asked.roles else {}
     deployed = {person_of(reads, deployer) for deployer in deployers}
     checks = (
@@ -196,16 +196,25 @@ def _missing(asked: Asked, persons: set[str], board: set[str]) -> int:
 
 def _ends(decision: Decision, scope: ChangeScope, current: Version | None, look: Look, clocks: Clocks) -> bool:
     """Say whether a rejection, a withdrawal or a return to draft takes approvals away."""
-    actor = decision.said.actor or ""
     if decision.word == "reverted":
         return True
-    if speaker_fault(look, decision.said, actor):
-        return False
     if decision.word == "withdrawn":
-        return True
+        return not speaker_fault(look, decision.said, decision.said.actor or "")
     bound = bound_to(decision, scope, clocks)
     is_of_this = bound is not None and current is not None and bound.digest == current.digest
-    return is_of_this and person_of(look, actor) not in {person_of(look, author) for author in scope.authors}
+    return is_of_this and is_anothers_rejection(decision, scope, look)
+
+
+def is_anothers_rejection(decision: Decision, scope: ChangeScope, look: Reads) -> bool:
+    """Say whether somebody who may approve the change, and is not one of its authors, rejected it."""
+    actor = decision.said.actor or ""
+    is_one = decision.word == "rejected" and not speaker_fault(look, decision.said, actor)
+    return is_one and person_of(look, actor) not in authors_of(look, scope)
+
+
+def authors_of(reads: Reads, scope: ChangeScope) -> set[str]:
+    """Return the persons who opened, submitted or amended a change."""
+    return {person_of(reads, author) for author in scope.authors}
 
 
 def _judged(

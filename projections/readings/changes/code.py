@@ -15,13 +15,14 @@ from ledger.events import ref
 from ledger.events.code import CodeMerged, CodeProposed
 from ledger.events.code_review import CodeReviewDismissed, CodeReviewSubmitted
 from projections.engine.reads import Rows
-from projections.engine.view import EntryInfo, Moment, Reads, View, replace, seconds_between
+from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.commits import ambiguous, commit_of, is_same, key_of
 from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.powers import kind_of
-from projections.readings.people.speaking import Spoken, clocks_of, spoken
-from projections.rules.leave import Clocks, Instant, comes_before, replaces, was_there
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
+from projections.rules.leave import Clocks, Instant, comes_before, hours_late, replaces, was_there
 
 
 @dataclass(frozen=True)
@@ -275,6 +276,6 @@ def _afterwards(row: CodeChange, head: str | None, authors: Iterable[str], insta
         is_late = review.said.recorded_at > instant.by or review.said.at > instant.at
         is_anothers = person_of(reads, review.reviewer) not in authors
         if review.verdict == "approved" and is_late and is_anothers and _is_of(review, head, row):
-            hours = (seconds_between(instant.at, review.said.recorded_at) or 0) // 3600
-            return f"; justified afterwards, by {review.reviewer}, {hours} hours late"
+            hours = hours_late(instant.at, review.said.recorded_at)
+            return f"; justified afterwards, by {review.reviewer}, {hours} hour(s) late"
     return ""

@@ -22,13 +22,7 @@ from ledger.events.change import (
     ChangeScopeAmended,
     ChangeSubmitted,
 )
-from ledger.events.deployment import (
-    DeploymentFinished,
-    DeploymentPromoted,
-    DeploymentStarted,
-    DeploymentVerified,
-    Outcome,
-)
+from ledger.events.deployment import DeploymentFinished, DeploymentPromoted, DeploymentStarted, DeploymentVerified
 from ledger.events.freeze import FreezeOverrideGranted
 from ledger.events.gate import GateDecided
 from ledger.events.incident import IncidentAttributed
@@ -40,7 +34,7 @@ from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.incidents import concerned, incidents
-from projections.readings.people.speaking import Spoken, spoken
+from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.outcomes import base_rates, failures_of_template
 
 Word = Literal["requested", "granted", "rejected", "withdrawn", "escalated", "reverted", "cancelled"]
@@ -73,24 +67,11 @@ class Reviewed:
 
 
 @dataclass(frozen=True)
-class Done:
-    """One act of a deployment of the change, as far as the change is concerned."""
+class Done(Act):
+    """One act of a deployment of the change."""
 
-    deployment_id: str
-    kind: Literal["deployment", "promotion"]
-    attempt: int
-    at: Moment
-    recorded_at: Moment
-    position: int
-    service: str | None = None
-    environment: str | None = None
-    actor: str | None = None
-    artifacts: tuple[str, ...] = ()
-    commit: str | None = None
-    finished_at: Moment | None = None
-    outcome: Outcome | None = None
+    deployment_id: str = ""
     rolled_back_at: Moment | None = None
-    is_history: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +98,7 @@ def _entries_of(key: str, row: ChangeFacts) -> list[Match]:
 
 change_facts = View(
     "change_facts",
-    version=1,
+    version=2,
     row=ChangeFacts,
     kind="change",
     entries_of=_entries_of,
@@ -241,23 +222,8 @@ def _with(row: ChangeFacts, deployment_id: str | None, entry: EntryInfo) -> Chan
 
 
 def _done(row: Deployment, act: Act) -> Done:
-    return Done(
-        row.deployment_id,
-        act.kind,
-        act.attempt,
-        act.at,
-        act.recorded_at,
-        act.position,
-        act.service,
-        act.environment,
-        act.actor,
-        act.artifacts,
-        act.commit,
-        act.finished_at,
-        act.outcome,
-        row.rolled_back_at if act.kind == "deployment" else None,
-        act.is_history,
-    )
+    rolled_back_at = row.rolled_back_at if act.kind == "deployment" else None
+    return Done(**vars(act), deployment_id=row.deployment_id, rolled_back_at=rolled_back_at)
 
 
 @_step(DeploymentStarted, DeploymentFinished, DeploymentVerified, DeploymentPromoted, key=_by_deployment)

@@ -12,7 +12,7 @@ from projections.engine.view import Number as Decimal
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.settings import Number, Words
-from projections.readings.people.speaking import Spoken, spoken
+from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.calibrations import predictions
 from projections.readings.risk.outcomes import outcomes

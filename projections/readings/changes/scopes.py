@@ -23,7 +23,7 @@ from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import is_meant
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.speaking import Spoken, spoken
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.calendar import NotComputableError, Times, covering
 from projections.rules.digests import content_digest
 from projections.rules.leave import Clocks, Instant, was_there

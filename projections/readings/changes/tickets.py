@@ -6,14 +6,22 @@ what justified it afterwards. Which approvals count is `approvals`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 from ledger.events.pir import PirCompleted
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
-from projections.engine.view import Moment, later, seconds_between
-from projections.readings.changes.approvals import Asked, Leave, leave_at, person_fault, speaker_fault
+from projections.engine.view import Moment, later
+from projections.readings.changes.approvals import (
+    Asked,
+    Leave,
+    authors_of,
+    is_anothers_rejection,
+    leave_at,
+    person_fault,
+    speaker_fault,
+)
 from projections.readings.changes.facts import ChangeFacts, Decision, Done, Reviewed, change_facts
 from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
 from projections.readings.changes.templates import invalid_because, templates
@@ -28,10 +36,11 @@ from projections.readings.people.powers import NEVER, fault_of_speaker
 from projections.readings.people.reconciliations import source_lists
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.sources import authorities
-from projections.readings.people.speaking import Spoken, clocks_of
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
 from projections.readings.risk.assessments import Assessment, risk_assessments
 from projections.readings.risk.outcomes import outcomes
-from projections.rules.leave import Clocks, Instant, comes_before, was_there
+from projections.rules.leave import Clocks, Instant, comes_before, hours_late, was_there
 
 ESCALATE_AFTER_HOURS: Final = Number(
     "escalate-after-hours",
@@ -89,6 +98,8 @@ class _Case:
     look: Look
     clocks: Clocks
     assessments: tuple[Assessment, ...]
+    # What was asked before: acts of one deployer are judged by one policy, mostly.
+    known: dict[Any, Leave] = field(default_factory=dict)
 
     def policy_at(self, time: Moment | None) -> InForce:
         return in_force_now(self.look) if time is None else in_force(self.look.at(time), time)
@@ -100,17 +111,20 @@ class _Case:
         return max(there, key=lambda found: found.position, default=None)
 
     def leave(self, policy: InForce, instant: Instant | None = None, deployers: Iterable[str] = ()) -> Leave:
-        band = found.band if (found := self.assessed(instant)) is not None else self._unscored(policy)
-        return leave_at(
-            self.facts,
-            self.scope,
-            self.look,
-            policy=policy,
-            clocks=self.clocks,
-            band=band,
-            instant=instant,
-            deployers=tuple(dict.fromkeys(deployers)),
-        )
+        asked = (policy, instant, tuple(dict.fromkeys(deployers)))
+        if asked not in self.known:
+            band = found.band if (found := self.assessed(instant)) is not None else self._unscored(policy)
+            self.known[asked] = leave_at(
+                self.facts,
+                self.scope,
+                self.look,
+                policy=policy,
+                clocks=self.clocks,
+                band=band,
+                instant=instant,
+                deployers=asked[2],
+            )
+        return self.known[asked]
 
     def _unscored(self, policy: InForce) -> str | None:
         # Of a type that needs no score, no band is asked for; else nothing known is the highest.
@@ -142,9 +156,15 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     fault = _template_fault(case, version)
     unlet = tuple(found for act in done if (found := _unlet(case, act)) is not None)
     assessed = case.assessed()
-    state = _state(case, leave, policy, version, fault, assessed)
     review = _closing(case, deployers, assessed)
     remaining = _remaining(case, version)
+    cancelled_at = _cancelled_at(case, first)
+    if cancelled_at is not None:
+        state: State = "cancelled"
+    elif facts.done or scope.change_type == "unauthorized":
+        state = _state_once_begun(case, review, remaining)
+    else:
+        state = _state_before(case, leave, policy, version, fault, assessed)
     requests = [d for d in facts.decisions if d.word == "requested"]
     escalations = [d for d in facts.decisions if d.word == "escalated"]
     retro_due_at, retro = _retro(case, policy, first, leave, in_production)
@@ -197,7 +217,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
         facts.incidents,
         review.outcome if review is not None else None,
         review.said.actor if review is not None else None,
-        review.said.at if review is not None else _cancelled_at(case, first),
+        review.said.at if review is not None else cancelled_at,
         outcome.label if outcome is not None else None,
     )
 
@@ -217,7 +237,14 @@ def _opened_at(scope: ChangeScope) -> Moment:
 # -- where it is -----------------------------------------------------------------------------------------------------------
 
 
-def _state(
+def _state_once_begun(case: _Case, review: Reviewed | None, remaining: tuple[str, ...]) -> State:
+    if review is not None:
+        return "closed"
+    is_through = case.scope.change_type == "unauthorized" or not remaining
+    return "reviewing" if is_through and all(_has_ended(act) for act in case.facts.done) else "implementing"
+
+
+def _state_before(
     case: _Case,
     leave: Leave,
     policy: InForce,
@@ -225,16 +252,7 @@ def _state(
     template_fault: str | None,
     assessed: Assessment | None,
 ) -> State:
-    scope, facts = case.scope, case.facts
-    deployers = tuple(act.actor for act in facts.done if act.actor is not None)
-    first = min(facts.done, key=lambda act: (act.at, act.position), default=None)
-    if _cancelled_at(case, first) is not None:
-        return "cancelled"
-    if facts.done or scope.change_type == "unauthorized":
-        if _closing(case, deployers, assessed) is not None:
-            return "closed"
-        is_through = scope.change_type == "unauthorized" or not _remaining(case, version)
-        return "reviewing" if is_through and all(_has_ended(act) for act in facts.done) else "implementing"
+    scope = case.scope
     if version is None or not version.is_submitted or _was_sent_back(case, version):
         return "draft"
     if scope.change_type == "standard" and template_fault is None:
@@ -292,13 +310,8 @@ def _was_sent_back(case: _Case, version: Version) -> bool:
             continue
         if decision.word == "reverted":
             return True
-        actor = decision.said.actor or ""
-        if (
-            decision.word == "rejected"
-            and decision.scope_digest in (None, version.stated, version.digest)
-            and not speaker_fault(look, decision.said, actor)
-            and person_of(look, actor) not in {person_of(look, author) for author in scope.authors}
-        ):
+        is_of_this = decision.scope_digest in (None, version.stated, version.digest)
+        if is_of_this and is_anothers_rejection(decision, scope, look):
             return True
     return False
 
@@ -325,7 +338,7 @@ def _closing(case: _Case, deployers: tuple[str, ...], assessed: Assessment | Non
         own = {person_of(look, who) for who in deployers}
         if scope.change_type == "unauthorized":
             # Who did it says nothing of it, and neither does who gave it its ticket.
-            own |= {person_of(look, who) for who in scope.authors}
+            own |= authors_of(look, scope)
         if person not in own or (band == "low" and scope.change_type != "unauthorized"):
             return review
     return None
@@ -410,8 +423,7 @@ def _justified(case: _Case, act: Done) -> str:
     if leave.missing or leave.approved_position is None:
         return ""
     last = next(a for a in leave.approvals if a.position == leave.approved_position)
-    hours = (seconds_between(act.at, last.recorded_at) or 0) // 3600
-    return f"justified afterwards, by {last.approver}, {hours} hour(s) late"
+    return f"justified afterwards, by {last.approver}, {hours_late(act.at, last.recorded_at)} hour(s) late"
 
 
 def _retro(

@@ -15,7 +15,7 @@ from typing import Literal
 
 from ledger.events.deployment import Outcome
 from projections.engine.view import Moment
-from projections.readings.people.speaking import Spoken
+from projections.readings.people.voices import Spoken
 from projections.rules.environments import compared
 
 Kind = Literal["started", "finished", "promoted"]

@@ -29,7 +29,7 @@ from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.speaking import Spoken, spoken
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import Clocks, Instant, is_on_record, was_there
 
 How = Literal["id", "digest", "window", "link"]

@@ -22,7 +22,8 @@ from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, mome
 from projections.readings.environments.environments import is_called, regions_of, same_environment, tier_of
 from projections.readings.people.identities import person_of
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.calendar import NotComputableError, Span, Times, covering, hull, overlapping
 from projections.rules.leave import Clocks, Instant, was_there
 

@@ -21,7 +21,8 @@ from ledger.events.incident import (
 )
 from projections.engine.view import LATEST, EntryInfo, Moment, Number, Reads, View, replace
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import happened, replaces
 
 

@@ -11,7 +11,8 @@ from ledger.events.rollback import Decision, RollbackCompleted, RollbackDecided,
 from projections.engine.view import EntryInfo, Moment, View, replace, seconds_between
 from projections.readings.delivery.deployments import deployments
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import replaces
 
 

@@ -10,7 +10,8 @@ from typing import Final
 from ledger.events.deployment import Check, DeploymentVerified, Health
 from projections.engine.view import EntryInfo, View, replace
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import replaces
 from projections.rules.words import listed
 

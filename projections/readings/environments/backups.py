@@ -15,7 +15,7 @@ from ledger.events.service import ServiceProvisioned
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import names_of, same_environment
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.speaking import Spoken, spoken
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
 from projections.rules.words import listed
 

@@ -9,7 +9,7 @@ from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.dataset import DatasetClassified, DatasetLoadApproved, DatasetLoaded, DatasetMaskingVerified
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
-from projections.readings.people.speaking import Spoken, spoken
+from projections.readings.people.voices import Spoken, spoken
 
 
 @dataclass(frozen=True)

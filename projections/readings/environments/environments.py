@@ -26,7 +26,8 @@ from projections.readings.people.policies import ANY, InForce, in_force, in_forc
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.readings.people.sources import authorities
-from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import (
     NOT_PRODUCTION,
     PRODUCTION,

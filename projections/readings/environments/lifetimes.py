@@ -19,7 +19,8 @@ from ledger.events.environment import EnvironmentCreated, EnvironmentDeleted, En
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import names_of
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.speaking import Spoken, clocks_of, spoken
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
 from projections.rules.leave import NEVER, Instant, comes_before, replaces, was_there
 

@@ -13,7 +13,7 @@ from ledger.events.environment import EnvironmentConfigCompared
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.environments.environments import names_of
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.speaking import Spoken, spoken
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
 
 

@@ -18,8 +18,7 @@ from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.environments import names_of
 from projections.readings.people.powers import fault_of_speaker, persons_behind
-from projections.readings.people.speaking import Spoken, spoken
-from projections.readings.people.voices import has_root_power
+from projections.readings.people.voices import Spoken, has_root_power, spoken
 from projections.rules.cells import days_of, hours_of
 from projections.rules.environments import compared
 from projections.rules.leave import Clocks, is_reported_late

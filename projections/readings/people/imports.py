@@ -13,7 +13,8 @@ from ledger.events.ledger import LedgerImportClosed, LedgerImportOpened, LedgerO
 from projections.engine.reads import Rows
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.reconciliations import is_listed
-from projections.readings.people.speaking import Spoken, clocks_of
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
 from projections.rules.leave import Clocks, Instant, Recorded, instants
 
 

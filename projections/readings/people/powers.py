@@ -21,6 +21,7 @@ from typing import Any, Final, Literal
 
 from ledger.events import OPERATOR_AREAS, ref
 from ledger.events.access import AccessGranted, AccessRevoked
+from projections.engine.reads import remembered
 from projections.engine.view import Moment, Reads, View
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import Grant, Span, access_grants
@@ -184,7 +185,7 @@ def fault_of_speaker(reads: Reads, event_type: str, said: Spoken, environment: s
 
     A role that is held in one environment gives power there. Raises KeyError for a type that gives nothing.
     """
-    return _Judge(reads).fault(event_type, said, environment)
+    return remembered(reads, _Judge).fault(event_type, said, environment)
 
 
 def rests_on_grants(reads: Reads, event_type: str, said: Spoken) -> bool:
@@ -222,29 +223,29 @@ def persons_behind(reads: Reads, said: Spoken) -> set[str]:
 
 def fault_of_grant(reads: Reads, span: Span) -> str:
     """Say why a grant gives nothing, or "": because of who gave it."""
-    return _Judge(reads).fault_of(span)
+    return remembered(reads, _Judge).fault_of(span)
 
 
 def is_for_oneself(reads: Reads, span: Span) -> str:
     """Say in words that somebody gave a grant to themselves, or each holds their power by the other; else ""."""
-    return _Judge(reads).circle(span)
+    return remembered(reads, _Judge).circle(span)
 
 
 def granted_to(reads: Reads, identity: str, time: Moment, before: int | None = None) -> list[Span]:
     """Return what somebody holds at a time, under any login: by grants that count, recorded before a position, if one is said."""
-    judge = _Judge(reads)
+    judge = remembered(reads, _Judge)
     return [span for span in judge.held(identity, time, before) if not judge.fault_of(span)]
 
 
 def revocations_of(reads: Reads, grant: Grant) -> list[Spoken]:
     """Return the revocations of a grant that count."""
-    judge = _Judge(reads)
+    judge = remembered(reads, _Judge)
     return [said for said in grant.revocations if not judge.fault(AccessRevoked.type, said, grant.environment)]
 
 
 def spans_at(reads: Reads, grant: Grant, time: Moment) -> list[Span]:
     """Return what a grant said that was in force at a time, whether it gives anything or not."""
-    judge = _Judge(reads)
+    judge = remembered(reads, _Judge)
     return [span for span in grant.spans if judge.is_in_force(grant, span, time)]
 
 
@@ -258,11 +259,11 @@ def kind_of(reads: Reads, identity: str, said: Spoken | None = None) -> Literal[
     `said` is a statement of theirs, which tells by whom it was reported; then only what was on record before it is asked. A service is
     never a human, and a name that begins with `person:` makes nobody one.
     """
-    return _Judge(reads).kind(identity, said)
+    return remembered(reads, _Judge).kind(identity, said)
 
 
 class _Judge:
-    """One question about power, answered with a memory of the grants that it comes across."""
+    """Questions about power within one judgement, answered with a memory of the statements, grants and logins it comes across."""
 
     def __init__(self, reads: Reads, known: int = NEVER) -> None:
         self._reads = reads
@@ -270,8 +271,19 @@ class _Judge:
         self._known = known
         self._faults: dict[int, str] = {}
         self._without: dict[tuple[int, str], bool] = {}
+        self._said: dict[tuple[str, str, int, str | None], str] = {}
+        self._kinds: dict[tuple[str, int, str], Literal["human", "service"] | None] = {}
+        self._granted: dict[frozenset[str], list[Grant]] = {}
+        # As was known at a position.
+        self._earlier: dict[int, _Judge] = {}
 
     def fault(self, event_type: str, said: Spoken, environment: str | None = None) -> str:
+        asked = (event_type, said.speaker, said.position, environment)
+        if asked not in self._said:
+            self._said[asked] = self._fault(event_type, said, environment)
+        return self._said[asked]
+
+    def _fault(self, event_type: str, said: Spoken, environment: str | None) -> str:
         holder = HOLDERS[event_type]
         if fault := voice_fault(self._reads, said, holder):
             return f"S12: {fault}"
@@ -344,11 +356,14 @@ class _Judge:
                     yield span
 
     def _grants_to(self, logins: set[str]) -> list[Grant]:
-        found = {}
-        for login in spellings_of(self._reads, logins):
-            for grant in self._reads.named(access_grants, AccessGranted, ref("identity", login)):
-                found[grant.grant_id] = grant
-        return [found[grant_id] for grant_id in sorted(found)]
+        asked = frozenset(logins)
+        if asked not in self._granted:
+            found = {}
+            for login in spellings_of(self._reads, logins):
+                for grant in self._reads.named(access_grants, AccessGranted, ref("identity", login)):
+                    found[grant.grant_id] = grant
+            self._granted[asked] = [found[grant_id] for grant_id in sorted(found)]
+        return self._granted[asked]
 
     def is_in_force(self, grant: Grant, span: Span, time: Moment, before: int | None = None) -> bool:
         """Say whether a grant was in force at a time: begun, not over, not taken away, and not given anew in other words."""
@@ -369,12 +384,20 @@ class _Judge:
 
     def _counts(self, revocation: Spoken, span: Span) -> bool:
         # Judged by what was on record before it: two who took each other's power away are judged in order.
-        judge = _Judge(self._reads, known=revocation.position)
-        return not judge.fault(AccessRevoked.type, revocation, span.environment)
+        known = revocation.position
+        if known not in self._earlier:
+            self._earlier[known] = _Judge(self._reads, known)
+        return not self._earlier[known].fault(AccessRevoked.type, revocation, span.environment)
 
     # -- kinds --------------------------------------------------------------------------------------------------
 
     def kind(self, identity: str, said: Spoken | None) -> Literal["human", "service"] | None:
+        asked = (identity, said.position if said is not None else NEVER, said.credential if said is not None else "")
+        if asked not in self._kinds:
+            self._kinds[asked] = self._kind(identity, said)
+        return self._kinds[asked]
+
+    def _kind(self, identity: str, said: Spoken | None) -> Literal["human", "service"] | None:
         before = said.position if said is not None else NEVER
         logins = known_logins(self._reads, identity, before)
         # What makes somebody a service accuses: by links that do not count, too.

@@ -1,4 +1,4 @@
-"""How the clocks of statements are compared, by the policy. Parts of rows that are judged later come from `voices`.
+"""How the clocks of statements are compared, by the policy.
 
 Not whether somebody may say something: that is `powers`.
 """
@@ -8,8 +8,6 @@ from typing import Final
 from projections.engine.view import Moment, Reads
 from projections.readings.people.policies import in_force
 from projections.readings.people.settings import Number
-from projections.readings.people.voices import Spoken as Spoken
-from projections.readings.people.voices import spoken as spoken
 from projections.rules.leave import Clocks
 
 EVIDENCE_LAG_MINUTES: Final = Number(

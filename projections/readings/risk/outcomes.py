@@ -26,7 +26,7 @@ from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.environments.environments import READ_BY_ASKING, is_production
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.speaking import spoken
+from projections.readings.people.voices import spoken
 from projections.rules.environments import compared
 
 Label = Literal["success", "failure"]

@@ -105,7 +105,7 @@ def test_a_review_after_the_merge_is_a_justification_and_no_leave() -> None:
     look_at(story)
     assert found(story) == {"merged-without-review": ["acme/api#12"]}
     assert finding(story, "merged-without-review", "acme/api#12").says.endswith(
-        "; justified afterwards, by person:bob, 1 hours late"
+        "; justified afterwards, by person:bob, 1 hour(s) late"
     )
     # One that says of itself that it was given before was not on record, either.
     story.tell(

@@ -7,7 +7,7 @@ from telling import Story, at
 
 from projections.readings.delivery.acts import Act, Report, acts_of
 from projections.readings.delivery.deployments import deployments
-from projections.readings.people.speaking import Spoken
+from projections.readings.people.voices import Spoken
 
 
 def report(kind: Any, hour: float, position: int, **more: Any) -> Report:
