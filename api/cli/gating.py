@@ -18,7 +18,7 @@ gate = typer.Typer(
 app.add_typer(gate)
 
 # As `projections.gates.composition` has them, without importing the rules: over HTTP the server asks them.
-GATES: Final = ("approve", "deploy", "promote", "rollback", "close", "load_data")
+GATES: Final = ("approve", "deploy", "promote", "apply", "rollback", "close", "load_data")
 
 Change = Annotated[str | None, typer.Option("--change", help="The change it is for.")]
 Deployment = Annotated[str | None, typer.Option("--deployment", help="The deployment it is about.")]
@@ -27,6 +27,7 @@ Environment = Annotated[str | None, typer.Option("--environment")]
 To = Annotated[str | None, typer.Option("--to-environment", help="Where to promote to.")]
 Artifact = Annotated[str | None, typer.Option("--artifact", help="Digest of what is deployed, or gone back to.")]
 Commit = Annotated[str | None, typer.Option("--commit", help="The commit it was built from.")]
+Plan = Annotated[str | None, typer.Option("--plan", help="Digest of the plan of infrastructure to be applied.")]
 Attempt = Annotated[int | None, typer.Option("--attempt", min=1, help="Which try of the deployment, from 1.")]
 Dataset = Annotated[str | None, typer.Option("--dataset", help="The set of data that is to be loaded.")]
 Key = Annotated[
@@ -47,6 +48,7 @@ def _declare(name: str) -> None:
         to_environment: To = None,
         artifact: Artifact = None,
         commit: Commit = None,
+        plan: Plan = None,
         attempt: Attempt = None,
         dataset: Dataset = None,
         actor: Actor = None,
@@ -62,6 +64,7 @@ def _declare(name: str) -> None:
             "to_environment": to_environment,
             "artifact": artifact,
             "commit": commit,
+            "plan": plan,
             "attempt": attempt,
             "dataset_id": dataset,
             "actor": actor,

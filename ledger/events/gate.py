@@ -16,6 +16,7 @@ from ledger.events.identifiers import (
     Identity,
     Label,
     Part,
+    PlanDigest,
     PolicyId,
     Position,
     Service,
@@ -38,6 +39,8 @@ class Asked(Part):
     artifact: Artifact | None = None
     commit: Commit | None = None
     dataset_id: DatasetId | None = None
+    # Of infrastructure, to be applied.
+    plan: PlanDigest | None = None
     # Which try of the deployment, from 1.
     attempt: Attempt | None = None
     to_environment: Environment | None = None

@@ -327,6 +327,17 @@ Digest = Annotated[
         example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     ),
 ]
+# Of a plan of infrastructure, as the tool that made it prints it in JSON: what names it.
+PlanDigest = Annotated[
+    str,
+    Text(
+        "sha256:" + HEX64,
+        71,
+        "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+        "plan",
+        "sha256: and 64 hexadecimal digits",
+    ),
+]
 # The same in two thirds of the room, where there are hundreds of them.
 Sha256Base64 = Annotated[
     str,

@@ -27,6 +27,7 @@ from projections.practices.monitoring.health import deployment_held, deployment_
 from projections.practices.pipeline.code_scans import scans_are_clean
 from projections.practices.pipeline.parallel_tests import tests_are_whole
 from projections.practices.pipeline.permissions import deployer_is_allowed
+from projections.practices.pipeline.plan_gates import plan_is_approved, plan_is_validated, plan_may_be_applied
 from projections.practices.recovery.decisions import (
     deployment_can_be_undone,
     rollback_is_decided,
@@ -66,6 +67,7 @@ GATES: Final[Mapping[str, Gate]] = {
         ),
     ),
     "promote": Gate(1, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
+    "apply": Gate(1, (policy_is_in_force, plan_may_be_applied, plan_is_validated, plan_is_approved, no_freeze_holds)),
     "rollback": Gate(
         1, (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before)
     ),

@@ -41,6 +41,7 @@ class Question:
     to_environment: str | None = None
     policy_id: str = POLICY
     commit: str | None = None
+    plan: str | None = None
     attempt: int | None = None
     idempotency_key: str | None = None
 

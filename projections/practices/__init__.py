@@ -8,7 +8,7 @@ from projections.practices.environments import reservations, stateful, teardown,
 from projections.practices.improvement import access_reviews, delivery, trail
 from projections.practices.infrastructure import peer_review
 from projections.practices.monitoring import attribution, health
-from projections.practices.pipeline import code_scans, parallel_tests, permissions
+from projections.practices.pipeline import code_scans, parallel_tests, permissions, plan_gates
 from projections.practices.recovery import decisions, incidents
 from projections.practices.release import freezes, triggers
 
@@ -16,6 +16,7 @@ from projections.practices.release import freezes, triggers
 PRACTICES: Final[tuple[ModuleType, ...]] = (
     freezes,
     triggers,
+    plan_gates,
     parallel_tests,
     permissions,
     code_scans,

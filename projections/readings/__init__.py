@@ -35,6 +35,7 @@ from projections.readings.environments.lifetimes import environment_lifetimes
 from projections.readings.environments.named import named_environments
 from projections.readings.environments.parity import config_differences, parity
 from projections.readings.environments.reservations import deployed_hours, perf_tests, reservations, reserved_days
+from projections.readings.infrastructure.plans import plan_changes, plans
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import doubts
@@ -117,6 +118,9 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     deliveries,
     delivery,
     merges,
+    # infrastructure
+    plans,
+    plan_changes,
     # pipelines
     test_manifests,
     test_suites,

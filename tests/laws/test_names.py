@@ -60,7 +60,9 @@ def rows(story: Story, name: str) -> dict[str, list[str]]:
     """Return all rows of all views, with one word for whatever the environment is called."""
     story.flush()
     assert not story.folder.failures
-    called = sorted({name, compared(name), name_of(name), "production", "prod"}, key=len, reverse=True)
+    called = sorted(
+        {name, compared(name), name_of(name), name_of(compared(name)), "production", "prod"}, key=len, reverse=True
+    )
     one = re.compile("|".join(re.escape(word) for word in called))
     # A digest is of what it is made of, names too: what counts is which of them are the same.
     numbers: dict[str, str] = {}

@@ -53,6 +53,7 @@ class Version:
     environments: tuple[str, ...]
     artifacts: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
+    plans: tuple[str, ...] = ()
     # All that it says, as JSON, where it was recorded before the change was opened: what it leaves out is not known yet.
     early: str | None = None
 
@@ -110,7 +111,7 @@ class ChangeScope:
 
 change_scopes = View(
     "change_scopes",
-    version=5,
+    version=6,
     row=ChangeScope,
     kind="change",
     reads=READ_BY_POWERS,
@@ -167,7 +168,9 @@ def _version(row: ChangeScope, event: ScopeContent, said: Spoken, stated: str | 
     }
     early = json.dumps(content) if not row.openings else None
     digest = content_digest(content)
-    return Version(said, submitted, digest, stated, services, environments, event.artifacts, event.commits, early)
+    return Version(
+        said, submitted, digest, stated, services, environments, event.artifacts, event.commits, event.plans, early
+    )
 
 
 def _filled(row: ChangeScope, version: Version) -> Version:

@@ -379,7 +379,17 @@ def _unlet(case: _Case, act: Done) -> Unlet | None:
     return None
 
 
-def _without_leave(case: _Case, act: Done, instant: Instant) -> str:
+def why_unlet(look: Look, change_id: str, act: Spoken, instant: Instant) -> str:
+    """Say why something that somebody did for a change, other than deploying, had no leave at an instant; empty when it had."""
+    facts, scope = look.row(change_facts, change_id), look.row(change_scopes, change_id)
+    if facts is None or scope is None:
+        return f"{change_id} was never opened"
+    risk = look.row(risk_assessments, change_id)
+    case = _Case(facts, scope, look, clocks_of(look, act.at), risk.assessments if risk is not None else ())
+    return _without_leave(case, act, instant)
+
+
+def _without_leave(case: _Case, act: Done | Spoken, instant: Instant) -> str:
     """Say why something had no leave at an instant; empty when it had."""
     scope, policy = case.scope, case.policy_at(instant.at)
     if _is_emergency_procedure(case, act, policy):
@@ -403,7 +413,7 @@ def _without_leave(case: _Case, act: Done, instant: Instant) -> str:
     return f"{leave.missing} approval(s) missing" + (f" ({others})" if others else "")
 
 
-def _is_emergency_procedure(case: _Case, act: Done, policy: InForce) -> bool:
+def _is_emergency_procedure(case: _Case, act: Done | Spoken, policy: InForce) -> bool:
     """Say whether an emergency was put on record, and approved by somebody else, as soon afterwards as the policy allows."""
     scope = case.scope
     if scope.change_type != "emergency" or not scope.openings:

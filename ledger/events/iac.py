@@ -1,0 +1,109 @@
+"""Infrastructure as code: plans, what checked them, and what was applied. Of what a plan would write nothing stands here but its digest."""
+
+from typing import ClassVar, Final, Literal
+
+from ledger.events.base import Event
+from ledger.events.identifiers import (
+    Attempt,
+    ChangeId,
+    Commit,
+    Count,
+    Environment,
+    Flag,
+    Identity,
+    Part,
+    PlanDigest,
+    Resource,
+    RunId,
+    Service,
+    ToolName,
+    Version,
+    many,
+)
+
+Action = Literal["create", "update", "replace", "delete", "forget", "read", "import", "move"]
+# Changes in one statement.
+MAX_CHANGES: Final = 400
+
+
+class PlannedChange(Part):
+    """What is to become of one resource, named by its address; `drifted` where it was changed outside of the tool."""
+
+    address: Resource
+    action: Action | None = None
+    drifted: Flag = False
+
+
+class PlanEvent(Event):
+    """A fact about one plan, which its digest names."""
+
+    refs: ClassVar[tuple[str, ...]] = ("plan", "change_id", "environment")
+    plan: PlanDigest
+    change_id: ChangeId | None = None
+    environment: Environment | None = None
+
+
+class ChangesEvent(PlanEvent):
+    """A fact about one plan: some of what it would change."""
+
+    changes: tuple[PlannedChange, ...] = many(at_most=MAX_CHANGES, default=())
+
+
+class PlanProduced(ChangesEvent):
+    """A plan was made: what would be changed, if it were applied. Where `parts` is not 0, that is in as many statements of their own."""
+
+    type = "iac.plan_produced"
+    says = (
+        "a plan was made of {commit} for {environment}: {creates} to create, {updates} to update, {destroys} to destroy"
+    )
+    refs = ("plan", "change_id", "environment", "run_id", "service", "commit")
+    format_version: Version
+    tool_version: Version | None = None
+    run_id: RunId | None = None
+    service: Service | None = None
+    commit: Commit | None = None
+    # Whether making it failed half-way, and whether it plans everything. Tools of before do not say.
+    errored: Flag | None = None
+    complete: Flag | None = None
+    creates: Count
+    updates: Count
+    # What is replaced is destroyed and created.
+    destroys: Count
+    replaces: Count = 0
+    forgets: Count = 0
+    imports: Count = 0
+    drifted: Count = 0
+    failed_checks: Count = 0
+    parts: Count = 0
+
+
+class PlanChangesReported(ChangesEvent):
+    """Some of what a plan would change."""
+
+    type = "iac.plan_changes_reported"
+    says = "part {part} of {parts} of what the plan {plan} would change"
+    part: Attempt
+    parts: Attempt
+
+
+class PlanValidated(PlanEvent):
+    """A tool or somebody checked a plan against rules."""
+
+    type = "iac.validated"
+    says = "{tool} checked the plan {plan}: {verdict}"
+    tool: ToolName
+    verdict: Literal["passed", "failed"]
+
+
+class PlanApplied(PlanEvent):
+    """A plan was carried out."""
+
+    type = "iac.applied"
+    says = "{actor} applied the plan {plan} to {environment}: {outcome}"
+    refs = ("plan", "change_id", "environment", "run_id", "service", "commit")
+    actor: Identity
+    environment: Environment
+    outcome: Literal["success", "failure", "cancelled"]
+    run_id: RunId | None = None
+    service: Service | None = None
+    commit: Commit | None = None

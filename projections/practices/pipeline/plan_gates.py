@@ -1,0 +1,239 @@
+"""2.1 Stage gates with validation of infrastructure as code: what is applied is the very plan that was checked and approved, as a whole.
+
+A plan is named by the digest of its JSON, so that whoever checks, approves and applies speaks of the same. An approval is one of a change
+whose scope names the plan. A plan of a part only is applied when somebody else disposed of the finding that says so: that is the waiver.
+"""
+
+from typing import Final
+
+from ledger.events.iac import PlanValidated
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.findings import finding, findings, positions_of
+from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.practices.change.approvals import change_is_approved
+from projections.practices.practice import Practice
+from projections.readings.assurance.dispositions import dispositions
+from projections.readings.changes.commits import is_same as is_same_commit
+from projections.readings.changes.scopes import change_scopes, in_force_at
+from projections.readings.changes.tickets import why_unlet
+from projections.readings.environments.environments import is_production, names_for, same_environment
+from projections.readings.infrastructure.plans import Application, Check, Plan, plan_changes, plans
+from projections.readings.people.imports import instants_of
+from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.settings import Words
+from projections.readings.people.speaking import clocks_of
+from projections.rules.leave import Instant, was_there
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice("2.1", "Stage gates with validation of infrastructure as code", views=(plans, plan_changes))
+_ASKED: Final = ("required", "optional")
+PLAN_VALIDATION: Final = Words(
+    "plan-validation",
+    "whether a plan must have passed a check before it is applied",
+    applies_to="environment",
+    choices=_ASKED,
+    nothing="`required` in production",
+)
+PLAN_APPROVAL: Final = Words(
+    "plan-approval",
+    "whether a plan must be of a change that is approved before it is applied",
+    applies_to="environment",
+    choices=_ASKED,
+    nothing="`required` in production",
+)
+# Of the versions of the format, those that are read; a major version may mean anything (terraform-json refuses it, too).
+MAJORS: Final = ("0", "1")
+
+
+def _is_asked_for(setting: Words, look: Look, policy: InForce, environment: str, at: str, actor: str | None) -> bool:
+    words = policy.words(setting, *names_for(look, policy, environment, at))
+    return "required" in words if words else is_production(look, environment, at, by=actor)
+
+
+# -- what is wrong with a plan ---------------------------------------------------------------------------------------------
+
+
+def _fault_of(plan: Plan) -> tuple[str, str]:
+    """Return why a plan is not to be applied, as a word and in words; nothing where it may be, or is of a part only."""
+    if plan.said is None:
+        return "no-plan", "nobody told of this plan"
+    if (plan.format_version or "").partition(".")[0] not in MAJORS:
+        return "unknown-format", f"it is of the format {plan.format_version}, of which nobody here knows what it means"
+    if plan.errored:
+        return "errored", "it was not made to its end: its tool failed"
+    return "", ""
+
+
+@finding(plans, severity="medium")
+def plan_of_a_part(row: Plan, look: Look) -> Breach | None:
+    """A plan says that it leaves something out. Whoever is to apply it all the same needs somebody else to dispose of this."""
+    if row.said is None or row.complete is not False or row.errored:
+        return None
+    where = f" for {row.environment}" if row.environment is not None else ""
+    return Breach(f"the plan {row.plan}{where} is not complete", positions_of(row.said.position))
+
+
+def _is_waived(plan: str, look: Look) -> int | None:
+    """Return where somebody who may let a plan of a part pass, if that holds."""
+    finding_id = findings.key_of(findings.rules["plan-of-a-part"], plan)
+    row = look.row(findings, finding_id)
+    # What is decided otherwise meanwhile makes another answer.
+    look.row(dispositions, finding_id)
+    if row is None or row.is_open or row.disposition not in ("accepted", "false_positive"):
+        return None
+    return None if look.has_come(row.disposed_until) else row.disposed_position
+
+
+def _checks_by(plan: Plan, look: Look, instant: Instant | None, at: str) -> list[Check]:
+    """Return the last check of a plan by each tool that counts: as things stand, or as was on record when somebody acted."""
+    clocks, last = clocks_of(look, at), {}
+    for check in sorted(plan.checks, key=lambda check: (check.said.at, check.said.position)):
+        if instant is not None and not was_there(check.said, instant, clocks):
+            continue
+        if not fault_of_speaker(look, PlanValidated.type, check.said):
+            last[check.tool] = check
+    return list(last.values())
+
+
+# -- findings --------------------------------------------------------------------------------------------------------------
+
+
+@finding(plans, severity="high")
+def unfit_plan_applied(row: Plan, look: Look) -> Breach | None:
+    """A plan was applied of which nobody had told, that its tool had not made to its end, or of which nobody knows what it means."""
+    for done in row.applications:
+        if done.is_history:
+            continue
+        for instant in instants_of(look, done.said):
+            is_told = row.said is not None and was_there(row.said, instant, clocks_of(look, instant.at))
+            _, why = _fault_of(row) if is_told else ("", "nobody had told of this plan by then")
+            if why:
+                return _breach(row, done, why)
+    return None
+
+
+@finding(plans, severity="high")
+def unchecked_plan_applied(row: Plan, look: Look) -> Breach | None:
+    """A plan was applied that had not passed a check by then, or had failed one. What is checked afterwards excuses nothing."""
+    for done in _judged(row):
+        for instant in instants_of(look, done.said):
+            policy = in_force(look.at(instant.at), instant.at)
+            if not _is_asked_for(PLAN_VALIDATION, look, policy, done.environment, instant.at, done.actor):
+                continue
+            checks = _checks_by(row, look, instant, instant.at)
+            failed = [check.tool for check in checks if check.verdict == "failed"]
+            if failed or not checks:
+                why = f"{listed(failed)} had found against it" if failed else "nothing had checked it"
+                return _breach(row, done, why, *(check.said.position for check in checks))
+    return None
+
+
+@finding(plans, severity="high")
+def unapproved_plan_applied(row: Plan, look: Look) -> Breach | None:
+    """A plan was applied that was of no change which had been approved by then. What is approved afterwards excuses nothing."""
+    for done in _judged(row):
+        for instant in instants_of(look, done.said):
+            policy = in_force(look.at(instant.at), instant.at)
+            if not _is_asked_for(PLAN_APPROVAL, look, policy, done.environment, instant.at, done.actor):
+                continue
+            if why := _without_approval(row, done, look, instant):
+                return _breach(row, done, why)
+    return None
+
+
+def _judged(row: Plan) -> list[Application]:
+    return [done for done in row.applications if not done.is_history]
+
+
+def _without_approval(row: Plan, done: Application, look: Look, instant: Instant) -> str:
+    change_id = done.change_id or row.change_id
+    scope = look.row(change_scopes, change_id) if change_id is not None else None
+    if scope is None or change_id is None:
+        return f"{change_id} was never opened" if change_id is not None else "it was of no change"
+    version = in_force_at(scope.versions, instant, clocks_of(look, instant.at))
+    if version is None or row.plan not in version.plans:
+        return f"the scope of {change_id} did not name it"
+    return why_unlet(look, change_id, done.said, instant)
+
+
+def _breach(row: Plan, done: Application, why: str, *more: int) -> Breach:
+    made = row.said.position if row.said is not None else None
+    words = f"{done.actor} applied the plan {row.plan} to {done.environment} at {done.said.at}: {why}"
+    return Breach(words, positions_of(made, done.said.position, *more))
+
+
+# -- the gate --------------------------------------------------------------------------------------------------------------
+
+_NOT_SAID: Final[Said] = ("insufficient_evidence", "not-said", "expected a plan and an environment in the question", ())
+
+
+@gate_rule()
+def plan_may_be_applied(question: Question, look: Look, policy: InForce) -> Said:
+    """The plan is known, whole, of this environment and commit, of a format that is read, and was not applied yet."""
+    if question.plan is None or question.environment is None:
+        return _NOT_SAID
+    row = look.row(plans, question.plan)
+    if row is None or row.said is None:
+        return "insufficient_evidence", "no-plan", "nobody told of this plan", ()
+    used: list[int | None] = [row.said.position]
+    word, why = _fault_of(row)
+    if word:
+        return "deny", word, why, used
+    if row.missing:
+        parts = listed(map(str, row.missing))
+        return "insufficient_evidence", "incomplete", f"of the plan there is no part {parts}", used
+    at = question.asked_at
+    if row.environment is not None and not same_environment(look, row.environment, question.environment, at):
+        return "deny", "other-environment", f"the plan is for {row.environment}", used
+    if question.commit is not None and row.commit is not None and not is_same_commit(question.commit, row.commit):
+        return "deny", "other-commit", f"the plan is of {row.commit}", used
+    if done := [done for done in row.applications if done.outcome == "success"]:
+        return "deny", "applied", f"it was applied at {done[-1].said.at}", [*used, done[-1].said.position]
+    if row.complete is False:
+        waived = _is_waived(row.plan, look)
+        if waived is None:
+            return "deny", "of-a-part", "the plan is not complete, and nobody else let that pass", used
+        return "allow", "waived", "the plan is not complete, and somebody else let that pass", [*used, waived]
+    if row.complete is None:
+        return "allow", "not-said-whole", "the plan may be applied; its tool does not say whether it is complete", used
+    return "allow", "whole", "the plan is whole", used
+
+
+@gate_rule()
+def plan_is_validated(question: Question, look: Look, policy: InForce) -> Said:
+    """The very plan passed the checks that were made of it, and at least one was; where that is asked for."""
+    if question.plan is None or question.environment is None:
+        return _NOT_SAID
+    if not _is_asked_for(PLAN_VALIDATION, look, policy, question.environment, question.asked_at, question.actor):
+        return "allow", "not-asked-for", "no check of plans is asked for", ()
+    row = look.row(plans, question.plan)
+    checks = _checks_by(row, look, None, question.asked_at) if row is not None else []
+    used = [check.said.position for check in checks]
+    if failed := [check.tool for check in checks if check.verdict == "failed"]:
+        return "deny", "failed", f"{listed(failed)} found against the plan", used
+    if not checks:
+        return "insufficient_evidence", "not-validated", "nothing checked this plan", used
+    return "allow", "validated", f"{listed(check.tool for check in checks)} checked the plan", used
+
+
+@gate_rule()
+def plan_is_approved(question: Question, look: Look, policy: InForce) -> Said:
+    """The very plan is of the scope of a change, and that is approved; where that is asked for."""
+    if question.plan is None or question.environment is None:
+        return _NOT_SAID
+    if not _is_asked_for(PLAN_APPROVAL, look, policy, question.environment, question.asked_at, question.actor):
+        return "allow", "not-asked-for", "no approval of plans is asked for", ()
+    scope = look.row(change_scopes, question.change_id) if question.change_id is not None else None
+    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at)) if scope is not None else None
+    if version is None:
+        return "insufficient_evidence", "no-scope", "expected a change whose scope names the plan", ()
+    if question.plan not in version.plans:
+        return (
+            "deny",
+            "other-plan",
+            f"the scope of {question.change_id} does not name this plan",
+            [version.said.position],
+        )
+    return change_is_approved.judge(question, look, policy)

@@ -1,0 +1,1 @@
+"""Infrastructure as code: what is planned, and what was done with it."""

@@ -1,0 +1,189 @@
+"""Plans of infrastructure: what each would change, who checked it, and when it was applied. By the digest that names it.
+
+Nothing is judged here. What a plan says of itself stands as it was first told; another plan has another digest.
+
+    plans          sha256:2c26…      made 09:00 of commit 9fce…, checked by conftest 09:01, applied 10:00
+    plan_changes   sha256:2c26…/0    what one statement names; 0 is the plan itself
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ledger.conditions import Match
+from ledger.events import ref
+from ledger.events.iac import Action, ChangesEvent, PlanApplied, PlanChangesReported, PlanProduced, PlanValidated
+from projections.engine.view import EntryInfo, View, replace
+from projections.readings.people.imports import imports, is_history
+from projections.readings.people.voices import Spoken, spoken
+
+_REPORTING: Final = (PlanProduced.type, PlanChangesReported.type)
+# So many checks and applications of one plan are kept, the last ones.
+KEPT: Final = 200
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a plan, by a tool or by somebody."""
+
+    said: Spoken
+    tool: str
+    verdict: Literal["passed", "failed"]
+
+
+@dataclass(frozen=True)
+class Application:
+    """One time that a plan was carried out. Of an import of history it is no act to be judged now."""
+
+    said: Spoken
+    actor: str
+    environment: str
+    outcome: Literal["success", "failure", "cancelled"]
+    change_id: str | None = None
+    service: str | None = None
+    commit: str | None = None
+    is_history: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One plan. `seen` are the parts of it that came, of `parts`. Whether it is whole is not known where its tool does not say so."""
+
+    plan: str
+    format_version: str | None = None
+    tool_version: str | None = None
+    commit: str | None = None
+    run_id: str | None = None
+    service: str | None = None
+    environment: str | None = None
+    change_id: str | None = None
+    errored: bool | None = None
+    complete: bool | None = None
+    creates: int = 0
+    updates: int = 0
+    destroys: int = 0
+    replaces: int = 0
+    forgets: int = 0
+    imports: int = 0
+    drifted: int = 0
+    failed_checks: int = 0
+    parts: int = 0
+    seen: tuple[int, ...] = ()
+    said: Spoken | None = None
+    checks: tuple[Check, ...] = ()
+    applications: tuple[Application, ...] = ()
+
+    @property
+    def missing(self) -> list[int]:
+        """The parts that did not come."""
+        return [part for part in range(1, self.parts + 1) if part not in self.seen]
+
+
+plans = View(
+    "plans",
+    version=1,
+    row=Plan,
+    kind="plan",
+    reads=(imports,),
+    indexes=("environment", "service", "commit", "change_id"),
+    doc="Plans of infrastructure: what each would change, whether it is whole, who checked it, and when it was applied.",
+)
+
+
+@plans.on(PlanProduced, key=lambda event: event.plan)
+def produced(row: Plan, event: PlanProduced, entry: EntryInfo) -> Plan:
+    if row.said is not None:
+        return row
+    return replace(
+        row,
+        format_version=event.format_version,
+        tool_version=event.tool_version,
+        commit=event.commit,
+        run_id=event.run_id,
+        service=event.service,
+        environment=event.environment,
+        change_id=event.change_id,
+        errored=event.errored,
+        complete=event.complete,
+        creates=event.creates,
+        updates=event.updates,
+        destroys=event.destroys,
+        replaces=event.replaces,
+        forgets=event.forgets,
+        imports=event.imports,
+        drifted=event.drifted,
+        failed_checks=event.failed_checks,
+        parts=event.parts,
+        said=spoken(entry, event.actor),
+    )
+
+
+@plans.on(PlanChangesReported, key=lambda event: event.plan)
+def part_came(row: Plan, event: PlanChangesReported, entry: EntryInfo) -> Plan:
+    return row if event.part in row.seen else replace(row, seen=(*row.seen, event.part))
+
+
+@plans.on(PlanValidated, key=lambda event: event.plan)
+def validated(row: Plan, event: PlanValidated, entry: EntryInfo) -> Plan:
+    check = Check(spoken(entry, event.actor), event.tool, event.verdict)
+    return replace(row, checks=(*row.checks, check)[-KEPT:])
+
+
+@plans.on(PlanApplied, key=lambda event: event.plan)
+def applied(row: Plan, event: PlanApplied, entry: EntryInfo) -> Plan:
+    said = spoken(entry, event.actor)
+    done = Application(
+        said,
+        event.actor,
+        event.environment,
+        event.outcome,
+        event.change_id,
+        event.service,
+        event.commit,
+        is_history(entry.reads, said),
+    )
+    return replace(row, applications=(*row.applications, done)[-KEPT:])
+
+
+# -- what a plan would change ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is to become of one resource; nothing, where it only was changed by others meanwhile."""
+
+    address: str
+    action: Action | None
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class PlanPart:
+    """What one statement of a plan names."""
+
+    part_id: str
+    plan: str | None = None
+    changes: tuple[Planned, ...] = ()
+    position: int | None = None
+
+
+def _plan_of(key: str, row: PlanPart) -> list[Match]:
+    return [Match(_REPORTING, (ref("plan", key.rpartition("/")[0]),))]
+
+
+plan_changes = View(
+    "plan_changes",
+    version=1,
+    row=PlanPart,
+    kind="plan_part",
+    entries_of=_plan_of,
+    indexes=("plan",),
+    doc="What plans would change, resource by resource, as each statement names it.",
+)
+
+
+@plan_changes.on(PlanProduced, PlanChangesReported, key=lambda event: f"{event.plan}/{getattr(event, 'part', 0)}")
+def told(row: PlanPart, event: ChangesEvent, entry: EntryInfo) -> PlanPart:
+    if row.position is not None:
+        return row
+    changes = tuple(Planned(change.address, change.action, change.drifted) for change in event.changes)
+    return replace(row, plan=event.plan, changes=changes, position=entry.position)

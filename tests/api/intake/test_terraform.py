@@ -1,0 +1,179 @@
+"""Plans of Terraform and OpenTofu: what each would do to which resource, and no value of anything.
+
+The plans are made up here, in the shapes that versions from 0.12 to 1.14 and OpenTofu print.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from files import facts_of, mutations
+
+from api.intake.terraform import FORMAT
+from api.intake.translation import Fact, ForeignError, Mapped, Unmapped
+
+SAID = {"environment": "prod", "run": "4711"}
+
+
+def change(address: str, *actions: str, **more: Any) -> dict[str, Any]:
+    importing = {"importing": more.pop("importing")} if "importing" in more else {}
+    values = {"before": {"password": "s3cret"}, "after": {"password": "s3cret"}, "after_sensitive": {"password": True}}
+    return {"address": address, "mode": "managed", "change": {"actions": list(actions), **values, **importing}} | more
+
+
+def plan(*changes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"format_version": "1.2", "planned_values": {"x": "s3cret"}, "resource_changes": list(changes)} | more
+
+
+def data_of(document: dict[str, Any], **said: str) -> dict[str, Any]:
+    [fact] = facts_of(FORMAT, json.dumps(document), SAID | said)
+    assert (fact.type, fact.left_out) == ("iac.plan_produced", ())
+    return fact.data
+
+
+# What a change is like, the change, what is to become of the resource, and what it counts as.
+CHANGES: list[tuple[str, dict[str, Any], str | None, dict[str, int]]] = [
+    ("create", change("a.b", "create"), "create", {"creates": 1}),
+    ("update", change("a.b", "update"), "update", {"updates": 1}),
+    ("delete", change("a.b", "delete", action_reason="delete_because_no_resource_config"), "delete", {"destroys": 1}),
+    ("replace", change("a.b", "delete", "create"), "replace", {"creates": 1, "destroys": 1, "replaces": 1}),
+    ("replace, new one first", change("a.b", "create", "delete"), "replace", {"creates": 1, "destroys": 1, "replaces": 1}),
+    ("forget", change("a.b", "forget"), "forget", {"forgets": 1}),
+    ("read", change("data.a.b", "read", mode="data"), "read", {}),
+    ("nothing", change("a.b", "no-op"), None, {}),
+    ("nothing, with a reason for show", change("a.b", "no-op", action_reason="delete_because_no_resource_config"), None, {}),
+    ("an import that hides in nothing", change("a.b", "no-op", importing={"id": "s3cret"}), "import", {"imports": 1}),
+    ("a move", change("a.b", "no-op", previous_address="a.c"), "move", {}),
+    ("what nobody knows, that deletes", change("a.b", "delete", "shrug"), "delete", {"destroys": 1}),
+    ("what nobody knows", change("a.b", "shrug"), "update", {"updates": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "action", "counts"), [pytest.param(*row[1:], id=row[0]) for row in CHANGES])
+def test_a_change_is_what_its_actions_say(made: dict[str, Any], action: str | None, counts: dict[str, int]) -> None:
+    data = data_of(plan(made))
+    assert [one["action"] for one in data.get("changes", [])] == ([action] if action else [])
+    names = ("creates", "updates", "destroys", "replaces", "forgets", "imports")
+    assert {name: data[name] for name in names if data[name]} == counts
+
+
+def test_addresses_are_whole_whatever_is_in_them() -> None:
+    keyed = 'module.sg["a.b"].aws_route53_zone.example["x"]'
+    data = data_of(plan(change(keyed, "create"), change("a.b", "update"), change("a.b", "delete", deposed="1f2e3d4c")))
+    assert [one["address"] for one in data["changes"]] == [
+        "a.b",
+        "a.b%20deposed",
+        "module.sg%5B%22a.b%22%5D.aws_route53_zone.example%5B%22x%22%5D",
+    ]
+    assert (data["updates"], data["destroys"]) == (1, 1)
+
+
+def test_drift_is_what_changed_outside_and_not_what_will_be_done() -> None:
+    drift = [change("a.gone", "delete"), change("a.kept", "update"), change("a.silent", "update")]
+    data = data_of(plan(change("a.gone", "create"), change("a.kept", "no-op"), resource_drift=drift))
+    assert (data["drifted"], data["creates"], data["destroys"], data["updates"]) == (3, 1, 0, 0)
+    assert data["changes"] == [
+        {"address": "a.gone", "action": "create", "drifted": True},
+        {"address": "a.kept", "drifted": True},
+        {"address": "a.silent", "drifted": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, {}),
+        ({"complete": True, "errored": False}, {"complete": True, "errored": False}),
+        ({"complete": False}, {"complete": False}),
+        ({"errored": True}, {"errored": True}),
+        ({"errored": "yes"}, {}),
+        ({"terraform_version": "1.14.9"}, {"tool_version": "1.14.9"}),
+        ({"checks": [{"status": "pass"}, {"status": "fail"}, {"status": "error"}]}, {"failed_checks": 2}),
+        ({"format_version": "0.1"}, {"format_version": "0.1"}),
+        ({"format_version": "2.0"}, {"format_version": "2.0"}),
+    ],
+)
+def test_a_plan_says_what_it_says_of_itself_and_nothing_else(more: dict[str, Any], expected: dict[str, Any]) -> None:
+    data = data_of(plan(**more))
+    said = {
+        name: data[name]
+        for name in ("complete", "errored", "tool_version", "failed_checks", "format_version")
+        if name in data
+    }
+    assert said == {"failed_checks": 0, "format_version": "1.2"} | expected
+
+
+def test_the_plan_is_named_by_the_digest_of_the_file_as_it_came() -> None:
+    text = json.dumps(plan(), indent=1)
+    [fact] = facts_of(FORMAT, text, SAID)
+    assert fact.data["plan"] == f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    assert (fact.data["environment"], fact.data["run_id"], fact.time) == ("prod", "4711", "")
+    [fact] = facts_of(FORMAT, json.dumps(plan(timestamp="2024-10-25T21:40:20Z")), SAID)
+    assert fact.time == "2024-10-25T21:40:20Z"
+
+
+def test_a_plan_that_changes_nothing_is_one_though_it_names_no_changes() -> None:
+    [fact] = facts_of(FORMAT, json.dumps({"format_version": "1.2", "planned_values": {}, "variables": {"x": 1}}), SAID)
+    assert [fact.data[name] for name in ("creates", "updates", "destroys", "parts")] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not-json"),
+        (b"Terraform will perform\n{}", "not-json"),
+        (b"{}", "not-a-plan"),
+        (b'{"format_version": "1.0"}', "not-a-plan"),
+        (b'{"format_version": 1, "planned_values": {}}', "not-a-plan"),
+        (b'{"planned_values": {}, "resource_changes": []}', "not-a-plan"),
+        (b'{"format_version": "1.0", "terraform_version": "0.14.0", "values": {"root_module": {}}}', "a-state-and-no-plan"),
+        (b'{"format_version": "1.0", "format_version": "1.0", "planned_values": {}}', "key-twice"),
+    ],
+)  # fmt: skip
+def test_what_is_no_plan_is_no_empty_one(body: bytes, reason: str) -> None:
+    assert FORMAT.redactor is not None
+    with pytest.raises(ForeignError, match=reason):
+        FORMAT.redactor.cut(body)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_plan_is_read_as_a_shell_wrote_it(encoding: str) -> None:
+    [fact] = facts_of(FORMAT, json.dumps(plan(change("a.é", "create"))).encode(encoding), SAID)
+    assert fact.data["changes"] == [{"address": "a.%C3%A9", "action": "create"}]
+
+
+def test_no_value_of_a_plan_is_kept() -> None:
+    whole = plan(
+        change("a.b", "update", action_reason="s3cret"), variables={"x": {"value": "s3cret"}},
+        prior_state={"values": "s3cret"}, output_changes={"x": {"after": "s3cret"}},
+        configuration={"provider_config": {"aws": {"expressions": {"secret_key": {"constant_value": "s3cret"}}}}},
+        relevant_attributes=["s3cret"], resource_drift=[change("a.c", "update")], s3cret="s3cret",
+        checks=[{"status": "fail", "instances": [{"problems": [{"message": "s3cret"}]}]}],
+    )  # fmt: skip
+    assert FORMAT.redactor is not None
+    kept = FORMAT.redactor.cut(json.dumps(whole).encode())
+    assert b"s3cret" not in kept
+    assert "s3cret" not in json.dumps(data_of(whole))
+
+
+def test_many_changes_are_a_summary_and_parts() -> None:
+    summary, *parts = facts_of(FORMAT, json.dumps(plan(*(change(f"a.b[{n}]", "create") for n in range(1500)))), SAID)
+    assert (summary.data["creates"], summary.data["parts"], "changes" in summary.data) == (1500, len(parts), False)
+    assert {fact.data["plan"] for fact in parts} == {summary.data["plan"]}
+    assert len({one["address"] for fact in parts for one in fact.data["changes"]}) == 1500
+
+
+def test_no_mutation_of_a_plan_is_worse_than_not_understood() -> None:
+    assert FORMAT.redactor is not None
+    body = json.dumps(
+        plan(change("a.b", "delete", "create"), resource_drift=[change("a.c", "update")], checks=[{}])
+    ).encode()
+    for changed in mutations(body, 400):
+        try:
+            kept = FORMAT.redactor.cut(changed)
+        except ForeignError:
+            continue
+        found = FORMAT.translate(FORMAT.context(SAID).beside(changed), kept)
+        assert isinstance(found, Mapped | Unmapped)
+        assert not isinstance(found, Mapped) or all(isinstance(fact, Fact) for fact in found.facts)
