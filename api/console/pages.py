@@ -7,6 +7,7 @@ into a page, and whoever is not signed in to the sign-in. `.json` and `.csv` bes
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
@@ -53,11 +54,16 @@ class Visit:
 
     @property
     def path(self) -> str:
-        return self.request.url.path
+        return path_of(self.request)
 
     def may(self, *roles: str) -> bool:
         """Say whether whoever looks has one of these roles."""
         return self.caller.token is not None and not self.caller.token.roles.isdisjoint(roles)
+
+
+def path_of(request: Request) -> str:
+    """Return the path of a page as an address has it: names in it may hold what means something there."""
+    return quote(request.scope["path"])
 
 
 def visit_of(request: Request) -> Visit:
@@ -153,7 +159,7 @@ def _sent_to_sign_in(request: Request, error: UnauthenticatedError) -> Response:
         document = {"title": "Not signed in", "status": 401, "detail": f"{error}. Sign in, and look at the page again."}
         made = problem_page(request, document)
     else:
-        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        asked = path_of(request) + (f"?{request.url.query}" if request.url.query else "")
         made = RedirectResponse(
             words.address("sign-in", next=None if asked == words.HOME else asked, ended="1" if had else None), 303
         )

@@ -4,7 +4,8 @@ What was looked at becomes the condition under which the answer may be recorded.
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -199,3 +200,13 @@ class Asking:
                     looked = replace(looked, broken_by=(TAKES_BACK, entry.position))
                     break
         return replace(looked, none_of=self.matches)
+
+
+@contextmanager
+def looking(ledger: Ledger, views: Sequence[View[Any]], now: Moment) -> Iterator[Asking]:
+    """Give a look at the rows of views as they are served now, all in one snapshot. Raises ViewNotReadyError."""
+    store = SqlStore(ledger.database, views)
+    with ledger.database.read() as connection:
+        position = min(state.position for state in states_of(connection, views))
+        skips = Skips(SqlLog(connection))
+        yield Asking(Served(connection, store, position, skips), now, skips)

@@ -1,18 +1,28 @@
-"""Changes, and one change: what became of it, who approved it and why that counts or not, and which entries tell so."""
+"""Changes, and one change: what became of it, who approved it and why that counts or not, and which entries tell so.
 
+Its page is where a person approves: of the scope that is shown, and of no other.
+"""
+
+import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import RedirectResponse, Response
 
 from api.console.columns import columns_of
+from api.console.deciding import decide
+from api.console.forms import read_own_form
 from api.console.listing import ListRoute, list_page
 from api.console.pages import KnownVisit, PageRoute, Visit, page
 from api.console.words import with_query
+from api.desk.deciding import ApprovalForm, approval_of, as_shown, difference, differences, reporting_fault
 from api.desk.entries import entry_of
 from api.desk.gates import recheck_in, would_count
-from api.desk.views import list_of, read_when, row_of
-from ledger.errors import LedgerError, NotFoundError
+from api.desk.posted import model_of
+from api.desk.views import list_of, read_when, row_of, wait_for
+from api.http.shapes import MAX_POSITION
+from ledger.errors import ConditionFailedError, LedgerError, NotFoundError
+from ledger.events.approval import ApprovalGranted
 from projections.judging.findings import findings
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.scopes import change_scopes
@@ -25,6 +35,8 @@ from projections.readings.risk.assessments import risk_assessments
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 ChangeId = Annotated[str, Path(max_length=200)]
 When = Annotated[str, Query(max_length=40)]
+# Where a change is while its approvals are asked for, or still count.
+WAITING: Final = ("assessing", "authorizing", "scheduled")
 # Of a timeline, and of what hangs on one change: as much as a person reads.
 LINES: Final = 200
 SOME: Final = 20
@@ -38,13 +50,50 @@ def changes(visit: KnownVisit) -> Response:
 router.add_api_route("/console/changes", changes, route_class_override=ListRoute, include_in_schema=False)
 
 
+@router.post("/console/changes/{change_id:rest}")
+async def decide_on(visit: KnownVisit, change_id: ChangeId) -> Response:
+    """Approve or reject the scope that was shown; where it is another by now, show what changed, and record nothing."""
+    form = model_of(ApprovalForm, await read_own_form(visit.request, visit.session, tuple(ApprovalForm.model_fields)))
+    ledger = visit.ledger
+    ticket = (await asyncio.to_thread(row_of, ledger, change_tickets, change_id, None, None))["row"]
+    event = approval_of(ledger, visit.caller, ticket, form)
+    try:
+        return await decide(visit, event, as_shown(change_id, form), visit.path)
+    except ConditionFailedError as failed:
+        return await asyncio.to_thread(_stale, visit, change_id, form, failed.position)
+
+
+def _stale(visit: Visit, change_id: str, form: ApprovalForm, position: int) -> Response:
+    """Say that the scope is another one than was shown, and what of it."""
+    wait_for(visit.ledger, change_scopes, position)
+    versions = row_of(visit.ledger, change_scopes, change_id, None, None)["row"]["versions"]
+    shown = next((version for version in versions if version["digest"] == form.scope_digest), None)
+    return page(
+        visit,
+        "stale.html",
+        status=409,
+        title=f"The scope of {change_id} changed",
+        change_id=change_id,
+        shown=shown,
+        current=versions[-1],
+        changed_at=position,
+        differences=differences(versions[-1], shown) if shown is not None else [],
+    )
+
+
 @router.get("/console/changes/{change_id:rest}")
 def change(
-    visit: KnownVisit, change_id: ChangeId, as_of: When = "", known_at: When = "", recheck: int | None = None
+    visit: KnownVisit,
+    change_id: ChangeId,
+    as_of: When = "",
+    known_at: When = "",
+    recheck: Annotated[int | None, Query(ge=1, le=MAX_POSITION)] = None,
+    recorded: Annotated[int, Query(ge=0, le=MAX_POSITION)] = 0,
 ) -> Response:
     """One change, as it stands, as it stood, and as it was known then."""
     if "" in visit.query.values():
         return RedirectResponse(with_query(visit.path, {k: v for k, v in visit.query.items() if v}), 303)
+    wait_for(visit.ledger, change_tickets, recorded)
     when, known = read_when(as_of or None, "as_of"), read_when(known_at or None, "known_at")
     answer = row_of(visit.ledger, change_tickets, change_id, when, known)
     ticket = answer["row"]
@@ -73,8 +122,35 @@ def change(
         risk=_row(visit, risk_assessments, change_id, when, known),
         reviews=done,
         findings=_some(visit, findings, {"subject__in": _listed(subjects)}, "-is_open"),
-        mine=would_count(visit.ledger, [change_id], visit.caller.principal)[change_id] if not as_of else None,
+        recorded=recorded,
+        act=None if as_of else _act(visit, ticket, scope, answer["position"]),
     )
+
+
+def _act(visit: Visit, ticket: dict[str, Any], scope: dict[str, Any] | None, position: int) -> dict[str, Any]:
+    """Return what whoever looks may decide, of which scope, and what of it is another than was approved last; or why not."""
+    mine = would_count(visit.ledger, [ticket["change_id"]], visit.caller.principal)[ticket["change_id"]]
+    given = [a for a in ticket["approvals"] if a["counts"] and a["approver"] == visit.caller.principal]
+    why = reporting_fault(visit.ledger, visit.caller, ApprovalGranted.type)
+    if not why and ticket["state"] not in WAITING and ticket["retro"] != "due":
+        why = f"it does not wait for approval: it is {ticket['state']}"
+    elif not why and (scope is None or not scope["versions"]):
+        why = "its scope was not submitted yet"
+    elif not why and given:
+        why = f"you approved it already, at position {given[0]['position']}"
+    elif not why and mine.verdict != "allow":
+        why = mine.words
+    if why or scope is None:
+        return {"why_not": why}
+    since, differing = difference(scope, ticket["approvals"])
+    return {
+        "why_not": "",
+        "version": scope["versions"][-1],
+        "since": since,
+        "differences": differing,
+        "position": position,
+        "id": f"console/{visit.ledger.random(12).hex()}",
+    }
 
 
 def _listed(names: list[str]) -> str:

@@ -1,0 +1,195 @@
+"""Deciding on a page: of the scope that is shown and of no other, in one's own name, once; and what is not offered says why."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from browsing import form_token, read_page
+from servers import Server, event
+
+from api.desk.deciding import Difference, difference
+
+OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+
+
+@contextmanager
+def person(server: Server, name: str, *roles: str) -> Iterator[httpx.Client]:
+    wanted = {"principal": f"person:{name}", "kind": "human", "roles": list(roles)}
+    token = server.client().post("/v1/ledger/credentials", json=wanted).json()["token"]
+    # The header is for the API; pages look at the session alone.
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=server.url, timeout=600, headers=headers) as client:
+        assert client.post("/console/sign-in", data={"token": token}).status_code == 303
+        yield client
+
+
+def tell(server: Server, event_type: str, **data: Any) -> int:
+    """Record a fact, and return its position once every view has come to it."""
+    position: int = server.record(event(event_type, **data))["position"]
+    assert server.get("/v1/views/findings", params={"min_position": position, "limit": 1}).status_code == 200
+    return position
+
+
+def submitted(server: Server, change: str, artifact: str, kind: str = "change.submitted") -> int:
+    return tell(server, kind, change_id=change, actor="person:alice", artifacts=[artifact], services=["api"])
+
+
+@pytest.fixture(scope="module")
+def change(server: Server) -> str:
+    tell(server, "change.opened", change_id="CHG-900", actor="person:alice", services=["api"], environment="prod")
+    submitted(server, "CHG-900", OLD)
+    return "CHG-900"
+
+
+def look(client: httpx.Client, path: str) -> str:
+    answer = client.get(path, follow_redirects=True)
+    assert answer.status_code == 200, answer.text[:500]
+    read_page(answer.text)
+    return answer.text
+
+
+def fields(text: str, **more: str) -> dict[str, str]:
+    """Return the hidden fields of the form on a page, and what a person adds."""
+    form = text[text.index('class="stack"') :]
+    return {"form_token": form_token(text)} | dict(
+        re.findall(r'type="hidden" name="(?!form_token)([a-z_]+)" value="([^"]*)"', form)
+    ) | more  # fmt: skip
+
+
+def test_an_approval_is_of_the_scope_that_was_shown_and_is_recorded_once(server: Server, change: str) -> None:
+    path = f"/console/changes/{change}"
+    with person(server, "bob", "analyst", "reporter") as bob:
+        stale = look(bob, path)
+        assert OLD in stale
+        assert "No scope of this change was approved before" in stale
+        submitted(server, change, NEW, "change.scope_amended")
+        before = server.size()
+        refused = bob.post(path, data=fields(stale, decision="granted"))
+        assert refused.status_code == 409
+        read_page(refused.text)
+        assert f"<ins><bdi>{NEW}</bdi></ins>" in refused.text
+        assert f"<del><bdi>{OLD}</bdi></del>" in refused.text
+        assert server.size() == before
+        submitted(server, change, NEW)
+        before = server.size()
+        shown = fields(look(bob, path), decision="granted", comment='<b>"fine"</b>')
+        answer = bob.post(path, data=shown)
+        assert answer.status_code == 303, answer.text[:500]
+        assert server.size() == before + 1
+        recorded = server.get(f"/v1/events/{before + 1}").json()
+        assert recorded["entry"]["recorded_by"]["principal"] == "person:bob"
+        assert recorded["entry"]["statement"]["data"]["scope_digest"] == shown["scope_digest"]
+        assert recorded["texts"]["comment"]["text"] == '<b>"fine"</b>'
+        after = look(bob, answer.headers["location"])
+        assert "you approved it already" in after
+        again = bob.post(path, data=shown)
+        assert again.headers["location"] == answer.headers["location"]
+        other = bob.post(path, data=shown | {"decision": "rejected"})
+        assert other.status_code == 409
+        assert server.size() == before + 1
+    counts = server.get(f"/v1/views/change_tickets/{change}").json()["row"]["approvals"]
+    assert [(a["approver"], a["counts"]) for a in counts] == [("person:bob", True)]
+
+
+def test_what_somebody_may_not_do_is_not_offered_and_the_reason_is_said(server: Server, change: str) -> None:
+    path = f"/console/changes/{change}"
+    with person(server, "alice", "analyst", "reporter") as alice:
+        page = look(alice, path)
+        assert "S1:" in page
+        assert 'value="granted"' not in page
+    with person(server, "carol", "auditor") as carol:
+        page = look(carol, path)
+        assert "needs the role reporter" in page
+        form = {"form_token": form_token(page), "id": "x", "decision": "granted", "scope_digest": NEW, "position": "1"}
+        assert carol.post(path, data=form).status_code == 403
+
+
+def test_a_form_that_is_none_says_what_is_wrong_with_it(server: Server, change: str) -> None:
+    path = f"/console/changes/{change}"
+    with person(server, "dan", "analyst", "reporter") as dan:
+        good = fields(look(dan, path), decision="granted")
+        before = server.size()
+        for wrong, status in (
+            ({"decision": "maybe"}, 422),
+            ({"scope_digest": "x"}, 422),
+            ({"position": "0"}, 422),
+            ({"id": ""}, 422),
+            ({"comment": "x" * 3000}, 422),
+            ({"bogus": "1"}, 422),
+            ({"form_token": "0" * 64}, 403),
+            ({"form_token": ""}, 403),
+        ):
+            answer = dan.post(path, data=good | wrong)
+            assert answer.status_code == status, (wrong, answer.text[:500])
+            read_page(answer.text)
+        assert dan.post(path, content=b"{}", headers={"Content-Type": "application/json"}).status_code == 415
+        assert dan.post("/console/changes/CHG-none", data=good).status_code == 404
+        assert server.size() == before
+
+
+def test_a_finding_is_answered_by_whoever_did_not_act_in_it(server: Server, change: str) -> None:
+    own = event("approval.granted", change_id=change, actor="person:alice")
+    path = f"/console/findings/approval-of-ones-own%2F{change}"
+    with person(server, "alice", "analyst", "reporter") as alice:
+        position = alice.post("/v1/events", json=own).json()["position"]
+        server.get("/v1/views/findings", params={"min_position": position})
+        page = look(alice, path)
+        assert "You cannot answer it" in page
+        assert "person:alice" in page
+    with person(server, "olga", "operator", "reporter") as olga:
+        page = look(olga, path)
+        form = fields(page, disposition="accepted", reason="seen", until="")
+        changed = olga.post(path, data=form | {"said": "A" * 43 + "="})
+        assert changed.status_code == 412
+        assert "says something else by now" in changed.text
+        answer = olga.post(path, data=form)
+        assert answer.status_code == 303, answer.text[:500]
+        size = server.size()
+        page = look(olga, answer.headers["location"])
+        assert "accepted by" in page
+        assert "it is not open" in page
+        assert olga.post(path, data=form).headers["location"] == answer.headers["location"]
+        assert server.size() == size
+
+
+def test_a_gate_is_asked_what_if_and_nothing_is_recorded(server: Server, change: str) -> None:
+    asked = {"change_id": change, "service": "api", "environment": "prod", "actor": "person:bob"}
+    before = server.size()
+    considered = server.get("/v1/gates/deploy/what-if", params=asked).json()
+    with person(server, "erin", "analyst") as erin:
+        page = look(erin, "/console/gates?" + str(httpx.QueryParams({"gate": "deploy"} | asked)))
+        assert considered["rules"][0]["words"] in page
+        assert erin.get("/console/gates", params={"gate": "deploy", "service": ""}).status_code == 303
+        assert erin.get("/console/gates", params={"gate": "bogus"}).status_code == 404
+    # The token of the one who looks, and no answer of a gate.
+    assert server.size() == before + 1
+    decided = server.client().post("/v1/gates/deploy", json=asked).json()
+    for answer in (considered, decided):
+        answer["said"] = [(rule["rule"], rule["verdict"], rule["reason"]) for rule in answer["rules"]]
+    assert (considered["verdict"], considered["said"]) == (decided["verdict"], decided["said"])
+    assert "receipt" not in considered
+
+
+def version(position: int, digest: str, artifact: str) -> dict[str, Any]:
+    said = {"position": position}
+    return {
+        "said": said, "digest": digest, "stated": None, "artifacts": [artifact], "services": ["api"],
+        "environments": [], "commits": [],
+    }  # fmt: skip
+
+
+def approval(position: int, digest: str | None, verdict: str = "granted") -> dict[str, Any]:
+    return {"verdict": verdict, "scope_digest": digest, "position": position}
+
+
+def test_a_scope_is_compared_with_the_one_that_was_approved_last() -> None:
+    scope = {"versions": [version(2, "a", OLD), version(5, "b", OLD), version(8, "c", NEW)]}
+    changed = [Difference("artifacts", (NEW,), (OLD,))]
+    assert difference(scope, []) == (None, [])
+    assert difference(scope, [approval(3, "a"), approval(6, None)]) == (5, changed)
+    assert difference(scope, [approval(9, "c"), approval(3, "a")]) == (2, changed)
+    assert difference(scope, [approval(9, "c")]) == (None, [])
+    assert difference(scope, [approval(6, None, "rejected"), approval(9, "unknown")]) == (None, [])
