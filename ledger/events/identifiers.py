@@ -175,6 +175,10 @@ BackupId = Annotated[str, Identifier("backup", "payments-2026-11-23")]
 Region = Annotated[str, Identifier("region", "eu-west-1")]
 Tenant = Annotated[str, Identifier("tenant", "acme")]
 ImportId = Annotated[str, Identifier("import", "history-2026")]
+MeetingId = Annotated[str, Identifier("meeting", "cab-weekly")]
+SloId = Annotated[str, Identifier("slo", "payments-availability")]
+MatrixId = Annotated[str, Identifier("strategy_matrix", "release-strategies")]
+ComplianceWindowId = Annotated[str, Identifier("compliance_window", "year-end-close")]
 GateName = Annotated[str, Identifier("gate", "deploy")]
 RunId = Annotated[str, Identifier("run", "4711")]
 SuiteId = Annotated[str, Identifier("suite", "payments-api")]
@@ -391,6 +395,8 @@ Position = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[1042])]
 # Which try of a deployment.
 Attempt = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[1])]
 Count = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER, examples=[3])]
+# Of the traffic, or of instances.
+Percent = Annotated[StrictInt, Field(ge=0, le=100, examples=[20])]
 Flag = Annotated[StrictBool, Field(examples=[True])]
 Decimal = Annotated[
     str,

@@ -34,7 +34,11 @@ from projections.practices.recovery.decisions import (
     target_was_deployed_before,
 )
 from projections.practices.recovery.incidents import incidents_are_over
+from projections.practices.release.board import board_has_decided
 from projections.practices.release.freezes import no_freeze_holds
+from projections.practices.release.objectives import error_budget_is_left
+from projections.practices.release.scope import release_is_in_order
+from projections.practices.release.strategies import strategy_is_allowed
 from projections.practices.release.triggers import rollback_is_prepared
 
 
@@ -49,7 +53,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(1, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        3,
+        4,
         (
             policy_is_in_force,
             change_may_start,
@@ -64,6 +68,10 @@ GATES: Final[Mapping[str, Gate]] = {
             state_is_backed_up,
             tests_are_whole,
             scans_are_clean,
+            board_has_decided,
+            release_is_in_order,
+            error_budget_is_left,
+            strategy_is_allowed,
         ),
     ),
     "promote": Gate(1, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),

@@ -10,14 +10,18 @@ from projections.practices.infrastructure import peer_review
 from projections.practices.monitoring import attribution, health
 from projections.practices.pipeline import code_scans, parallel_tests, permissions, plan_gates
 from projections.practices.recovery import decisions, incidents
-from projections.practices.release import freezes, triggers
+from projections.practices.release import board, freezes, objectives, scope, strategies, triggers
 
 # One line each: a practice is here, or it is not served.
 PRACTICES: Final[tuple[ModuleType, ...]] = (
+    strategies,
+    scope,
     freezes,
+    board,
     triggers,
     plan_gates,
     parallel_tests,
+    objectives,
     permissions,
     code_scans,
     peer_review,

@@ -9,6 +9,8 @@ from projections.engine.view import View, in_order
 from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import sequences
 from projections.readings.changes.advice import advice
+from projections.readings.changes.board import board_facts, board_meetings, compliance_windows
+from projections.readings.changes.board_leave import board_matters
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
 from projections.readings.changes.facts import change_facts
@@ -19,13 +21,22 @@ from projections.readings.changes.templates import templates
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.attributions import attribution_methods, attributions
+from projections.readings.delivery.budgets import error_budgets, slo_days, slos
 from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.freezes import freeze_calendar, freezes
 from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.metrics import delivery, merges
+from projections.readings.delivery.releases import release_facts, releases
 from projections.readings.delivery.rollbacks import rollbacks
+from projections.readings.delivery.strategies import (
+    rollouts,
+    service_profiles,
+    strategy_choices,
+    strategy_conformance,
+    strategy_matrices,
+)
 from projections.readings.delivery.triggers import rollback_triggers
 from projections.readings.delivery.verifications import verifications
 from projections.readings.environments.backups import backups, stateful_resources, stateful_services
@@ -96,6 +107,10 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     impacts,
     resources,
     advice,
+    board_meetings,
+    board_facts,
+    board_matters,
+    compliance_windows,
     code_changes,
     commits,
     # risk
@@ -115,6 +130,16 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     rollback_triggers,
     verifications,
     rollbacks,
+    release_facts,
+    releases,
+    strategy_matrices,
+    service_profiles,
+    strategy_choices,
+    rollouts,
+    strategy_conformance,
+    slos,
+    slo_days,
+    error_budgets,
     deliveries,
     delivery,
     merges,

@@ -80,6 +80,21 @@ def overlapping(times: Times, since: str, until: str) -> Span | None:
         raise NotComputableError("it reaches beyond the years 1 to 9999") from None
 
 
+def upcoming(times: Times, at: str) -> Span | None:
+    """Return the first of the times that begins at a time, or after it; None where none does. Raises as `covering` does."""
+    begin, end, at = normalised(times.begin), normalised(times.end), normalised(at)
+    if end < begin:
+        return None
+    if at <= begin and begin not in {normalised(time) for time in times.except_at}:
+        return Span(begin, end)
+    if times.rule is None:
+        return None
+    try:
+        return _upcoming(times, max(at, begin))
+    except OverflowError:
+        raise NotComputableError("it reaches beyond the years 1 to 9999") from None
+
+
 def fault_of(times: Times) -> str:
     """Say why times hold nothing, or cannot be computed; "" where nothing speaks against them."""
     begin, end = normalised(times.begin), normalised(times.end)
@@ -259,11 +274,6 @@ def _overlapping(times: Times, since: str, until: str) -> Span | None:
     rule = _parsed(times.rule or "", first.date())
     left_out = {normalised(time) for time in times.except_at}
     last_day = _local(until, zone).date() + _DAY
-
-    def span(day: date) -> Span:
-        begin = datetime.combine(day, first.time())
-        return Span(_universal(begin, zone), _universal(begin + (last - first), zone))
-
     if rule.count is not None:
         known = _counted(times.rule or "", times.begin, times.zone)
         days: Iterator[date] = (day for day in reversed(known.days) if day <= last_day)
@@ -273,13 +283,56 @@ def _overlapping(times: Times, since: str, until: str) -> Span | None:
         far = (last_day - _local(since, zone).date()) + (last - first) + _SLACK
         days = _back_from(rule, first.date(), last_day, far)
     for day in days:
-        found = span(day)
+        found = _span(day, first, last, zone)
         if found.begin <= until and found.begin not in left_out and _is_until(rule, day, found, first.date()):
             if since <= found.end:
                 return found
             if found.end < _earlier(since, _SLACK):
                 return None
     return None
+
+
+def _span(day: date, first: datetime, last: datetime, zone: ZoneInfo | None) -> Span:
+    """Return the one of the times that begins on a day, at the hours of the first."""
+    begin = datetime.combine(day, first.time())
+    return Span(_universal(begin, zone), _universal(begin + (last - first), zone))
+
+
+def _upcoming(times: Times, at: str) -> Span | None:
+    zone = _zone(times.zone)
+    first, last = _local(times.begin, zone), _local(times.end, zone)
+    rule = _parsed(times.rule or "", first.date())
+    left_out = {normalised(time) for time in times.except_at}
+    if rule.count is not None:
+        known = _counted(times.rule or "", times.begin, times.zone)
+        days: Iterator[date] = iter(known.days)
+    else:
+        days = _on_from(rule, first.date(), max(first.date(), _local(at, zone).date() - _DAY))
+    for day in days:
+        found = _span(day, first, last, zone)
+        if found.begin >= at and found.begin not in left_out:
+            return found if _is_until(rule, day, found, first.date()) else None
+    if rule.count is not None and known.up_to is not None:
+        raise NotComputableError(_TOO_LONG)
+    return None
+
+
+def _on_from(rule: _Rule, first: date, day: date) -> Iterator[date]:
+    """Yield the days that a rule fits, from one on."""
+    budget = _Budget()
+    number, last = _number(rule, first, day), _number(rule, first, _last_day(rule))
+    number -= number % rule.interval
+    while number <= last:
+        yield from (one for one in _days(rule, first, number, budget) if one >= day)
+        number += rule.interval
+
+
+def _last_day(rule: _Rule) -> date:
+    """Return a day after which a rule makes no times: one more than it says, for the zone that its end is in."""
+    try:
+        return date.fromisoformat(rule.until[:8]) + _DAY if rule.until is not None else date.max
+    except (ValueError, OverflowError):
+        return date.max
 
 
 def _is_until(rule: _Rule, day: date, span: Span, first: date) -> bool:

@@ -45,7 +45,7 @@ def _authors(reads: Reads, change_id: str | None) -> tuple[str, ...]:
     return scope.authors if scope is not None else ()
 
 
-def _type_at(row: Deployment, change_id: str | None, look: Look, instant: Instant, clocks: Clocks) -> str | None:
+def type_at(row: Deployment, change_id: str | None, look: Look, instant: Instant, clocks: Clocks) -> str | None:
     """Return of what type a change was when something was done for it; None where nobody had opened it yet.
 
     An emergency may be put on record afterwards, as soon as the policy asks.
@@ -66,7 +66,7 @@ def deployed_in_freeze(row: Deployment, look: Look) -> Breach | None:
         clocks = clocks_of(look, act.at)
         for instant in instants_of(look, act):
             then, change_id = look.at(instant.at), change_at(look, row, act, instant, clocks)
-            place = Place(act.environment, act.service, _type_at(row, change_id, look, instant, clocks))
+            place = Place(act.environment, act.service, type_at(row, change_id, look, instant, clocks))
             for held in freezes_at(then, place, instant):
                 if held.unknown or override_for(then, held.freeze, change_id, _authors(look, change_id), instant):
                     continue

@@ -19,7 +19,7 @@ from ledger.conditions import Match
 from ledger.events import Event
 from ledger.events.freeze import FreezeDeclared, FreezeLifted, FreezeOverrideGranted
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
-from projections.readings.environments.environments import is_called, regions_of, same_environment, tier_of
+from projections.readings.environments.selected import is_selected
 from projections.readings.people.identities import person_of
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import clocks_of
@@ -259,7 +259,7 @@ def freezes_between(reads: Reads, place: Place, plan: Times) -> Iterator[tuple[H
             if _counts(reads, FreezeLifted, lift.said)
         ):
             continue
-        if not _is_meant(reads, terms[-1], place, begin):
+        if not is_selected(reads, terms[-1], place.environment, place.service, begin):
             continue
         frozen = terms[-1].times
         first = Span(plan.begin, plan.end)
@@ -309,7 +309,9 @@ def _held(reads: Reads, row: Freeze, place: Place, instant: Instant, clocks: Clo
     # What is declared later excuses nothing, and its last word accuses: of a freeze that nobody knew, or as of before the act.
     later = [t for t in counting[-1:] if t not in known and (not known or t.said.at <= instant.at)]
     for terms in (*standing, *later):
-        if place.change_type in terms.exempt_types or not _is_meant(reads, terms, place, instant.at):
+        if place.change_type in terms.exempt_types or not is_selected(
+            reads, terms, place.environment, place.service, instant.at
+        ):
             continue
         is_later = terms in later
         try:
@@ -328,21 +330,6 @@ def _was_lifted(reads: Reads, row: Freeze, terms: FreezeTerms, instant: Instant,
         and _counts(reads, FreezeLifted, lift.said)
         for lift in row.lifts
     )
-
-
-def _is_meant(reads: Reads, terms: FreezeTerms, place: Place, at: Moment) -> bool:
-    if terms.services and place.service is not None and place.service not in terms.services:
-        return False
-    is_named = (
-        any(same_environment(reads, name, place.environment, at) for name in terms.environments)
-        or any(is_called(reads, place.environment, pattern, at) for pattern in terms.patterns)
-        or tier_of(reads, place.environment, at) in terms.tiers
-    )
-    if not is_named or not terms.regions:
-        return is_named
-    # An environment of which nobody said where it lies may lie there.
-    regions = regions_of(reads, place.environment, at)
-    return not regions or bool(set(regions) & set(terms.regions))
 
 
 def _counting(reads: Reads, row: Freeze) -> list[FreezeTerms]:

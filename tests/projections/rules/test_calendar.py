@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.rules.calendar import FOR_EVER, NotComputableError, Span, Times, covering, fault_of, hull
+from projections.rules.calendar import FOR_EVER, NotComputableError, Span, Times, covering, fault_of, hull, upcoming
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 HOUR = timedelta(hours=1)
@@ -130,6 +130,19 @@ def test_what_is_computed_backwards_is_what_the_textbook_expands(rule: str, firs
         found = covering(times, stamp(asked))
         assert (found and found.begin[:10]) == (stamp(expected[0])[:10] if expected else None), (rule, asked)
         asked += 41 * HOUR
+
+
+@settings(max_examples=60, deadline=None)
+@given(rules(), st.dates(date(2025, 1, 1), date(2025, 12, 31)), st.integers(-2, 400))
+def test_the_next_time_is_the_first_that_the_textbook_has(rule: str, first: date, after: int) -> None:
+    begin = datetime(first.year, first.month, first.day, 9, tzinfo=UTC)
+    asked = begin + timedelta(days=after, hours=-1)
+    expected = [day for day in textbook(rule, first, date(2027, 6, 1)) if stamp(asked)[:10] <= day.isoformat()]
+    # Of a rule that fits no day it takes too long to say so.
+    with suppress(NotComputableError):
+        found = upcoming(Times(stamp(begin), stamp(begin + HOUR), None, rule), stamp(asked))
+        if expected or found is None or found.begin < "2027-06":
+            assert (found and found.begin[:10]) == (expected[0].isoformat() if expected else None)
 
 
 WEEKENDS = Times("2026-11-27T16:00:00Z", "2026-11-30T05:00:00Z", "Europe/Berlin", "FREQ=WEEKLY;BYDAY=FR")

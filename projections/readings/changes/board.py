@@ -1,0 +1,277 @@
+"""The change advisory board: its meetings, what was put before it, who voted how, what it decided, and the calendar of compliance.
+
+As it was said, and every time. What a decision comes to is `board_leave`.
+"""
+
+from dataclasses import dataclass
+
+from ledger.events.cab import (
+    BoardVerdict,
+    CabAgendaFixed,
+    CabConditionMet,
+    CabDecisionRecorded,
+    CabMeetingScheduled,
+    CabVoteCast,
+    Vote,
+)
+from ledger.events.compliance_window import ComplianceWindowDeclared
+from projections.engine.view import EntryInfo, Moment, View, moment, replace
+from projections.readings.people.voices import Spoken, spoken
+from projections.rules.calendar import Times, hull
+
+
+@dataclass(frozen=True)
+class Slots:
+    """When a meeting was said to be, or a series of them."""
+
+    said: Spoken
+    start: Moment
+    end: Moment
+    time_zone: str | None = None
+    recurs: str | None = None
+    except_at: tuple[str, ...] = ()
+
+    @property
+    def times(self) -> Times:
+        return Times(self.start, self.end, self.time_zone, self.recurs, self.except_at)
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """What was put on the agenda of a meeting at once. `slot` is when the one that is meant begins, where it was said."""
+
+    said: Spoken
+    slot: Moment | None
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """One meeting or series. The columns before `slots` are as it was scheduled last."""
+
+    meeting_id: str
+    start_at: Moment | None = None
+    end_at: Moment | None = None
+    time_zone: str | None = None
+    recurs: str | None = None
+    slots: tuple[Slots, ...] = ()
+    agendas: tuple[Agenda, ...] = ()
+
+
+board_meetings = View(
+    "board_meetings",
+    version=1,
+    row=Meeting,
+    kind="meeting",
+    indexes=("start_at",),
+    doc="Meetings of the board: when each is, again by which rule, and every agenda that was fixed, by position.",
+)
+
+
+@board_meetings.on(CabMeetingScheduled, key=lambda event: event.meeting_id)
+def scheduled(row: Meeting, event: CabMeetingScheduled, entry: EntryInfo) -> Meeting:
+    slots = Slots(
+        spoken(entry, event.actor),
+        moment(event.start),
+        moment(event.end),
+        event.time_zone,
+        event.recurs,
+        event.except_at,
+    )
+    return replace(
+        row,
+        start_at=slots.start,
+        end_at=slots.end,
+        time_zone=event.time_zone,
+        recurs=event.recurs,
+        slots=(*row.slots, slots),
+    )
+
+
+@board_meetings.on(CabAgendaFixed, key=lambda event: event.meeting_id)
+def fixed(row: Meeting, event: CabAgendaFixed, entry: EntryInfo) -> Meeting:
+    slot = moment(event.slot) if event.slot else None
+    return replace(row, agendas=(*row.agendas, Agenda(spoken(entry, event.actor), slot, event.changes)))
+
+
+# -- one change before the board -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tabled:
+    """A change was put on the agenda of a meeting."""
+
+    meeting_id: str
+    slot: Moment | None
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class Voted:
+    """Somebody voted, by their own word."""
+
+    meeting_id: str
+    vote: Vote
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Somebody who is said to have voted, by whoever recorded the decision."""
+
+    member: str
+    vote: Vote
+
+
+@dataclass(frozen=True)
+class BoardDecision:
+    """What was recorded as the decision of a meeting."""
+
+    meeting_id: str
+    verdict: BoardVerdict
+    voices: tuple[Voice, ...]
+    conditions: tuple[str, ...]
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class Met:
+    """A condition that somebody found met."""
+
+    meeting_id: str
+    condition: str
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class BoardFacts:
+    """All that was said of one change before the board, in the order of the record."""
+
+    change_id: str
+    tabled: tuple[Tabled, ...] = ()
+    votes: tuple[Voted, ...] = ()
+    decisions: tuple[BoardDecision, ...] = ()
+    met: tuple[Met, ...] = ()
+
+
+board_facts = View(
+    "board_facts",
+    version=1,
+    row=BoardFacts,
+    kind="change",
+    doc="What was said of changes before the board: on which agendas, votes, decisions, and conditions that were met.",
+)
+
+
+@board_facts.on(CabAgendaFixed, key=lambda event: event.changes)
+def tabled(row: BoardFacts, event: CabAgendaFixed, entry: EntryInfo) -> BoardFacts:
+    slot = moment(event.slot) if event.slot else None
+    return replace(row, tabled=(*row.tabled, Tabled(event.meeting_id, slot, spoken(entry, event.actor))))
+
+
+@board_facts.on(CabVoteCast, key=lambda event: event.change_id)
+def voted(row: BoardFacts, event: CabVoteCast, entry: EntryInfo) -> BoardFacts:
+    return replace(row, votes=(*row.votes, Voted(event.meeting_id, event.vote, spoken(entry, event.actor))))
+
+
+@board_facts.on(CabDecisionRecorded, key=lambda event: event.change_id)
+def decided(row: BoardFacts, event: CabDecisionRecorded, entry: EntryInfo) -> BoardFacts:
+    voices = tuple(Voice(voter.member, voter.vote) for voter in event.voters)
+    decision = BoardDecision(event.meeting_id, event.verdict, voices, event.conditions, spoken(entry, event.actor))
+    return replace(row, decisions=(*row.decisions, decision))
+
+
+@board_facts.on(CabConditionMet, key=lambda event: event.change_id)
+def met(row: BoardFacts, event: CabConditionMet, entry: EntryInfo) -> BoardFacts:
+    return replace(row, met=(*row.met, Met(event.meeting_id, event.condition, spoken(entry, event.actor))))
+
+
+# -- the calendar of compliance ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WindowTerms:
+    """What one declaration says: where, when, and what is exempt."""
+
+    said: Spoken
+    environments: tuple[str, ...]
+    patterns: tuple[str, ...]
+    tiers: tuple[str, ...]
+    regions: tuple[str, ...]
+    services: tuple[str, ...]
+    start: Moment
+    end: Moment
+    time_zone: str | None = None
+    recurs: str | None = None
+    except_at: tuple[str, ...] = ()
+    exempt_types: tuple[str, ...] = ()
+
+    @property
+    def times(self) -> Times:
+        return Times(self.start, self.end, self.time_zone, self.recurs, self.except_at)
+
+
+@dataclass(frozen=True)
+class ComplianceWindow:
+    """One window of the calendar. The columns before `terms` are as it was declared last, of its first time where it recurs."""
+
+    window_id: str
+    framework: str | None = None
+    environments: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    start_at: Moment | None = None
+    end_at: Moment | None = None
+    recurs: str | None = None
+    exempt_types: tuple[str, ...] = ()
+    declared_by: str | None = None
+    terms: tuple[WindowTerms, ...] = ()
+
+
+def _touched(before: ComplianceWindow | None, after: ComplianceWindow | None) -> tuple[Moment, Moment] | None:
+    spans = [hull(terms.times) for row in (before, after) if row is not None for terms in row.terms]
+    return (min(begin for begin, _ in spans), max(end for _, end in spans)) if spans else None
+
+
+compliance_windows = View(
+    "compliance_windows",
+    version=1,
+    row=ComplianceWindow,
+    kind="compliance_window",
+    indexes=("framework", "start_at"),
+    touches=_touched,
+    doc="The calendar of compliance: when, and where, the board is asked about every change; by whose calendar.",
+)
+
+
+@compliance_windows.on(ComplianceWindowDeclared, key=lambda event: event.window_id)
+def declared(row: ComplianceWindow, event: ComplianceWindowDeclared, entry: EntryInfo) -> ComplianceWindow:
+    terms = WindowTerms(
+        spoken(entry, event.actor),
+        event.environments,
+        event.patterns,
+        event.tiers,
+        event.regions,
+        event.services,
+        moment(event.start),
+        moment(event.end),
+        event.time_zone,
+        event.recurs,
+        event.except_at,
+        event.exempt_types,
+    )
+    return replace(
+        row,
+        framework=event.framework,
+        environments=event.environments,
+        patterns=event.patterns,
+        tiers=event.tiers,
+        services=event.services,
+        start_at=terms.start,
+        end_at=terms.end,
+        recurs=event.recurs,
+        exempt_types=event.exempt_types,
+        declared_by=event.actor,
+        terms=(*row.terms, terms),
+    )

@@ -1,0 +1,419 @@
+"""What a decision of the board comes to: whether it lets a change be done, and if not, why; at an instant, or as things stand.
+
+Not whether the policy asks for one of some change: `board_is_asked` says that, and rules ask both. A decision counts
+
+    for what was on the agenda, as it stood there    by position: what is amended or put on it afterwards is another paper
+    from enough members, more for than against       by grants of the board's role; never an author of the change
+    by votes that somebody speaks for                a member's own, or by a source that is an authority for the member
+    of the meeting                                   within the hours after it that the policy gives for its minutes
+    until it is too old                              and before the time that was planned for the change
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ledger.events.cab import (
+    BoardVerdict,
+    CabAgendaFixed,
+    CabConditionMet,
+    CabDecisionRecorded,
+    CabMeetingScheduled,
+    CabVoteCast,
+    Vote,
+)
+from ledger.events.compliance_window import ComplianceWindowDeclared
+from projections.engine.derived import Judged
+from projections.engine.reads import Look
+from projections.engine.view import Moment, Reads, later, replace, seconds_between
+from projections.readings.changes.approvals import BANDS, BOARD_QUORUM, BOARD_ROLE
+from projections.readings.changes.board import (
+    Agenda,
+    BoardDecision,
+    BoardFacts,
+    Meeting,
+    Slots,
+    board_facts,
+    board_meetings,
+    compliance_windows,
+)
+from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
+from projections.readings.changes.tickets import needs_score
+from projections.readings.environments.environments import READ_BY_ASKING
+from projections.readings.environments.selected import is_selected
+from projections.readings.people.identities import person_of
+from projections.readings.people.policies import InForce, in_force_now
+from projections.readings.people.powers import NEVER, fault_of_speaker, persons_behind
+from projections.readings.people.roles import roles_on_record
+from projections.readings.people.settings import Number, Words
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
+from projections.readings.risk.assessments import risk_assessments
+from projections.rules.calendar import NotComputableError, Span, covering, overlapping, upcoming
+from projections.rules.leave import Clocks, Instant, comes_before, instants, was_there
+from projections.rules.words import listed
+
+BOARD_DECISION: Final = Words(
+    "board-decision",
+    "whether a change needs a decision of a meeting of the board to be deployed to production",
+    applies_to="type of change, or band of risk",
+    choices=("required", "optional"),
+    default=("optional",),
+)
+BOARD_PAPERS: Final = Words(
+    "board-papers",
+    "about which papers the board may decide: the agenda as it was fixed first, late ones that were put on it, too, or any",
+    choices=("agenda", "late", "any"),
+    default=("late",),
+)
+BOARD_DECISION_DAYS: Final = Number(
+    "board-decision-days", "for how many days a decision of the board holds", default=30, zero="no limit"
+)
+BOARD_MINUTES_HOURS: Final = Number(
+    "board-minutes-hours", "within how many hours of a meeting what it decided is written down", default=24
+)
+# How many votes, and agendas of a meeting, are looked at: the last ones.
+AT_MOST: Final = 500
+
+Reason = Literal["counts", "not-decided", "not-approved", "does-not-count", "other-papers", "too-old", "conditions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the board's last decision about a change comes to; `why` says what keeps it from counting."""
+
+    reason: Reason
+    why: str = ""
+    decision: BoardDecision | None = None
+
+    @property
+    def counts(self) -> bool:
+        return self.reason == "counts"
+
+
+# -- whether it is asked -------------------------------------------------------------------------------------------------
+
+
+def board_is_asked(
+    reads: Reads, policy: InForce, scope: ChangeScope | None, place: tuple[str, str | None], instant: Instant
+) -> str:
+    """Say why a change needs a decision of the board in an environment and service, or "": by its type, its band, or the calendar."""
+    clocks = clocks_of(reads, instant.at)
+    kind = scope.change_type if scope is not None else None
+    for row in reads.named(compliance_windows, ComplianceWindowDeclared):
+        known = [
+            terms
+            for terms in row.terms
+            if was_there(terms.said, instant, clocks)
+            and not fault_of_speaker(reads, ComplianceWindowDeclared.type, terms.said)
+        ]
+        if not known or kind in known[-1].exempt_types or not is_selected(reads, known[-1], *place, instant.at):
+            continue
+        try:
+            if covering(known[-1].times, instant.at) is None:
+                continue
+        except NotComputableError:
+            # A window that may hold does.
+            pass
+        return f"in compliance window {row.window_id}"
+    if scope is None or not names_the_board(policy):
+        return ""
+    band = _band(reads, policy, scope, instant, clocks)
+    if "required" not in policy.words(BOARD_DECISION, kind, band):
+        return ""
+    return f"as the policy asks of {kind} changes{f' in band {band}' if band is not None else ''}"
+
+
+def names_the_board(policy: InForce) -> bool:
+    """Say whether a policy says anything of decisions of the board."""
+    return any(setting.name == BOARD_DECISION.name for setting in policy.settings)
+
+
+def _band(reads: Reads, policy: InForce, scope: ChangeScope, instant: Instant, clocks: Clocks) -> str | None:
+    """Return the band by the last score that was there; without one, the highest where its type needs a score."""
+    row = reads.row(risk_assessments, scope.change_id)
+    there = [a for a in (row.assessments if row else ()) if not a.is_challenger and was_there(a, instant, clocks)]
+    if there:
+        return max(there, key=lambda assessed: assessed.position).band
+    return policy.words(BANDS)[-1] if needs_score(policy, scope.change_type) else None
+
+
+# -- what it decided -----------------------------------------------------------------------------------------------------
+
+
+def decided(look: Look, scope: ChangeScope, policy: InForce, instant: Instant | None = None) -> Decided:
+    """Return what the last decision of the board about a change comes to: for an act at an instant, or as things stand.
+
+    One that does not count because of who made it takes the place of none.
+    """
+    facts = look.row(board_facts, scope.change_id)
+    reads: Reads = look if instant is None else look.at(instant.at)
+    decisions = facts.decisions[-AT_MOST:] if facts is not None else ()
+    case = _Case(
+        look,
+        reads,
+        facts or BoardFacts(scope.change_id),
+        scope,
+        policy,
+        instant,
+        clocks_of(reads, instant.at if instant is not None else max((d.said.at for d in decisions), default="")),
+    )
+    found = Decided("not-decided", f"the board has not decided about {scope.change_id}")
+    for decision in sorted(filter(case.is_there, decisions), key=lambda d: (d.said.at, d.said.position)):
+        comes_to = case.judged(decision)
+        if comes_to.reason != "does-not-count" or found.decision is None:
+            found = comes_to
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One change before the board, and all that a decision about it is judged by."""
+
+    look: Look
+    reads: Reads
+    facts: BoardFacts
+    scope: ChangeScope
+    policy: InForce
+    instant: Instant | None
+    clocks: Clocks
+
+    def is_there(self, decision: BoardDecision) -> bool:
+        if self.instant is None:
+            return True
+        # What takes leave away counts by its time, whenever it was recorded.
+        comes = was_there if decision.verdict == "approved" else comes_before
+        return comes(decision.said, self.instant, self.clocks)
+
+    def judged(self, decision: BoardDecision) -> Decided:
+        if why := fault_of_speaker(self.reads, CabDecisionRecorded.type, decision.said):
+            return Decided("does-not-count", why, decision)
+        if decision.verdict != "approved":
+            return Decided("not-approved", f"meeting {decision.meeting_id} {decision.verdict} it", decision)
+        meeting = self.reads.row(board_meetings, decision.meeting_id)
+        slot = slot_of(self.reads, meeting, decision.said, self.policy) if meeting is not None else None
+        if meeting is None or slot is None:
+            why = f"there was no meeting {decision.meeting_id} at {decision.said.at}, nor shortly before"
+            return Decided("does-not-count", why, decision)
+        if why := self._fault(decision):
+            return Decided("does-not-count", why, decision)
+        if why := self._other_papers(meeting, slot, decision):
+            return Decided("other-papers", why, decision)
+        if why := self._age(decision):
+            return Decided("too-old", why, decision)
+        if unmet := self.unmet(decision):
+            return Decided("conditions", f"not met: {listed(unmet)}", decision)
+        return Decided("counts", "", decision)
+
+    def _fault(self, decision: BoardDecision) -> str:
+        """Say why a decision does not count because of who made it, or ""."""
+        if not persons_behind(self.reads, decision.said).isdisjoint(self._authors):
+            return f"{decision.said.speaker} is an author of the change"
+        votes = list(self._votes(decision).values())
+        quorum = max(1, self.policy.number(BOARD_QUORUM))
+        if len(votes) < quorum:
+            return f"{len(votes)} member(s) of the board voted; expected {quorum}"
+        if votes.count("for") <= votes.count("against"):
+            return f"{votes.count('for')} member(s) voted for it, and {votes.count('against')} against"
+        return ""
+
+    @property
+    def _authors(self) -> set[str]:
+        return {person_of(self.reads, author) for author in self.scope.authors}
+
+    def _votes(self, decision: BoardDecision) -> dict[str, Vote]:
+        """Return how each member voted: by their own word, or by who may speak for them. Votes before the last decision are of that."""
+        then = instants(decision.said, self.clocks)[0]
+        before = [
+            d.said.position
+            for d in self.facts.decisions
+            if d.meeting_id == decision.meeting_id and d.said.position < decision.said.position
+        ]
+        told = [(voice.vote, replace(decision.said, actor=voice.member)) for voice in decision.voices]
+        own = [
+            (vote.vote, vote.said)
+            for vote in self.facts.votes[-AT_MOST:]
+            if vote.meeting_id == decision.meeting_id
+            and vote.said.position > max(before, default=0)
+            and was_there(vote.said, then, self.clocks)
+        ]
+        role = self.policy.words(BOARD_ROLE)[0]
+        votes: dict[str, Vote] = {}
+        for vote, said in (*told, *own):
+            person = person_of(self.reads, said.speaker)
+            if person in self._authors or fault_of_speaker(self.reads, CabVoteCast.type, said):
+                continue
+            if role in roles_on_record(self.reads, said.speaker, then, self.scope.environment):
+                votes[person] = vote
+        return votes
+
+    def _other_papers(self, meeting: Meeting, slot: Span, decision: BoardDecision) -> str:
+        """Say what the board decided about that was not on its agenda as the policy wants it, or is not what is to be done; or ""."""
+        then = instants(decision.said, self.clocks)[0]
+        decided_on = in_force_at(self.scope.versions, then, self.clocks)
+        current = in_force_at(self.scope.versions, self.instant, self.clocks)
+        if decided_on is None or current is None or decided_on.digest != current.digest:
+            return "the scope is another one than the board decided about"
+        papers = self.policy.words(BOARD_PAPERS)[0]
+        if papers == "any":
+            return ""
+        agendas = agendas_of(self.reads, meeting, slot, decision.said.position)
+        named = [a for a in (agendas[:1] if papers == "agenda" else agendas) if self.scope.change_id in a.changes]
+        if not named:
+            late = "" if papers == "late" else " as it was fixed first"
+            return f"it was not on the agenda of {meeting.meeting_id} of {slot.begin}{late}"
+        tabled = as_tabled(self.scope, named[-1])
+        if tabled is None or tabled.digest != decided_on.digest:
+            return "its scope was amended after it was put on the agenda"
+        return ""
+
+    def _age(self, decision: BoardDecision) -> str:
+        """Say why a decision is too old, or came too late for the time that was planned; or ""."""
+        days = self.policy.number(BOARD_DECISION_DAYS)
+        over = later(decision.said.at, days=days)
+        if days and (self.look.has_come(over) if self.instant is None else over < self.instant.at):
+            return f"it was decided at {decision.said.at}, more than {days} days ago"
+        window = in_force_at(self.scope.windows, self.instant, self.clocks)
+        if window is not None and window.recurs is None and window.start < decision.said.at:
+            return f"it was decided at {decision.said.at}, after its planned start at {window.start}"
+        return ""
+
+    def unmet(self, decision: BoardDecision) -> list[str]:
+        """Return the conditions of a decision that nobody found met since; an author of the change does not."""
+        done = {
+            met.condition
+            for met in self.facts.met
+            if met.meeting_id == decision.meeting_id
+            and met.said.position > decision.said.position
+            and (self.instant is None or was_there(met.said, self.instant, self.clocks))
+            and not fault_of_speaker(self.reads, CabConditionMet.type, met.said)
+            and persons_behind(self.reads, met.said).isdisjoint(self._authors)
+        }
+        return [condition for condition in decision.conditions if condition not in done]
+
+
+# -- meetings ------------------------------------------------------------------------------------------------------------
+
+
+def slot_of(reads: Reads, meeting: Meeting, said: Spoken, policy: InForce) -> Span | None:
+    """Return the time of a meeting in which something was decided, or after which it was written down soon enough."""
+    since = later(said.at, hours=-policy.number(BOARD_MINUTES_HOURS))
+    slots = _scheduled(reads, meeting, said.position)
+    try:
+        return overlapping(slots.times, since, said.at) if slots is not None else None
+    except NotComputableError:
+        return None
+
+
+def next_slot(reads: Reads, meeting: Meeting, since: Moment, before: int = NEVER) -> Span | None:
+    """Return the next time of a meeting from one time on, as it was scheduled before a position."""
+    slots = _scheduled(reads, meeting, before)
+    try:
+        return upcoming(slots.times, since) if slots is not None else None
+    except NotComputableError:
+        return None
+
+
+def _scheduled(reads: Reads, meeting: Meeting, before: int) -> Slots | None:
+    known = [
+        slots
+        for slots in meeting.slots
+        if slots.said.position < before and not fault_of_speaker(reads, CabMeetingScheduled.type, slots.said)
+    ]
+    return known[-1] if known else None
+
+
+def agendas_of(reads: Reads, meeting: Meeting, slot: Span, before: int) -> list[Agenda]:
+    """Return what was put on the agenda of one time of a meeting before a position: the first of them fixed it."""
+    return [
+        agenda
+        for agenda in meeting.agendas[-AT_MOST:]
+        if agenda.said.position < before
+        and _slot_meant(reads, meeting, agenda) == slot.begin
+        and not fault_of_speaker(reads, CabAgendaFixed.type, agenda.said)
+    ]
+
+
+def _slot_meant(reads: Reads, meeting: Meeting, agenda: Agenda) -> Moment | None:
+    if agenda.slot is not None:
+        return agenda.slot
+    slot = next_slot(reads, meeting, agenda.said.at, agenda.said.position)
+    return slot.begin if slot is not None else None
+
+
+def as_tabled(scope: ChangeScope, agenda: Agenda) -> Version | None:
+    """Return the wording of a scope that was on record when an agenda was fixed: by position, whatever its date."""
+    return in_force_at([v for v in scope.versions if v.said.position < agenda.said.position], None, Clocks())
+
+
+# -- what a reader sees --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BoardMatter:
+    """One change before the board: on the agenda of which meeting it was first, how long that was after its scope was fixed, and what
+    came of it.
+    """
+
+    change_id: str
+    meeting_id: str | None = None
+    slot_at: Moment | None = None
+    submitted_at: Moment | None = None
+    tabled_at: Moment | None = None
+    # From the scope to the beginning of the meeting.
+    lead_s: int | None = None
+    # Put on the agenda after it had been fixed, or amended since.
+    is_late: bool = False
+    # It waited for a later meeting, because it came after the agenda of the one before was fixed.
+    missed_at: Moment | None = None
+    verdict: BoardVerdict | None = None
+    decided_at: Moment | None = None
+    counts: bool = False
+    why: str = ""
+    conditions: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+
+
+board_matters = Judged(
+    "board_matters",
+    version=1,
+    row=BoardMatter,
+    of=board_facts,
+    reads=(board_meetings, change_scopes, risk_assessments, *READ_BY_ASKING),
+    indexes=("meeting_id", "verdict", "counts", "is_late"),
+    doc="Changes before the board: lead time to their meeting, late papers, cutoffs that were missed, and what its decision comes to.",
+)
+
+
+@board_matters.by
+def matter(row: BoardFacts, look: Look) -> BoardMatter:
+    """How one change came before the board, and what the board's decision comes to."""
+    scope = look.row(change_scopes, row.change_id) or ChangeScope(row.change_id)
+    policy = in_force_now(look)
+    found = decided(look, scope, policy)
+    last = found.decision
+    made = BoardMatter(row.change_id, counts=found.counts, why=found.why)
+    if last is not None:
+        unmet = tuple(_Case(look, look, row, scope, policy, None, Clocks()).unmet(last))
+        made = replace(made, verdict=last.verdict, decided_at=last.said.at, conditions=last.conditions, unmet=unmet)
+    submitted = min((v.said for v in scope.versions if v.is_submitted), key=lambda s: s.position, default=None)
+    made = replace(made, submitted_at=submitted.at if submitted is not None else None)
+    for tabled in row.tabled[:1]:
+        meeting = look.row(board_meetings, tabled.meeting_id)
+        agenda = (
+            next((a for a in meeting.agendas if a.said.position == tabled.said.position), None) if meeting else None
+        )
+        if meeting is None or agenda is None or (begin := _slot_meant(look, meeting, agenda)) is None:
+            break
+        agendas = agendas_of(look, meeting, Span(begin, begin), NEVER)
+        amended = [v for v in scope.versions if v.said.position > agenda.said.position and v.said.at < begin]
+        since = next_slot(look, meeting, submitted.at) if submitted is not None else None
+        made = replace(
+            made,
+            meeting_id=meeting.meeting_id,
+            slot_at=begin,
+            tabled_at=agenda.said.at,
+            lead_s=seconds_between(made.submitted_at, begin),
+            is_late=bool(amended) or (bool(agendas) and agendas[0] is not agenda),
+            missed_at=since.begin if since is not None and since.begin < begin else None,
+        )
+    return made

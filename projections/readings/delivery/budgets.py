@@ -1,0 +1,328 @@
+"""Objectives and their error budgets: what was promised of services, what was measured, who halted releases or let them through.
+
+Measurements of a day are a row, so that a year of them costs what they are; and what of a budget is spent at an instant is computed of
+those that were on record by then.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+
+from ledger.conditions import Match
+from ledger.events import ref
+from ledger.events.deployment import DeploymentFinished, DeploymentStarted
+from ledger.events.error_budget import ErrorBudgetMeasured, Unit
+from ledger.events.release_policy import ReleaseAction, ReleasePolicyApplied
+from ledger.events.slo import Budgeting, SloPublished
+from projections.engine.derived import Judged
+from projections.engine.reads import Look
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, later, moment, replace
+from projections.readings.delivery.deployments import deployments
+from projections.readings.environments.environments import READ_BY_ASKING, is_meant, is_production
+from projections.readings.people.powers import NEVER, fault_of_speaker
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
+from projections.rules.budgets import Promise, once, spent, spent_by
+from projections.rules.leave import NEVER as FOR_EVER
+from projections.rules.leave import Clocks, Instant, is_on_record, was_there
+
+# How many deployments, and objectives, of a service are looked at: the last ones.
+LATEST: Final = 64
+AT_MOST: Final = 500
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What was promised, each time that it was said."""
+
+    said: Spoken
+    service: str
+    environment: str | None
+    method: Budgeting
+    target: Number
+    window_days: int
+    slice_s: int | None = None
+    slice_target: Number | None = None
+
+    @property
+    def promise(self) -> Promise:
+        return Promise(self.method, self.target, self.window_days, self.slice_s, self.slice_target)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Releases were halted, or let through, until a time."""
+
+    action: ReleaseAction
+    until: Moment
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class Slo:
+    """One objective, as it was published last; and every wording of it."""
+
+    slo_id: str
+    service: str | None = None
+    environment: str | None = None
+    method: Budgeting | None = None
+    target: Number | None = None
+    window_days: int | None = None
+    slice_s: int | None = None
+    slice_target: Number | None = None
+    # The end of what was measured last.
+    measured_until: Moment | None = None
+    objectives: tuple[Objective, ...] = ()
+    applied: tuple[Applied, ...] = ()
+
+
+slos = View(
+    "slos",
+    version=1,
+    row=Slo,
+    kind="slo",
+    indexes=("service",),
+    doc="Objectives of services: target, method and window, every wording of them; and who halted releases, or let them through.",
+)
+
+
+@slos.on(SloPublished, key=lambda event: event.slo_id)
+def published(row: Slo, event: SloPublished, entry: EntryInfo) -> Slo:
+    objective = Objective(
+        spoken(entry, event.actor),
+        event.service,
+        event.environment,
+        event.method,
+        event.target,
+        event.window_days,
+        event.slice_s,
+        event.slice_target,
+    )
+    return replace(
+        row,
+        service=event.service,
+        environment=event.environment,
+        method=event.method,
+        target=event.target,
+        window_days=event.window_days,
+        slice_s=event.slice_s,
+        slice_target=event.slice_target,
+        objectives=(*row.objectives, objective),
+    )
+
+
+@slos.on(ErrorBudgetMeasured, key=lambda event: event.slo_id)
+def measured(row: Slo, event: ErrorBudgetMeasured, entry: EntryInfo) -> Slo:
+    # Of a time that has not come nothing was measured.
+    until = min(moment(event.end), entry.recorded_at)
+    return replace(row, measured_until=max(row.measured_until or "", until))
+
+
+@slos.on(ReleasePolicyApplied, key=lambda event: event.slo_id)
+def applied(row: Slo, event: ReleasePolicyApplied, entry: EntryInfo) -> Slo:
+    return replace(row, applied=(*row.applied, Applied(event.action, moment(event.until), spoken(entry, event.actor))))
+
+
+# -- measurements --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement: how many there were in a time, and how many of them were good."""
+
+    begin: Moment
+    end: Moment
+    unit: Unit
+    good: Number
+    total: Number
+    said: Spoken
+
+    @property
+    def by(self) -> str:
+        return self.said.principal
+
+
+@dataclass(frozen=True)
+class SloDay:
+    """What was measured for an objective in times that ended on one day (UTC), in the order of the record. The key is `SLO/day`."""
+
+    slo_day: str
+    measurements: tuple[Measured, ...] = ()
+
+
+def _key(slo_id: str, day: str) -> str:
+    return f"{slo_id}/{day}"
+
+
+slo_days = View(
+    "slo_days",
+    version=1,
+    row=SloDay,
+    kind="slo_day",
+    entries_of=lambda key, row: (Match((ErrorBudgetMeasured.type,), (ref("slo", key.rpartition("/")[0]),)),),
+    doc="Measurements for objectives, a day a row: how many there were in which time, and how many of them were good.",
+)
+
+
+@slo_days.on(ErrorBudgetMeasured, key=lambda event: _key(event.slo_id, moment(event.end)[:10]))
+def measured_on(row: SloDay, event: ErrorBudgetMeasured, entry: EntryInfo) -> SloDay:
+    measurement = Measured(
+        moment(event.start), moment(event.end), event.unit, event.good, event.total, spoken(entry, event.actor)
+    )
+    return replace(row, measurements=(*row.measurements, measurement))
+
+
+# -- asking a budget -----------------------------------------------------------------------------------------------------
+
+
+def objective_at(reads: Reads, slo: Slo, instant: Instant, clocks: Clocks) -> Objective | None:
+    """Return what was promised when something was done: the last wording that counts and was on record by then."""
+    there = [
+        objective
+        for objective in slo.objectives
+        if was_there(objective.said, instant, clocks) and not fault_of_speaker(reads, SloPublished.type, objective.said)
+    ]
+    return max(there, key=lambda objective: (objective.said.at, objective.said.position), default=None)
+
+
+def measurements_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) -> list[Measured]:
+    """Return what was measured in the window that ends at an instant, as far as it was on record by then; no time twice."""
+    since = later(instant.at, hours=-24 * min(objective.window_days, 366))
+    found = [
+        measurement
+        for day in _days(since, instant.at)
+        if (row := reads.row(slo_days, _key(slo.slo_id, day))) is not None
+        for measurement in row.measurements
+        if since <= measurement.begin
+        and measurement.end <= instant.at
+        and is_on_record(measurement.said, instant)
+        and not fault_of_speaker(reads, ErrorBudgetMeasured.type, measurement.said)
+    ]
+    return once(sorted(found, key=lambda measurement: measurement.said.position))
+
+
+def _days(since: Moment, until: Moment) -> Iterator[str]:
+    day, last = date.fromisoformat(since[:10]), date.fromisoformat(until[:10])
+    for number in range((last - day).days + 1):
+        yield (day + timedelta(days=number)).isoformat()
+
+
+def slos_of(
+    reads: Reads, service: str, environment: str | None, instant: Instant, clocks: Clocks
+) -> Iterator[tuple[Slo, Objective]]:
+    """Yield the objectives of a service in an environment, as they were promised at an instant."""
+    for slo in reads.named(slos, SloPublished, ref("service", service), limit=LATEST):
+        objective = objective_at(reads, slo, instant, clocks)
+        if objective is None or objective.service != service:
+            continue
+        if environment is None or is_meant(reads, objective.environment, environment, instant.at):
+            yield slo, objective
+
+
+def decided_by_policy(reads: Reads, slo: Slo, instant: Instant, clocks: Clocks) -> Applied | None:
+    """Return whether somebody had halted releases at an instant, or let them through, and it was not over."""
+    there = [
+        said
+        for said in slo.applied[-AT_MOST:]
+        if was_there(said.said, instant, clocks) and not fault_of_speaker(reads, ReleasePolicyApplied.type, said.said)
+    ]
+    last = max(there, key=lambda said: (said.said.at, said.said.position), default=None)
+    return last if last is not None and instant.at <= last.until else None
+
+
+# -- what a reader sees --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Burn:
+    """What of the budget was spent from one deployment to production until the next."""
+
+    deployment_id: str
+    at: Moment
+    spent: Number
+
+
+@dataclass(frozen=True)
+class ErrorBudget:
+    """One objective's budget as of its last measurement. `spent` is 0 for nothing and 1 for all of it; None where nothing says it."""
+
+    slo_id: str
+    service: str | None = None
+    environment: str | None = None
+    target: Number | None = None
+    spent: Number | None = None
+    is_spent: bool = False
+    measured_until: Moment | None = None
+    measurements: int = 0
+    deployments: int = 0
+    burns: tuple[Burn, ...] = ()
+
+
+error_budgets = Judged(
+    "error_budgets",
+    version=1,
+    row=ErrorBudget,
+    of=slos,
+    reads=(slo_days, deployments, *READ_BY_ASKING),
+    indexes=("service", "is_spent"),
+    doc="Error budgets: what of each objective's is spent as of its last measurement, and after which deployment.",
+)
+
+
+@error_budgets.by
+def budget(row: Slo, look: Look) -> ErrorBudget:
+    """What of one objective's budget is spent, and which deployment that followed."""
+    until = row.measured_until
+    if until is None or row.service is None:
+        return ErrorBudget(row.slo_id, row.service, row.environment, row.target)
+    now = Instant(until, FOR_EVER, NEVER)
+    objective = objective_at(look, row, Instant(FOR_EVER, FOR_EVER, NEVER), clocks_of(look, until))
+    if objective is None:
+        return ErrorBudget(row.slo_id, row.service, row.environment, row.target, measured_until=until)
+    measures = measurements_at(look, row, objective, now)
+    found = spent(objective.promise, measures)
+    burns = tuple(_burns(look, objective, measures))
+    return ErrorBudget(
+        row.slo_id,
+        objective.service,
+        objective.environment,
+        objective.target,
+        _told(found),
+        found is not None and found >= 1,
+        until,
+        len(measures),
+        len(burns),
+        burns,
+    )
+
+
+def _burns(look: Look, objective: Objective, measures: list[Measured]) -> Iterator[Burn]:
+    """Yield what was spent after each deployment of the window, until the next."""
+    if not measures:
+        return
+    acts = sorted(_acts_of(look, objective), key=lambda act: act[0])
+    ends = [*(at for at, _ in acts[1:]), FOR_EVER][: len(acts)]
+    for (at, deployment_id), end in zip(acts, ends, strict=True):
+        if end > measures[0].begin:
+            some = [measure for measure in measures if at < measure.end and measure.end <= end]
+            yield Burn(deployment_id, at, _told(spent_by(objective.promise, some, measures)) or "0")
+
+
+def _acts_of(look: Look, objective: Objective) -> list[tuple[Moment, str]]:
+    about = ref("service", objective.service)
+    found: dict[tuple[Moment, str], None] = {}
+    for event in (DeploymentStarted, DeploymentFinished):
+        for row in look.named(deployments, event, about, limit=LATEST):
+            for act in row.acts:
+                is_there = act.service == objective.service and is_production(
+                    look, act.environment, act.at, by=act.actor
+                )
+                if is_there and is_meant(look, objective.environment, act.environment, act.at):
+                    found[act.at, row.deployment_id] = None
+    return list(found)
+
+
+def _told(share: Decimal | None) -> Number | None:
+    return f"{share:f}" if share is not None else None

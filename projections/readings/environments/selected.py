@@ -1,0 +1,40 @@
+"""What a selector means: whether something done in an environment, to a service, is meant by what somebody declared for several.
+
+Not when it holds: that is `rules.calendar`.
+"""
+
+from typing import Protocol
+
+from projections.engine.view import Moment, Reads
+from projections.readings.environments.environments import is_called, regions_of, same_environment, tier_of
+
+
+class Selected(Protocol):
+    """Which environments and services somebody meant, as `ledger.events.selecting.Selector` says it."""
+
+    @property
+    def environments(self) -> tuple[str, ...]: ...
+    @property
+    def patterns(self) -> tuple[str, ...]: ...
+    @property
+    def tiers(self) -> tuple[str, ...]: ...
+    @property
+    def regions(self) -> tuple[str, ...]: ...
+    @property
+    def services(self) -> tuple[str, ...]: ...
+
+
+def is_selected(reads: Reads, terms: Selected, environment: str, service: str | None, at: Moment) -> bool:
+    """Say whether an environment and a service are meant at a time. A service that nobody named is meant by all."""
+    if terms.services and service is not None and service not in terms.services:
+        return False
+    is_named = (
+        any(same_environment(reads, name, environment, at) for name in terms.environments)
+        or any(is_called(reads, environment, pattern, at) for pattern in terms.patterns)
+        or tier_of(reads, environment, at) in terms.tiers
+    )
+    if not is_named or not terms.regions:
+        return is_named
+    # An environment of which nobody said where it lies may lie there.
+    regions = regions_of(reads, environment, at)
+    return not regions or bool(set(regions) & set(terms.regions))

@@ -1,0 +1,201 @@
+"""1.6 Release frequency against service level objectives: given these facts, this is found, and this is answered."""
+
+from typing import Any
+
+import pytest
+from asking import against, ask, ready_to_deploy
+from changes import ARTIFACT, deploy, finding, found, pass_time
+from telling import Story, at
+from year import DAY, HOUR, START, Change, Year, stamp
+
+from projections.readings.delivery.budgets import error_budgets, slo_days, slos
+
+SLO = {"slo_id": "S"}
+ENFORCED = ("error-budget", "production", "enforced")
+
+
+def with_objective(*settings: tuple[str, str, str], kind: str = "normal", **more: Any) -> Story:
+    """A change that may be deployed, of a service with an objective, where the policy enforces budgets."""
+    story = ready_to_deploy(kind, *(settings or (ENFORCED,)))
+    promise(story, **more)
+    return story
+
+
+def promise(story: Story, **more: Any) -> None:
+    told = {"actor": "person:sam", "service": "api", "method": "occurrences", "target": "0.99", "window_days": 7} | more
+    story.tell("slo.published", **SLO, **told)
+
+
+def measure(story: Story, good: int, start: float, total: int = 100, **more: Any) -> int:
+    told = {"start": at(start), "end": at(start + 1), "unit": "events", "good": str(good), "total": str(total)} | more
+    return story.tell("error_budget.measured", **SLO, **told)
+
+
+def apply(story: Story, action: str, until: float = 90, **more: Any) -> None:
+    story.tell("release_policy.applied", **{"actor": "person:olga"} | more, **SLO, action=action, until=at(until))
+
+
+def answer(story: Story, hours: float = 20, **more: Any) -> tuple[str, str] | None:
+    return against(ask(story, hours=hours, **more)).get("error-budget-is-left")
+
+
+def out(story: Story) -> dict[str, list[str]]:
+    deploy(story, artifact=ARTIFACT)
+    return found(story)
+
+
+def test_what_has_budget_left_goes_out() -> None:
+    story = with_objective()
+    measure(story, 100, 2)
+    assert ask(story).verdict == "allow"
+    assert out(story) == {}
+    assert story.row(slos, "S").target == "0.99"
+    assert len(story.row(slo_days, f"S/{at(3)[:10]}").measurements) == 1
+
+
+def test_a_spent_budget_lets_only_out_what_mends() -> None:
+    story = with_objective()
+    measure(story, 98, 2)
+    assert answer(story) == ("deny", "spent")
+    assert found(story) == {"error-budget-spent": ["S"]}
+    assert out(story) == {"error-budget-spent": ["S"], "deployed-over-budget": ["d-1"]}
+    # What is good again afterwards excuses nothing, and ends the state.
+    measure(story, 900, 4, total=900)
+    assert found(story) == {"deployed-over-budget": ["d-1"]}
+    story = with_objective(kind="emergency")
+    measure(story, 98, 2)
+    assert answer(story) is None
+    assert "deployed-over-budget" not in out(story)
+
+
+def test_a_policy_that_only_watches_holds_nobody() -> None:
+    story = with_objective(("quorum", "any", "1"))
+    measure(story, 98, 2)
+    assert answer(story) is None
+    assert out(story) == {"error-budget-spent": ["S"]}
+
+
+def test_no_data_is_no_verdict() -> None:
+    story = with_objective()
+    assert answer(story) == ("insufficient_evidence", "not-measured")
+    assert out(story) == {}
+    measure(story, 100, 2)
+    assert answer(story) is None
+    assert answer(story, 40) == ("insufficient_evidence", "not-measured")
+    assert answer(story, service="web") == ("insufficient_evidence", "no-objective")
+
+
+@pytest.mark.parametrize(
+    "how", ["measured again by another", "over a wide time", "reported when it was over", "a softer promise"]
+)
+def test_nobody_thins_what_was_bad(how: str) -> None:
+    story = with_objective()
+    measure(story, 98, 2, by="service:monitoring")
+    if how == "measured again by another":
+        measure(story, 100, 2, by="service:ci")
+    elif how == "over a wide time":
+        measure(story, 10**6, 1, total=10**6, end=at(5), by="service:ci")
+    elif how == "a softer promise":
+        promise(story, target="0.5", by="service:ci")
+    assert answer(story) == ("deny", "spent")
+    found_then = out(story)
+    if how == "reported when it was over":
+        measure(story, 100, 2, by="service:monitoring")
+    assert found_then["deployed-over-budget"] == found(story)["deployed-over-budget"] == ["d-1"]
+
+
+def test_whoever_measured_may_measure_again_and_what_is_older_than_the_window_is_over() -> None:
+    story = with_objective(("error-budget", "any", "enforced"), ("measured-within-hours", "any", "9999"))
+    measure(story, 98, 2)
+    assert answer(story) == ("deny", "spent")
+    assert answer(story, 24 * 8) == ("insufficient_evidence", "not-measured")
+    measure(story, 100, 2)
+    assert answer(story) is None
+
+
+def test_releases_are_halted_and_let_through_by_who_may_and_until_a_time() -> None:
+    story = with_objective()
+    measure(story, 100, 2)
+    apply(story, "halt")
+    assert answer(story) == ("deny", "halted")
+    assert answer(story, 91)[1] != "halted"  # type: ignore[index]
+    apply(story, "resume")
+    measure(story, 0, 3)
+    assert answer(story) is None
+    assert "deployed-over-budget" not in out(story)
+    story = with_objective()
+    measure(story, 0, 2)
+    apply(story, "resume", actor="person:zoe", by="person:zoe", token="token:zoe")
+    assert answer(story) == ("deny", "spent")
+
+
+def test_a_budget_tells_after_which_deployment_it_was_spent() -> None:
+    story = with_objective(("quorum", "any", "1"))
+    measure(story, 100, 1)
+    for name, good in (("d-1", 99), ("d-2", 97)):
+        deploy(story, name, artifact=ARTIFACT)
+        pass_time(story, 2)
+        measure(story, good, len(story.log) - 1)
+    row = story.row(error_budgets, "S")
+    assert [(burn.deployment_id, burn.spent) for burn in row.burns] == [("d-1", "0.3333"), ("d-2", "1.0000")]
+    assert (row.spent, row.is_spent, row.measurements) == ("1.3333", True, 3)
+
+
+def test_an_objective_that_nobody_can_hold_is_found() -> None:
+    story = with_objective(target="99.9")
+    assert finding(story, "objective-cannot-be-held", "S").says.startswith("S: its target is 99.9")
+    promise(story)
+    assert found(story) == {}
+
+
+def test_an_objective_of_another_environment_holds_nobody_here() -> None:
+    story = with_objective(environment="staging")
+    measure(story, 0, 2)
+    assert answer(story) == ("insufficient_evidence", "no-objective")
+    promise(story, environment="PROD")
+    assert answer(story) == ("deny", "spent")
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_an_environment_for_which_the_policy_enforces_budgets(year: Year) -> set[str]:
+    """And an objective that nobody can hold, of a service that nobody deploys."""
+    year.settings.append(("error-budget", "prod-steady", "enforced"))
+    promised(year, START + HOUR, "steady", "idle", target="1")
+    return {"objective-cannot-be-held/steady"}
+
+
+def promised(year: Year, when: Any, slo: str, service: str, **more: Any) -> None:
+    told = {
+        "actor": "person:frank",
+        "service": service,
+        "method": "occurrences",
+        "target": "0.999",
+        "window_days": 28,
+    } | more
+    year.say(when, "slo.published", slo_id=slo, **told)
+
+
+def steady(year: Year, change: Change, good: int) -> str:
+    """Where the policy enforces it, something is deployed whose budget was measured the hour before."""
+    change.environment, slo = "prod-steady", f"S-{change.id}"
+    promised(year, change.begins - 10 * DAY, slo, change.service, environment="prod-steady")
+    year.say(change.begins - HOUR / 2, "error_budget.measured", slo_id=slo, start=stamp(change.begins - HOUR),
+        end=stamp(change.begins - HOUR / 2), unit="events", good=str(good), total="1000")  # fmt: skip
+    return slo
+
+
+def plant_a_deployment_when_the_budget_is_spent(year: Year, change: Change) -> set[str]:
+    slo = steady(year, change, 900)
+    return {f"deployed-over-budget/{change.deployment}", f"error-budget-spent/{slo}", *elsewhere(change)}
+
+
+def plant_nothing_more_where_budget_is_left(year: Year, change: Change) -> set[str]:
+    """The honest neighbour; but that what was approved was for another environment."""
+    steady(year, change, 1000)
+    return elsewhere(change)
+
+
+def elsewhere(change: Change) -> set[str]:
+    return {f"{rule}/{change.deployment}" for rule in ("artifact-not-approved", "deployer-without-grant")}
