@@ -9,7 +9,7 @@ properties (the environment, mostly), and messages and traces of failures are cu
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
@@ -154,7 +154,9 @@ class _Report:
             owner = attributes.get("classname") or "/".join(filter(None, self._suites))
             named = identifier_of(f"{owner}::{attributes.get('name', '')}")
             self._case = self.cases.setdefault(named, _Case())
-            self._tries = [_STATUSES[said] for said in _statuses(attributes) if said in _STATUSES]
+            self._tries = [
+                said for name in ("status", "result") if (said := _STATUSES.get(attributes.get(name, "").lower()))
+            ]
             self._add_time(attributes.get("time", ""))
         elif name in _OUTCOMES:
             self._tries += _OUTCOMES[name]
@@ -186,12 +188,6 @@ class _Report:
         if found is not None:
             took = int(found[1]) * 1000 + int(((found[2] or "") + "000")[:3])
             self.duration_ms = (self.duration_ms or 0) + took
-
-
-def _statuses(attributes: Mapping[str, str]) -> Iterator[str]:
-    for name in ("status", "result"):
-        if (said := attributes.get(name)) is not None:
-            yield said.lower()
 
 
 def translate(beside: Headers, body: bytes) -> Translation:

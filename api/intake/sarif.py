@@ -13,6 +13,7 @@ The redactor keeps what is named in `_cut_run` and nothing else: no message, no 
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -86,12 +87,14 @@ def _cut_tool(tool: Any) -> dict[str, Any]:
 
 def _cut_result(result: Any) -> dict[str, Any]:
     place = pick(_first(result, "locations"), "physicalLocation")
+    line, rule = pick(pick(place, "region"), "startLine"), pick(result, "rule")
     return {
         **_only(result, "ruleId", "ruleIndex", "level", "kind", "baselineState"),
-        "rule": _only(pick(result, "rule"), "id", "index")
-        | {"toolComponent": _only(pick(result, "rule.toolComponent"), "index", "name")},
+        "rule": _only(rule, "id", "index") | {"toolComponent": _only(pick(rule, "toolComponent"), "index", "name")}
+        if rule is not None
+        else {},
         "uri": _without_secrets(pick_text(place, "artifactLocation.uri")),
-        "line": pick(place, "region.startLine") if isinstance(pick(place, "region.startLine"), int) else None,
+        "line": line if isinstance(line, int) else None,
         "suppressions": None if pick(result, "suppressions") is None else [
             _only(told, "kind", "status") for told in _list(result, "suppressions")
         ],
@@ -100,8 +103,9 @@ def _cut_result(result: Any) -> dict[str, Any]:
 
 def _only(thing: Any, *names: str) -> dict[str, Any]:
     """Return what a thing says under some names, where that is a short text, a number or a truth."""
-    found = {name: pick(thing, name) for name in names}
-    return {name: value for name, value in found.items() if _is_plain(value)}
+    if not isinstance(thing, dict):
+        return {}
+    return {name: thing[name] for name in names if name in thing and _is_plain(thing[name])}
 
 
 def _is_plain(value: Any) -> bool:
@@ -124,6 +128,7 @@ def _found(run: Any) -> list[Any] | None:
     return found if isinstance(found, list) else None
 
 
+@lru_cache(1024)
 def _without_secrets(uri: str | None) -> str | None:
     """Return a URI without who logs in, and what is asked: either may be a secret."""
     if uri is None or not _is_plain(uri):
@@ -246,8 +251,9 @@ def _results(run: dict[str, Any], tool: str) -> Iterator[dict[str, Any]]:
     for result in sorted(found, key=lambda result: (result["path"] or "", result["line"] or 0, result["rule"])):
         which = result["rule"], result["path"]
         times[which] += 1
-        said = encode([tool, result["rule"], result["path"] or "", times[which]])
-        yield {"fingerprint": hashlib.sha256(said).hexdigest()[:32]} | result
+        # None of these names holds a line break.
+        said = f"{tool}\n{result['rule']}\n{result['path'] or ''}\n{times[which]}"
+        yield {"fingerprint": hashlib.sha256(said.encode()).hexdigest()[:32]} | result
 
 
 def _is_suppressed(result: Mapping[str, Any]) -> bool:

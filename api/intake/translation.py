@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+import orjson
+
 from ledger.clock import from_text
 from ledger.errors import StatementError
 from ledger.events import CATALOGUE
@@ -118,7 +120,7 @@ def in_parts(things: Sequence[Any], most: int) -> list[list[Any]] | None:
     parts: list[list[Any]] = []
     left = 0
     for thing in things:
-        size = len(json.dumps(thing))
+        size = len(orjson.dumps(thing)) + 1
         if not parts or size > left or len(parts[-1]) >= most:
             parts.append([])
             left = MAX_PART_BYTES

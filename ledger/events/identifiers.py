@@ -79,6 +79,7 @@ def valid_unicode(text: str) -> str:
 
 
 _stands_as_it_is = re.compile("[A-Za-z0-9._:/@+-]").fullmatch
+_is_identifier_already = re.compile(f"[A-Za-z0-9][A-Za-z0-9._:/@+-]{{0,{MAX_IDENTIFIER_BYTES - 1}}}").fullmatch
 
 
 def identifier_of(name: str) -> str:
@@ -91,6 +92,8 @@ def identifier_of(name: str) -> str:
     >>> identifier_of("Production EU")
     'Production%20EU'
     """
+    if _is_identifier_already(name):
+        return name
     name = valid_unicode(name)
     parts = [char if _stands_as_it_is(char) else _escaped(char) for char in name]
     if parts and len(parts[0]) == 1 and not parts[0].isalnum():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ledgers import create_ledger
+from ledgers import create_ledger, keep_checkpoint
 from servers import Server, check_problem
 
 from api.desk.submitting import Answer
@@ -21,6 +21,7 @@ from ledger.errors import StatementError
 from ledger.ledger import Ledger
 from ledger.log import tables
 from ledger.log.reading import read_entries, read_entry
+from ledger.published.export import export
 
 JUNIT = FILES["junit"]
 REPORT = b'<testsuite name="s"><testcase name="a"/><system-out>s3cret</system-out></testsuite>'
@@ -82,16 +83,43 @@ def test_what_a_redactor_cannot_read_is_not_kept_and_its_digest_is(sqlite_ledger
     assert entry.document.get("evidence", []) == []
 
 
-def test_a_secret_of_a_file_is_in_no_table(tmp_path: Path) -> None:
+# Two reports with a secret in them, and a fact that each must become nonetheless.
+SECRETS = {
+    "junit": (REPORT, "test.shard_finished"),
+    "sarif": (
+        b'{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "tfsec"}}, "results": [{"ruleId": "R", "message": {"text": "s3cret"}'
+        b', "partialFingerprints": {"x": "s3cret"}, "properties": {"s3cret": "s3cret"}}]}]}',
+        "scan.completed",
+    ),
+    "terraform": (
+        b'{"format_version": "1.2", "planned_values": "s3cret", "variables": {"s3cret": {"value": "s3cret"}}, "resource_changes": ['
+        b'{"address": "a.b", "change": {"actions": ["create"], "after": {"password": "s3cret"}}}]}',
+        "iac.plan_produced",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_of_a_file_is_in_no_table_and_in_no_export(name: str, tmp_path: Path) -> None:
+    assert set(SECRETS) == set(FILES)
     ledger = create_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    for content in (REPORT, REPORT[:-5]):
-        take(ledger, content)
+    content, becomes = SECRETS[name]
+    said = {"run": "4711"}
+    caller, known = ledger.local_caller(), FILES[name]
+    for body in (content, content[:-5]):
+        take_at_once(ledger, Body(known, {}, body, lambda _: caller, known.context(said)))
+    with ledger.database.read() as connection:
+        assert [entry.type for entry in read_entries(connection, after=1)] == [becomes, "intake.unmapped"]
+    keep_checkpoint(ledger)
+    export(ledger.database, tmp_path / "export")
     with ledger.database.read() as connection:
         rows = [row for table in tables.metadata.sorted_tables for row in connection.execute(sa.select(table))]
     assert rows
     assert [row for row in rows if b"s3cret" in repr(tuple(row)).encode()] == []
     ledger.close()
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()] == []
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.is_relative_to(tmp_path / "export") for path in files)
+    assert [path for path in files if b"s3cret" in path.read_bytes()] == []
 
 
 @pytest.mark.parametrize(
