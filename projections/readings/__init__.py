@@ -46,7 +46,7 @@ from projections.readings.environments.lifetimes import environment_lifetimes
 from projections.readings.environments.named import named_environments
 from projections.readings.environments.parity import config_differences, parity
 from projections.readings.environments.reservations import deployed_hours, perf_tests, reservations, reserved_days
-from projections.readings.infrastructure.plans import plan_changes, plans
+from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import doubts
@@ -146,6 +146,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     # infrastructure
     plans,
     plan_changes,
+    plan_applications,
     # pipelines
     test_manifests,
     test_suites,

@@ -18,7 +18,7 @@ ALL_HISTORIES = 5_000
 LENGTH, LATER = 40, 80
 ABOUT_ACTS = {
     "artifact-not-approved", "deployed-in-freeze", "deployer-without-grant", "deployment-without-change", "outside-window",
-    "reported-late", "started-without-approval",
+    "reported-late", "started-without-approval", "unapproved-plan-applied", "unchecked-plan-applied", "unfit-plan-applied",
 }  # fmt: skip
 MAY_EXCUSE = {
     "environment.declared", "finding.disposed", "identity.linked", "ledger.clock_corrected", "ledger.import_opened",

@@ -4,6 +4,7 @@ A plan is named by the digest of its JSON, so that whoever checks, approves and 
 whose scope names the plan. A plan of a part only is applied when somebody else disposed of the finding that says so: that is the waiver.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from ledger.events.iac import PlanValidated
@@ -18,7 +19,7 @@ from projections.readings.changes.commits import is_same as is_same_commit
 from projections.readings.changes.scopes import change_scopes, in_force_at
 from projections.readings.changes.tickets import why_unlet
 from projections.readings.environments.environments import is_production, names_for, same_environment
-from projections.readings.infrastructure.plans import Application, Check, Plan, plan_changes, plans
+from projections.readings.infrastructure.plans import Application, Check, Plan, plan_applications, plan_changes, plans
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.powers import fault_of_speaker
@@ -27,7 +28,9 @@ from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import Instant, was_there
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("2.1", "Stage gates with validation of infrastructure as code", views=(plans, plan_changes))
+PRACTICE: Final = Practice(
+    "2.1", "Stage gates with validation of infrastructure as code", views=(plans, plan_changes, plan_applications)
+)
 _ASKED: Final = ("required", "optional")
 PLAN_VALIDATION: Final = Words(
     "plan-validation",
@@ -100,68 +103,74 @@ def _checks_by(plan: Plan, look: Look, instant: Instant | None, at: str) -> list
 # -- findings --------------------------------------------------------------------------------------------------------------
 
 
-@finding(plans, severity="high")
-def unfit_plan_applied(row: Plan, look: Look) -> Breach | None:
+@finding(plan_applications, severity="high")
+def unfit_plan_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied of which nobody had told, that its tool had not made to its end, or of which nobody knows what it means."""
-    for done in row.applications:
-        if done.is_history:
-            continue
-        for instant in instants_of(look, done.said):
-            is_told = row.said is not None and was_there(row.said, instant, clocks_of(look, instant.at))
-            _, why = _fault_of(row) if is_told else ("", "nobody had told of this plan by then")
-            if why:
-                return _breach(row, done, why)
+    for instant, plan in _instants(row, look):
+        _, why = _fault_of(plan) if _was_told(plan, look, instant) else ("", "nobody had told of this plan by then")
+        if why:
+            return _breach(row, plan, why)
     return None
 
 
-@finding(plans, severity="high")
-def unchecked_plan_applied(row: Plan, look: Look) -> Breach | None:
+@finding(plan_applications, severity="high")
+def unchecked_plan_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that had not passed a check by then, or had failed one. What is checked afterwards excuses nothing."""
-    for done in _judged(row):
-        for instant in instants_of(look, done.said):
-            policy = in_force(look.at(instant.at), instant.at)
-            if not _is_asked_for(PLAN_VALIDATION, look, policy, done.environment, instant.at, done.actor):
-                continue
-            checks = _checks_by(row, look, instant, instant.at)
-            failed = [check.tool for check in checks if check.verdict == "failed"]
-            if failed or not checks:
-                why = f"{listed(failed)} had found against it" if failed else "nothing had checked it"
-                return _breach(row, done, why, *(check.said.position for check in checks))
+    for instant, plan in _instants(row, look):
+        if not _was_asked_for(PLAN_VALIDATION, row, look, instant):
+            continue
+        checks = _checks_by(plan, look, instant, instant.at)
+        failed = [check.tool for check in checks if check.verdict == "failed"]
+        if failed or not checks:
+            why = f"{listed(failed)} had found against it" if failed else "nothing had checked it"
+            return _breach(row, plan, why, *(check.said.position for check in checks))
     return None
 
 
-@finding(plans, severity="high")
-def unapproved_plan_applied(row: Plan, look: Look) -> Breach | None:
+@finding(plan_applications, severity="high")
+def unapproved_plan_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that was of no change which had been approved by then. What is approved afterwards excuses nothing."""
-    for done in _judged(row):
-        for instant in instants_of(look, done.said):
-            policy = in_force(look.at(instant.at), instant.at)
-            if not _is_asked_for(PLAN_APPROVAL, look, policy, done.environment, instant.at, done.actor):
-                continue
-            if why := _without_approval(row, done, look, instant):
-                return _breach(row, done, why)
+    for instant, plan in _instants(row, look):
+        if _was_asked_for(PLAN_APPROVAL, row, look, instant) and (why := _without_approval(row, plan, look, instant)):
+            return _breach(row, plan, why)
     return None
 
 
-def _judged(row: Plan) -> list[Application]:
-    return [done for done in row.applications if not done.is_history]
+def _instants(row: Application, look: Look) -> Iterator[tuple[Instant, Plan]]:
+    """Yield when an application is judged, with what there is of its plan."""
+    if row.said is None or row.plan is None or row.is_history:
+        return
+    plan = look.row(plans, row.plan) or Plan(row.plan)
+    for instant in instants_of(look, row.said):
+        yield instant, plan
 
 
-def _without_approval(row: Plan, done: Application, look: Look, instant: Instant) -> str:
-    change_id = done.change_id or row.change_id
+def _was_told(plan: Plan, look: Look, instant: Instant) -> bool:
+    return plan.said is not None and was_there(plan.said, instant, clocks_of(look, instant.at))
+
+
+def _was_asked_for(setting: Words, row: Application, look: Look, instant: Instant) -> bool:
+    policy = in_force(look.at(instant.at), instant.at)
+    return _is_asked_for(setting, look, policy, row.environment or "", instant.at, row.actor)
+
+
+def _without_approval(row: Application, plan: Plan, look: Look, instant: Instant) -> str:
+    # What is told of a plan afterwards ties it to no change.
+    change_id = row.change_id or (plan.change_id if _was_told(plan, look, instant) else None)
     scope = look.row(change_scopes, change_id) if change_id is not None else None
-    if scope is None or change_id is None:
+    if scope is None or change_id is None or row.said is None:
         return f"{change_id} was never opened" if change_id is not None else "it was of no change"
     version = in_force_at(scope.versions, instant, clocks_of(look, instant.at))
-    if version is None or row.plan not in version.plans:
+    if version is None or plan.plan not in version.plans:
         return f"the scope of {change_id} did not name it"
-    return why_unlet(look, change_id, done.said, instant)
+    return why_unlet(look, change_id, row.said, instant)
 
 
-def _breach(row: Plan, done: Application, why: str, *more: int) -> Breach:
-    made = row.said.position if row.said is not None else None
-    words = f"{done.actor} applied the plan {row.plan} to {done.environment} at {done.said.at}: {why}"
-    return Breach(words, positions_of(made, done.said.position, *more))
+def _breach(row: Application, plan: Plan, why: str, *more: int) -> Breach:
+    made = plan.said.position if plan.said is not None else None
+    at, position = (row.said.at, row.said.position) if row.said is not None else ("", None)
+    words = f"{row.actor} applied the plan {row.plan} to {row.environment} at {at}: {why}"
+    return Breach(words, positions_of(made, position, *more))
 
 
 # -- the gate --------------------------------------------------------------------------------------------------------------
@@ -189,8 +198,8 @@ def plan_may_be_applied(question: Question, look: Look, policy: InForce) -> Said
         return "deny", "other-environment", f"the plan is for {row.environment}", used
     if question.commit is not None and row.commit is not None and not is_same_commit(question.commit, row.commit):
         return "deny", "other-commit", f"the plan is of {row.commit}", used
-    if done := [done for done in row.applications if done.outcome == "success"]:
-        return "deny", "applied", f"it was applied at {done[-1].said.at}", [*used, done[-1].said.position]
+    if row.applied_position is not None:
+        return "deny", "applied", f"it was applied at {row.applied_at}", [*used, row.applied_position]
     if row.complete is False:
         waived = _is_waived(row.plan, look)
         if waived is None:

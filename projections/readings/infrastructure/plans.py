@@ -2,8 +2,9 @@
 
 Nothing is judged here. What a plan says of itself stands as it was first told; another plan has another digest.
 
-    plans          sha256:2c26…      made 09:00 of commit 9fce…, checked by conftest 09:01, applied 10:00
-    plan_changes   sha256:2c26…/0    what one statement names; 0 is the plan itself
+    plans               sha256:2c26…      made 09:00 of commit 9fce…, checked by conftest 09:01
+    plan_changes        sha256:2c26…/0    what one statement names; 0 is the plan itself
+    plan_applications   1042              the entry at position 1042 says that it was applied
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from typing import Final, Literal
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.iac import Action, ChangesEvent, PlanApplied, PlanChangesReported, PlanProduced, PlanValidated
-from projections.engine.view import EntryInfo, View, replace
+from projections.engine.view import EntryInfo, Moment, View, replace
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.voices import Spoken, spoken
 
 _REPORTING: Final = (PlanProduced.type, PlanChangesReported.type)
-# So many checks and applications of one plan are kept, the last ones.
+# So many checks of one plan are kept, the first and the last ones.
 KEPT: Final = 200
 
 
@@ -28,20 +29,6 @@ class Check:
     said: Spoken
     tool: str
     verdict: Literal["passed", "failed"]
-
-
-@dataclass(frozen=True)
-class Application:
-    """One time that a plan was carried out. Of an import of history it is no act to be judged now."""
-
-    said: Spoken
-    actor: str
-    environment: str
-    outcome: Literal["success", "failure", "cancelled"]
-    change_id: str | None = None
-    service: str | None = None
-    commit: str | None = None
-    is_history: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +57,9 @@ class Plan:
     seen: tuple[int, ...] = ()
     said: Spoken | None = None
     checks: tuple[Check, ...] = ()
-    applications: tuple[Application, ...] = ()
+    # When it was applied as a whole, the first time.
+    applied_at: Moment | None = None
+    applied_position: int | None = None
 
     @property
     def missing(self) -> list[int]:
@@ -83,7 +72,6 @@ plans = View(
     version=1,
     row=Plan,
     kind="plan",
-    reads=(imports,),
     indexes=("environment", "service", "commit", "change_id"),
     doc="Plans of infrastructure: what each would change, whether it is whole, who checked it, and when it was applied.",
 )
@@ -125,23 +113,64 @@ def part_came(row: Plan, event: PlanChangesReported, entry: EntryInfo) -> Plan:
 @plans.on(PlanValidated, key=lambda event: event.plan)
 def validated(row: Plan, event: PlanValidated, entry: EntryInfo) -> Plan:
     check = Check(spoken(entry, event.actor), event.tool, event.verdict)
-    return replace(row, checks=(*row.checks, check)[-KEPT:])
+    checks = (*row.checks, check)
+    return replace(row, checks=checks if len(checks) <= KEPT else (*checks[: KEPT // 2], *checks[-KEPT // 2 :]))
 
 
 @plans.on(PlanApplied, key=lambda event: event.plan)
 def applied(row: Plan, event: PlanApplied, entry: EntryInfo) -> Plan:
+    if event.outcome != "success" or row.applied_position is not None:
+        return row
+    return replace(row, applied_at=spoken(entry, event.actor).at, applied_position=entry.position)
+
+
+# -- applying --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Application:
+    """One time that a plan was carried out, named by its position. Of an import of history it is no act to be judged now."""
+
+    application: str
+    plan: str | None = None
+    actor: str | None = None
+    environment: str | None = None
+    outcome: Literal["success", "failure", "cancelled"] | None = None
+    change_id: str | None = None
+    service: str | None = None
+    commit: str | None = None
+    is_history: bool = False
+    said: Spoken | None = None
+
+
+plan_applications = View(
+    "plan_applications",
+    version=1,
+    row=Application,
+    kind="plan_application",
+    # No ref names an application by its position.
+    entries_of=lambda key, row: (Match((PlanApplied.type,)),),
+    reads=(imports,),
+    indexes=("plan", "environment", "outcome"),
+    doc="Applications of plans: which plan was carried out where, by whom, for which change, and how that ended.",
+)
+
+
+@plan_applications.on(PlanApplied, key=lambda event, entry: str(entry.position))
+def carried_out(row: Application, event: PlanApplied, entry: EntryInfo) -> Application:
     said = spoken(entry, event.actor)
-    done = Application(
-        said,
-        event.actor,
-        event.environment,
-        event.outcome,
-        event.change_id,
-        event.service,
-        event.commit,
-        is_history(entry.reads, said),
+    return replace(
+        row,
+        plan=event.plan,
+        actor=event.actor,
+        environment=event.environment,
+        outcome=event.outcome,
+        change_id=event.change_id,
+        service=event.service,
+        commit=event.commit,
+        is_history=is_history(entry.reads, said),
+        said=said,
     )
-    return replace(row, applications=(*row.applications, done)[-KEPT:])
 
 
 # -- what a plan would change ----------------------------------------------------------------------------------------------
