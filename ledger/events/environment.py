@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
+    Checked,
     Count,
     Digest,
     Environment,
@@ -13,6 +14,7 @@ from ledger.events.identifiers import (
     Label,
     Part,
     Region,
+    ReleaseId,
     ReservationId,
     Team,
     Tier,
@@ -122,3 +124,25 @@ class EnvironmentConfigCompared(EnvironmentReport):
     differences: tuple[Difference, ...] = many(at_most=100, default=())
     # How many more keys differ.
     unlisted: Count = 0
+
+
+class EnvironmentReadinessPromised(EnvironmentEvent):
+    """An environment is to be ready for a release by a time: the first word of it, or another one, and why."""
+
+    type = "environment.readiness_promised"
+    says = "{actor} promised {environment} for release {release_id} by {ready_by}[, because of {cause}]"
+    refs = ("environment", "release_id")
+    release_id: ReleaseId
+    ready_by: Time
+    # In one word, and of nobody: capacity, data, licence.
+    cause: Label | None = None
+
+
+class EnvironmentReadyAttested(EnvironmentReport):
+    """Somebody or something looked whether an environment is ready for a release. It is when all checks passed."""
+
+    type = "environment.ready_attested"
+    says = "{environment} was looked at for release {release_id}"
+    refs = ("environment", "release_id")
+    release_id: ReleaseId
+    checks: tuple[Checked, ...] = many(at_least=1)

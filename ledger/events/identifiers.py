@@ -481,6 +481,13 @@ class Value(Part):
     value: Decimal
 
 
+class Checked(Part):
+    """One thing that was looked at, and whether it was as it should be."""
+
+    name: Label
+    passed: Flag
+
+
 def many(*, at_least: int = 0, at_most: int = 32, default: Any = ...) -> Any:
     """A JSON array with bounds, so that an admitted statement always fits an entry. Without a default it must be given."""
     return Field(default, min_length=at_least, max_length=at_most)

@@ -1,9 +1,20 @@
-"""Releases: what of several teams goes out together, in which order, and that each team stands by its part."""
+"""Releases: what of several teams goes out together, in which order and when, and that each team stands by its part."""
 
 from typing import ClassVar
 
 from ledger.events.base import Event
-from ledger.events.identifiers import Artifact, Erasable, Identity, Part, ReleaseId, Service, Team, many
+from ledger.events.identifiers import (
+    Artifact,
+    Environment,
+    Erasable,
+    Identity,
+    Part,
+    ReleaseId,
+    Service,
+    Team,
+    Time,
+    many,
+)
 
 
 class ReleaseEvent(Event):
@@ -49,3 +60,14 @@ class ReleaseScopeAmended(ReleaseEvent, ReleaseContent):
     type = "release.scope_amended"
     says = "{actor} amended the scope of release {release_id}"
     reason: Erasable | None = None
+
+
+class ReleaseScheduled(ReleaseEvent):
+    """A release is to begin at a time, in these environments. It may be said again for another time."""
+
+    type = "release.scheduled"
+    says = "{actor} scheduled release {release_id} for {start} in {environments}"
+    refs = ("release_id", "environments")
+    environments: tuple[Environment, ...] = many(at_least=1, at_most=16)
+    start: Time
+    end: Time | None = None

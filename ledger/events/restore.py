@@ -3,14 +3,7 @@
 from typing import ClassVar
 
 from ledger.events.base import Event
-from ledger.events.identifiers import BackupId, Count, Digest, Environment, Flag, Label, Part, Resource, many
-
-
-class RestoreCheck(Part):
-    """One thing that was looked at after a restore."""
-
-    name: Label
-    passed: Flag
+from ledger.events.identifiers import BackupId, Checked, Count, Digest, Environment, Resource, many
 
 
 class RestoreVerified(Event):
@@ -26,4 +19,4 @@ class RestoreVerified(Event):
     duration_s: Count
     # Of what was restored.
     digest: Digest | None = None
-    checks: tuple[RestoreCheck, ...] = many(at_least=1)
+    checks: tuple[Checked, ...] = many(at_least=1)

@@ -20,6 +20,7 @@ from projections.practices.change.impact import impact_is_covered
 from projections.practices.change.reviews import change_waits_for_its_end, review_is_done
 from projections.practices.change.risk import risk_comes_out_again
 from projections.practices.change.traceability import change_may_start, deployed_is_approved, window_is_open
+from projections.practices.environments.readiness import environment_is_ready
 from projections.practices.environments.stateful import state_is_backed_up
 from projections.practices.environments.tiers import data_may_be_loaded
 from projections.practices.improvement.trail import findings_are_answered
@@ -53,7 +54,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(1, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        4,
+        5,
         (
             policy_is_in_force,
             change_may_start,
@@ -72,6 +73,7 @@ GATES: Final[Mapping[str, Gate]] = {
             release_is_in_order,
             error_budget_is_left,
             strategy_is_allowed,
+            environment_is_ready,
         ),
     ),
     "promote": Gate(1, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),

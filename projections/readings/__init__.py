@@ -45,6 +45,7 @@ from projections.readings.environments.environments import environments
 from projections.readings.environments.lifetimes import environment_lifetimes
 from projections.readings.environments.named import named_environments
 from projections.readings.environments.parity import config_differences, parity
+from projections.readings.environments.readiness import readiness, release_schedules, release_slack
 from projections.readings.environments.reservations import deployed_hours, perf_tests, reservations, reserved_days
 from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
@@ -97,6 +98,9 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     config_differences,
     datasets,
     data_loads,
+    readiness,
+    release_schedules,
+    release_slack,
     # changes
     change_scopes,
     templates,

@@ -46,7 +46,7 @@ PERF_RESERVATION: Final = Words(
 @finding(reservations, severity="medium")
 def reservations_overlap(row: Reservation, look: Look) -> Breach | None:
     """An environment was reserved for a time that somebody has reserved it for already, for themselves alone."""
-    if row.said is None or row.environment is None or not counts(look, EnvironmentReserved, row.said):
+    if row.said is None or row.environment is None or not counts(look, EnvironmentReserved, row.said, row.environment):
         return None
     clocks = clocks_of(look, row.said.at)
     begin, end = row.start_at or "", end_of(look, row, clocks) or ""
@@ -132,7 +132,7 @@ def perf_test_unreserved(row: PerfTest, look: Look) -> Breach | None:
 
 def _lacking(row: PerfTest, environment: str, begin: Moment, end: Moment, reads: Reads) -> str:
     held = reads.row(reservations, row.reservation_id) if row.reservation_id is not None else None
-    if held is None or held.said is None or not counts(reads, EnvironmentReserved, held.said):
+    if held is None or held.said is None or not counts(reads, EnvironmentReserved, held.said, held.environment):
         return "without a reservation"
     clocks = clocks_of(reads, begin)
     if not same_environment(reads, held.environment, environment, begin):

@@ -172,9 +172,9 @@ def _level(policy: InForce, classification: str) -> int:
     return order.index(classification) if classification in order else len(order)
 
 
-def _by_others(said: Spoken, event_type: str, loaders: set[str], reads: Reads) -> bool:
+def _by_others(said: Spoken, event_type: str, loaders: set[str], reads: Reads, environment: str | None = None) -> bool:
     """Say whether something counts, and by none of those who load."""
-    return not fault_of_speaker(reads, event_type, said) and not persons_behind(reads, said) & loaders
+    return not fault_of_speaker(reads, event_type, said, environment) and not persons_behind(reads, said) & loaders
 
 
 def _class_of(row: Dataset | None, loaders: set[str], instant: Instant, policy: InForce, reads: Reads) -> str | None:
@@ -234,7 +234,9 @@ def _approvals(
         if was_there(one.said, instant, clocks)
         and (one.expires_at is None or instant.at <= one.expires_at)
         and same_environment(reads, one.environment, environment, instant.at)
-        and _by_others(one.said, "dataset.load_approved", {*loaders, person_of(reads, one.requester)}, reads)
+        and _by_others(
+            one.said, "dataset.load_approved", {*loaders, person_of(reads, one.requester)}, reads, one.environment
+        )
     ]
 
 

@@ -14,7 +14,7 @@ from ledger.events.restore import RestoreVerified
 from ledger.events.service import ServiceProvisioned
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import names_of, same_environment
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
 from projections.rules.words import listed
@@ -33,6 +33,8 @@ class Restore:
     said: Spoken
     resource: str
     duration_s: int
+    # Where to.
+    environment: str | None = None
     digest: str | None = None
     failed: tuple[str, ...] = ()
 
@@ -59,6 +61,7 @@ backups = View(
     version=1,
     row=Backup,
     kind="backup",
+    reads=READ_BY_POWERS,
     indexes=("resource", "environment", "outcome", "taken_at", "is_restored"),
     doc="Backups: of which resource where, as of when, of what size and content, and each of their restores.",
 )
@@ -67,9 +70,9 @@ backups = View(
 @backups.on(BackupCompleted, key=lambda event: event.backup_id)
 def backed_up(row: Backup, event: BackupCompleted, entry: EntryInfo) -> Backup:
     """A backup that succeeded is not made another one under its id."""
-    if row.outcome == "success":
-        return row
     said = spoken(entry, event.actor)
+    if row.outcome == "success" or not _counts(entry.reads, BackupCompleted, said, event.environment):
+        return row
     taken_at = min(moment(event.taken_at), said.at) if event.taken_at is not None else said.at
     return replace(
         row,
@@ -86,7 +89,9 @@ def backed_up(row: Backup, event: BackupCompleted, entry: EntryInfo) -> Backup:
 @backups.on(RestoreVerified, key=lambda event: event.backup_id)
 def restored(row: Backup, event: RestoreVerified, entry: EntryInfo) -> Backup:
     failed = tuple(dict.fromkeys(check.name for check in event.checks if not check.passed))
-    restore = Restore(spoken(entry, event.actor), event.resource, event.duration_s, event.digest, failed)
+    restore = Restore(
+        spoken(entry, event.actor), event.resource, event.duration_s, event.environment, event.digest, failed
+    )
     return replace(row, is_restored=True, restores=(*row.restores, restore))
 
 
@@ -244,7 +249,8 @@ def _provisions(reads: Reads, service: str, environment: str, at: Moment) -> lis
     counting = [
         one
         for one in (row.provisions if row is not None else ())
-        if same_environment(reads, one.environment, environment, at) and _counts(reads, ServiceProvisioned, one.said)
+        if same_environment(reads, one.environment, environment, at)
+        and _counts(reads, ServiceProvisioned, one.said, one.environment)
     ]
     return sorted(counting, key=lambda one: (one.said.at, one.said.position))
 
@@ -263,7 +269,7 @@ def last_backup(reads: Reads, rows: Iterable[StatefulResource]) -> Backup | None
 
 def restores_of(reads: Reads, backup: Backup) -> list[Restore]:
     """Return the restores of a backup that count, good or not."""
-    return [one for one in backup.restores if _counts(reads, RestoreVerified, one.said)]
+    return [one for one in backup.restores if _counts(reads, RestoreVerified, one.said, one.environment)]
 
 
 def last_good(reads: Reads, rows: Iterable[StatefulResource], rto_minutes: int) -> Restore | None:
@@ -301,9 +307,9 @@ def _backups(reads: Reads, row: StatefulResource, ids: tuple[str, ...]) -> Itera
         # An id that was given to a backup of something else is that one's.
         is_its_own = key_of(backup.resource, backup.environment) == row.key
         is_whole = backup.outcome == "success" and backup.size_bytes != 0
-        if is_its_own and is_whole and _counts(reads, BackupCompleted, backup.said):
+        if is_its_own and is_whole and _counts(reads, BackupCompleted, backup.said, backup.environment):
             yield backup
 
 
-def _counts(reads: Reads, event: type[Event], said: Spoken) -> bool:
-    return not fault_of_speaker(reads, event.type, said)
+def _counts(reads: Reads, event: type[Event], said: Spoken, environment: str | None) -> bool:
+    return not fault_of_speaker(reads, event.type, said, environment)

@@ -179,10 +179,10 @@ def _told(reads: Reads, name: str, at: Moment) -> Iterator[Creation | Extension 
         row = reads.row(environment_lifetimes, called)
         if row is None:
             continue
-        yield from (one for one in row.creations if _counts(reads, EnvironmentCreated, one.said))
-        yield from (one for one in row.extensions if _counts(reads, EnvironmentTtlExtended, one.said))
-        yield from (one for one in row.teardowns if _counts(reads, EnvironmentDeleted, one.said))
+        yield from (one for one in row.creations if _counts(reads, EnvironmentCreated, one.said, called))
+        yield from (one for one in row.extensions if _counts(reads, EnvironmentTtlExtended, one.said, called))
+        yield from (one for one in row.teardowns if _counts(reads, EnvironmentDeleted, one.said, called))
 
 
-def _counts(reads: Reads, event: type[Event], said: Spoken) -> bool:
-    return not fault_of_speaker(reads, event.type, said)
+def _counts(reads: Reads, event: type[Event], said: Spoken, environment: str) -> bool:
+    return not fault_of_speaker(reads, event.type, said, environment)

@@ -154,7 +154,7 @@ def last_comparison(reads: Reads, one: str, other: str, at: Moment) -> tuple[str
         for pair in _pairs(names_of(reads, one, at), names_of(reads, other, at))
         if (row := reads.row(parity, pair)) is not None
         for said in row.comparisons
-        if not fault_of_speaker(reads, EnvironmentConfigCompared.type, said.said)
+        if not fault_of_speaker(reads, EnvironmentConfigCompared.type, said.said, row.one)
     ]
     return max(found, key=lambda told: (told[1].said.at, told[1].said.position), default=None)
 

@@ -17,7 +17,7 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, moment, repl
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.environments import names_of
-from projections.readings.people.powers import fault_of_speaker, persons_behind
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, persons_behind
 from projections.readings.people.voices import Spoken, has_root_power, spoken
 from projections.rules.cells import days_of, hours_of
 from projections.rules.environments import compared
@@ -55,6 +55,7 @@ reservations = View(
     version=1,
     row=Reservation,
     kind="reservation",
+    reads=READ_BY_POWERS,
     entries_of=lambda key, row: (
         Match((EnvironmentReserved.type, EnvironmentReleased.type), (ref("reservation", key),)),
     ),
@@ -66,6 +67,8 @@ reservations = View(
 @reservations.on(EnvironmentReserved, key=lambda event: event.reservation_id)
 def reserved(row: Reservation, event: EnvironmentReserved, entry: EntryInfo) -> Reservation:
     said = spoken(entry, event.actor)
+    if not counts(entry.reads, EnvironmentReserved, said, event.environment):
+        return row
     terms = (compared(event.environment), moment(event.start), moment(event.end), event.exclusive)
     if row.said is not None:
         is_same = terms == (compared(row.environment or ""), row.start_at, row.end_at, row.exclusive)
@@ -201,6 +204,7 @@ perf_tests = View(
     version=1,
     row=PerfTest,
     kind="perf_test",
+    reads=READ_BY_POWERS,
     indexes=("service", "environment", "started_at", "outcome", "artifact"),
     doc="Tests of performance: of what, where, from when to when, under which reservation, and what was measured.",
 )
@@ -209,6 +213,8 @@ perf_tests = View(
 @perf_tests.on(PerfTestExecuted, key=lambda event: event.test_id)
 def executed(row: PerfTest, event: PerfTestExecuted, entry: EntryInfo) -> PerfTest:
     said = spoken(entry, event.actor)
+    if not counts(entry.reads, PerfTestExecuted, said, event.environment):
+        return row
     new = PerfTest(
         row.test_id,
         event.service,
@@ -229,9 +235,9 @@ def executed(row: PerfTest, event: PerfTestExecuted, entry: EntryInfo) -> PerfTe
 # -- asking --------------------------------------------------------------------------------------------------------------
 
 
-def counts(reads: Reads, event: type[Event], said: Spoken | None) -> bool:
+def counts(reads: Reads, event: type[Event], said: Spoken | None, environment: str | None) -> bool:
     """Say whether something was said by whoever may."""
-    return said is not None and not fault_of_speaker(reads, event.type, said)
+    return said is not None and not fault_of_speaker(reads, event.type, said, environment)
 
 
 def end_of(reads: Reads, row: Reservation, clocks: Clocks) -> Moment | None:
@@ -248,7 +254,7 @@ def end_of(reads: Reads, row: Reservation, clocks: Clocks) -> Moment | None:
 
 def may_release(reads: Reads, row: Reservation, said: Spoken) -> bool:
     """Say whether somebody may release a reservation: whoever made it, or an operator."""
-    if not counts(reads, EnvironmentReleased, said) or row.said is None:
+    if not counts(reads, EnvironmentReleased, said, row.environment) or row.said is None:
         return False
     is_ones_own = bool(persons_behind(reads, said) & persons_behind(reads, row.said))
     return is_ones_own or has_root_power(reads, EnvironmentReleased.type, said)
@@ -263,7 +269,7 @@ def reservations_between(reads: Reads, environment: str, begin: Moment, end: Mom
             found |= dict.fromkeys(row.reservations if row is not None else ())
     for reservation_id in found:
         one = reads.row(reservations, reservation_id)
-        if one is not None and counts(reads, EnvironmentReserved, one.said):
+        if one is not None and counts(reads, EnvironmentReserved, one.said, one.environment):
             yield one
 
 

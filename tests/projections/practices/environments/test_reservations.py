@@ -94,6 +94,16 @@ def test_a_reservation_has_one_life() -> None:
     assert found(story) == {"reserved-twice": ["R-1"], "reservations-overlap": ["R-2"]}
 
 
+def test_a_stranger_takes_no_id_away() -> None:
+    story = Story()
+    reserve(story, by="service:ci", begin=1, end=2)
+    reserve(story)
+    run(story, by="service:ci", begin=1, end=2)
+    run(story, reservation_id="R-1")
+    assert found(story) == {"spoken-for-another": ["1", "3"]}
+    assert story.row(reservations, "R-1").start_at == story.row(perf_tests, "T-1").started_at == at(20)
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "environment", "is_found"),
     [

@@ -150,6 +150,23 @@ def test_backups_of_what_nobody_uses_are_orphans_until_one_is_restored() -> None
     assert found(story) == {}
 
 
+def test_a_stranger_takes_no_id_of_a_backup_away() -> None:
+    story = stateful()
+    back_up(story, by="service:ci")
+    back_up(story)
+    pass_time(story, 9)
+    assert found(story) == {"spoken-for-another": ["4"]}
+
+
+def test_a_role_that_is_held_where_a_backup_is_gives_the_power_to_report_it() -> None:
+    story = stateful(RPO, ("role-for", "backup.completed", "keeper"))
+    story.tell("access.granted", actor="person:olga", grant_id="G", principal="service:backup", principal_kind="service",
+        role="keeper", environment="prod", owner="person:olga")  # fmt: skip
+    back_up(story)
+    pass_time(story, 7)
+    assert found(story) == {}
+
+
 # -- the gate --------------------------------------------------------------------------------------------------------------
 
 
