@@ -360,10 +360,39 @@ class Demo:
         console.print(f"\nBoth times position {position} is named. A forger who holds all keys could sign")
         console.print("the rest anew: what a witness cosigned, or somebody else keeps, gives that away.")
 
+    def leave_something_to_do(self) -> None:
+        """Open a change that waits for somebody's approval: an emergency, which needs no score."""
+        about = {"actor": "person:paul", "change_id": "CHG-2001"}
+        said = {
+            "change.opened": about
+            | {"change_type": "emergency", "services": ["payments-api"], "environment": "prod", "title": "Stop a leak"},
+            "change.submitted": about
+            | {
+                "services": ["payments-api"],
+                "environments": ["prod"],
+                "artifacts": [f"sha256:{hashlib.sha256(b'fix').hexdigest()}"],
+            },
+        }
+        for event_type, data in said.items():
+            event = {
+                "specversion": "1.0",
+                "id": f"CHG-2001/{event_type}",
+                "source": SENDERS["desk"].sources[0],
+                "type": event_type,
+                "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "data": data,
+            }
+            self.http.post("/v1/events", json=event, headers=self.bearer("desk")).raise_for_status()
+
     def keep_serving(self) -> None:
         url, program = str(self.http.base_url).rstrip("/"), _program()
+        self.leave_something_to_do()
         _title(f"Serving {url} until Ctrl-C")
-        console.print(f"API description: {url}/openapi.json")
+        console.print(f"Look around: {url}/console/", style="bold")
+        console.print(
+            "Sign in with a token: ada, the auditor, reads; for alice a change waits for approval; olga operates."
+        )
+        console.print(f"API description: {url}/openapi.json\n")
         for name in ("ada", "desk", "payments-ci", "alice", "olga"):
             role = "auditor" if name == "ada" else " and ".join(SENDERS[name].roles)
             principal = "person:ada" if name == "ada" else SENDERS[name].principal

@@ -47,7 +47,7 @@ class Sender(NamedTuple):
 
     principal: str
     kind: Literal["human", "service"]
-    roles: tuple[Literal["reporter", "operator"], ...]
+    roles: tuple[Literal["analyst", "operator", "reporter"], ...]
     areas: tuple[str, ...]
     sources: tuple[str, ...]
 
@@ -91,7 +91,10 @@ SENDERS: Final[dict[str, Sender]] = {
         for team in TEAMS
     },
     **{
-        approver: _person(approver, "access_review", "approval", "code_review", "pir", "risk", "rollback")
+        # Who approves looks, too.
+        approver: _person(approver, "access_review", "approval", "code_review", "pir", "risk", "rollback")._replace(
+            roles=("analyst", "reporter")
+        )
         for approver, _, _ in TEAMS.values()
     },
     # Operators, who report, too: models, freezes, templates and grants count from operators, unless a policy names roles for them. What

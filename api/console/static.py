@@ -1,8 +1,24 @@
-"""The stylesheet of all pages. Its address changes with it, so that it may be kept for ever."""
+"""What pages are dressed in: the stylesheet and the icon. Their addresses change with them, so that they may be kept for ever."""
 
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
-STYLE: Final = files("api.console").joinpath("assets", "console.css").read_bytes()
-STYLE_NAME: Final = f"console-{hashlib.sha256(STYLE).hexdigest()[:12]}.css"
+
+class Asset(NamedTuple):
+    """One file: under which name it is served, as what, and its bytes."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+
+def _asset(stem: str, ending: str, media_type: str) -> Asset:
+    body = files("api.console").joinpath("assets", f"{stem}.{ending}").read_bytes()
+    return Asset(f"{stem}-{hashlib.sha256(body).hexdigest()[:12]}.{ending}", media_type, body)
+
+
+STYLE: Final = _asset("console", "css", "text/css")
+ICON: Final = _asset("icon", "svg", "image/svg+xml")
+ASSETS: Final[Mapping[str, Asset]] = {asset.name: asset for asset in (STYLE, ICON)}

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from api.console import words
 from api.console.columns import Column, Facet, columns_of
 from api.console.finding_ways import REF_KINDS
-from api.console.static import STYLE_NAME
+from api.console.static import ICON, STYLE
 
 # The pages in the order of the list beside them: what waits first, how it is told last.
 PAGES: Final = (
@@ -50,6 +51,14 @@ def said_by(columns: Iterable[Column], rows: Iterable[Mapping[str, Any]]) -> lis
     return [column for column in columns if any(row[column.name] not in (None, "", []) for row in some)]
 
 
+def with_code(text: str) -> Markup:
+    """Return a text of this program in which what stands between backticks is code."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
+
+
 def without(query: Mapping[str, str], *names: str) -> dict[str, str]:
     """Return what is asked, but for some parameters."""
     return {name: value for name, value in query.items() if name not in names}
@@ -73,6 +82,7 @@ _templates.filters |= {
     "percent": words.percent,
     "short": words.short,
     "tone": tone,
+    "with_code": with_code,
     "capitalize_first": capitalize_first,
     "said_by": said_by,
     "without": without,
@@ -87,7 +97,8 @@ _templates.globals |= {
     "asks_any": lambda facets, where: not _facet_names(facets).isdisjoint(where),
     "ref_kinds": REF_KINDS,
     "pages": PAGES,
-    "style": words.address("static", STYLE_NAME),
+    "style": words.address("static", STYLE.name),
+    "icon": words.address("static", ICON.name),
 }
 
 

@@ -10,7 +10,7 @@ from api.console.forms import read_form, read_own_form
 from api.console.pages import KnownVisit, PageRoute, page, plain_page
 from api.console.sessions import MAX_TOKEN
 from api.console.signed_in import check_way, forget, remember, session_of, sessions_of
-from api.console.static import STYLE, STYLE_NAME
+from api.console.static import ASSETS
 from api.console.words import HOME
 from api.http.problems import count_failure
 from api.http.shapes import FOREVER
@@ -80,10 +80,10 @@ async def sign_out(request: Request) -> Response:
 
 @router.get("/console/static/{name}")
 def static(name: Annotated[str, Path(max_length=80)]) -> Response:
-    """The stylesheet, under a name that changes with it."""
-    if name != STYLE_NAME:
-        raise NotFoundError(f"there is no {name[:80]!r}: expected {STYLE_NAME}")
-    return Response(STYLE, media_type="text/css", headers={"Cache-Control": f"public, {FOREVER}"})
+    """The stylesheet or the icon, under a name that changes with it."""
+    if (asset := ASSETS.get(name)) is None:
+        raise NotFoundError(f"there is no {name[:80]!r}: expected {' or '.join(ASSETS)}")
+    return Response(asset.body, media_type=asset.media_type, headers={"Cache-Control": f"public, {FOREVER}"})
 
 
 @router.get("/console/go")

@@ -40,6 +40,7 @@ def entries(
         visit,
         "entries.html",
         title="Entries",
+        position=found["size"],
         asked=asked,
         types=list(CATALOGUE),
         is_latest_first=is_latest_first,
@@ -75,11 +76,13 @@ def entry(visit: KnownVisit, position: Annotated[str, Path(max_length=24)]) -> R
     found = entry_of(visit.ledger, int(number))
     if position.endswith(".json"):
         return json_answer(200, found)
+    size = visit.ledger.size()
     return page(
         visit,
         "entry.html",
         title=f"Entry {int(number)}",
+        position=size,
         found=found,
         statement=found["entry"]["statement"],
-        size=visit.ledger.size(),
+        size=size,
     )

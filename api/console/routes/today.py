@@ -18,7 +18,7 @@ from projections.readings.people.access_reviews import access_reviews
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 # Of each kind: what is more is one click away.
-SOME: Final = 8
+SOME: Final = 6
 SEVERITIES: Final = ("high", "medium", "low")
 
 

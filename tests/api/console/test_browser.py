@@ -1,0 +1,121 @@
+"""The console in a real browser, with scripts off: every page in both themes, and the way from the sign-in to an approval."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from servers import Server, event
+
+from api.console.templating import PAGES
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="NO BROWSER: the console was not looked at. Install chromium (scripts/setup --dev does, as root on Debian)",
+)
+SCOPE = {"actor": "person:alice", "change_id": "CHG-800", "services": ["api"]}
+# Of a telephone, and of a desk.
+SIZES = {"narrow": {"width": 360, "height": 740}, "wide": {"width": 1440, "height": 900}}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Root has no sandbox of its own, and the machine is the test's.
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+
+
+@pytest.fixture(scope="module")
+def told(server: Server) -> dict[str, str]:
+    """A change that waits, something that was deployed, and a token of a person who may approve."""
+    long = "a-service-with-" + "a-very-long-name-" * 4
+    server.record(event("change.opened", environment="prod", change_type="emergency", **SCOPE))
+    server.record(event("change.submitted", artifacts=["sha256:" + "a" * 64], **SCOPE))
+    for service in ("api", long):
+        position = server.record(
+            event(service=service, environment="prod", deployment_id=f"d-{service}", outcome="success")
+        )["position"]
+    server.get("/v1/views/findings", params={"min_position": position})
+    wanted = {"principal": "person:grace", "kind": "human", "roles": ["auditor", "reporter"]}
+    return dict(server.client().post("/v1/ledger/credentials", json=wanted).json())
+
+
+@contextmanager
+def looking(browser: Browser, server: Server, **more: Any) -> Iterator[tuple[Page, list[str]]]:
+    """Give a page of a browser without scripts, and what went wrong in it: refused by its policy, or asked of others."""
+    context = browser.new_context(java_script_enabled=False, base_url=server.url, **more)
+    page, wrong = context.new_page(), []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(server.url) else None)
+    page.on("response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 500 else None)
+    try:
+        yield page, wrong
+    finally:
+        context.close()
+
+
+def sign_in(page: Page, token: str) -> None:
+    page.goto("/console/")
+    # The field has the focus: nobody has to point at it.
+    page.wait_for_selector("#token:focus")
+    page.keyboard.type(token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('Today')")
+
+
+@pytest.mark.parametrize(("theme", "size"), [("light", "narrow"), ("dark", "wide")])
+def test_every_page_fits_and_asks_nothing_of_others(
+    browser: Browser, server: Server, told: dict[str, str], theme: Any, size: str
+) -> None:
+    with looking(browser, server, color_scheme=theme, viewport=SIZES[size]) as (page, wrong):
+        sign_in(page, told["token"])
+        background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        assert background == {"light": "rgb(250, 249, 246)", "dark": "rgb(22, 21, 19)"}[theme]
+        paths = [path for _, path in PAGES]
+        for path in (*paths, "/console/changes/CHG-800", "/console/entries/1", "/console/views/deployments"):
+            page.goto(path)
+            assert page.locator("h1").count() == 1, path
+            # What is wide scrolls by itself; the page does not.
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, (path, wide)
+        assert wrong == []
+
+
+def test_a_change_is_approved_with_the_keyboard_alone(browser: Browser, server: Server, told: dict[str, str]) -> None:
+    with looking(browser, server) as (page, wrong):
+        sign_in(page, told["token"])
+        assert page.get_by_text("Your approval would count").is_visible()
+        page.locator("input[name=q]").focus()
+        page.keyboard.type("CHG-800")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h2:has-text('Your decision')")
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.locator(":focus").get_attribute("value") == "granted":
+                break
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=in your name")
+        assert page.locator("td:has-text('person:grace')").first.is_visible()
+        assert wrong == []
+
+
+def test_an_ended_session_leads_back_to_where_somebody_was(
+    browser: Browser, server: Server, told: dict[str, str]
+) -> None:
+    with looking(browser, server) as (page, wrong):
+        sign_in(page, told["token"])
+        page.goto("/console/findings?is_open=true")
+        page.context.clear_cookies()
+        page.reload()
+        page.wait_for_selector("#token:focus")
+        page.keyboard.type(told["token"])
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h1:has-text('Findings')")
+        assert page.url == f"{server.url}/console/findings?is_open=true"
+        page.locator(".me summary").click()
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_selector("h1:has-text('Sign in')")
+        assert wrong == []
