@@ -27,6 +27,7 @@ from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.freezes import freeze_calendar, freezes
 from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.readings.delivery.incidents import incidents
+from projections.readings.delivery.measurements import measured_days, trigger_firings
 from projections.readings.delivery.metrics import delivery, merges
 from projections.readings.delivery.releases import release_facts, releases
 from projections.readings.delivery.rollbacks import rollbacks
@@ -132,6 +133,8 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     attributions,
     attribution_methods,
     rollback_triggers,
+    measured_days,
+    trigger_firings,
     verifications,
     rollbacks,
     release_facts,

@@ -1,23 +1,38 @@
-"""1.5 Rollback triggers and thresholds: what is deployed to production says when it is to be taken back."""
+"""1.5 Rollback triggers and thresholds: what goes to production says when it is to be taken back, and is when that was measured."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from ledger.events import ref
-from ledger.events.rollback import RollbackTriggerDefined
+from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerDefined
+from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.engine.view import Moment, later
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
-from projections.readings.delivery.triggers import rollback_triggers
-from projections.readings.environments.environments import is_meant, names_for
-from projections.readings.people.policies import InForce
+from projections.readings.delivery.acts import Act
+from projections.readings.delivery.deployments import Deployment, deployments, done_to
+from projections.readings.delivery.measurements import (
+    Firing,
+    Measurement,
+    measured_days,
+    measurements_of,
+    trigger_firings,
+)
+from projections.readings.delivery.rollbacks import rollbacks
+from projections.readings.delivery.triggers import Definition, definition_at, rollback_triggers
+from projections.readings.environments.environments import is_meant, names_for, same_environment
+from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Number
+from projections.readings.people.speaking import clocks_of
 from projections.rules.environments import PRODUCTION
+from projections.rules.leave import Clocks, Instant, instants, was_there
+from projections.rules.triggers import due, held, meets, window_before
 
 PRACTICE: Final = Practice(
-    "1.5",
-    "Rollback triggers and thresholds",
-    views=(rollback_triggers,),
-    to_come="computing again, from what was measured, whether a trigger was due",
+    "1.5", "Rollback triggers and thresholds", views=(rollback_triggers, measured_days, trigger_firings)
 )
 ROLLBACK_TRIGGERS: Final = Number(
     "rollback-triggers",
@@ -25,6 +40,130 @@ ROLLBACK_TRIGGERS: Final = Number(
     applies_to="environment",
     defaults={PRODUCTION: 1},
 )
+ROLLBACK_WITHIN_MINUTES: Final = Number(
+    "rollback-within-minutes",
+    "within how many minutes of a trigger's being due it is rolled back, or somebody decides about it",
+    applies_to="environment",
+    default=30,
+)
+ROLLBACK_WATCH_HOURS: Final = Number(
+    "rollback-watch-hours",
+    "for how many hours after a deployment its triggers are watched",
+    applies_to="environment",
+    default=24,
+)
+# How many rollbacks of a service are looked at: the last ones.
+LATEST: Final = 64
+
+
+@finding(deployments, severity="high")
+def rollback_trigger_missed(row: Deployment, look: Look) -> Breach | None:
+    """By what was measured after a deployment a rollback was due, and nobody rolled back, or decided about it, in time."""
+    for act in acts_in_production(row, look):
+        policy = in_force(look.at(act.at), act.at)
+        names = names_for(look, policy, act.environment, act.at)
+        watched_until = later(act.at, hours=min(policy.number(ROLLBACK_WATCH_HOURS, *names), 24 * 31))
+        for name, definition in _triggers_of(row, act, look):
+            measures = _measures(definition, act, act.at, watched_until, look)
+            for measure in due(definition.condition, measures):
+                # Nobody could know before it was on record.
+                known_at = max(measure.end, measure.said.recorded_at)
+                deadline = later(known_at, minutes=policy.number(ROLLBACK_WITHIN_MINUTES, *names))
+                begin = window_before(definition.condition, measure.end)
+                if _was_answered(act, begin, deadline, look) or not look.has_come(deadline):
+                    continue
+                words = (
+                    f"{name} of {row.deployment_id} was due at {measure.end}: {definition.metric} was {measure.value}"
+                )
+                words += f", and nobody rolled back or decided about it until {deadline}"
+                return Breach(words, positions_of(definition.said.position, measure.said.position, act.position))
+    return None
+
+
+def _triggers_of(row: Deployment, act: Act, look: Look) -> Iterator[tuple[str, Definition]]:
+    """Yield the triggers of what was deployed, as they were on record by then: no threshold is moved afterwards."""
+    clocks = clocks_of(look, act.at)
+    instant = instants(act, clocks)[-1]
+    for trigger in look.named(rollback_triggers, RollbackTriggerDefined, ref("service", act.service or "")):
+        definition = definition_at(look, trigger, instant, clocks)
+        if definition is None or definition.service != act.service:
+            continue
+        if definition.change_id in (None, row.change_id) and is_meant(
+            look, definition.environment, act.environment, act.at
+        ):
+            yield trigger.trigger_id, definition
+
+
+def _measures(definition: Definition, act: Act, since: Moment, until: Moment, look: Look) -> list[Measurement]:
+    found = measurements_of(look, definition.service, definition.metric, act.environment or "", since, until)
+    # What was measured before it says nothing of it.
+    return [measure for measure in found if act.at <= measure.begin]
+
+
+def _was_answered(act: Act, begin: Moment, deadline: Moment, look: Look) -> bool:
+    """Say whether it was rolled back, or somebody decided about it, between two times, and that was on record."""
+    clocks = clocks_of(look, act.at)
+    by = Instant(deadline, later(deadline, minutes=clocks.lag_s // 60), 0)
+    about = ref("service", act.service or "")
+    for event in (RollbackDecided, RollbackCompleted):
+        for row in look.named(rollbacks, event, about, limit=LATEST):
+            if not same_environment(look, row.environment, act.environment, act.at):
+                continue
+            if row.decided is not None and begin <= row.decided.at <= deadline and was_there(row.decided, by, clocks):
+                return True
+            if row.completed_at is not None and begin <= row.completed_at <= deadline and row.outcome == "success":
+                recorded = look.entry(row.completed_position).recorded_at if row.completed_position else deadline
+                if recorded <= by.by:
+                    return True
+    return _went_back(act, begin, by, clocks, look)
+
+
+def _went_back(act: Act, begin: Moment, by: Instant, clocks: Clocks, look: Look) -> bool:
+    """Say whether what had run there before was deployed again: a rollback by another name."""
+    acts = [
+        other
+        for _, other in done_to(look, act.service or "")
+        if same_environment(look, other.environment, act.environment, act.at)
+    ]
+    before = {artifact for other in acts if other.at < act.at for artifact in other.artifacts} - set(act.artifacts)
+    return any(
+        begin <= other.at
+        and was_there(other, by, clocks)
+        and bool(other.artifacts)
+        and before.issuperset(other.artifacts)
+        for other in acts
+    )
+
+
+@finding(trigger_firings, severity="medium")
+def rollback_trigger_unjustified(row: Firing, look: Look) -> Breach | None:
+    """A trigger was said to have fired, and its condition was not met: by the measurement itself, or by what else was measured."""
+    said = row.said
+    trigger = look.row(rollback_triggers, row.trigger_id) if row.trigger_id is not None else None
+    if said is None or row.measured is None:
+        return None
+    clocks = clocks_of(look, said.at)
+    then = instants(said, clocks)[0]
+    definition = definition_at(look, trigger, then, clocks, row.version) if trigger is not None else None
+    words = f"{row.trigger_id} {row.version} was said to have fired at {said.at}"
+    if definition is None:
+        return Breach(f"{words}, and nobody had defined it", (said.position,))
+    positions = positions_of(definition.said.position, said.position)
+    condition = definition.condition
+    if not meets(condition, row.measured):
+        why = f"{row.measured} is not {condition.comparator} {condition.threshold}"
+        return Breach(f"{words}, and {why}", positions)
+    if (row.samples or 0) < condition.min_samples:
+        return Breach(f"{words} by {row.samples} samples; expected {condition.min_samples}", positions)
+    environment = row.environment or definition.environment
+    if environment is None:
+        return None
+    since = window_before(condition, window_before(condition, said.at))
+    measures = measurements_of(look, definition.service, definition.metric, environment, since, said.at)
+    last = max((measure.end for measure in measures), default=None)
+    if last is None or held(condition, measures, last) is not False:
+        return None
+    return Breach(f"{words}, and what was measured until {last} does not meet it", positions)
 
 
 @gate_rule()

@@ -12,14 +12,13 @@ from typing import Final
 
 from ledger.conditions import Match
 from ledger.events import ref
-from ledger.events.deployment import DeploymentFinished, DeploymentStarted
 from ledger.events.error_budget import ErrorBudgetMeasured, Unit
 from ledger.events.release_policy import ReleaseAction, ReleasePolicyApplied
 from ledger.events.slo import Budgeting, SloPublished
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, later, moment, replace
-from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.deployments import deployments, done_to
 from projections.readings.environments.environments import READ_BY_ASKING, is_meant, is_production
 from projections.readings.people.powers import NEVER, fault_of_speaker
 from projections.readings.people.speaking import clocks_of
@@ -28,7 +27,7 @@ from projections.rules.budgets import Promise, once, spent, spent_by
 from projections.rules.leave import NEVER as FOR_EVER
 from projections.rules.leave import Clocks, Instant, is_on_record, was_there
 
-# How many deployments, and objectives, of a service are looked at: the last ones.
+# How many objectives of a service are looked at: the last ones.
 LATEST: Final = 64
 AT_MOST: Final = 500
 
@@ -311,16 +310,11 @@ def _burns(look: Look, objective: Objective, measures: list[Measured]) -> Iterat
 
 
 def _acts_of(look: Look, objective: Objective) -> list[tuple[Moment, str]]:
-    about = ref("service", objective.service)
     found: dict[tuple[Moment, str], None] = {}
-    for event in (DeploymentStarted, DeploymentFinished):
-        for row in look.named(deployments, event, about, limit=LATEST):
-            for act in row.acts:
-                is_there = act.service == objective.service and is_production(
-                    look, act.environment, act.at, by=act.actor
-                )
-                if is_there and is_meant(look, objective.environment, act.environment, act.at):
-                    found[act.at, row.deployment_id] = None
+    for row, act in done_to(look, objective.service):
+        is_there = is_production(look, act.environment, act.at, by=act.actor)
+        if is_there and is_meant(look, objective.environment, act.environment, act.at):
+            found[act.at, row.deployment_id] = None
     return list(found)
 
 

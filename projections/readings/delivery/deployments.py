@@ -4,8 +4,9 @@ A deployment that does not name its change is tied to the one open change that n
 is planned for that time; or by hand afterwards.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ledger.conditions import Match
 from ledger.events import ref
@@ -215,6 +216,20 @@ def _is_in_doubt(event: Any, entry: EntryInfo) -> bool:
     """Say whether a statement did not count when it was made, because of who made it."""
     said = spoken(entry, event.actor)
     return bool(fault_of_speaker(entry.reads, entry.type, said, getattr(event, "environment", None)))
+
+
+# How many deployments of a service are looked at by `done_to`: the last ones.
+LATEST: Final = 64
+
+
+def done_to(reads: Reads, service: str) -> Iterator[tuple[Deployment, Act]]:
+    """Yield what was put where of a service last, whichever of its statements are known."""
+    about, seen = ref("service", service), set()
+    for event in (DeploymentStarted, DeploymentFinished):
+        for row in reads.named(deployments, event, about, limit=LATEST):
+            if row.deployment_id not in seen:
+                seen.add(row.deployment_id)
+                yield from ((row, act) for act in row.acts if act.service == service)
 
 
 def change_at(reads: Reads, row: Deployment, act: Act, instant: Instant, clocks: Clocks) -> str | None:

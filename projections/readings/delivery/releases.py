@@ -3,19 +3,15 @@
 As it was said, every time; and what is asked of it: which scope held at an instant, who owned a service and stood by it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.events import ref
-from ledger.events.deployment import DeploymentFinished, DeploymentStarted
 from ledger.events.release import ReleaseContent, ReleaseScopeAmended, ReleaseScopeDefined
 from ledger.events.team import TeamSignedOff
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
-from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.deployments import deployments, done_to
 from projections.readings.environments.environments import READ_BY_ASKING, is_production, same_environment
 from projections.readings.people.policies import InForce, in_force_now
 from projections.readings.people.powers import NEVER, fault_of_speaker, granted_to
@@ -32,8 +28,7 @@ SIGN_OFF_ROLE: Final = Words(
     "the role by which somebody owns a service, as its resource, and signs off what of it goes out",
     default=("owner",),
 )
-# How many deployments of a service, and sign-offs of a release, are looked at: the last ones.
-LATEST: Final = 64
+# How many sign-offs of a release are looked at: the last ones.
 MANY: Final = 500
 
 
@@ -172,17 +167,8 @@ def runs_there(reads: Reads, part: ReleasePart, environment: str, instant: Insta
         and act.outcome in (None, "success")
         and same_environment(reads, act.environment, environment, instant.at)
         and was_there(act, instant, clocks)
-        for act in _acts_of(reads, part.service)
+        for _, act in done_to(reads, part.service)
     )
-
-
-def _acts_of(reads: Reads, service: str) -> Iterator[Act]:
-    about, seen = ref("service", service), set()
-    for event in (DeploymentStarted, DeploymentFinished):
-        for row in reads.named(deployments, event, about, limit=LATEST):
-            if row.deployment_id not in seen:
-                seen.add(row.deployment_id)
-                yield from (act for act in row.acts if act.service == service)
 
 
 def providers_to_come(
@@ -283,7 +269,7 @@ def _released(look: Look, row: ReleaseFacts, part: ReleasePart, policy: InForce,
     signed = owner_who_signed(look, row, part, policy, NOW, clocks)
     out = [
         act.at
-        for act in _acts_of(look, part.service)
+        for _, act in done_to(look, part.service)
         if part.artifact in act.artifacts
         and act.outcome in (None, "success")
         and is_production(look, act.environment, act.at, by=act.actor)

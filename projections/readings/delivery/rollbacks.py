@@ -50,7 +50,7 @@ def _entries_of(key: str, row: Rollback) -> list[Match]:
 
 rollbacks = View(
     "rollbacks",
-    version=3,
+    version=4,
     row=Rollback,
     kind="rollback",
     entries_of=_entries_of,
@@ -92,6 +92,8 @@ def decided(row: Rollback, event: RollbackDecided, entry: EntryInfo) -> Rollback
 def completed(row: Rollback, event: RollbackCompleted, entry: EntryInfo) -> Rollback:
     return replace(
         row,
+        service=row.service or event.service,
+        environment=row.environment or event.environment,
         completed_at=entry.time,
         completed_position=entry.position,
         outcome=event.outcome,

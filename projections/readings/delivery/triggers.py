@@ -1,9 +1,34 @@
-"""Rollback triggers: under which measurable conditions a rollback is due, and how often each was met."""
+"""Rollback triggers: under which measurable conditions a rollback is due, in every wording, and how often each was met."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.events.rollback import Mode, RollbackTriggerDefined, RollbackTriggerFired
-from projections.engine.view import EntryInfo, Moment, Number, View, replace
+from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.voices import Spoken, spoken
+from projections.rules.leave import Clocks, Instant, was_there
+from projections.rules.triggers import Condition
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One wording of a trigger."""
+
+    said: Spoken
+    version: str
+    service: str
+    environment: str | None
+    change_id: str | None
+    metric: str
+    comparator: str
+    threshold: Number
+    window_s: int
+    min_samples: int
+
+    @property
+    def condition(self) -> Condition:
+        return Condition(self.comparator, self.threshold, min(self.window_s, MOST_S), self.min_samples)
 
 
 @dataclass(frozen=True)
@@ -25,15 +50,16 @@ class Trigger:
     fired: int = 0
     last_fired_at: Moment | None = None
     last_fired_position: int | None = None
+    definitions: tuple[Definition, ...] = ()
 
 
 rollback_triggers = View(
     "rollback_triggers",
-    version=1,
+    version=2,
     row=Trigger,
     kind="trigger",
     indexes=("service", "environment"),
-    doc="Rollback triggers: metric, threshold and window of each, and when it fired last.",
+    doc="Rollback triggers: metric, threshold and window of each, every wording, and when it fired last.",
 )
 
 
@@ -52,6 +78,22 @@ def defined(row: Trigger, event: RollbackTriggerDefined, entry: EntryInfo) -> Tr
         min_samples=event.min_samples,
         mode=event.mode,
         defined_position=entry.position,
+        definitions=(*row.definitions, _definition(event, entry)),
+    )
+
+
+def _definition(event: RollbackTriggerDefined, entry: EntryInfo) -> Definition:
+    return Definition(
+        spoken(entry, event.actor),
+        event.version,
+        event.service,
+        event.environment,
+        event.change_id,
+        event.metric,
+        event.comparator,
+        event.threshold,
+        event.window_s,
+        event.min_samples,
     )
 
 
@@ -64,3 +106,21 @@ def fired(row: Trigger, event: RollbackTriggerFired, entry: EntryInfo) -> Trigge
         last_fired_at=entry.time,
         last_fired_position=entry.position,
     )
+
+
+# A window is not longer than a day: whoever says more means a day, and no row has all that was measured since.
+MOST_S: Final = 86_400
+
+
+def definition_at(
+    reads: Reads, row: Trigger, instant: Instant, clocks: Clocks, version: str | None = None
+) -> Definition | None:
+    """Return what a trigger said when something was done: its last wording that counts and was on record; of a version, if one is said."""
+    there = [
+        definition
+        for definition in row.definitions
+        if version in (None, definition.version)
+        and was_there(definition.said, instant, clocks)
+        and not fault_of_speaker(reads, RollbackTriggerDefined.type, definition.said, definition.environment)
+    ]
+    return max(there, key=lambda definition: (definition.said.at, definition.said.position), default=None)

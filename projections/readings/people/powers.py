@@ -120,6 +120,7 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         "iac.validated": "anybody",
         "incident.attributed": "anybody",
         "incident.resolved": "anybody",
+        "metric.measured": "anybody",
         "perf_test.executed": "anybody",
         "release.scheduled": "anybody",
         "release.scope_amended": "anybody",
