@@ -25,6 +25,7 @@ from api.http.routes import (
     catalogue,
     credentials,
     declarations,
+    delivery,
     dossiers,
     entries,
     events,
@@ -52,6 +53,7 @@ from projections.engine.runner import Runner, share_interpreter
 
 MODULES = (
     health, events, entries, intake, catalogue, integrity, credentials, declarations, proofs, dossiers, tiles, views, gates, risk,
+    delivery,
     *PAGES,
 )  # fmt: skip
 TIME_PASSED_AFTER_S = 3600

@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "intake": ("posting", "Take in files of outside formats."),
     "views": ("viewing", "Readings of the past: list them, fold them anew, check them."),
     "gate": ("gating", "Ask a gate."),
+    "delivery": ("delivering", "Print deployment frequency, lead time, failure rate, recovery time and rework rate."),
     "risk": ("risking", "Models of risk: backtest them, fit them."),
     "verify": ("verifying", "Verify the ledger."),
     "export": ("auditing", "Write the ledger as files that any web server can hold, and that are audited without us."),

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from api.cli.doors import Answer
 from api.desk import stewardship
+from api.desk.delivery import figures_in
 from api.desk.entries import shown, shown_at
 from api.desk.gates import asked_in, recheck_in
 from api.desk.posted import Posted, Said, model_of
@@ -170,6 +171,12 @@ class LocalDoor:
     def view(self, name: str, key: str | None, asked: dict[str, str]) -> dict[str, Any]:
         self._catch_up()
         return answer_of(self.ledger, view_named(name), key, asked)
+
+    def delivery(
+        self, *, service: str | None, team: str | None, since: str | None, until: str | None
+    ) -> dict[str, Any]:
+        self._catch_up()
+        return figures_in(self.ledger, service=service, team=team, since=since, until=until)
 
     def backtest(self, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
         self._catch_up()

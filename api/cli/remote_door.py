@@ -207,6 +207,12 @@ class RemoteDoor:
         row = f"/{quote(key, safe='')}" if key is not None else ""
         return self._json("GET", f"/v1/views/{quote(name, safe='')}{row}", params=asked)
 
+    def delivery(
+        self, *, service: str | None, team: str | None, since: str | None, until: str | None
+    ) -> dict[str, Any]:
+        asked = {"service": service, "team": team, "since": since, "until": until}
+        return self._json("GET", "/v1/delivery", params={k: v for k, v in asked.items() if v is not None})
+
     def backtest(self, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
         asked = {"model": model, "from": first, "to": last, "against": against}
         return self._json("GET", "/v1/risk/backtest", params={k: v for k, v in asked.items() if v is not None})

@@ -471,6 +471,29 @@ class BacktestAnswer(ScoredRange):
     faults: list[str] | None = None
 
 
+class DeliveryAnswer(Shape):
+    """The metrics of some deployments; times are seconds, rates decimal strings."""
+
+    definition: int
+    position: int
+    service: str | None
+    team: str | None
+    since: str | None
+    until: str | None
+    deployments: int
+    failed: int
+    change_failure_rate: str | None
+    lead_time_s: int | None
+    lead_time_mean_s: int | None
+    lead_time_p90_s: int | None
+    lead_time_first_s: int | None
+    recovery_time_s: int | None
+    recovery_time_mean_s: int | None
+    recovery_time_p90_s: int | None
+    rework_rate: str | None
+    counted: list[str]
+
+
 class Parameter(Shape):
     """A named number, written as a decimal string."""
 

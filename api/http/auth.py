@@ -82,6 +82,7 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("POST", "/v1/ledger/tools"): (OPERATOR,),
     ("GET", "/v1/views"): READERS,
     **{("GET", f"/v1/views/{view.name}{row}"): READERS for view in VIEWS for row in ("", "/{key}")},
+    ("GET", "/v1/delivery"): READERS,
     ("GET", "/v1/risk/backtest"): READERS,
     ("GET", "/v1/risk/fit"): READERS,
     ("GET", "/v1/gates"): ANYBODY_KNOWN,

@@ -14,6 +14,10 @@ TEXT: Final = "text/plain; charset=utf-8"
 # Of what never changes under its address.
 FOREVER: Final = "max-age=31536000, immutable"
 Position = Annotated[int, Path(ge=1, le=MAX_POSITION, description="Place in the ledger, from 1.")]
+MinPosition = Annotated[
+    int,
+    Query(ge=0, le=MAX_POSITION, description="Wait until the view has come to this position: to read one's own write."),
+]
 Reason = Annotated[Label, Query(examples=["gdpr-17"], description="Why, in one word.")]
 
 _PROBLEM: Final[dict[str, Any]] = {

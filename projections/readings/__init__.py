@@ -28,7 +28,7 @@ from projections.readings.delivery.freezes import freeze_calendar, freezes
 from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.measurements import measured_days, trigger_firings
-from projections.readings.delivery.metrics import delivery, merges
+from projections.readings.delivery.metrics import delivery
 from projections.readings.delivery.releases import release_facts, releases
 from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.delivery.strategies import (
@@ -149,7 +149,6 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     error_budgets,
     deliveries,
     delivery,
-    merges,
     # infrastructure
     plans,
     plan_changes,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, create_model
 from api.desk.views import items_of, list_of, read_when, row_of, states_of, wait_for
 from api.http.auth import OPERATOR, KnownCaller
 from api.http.questions import Route, Total, link_to_next
-from api.http.shapes import MAX_POSITION, PROBLEMS
+from api.http.shapes import PROBLEMS, MinPosition
 from api.http.spreadsheets import csv_of
 from api.http.state import CurrentLedger
 from projections import VIEWS
@@ -21,10 +21,6 @@ from projections.engine.view import View
 
 router = APIRouter(tags=["views"], route_class=Route)
 
-MinPosition = Annotated[
-    int,
-    Query(ge=0, le=MAX_POSITION, description="Wait until the view has come to this position: to read one's own write."),
-]
 When = Annotated[
     str | None,
     Query(max_length=40, examples=["2026-11-23T12:00:00Z"], description="A position, or a time with offset."),

@@ -4,6 +4,6 @@ from typing import Final
 
 from projections.practices.practice import Practice
 from projections.readings.delivery.deliveries import deliveries
-from projections.readings.delivery.metrics import delivery, merges
+from projections.readings.delivery.metrics import delivery
 
-PRACTICE: Final = Practice("8.4", "Failure rate and lead time", views=(delivery, deliveries, merges))
+PRACTICE: Final = Practice("8.4", "Failure rate and lead time", views=(delivery, deliveries))

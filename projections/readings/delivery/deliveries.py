@@ -60,7 +60,7 @@ deliveries = Judged(
     row=Delivered,
     of=deployments,
     reads=(incidents, commits, code_changes, change_scopes, *READ_BY_ASKING),
-    indexes=("service", "team", "month"),
+    indexes=("service", "team", "month", "seen_at"),
     doc="Deliveries: what every deployment to production counts for in the five metrics, and the entries that show it.",
 )
 

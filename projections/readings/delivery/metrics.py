@@ -16,12 +16,12 @@ Times are medians; means and ninetieth percentiles stand beside them. What is re
 what it said before, and after, and says in words what moved it.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger.events.code import CodeMerged
 from projections.engine.tally import Part, Tally
-from projections.engine.view import EntryInfo, Moment, Number, View, replace
+from projections.engine.view import EntryInfo, Moment, Number, replace
 from projections.readings.delivery.deliveries import Delivered, deliveries
 from projections.rules.figures import known, mean, percentile, share
 
@@ -43,33 +43,6 @@ CALLED: Final = {
     "rollback.completed": "late rollback",
     "statement.withdrawn": "withdrawal",
 }
-
-
-@dataclass(frozen=True)
-class Merge:
-    """When a commit was merged, first."""
-
-    commit: str
-    merged_at: Moment | None = None
-    position: int | None = None
-
-
-merges = View(
-    "merges",
-    version=1,
-    row=Merge,
-    kind="commit",
-    doc="Merged commits: when each came into the main line, from which lead time is counted.",
-)
-
-
-def _commits(event: CodeMerged) -> list[str]:
-    return [commit for commit in (event.merge_sha, event.head_sha) if commit is not None]
-
-
-@merges.on(CodeMerged, key=_commits)
-def merged(row: Merge, event: CodeMerged, entry: EntryInfo) -> Merge:
-    return row if row.merged_at is not None else Merge(row.commit, entry.time, entry.position)
 
 
 @dataclass(frozen=True)
@@ -100,13 +73,9 @@ class Restatement:
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """One service in one month. Rates are shares of `deployments`; times are seconds. `items` holds what they are made of."""
+class Figures:
+    """The five metrics of some deployments. Rates are shares of `deployments`; times are seconds."""
 
-    key: str
-    service: str | None = None
-    month: str | None = None
-    definition: int = DEFINITION
     deployments: int = 0
     failed: int = 0
     change_failure_rate: Number | None = None
@@ -118,6 +87,20 @@ class Delivery:
     recovery_time_mean_s: int | None = None
     recovery_time_p90_s: int | None = None
     rework_rate: Number | None = None
+
+
+@dataclass(frozen=True)
+class _Month:
+    key: str
+    service: str | None = None
+    month: str | None = None
+    definition: int = DEFINITION
+
+
+@dataclass(frozen=True)
+class Delivery(Figures, _Month):
+    """One service in one month. `items` holds what the figures are made of."""
+
     items: tuple[Item, ...] = ()
     restatements: tuple[Restatement, ...] = ()
 
@@ -174,26 +157,31 @@ def _added(row: Delivery, part: Part, count: int) -> Delivery:
     items = (*others, _item(part)) if count > 0 and len(part) > 1 else others
     if (len(items) > 1 and items[-1].seen_at < items[-2].seen_at) or count < 0:
         items = tuple(sorted(items, key=lambda item: (item.seen_at, item.deployment_id)))
-    return _measured(replace(row, service=service, month=month, items=items))
+    return replace(row, service=service, month=month, items=items, **vars(figures_of(items)))
 
 
-def _measured(row: Delivery) -> Delivery:
-    failed = [item for item in row.items if item.is_failed]
-    leads = known(lead for item in row.items for lead in item.leads)
+def counted(rows: Iterable[Delivered]) -> list[Item]:
+    """Return what deployments count for: those to production that succeeded."""
+    return [_item(part) for row in rows if row.is_counted for part in _parts(row).values()]
+
+
+def figures_of(items: Sequence[Item]) -> Figures:
+    """Return the metrics of some deployments, whichever they are: of a service, a team, or all; of a month, or of any time."""
+    failed = [item for item in items if item.is_failed]
+    leads = known(lead for item in items for lead in item.leads)
     recoveries = known(item.recovery_s for item in failed)
-    return replace(
-        row,
-        deployments=len(row.items),
+    return Figures(
+        deployments=len(items),
         failed=len(failed),
-        change_failure_rate=share(len(failed), len(row.items)),
+        change_failure_rate=share(len(failed), len(items)),
         lead_time_s=percentile(leads, 50),
         lead_time_mean_s=mean(leads),
         lead_time_p90_s=percentile(leads, 90),
-        lead_time_first_s=percentile(known(lead for item in row.items for lead in item.leads_first), 50),
+        lead_time_first_s=percentile(known(lead for item in items for lead in item.leads_first), 50),
         recovery_time_s=percentile(recoveries, 50),
         recovery_time_mean_s=mean(recoveries),
         recovery_time_p90_s=percentile(recoveries, 90),
-        rework_rate=share(sum(item.is_unplanned for item in row.items), len(row.items)),
+        rework_rate=share(sum(item.is_unplanned for item in items), len(items)),
     )
 
 

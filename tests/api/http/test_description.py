@@ -110,7 +110,7 @@ def test_what_is_answered_has_the_shape_that_is_described(server: Server, docume
         ("/v1/events", 200),
         ("/v1/gates/{gate}", 200),
         ("/v1/dossiers/{ref}", 200),
-        ("/v1/views/merges", 200),
+        ("/v1/views/delivery", 200),
     } <= tried
 
 

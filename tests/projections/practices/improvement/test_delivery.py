@@ -7,7 +7,7 @@ from changes import found_by_any_process
 from telling import Story, at
 
 from projections.readings.delivery.deliveries import deliveries
-from projections.readings.delivery.metrics import Delivery, delivery, merges
+from projections.readings.delivery.metrics import Delivery, counted, delivery, figures_of
 
 DIGEST = "sha256:" + "a" * 64
 MONTH = "api/2026-03"
@@ -50,7 +50,6 @@ def test_times_are_medians_of_what_is_known() -> None:
     story = Story()
     commit = "9fceb02d0ae598e95dc970b74767f19372d61af8"
     story.tell("code.merged", actor="person:ann", repository="acme/api", merge_sha=commit)
-    assert story.row(merges, commit).position == 1
     deploy(story, "d-1", commit=commit)
     deploy(story, "d-2")
     assert (row(story).lead_time_s, row(story).recovery_time_s) == (2 * 3600, None)
@@ -231,3 +230,16 @@ def test_every_restatement_says_what_moved_the_figures() -> None:
             assert all(one.position <= position for one in then.restatements)
     assert story.row_as_of(delivery, MONTH, len(story.log)) == row(story)
     found_by_any_process(story)
+
+
+def test_the_figures_of_any_time_are_those_of_the_month_where_it_is_the_month() -> None:
+    story = Story()
+    for number in range(5):
+        deploy(story, f"d-{number}")
+    deploy(story, "d-9", service="web")
+    blame(story, "INC-1", "d-1")
+    rows = [story.row(deliveries, f"d-{number}") for number in range(5)]
+    month = row(story)
+    assert vars(figures_of(counted(rows))).items() <= vars(month).items()
+    assert figures_of(counted([*rows, story.row(deliveries, "d-9")])).change_failure_rate == "0.1667"
+    assert figures_of(counted([story.row(deliveries, "d-9")])).deployments == 1
