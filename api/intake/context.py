@@ -20,6 +20,8 @@ from ledger.events import identifiers
 from ledger.events.identifiers import Identifier, Text, identifier_of
 from ledger.events.test import MAX_SHARDS
 
+# How long one thing may be: names that are longer end with a digest anyhow.
+MAX_SAID: Final = 2000
 _is_shard = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})").fullmatch
 
 
@@ -69,6 +71,10 @@ class Context:
         for name, value in given.items():
             if name not in (*asks, *ALWAYS):
                 raise StatementError(no_such("parameter", name, (*asks, *ALWAYS)), f"/{name[:80]}")
+            if len(value) > MAX_SAID:
+                raise StatementError(
+                    f"expected {name} of at most {MAX_SAID} characters, found {len(value)}", f"/{name}"
+                )
             taken[name] = _held(name, value)
         return cls(format_name, taken)
 

@@ -19,7 +19,7 @@ from api.http.questions import Route
 from api.http.shapes import PROBLEMS, json_answer
 from api.http.state import ledger_of, submitting_of
 from api.intake import FORMATS
-from api.intake.context import ALWAYS, KNOWN
+from api.intake.context import ALWAYS, KNOWN, MAX_SAID
 from api.intake.formats import Format, HmacHeader
 from ledger.authority import Caller, EnrolledSource
 from ledger.errors import SetupError
@@ -60,7 +60,7 @@ def _described(known: Format) -> dict[str, Any]:
                 "in": "query",
                 "required": name in known.needs,
                 "description": KNOWN[name].doc,
-                "schema": {"type": "string", "examples": [KNOWN[name].example]},
+                "schema": {"type": "string", "maxLength": MAX_SAID, "examples": [KNOWN[name].example]},
             }
             for name in asked
         ],

@@ -27,8 +27,8 @@ from projections.readings.pipelines.tests import (
     Acceptance,
     Cases,
     ManifestPart,
-    Report,
-    Run,
+    ShardReport,
+    SuiteRun,
     test_cases,
     test_manifests,
     test_reports,
@@ -70,7 +70,7 @@ class Manifest:
 class _Ran:
     """What the last tries of a run's shards say together."""
 
-    reports: tuple[Report, ...]
+    reports: tuple[ShardReport, ...]
     cases: tuple[Cases, ...]
     # Failed in an earlier try, and did not in the last.
     recovered: frozenset[str]
@@ -107,7 +107,7 @@ class _Ran:
         return listed(found)
 
 
-def _ran(row: Run, look: Look) -> _Ran:
+def _ran(row: SuiteRun, look: Look) -> _Ran:
     about = ref("run", row.run_id)
     reports = look.named(test_reports, ShardFinished, about)
     cases = [*look.named(test_cases, ShardFinished, about), *look.named(test_cases, CasesReported, about)]
@@ -124,7 +124,7 @@ def _ran(row: Run, look: Look) -> _Ran:
 # -- what is to run --------------------------------------------------------------------------------------------------------
 
 
-def manifest_of(row: Run, look: Look) -> Manifest | None:
+def manifest_of(row: SuiteRun, look: Look) -> Manifest | None:
     """Return what a run was to run, and what of it might be skipped; None where nobody had said."""
     own = look.named(test_manifests, ManifestDeclared, ref("run", row.run_id))
     accepted = _accepted(row, look)
@@ -144,7 +144,7 @@ def manifest_of(row: Run, look: Look) -> Manifest | None:
     )
 
 
-def _accepted(row: Run, look: Look) -> Manifest | None:
+def _accepted(row: SuiteRun, look: Look) -> Manifest | None:
     suite = look.row(test_suites, row.suite) if row.suite is not None else None
     if suite is None or row.suite is None:
         return None
@@ -193,7 +193,7 @@ def _made(parts: list[ManifestPart]) -> Manifest:
 # -- findings --------------------------------------------------------------------------------------------------------------
 
 
-def _is_settled(row: Run, look: Look) -> bool:
+def _is_settled(row: SuiteRun, look: Look) -> bool:
     """Say whether a run has told all that it will: reports come one by one, and what is missing of them may still come."""
     if row.last_recorded_at is None:
         return False
@@ -201,7 +201,7 @@ def _is_settled(row: Run, look: Look) -> bool:
 
 
 @finding(test_runs, severity="high")
-def tests_not_run(row: Run, look: Look) -> Breach | None:
+def tests_not_run(row: SuiteRun, look: Look) -> Breach | None:
     """Tests of a suite were not run by any shard of a run; or shards, or parts of their reports, are missing, so that nobody knows."""
     if not _is_settled(row, look):
         return None
@@ -224,7 +224,7 @@ def _gap(manifest: Manifest, ran: _Ran) -> list[str]:
 
 
 @finding(test_runs, severity="low")
-def tests_not_in_manifest(row: Run, look: Look) -> Breach | None:
+def tests_not_in_manifest(row: SuiteRun, look: Look) -> Breach | None:
     """A run ran tests that are not in the manifest of its suite: either that is old, or another suite ran."""
     manifest = manifest_of(row, look) if _is_settled(row, look) else None
     if manifest is None or manifest.missing:
@@ -238,7 +238,7 @@ def tests_not_in_manifest(row: Run, look: Look) -> Breach | None:
 
 
 @finding(test_runs, severity="low")
-def tests_run_twice(row: Run, look: Look) -> Breach | None:
+def tests_run_twice(row: SuiteRun, look: Look) -> Breach | None:
     """Several shards, or reports, of one run ran the same test: the shards overlap."""
     if not _is_settled(row, look):
         return None
@@ -251,7 +251,7 @@ def tests_run_twice(row: Run, look: Look) -> Breach | None:
 
 
 @finding(test_runs, severity="medium")
-def tests_newly_skipped(row: Run, look: Look) -> Breach | None:
+def tests_newly_skipped(row: SuiteRun, look: Look) -> Breach | None:
     """A run skipped tests that no manifest which somebody had accepted by then lets it skip."""
     if row.suite is None or not _is_settled(row, look):
         return None
@@ -263,7 +263,7 @@ def tests_newly_skipped(row: Run, look: Look) -> Breach | None:
 
 
 @finding(test_runs, severity="low")
-def tests_flaky(row: Run, look: Look) -> Breach | None:
+def tests_flaky(row: SuiteRun, look: Look) -> Breach | None:
     """Tests of a run failed and passed by turns: what they say of the next run is chance."""
     if not _is_settled(row, look):
         return None

@@ -22,7 +22,7 @@ MAX_RUNS: Final = 200
 
 
 @dataclass(frozen=True)
-class Run:
+class Stretch:
     """Numbers of which none is missing, and the entries of the first and of the last. `since` is when the first was known that
     something before it was missing.
     """
@@ -39,11 +39,11 @@ class Sequence:
     """One source that counts. `forgotten` is how many numbers were missing between runs that are not told apart any more."""
 
     source: str
-    runs: tuple[Run, ...] = ()
+    runs: tuple[Stretch, ...] = ()
     forgotten: int = 0
 
     @property
-    def gaps(self) -> list[tuple[Run, Run]]:
+    def gaps(self) -> list[tuple[Stretch, Stretch]]:
         """Return the runs between which numbers are missing."""
         return list(pairwise(self.runs))
 
@@ -79,7 +79,7 @@ def counted(row: Sequence, event: Event, entry: EntryInfo) -> Sequence:
     number = number_of(entry)
     if number is None:
         return row
-    new = Run(number, number, entry.position, entry.position, entry.recorded_at)
+    new = Stretch(number, number, entry.position, entry.position, entry.recorded_at)
     runs = _with(row.runs, new)
     if len(runs) <= MAX_RUNS:
         return replace(row, runs=runs)
@@ -87,7 +87,7 @@ def counted(row: Sequence, event: Event, entry: EntryInfo) -> Sequence:
     return replace(row, runs=(_joined(low, high), *others), forgotten=row.forgotten + high.first - low.last - 1)
 
 
-def _with(runs: tuple[Run, ...], new: Run) -> tuple[Run, ...]:
+def _with(runs: tuple[Stretch, ...], new: Stretch) -> tuple[Stretch, ...]:
     """Return runs with one more number. Mostly it follows on the last."""
     place = len(runs)
     while place and runs[place - 1].first > new.first:
@@ -103,5 +103,5 @@ def _with(runs: tuple[Run, ...], new: Run) -> tuple[Run, ...]:
     return (*before, new, *after)
 
 
-def _joined(low: Run, high: Run) -> Run:
-    return Run(low.first, high.last, low.first_position, high.last_position, min(low.since, high.since))
+def _joined(low: Stretch, high: Stretch) -> Stretch:
+    return Stretch(low.first, high.last, low.first_position, high.last_position, min(low.since, high.since))

@@ -113,7 +113,7 @@ def accepted(row: Suite, event: ManifestAccepted, entry: EntryInfo) -> Suite:
 
 
 @dataclass(frozen=True)
-class Report:
+class ShardReport:
     """One report of a shard. `seen` are the parts that came, of `parts`."""
 
     report: str
@@ -143,7 +143,7 @@ class Report:
 test_reports = View(
     "test_reports",
     version=1,
-    row=Report,
+    row=ShardReport,
     kind="report",
     indexes=("run_id", "suite", "outcome"),
     doc="Reports of tests: of which shard of which run, how many tests, how long they took, and which parts of it came.",
@@ -151,7 +151,7 @@ test_reports = View(
 
 
 @test_reports.on(ShardFinished, key=lambda event: event.report)
-def finished(row: Report, event: ShardFinished, entry: EntryInfo) -> Report:
+def finished(row: ShardReport, event: ShardFinished, entry: EntryInfo) -> ShardReport:
     if row.said is not None:
         return row
     return replace(
@@ -175,7 +175,7 @@ def finished(row: Report, event: ShardFinished, entry: EntryInfo) -> Report:
 
 
 @test_reports.on(CasesReported, key=lambda event: event.report)
-def part_came(row: Report, event: CasesReported, entry: EntryInfo) -> Report:
+def part_came(row: ShardReport, event: CasesReported, entry: EntryInfo) -> ShardReport:
     return row if event.part in row.seen else replace(row, seen=(*row.seen, event.part))
 
 
@@ -229,7 +229,7 @@ def told(row: Cases, event: ReportEvent, entry: EntryInfo) -> Cases:
 
 
 @dataclass(frozen=True)
-class Run:
+class SuiteRun:
     """One run of tests. `shards` is how many the reports say there are, `wall_ms` from its first beginning to its last end, `shards_ms`
     what all shards took together: what it would have taken one after the other.
     """
@@ -258,7 +258,7 @@ class Run:
 test_runs = View(
     "test_runs",
     version=1,
-    row=Run,
+    row=SuiteRun,
     kind="run",
     indexes=("suite", "service", "commit"),
     doc="Runs of tests: how many shards and tests, how long they took side by side, and how long one after the other.",
@@ -266,7 +266,7 @@ test_runs = View(
 
 
 @test_runs.on(ShardFinished, key=lambda event: event.run_id)
-def ran(row: Run, event: ShardFinished, entry: EntryInfo) -> Run:
+def ran(row: SuiteRun, event: ShardFinished, entry: EntryInfo) -> SuiteRun:
     began = moment(event.started_at) if event.started_at is not None else None
     ended = _after(began, event.duration_ms)
     started_at, ended_at = _least(row.started_at, began), max(row.ended_at or "", ended or "") or None
