@@ -128,7 +128,7 @@ def applied(row: Slo, event: ReleasePolicyApplied, entry: EntryInfo) -> Slo:
 
 
 @dataclass(frozen=True)
-class Measured:
+class BudgetMeasured:
     """One measurement: how many there were in a time, and how many of them were good."""
 
     begin: Moment
@@ -148,7 +148,7 @@ class SloDay:
     """What was measured for an objective in times that ended on one day (UTC), in the order of the record. The key is `SLO/day`."""
 
     slo_day: str
-    measurements: tuple[Measured, ...] = ()
+    measurements: tuple[BudgetMeasured, ...] = ()
 
 
 def _key(slo_id: str, day: str) -> str:
@@ -167,7 +167,7 @@ slo_days = View(
 
 @slo_days.on(ErrorBudgetMeasured, key=lambda event: _key(event.slo_id, moment(event.end)[:10]))
 def measured_on(row: SloDay, event: ErrorBudgetMeasured, entry: EntryInfo) -> SloDay:
-    measurement = Measured(
+    measurement = BudgetMeasured(
         moment(event.start), moment(event.end), event.unit, event.good, event.total, spoken(entry, event.actor)
     )
     return replace(row, measurements=(*row.measurements, measurement))
@@ -186,7 +186,7 @@ def objective_at(reads: Reads, slo: Slo, instant: Instant, clocks: Clocks) -> Ob
     return max(there, key=lambda objective: (objective.said.at, objective.said.position), default=None)
 
 
-def measurements_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) -> list[Measured]:
+def measurements_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) -> list[BudgetMeasured]:
     """Return what was measured in the window that ends at an instant, as far as it was on record by then; no time twice."""
     since = later(instant.at, hours=-24 * min(objective.window_days, 366))
     found = [
@@ -297,7 +297,7 @@ def budget(row: Slo, look: Look) -> ErrorBudget:
     )
 
 
-def _burns(look: Look, objective: Objective, measures: list[Measured]) -> Iterator[Burn]:
+def _burns(look: Look, objective: Objective, measures: list[BudgetMeasured]) -> Iterator[Burn]:
     """Yield what was spent after each deployment of the window, until the next."""
     if not measures:
         return

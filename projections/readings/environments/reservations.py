@@ -174,7 +174,7 @@ def _counted(names: tuple[str, ...], part: Part, count: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Measured:
+class PerfMeasured:
     """One figure that a test measured."""
 
     name: str
@@ -194,7 +194,7 @@ class PerfTest:
     artifact: str | None = None
     commit: str | None = None
     reservation_id: str | None = None
-    measured: tuple[Measured, ...] = ()
+    measured: tuple[PerfMeasured, ...] = ()
     said: Spoken | None = None
     again: tuple[Spoken, ...] = ()
 
@@ -225,7 +225,7 @@ def executed(row: PerfTest, event: PerfTestExecuted, entry: EntryInfo) -> PerfTe
         event.artifact,
         event.commit,
         event.reservation_id,
-        tuple(Measured(figure.name, figure.value) for figure in event.measured),
+        tuple(PerfMeasured(figure.name, figure.value) for figure in event.measured),
     )
     if row.said is None:
         return replace(new, said=said)
