@@ -315,6 +315,18 @@ FindingRule = Annotated[
 Subject = Annotated[str, Text(r"[!-~]+", 256, "payments-api-1042", says="the key of a row without blanks,")]
 Comparator = Annotated[str, Text(r"(gt|ge|lt|le)", 2, "gt", says="gt, ge, lt or le")]
 
+# Of a resource. What is not printable ASCII is percent-encoded.
+TagKey = Annotated[
+    str,
+    Text(
+        r"[!-~]([ -~]*[!-~])?",
+        128,
+        "cost-center",
+        says="the key of a tag, in printable ASCII without blanks at its ends,",
+    ),
+]
+TagValue = Annotated[str, Text(r"[ -~]*", 256, "payments", says="the value of a tag, in printable ASCII,")]
+
 # Digests and key material.
 Sha256Hex = Annotated[
     str,

@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Final
 
 from projections.practices.change import advice, approvals, impact, reviews, risk, traceability
-from projections.practices.environments import readiness, reservations, stateful, teardown, tiers
+from projections.practices.environments import readiness, reservations, stateful, tags, teardown, tiers
 from projections.practices.improvement import access_reviews, delivery, trail
 from projections.practices.infrastructure import peer_review
 from projections.practices.monitoring import attribution, health
@@ -29,6 +29,7 @@ PRACTICES: Final[tuple[ModuleType, ...]] = (
     tiers,
     reservations,
     stateful,
+    tags,
     readiness,
     traceability,
     risk,

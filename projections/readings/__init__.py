@@ -48,6 +48,7 @@ from projections.readings.environments.named import named_environments
 from projections.readings.environments.parity import config_differences, parity
 from projections.readings.environments.readiness import readiness, release_schedules, release_slack
 from projections.readings.environments.reservations import deployed_hours, perf_tests, reservations, reserved_days
+from projections.readings.environments.tags import tag_coverage, tagged_resources
 from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
 from projections.readings.people.credentials import credentials
@@ -102,6 +103,8 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     readiness,
     release_schedules,
     release_slack,
+    tagged_resources,
+    tag_coverage,
     # changes
     change_scopes,
     templates,

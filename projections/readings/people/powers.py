@@ -125,6 +125,7 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         "release.scheduled": "anybody",
         "release.scope_amended": "anybody",
         "release.scope_defined": "anybody",
+        "resource.tagged": "anybody",
         "restore.verified": "anybody",
         "risk.model_published": "anybody",
         "risk.model_recalibrated": "anybody",

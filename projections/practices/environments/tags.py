@@ -1,0 +1,55 @@
+"""4.5 Tagging: every resource carries the tags by which its cost and its owner are known, with the values that the policy allows."""
+
+from typing import Final
+
+from ledger.events.identifiers import identifier_of
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.findings import finding, positions_of
+from projections.practices.practice import Practice
+from projections.readings.environments.environments import names_for
+from projections.readings.environments.lifetimes import is_gone
+from projections.readings.environments.tags import TaggedResource, sight_of, tag_coverage, tagged_resources
+from projections.readings.people.policies import in_force_now
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.settings import Words
+from projections.rules.leave import NEVER
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice(
+    "4.5",
+    "Tagging",
+    views=(tagged_resources, tag_coverage),
+    to_come="tags of what a plan is about to create",
+)
+REQUIRED_TAG: Final = Words(
+    "required-tag",
+    "a key that every resource is tagged with",
+    applies_to="environment",
+    is_several=True,
+    nothing="none",
+)
+TAG_VALUE: Final = Words(
+    "tag-value", "a value that a tag may have", applies_to="key of a tag", is_several=True, nothing="any"
+)
+
+
+@finding(tagged_resources, severity="low")
+def tags_missing(row: TaggedResource, look: Look) -> Breach | None:
+    """A resource lacks a tag that the policy asks for, or has another value than it allows."""
+    seen = sight_of(look, row, NEVER)
+    if seen is None or seen.said is None or not seen.is_there or row.environment is None:
+        return None
+    if fault_of_speaker(look, "resource.tagged", seen.said, seen.environment) or is_gone(look, row.environment):
+        return None
+    # A policy writes keys and values as identifiers.
+    policy, values = in_force_now(look), {identifier_of(tag.key): tag.value for tag in seen.tags}
+    required = policy.words(REQUIRED_TAG, *names_for(look, policy, row.environment, seen.said.at))
+    faults = [f"no {key}" for key in required if not values.get(key, "").strip()]
+    for key, value in values.items():
+        allowed = policy.words(TAG_VALUE, key)
+        if value.strip() and allowed and identifier_of(value) not in allowed:
+            faults.append(f"{key} as {value}")
+    if not faults:
+        return None
+    return Breach(f"{row.resource} in {row.environment} has {listed(faults)}", positions_of(seen.said.position))

@@ -1,0 +1,110 @@
+"""4.5 Resources carry their tags: given these facts, this is found."""
+
+from typing import Any
+
+import pytest
+from changes import finding, found, publish
+from telling import Story, at
+from year import DAY, START, Year
+
+from projections.readings.environments.tags import tag_coverage, tagged_resources
+
+ASKED = (
+    ("required-tag", "production", "owner"),
+    ("required-tag", "production", "cost%20center"),
+    ("tag-value", "owner", "payments"),
+    ("tag-value", "owner", "Team%20A"),
+)
+WHOLE = {"owner": "payments", "cost center": "7"}
+
+
+def tag(
+    story: Story, name: str = "db", environment: str = "prod", tags: dict[str, str] | None = None, **more: Any
+) -> int:
+    seen = [{"key": key, "value": value} for key, value in (WHOLE if tags is None else tags).items()]
+    return story.tell("resource.tagged", **{"actor": "service:inventory", "resource": name, "environment": environment,
+        "tags": seen} | more)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tags", "says"),
+    [
+        (WHOLE, None),
+        (WHOLE | {"owner": "Team A", "more": "x"}, None),
+        ({}, "no owner, no cost center"),
+        (WHOLE | {"cost center": " "}, "no cost center"),
+        (WHOLE | {"owner": "nobody"}, "owner as nobody"),
+        ({"Owner": "payments", "cost center": "7"}, "no owner"),
+    ],
+)
+def test_a_resource_has_the_tags_that_the_policy_asks_for(tags: dict[str, str], says: str | None) -> None:
+    story = Story()
+    publish(story, *ASKED)
+    tag(story, tags=tags)
+    tag(story, environment="dev", tags={})
+    assert found(story) == ({"tags-missing": ["db#prod"]} if says else {})
+    if says:
+        assert finding(story, "tags-missing", "db#prod").says == f"db in prod has {says}"
+        tag(story, environment="PROD")
+        assert found(story) == {}
+        assert story.row(tagged_resources, "db#prod").seen_at == at(5)
+
+
+def test_what_is_there_no_more_and_what_nobody_asks_for_is_not_found() -> None:
+    story = Story()
+    tag(story, tags={})
+    assert found(story) == {}
+    publish(story, *ASKED)
+    assert found(story) == {"tags-missing": ["db#prod"]}
+    tag(story, tags={}, is_there=False)
+    assert found(story) == {}
+    tag(story, tags={})
+    story.tell("environment.created", environment="prod")
+    story.tell("environment.deleted", environment="prod")
+    assert found(story) == {}
+
+
+@pytest.mark.parametrize("more", [{"time": at(0)}, {"by": "service:ci"}])
+def test_an_older_or_a_strangers_sight_takes_no_newer_ones_place(more: dict[str, Any]) -> None:
+    story = Story()
+    publish(story, *ASKED)
+    tag(story, tags={})
+    tag(story, **more)
+    assert found(story)["tags-missing"] == ["db#prod"]
+
+
+def test_a_resource_is_one_under_all_names_of_its_environment() -> None:
+    story = Story()
+    story.tell("environment.declared", actor="person:olga", environment="prod", tier="production", aliases=["blue"])
+    publish(story, *ASKED)
+    tag(story, tags={})
+    tag(story, environment="blue")
+    assert found(story) == {}
+
+
+def test_coverage_is_of_what_there_is_and_stands_as_of_every_date() -> None:
+    story = Story()
+    tag(story)
+    tag(story, "queue", tags={"owner": "payments", "cost center": ""})
+    last = tag(story, "cache", "Prod", tags={})
+    tag(story, "cache", is_there=False)
+    row = story.row(tag_coverage, "prod")
+    assert (row.resources, [(one.key, one.resources, one.percent) for one in row.tags]) == (
+        2, [("cost center", 1, 50), ("owner", 2, 100)],
+    )  # fmt: skip
+    then = story.row_as_of(tag_coverage, "prod", last)
+    assert (then.resources, [(one.key, one.percent) for one in then.tags]) == (3, [("cost center", 33), ("owner", 66)])
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_a_resource_that_nobody_owns(year: Year) -> set[str]:
+    """Beside one that has all its tags, and one that had none and is gone."""
+    year.settings += [("required-tag", "prod", "owner"), ("tag-value", "owner", "payments")]
+    for name, owner in (("bucket-1", "somebody"), ("bucket-2", "payments"), ("bucket-3", "payments")):
+        about = {"actor": "service:inventory", "resource": name, "environment": "prod"}
+        year.say(START + 5 * DAY, "resource.tagged", **about, tags=[{"key": "owner", "value": owner}])
+        if name == "bucket-3":
+            year.say(START + 6 * DAY, "resource.tagged", **about, tags=[], is_there=False)
+    return {"tags-missing/bucket-1#prod"}
