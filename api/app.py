@@ -33,6 +33,7 @@ from api.http.routes import (
     health,
     intake,
     integrity,
+    policies,
     proofs,
     risk,
     tiles,
@@ -53,7 +54,7 @@ from projections.engine.runner import Runner, share_interpreter
 
 MODULES = (
     health, events, entries, intake, catalogue, integrity, credentials, declarations, proofs, dossiers, tiles, views, gates, risk,
-    delivery,
+    policies, delivery,
     *PAGES,
 )  # fmt: skip
 TIME_PASSED_AFTER_S = 3600

@@ -47,6 +47,10 @@ COMMANDS: Final = {
     "views": ("viewing", "Readings of the past: list them, fold them anew, check them."),
     "gate": ("gating", "Ask a gate."),
     "delivery": ("delivering", "Print deployment frequency, lead time, failure rate, recovery time and rework rate."),
+    "policy": (
+        "policies",
+        "Policies as files: begin one, check it, hold it against what is in force, publish it; approve what was published.",
+    ),
     "risk": ("risking", "Models of risk: backtest them, fit them."),
     "verify": ("verifying", "Verify the ledger."),
     "export": ("auditing", "Write the ledger as files that any web server can hold, and that are audited without us."),

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from api.cli import pins
-from api.cli.common import commands_of, where
+from api.cli.common import Where, commands_of, where
+from api.cli.policy_files import SOLO, STARTING, policy_of, starting_policy
 from api.cli.terminal import console
 from api.opening import open_ledger
 from ledger.errors import SetupError
@@ -40,8 +41,16 @@ def init(
         Path | None,
         typer.Option(help="The last checkpoint of a ledger that this one goes on from, because its keys are lost."),
     ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Publish a policy to begin with: starter, or github for a team without tickets.")
+    ] = None,
+    solo: Annotated[
+        bool, typer.Option("--solo", help="One person works here alone: their own policy, approved by themselves.")
+    ] = False,
+    actor: Annotated[str | None, typer.Option(help="Who publishes the policy, such as person:olga.")] = None,
 ) -> None:
     """Make a ledger: its schema, its keys (mode 0600), its first entry; and pin it for this user."""
+    starting = _starting(policy, solo, actor)
     settings = where(context).settings
     if (known := pins.read(settings.known_ledgers_path, origin)) is not None and known.genesis is not None:
         raise SetupError(
@@ -90,6 +99,36 @@ def init(
     console.print(
         f"pinned in {settings.known_ledgers_path}; give genesis and vkey to your auditors",
     )
+    if starting is not None and actor is not None:
+        _begin_with(where(context), starting, actor)
+
+
+def _starting(policy: str | None, solo: bool, actor: str | None) -> str | None:
+    """Return which policy to begin with. Raises SetupError before anything is made."""
+    if solo and policy is not None:
+        raise SetupError("--solo has a policy of its own, in which nobody else is asked: leave --policy away")
+    name = SOLO if solo else policy
+    if name not in (None, *STARTING) or (name == SOLO and not solo):
+        raise SetupError(f"expected --policy starter or github, or --solo; found --policy {name!r}"[:200])
+    if (name is None) != (actor is None):
+        raise SetupError(
+            "expected --actor with --policy or --solo, and with nothing else: it is who publishes the policy"
+        )
+    return name
+
+
+def _begin_with(place: Where, name: str, actor: str) -> None:
+    """Publish a policy to begin with; for one person alone, approve it, too."""
+    from api.cli.policies import approve_in, publish_in
+
+    wanted, door = policy_of(starting_policy(name), f"{name}.toml"), place.door()
+    published = publish_in(door, wanted, actor)
+    console.print(f"policy   {published['policy_id']} {published['version']}, published by {actor}")
+    if name == SOLO:
+        approve_in(door, published, actor)
+        console.print(f"solo     {actor} works here alone: nobody else looks at anything, and gates and audits say so")
+    else:
+        console.print(f"next     another operator: change-ledger policy approve {published['version']} --actor WHO")
 
 
 def check_origin(origin: str) -> None:

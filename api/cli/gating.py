@@ -91,6 +91,12 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
             positions = " ".join(str(position) for position in rule["positions"])
             table.add(rule["rule"], rule["verdict"], rule["words"], positions)
         console.print(table)
+        for rule in found["rules"]:
+            if rule["remedy"]:
+                able = f" ({', '.join(rule['able'])})" if rule["able"] else ""
+                console.print(f"{rule['rule']} would allow: {rule['remedy']}{able}")
+        if found["policy"]["is_of_one"]:
+            console.print("nobody else looks at this: the policy says that one person works here alone")
         place = f"recorded at {found['receipt']['position']}, read at {found['read_at']}"
         console.print(f"{found['gate']}: {found['verdict']} ({place})")
     if found["verdict"] != "allow":

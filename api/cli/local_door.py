@@ -8,6 +8,7 @@ from api.desk import stewardship
 from api.desk.delivery import figures_in
 from api.desk.entries import shown, shown_at
 from api.desk.gates import asked_in, recheck_in
+from api.desk.policies import PolicyText, PolicyTrial, checked_in, tried_in
 from api.desk.posted import Posted, Said, model_of
 from api.desk.risk import backtest_in, fit_in
 from api.desk.stewardship import (
@@ -160,6 +161,14 @@ class LocalDoor:
 
     def recheck(self, position: int) -> dict[str, Any]:
         return recheck_in(self.ledger, position)
+
+    def check_policy(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        self._catch_up()
+        return checked_in(self.ledger, model_of(PolicyText, wanted))
+
+    def try_policy(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        self._catch_up()
+        return tried_in(self.ledger, model_of(PolicyTrial, wanted))
 
     def views(self) -> dict[str, Any]:
         database = self._database()

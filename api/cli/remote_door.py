@@ -19,6 +19,8 @@ from ledger.errors import LedgerError, LedgerStoppedError  # noqa: E402
 # Seconds to wait before a request is made again, as long as nobody answers, or the server asks for it.
 WAITS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 MAX_WAIT_S: Final = 60.0
+# How long the trial of a policy may take, over ten thousand decisions.
+TRIAL_S: Final = 600.0
 pause: Callable[[float], None] = time.sleep
 
 
@@ -199,6 +201,13 @@ class RemoteDoor:
 
     def recheck(self, position: int) -> dict[str, Any]:
         return self._json("GET", f"/v1/gates/decisions/{position}/recheck")
+
+    def check_policy(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._document(patiently(lambda: self._client.post("/v1/policies/check", json=wanted)))
+
+    def try_policy(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        answer = patiently(lambda: self._client.post("/v1/policies/try", json=wanted, timeout=TRIAL_S))
+        return self._document(answer)
 
     def views(self) -> dict[str, Any]:
         return self._json("GET", "/v1/views")

@@ -12,7 +12,7 @@ from projections.gates.asking import Decision, ask, consider, recheck
 from projections.gates.composition import GATES
 from projections.judging.gate_rule import Answer as RuleAnswer
 from projections.judging.gate_rule import Question
-from projections.practices.change.approvals import approval_would_count
+from projections.practices.change.approvals import OF_ONE, approval_would_count
 from projections.readings.people.policies import POLICY
 from projections.readings.people.settings import SETTINGS
 
@@ -86,6 +86,10 @@ def _json(decision: Decision) -> dict[str, Any]:
         "verdict": decision.verdict,
         "asked_at": decision.question.asked_at,
         "read_at": decision.read_at,
-        "policy": {"policy_id": decision.policy.policy_id, "version": decision.policy.version},
+        "policy": {
+            "policy_id": decision.policy.policy_id,
+            "version": decision.policy.version,
+            "is_of_one": any(answer.reason == OF_ONE for answer in decision.answers),
+        },
         "rules": [asdict(answer) for answer in decision.answers],
     }

@@ -179,6 +179,8 @@ def list_of(
 
 def answer_of(ledger: Ledger, view: View[Any], key: str | None, asked: dict[str, str]) -> dict[str, Any]:
     """Answer as HTTP does, without it: one row, as it stands or stood, or the first rows of a list."""
+    asked = dict(asked)
+    wait_for(ledger, view, int(asked.pop("min_position", "0")))
     if key is not None:
         if others := sorted(asked.keys() - {"as_of", "known_at"}):
             raise StatementError(f"one row is had whole: expected no {others[0]} beside the key", f"/{others[0]}")

@@ -392,6 +392,10 @@ class RuleAnswer(Shape):
     reason: str
     words: str
     positions: list[int]
+    remedy: str = Field(
+        description="What would make it allow; empty where it does, or where a recorded answer is repeated."
+    )
+    able: list[str] = Field(description="Who could do that, as far as people are on record.")
 
 
 class RuleNamed(Shape):
@@ -406,6 +410,7 @@ class PolicyUsed(Shape):
 
     policy_id: str
     version: str | None
+    is_of_one: bool = Field(description="Whether it says that one person works here alone, who approved it themselves.")
 
 
 class GateAnswer(Shape):
@@ -461,6 +466,62 @@ class ScoredRange(Shape):
     unscored: int
     fault: str | None
     unlabelled: int
+
+
+class PolicyDifference(Shape):
+    """A setting of which two versions of a policy say something else: in words, the values or that nothing is said."""
+
+    setting: str
+    applies_to: str
+    in_force: str
+    here: str
+
+
+class PolicyCheck(Shape):
+    """What a version of a policy would be."""
+
+    policy_id: str
+    version: str
+    policy_digest: str
+    faults: list[str]
+    unsatisfied: str | None = Field(description="For whom, and where, nobody could give what it asks for (S11).")
+    in_force: str | None = Field(description="The version that is in force.")
+    read_at: int
+    differs: list[PolicyDifference]
+
+
+class RuleTried(Shape):
+    """A rule that does not answer as was recorded, or that was not asked then and does not allow."""
+
+    rule: str
+    recorded: str | None
+    here: str
+    words: str
+
+
+class DecisionTried(Shape):
+    """A decision of a gate that would have been another one."""
+
+    position: int
+    gate: str
+    change_id: str | None
+    service: str | None
+    environment: str | None
+    recorded: str
+    here: str
+    rules: list[RuleTried]
+
+
+class PolicyTried(Shape):
+    """What another policy would have said."""
+
+    policy_id: str
+    version: str
+    since: str
+    asked: int = Field(description="How many decisions were asked again.")
+    is_all: bool = Field(description="Whether these were all since then.")
+    differ: int = Field(description="How many would have been others.")
+    differs: list[DecisionTried] = Field(description="Of these the last 500.")
 
 
 class BacktestAnswer(ScoredRange):

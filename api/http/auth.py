@@ -90,6 +90,9 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("POST", "/v1/gates/{gate}"): (REPORTER, OPERATOR),
     ("GET", "/v1/gates/{gate}/what-if"): ANYBODY_KNOWN,
     ("GET", "/v1/gates/decisions/{position}/recheck"): READERS,
+    # Looks, and records nothing: a version is published as a statement.
+    ("POST", "/v1/policies/check"): READERS,
+    ("POST", "/v1/policies/try"): READERS,
     **{("POST", known.path): (REPORTER, OPERATOR) if known.signature is None else BY_SIGNATURE for known in FORMATS},
     # Pages: a session stands for its token.
     ("GET", "/console"): PUBLIC,

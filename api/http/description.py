@@ -73,6 +73,8 @@ ANSWERS: Final[Mapping[tuple[str, str], Mapping[int, Any]]] = {
     ("POST", "/v1/gates/{gate}"): {200: answers.RecordedAnswer},
     ("GET", "/v1/gates/{gate}/what-if"): {200: answers.GateAnswer},
     ("GET", "/v1/gates/decisions/{position}/recheck"): {200: answers.Recheck},
+    ("POST", "/v1/policies/check"): {200: answers.PolicyCheck},
+    ("POST", "/v1/policies/try"): {200: answers.PolicyTried},
     **{("POST", known.path): dict.fromkeys((200, 201, 202), answers.Taken) for known in FORMATS},
 }
 _SECURITY: Final = {

@@ -49,6 +49,8 @@ class RangeResult:
     # Where commitments are to be made again: (count, last position) by ref at the end of the range, and as of each of them.
     refs: dict[str, tuple[int, int]] = field(default_factory=dict)
     refs_at: dict[int, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    # Where a policy was published by which one person works here alone.
+    alone: list[int] = field(default_factory=list)
     affected: list[Affected] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 

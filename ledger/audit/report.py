@@ -130,6 +130,10 @@ def make_report(
         f"position {position}: the checkpoint key let the entry key {identifier} in, and no pin accepts that: ask the operator why"
         for position, identifier in unaccepted
     ]
+    told += [
+        f"position {position}: a policy was published by which one person works here alone: nobody else looks at anything"
+        for position in summary.alone
+    ]
     if (before := authority.predecessor) is not None:
         told.append(
             f"this ledger goes on from {before.get('origin')}, whose last checkpoint had size {before.get('size')} and root "

@@ -68,6 +68,8 @@ class Summary:
     # The heads of all refs so far; kept only where the ledger committed to heads, because commitments are made again from them.
     commitments: tuple[Commitment, ...] = ()
     refs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # Where a policy was published by which one person works here alone.
+    alone: list[int] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     affected: list[Affected] = field(default_factory=list)
 
@@ -111,6 +113,7 @@ class Summary:
         for name, position in part.source_ids.items():
             self.source_ids.setdefault(name, position)
         self.authority += part.authority
+        self.alone += part.alone[: max(0, MAX_FAULTS - len(self.alone))]
         self.faults += part.faults[: max(0, MAX_FAULTS - len(self.faults))]
         self.affected += part.affected[: max(0, MAX_FAULTS - len(self.affected))]
         self.size += part.count

@@ -22,6 +22,7 @@ from ledger.clock import from_text
 from ledger.entry import ENTRY_PAYLOAD_TYPE, statement_bytes
 from ledger.errors import LedgerError
 from ledger.events import CATALOGUE, has_refs
+from ledger.events.policy import PolicyPublished, says_alone
 from ledger.faults import Affected, Kind
 from ledger.log.tables import MAX_REFS_PER_ENTRY
 from ledger.statement import MAX_SIGNATURES, STATEMENT_PAYLOAD_TYPE
@@ -135,6 +136,8 @@ class _Walk:
                 result.fault(
                     position, Kind.RECOVERY_WRONG, "the checkpoint key let it in after another entry than this one"
                 )
+        if event_type == PolicyPublished.type and says_alone(statement["data"]):
+            result.alone.append(position)
         key = self.keys[row.key_number].key_id if 0 <= row.key_number < len(self.keys) else ""
         fault = self.authority.recorded_by_fault(
             document["recorded_by"],

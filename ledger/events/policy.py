@@ -1,5 +1,8 @@
 """Policies: the thresholds and requirements that gates apply, as versions that somebody wrote and somebody else approved."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ledger.events.base import Event
 from ledger.events.identifiers import Digest, Identity, Label, NamePattern, Part, PolicyId, Time, Version, many
 
@@ -24,6 +27,11 @@ class PolicyPublished(Event):
     policy_digest: Digest
     settings: tuple[Setting, ...] = many(at_least=1, at_most=200)
     effective_from: Time | None = None
+
+
+def says_alone(data: Mapping[str, Any]) -> bool:
+    """Say whether a version that was published says that one person works here alone, as audits and verdicts tell everybody."""
+    return any((setting["name"], setting["value"]) == ("people", "one") for setting in data["settings"])
 
 
 class PolicyApproved(Event):

@@ -122,6 +122,15 @@ class Served:
         return {key: row for key, row in rows.items() if row is not None}
 
 
+def asking_now(
+    connection: Connection, database: Database, views: Sequence[View[Any]], now: Moment
+) -> tuple["Asking", int]:
+    """Return what reads the views as they are served, and the position at which they all are. Raises ViewNotReadyError."""
+    position = min(state.position for state in states_of(connection, views))
+    skips = Skips(SqlLog(connection))
+    return Asking(Served(connection, SqlStore(database, views), position, skips), now, skips), position
+
+
 class Asking:
     """What a gate's rules read through: it notes of which entries the answer may depend. `but` are types that are no facts to it.
 

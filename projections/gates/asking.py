@@ -81,6 +81,15 @@ def answer(question: Question, look: Asking, read_at: int, rules: Sequence[Rule]
     return Decision(question, strictest(a.verdict for a in answers), answers, read_at, policy)
 
 
+def remedied(decision: Decision, look: Asking) -> Decision:
+    """Return a decision with what would make each rule allow that does not, and who could do it. `look` is for this alone: what is
+    read here is no condition of the answer.
+    """
+    question, policy = decision.question, decision.policy
+    answers = (RULES[a.rule, a.version].remedied(a, question, look, policy) for a in decision.answers)
+    return replace(decision, answers=tuple(answers))
+
+
 def _answered(rule: Rule, question: Question, look: Asking, policy: InForce) -> Answer:
     """Return what a rule says; where it read what steps over an entry, that it cannot know."""
     found = rule(question, look, policy)
@@ -123,7 +132,10 @@ def _looked(
         found = []
         for question in questions:
             look = Asking(rows, question.asked_at, skips, but=OWN)
-            found.append((answer(question, look, position, rules), look))
+            decision = answer(question, look, position, rules)
+            if rules is None:
+                decision = remedied(decision, Asking(rows, question.asked_at, skips))
+            found.append((decision, look))
     with ledger.database.read() as connection:
         # A new table that took over meanwhile is empty to an older snapshot on PostgreSQL: no freeze, no finding.
         generations = [state.generation for state in states_of(connection, views)]

@@ -24,6 +24,7 @@ from projections.practices.environments.readiness import environment_is_ready
 from projections.practices.environments.stateful import state_is_backed_up
 from projections.practices.environments.tiers import data_may_be_loaded
 from projections.practices.improvement.trail import findings_are_answered
+from projections.practices.infrastructure.peer_review import code_is_reviewed
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.code_scans import scans_are_clean
 from projections.practices.pipeline.parallel_tests import tests_are_whole
@@ -52,15 +53,16 @@ class Gate:
 
 
 GATES: Final[Mapping[str, Gate]] = {
-    "approve": Gate(1, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
+    "approve": Gate(2, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        5,
+        7,
         (
             policy_is_in_force,
             change_may_start,
             change_is_approved,
             risk_comes_out_again,
             deployed_is_approved,
+            code_is_reviewed,
             window_is_open,
             impact_is_covered,
             no_freeze_holds,
@@ -76,14 +78,14 @@ GATES: Final[Mapping[str, Gate]] = {
             environment_is_ready,
         ),
     ),
-    "promote": Gate(1, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
-    "apply": Gate(1, (policy_is_in_force, plan_may_be_applied, plan_is_validated, plan_is_approved, no_freeze_holds)),
+    "promote": Gate(2, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
+    "apply": Gate(2, (policy_is_in_force, plan_may_be_applied, plan_is_validated, plan_is_approved, no_freeze_holds)),
     "rollback": Gate(
-        1, (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before)
+        2, (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before)
     ),
-    "load_data": Gate(1, (policy_is_in_force, data_may_be_loaded)),
+    "load_data": Gate(2, (policy_is_in_force, data_may_be_loaded)),
     "close": Gate(
-        2,
+        3,
         (
             policy_is_in_force,
             change_waits_for_its_end,

@@ -4,9 +4,10 @@ Not the recording, and no clock: `question.asked_at` is the time. A rule that fi
 no policy in force gets no `allow`. Which rules a gate asks is `projections.gates.composition`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import wraps
+from types import MappingProxyType
 from typing import Final
 
 from ledger.events.gate import Verdict
@@ -23,6 +24,8 @@ from projections.readings.people.policies import POLICY, InForce
 VERDICTS: Final[tuple[Verdict, ...]] = ("allow", "needs_approval", "insufficient_evidence", "deny")
 # A rule names so many of the entries it stands on, the last ones.
 MAX_POSITIONS: Final = 64
+# So many people are told who could do something.
+MAX_ABLE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one rule says. `reason` is a word that programs compare; `words` are for people."""
+    """What one rule says. `reason` is a word that programs compare; `words` are for people.
+
+    Where it does not allow, `remedy` says what would make it, and `able` who could do that, as far as people are on record. Neither is
+    recorded: people come and go.
+    """
 
     rule: str
     version: int
@@ -56,9 +63,26 @@ class Answer:
     reason: str
     words: str
     positions: tuple[int, ...] = ()
+    remedy: str = ""
+    able: tuple[str, ...] = ()
 
 
 Said = tuple[Verdict, str, str, Iterable[int | None]]
+# Who could do something about an answer: persons, in any order.
+Able = Callable[[Question, Look, InForce], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What would make a rule allow, in words. Without `able` it is for whoever asks."""
+
+    words: str
+    able: Able | None = None
+
+
+# By the reason of an answer; under "" for every other reason.
+Remedies = Mapping[str, Remedy]
+NO_REMEDIES: Final[Remedies] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +93,36 @@ class Rule:
     version: int
     doc: str
     judge: Callable[[Question, Look, InForce], Said]
+    remedies: Remedies = field(default_factory=dict)
 
     def __call__(self, question: Question, look: Look, policy: InForce) -> Answer:
         verdict, reason, words, used = self.judge(question, look, policy)
         positions = sorted({position for position in used if position is not None})
         return Answer(self.name, self.version, verdict, reason, with_names(words), tuple(positions[-MAX_POSITIONS:]))
 
+    def remedied(self, answer: Answer, question: Question, look: Look, policy: InForce) -> Answer:
+        """Return an answer of this rule with what would make it allow, and who could do it: the first by name.
 
+        A rule that has no words for the reason says when it allows.
+        """
+        if answer.verdict == "allow":
+            return answer
+        remedy = (
+            self.remedies.get(answer.reason) or COMMON.get(answer.reason) or self.remedies.get("") or Remedy(self.doc)
+        )
+        able = sorted(set(remedy.able(question, look, policy))) if remedy.able is not None else []
+        return replace(answer, remedy=remedy.words, able=tuple(able[:MAX_ABLE]))
+
+
+# Of every rule.
+COMMON: Final[Remedies] = {
+    "no-change": Remedy("name a change that was opened, or open one (change.opened) and submit it (change.submitted)"),
+    "no-deployment": Remedy("name a deployment that was reported (deployment.started)"),
+    "not-said": Remedy("say in the question what is missing"),
+    "entry-stepped-over": Remedy(
+        "an operator has the views folded by a version of the program that can take the entry"
+    ),
+}
 # Every rule there is, those too that no gate asks any more.
 RULES: Final[dict[tuple[str, int], Rule]] = {}
 
@@ -86,7 +133,7 @@ def strictest(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def gate_rule(
-    *, version: int = 1, name: str | None = None
+    *, version: int = 1, name: str | None = None, remedies: Remedies = NO_REMEDIES
 ) -> Callable[[Callable[[Question, Look, InForce], Said]], Rule]:
     """Make a rule of a function, under the function's name unless another is given.
 
@@ -95,7 +142,9 @@ def gate_rule(
     """
 
     def declare(function: Callable[[Question, Look, InForce], Said]) -> Rule:
-        rule = Rule((name or function.__name__).replace("_", "-"), version, (function.__doc__ or "").strip(), function)
+        rule = Rule(
+            (name or function.__name__).replace("_", "-"), version, (function.__doc__ or "").strip(), function, remedies
+        )
         if not rule.doc or (rule.name, version) in RULES:
             raise DeclarationError(f"the rule {rule.name} {version} has no docstring, or is declared twice")
         RULES[rule.name, version] = rule
@@ -151,6 +200,13 @@ def by_state(ticket: Ticket, look: Look, *allowed: str) -> Said:
     return verdict, ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket, look)
 
 
+# Of rules that ask where a change is.
+BY_STATE: Final[Mapping[str, Remedy]] = {
+    "draft": Remedy("its author submits the change (change.submitted)"),
+    "assessing": Remedy("the change is scored by an approved model (risk.assessed)"),
+    "authorizing": Remedy("the approvals that are missing"),
+    "": Remedy("nothing: what comes next needs another change"),
+}
 NO_CHANGE: Final[Said] = ("insufficient_evidence", "no-change", "no such change is known", ())
 
 

@@ -96,7 +96,9 @@ def test_no_role_reaches_beyond_another_but_by_the_table() -> None:
     for route, roles in BY_TOKEN.items():
         assert roles, route
         assert set(roles) <= set(ROLES), route
-    writing = {route for route in BY_TOKEN if route[0] != "GET"} - {("POST", "/v1/ledger/verify")}
+    # What these are asked is too long for a query.
+    reading = {("POST", path) for path in ("/v1/ledger/verify", "/v1/policies/check", "/v1/policies/try")}
+    writing = {route for route in BY_TOKEN if route[0] != "GET"} - reading
     for route in writing:
         assert not {"auditor", "analyst"} & set(BY_TOKEN[route]), f"who reads must not write: {route}"
 

@@ -6,8 +6,19 @@ from ledger.events import ref
 from ledger.events.change import ChangeOpened
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.judging.able import approvers, operators
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, by_state, gate_rule, last_fact, of_change
+from projections.judging.gate_rule import (
+    BY_STATE,
+    Question,
+    Remedy,
+    Said,
+    by_state,
+    gate_rule,
+    last_fact,
+    of_change,
+)
+from projections.judging.of_a_change import rule_of_a_change
 from projections.practices.practice import Practice
 from projections.readings.changes.approvals import (
     BANDS,
@@ -29,7 +40,7 @@ from projections.readings.changes.tickets import (
 )
 from projections.readings.people.grants import access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
-from projections.readings.people.policies import InForce, Policy, PolicyVersion, in_force_now, policies
+from projections.readings.people.policies import PEOPLE, InForce, Policy, PolicyVersion, in_force_now, policies
 from projections.readings.people.powers import fault_of_grant
 from projections.readings.people.settings import fault_of
 from projections.readings.people.sources import authorities
@@ -43,6 +54,7 @@ PRACTICE: Final = Practice(
     "Approval and escalation by policy",
     views=(change_tickets, policies, templates, authorities),
     settings=(
+        PEOPLE,
         QUORUM,
         REQUIRED_ROLE,
         BANDS,
@@ -56,6 +68,10 @@ PRACTICE: Final = Practice(
         CLOCK_SKEW_SECONDS,
     ),
 )
+
+
+# The reason of a gate's rule where one person works alone.
+OF_ONE: Final = "in-force-of-one"
 
 
 def _in_release(release_id: str, look: Look) -> list[Ticket]:
@@ -143,6 +159,12 @@ def policy_cannot_be_satisfied(row: Policy, look: Look) -> Breach | None:
 
 def _unsatisfied(row: Policy, version: PolicyVersion, look: Look) -> Breach | None:
     policy = InForce(row.policy_id, version.version, None, version.settings)
+    words = unsatisfied_because(policy, look)
+    return Breach(words, positions_of(version.published_position, version.approved_position)) if words else None
+
+
+def unsatisfied_because(policy: InForce, look: Look) -> str:
+    """Say for whom, and where, nobody could give what a policy asks for (S11), or ""."""
     for band in dict.fromkeys(s.applies_to for s in policy.settings if s.name == REQUIRED_ROLE.name):
         roles, quorum = policy.words(REQUIRED_ROLE, band), policy.number(QUORUM, band)
         held = {role: _holders(role, look) for role in roles}
@@ -156,9 +178,9 @@ def _unsatisfied(row: Policy, version: PolicyVersion, look: Look) -> Breach | No
             authors = ["", *sorted({person for found in members.values() for person in found})]
             if unable := duties.s11_authors_without_approvers(authors, members, roles, quorum):
                 who = f"{unable[0] or 'anybody'}{f' in {environment}' if environment else ''}"
-                words = f"{row.policy_id} {version.version} asks for {quorum} of {' or '.join(roles)} ({band}): none for {who}"
-                return Breach(words, positions_of(version.published_position, version.approved_position))
-    return None
+                asked = f"asks for {quorum} of {' or '.join(roles)} ({band})"
+                return f"{policy.policy_id} {policy.version} {asked}: none for {who}"
+    return ""
 
 
 @finding(policies, severity="medium")
@@ -185,15 +207,42 @@ def _holders(role: str, look: Look) -> set[tuple[str, str | None]]:
     }
 
 
-@gate_rule()
-def policy_is_in_force(question: Question, look: Look, policy: InForce) -> Said:
+def _policy_approvers(question: Question, look: Look, policy: InForce) -> set[str]:
+    """Return who could put the version that was published last into force: operators who did not write it."""
+    row = look.row(policies, question.policy_id)
+    author = {person_of(look, row.versions[-1].said.speaker)} if row is not None and row.versions else set()
+    return operators(question, look, policy) - author
+
+
+@gate_rule(name="policy_is_in_force")
+def policy_was_in_force(question: Question, look: Look, policy: InForce) -> Said:
     """The policy that is asked has a version that somebody else than its author approved."""
     if policy.version is None:
         return "insufficient_evidence", "no-policy", f"no version of policy {policy.policy_id} is in force", ()
     return "allow", "in-force", f"policy {policy.policy_id} {policy.version}", [policy.approved_position]
 
 
-@gate_rule(version=2)
+@gate_rule(
+    version=2,
+    remedies={
+        "no-policy": Remedy(
+            "an operator publishes a version of the policy, and another one approves it (policy publish, policy approve)",
+            _policy_approvers,
+        )
+    },
+)
+def policy_is_in_force(question: Question, look: Look, policy: InForce) -> Said:
+    """The policy that is asked has a version that somebody else than its author approved, or its author where one person works alone."""
+    if policy.is_of_one:
+        words = f"policy {policy.policy_id} {policy.version}, of one person alone"
+        return "allow", OF_ONE, words, [policy.approved_position]
+    return policy_was_in_force.judge(question, look, policy)
+
+
+@rule_of_a_change(
+    version=3,
+    remedies={"quorum": Remedy("approvals of this scope by people who did not write or deploy it", approvers)},
+)
 @of_change
 def change_is_approved(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """Enough people approved this very scope, as the policy asks for type and band of risk. A standard change rests on its template."""
@@ -214,14 +263,17 @@ def change_is_approved(ticket: Ticket, question: Question, look: Look, policy: I
     return "allow", "approved", f"approved by {listed(a.approver for a in counting)}", used
 
 
-@gate_rule()
+@gate_rule(remedies=BY_STATE)
 @of_change
 def change_waits_for_approval(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The change has a scope, was assessed, and is not decided yet."""
     return by_state(ticket, look, "authorizing", "scheduled")
 
 
-@gate_rule(version=2)
+@gate_rule(
+    version=2,
+    remedies={"": Remedy("somebody else approves, who did not write or deploy it, and holds the role", approvers)},
+)
 @of_change
 def approval_would_count(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """S1, S2, S4 and S5: an approval by this person, given now by their own credential, would count."""
@@ -234,7 +286,9 @@ def approval_would_count(ticket: Ticket, question: Question, look: Look, policy:
     return "allow", "would-count", f"an approval by {question.actor} would count", last_fact(ticket, look)
 
 
-@gate_rule()
+@gate_rule(
+    remedies={"retro": Remedy("the approvals that are owed, by people who did not write or deploy it", approvers)}
+)
 @of_change
 def approvals_are_not_owed(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """An emergency has the approvals that it owed."""

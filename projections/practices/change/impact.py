@@ -5,7 +5,8 @@ from typing import Final
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
+from projections.judging.gate_rule import Question, Remedy, Said, last_fact, of_change
+from projections.judging.of_a_change import rule_of_a_change
 from projections.practices.practice import Practice
 from projections.readings.changes.impacts import Impact, impacts, left_out, resources
 from projections.readings.changes.ticket import Ticket
@@ -37,7 +38,12 @@ def impact_not_covered(row: Impact, look: Look) -> Breach | None:
     return Breach(words, positions_of(row.position, ticket.started_position))
 
 
-@gate_rule()
+@rule_of_a_change(
+    version=2,
+    remedies={
+        "": Remedy("an impact assessment names all that depends on the shared resources (change.impact_assessed)")
+    },
+)
 @of_change
 def impact_is_covered(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The impact assessment names all that is known to depend on the shared resources the change touches. The policy may ask for one."""

@@ -7,8 +7,9 @@ from ledger.events.pir import PirCompleted, PirOpened
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later
+from projections.judging.able import others
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, of_change
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.reviews import REVIEW_BY, REVIEW_WITHIN_HOURS, Review, is_anothers, is_done, reviews
 from projections.readings.changes.ticket import Ticket
@@ -96,7 +97,12 @@ def review_contradicts_the_record(row: Outcome, look: Look) -> Breach | None:
     )
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "being-watched": Remedy("the time passes for which the change is watched"),
+        "": Remedy("all of the scope is deployed, or rolled back"),
+    }
+)
 @of_change
 def change_waits_for_its_end(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The change was implemented, and watched for as long as the policy asks."""
@@ -110,7 +116,7 @@ def change_waits_for_its_end(ticket: Ticket, question: Question, look: Look, pol
     return "allow", ticket.state, f"{ticket.change_id} is {ticket.state}", last_fact(ticket, look)
 
 
-@gate_rule()
+@gate_rule(remedies={"": Remedy("a review by somebody who did not deploy it (pir.completed)", others)})
 @of_change
 def review_is_done(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """Every review that was opened is done, by somebody else than who deployed where the risk is not low."""

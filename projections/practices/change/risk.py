@@ -5,7 +5,8 @@ from typing import Final
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule, of_change
+from projections.judging.gate_rule import Question, Remedy, Said, of_change
+from projections.judging.of_a_change import rule_of_a_change
 from projections.practices.practice import Practice
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import RISK, needs_score
@@ -36,7 +37,14 @@ def model_approval_does_not_count(row: RiskModel, look: Look) -> Breach | None:
     return Breach(f"{row.version_id}: {fault}", positions_of(row.published_position))
 
 
-@gate_rule(version=2)
+@rule_of_a_change(
+    version=3,
+    remedies={
+        "": Remedy(
+            "the change is scored by an approved model, from what is on record (risk.assessed); or the policy asks its type for none"
+        ),
+    },
+)
 @of_change
 def risk_comes_out_again(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The score was computed by a model that somebody approved, and comes out again. The policy may ask some types for none."""

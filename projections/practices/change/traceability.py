@@ -13,8 +13,10 @@ from ledger.events.gate import GateDecided
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later
+from projections.judging.able import approvers, authors
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import NO_CHANGE, Question, Said, by_state, gate_rule, last_fact, of_change
+from projections.judging.gate_rule import BY_STATE, NO_CHANGE, Question, Remedy, Said, by_state, last_fact, of_change
+from projections.judging.of_a_change import CHANGE, needs_change, rule_of_a_change
 from projections.practices.practice import Practice
 from projections.readings.changes.commits import is_same as is_same_commit
 from projections.readings.changes.facts import change_facts
@@ -45,13 +47,6 @@ from projections.rules.environments import compared
 from projections.rules.leave import Instant, hours_late, is_reported_late, was_there
 from projections.rules.words import listed
 
-CHANGE: Final = Words(
-    "change",
-    "whether a deployment needs a change",
-    applies_to="environment",
-    choices=("required", "not-required"),
-    default=("required",),
-)
 DEPLOY_GATE: Final = Words(
     "deploy-gate",
     "whether a deployment needs an allow of the gate",
@@ -65,7 +60,7 @@ PRACTICE: Final = Practice(
     "5.1",
     "Deployments tied to change tickets, both ways",
     views=(change_tickets, change_facts, change_timeline, change_scopes, deployments, gate_decisions),
-    settings=(ALLOW_MINUTES,),
+    settings=(CHANGE, ALLOW_MINUTES),
 )
 
 
@@ -169,7 +164,7 @@ def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed to production, and no change was open for it by then. What is opened or linked later excuses nothing."""
     for act in acts_in_production(row, look):
         policy = in_force(look.at(act.at), act.at)
-        if "required" not in policy.words(CHANGE, *names_for(look, policy, act.environment, act.at)):
+        if not needs_change(policy, look, act.environment, act.at):
             continue
         scope = look.row(change_scopes, row.change_id) if row.change_id else None
         opened = scope.openings[0].said if scope is not None and scope.openings else None
@@ -356,7 +351,7 @@ def deployed_by_another_artifact(row: Deployment, look: Look) -> Breach | None:
     return _against_the_gate(row, look, "another")
 
 
-@gate_rule(version=2)
+@rule_of_a_change(version=3, remedies={**BY_STATE, "authorizing": Remedy("the approvals that are missing", approvers)})
 @of_change
 def change_may_start(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The change is scheduled or being implemented. The answer tells what of its scope is still to come."""
@@ -369,7 +364,19 @@ def change_may_start(ticket: Ticket, question: Question, look: Look, policy: InF
     return verdict, reason, words, used
 
 
-@gate_rule()
+@rule_of_a_change(
+    version=2,
+    remedies={
+        "no-scope": Remedy("its author submits the change with what is to be deployed (change.submitted)", authors),
+        "no-artifact": Remedy(
+            "an author amends the scope by the artifact (change.scope_amended), and it is approved anew", authors
+        ),
+        "": Remedy(
+            "what was approved is deployed; or an author amends the scope (change.scope_amended), and it is approved anew",
+            authors,
+        ),
+    },
+)
 def deployed_is_approved(question: Question, look: Look, policy: InForce) -> Said:
     """Service, environment and artifact are those of the scope that was approved."""
     scope = look.row(change_scopes, question.change_id) if question.change_id else None
@@ -391,7 +398,12 @@ def deployed_is_approved(question: Question, look: Look, policy: InForce) -> Sai
     return "allow", "as-approved", "service, environment and artifact are those of the scope", used
 
 
-@gate_rule()
+@rule_of_a_change(
+    version=2,
+    remedies={
+        "": Remedy("the deployment waits for the window, or the change is scheduled anew (change.scheduled)", authors)
+    },
+)
 def window_is_open(question: Question, look: Look, policy: InForce) -> Said:
     """Now is within the planned window, where the change was given one."""
     scope = look.row(change_scopes, question.change_id) if question.change_id else None

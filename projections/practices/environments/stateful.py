@@ -9,7 +9,7 @@ from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule, ticket_of
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, ticket_of
 from projections.practices.practice import Practice
 from projections.readings.environments.backups import (
     Backup,
@@ -159,7 +159,16 @@ def restore_failed(row: Backup, look: Look) -> Breach | None:
     )
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "not-backed-up": Remedy(
+            "a backup within the RPO (backup.completed), and a restore of one within the RTO (restore.verified)"
+        ),
+        "": Remedy(
+            "somebody else than who asks says how the service is set up, and what holds its state (service.provisioned)"
+        ),
+    }
+)
 def state_is_backed_up(question: Question, look: Look, policy: InForce) -> Said:
     """What holds the service's state was backed up within the RPO, and a backup was restored within the RTO, where the policy asks."""
     if question.environment is None or question.service is None:

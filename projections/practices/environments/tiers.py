@@ -12,7 +12,7 @@ from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.environments.datasets import (
     DataLoad,
@@ -268,7 +268,16 @@ def sensitive_data_loaded(row: DataLoad, look: Look) -> Breach | None:
     return None
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "not-classified": Remedy(
+            "somebody else than who loads it says how sensitive the dataset is (dataset.classified)"
+        ),
+        "": Remedy(
+            "the dataset is masked (dataset.masking_verified), and somebody else approves the load (dataset.load_approved)"
+        ),
+    }
+)
 def data_may_be_loaded(question: Question, look: Look, policy: InForce) -> Said:
     """Sensitive data is masked and its load approved by others than whoever loads it; nobody needs that in production."""
     if question.dataset_id is None or question.environment is None or question.actor is None:

@@ -24,9 +24,9 @@ from projections.readings.people.access_reviews import (
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import Grant, Span, access_grants, has_ended_by_now
 from projections.readings.people.identities import identities, key_of, person_of
-from projections.readings.people.policies import ANY, Policy, in_force_now, policies
+from projections.readings.people.policies import Policy, in_force_now, policies
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.settings import Number
+from projections.readings.people.settings import ANY, Number
 from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import is_reported_late
 from projections.rules.words import listed

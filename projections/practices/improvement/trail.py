@@ -12,15 +12,17 @@ from ledger.events.source import SourceReconciled
 from projections.engine.derived import Breach, Finding
 from projections.engine.reads import Look
 from projections.engine.view import later
+from projections.judging.able import may
 from projections.judging.disposing import persons_in
 from projections.judging.findings import finding, findings, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule, of_change
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_change, ticket_of
 from projections.practices.practice import Practice
 from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import Sequence, sequences
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.ticket import Ticket
 from projections.readings.people.grants import access_grants, has_ended_by_now
+from projections.readings.people.identities import person_of
 from projections.readings.people.imports import beginnings, imports
 from projections.readings.people.policies import InForce, Policy, in_force_now, policies
 from projections.readings.people.powers import ROLE_FOR, fault_of_grant, fault_of_speaker, persons_behind
@@ -192,10 +194,26 @@ def _is_held(role: str, look: Look) -> bool:
     )
 
 
+def _involved(question: Question, look: Look, policy: InForce) -> set[str]:
+    """Return who acted or approved in the question's change."""
+    ticket = ticket_of(question, look)
+    if ticket is None:
+        return set()
+    names = (*ticket.authors, *ticket.deployed_by, *(approval.approver for approval in ticket.approvals))
+    return {person_of(look, name) for name in names}
+
+
 ABOUT_FINDINGS: Final = ("withdrawn-by-who-acted", "disposition-does-not-count")
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "": Remedy(
+            "what was found ends; or somebody who neither acted nor approved disposes of it (finding.disposed)",
+            may(FindingDisposed, but=_involved),
+        )
+    }
+)
 @of_change
 def findings_are_answered(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """No finding about the change, its deployments or its reviews is open: it ended, or somebody who may disposed of it."""

@@ -1,16 +1,35 @@
-"""3.1 Mandatory peer review: nothing is merged that nobody else has reviewed."""
+"""3.1 Mandatory peer review: nothing is merged, or deployed, that nobody else has reviewed."""
 
+from collections.abc import Iterator
 from typing import Final
 
+from ledger.events import ref
+from ledger.events.code import CodeMerged
+from ledger.events.deployment import DeploymentStarted
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.engine.view import Moment, Reads, later
 from projections.judging.findings import finding, positions_of
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
-from projections.readings.changes.code import CodeChange, Merging, code_changes, unreviewed_because
+from projections.readings.changes.code import (
+    LATEST,
+    CodeChange,
+    Merging,
+    code_changes,
+    merged_between,
+    merges_of,
+    unreviewed_because,
+)
 from projections.readings.changes.commits import commits
-from projections.readings.people.identities import identities
-from projections.readings.people.policies import in_force
-from projections.readings.people.settings import Words
+from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.environments.environments import names_for, same_environment
+from projections.readings.people.identities import identities, person_of
+from projections.readings.people.imports import instants_of, is_history
+from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.powers import NEVER, kind_of
+from projections.readings.people.settings import Number, Words
+from projections.rules.leave import Instant
 
 PRACTICE: Final = Practice("3.1", "Mandatory peer review", views=(code_changes, commits, identities))
 REVIEWED_BRANCH: Final = Words(
@@ -20,29 +39,157 @@ REVIEWED_BRANCH: Final = Words(
     is_several=True,
     nothing="all",
 )
+RETRO_REVIEW_HOURS: Final = Number(
+    "retro-review-hours",
+    "within how many hours after it was merged or deployed somebody else may still review what could not wait",
+    applies_to="repository",
+    zero="it is reviewed before",
+)
+CODE_REVIEW: Final = Words(
+    "code-review",
+    "whether what is deployed must have been merged, and all that is deployed with it reviewed by somebody else",
+    applies_to="environment",
+    choices=("required", "optional"),
+    default=("optional",),
+)
 
 
-def _has_to_be_reviewed(row: CodeChange, merge: Merging, look: Look) -> bool:
-    """Say whether a merge went into a branch that the policy names, or it names none. An unknown branch is one of them."""
-    if merge.branch is None:
-        return True
-    branches = in_force(look.at(merge.said.at), merge.said.at).words(REVIEWED_BRANCH, row.repository)
+def _has_to_be_reviewed(row: CodeChange, merge: Merging, policy: InForce) -> bool:
+    """Say whether a merge went into a branch that the policy names, or it names none. An unknown branch is one of them.
+
+    Where one person works alone, nobody could review it.
+    """
+    if policy.is_of_one:
+        return False
+    branches = policy.words(REVIEWED_BRANCH, row.repository) if merge.branch is not None else ()
     return not branches or merge.branch in branches
 
 
-@finding(code_changes, severity="high", version=2)
+def _is_reviewed_by(row: CodeChange, merge: Merging, time: Moment, look: Look) -> bool:
+    """Say whether somebody else had reviewed what was merged by a time, which may be after the merge; and that was on record."""
+    return unreviewed_because(row, merge, look, (Instant(time, time, NEVER),)) is None
+
+
+def _may_still_be(row: CodeChange, merge: Merging, since: Moment, policy: InForce, look: Look) -> bool:
+    """Say whether what could not wait was reviewed afterwards as soon as the policy asks, or the time for that is not over."""
+    hours = policy.number(RETRO_REVIEW_HOURS, row.repository)
+    if not hours:
+        return False
+    due = later(since, hours=hours)
+    return _is_reviewed_by(row, merge, due, look) or not look.has_come(due)
+
+
+@finding(code_changes, severity="high", version=3)
 def merged_without_review(row: CodeChange, look: Look) -> Breach | None:
     """Code was merged or pushed that nobody but its author had approved as it was, or that somebody wanted changed.
 
-    The policy may name the branches.
+    The policy may name the branches, and let what cannot wait be reviewed within some hours after the merge.
     """
     for merge in row.merges:
-        if not _has_to_be_reviewed(row, merge, look):
+        at = merge.said.at
+        policy = in_force(look.at(at), at)
+        if is_history(look, merge.said) or not _has_to_be_reviewed(row, merge, policy):
             continue
-        if (fault := unreviewed_because(row, merge, look)) is not None:
+        fault = unreviewed_because(row, merge, look)
+        if fault is not None and not _may_still_be(row, merge, at, policy, look):
             what = "was merged" if row.pull_request is not None else "was pushed directly"
             reviews = (review.said.position for review in row.reviews)
             return Breach(
                 f"{row.key} {what}, and {fault}", positions_of(row.head_position, merge.said.position, *reviews)
             )
     return None
+
+
+# -- what is deployed ------------------------------------------------------------------------------------------------------
+
+
+def _needs_review(policy: InForce, reads: Reads, environment: str | None, at: Moment) -> bool:
+    asked = policy.words(CODE_REVIEW, *names_for(reads, policy, environment, at))
+    return "required" in asked and not policy.is_of_one
+
+
+def _goes_out(
+    look: Look, commit: str, service: str | None, environment: str | None, at: Moment
+) -> list[tuple[CodeChange, Merging]]:
+    """Return what goes out with a commit: its own merge, and what was merged into that branch since what ran there before."""
+    merged = merges_of(commit, look)
+    if not merged:
+        return []
+    row, last = merged[0]
+    ran = _ran_before(look, service, environment, at)
+    first = next(
+        (merge for name in ran for other, merge in merges_of(name, look) if other.repository == row.repository), None
+    )
+    return merged_between(look, first, row, last) if first is not None else [(row, last)]
+
+
+def _ran_before(look: Look, service: str | None, environment: str | None, at: Moment) -> Iterator[str]:
+    """Yield the commits that were deployed there before a time, and succeeded, the last first."""
+    acts = [
+        (act.at, act.commit)
+        for row in look.named(deployments, DeploymentStarted, ref("service", service or ""), limit=LATEST)
+        for act in row.acts
+        if act.commit is not None
+        and act.at < at
+        and act.outcome == "success"
+        and same_environment(look, act.environment, environment, at)
+    ]
+    yield from (commit for _, commit in sorted(acts, reverse=True))
+
+
+@finding(deployments, severity="high")
+def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
+    """Something was deployed that was never merged, or of which nobody else had reviewed a part; the policy asks for it."""
+    for act in row.acts:
+        policy = in_force(look.at(act.at), act.at)
+        if act.is_history or not _needs_review(policy, look, act.environment, act.at):
+            continue
+        where = f"{row.deployment_id} put {act.service} into {act.environment}"
+        goes = _goes_out(look, act.commit, act.service, act.environment, act.at) if act.commit is not None else []
+        if not goes:
+            fault = f"nobody had merged {act.commit}" if act.commit is not None else "no commit is told"
+            return Breach(f"{where}, and {fault}", positions_of(act.position))
+        for code, merge in goes:
+            if is_history(look, merge.said) or _may_still_be(code, merge, act.at, policy, look):
+                continue
+            for instant in instants_of(look, act):
+                fault = unreviewed_because(code, merge, look, (instant,)) or ""
+                if fault:
+                    return Breach(f"{where} with {code.key}: {fault}", positions_of(act.position, merge.said.position))
+    return None
+
+
+def _reviewers(question: Question, look: Look, policy: InForce) -> set[str]:
+    """Return who could review what goes out: people who proposed or reviewed code there, but its authors."""
+    goes = _goes_out(look, question.commit or "", question.service, question.environment, question.asked_at)
+    missing = [code for code, merge in goes if not _is_reviewed_by(code, merge, question.asked_at, look)]
+    if not missing:
+        return set()
+    known = look.named(code_changes, CodeMerged, ref("repository", missing[0].repository or ""), limit=LATEST)
+    people = {name for row in known for name in (*row.authors, *(review.reviewer for review in row.reviews))}
+    authors = {person_of(look, name) for row in missing for name in row.authors}
+    return {person_of(look, name) for name in people if kind_of(look, name) != "service"} - authors
+
+
+@gate_rule(
+    remedies={
+        "not-merged": Remedy("the commit is merged by a pull request that the code host tells of"),
+        "not-reviewed": Remedy("somebody else approves the pull request, as it was merged", _reviewers),
+    }
+)
+def code_is_reviewed(question: Question, look: Look, policy: InForce) -> Said:
+    """What is deployed was merged, and somebody else has reviewed all that goes out with it. The policy may ask for it."""
+    if not _needs_review(policy, look, question.environment, question.asked_at):
+        return "allow", "not-asked-for", "the policy asks for no review of what is deployed", ()
+    if question.commit is None:
+        return "insufficient_evidence", "not-said", "expected the commit in the question", ()
+    goes = _goes_out(look, question.commit, question.service, question.environment, question.asked_at)
+    if not goes:
+        return "insufficient_evidence", "not-merged", f"nobody is known to have merged {question.commit}", ()
+    used = [merge.said.position for _, merge in goes]
+    now = (Instant(question.asked_at, question.asked_at, NEVER),)
+    for code, merge in goes:
+        fault = None if is_history(look, merge.said) else unreviewed_because(code, merge, look, now)
+        if fault is not None:
+            return "needs_approval", "not-reviewed", f"{code.key}: {fault}", used
+    return "allow", "reviewed", f"all of {len(goes)} merge(s) was reviewed by somebody else", used

@@ -5,7 +5,7 @@ from typing import Final
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule, of_deployment
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_deployment
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.verifications import Verified, verifications
@@ -29,7 +29,12 @@ VERIFICATION: Final = Words(
 )
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "not-finished": Remedy("the deployment finishes (deployment.finished)"),
+        "": Remedy("nothing: another deployment is promoted"),
+    }
+)
 @of_deployment
 def deployment_held(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """The deployment succeeded, was not rolled back, and caused no incident."""
@@ -44,7 +49,11 @@ def deployment_held(row: Deployment, question: Question, look: Look, policy: InF
     return "allow", "held", "it succeeded, and nothing speaks against it", row.positions
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "": Remedy("a verification of what was deployed, by its checks, says that it is healthy (deployment.verified)")
+    }
+)
 @of_deployment
 def deployment_is_healthy(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """The deployment was verified as healthy, where the policy asks for it."""

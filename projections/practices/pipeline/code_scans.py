@@ -9,11 +9,13 @@ from itertools import islice
 from typing import Final
 
 from ledger.events import ref
+from ledger.events.finding import FindingDisposed
 from ledger.events.scan import ScanCompleted, ScanResultsReported
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.judging.able import may
 from projections.judging.findings import finding, findings, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.assurance.dispositions import dispositions
 from projections.readings.environments.environments import names_for
@@ -66,7 +68,15 @@ def scan_did_not_run(row: Scan, look: Look) -> Breach | None:
     return Breach(f"{row.tool} did not run to its end in the scan {row.scan}{of}", positions_of(row.said.position))
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "errors": Remedy(
+            "what was found is mended; or somebody who did not write it disposes of it (finding.disposed)",
+            may(FindingDisposed),
+        ),
+        "": Remedy("each tool that the policy names scans this very commit to its end, and its report is taken in"),
+    }
+)
 def scans_are_clean(question: Question, look: Look, policy: InForce) -> Said:
     """Each tool that the policy names scanned this very commit to its end, and found no error but what somebody else let pass."""
     tools = policy.words(SCAN_TOOL, *names_for(look, policy, question.environment, question.asked_at))

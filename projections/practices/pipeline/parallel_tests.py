@@ -16,7 +16,7 @@ from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for
 from projections.readings.people.identities import are_same
@@ -278,7 +278,12 @@ def tests_flaky(row: SuiteRun, look: Look) -> Breach | None:
 # -- the gate --------------------------------------------------------------------------------------------------------------
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "no-manifest": Remedy("somebody else accepts the list of what the suite is to run"),
+        "": Remedy("the suites that the policy names run on this very commit, all of each, and pass"),
+    }
+)
 def tests_are_whole(question: Question, look: Look, policy: InForce) -> Said:
     """The suites that the policy names ran on this commit, all of each, and passed."""
     suites = policy.words(TEST_SUITE, *names_for(look, policy, question.environment, question.asked_at))

@@ -6,11 +6,13 @@ How long is too long, the policy says, as it is in force when the time comes; wi
 
 from typing import Final
 
+from ledger.events.access import AccessGranted
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
+from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule, ticket_of
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, ticket_of
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.environments import names_for
@@ -137,7 +139,12 @@ def deployer_without_grant(row: Deployment, look: Look) -> Breach | None:
     return None
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "S2": Remedy("somebody else deploys, who did not approve the change"),
+        "no-grant": Remedy("whoever deploys is granted the role (access.granted)", may(AccessGranted)),
+    }
+)
 def deployer_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
     """S2: who deploys did not approve; and holds a grant of the role that the policy asks for."""
     if question.actor is None:

@@ -6,7 +6,8 @@ from ledger.events import ref
 from ledger.events.deployment import DeploymentStarted
 from ledger.events.rollback import RollbackDecided
 from projections.engine.reads import Look
-from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Said, deployment_of, gate_rule, of_deployment
+from projections.judging.able import may
+from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Remedy, Said, deployment_of, gate_rule, of_deployment
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.rollbacks import rollbacks
@@ -18,7 +19,7 @@ from projections.rules.leave import replaces
 PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks,))
 
 
-@gate_rule()
+@gate_rule(remedies={"": Remedy("nothing: it is undone already")})
 @of_deployment
 def deployment_can_be_undone(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """The deployment was started and is not undone yet."""
@@ -27,7 +28,7 @@ def deployment_can_be_undone(row: Deployment, question: Question, look: Look, po
     return "allow", "deployed", "it was deployed, and not undone", row.positions
 
 
-@gate_rule()
+@gate_rule(remedies={"": Remedy("somebody decides to roll back (rollback.decided)", may(RollbackDecided))})
 @of_deployment
 def rollback_is_decided(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
     """Somebody decided to roll back, it is on record, and nobody decided otherwise since."""
@@ -44,7 +45,7 @@ def rollback_is_decided(row: Deployment, question: Question, look: Look, policy:
     return "allow", "decided", f"decided at {last.decided_at}", row.positions
 
 
-@gate_rule()
+@gate_rule(remedies={"": Remedy("an artifact is named that ran there, ended as success, and was not rolled back")})
 def target_was_deployed_before(question: Question, look: Look, policy: InForce) -> Said:
     """The artifact to go back to ran in this environment before, and held."""
     row = deployment_of(question, look)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from projections.engine.reads import Look
-from projections.judging.gate_rule import Question, Said, gate_rule, of_change
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.ticket import Ticket
 from projections.readings.delivery.incidents import incidents
@@ -18,7 +18,7 @@ PRACTICE: Final = Practice(
 )
 
 
-@gate_rule()
+@gate_rule(remedies={"": Remedy("the incidents that the change caused are resolved (incident.resolved)")})
 @of_change
 def incidents_are_over(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """No incident that the change caused is still open."""

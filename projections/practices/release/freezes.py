@@ -3,11 +3,13 @@
 from itertools import product
 from typing import Final
 
+from ledger.events.freeze import FreezeDeclared, FreezeOverrideGranted
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Reads
+from projections.judging.able import authors, may
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, deployment_of, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, deployment_of, gate_rule
 from projections.practices.change.traceability import is_emergency_procedure
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import ChangeScope, change_scopes, planned
@@ -120,7 +122,17 @@ def planned_in_freeze(row: ChangeScope, look: Look) -> Breach | None:
     return None
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "frozen": Remedy(
+            "the freeze ends or is lifted, or somebody who is no author lets this change through (freeze.override_granted)",
+            may(FreezeOverrideGranted, but=authors),
+        ),
+        "not-computable": Remedy(
+            "the freeze is declared anew, with a zone and a rule that can be computed", may(FreezeDeclared)
+        ),
+    }
+)
 def no_freeze_holds(question: Question, look: Look, policy: InForce) -> Said:
     """No freeze holds the environment and service, unless somebody else let this very change through."""
     environment = question.to_environment if question.gate == "promote" else question.environment

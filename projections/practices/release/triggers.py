@@ -9,7 +9,7 @@ from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
 from projections.readings.delivery.acts import Act
@@ -166,7 +166,13 @@ def rollback_trigger_unjustified(row: Firing, look: Look) -> Breach | None:
     return Breach(f"{words}, and what was measured until {last} does not meet it", positions)
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "": Remedy(
+            "a trigger says when the service is rolled back (rollback.trigger_defined); or the policy asks for fewer"
+        )
+    }
+)
 def rollback_is_prepared(question: Question, look: Look, policy: InForce) -> Said:
     """The service has a trigger that says when a rollback is due."""
     least = policy.number(ROLLBACK_TRIGGERS, *names_for(look, policy, question.environment, question.asked_at))

@@ -8,7 +8,7 @@ Longer than other files because what a review is worth is one question.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ledger.conditions import Match
 from ledger.events import ref
@@ -23,6 +23,9 @@ from projections.readings.people.powers import kind_of
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import Clocks, Instant, comes_before, hours_late, replaces, was_there
+
+# How many merges into a branch are looked at, between what runs and what is to run.
+LATEST: Final = 64
 
 
 @dataclass(frozen=True)
@@ -163,15 +166,18 @@ def merged(row: CodeChange, event: CodeMerged, entry: EntryInfo) -> CodeChange:
 # -- whether it had been reviewed --------------------------------------------------------------------------------------
 
 
-def unreviewed_because(row: CodeChange, merge: Merging, reads: Rows) -> str | None:
-    """Say why what was merged had not been reviewed by somebody else; None when it had.
+def unreviewed_because(
+    row: CodeChange, merge: Merging, reads: Rows, times: tuple[Instant, ...] | None = None
+) -> str | None:
+    """Say why what was merged had not been reviewed by somebody else; None when it had. At other `times` than the merge: by then.
 
     Every author needs a human who is not that author, whose last verdict before the merge, on the very commit that was merged, is an
     approval that nobody dismissed. And nobody else's last verdict, on whichever commit, may ask for changes. Logins that were linked
     are one person. Without a known author there is no pass. A direct push was reviewed where the commit was, as the head of a pull request.
     """
     clocks = clocks_of(reads, merge.said.at)
-    times = instants_of(reads, merge.said, is_history=is_history(reads, merge.said))
+    if times is None:
+        times = instants_of(reads, merge.said, is_history=is_history(reads, merge.said))
     if row.pull_request is not None:
         return _fault(row, _head_of(row, merge, clocks), times, clocks, reads)
     pushed = merge.commit or merge.head
@@ -185,6 +191,28 @@ def unreviewed_because(row: CodeChange, merge: Merging, reads: Rows) -> str | No
             if (fault := _fault(replace(other, authors=authors), pushed, times, clocks, reads) or "") == "":
                 return None
     return fault
+
+
+def merges_of(commit: str, reads: Reads) -> list[tuple[CodeChange, Merging]]:
+    """Return where a commit was merged or pushed, as itself or as the head of a pull request. Of a hash that may be several: nowhere."""
+    return [
+        (row, merge)
+        for key in commit_of(reads, commit).code_changes
+        if (row := reads.row(code_changes, key)) is not None
+        for merge in row.merges
+        if is_same(commit, merge.commit) or is_same(commit, merge.head)
+    ]
+
+
+def merged_between(reads: Reads, first: Merging, row: CodeChange, last: Merging) -> list[tuple[CodeChange, Merging]]:
+    """Return what was merged into the branch of a merge after an earlier one, the merge itself among it. Of many, the last ones."""
+    about = ref("repository", row.repository or "")
+    found = {(row.key, last.said.position): (row, last)}
+    for other in reads.named(code_changes, CodeMerged, about, limit=LATEST):
+        for merge in other.merges:
+            if merge.branch == last.branch and first.said.at < merge.said.at <= last.said.at:
+                found[other.key, merge.said.position] = (other, merge)
+    return [found[name] for name in sorted(found)]
 
 
 def _was_merged(known: Merging, times: Iterable[Instant], clocks: Clocks) -> bool:

@@ -22,9 +22,9 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import are_same, identities
-from projections.readings.people.policies import ANY, InForce, in_force, in_force_now, policies
+from projections.readings.people.policies import InForce, in_force, in_force_now, policies
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.settings import Words
+from projections.readings.people.settings import ANY, Words
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken

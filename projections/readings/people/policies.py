@@ -1,16 +1,27 @@
 """Policies: their versions, who wrote and who approved each, and which is in force."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.events.ledger import LedgerCredentialIssued, LedgerTrustRuleEnrolled
 from ledger.events.policy import PolicyApproved, PolicyPublished
 from projections.engine.reads import Look
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.credentials import credentials
 from projections.readings.people.identities import are_same, identities
-from projections.readings.people.settings import Declared, Number, Words, is_whole
+from projections.readings.people.settings import ANY, Declared, Number, Words, is_whole
 from projections.readings.people.sources import authorities
 from projections.readings.people.voices import Spoken, has_root_power, spoken, voice_fault
+from projections.rules.digests import content_digest
+
+PEOPLE: Final = Words(
+    "people",
+    "whether several people work here, or one alone, who then puts their own policies into force as long as nobody else is an operator",
+    choices=("several", "one"),
+    default=("several",),
+)
+ALONE: Final = "one"
 
 
 @dataclass(frozen=True)
@@ -20,6 +31,15 @@ class Setting:
     name: str
     applies_to: str
     value: str
+
+
+def policy_digest(settings: Iterable[Setting], effective_from: Moment | None = None) -> str:
+    """Return the digest of what a version says: its settings by name and for whom, values of one in their order, and from when on."""
+    told = [
+        {"name": setting.name, "applies_to": setting.applies_to, "value": setting.value}
+        for setting in sorted(settings, key=lambda setting: (setting.name, setting.applies_to))
+    ]
+    return content_digest({"settings": told, "effective_from": effective_from})
 
 
 @dataclass(frozen=True)
@@ -34,7 +54,8 @@ class PolicyApproval:
 
 @dataclass(frozen=True)
 class PolicyVersion:
-    """One version. It counts once somebody else than its author approved the very text that was published, from when that was recorded.
+    """One version. It counts once somebody else than its author approved the very text that was published, from when that was recorded;
+    or its author, where that is one person alone.
 
     `approved_by`, `approved_at` and `approved_position` are of its last approval that counted when it was given; whether one counts
     now is asked by `in_force`.
@@ -51,6 +72,11 @@ class PolicyVersion:
     approved_at: Moment | None = None
     approved_position: int | None = None
     approvals: tuple[PolicyApproval, ...] = ()
+
+    @property
+    def is_of_one(self) -> bool:
+        """Say whether it says that one person works here alone."""
+        return any((setting.name, setting.value) == (PEOPLE.name, ALONE) for setting in self.settings)
 
     def asks_for(self, name: str, applies_to: str) -> bool:
         return any((setting.name, setting.applies_to) == (name, applies_to) for setting in self.settings)
@@ -93,21 +119,37 @@ def _approvals(row: Policy | None) -> list[_Approved]:
 def fault_of_approval(reads: Reads, version: PolicyVersion, said: Spoken) -> str:
     """Say why an approval puts a version of a policy not into force, or "".
 
-    No policy says who may change it: only operators do, as at the doors. Its author does not, under whichever login.
+    No policy says who may change it: only operators do, as at the doors. Its author does not, under whichever login; but where it says
+    that one person works here alone, and nobody else was an operator by then.
     """
     for event, statement in ((PolicyPublished, version.said), (PolicyApproved, said)):
         if fault := voice_fault(reads, statement, "operator"):
             return f"S12: {fault}"
         if not has_root_power(reads, event.type, statement):
             return f"without power: {statement.speaker} is no operator"
-    if are_same(reads, version.said.speaker, said.speaker):
+    if not are_same(reads, version.said.speaker, said.speaker):
+        return ""
+    if not version.is_of_one:
         return f"{said.speaker} wrote it"
-    return ""
+    other = _other_operator(reads, said)
+    return f"{said.speaker} wrote it, and does not work alone: {other} is an operator" if other is not None else ""
+
+
+def _other_operator(reads: Reads, said: Spoken) -> str | None:
+    """Return who else was an operator when something was said."""
+    for event in (LedgerCredentialIssued, LedgerTrustRuleEnrolled):
+        for row in reads.named(credentials, event):
+            is_over = row.revoked_position is not None and row.revoked_position < said.position
+            if row.position > said.position or is_over or "operator" not in row.roles or row.principal is None:
+                continue
+            if not are_same(reads, row.principal, said.speaker):
+                return row.principal
+    return None
 
 
 policies = View(
     "policies",
-    version=3,
+    version=4,
     row=Policy,
     kind="policy",
     reads=(credentials, authorities, identities),
@@ -157,7 +199,6 @@ def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
 
 # The policy that gates and views ask, unless another is named.
 POLICY: Final = "change-approval"
-ANY: Final = "any"
 # A hundred years of days: whoever writes more means never, and no calendar has a day for it.
 MOST: Final = 36_500
 
@@ -170,6 +211,11 @@ class InForce:
     version: str | None = None
     approved_position: int | None = None
     settings: tuple[Setting, ...] = ()
+
+    @property
+    def is_of_one(self) -> bool:
+        """Say whether one person works here alone."""
+        return ALONE in self.words(PEOPLE)
 
     def words(self, setting: Words, *applies_to: str | None) -> tuple[str, ...]:
         """Return the words of a setting for the first of `applies_to` that has any, else for everybody, else its default."""
@@ -189,10 +235,13 @@ class InForce:
         whom = dict.fromkeys(s.applies_to for s in self.settings if s.name == setting.name and is_whole(s.value))
         return {applies_to: self.number(setting, applies_to) for applies_to in whom}
 
+    def said(self, name: str, applies_to: str) -> tuple[str, ...]:
+        """Return what the policy itself says under a name, of this very thing."""
+        return tuple(s.value for s in self.settings if (s.name, s.applies_to) == (name, applies_to))
+
     def _values(self, name: str, applies_to: tuple[str | None, ...]) -> tuple[str, ...]:
         for wanted in (*applies_to, ANY):
-            found = tuple(s.value for s in self.settings if (s.name, s.applies_to) == (name, wanted))
-            if found:
+            if wanted is not None and (found := self.said(name, wanted)):
                 return found
         return ()
 

@@ -8,12 +8,14 @@ page and for whoever judges what a policy says.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from projections.engine.view import DeclarationError
 
+# What a setting applies to that is for all.
+ANY: Final = "any"
 _is_name = re.compile(r"[a-z]+(-[a-z]+)*").fullmatch
 # By their names, in the order of declaration.
 SETTINGS: Final[dict[str, "Declared"]] = {}
@@ -101,6 +103,23 @@ class Words(Declared):
 def fault_of(name: str, value: str) -> str | None:
     """Say why a setting of a policy means nothing: nothing reads it, or its value is none. None for one that means something."""
     return SETTINGS[name].fault(value) if name in SETTINGS else "nothing reads it"
+
+
+def faults_of(settings: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Say all that is wrong with the settings of a policy, each by name, for whom and value: also what is said twice, or for nobody."""
+    faults: list[str] = []
+    said: set[tuple[str, str]] = set()
+    for name, applies_to, value in settings:
+        where = name if applies_to == ANY else f"{name} ({applies_to})"
+        known = SETTINGS.get(name)
+        if (fault := fault_of(name, value)) is not None:
+            faults.append(f"{where}: {fault}")
+        elif known is not None and applies_to != ANY and not known.applies_to:
+            faults.append(f"{where}: it holds for all; expected {ANY}")
+        elif (name, applies_to) in said and not getattr(known, "is_several", False):
+            faults.append(f"{where}: expected one value, found several")
+        said.add((name, applies_to))
+    return list(dict.fromkeys(faults))
 
 
 def is_whole(value: str) -> bool:

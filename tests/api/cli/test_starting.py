@@ -35,12 +35,12 @@ HEAVY = {
 # What a command that acts is given; whatever else there is reads, and answers programs too.
 ACT = {
     "init", "serve", "migrate", "backup", "erase", "token create", "token revoke", "source enrol", "source retire",
-    "trust-rule enrol", "import open", "import close", "tool publish", "clock correct", "append",
-    "views rebuild", "views run", "views skip", "export", "signer take-over", "signer restore", "heads", "timestamp", "keys new",
-    "keys enrol", "keys retire", "keys revoke", "keys recover", "witness init", "witness add-log", "witness serve",
+    "trust-rule enrol", "import open", "import close", "tool publish", "policy publish", "policy approve", "clock correct",
+    "append", "intake", "views rebuild", "views run", "views skip", "export", "signer take-over", "signer restore", "heads", "timestamp",
+    "keys new", "keys enrol", "keys retire", "keys revoke", "keys recover", "witness init", "witness add-log", "witness serve",
 }  # fmt: skip
 # What they print has a form of its own, which other programs read.
-OF_A_FORM_OF_THEIR_OWN = {"completion", "checkpoint", "proof", "dossier", "keys prove"}
+OF_A_FORM_OF_THEIR_OWN = {"completion", "checkpoint", "proof", "dossier", "keys prove", "policy new"}
 
 
 @pytest.fixture(scope="module")

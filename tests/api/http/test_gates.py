@@ -83,7 +83,14 @@ def test_who_asks_without_naming_anybody_asks_for_themselves(server: Server, cha
 
 def test_gates_are_listed_with_their_rules_and_the_settings_they_look_for(server: Server) -> None:
     found = server.get("/v1/gates").json()
-    assert [gate["gate"] for gate in found["gates"]] == ["approve", "deploy", "promote", "rollback", "close"]
+    assert [gate["gate"] for gate in found["gates"]] == [
+        "approve",
+        "deploy",
+        "promote",
+        "rollback",
+        "load_data",
+        "close",
+    ]
     assert all(rule["doc"] for gate in found["gates"] for rule in gate["rules"])
     assert "quorum" in found["settings"]
 

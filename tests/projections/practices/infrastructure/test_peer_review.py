@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from changes import finding, found, publish
+from asking import against, ask
+from changes import deploy, finding, found, found_by_any_process, pass_time, publish
 from telling import Story, at, document
 from year import DAY, START, Year
 
@@ -295,6 +296,90 @@ def test_a_review_that_the_code_host_told_late_counts_when_its_own_list_has_it()
     story.tell("source.reconciled", actor="service:github", source="test", period_start=at(0), period_end=at(4),
         listed=ids, listed_count=1, listed_digest=list_digest(ids), missing_count=0, extra_count=0)  # fmt: skip
     assert found(story) == {}
+
+
+# -- what cannot wait, and what is deployed ------------------------------------------------------------------------------
+
+
+def needs_review(*more: tuple[str, str, str]) -> Story:
+    story = Story()
+    publish(story, ("change", "any", "not-required"), ("code-review", "any", "required"), *more)
+    return story
+
+
+def put(story: Story, commit: str, number: int = 1) -> None:
+    deploy(story, f"d-{number}", None, commit=commit, actor="person:ann")
+
+
+@pytest.mark.parametrize(("hours", "is_found"), [(3, False), (9, True)])
+def test_what_could_not_wait_is_reviewed_within_the_hours_of_the_policy(hours: int, is_found: bool) -> None:
+    story = needs_review(("retro-review-hours", "any", "5"))
+    propose(story)
+    merge(story)
+    put(story, "c" * 40)
+    assert found(story) == {}
+    pass_time(story, hours - 3)
+    look_at(story)
+    pass_time(story, 9)
+    both = {"deployed-without-review": ["d-1"], "merged-without-review": ["acme/api#12"]}
+    assert found(story) == (both if is_found else {})
+    found_by_any_process(story)
+
+
+def test_what_was_never_merged_or_not_reviewed_is_found_when_it_is_deployed() -> None:
+    story = needs_review()
+    propose(story)
+    put(story, A)
+    assert finding(story, "deployed-without-review", "d-1").says.endswith(f"nobody had merged {A}")
+    # That of a merge which nobody reviewed goes with whatever is deployed next.
+    propose(story)
+    look_at(story)
+    merge(story, branch="main")
+    put(story, "c" * 40, 2)
+    assert "d-2" not in found(story)["deployed-without-review"]
+    push(story, branch="main")
+    other = {"repository": "acme/api", "pull_request": 13}
+    story.tell("code.proposed", **other, head_sha="d" * 40, authors=["person:ann"])
+    story.tell("code_review.submitted", actor="person:bob", **other, review_id="7", commit="d" * 40, verdict="approved")
+    story.tell("code.merged", actor="person:bob", **other, head_sha="d" * 40, merge_sha="e" * 40, branch="main")
+    against_ = against(ask(story, change_id=None, artifact=None, commit="e" * 40, hours=60))
+    assert against_ == {
+        "code-is-reviewed": ("needs_approval", "not-reviewed"),
+        "rollback-is-prepared": ("deny", "no-trigger"),
+    }
+    put(story, "e" * 40, 3)
+    assert f"with acme/api@{B}: nobody had reviewed" in finding(story, "deployed-without-review", "d-3").says
+
+
+def test_where_no_change_is_asked_for_code_review_is_the_approval() -> None:
+    story = needs_review(("rollback-triggers", "any", "0"))
+    propose(story)
+    look_at(story)
+    merge(story, branch="main")
+    asked = {"change_id": None, "artifact": None, "commit": "c" * 40}
+    assert ask(story, **asked).verdict == "allow"
+    assert against(ask(story, **asked | {"commit": A[:8] + "f" * 32})) == {
+        "code-is-reviewed": ("insufficient_evidence", "not-merged")
+    }
+    assert against(ask(story, **asked | {"commit": None})) == {
+        "code-is-reviewed": ("insufficient_evidence", "not-said")
+    }
+    # Whoever names a change is judged by it.
+    assert against(ask(story, **asked | {"change_id": "CHG-9"}))["change-may-start"][1] == "no-change"
+    put(story, "c" * 40)
+    assert found(story) == {}
+
+
+def test_where_one_person_works_alone_nobody_has_to_review() -> None:
+    story = Story()
+    settings = (("people", "any", "one"), ("change", "any", "not-required"), ("code-review", "any", "required"))
+    publish(story, *settings, ("rollback-triggers", "any", "0"))
+    propose(story)
+    merge(story)
+    put(story, "c" * 40)
+    assert found(story) == {}
+    decision = ask(story, change_id=None, artifact=None)
+    assert (decision.verdict, decision.answers[0].reason) == ("allow", "in-force-of-one")
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Access, identities, policies, freezes and deployments: given these facts, a row says this."""
 
 import pytest
-from people import NOTE, OTHER, WHO, approve, deploy, grant, publish
+from people import DIGEST, NOTE, OTHER, WHO, approve, deploy, grant, publish
 from telling import Story, at
 
 from projections.readings.delivery.deployments import deployments
@@ -9,7 +9,7 @@ from projections.readings.delivery.freezes import freezes
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import are_same, identities
-from projections.readings.people.policies import POLICY, policies
+from projections.readings.people.policies import POLICY, in_force, policies
 from projections.readings.people.sources import sources_of
 
 # -- access ------------------------------------------------------------------------------------------------------------
@@ -97,6 +97,32 @@ def test_another_login_of_the_author_does_not_put_a_policy_into_force() -> None:
     publish(story)
     approve(story, by="github:1")
     assert story.row(policies, POLICY).in_force is None
+
+
+def test_one_person_alone_approves_their_own_policy_until_somebody_else_is_an_operator() -> None:
+    alone = [{"name": "people", "applies_to": "any", "value": "one"}]
+    about = {"policy_id": POLICY, "policy_digest": DIGEST, "actor": "person:olga"}
+
+    def operator(story: Story, name: str) -> int:
+        return story.tell("ledger.credential_issued", actor="person:root", credential=f"token:{name}", roles=["operator"],
+            principal=f"person:{name}", kind="human", areas=["policy"], sources=["*"], token_sha256="0" * 64)  # fmt: skip
+
+    story = Story()
+    operator(story, "olga")
+    for version, others, counts in (("1", (), True), ("2", ("oscar",), False)):
+        story.tell("policy.published", **about, version=version, settings=alone)
+        for name in others:
+            operator(story, name)
+        position = story.tell("policy.approved", **about, version=version)
+        row = story.row(policies, POLICY)
+        assert (row.versions[-1].approved_position == position) is counts
+    # What was put into force before stays so; and an operator who is gone was there then.
+    assert in_force(story.folder.rows, at(90)).version == "1"
+    assert in_force(story.folder.rows, at(90)).is_of_one
+    story.tell("ledger.credential_revoked", actor="person:olga", credential="token:oscar", reason="left")
+    assert in_force(story.folder.rows, at(90)).version == "1"
+    story.tell("policy.approved", **about, version="2")
+    assert in_force(story.folder.rows, at(90)).version == "2"
 
 
 # -- freezes and deployments -------------------------------------------------------------------------------------------

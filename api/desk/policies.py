@@ -1,0 +1,156 @@
+"""What a version of a policy would be, before anybody publishes it: what is wrong with it, and in what it differs from what is in force.
+
+Nothing is recorded here: publishing and approving are people's acts, posted as all statements are.
+"""
+
+import threading
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ledger.clock import to_text
+from ledger.events.identifiers import Label, NamePattern, PolicyId, Time, Version
+from ledger.ledger import Ledger
+from projections import VIEWS
+from projections.engine.asking import asking_now, await_position
+from projections.engine.view import moment
+from projections.gates.asking import GateBusyError
+from projections.gates.trying import MAX_TOLD, Differs, try_policy
+from projections.practices.change.approvals import unsatisfied_because
+from projections.readings.people.policies import POLICY, InForce, Setting, in_force, policy_digest
+from projections.readings.people.settings import SETTINGS, Declared, faults_of
+
+# How long views are waited for.
+WAIT_S: Final = 10.0
+# Who tries a policy keeps a thread, and the interpreter, for as long as it takes.
+_turn: Final = threading.BoundedSemaphore(1)
+
+
+class SettingText(BaseModel):
+    """One setting of a version, as it would be published."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Label
+    applies_to: NamePattern
+    value: NamePattern
+
+
+class PolicyText(BaseModel):
+    """A version of a policy, as it would be published."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    policy_id: PolicyId = POLICY
+    version: Version
+    settings: list[SettingText] = Field(min_length=1, max_length=200)
+    effective_from: Time | None = None
+
+    @property
+    def in_force(self) -> InForce:
+        """What would hold, were it in force."""
+        told = tuple(Setting(s.name, s.applies_to, s.value) for s in self.settings)
+        return InForce(self.policy_id, self.version, None, told)
+
+    @property
+    def digest(self) -> str:
+        return policy_digest(self.in_force.settings, moment(self.effective_from) if self.effective_from else None)
+
+
+class PolicyTrial(PolicyText):
+    """A version of a policy, to be tried on what gates decided since a time."""
+
+    since: Time
+
+
+def read_alone(wanted: PolicyText) -> dict[str, Any]:
+    """Say what is wrong with a version by itself, whoever the people are; and its digest."""
+    faults = faults_of((s.name, s.applies_to, s.value) for s in wanted.settings)
+    return {
+        "policy_id": wanted.policy_id,
+        "version": wanted.version,
+        "policy_digest": wanted.digest,
+        "faults": faults,
+    }
+
+
+def checked_in(ledger: Ledger, wanted: PolicyText) -> dict[str, Any]:
+    """Say the same, whether the people of a ledger can satisfy it, and in what it differs from the version that is in force there."""
+    _await_all(ledger)
+    with ledger.database.read() as connection:
+        look, position = asking_now(connection, ledger.database, VIEWS, to_text(ledger.clock.now_us()))
+        unsatisfied = unsatisfied_because(wanted.in_force, look)
+        now = in_force(look, to_text(ledger.clock.now_us()), wanted.policy_id)
+    return read_alone(wanted) | {
+        "unsatisfied": unsatisfied or None,
+        "in_force": now.version,
+        "read_at": position,
+        "differs": differences(now, wanted.in_force),
+    }
+
+
+def tried_in(ledger: Ledger, wanted: PolicyTrial) -> dict[str, Any]:
+    """Say which decisions of gates would have been others under a version. Raises GateBusyError while somebody else tries one."""
+    if not _turn.acquire(blocking=False):
+        raise GateBusyError("another policy is being tried; ask again when that is done")
+    try:
+        _await_all(ledger)
+        found = try_policy(ledger.database, VIEWS, wanted.in_force, moment(wanted.since))
+    finally:
+        _turn.release()
+    return {
+        "policy_id": wanted.policy_id,
+        "version": wanted.version,
+        "since": wanted.since,
+        "asked": found.asked,
+        "is_all": found.is_all,
+        "differ": len(found.differs),
+        "differs": [_differing(differs) for differs in found.differs[-MAX_TOLD:]],
+    }
+
+
+def _await_all(ledger: Ledger) -> None:
+    """Return when the views have seen what was recorded by now, such as a version that was published a moment ago."""
+    await_position(ledger.database, ledger.watcher, VIEWS, ledger.size(), within_s=WAIT_S)
+
+
+def _differing(found: Differs) -> dict[str, Any]:
+    recorded = {said.rule: said.verdict for said in found.recorded.rules}
+    question = found.again.question
+    return {
+        "position": found.position,
+        "gate": question.gate,
+        "change_id": question.change_id,
+        "service": question.service,
+        "environment": question.environment,
+        "recorded": found.recorded.verdict,
+        "here": found.again.verdict,
+        "rules": [
+            {"rule": a.rule, "recorded": recorded.get(a.rule), "here": a.verdict, "words": a.words}
+            for a in found.again.answers
+            if a.verdict != recorded.get(a.rule, "allow")
+        ],
+    }
+
+
+def differences(now: InForce, then: InForce) -> list[dict[str, Any]]:
+    """Return the settings of which two versions say something else, with what each of them comes to; a default is none's own word."""
+    said = {(s.name, s.applies_to) for version in (now, then) for s in version.settings}
+    found = []
+    for name, applies_to in sorted(said):
+        old, new = (version.said(name, applies_to) for version in (now, then))
+        if old != new:
+            setting = SETTINGS.get(name)
+            found.append(
+                {
+                    "setting": name,
+                    "applies_to": applies_to,
+                    "in_force": _told(old, setting),
+                    "here": _told(new, setting),
+                }
+            )
+    return found
+
+
+def _told(values: tuple[str, ...], setting: Declared | None) -> str:
+    return ", ".join(values) or f"not said (otherwise: {setting.otherwise if setting is not None else 'nothing'})"

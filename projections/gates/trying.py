@@ -1,0 +1,156 @@
+"""What another policy would have said: decisions of gates are asked again, as of then, under a version that is not in force.
+
+The entries are read once: one past answers all questions, each at the position that its decision had read at, and keeps what it folded
+for the next. Nothing is recorded.
+
+    418  gate.decided  deploy, CHG-7: allow     under the other policy: needs_approval, two approvals are asked for   differs
+    431  gate.decided  deploy, CHG-9: deny      deny, for a freeze holds                                              does not
+
+Not what would have been *found*: findings are kept as they were judged, and the gate `close` reads them so. And nobody acts otherwise here:
+a change of which more approvals had been asked would have got them, perhaps.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from ledger.authority import LEDGER_PRINCIPAL
+from ledger.conditions import Match
+from ledger.events import Event
+from ledger.events.gate import GateDecided
+from ledger.log.database import Database
+from projections.engine.asking import Asking, states_of
+from projections.engine.log import SqlLog
+from projections.engine.past import Past
+from projections.engine.reads import Rows
+from projections.engine.serving import Stored
+from projections.engine.skips import Skips
+from projections.engine.sql_store import SqlStore
+from projections.engine.view import EntryInfo, Moment, View, moment
+from projections.gates.asking import ASKED, OWN, Decision, answer
+from projections.gates.composition import GATES
+from projections.judging.gate_rule import Question
+from projections.readings.people.policies import InForce, Policy, PolicyApproval, PolicyVersion, policies
+from projections.readings.people.voices import Spoken
+
+R = TypeVar("R")
+# So many decisions are asked again, the last ones.
+MAX_TRIED: Final = 10_000
+# How many that differ are told.
+MAX_TOLD: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """A decision that would have been another one."""
+
+    position: int
+    recorded: GateDecided
+    again: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of trying: how many decisions were asked again, and which differ. `is_all` says that none was left off."""
+
+    asked: int
+    differs: tuple[Differs, ...]
+    first_position: int | None
+    is_all: bool
+
+
+class Instead:
+    """Rows in which a policy says something else, as if that had been in force always."""
+
+    def __init__(self, rows: Rows, policy: Policy) -> None:
+        self._rows = rows
+        self._policy: Any = policy
+
+    def row(self, view: View[R], key: str) -> R | None:
+        if view is policies and key == self._policy.policy_id:
+            tried: R = self._policy
+            return tried
+        return self._rows.row(view, key)
+
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        return self._rows.named(view, event, about, limit)
+
+    def where(self, view: View[R], column: str, value: str) -> list[R]:
+        return self._rows.where(view, column, value)
+
+    def entry(self, position: int) -> EntryInfo:
+        return self._rows.entry(position)
+
+
+def put_into_force(text: InForce) -> Policy:
+    """Return a policy whose only version was written and approved before everything else, by the ledger's own key."""
+    author, approver = (
+        Spoken(f"service:{who}", LEDGER_PRINCIPAL, "key:tried", "", "", "", 0) for who in ("author", "approver")
+    )
+    version = PolicyVersion(
+        text.version or "",
+        "",
+        text.settings,
+        author.speaker,
+        0,
+        author,
+        approvals=(PolicyApproval(approver.speaker, "", 0, approver),),
+    )
+    return Policy(text.policy_id, version.version, (version,))
+
+
+def try_policy(database: Database, views: Sequence[View[Any]], text: InForce, since: Moment) -> Tried:
+    """Ask every decision that was recorded since a time again, under another policy.
+
+    One differs where the rules of today answer otherwise under that policy than was recorded, and than they do under the policy of
+    then: what only the rules changed is not told. Raises ViewNotReadyError.
+    """
+    with database.read() as connection:
+        position = min(state.position for state in states_of(connection, views))
+        log = SqlLog(connection)
+        found = list(_decided(log, position, since))
+        tried = found[:MAX_TRIED]
+        asking = _Again(log, Stored(connection, SqlStore(database, views)), position, put_into_force(text))
+        # In the order of the log: what was folded for one is gone on with for the next.
+        differs = [differs for entry in reversed(tried) if (differs := asking.differs(entry)) is not None]
+    return Tried(len(tried), tuple(differs), tried[-1].position if tried else None, len(found) == len(tried))
+
+
+def _decided(log: SqlLog, position: int, since: Moment) -> Iterator[EntryInfo]:
+    """Yield the decisions since a time, the last first; one more than are asked again, where there are as many."""
+    for entry in log.latest(Match((GateDecided.type,)), up_to=position, limit=MAX_TRIED + 1):
+        if entry.recorded_at < since:
+            return
+        yield entry
+
+
+class _Again:
+    """Asks recorded questions again, one after the other, of one past."""
+
+    def __init__(self, log: SqlLog, live: Stored, position: int, policy: Policy) -> None:
+        self._log = log
+        self._live = live
+        self._skips = Skips(log)
+        self._position = position
+        self._policy = policy
+        self._past = self._begin()
+
+    def _begin(self) -> Past:
+        return Past(self._log, self._live, up_to=self._position, skips=self._skips)
+
+    def differs(self, entry: EntryInfo) -> Differs | None:
+        event = entry.event
+        if not isinstance(event, GateDecided) or event.gate not in GATES:
+            return None
+        if self._past.is_full():
+            self._past = self._begin()
+        asked = {name: value for name in ASKED if (value := getattr(event, name)) is not None}
+        question = Question(**(asked | {"asked_at": moment(event.asked_at)}))
+        rows = self._past.at(event.read_at)
+        again = self._answer(question, Instead(rows, self._policy), event.read_at)
+        if again.verdict == event.verdict or again.verdict == self._answer(question, rows, event.read_at).verdict:
+            return None
+        return Differs(entry.position, event, again)
+
+    def _answer(self, question: Question, rows: Rows, read_at: int) -> Decision:
+        return answer(question, Asking(rows, question.asked_at, self._skips, but=OWN), read_at)

@@ -1,0 +1,108 @@
+"""`policy`: on a database and over HTTP, whichever door; and files of policies, whoever reads them."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from commands import Command
+
+from api.cli.policy_files import STARTING, policy_of, starting_policy
+from api.desk.policies import PolicyText, read_alone
+from ledger.errors import SetupError
+
+numbers = itertools.count(1)
+HEAD = 'version = "1"\n[settings]\n'
+
+
+def written(tmp_path: Path, settings: str, version: str = "1", policy: str = "change-approval") -> Path:
+    path = tmp_path / f"policy-{next(numbers)}.toml"
+    path.write_text(f'policy = "{policy}"\nversion = "{version}"\n[settings]\n{settings}\n')
+    return path
+
+
+def test_a_file_says_values_and_for_whom() -> None:
+    text = 'version = "2"\neffective_from = 2026-03-01T00:00:00Z\n[settings]\nquorum = { high = 2, any = 1 }\nbands = ["a", "b"]\n'
+    told = policy_of(text, "p.toml")
+    assert (told["version"], told["effective_from"]) == ("2", "2026-03-01T00:00:00Z")
+    assert [tuple(setting.values()) for setting in told["settings"]] == [
+        ("quorum", "high", "2"), ("quorum", "any", "1"), ("bands", "any", "a"), ("bands", "any", "b"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("version = ", "p.toml: expected TOML"),
+        ("[settings]\nquorum = 1", "p.toml: expected version"),
+        ('version = "1"', "p.toml: expected settings"),
+        ('version = "1"\nsettings = 3', "to be a table"),
+        ('version = "1"\nquorum = 1\n[settings]', "found quorum"),
+        (HEAD + "quorum = 1.5", "p.toml: quorum: expected a text or a whole number, found 1.5"),
+        (HEAD + "quorum = { high = true }", "p.toml: quorum (high): expected"),
+    ],
+)
+def test_a_file_that_is_no_policy_is_refused_with_its_place(text: str, words: str) -> None:
+    with pytest.raises(SetupError) as refused:
+        policy_of(text, "p.toml")
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("name", STARTING)
+def test_nothing_is_wrong_with_a_policy_to_begin_with(name: str) -> None:
+    wanted = PolicyText.model_validate(policy_of(starting_policy(name), name))
+    assert read_alone(wanted)["faults"] == []
+
+
+def test_the_order_of_settings_makes_no_other_policy_and_the_order_of_values_does() -> None:
+    one, other, turned = (
+        PolicyText.model_validate(policy_of(HEAD + settings, "p")).digest
+        for settings in (
+            'quorum = 1\nbands = ["a", "b"]',
+            'bands = ["a", "b"]\nquorum = 1',
+            'quorum = 1\nbands = ["b", "a"]',
+        )
+    )
+    assert one == other != turned
+
+
+def test_what_means_nothing_and_what_nobody_can_give_is_said(door: Command, tmp_path: Path) -> None:
+    path = written(tmp_path, 'quorum = [1, 2]\nallow-minutes = { prod = 5 }\nchange = "never"\ncolour = "red"')
+    alone = door("policy", "check", path, "--alone")
+    assert alone.status == 1
+    assert "colour: nothing reads it" in alone.out
+    found = door("policy", "check", path, "--json")
+    assert found.status == 1
+    assert found.json["faults"] == [
+        "quorum: expected one value, found several",
+        "allow-minutes (prod): it holds for all; expected any",
+        "change: never is not one of required, not-required",
+        "colour: nothing reads it",
+    ]
+    nobody = door("policy", "check", written(tmp_path, 'required-role = "nobody-has-it"'))
+    assert nobody.status == 1
+    assert "asks for 1 of nobody-has-it (any): none for anybody" in nobody.out
+    door.refused("policy", "publish", path, "--actor", "person:olga", words="colour: nothing reads it")
+
+
+def test_a_file_is_published_and_in_force_when_another_operator_approved_it(door: Command, tmp_path: Path) -> None:
+    name = f"by-command-{next(numbers)}"
+    path = written(tmp_path, "quorum = 2", policy=name)
+    assert "nothing is wrong" in door.ok("policy", "check", path).out
+    # Over HTTP whoever writes it has a token of their own.
+    author = "person:olga" if "--directory" in door.options else "service:all"
+    assert "published" in door.ok("policy", "publish", path, "--actor", author).out
+    door.refused("policy", "publish", path, "--actor", author, words="was published at position")
+    words = ("policy", "approve", "1", "--policy", name, "--actor")
+    own = door(*words, author)
+    assert own.status == 1
+    assert "does not count" in own.out
+    other = written(tmp_path, "quorum = 3", policy=name)
+    door.refused(*words, "person:oscar", "--file", other, words="was published as sha256:")
+    if author == "person:olga":
+        assert "it is in force" in door.ok(*words, "person:oscar", "--file", path).out
+        assert door.ok("policy", "diff", path).out.startswith(f"{name}: version 1 is in force, and says the same")
+        differs = door("policy", "diff", other, "--json")
+        assert (differs.status, differs.json["differs"]) == (
+            1, [{"setting": "quorum", "applies_to": "any", "in_force": "2", "here": "3"}],
+        )  # fmt: skip
+    door.refused("policy", "approve", "9", "--policy", name, "--actor", author, words="no version 9")

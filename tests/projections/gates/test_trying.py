@@ -1,0 +1,114 @@
+"""What another policy would have said of what gates decided: each asked again as of then, and the entries read once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ledgers import append, cloud_event
+
+from ledger.clock import to_text
+from ledger.ledger import Ledger
+from ledger.stewardship.credentials import enrol_source
+from projections import VIEWS
+from projections.engine import log
+from projections.engine.runner import Runner
+from projections.gates import trying
+from projections.gates.asking import ask
+from projections.gates.trying import Tried, try_policy
+from projections.judging.gate_rule import Question
+from projections.readings.people.policies import POLICY, InForce, Setting
+
+ARTIFACT = "sha256:" + "a" * 64
+SETTINGS = (("quorum", "any", "1"), ("risk", "any", "not-required"), ("rollback-triggers", "any", "0"))
+EVER = "0001-01-01T00:00:00.000000Z"
+
+
+@pytest.fixture
+def runner(sqlite_ledger: Ledger) -> Iterator[Runner]:
+    made = Runner(sqlite_ledger.database, VIEWS, sqlite_ledger.watcher)
+    assert made.acquire()
+    yield made
+    made.close()
+
+
+def set_up(ledger: Ledger, changes: int) -> None:
+    """A policy in force, and changes by alice that bob, whom a source reports, approved."""
+    about = {"policy_id": POLICY, "version": "1", "policy_digest": "sha256:" + "9" * 64}
+    enrol_source(ledger, "https://ci.example.com/*", door="events", principal=ledger.local_caller().principal,
+        actor="person:olga", authority_for=["person:*"])  # fmt: skip
+    told = [dict(zip(("name", "applies_to", "value"), setting, strict=True)) for setting in SETTINGS]
+    append(
+        ledger,
+        cloud_event("policy.published", actor="person:olga", **about, settings=told),
+        cloud_event("policy.approved", actor="person:oscar", **about),
+    )  # fmt: skip
+    for number in range(changes):
+        about = {"change_id": f"CHG-{number}"}
+        append(
+            ledger,
+            cloud_event("change.opened", actor="person:alice", **about, change_type="normal", services=["api"],
+                environment="prod", title="x"),
+            cloud_event("change.submitted", actor="person:alice", **about, artifacts=[ARTIFACT]),
+            cloud_event("approval.granted", actor="person:bob", **about),
+        )  # fmt: skip
+
+
+def decide(ledger: Ledger, change: str, **more: Any) -> str:
+    asked = {"service": "api", "environment": "prod", "artifact": ARTIFACT} | more
+    return ask(ledger, VIEWS, Question("deploy", to_text(ledger.clock.now_us()), "service:ci", change, **asked)).verdict
+
+
+def under(*settings: tuple[str, str, str]) -> InForce:
+    return InForce(POLICY, "2", None, tuple(Setting(*setting) for setting in settings))
+
+
+def tried(ledger: Ledger, policy: InForce, since: str = EVER) -> Tried:
+    return try_policy(ledger.database, VIEWS, policy, since)
+
+
+def test_what_would_have_been_answered_otherwise_is_told_and_nothing_is_recorded(
+    sqlite_ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(sqlite_ledger, 3)
+    runner.catch_up()
+    verdicts = [decide(sqlite_ledger, name) for name in ("CHG-0", "CHG-1", "CHG-99")]
+    assert verdicts == ["allow", "allow", "insufficient_evidence"]
+    # What comes later is not of then.
+    append(sqlite_ledger, cloud_event("change.cancelled", actor="person:alice", change_id="CHG-1"))
+    runner.catch_up()
+    size = sqlite_ledger.size()
+    same = tried(sqlite_ledger, under(*SETTINGS))
+    assert (same.asked, same.differs, same.is_all) == (3, (), True)
+    two = tried(sqlite_ledger, under(("quorum", "any", "2"), *SETTINGS[1:]))
+    assert [(d.recorded.change_id, d.recorded.verdict, d.again.verdict) for d in two.differs] == [
+        ("CHG-0", "allow", "needs_approval"), ("CHG-1", "allow", "needs_approval"),
+    ]  # fmt: skip
+    no_trigger = tried(sqlite_ledger, under(*SETTINGS[:2]))
+    assert [d.again.verdict for d in no_trigger.differs] == ["deny", "deny", "deny"]
+    assert sqlite_ledger.size() == size
+    since = to_text(sqlite_ledger.clock.now_us())
+    assert tried(sqlite_ledger, under(*SETTINGS), since).asked == 0
+    monkeypatch.setattr(trying, "MAX_TRIED", 2)
+    last = tried(sqlite_ledger, under(*SETTINGS[:2]))
+    assert (last.asked, last.is_all, [d.recorded.change_id for d in last.differs]) == (2, False, ["CHG-1", "CHG-99"])
+
+
+def test_a_decision_more_costs_what_it_alone_looks_at(
+    sqlite_ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(sqlite_ledger, 1)
+    runner.catch_up()
+    for _ in range(8):
+        decide(sqlite_ledger, "CHG-0")
+    runner.catch_up()
+    read = []
+    entries = log.SqlLog.entries
+    monkeypatch.setattr(log.SqlLog, "entries", lambda self, *a, **m: read.append(1) or entries(self, *a, **m))
+    counts = []
+    for most in (1, 4, 8):
+        monkeypatch.setattr(trying, "MAX_TRIED", most)
+        read.clear()
+        assert tried(sqlite_ledger, under(*SETTINGS)).asked == most
+        counts.append(len(read))
+    # About the same change, everything is read once.
+    assert counts[0] == counts[1] == counts[2]
