@@ -29,6 +29,7 @@ from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.measurements import measured_days, trigger_firings
 from projections.readings.delivery.metrics import delivery
+from projections.readings.delivery.placements import placements
 from projections.readings.delivery.releases import release_facts, releases
 from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.delivery.strategies import (
@@ -130,6 +131,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     # delivery
     freezes,
     freeze_calendar,
+    placements,
     deployments,
     gate_decisions,
     incidents,

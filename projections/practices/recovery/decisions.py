@@ -1,22 +1,188 @@
-"""7.5 The record of a rollback decision: something can be undone, somebody decided it, and there is a place to go back to."""
+"""7.5 The record of a rollback decision: something can be undone, somebody decided it, and there is a place to go back to.
 
+What is rolled back, by whatever statement that is known, needs somebody who decided it before; and what is decided is carried out.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ledger.events import ref
+from ledger.events import kind_and_value, ref
 from ledger.events.deployment import DeploymentStarted
-from ledger.events.rollback import RollbackDecided
+from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
+from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.engine.view import Moment, later
 from projections.judging.able import may
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Remedy, Said, deployment_of, gate_rule, of_deployment
 from projections.practices.practice import Practice
+from projections.readings.delivery.acts import Report
 from projections.readings.delivery.deployments import Deployment, deployments
-from projections.readings.delivery.rollbacks import rollbacks
-from projections.readings.environments.environments import same_environment
-from projections.readings.people.policies import InForce
+from projections.readings.delivery.placements import placements
+from projections.readings.delivery.rollbacks import Decided, Rollback, rollbacks
+from projections.readings.delivery.triggers import rollback_triggers
+from projections.readings.environments.environments import is_production, same_environment
+from projections.readings.people.imports import instants_of, is_history
+from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
-from projections.rules.leave import replaces
+from projections.readings.people.voices import Spoken
+from projections.rules.leave import Instant, replaces, was_there
 
-PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks,))
+PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks, placements))
+ROLLBACK_WITHIN_HOURS: Final = Number(
+    "rollback-within-hours", "within how many hours a decision to roll back is carried out", default=24, zero="no limit"
+)
+# Of so many of the last decisions about a service it is asked which are about an environment.
+LATEST: Final = 64
+
+
+@finding(rollbacks, severity="medium")
+def rollback_not_decided(row: Rollback, look: Look) -> Breach | None:
+    """Something was rolled back in production, and nobody had decided to by then. What is decided later is no such decision."""
+    done = row.completed
+    if done is None or row.outcome == "failure" or _was_decided(row.deployment_id, row, done, look, row.decisions):
+        return None
+    what = row.deployment_id or f"{row.service} in {row.environment}"
+    words = f"{what} was rolled back at {done.at} by {row.rollback_id}, and nobody had decided to"
+    return Breach(words, positions_of(done.position, row.decided_position))
+
+
+@finding(deployments, severity="medium")
+def older_deployed_undecided(row: Deployment, look: Look) -> Breach | None:
+    """An older artifact was put in the place of a newer one in production: it was rolled back, and nobody had decided to by then."""
+    for name in row.undone_by:
+        kind, other_id = kind_and_value(name)
+        other = look.row(deployments, other_id) if kind == "deployment" else None
+        for report in other.reports if other is not None else ():
+            if not _is_there(report, row, look):
+                continue
+            if not _was_decided(row.deployment_id, row, report.said, look):
+                words = f"{other_id} put something older in the place of {row.deployment_id}, and nobody had decided to roll back"
+                return Breach(words, positions_of(report.said.position, row.started_position))
+    return None
+
+
+def _is_there(report: Report, undone: Deployment, look: Look) -> bool:
+    """Say whether a report is of what took the place of a deployment."""
+    return (
+        (report.kind, report.outcome) == ("finished", "success")
+        and report.service in (None, undone.service)
+        and same_environment(look, report.environment or undone.environment, undone.environment, report.said.at)
+    )
+
+
+@finding(rollbacks, severity="medium")
+def rollback_not_carried_out(row: Rollback, look: Look) -> Breach | None:
+    """It was decided to roll back, and that was not done in time. It ends when it is, or when somebody decides otherwise."""
+    last = _last(look, row.decisions, None, row.environment)
+    if last is None or last.decision != "roll_back" or is_history(look, last.said):
+        return None
+    if not is_production(look, row.environment, last.said.at, by=last.said.speaker):
+        return None
+    hours = _within_hours(look, last.said.at)
+    if not hours or not look.has_come(later(last.said.at, hours=hours)):
+        return None
+    if _was_done(row, last.said, look):
+        return None
+    others = (one for other in _about(row.deployment_id, row, look) for one in other.decisions)
+    if (
+        latest := _last(look, (*row.decisions, *others), None, row.environment)
+    ) is not None and latest.decision != "roll_back":
+        return None
+    what = row.deployment_id or f"{row.service} in {row.environment}"
+    failed = ", and it failed" if row.outcome == "failure" else ""
+    words = f"{last.said.speaker} decided at {last.said.at} to roll back {what} ({row.rollback_id}), and it was not done{failed}"
+    return Breach(words, positions_of(last.said.position, row.completed_position))
+
+
+def _was_done(row: Rollback, decided: Spoken, look: Look) -> bool:
+    """Say whether something was rolled back after it was decided: the deployment; or, naming none, what its service ran there."""
+    if row.completed is not None and row.outcome != "failure":
+        return True
+    if row.deployment_id is not None:
+        undone = look.row(deployments, row.deployment_id)
+        return undone is not None and undone.rolled_back_at is not None
+    about = ref("service", row.service or "")
+    ends = [
+        (other.environment, other.rolled_back_at) for other in look.named(deployments, DeploymentStarted, about, LATEST)
+    ]
+    ends += [
+        (other.environment, other.completed_at)
+        for other in look.named(rollbacks, RollbackCompleted, about, LATEST)
+        if other.outcome != "failure"
+    ]
+    return any(
+        at is not None and at >= decided.at and same_environment(look, place, row.environment, at) for place, at in ends
+    )
+
+
+def _was_decided(
+    undone: str | None,
+    where: Rollback | Deployment,
+    done: Spoken,
+    look: Look,
+    own: Iterable[Decided] = (),
+) -> bool:
+    """Say whether somebody had decided on a rollback when it was done, under its id or another; or it needs nobody's decision.
+
+    That is where it is not in production, or history, or a trigger that rolls back by itself had fired.
+    """
+    if is_history(look, done) or not is_production(look, where.environment, done.at, by=done.speaker):
+        return True
+    if undone is not None and _rolls_back_by_itself(undone, done, look):
+        return True
+    decisions = [*own, *(one for row in _about(undone, where, look, done) for one in row.decisions)]
+    decided = (_last(look, decisions, instant, where.environment) for instant in instants_of(look, done))
+    return all(one is not None and one.decision == "roll_back" for one in decided)
+
+
+def _rolls_back_by_itself(undone: str, done: Spoken, look: Look) -> bool:
+    row = look.row(deployments, undone)
+    has_fired = row is not None and row.first_sign_at is not None and row.first_sign_at <= done.at
+    fired = look.named(rollback_triggers, RollbackTriggerFired, ref("deployment", undone)) if has_fired else []
+    return any(trigger.mode == "automatic" for trigger in fired)
+
+
+def _about(
+    undone: str | None, where: Rollback | Deployment, look: Look, done: Spoken | None = None
+) -> Iterator[Rollback]:
+    """Yield the rollbacks that were decided on for a deployment; or, naming none, for its service in its environment.
+
+    One that names no deployment is for what is done as soon as it has to be.
+    """
+    if undone is not None:
+        yield from look.named(rollbacks, RollbackDecided, ref("deployment", undone))
+    for row in look.named(rollbacks, RollbackDecided, ref("service", where.service or ""), LATEST):
+        at = row.decided_at
+        if at is None or row.deployment_id is not None:
+            continue
+        if same_environment(look, row.environment, where.environment, at):
+            hours = _within_hours(look, at)
+            if done is None or not hours or done.at <= later(at, hours=hours):
+                yield row
+
+
+def _within_hours(look: Look, at: Moment) -> int:
+    return in_force(look.at(at), at).number(ROLLBACK_WITHIN_HOURS)
+
+
+def _last(look: Look, decisions: Iterable[Decided], instant: Instant | None, environment: str | None) -> Decided | None:
+    """Return what was decided last, by who had the power: of all, or of what was there when somebody acted."""
+    last: Decided | None = None
+    for one in decisions:
+        clocks = clocks_of(look, one.said.at)
+        if instant is not None and not was_there(one.said, instant, clocks):
+            continue
+        if (last is None or replaces(one.said, last.said, clocks)) and not fault_of_speaker(
+            look, RollbackDecided.type, one.said, environment
+        ):
+            last = one
+    return last
+
+
+# -- the gate ------------------------------------------------------------------------------------------------------------
 
 
 @gate_rule(remedies={"": Remedy("nothing: it is undone already")})

@@ -34,6 +34,7 @@ from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.incidents import concerned, incidents
+from projections.readings.delivery.placements import placements, undoing, undone_by
 from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.outcomes import base_rates, failures_of_template
 
@@ -82,6 +83,8 @@ class ChangeFacts:
     decisions: tuple[Decision, ...] = ()
     done: tuple[Done, ...] = ()
     deployments: tuple[str, ...] = ()
+    # What took the place of its deployments and names none of them, as refs.
+    undone_by: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
     reviewed: tuple[Reviewed, ...] = ()
     # Of its template's changes, when its scope was submitted last.
@@ -92,18 +95,18 @@ class ChangeFacts:
 
 # What the readings of people and risk have to say is looked up when a ticket is made of these.
 def _entries_of(key: str, row: ChangeFacts) -> list[Match]:
-    own = [ref("change", key), *(ref("deployment", name) for name in row.deployments)]
+    own = [ref("change", key), *(ref("deployment", name) for name in row.deployments), *row.undone_by]
     return [Match(refs=(name,)) for name in (*own, *(ref("incident", name) for name in row.incidents))]
 
 
 change_facts = View(
     "change_facts",
-    version=2,
+    version=3,
     row=ChangeFacts,
     kind="change",
     entries_of=_entries_of,
-    names=("deployments", "incidents"),
-    reads=(change_scopes, deployments, incidents, base_rates),
+    names=("deployments", "undone_by", "incidents"),
+    reads=(change_scopes, placements, deployments, incidents, base_rates),
     doc="What was said and done about changes: decisions, deployments and reviews, as they were recorded.",
 )
 Fold = Callable[[ChangeFacts, Any, EntryInfo], ChangeFacts]
@@ -226,8 +229,23 @@ def _done(row: Deployment, act: Act) -> Done:
     return Done(**vars(act), deployment_id=row.deployment_id, rolled_back_at=rolled_back_at)
 
 
-@_step(DeploymentStarted, DeploymentFinished, DeploymentVerified, DeploymentPromoted, key=_by_deployment)
-@_step(RollbackDecided, RollbackCompleted, key=_by_deployment)
+def _by_what_it_undoes(event: Any, entry: EntryInfo) -> list[str]:
+    """The change of the deployment that an entry is about, and that of the one whose place is taken."""
+    undone = entry.reads.row(deployments, name) if (name := undone_by(event, entry)) is not None else None
+    named = (_by_deployment(event, entry), undone.change_id if undone is not None else None)
+    return [name for name in named if name is not None]
+
+
+@_step(DeploymentFinished, RollbackCompleted, key=_by_what_it_undoes)
+def deployed_or_undone(row: ChangeFacts, event: Any, entry: EntryInfo) -> ChangeFacts:
+    undone = undone_by(event, entry)
+    if undone is not None and (name := undoing(event)) not in row.undone_by:
+        row = replace(row, undone_by=(*row.undone_by, name or ""))
+    return _with(_with(row, event.deployment_id, entry), undone, entry)
+
+
+@_step(DeploymentStarted, DeploymentVerified, DeploymentPromoted, key=_by_deployment)
+@_step(RollbackDecided, key=_by_deployment)
 @_step(ChangeLinked, key=_of_links)
 def deployed(row: ChangeFacts, event: Any, entry: EntryInfo) -> ChangeFacts:
     return _with(row, event.deployment_id, entry)

@@ -1,7 +1,8 @@
 """Deployments: what was put where, by whom, for which change, and what became of it. All of them, with a change or without.
 
 A deployment that does not name its change is tied to the one open change that names its artifact, or else to the one that
-is planned for that time; or by hand afterwards.
+is planned for that time; or by hand afterwards. It is rolled back by a rollback that names it, or names where it runs, and by an older
+artifact that is deployed in its place.
 """
 
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.scopes import change_scopes, found_for
 from projections.readings.delivery.acts import Act, Kind, Report, acts_of, is_repeated
 from projections.readings.delivery.incidents import concerned, incidents
+from projections.readings.delivery.placements import placements, undoing, undone_by
 from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.powers import fault_of_speaker
@@ -81,6 +83,8 @@ class Deployment:
     rollback_decided_at: Moment | None = None
     rolled_back_at: Moment | None = None
     rolled_back_to: str | None = None
+    # By which deployments and rollbacks that do not name it, as refs.
+    undone_by: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
     positions: tuple[int, ...] = ()
     acts: tuple[Act, ...] = ()
@@ -88,18 +92,19 @@ class Deployment:
 
 
 def _entries_of(key: str, row: Deployment) -> list[Match]:
-    # That an incident moved to another deployment is said by an entry that names only the other.
-    return [Match(refs=(name,)) for name in (ref("deployment", key), *(ref("incident", i) for i in row.incidents))]
+    # That an incident moved to another deployment is said by an entry that names only the other; so is what takes its place.
+    named = (ref("deployment", key), *(ref("incident", i) for i in row.incidents), *row.undone_by)
+    return [Match(refs=(name,)) for name in named]
 
 
 deployments = View(
     "deployments",
-    version=6,
+    version=7,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,
-    names=("incidents",),
-    reads=(change_scopes, imports, incidents, *READ_BY_ASKING),
+    names=("undone_by", "incidents"),
+    reads=(change_scopes, imports, incidents, placements, *READ_BY_ASKING),
     indexes=("change_id", "service", "environment", "started_at", "deployed_by"),
     doc="Deployments: what, where, by whom, for which change, and whether it held.",
 )
@@ -171,8 +176,22 @@ def started(row: Deployment, event: DeploymentStarted, entry: EntryInfo) -> Depl
     return _tied(replace(row, strategy=event.strategy or row.strategy), entry)
 
 
-@deployments.on(DeploymentFinished, key=lambda event: event.deployment_id)
+def _and_what_it_undoes(event: Any, entry: EntryInfo) -> list[str]:
+    """The deployment that an entry names, and the one whose place is taken by something older."""
+    return [name for name in (event.deployment_id, undone_by(event, entry)) if name is not None]
+
+
+def _undone(row: Deployment, event: Any, entry: EntryInfo, artifact: str | None) -> Deployment:
+    """Know that something older took the place of a deployment, by an entry that does not name it."""
+    undone = tuple(dict.fromkeys((*row.undone_by, undoing(event) or "")))
+    row = replace(row, undone_by=undone, rolled_back_at=entry.time, rolled_back_to=artifact)
+    return replace(row, positions=(*row.positions, entry.position))
+
+
+@deployments.on(DeploymentFinished, key=_and_what_it_undoes)
 def finished(row: Deployment, event: DeploymentFinished, entry: EntryInfo) -> Deployment:
+    if row.deployment_id != event.deployment_id:
+        return _undone(row, event, entry, event.artifact)
     return _tied(_acted(_seen(row, event, entry), "finished", event, entry), entry)
 
 
@@ -259,8 +278,11 @@ def rollback_decided(row: Deployment, event: RollbackDecided, entry: EntryInfo) 
     )
 
 
-@deployments.on(RollbackCompleted, key=lambda event: event.deployment_id)
+@deployments.on(RollbackCompleted, key=_and_what_it_undoes)
 def rolled_back(row: Deployment, event: RollbackCompleted, entry: EntryInfo) -> Deployment:
+    """A rollback that names no deployment is of what ran there."""
+    if row.deployment_id != event.deployment_id:
+        return _undone(row, event, entry, event.to_artifact)
     if event.outcome == "success":
         row = replace(row, rolled_back_at=entry.time, rolled_back_to=event.to_artifact)
     return replace(row, positions=(*row.positions, entry.position))

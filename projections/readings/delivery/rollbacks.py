@@ -10,6 +10,7 @@ from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import Decision, RollbackCompleted, RollbackDecided, RollbackOutcome, RollbackTriggerFired
 from projections.engine.view import EntryInfo, Moment, View, replace, seconds_between
 from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.placements import placements, undone_by
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
@@ -17,8 +18,18 @@ from projections.rules.leave import replaces
 
 
 @dataclass(frozen=True)
+class Decided:
+    """What somebody decided, when they had the power to."""
+
+    decision: Decision
+    said: Spoken
+
+
+@dataclass(frozen=True)
 class Rollback:
-    """One decision. `late_evidence` had happened when it was taken, and was recorded after it: nobody could know it here."""
+    """One decision, and all that were taken under its id. `late_evidence` had happened when it was taken, and was recorded after it:
+    nobody could know it here.
+    """
 
     rollback_id: str
     deployment_id: str | None = None
@@ -31,11 +42,13 @@ class Rollback:
     decided_at: Moment | None = None
     decided_position: int | None = None
     decided: Spoken | None = None
+    decisions: tuple[Decided, ...] = ()
     # The first sign that something was wrong: a trigger that fired, a verification that failed.
     first_sign_at: Moment | None = None
     decision_latency_s: int | None = None
     completed_at: Moment | None = None
     completed_position: int | None = None
+    completed: Spoken | None = None
     outcome: RollbackOutcome | None = None
     from_artifact: str | None = None
     to_artifact: str | None = None
@@ -50,12 +63,12 @@ def _entries_of(key: str, row: Rollback) -> list[Match]:
 
 rollbacks = View(
     "rollbacks",
-    version=4,
+    version=5,
     row=Rollback,
     kind="rollback",
     entries_of=_entries_of,
     names=("deployment_id",),
-    reads=(deployments, *READ_BY_POWERS),
+    reads=(placements, deployments, *READ_BY_POWERS),
     indexes=("deployment_id", "service", "decided_at"),
     doc="Rollback decisions: options, who decided and how soon, recovery, and evidence that was recorded only afterwards.",
 )
@@ -67,6 +80,7 @@ def decided(row: Rollback, event: RollbackDecided, entry: EntryInfo) -> Rollback
     said = spoken(entry, event.actor)
     if fault_of_speaker(entry.reads, entry.type, said, event.environment):
         return row
+    row = replace(row, decisions=(*row.decisions, Decided(event.decision, said)))
     if row.decided is not None and not replaces(said, row.decided, clocks_of(entry.reads, entry.recorded_at)):
         return row
     deployment = entry.reads.row(deployments, event.deployment_id) if event.deployment_id else None
@@ -92,10 +106,13 @@ def decided(row: Rollback, event: RollbackDecided, entry: EntryInfo) -> Rollback
 def completed(row: Rollback, event: RollbackCompleted, entry: EntryInfo) -> Rollback:
     return replace(
         row,
+        # What is decided says it better than what is done: a rollback that names no deployment is of what ran there.
+        deployment_id=row.deployment_id or event.deployment_id or undone_by(event, entry),
         service=row.service or event.service,
         environment=row.environment or event.environment,
         completed_at=entry.time,
         completed_position=entry.position,
+        completed=spoken(entry, event.actor),
         outcome=event.outcome,
         from_artifact=event.from_artifact,
         to_artifact=event.to_artifact,

@@ -24,6 +24,7 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.scopes import ChangeScope, change_scopes
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import concerned, incidents
+from projections.readings.delivery.placements import placements, undoing, undone_by
 from projections.readings.environments.environments import READ_BY_ASKING, is_production
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.voices import spoken
@@ -93,21 +94,27 @@ class Outcome:
     observed: tuple[Observed, ...] = ()
     deployments: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
+    # What took the place of its deployments and names none of them, as refs.
+    undone_by: tuple[str, ...] = ()
 
 
 def _entries_of(key: str, row: Outcome) -> list[Match]:
-    named = (*(ref("deployment", name) for name in row.deployments), *(ref("incident", name) for name in row.incidents))
+    named = (
+        *row.undone_by,
+        *(ref("deployment", name) for name in row.deployments),
+        *(ref("incident", name) for name in row.incidents),
+    )
     return [Match(refs=(name,)) for name in (ref("change", key), *named)]
 
 
 outcomes = View(
     "outcomes",
-    version=4,
+    version=5,
     row=Outcome,
     kind="change",
     entries_of=_entries_of,
-    names=("deployments", "incidents"),
-    reads=(change_scopes, deployments, incidents, *READ_BY_ASKING),
+    names=("deployments", "incidents", "undone_by"),
+    reads=(change_scopes, placements, deployments, incidents, *READ_BY_ASKING),
     indexes=("label",),
     doc="Outcomes of changes: success or failure, who said so, and how the label was corrected.",
 )
@@ -172,20 +179,20 @@ def reviewed(row: Outcome, event: PirCompleted, entry: EntryInfo) -> Outcome:
 
 def changes_observed(event: Any, entry: EntryInfo) -> tuple[str, ...]:
     """The changes of the deployments that an entry is about, or of an incident's causes, now and before."""
-    names, changes = _about(event, entry.reads)
+    names, changes = _about(event, entry)
     rows = (entry.reads.row(deployments, name) for name in names)
     return tuple(dict.fromkeys((*changes, *(row.change_id for row in rows if row is not None and row.change_id))))
 
 
-def _about(event: Any, reads: Reads) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _about(event: Any, entry: EntryInfo) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if isinstance(event, IncidentAttributed):
-        return concerned(event, reads)
-    return tuple(name for name in (event.deployment_id,) if name is not None), ()
+        return concerned(event, entry.reads)
+    return tuple(name for name in (event.deployment_id, undone_by(event, entry)) if name is not None), ()
 
 
 @outcomes.on(*OBSERVING, key=changes_observed)
 def observed(row: Outcome, event: Any, entry: EntryInfo) -> Outcome:
-    names, _ = _about(event, entry.reads)
+    names, _ = _about(event, entry)
     incident = event.incident_id if isinstance(event, IncidentAttributed) else None
     kept = [
         seen
@@ -202,6 +209,8 @@ def observed(row: Outcome, event: Any, entry: EntryInfo) -> Outcome:
         known if (known := before.get((one.what, one.deployment_id, one.incident_id))) and known.at == one.at else one
         for one in seen
     ]
+    if undone_by(event, entry) is not None and (name := undoing(event)) not in row.undone_by:
+        row = replace(row, undone_by=(*row.undone_by, name or ""))
     row = replace(
         row,
         observed=tuple(sorted((*kept, *seen), key=lambda one: (one.position, one.what, one.incident_id or ""))),

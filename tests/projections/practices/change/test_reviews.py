@@ -206,16 +206,21 @@ def plant_a_review_that_is_not_done(year: Year, change: Change) -> set[str]:
     return {f"review-overdue/PIR-{change.id}"}
 
 
+def undo(year: Year, change: Change) -> None:
+    """Somebody decides to roll a change back, and it is done."""
+    about: dict[str, Any] = {"rollback_id": f"RB-{change.id}", "deployment_id": change.deployment, "change_id": change.id,
+        "service": change.service, "environment": "prod"}  # fmt: skip
+    year.say(change.begins + HOUR, "rollback.decided", actor=change.approver, **about, decision="roll_back",
+        options=["roll_back"])  # fmt: skip
+    year.say(change.begins + 2 * HOUR, "rollback.completed", **about, outcome="success")
+
+
 def plant_a_review_that_says_it_went_well(year: Year, change: Change) -> set[str]:
-    about = {"service": change.service, "environment": "prod", "change_id": change.id}
-    year.say(change.begins + 2 * HOUR, "rollback.completed", rollback_id=f"RB-{change.id}", deployment_id=change.deployment,
-        **about, outcome="success")  # fmt: skip
+    undo(year, change)
     return {f"review-contradicts-the-record/{change.id}"}
 
 
 def plant_a_rollback_that_nobody_reviewed(year: Year, change: Change) -> set[str]:
     change.is_reviewed = False
-    about = {"service": change.service, "environment": "prod", "change_id": change.id}
-    year.say(change.begins + 2 * HOUR, "rollback.completed", rollback_id=f"RB-{change.id}", deployment_id=change.deployment,
-        **about, outcome="success")  # fmt: skip
+    undo(year, change)
     return {f"review-overdue/PIR-{change.id}", f"review-owed/{change.id}"}
