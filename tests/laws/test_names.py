@@ -70,14 +70,21 @@ def rows(story: Story, name: str) -> dict[str, list[str]]:
     def numbered(found: re.Match[str]) -> str:
         return numbers.setdefault(found[0], f"digest {len(numbers)}")
 
+    # The refs of an entry stand in the order of their texts.
     return {
         view.name: [
-            _DIGEST.sub(numbered, text) for text in sorted(one.sub("X", text) for text in story.store.texts(view))
+            _DIGEST.sub(numbered, text)
+            for text in sorted(_REFS.sub(_in_order, one.sub("X", text)) for text in story.store.texts(view))
         ]
         for view in VIEWS
     }
 
 
+def _in_order(found: re.Match[str]) -> str:
+    return f'"refs":[{",".join(sorted(found[1].split(",")))}]'
+
+
+_REFS = re.compile(r'"refs":\[([^\]]*)\]')
 _DIGEST = re.compile(r'sha256:[0-9a-f]{64}|"[A-Za-z0-9+/]{43}="')
 
 

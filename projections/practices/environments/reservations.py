@@ -16,6 +16,7 @@ from projections.readings.environments.reservations import (
     PerfTest,
     Reservation,
     counts,
+    deployed_hours,
     deployments_between,
     end_of,
     may_release,
@@ -32,7 +33,9 @@ from projections.rules.leave import Clocks, Instant, is_on_record
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
-    "4.3", "Dedicated environments for performance tests", views=(reservations, perf_tests, reserved_days)
+    "4.3",
+    "Dedicated environments for performance tests",
+    views=(reservations, perf_tests, reserved_days, deployed_hours),
 )
 PERF_RESERVATION: Final = Words(
     "perf-reservation",
