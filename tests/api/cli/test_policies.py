@@ -106,3 +106,30 @@ def test_a_file_is_published_and_in_force_when_another_operator_approved_it(door
             1, [{"setting": "quorum", "applies_to": "any", "in_force": "2", "here": "3"}],
         )  # fmt: skip
     door.refused("policy", "approve", "9", "--policy", name, "--actor", author, words="no version 9")
+
+
+def test_a_ledger_begins_with_a_policy_that_another_operator_approves(bare: Command) -> None:
+    words = ("init", "--origin", f"ledger.test/{next(numbers)}", "--policy")
+    for more, why in (
+        (("starter",), "expected --actor"),
+        (("solo", "--actor", "person:olga"), "found --policy 'solo'"),
+        (("github", "--solo", "--actor", "person:olga"), "leave --policy away"),
+    ):
+        bare.refused(*words, *more, words=why)
+    begun = bare.ok(*words, "github", "--actor", "person:olga").out
+    assert "change-approval github-1, published by person:olga" in begun
+    assert "change-ledger policy approve github-1 --actor WHO" in begun
+    asked = bare("gate", "deploy", "--service", "shop", "--environment", "prod", "--commit", "a" * 40, "--json").json
+    assert asked["policy"] == {"policy_id": "change-approval", "version": None, "is_of_one": False}
+    assert bare("policy", "approve", "github-1", "--actor", "person:olga").status == 1
+    assert "it is in force" in bare.ok("policy", "approve", "github-1", "--actor", "person:oscar").out
+
+
+def test_one_person_alone_begins_at_once_and_gates_and_audits_tell_it(bare: Command) -> None:
+    begun = bare.ok("init", "--origin", f"ledger.test/{next(numbers)}", "--solo", "--actor", "person:olga").out
+    assert "person:olga works here alone" in begun
+    where = ("gate", "deploy", "--service", "shop", "--environment", "prod", "--commit", "a" * 40)
+    asked = bare.ok(*where).out
+    assert "one person works here alone" in asked
+    assert bare.ok(*where, "--json").json["policy"]["is_of_one"] is True
+    assert "position 2: a policy was published by which one person works here alone" in bare("verify").out
