@@ -12,7 +12,7 @@ from projections.readings.delivery.deployments import deployments
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 # So many deployments are looked back on: what was deployed before them is not shown, and the page says so.
-LOOKED_BACK: Final = 1000
+LOOKED_BACK: Final = 500
 
 
 @router.get("/console/running")

@@ -9,7 +9,9 @@ from api.console.pages import KnownVisit, PageRoute, Visit, page
 from api.desk.gates import would_count
 from api.desk.views import list_of
 from ledger.clock import to_text
+from projections.engine.serving import ViewNotReadyError
 from projections.judging.findings import findings
+from projections.judging.gate_rule import Answer
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
@@ -26,17 +28,15 @@ SEVERITIES: Final = ("high", "medium", "low")
 def today(visit: KnownVisit) -> Response:
     """What there is to do, and for whom."""
     now = to_text(visit.ledger.clock.now_us())
-    waiting = _rows(visit, change_tickets, {"state": "authorizing"}, "approval_due_at")
-    verdicts = would_count(visit.ledger, [row["change_id"] for row in waiting], visit.caller.principal)
     return page(
         visit,
         "today.html",
         title="Today",
         now=now,
-        waiting=[(row, verdicts[row["change_id"]]) for row in waiting],
+        waiting=_waiting(visit),
         overdue=_rows(visit, reviews, {"state": "open", "overdue_at__lte": now}, "overdue_at"),
         access=_rows(visit, access_reviews, {"state": "open"}, "due_at"),
-        counts={severity: counted(visit, severity) for severity in SEVERITIES},
+        counts=_counts(visit),
         worst=_rows(visit, findings, {"is_open": "true", "severity": "high"}, "-first_seen_at"),
         frozen=_rows(visit, freezes, {"start_at__lte": now, "end_at__gt": now, "lifted_at__null": "true"}, "end_at"),
         coming=_rows(visit, freezes, {"start_at__gt": now, "lifted_at__null": "true"}, "start_at"),
@@ -50,5 +50,28 @@ def counted(visit: Visit, severity: str) -> int:
     return list_of(visit.ledger, findings, where, limit=1, total=True).total or 0
 
 
-def _rows(visit: Visit, view: Any, where: dict[str, str], sort: str) -> list[dict[str, Any]]:
-    return list_of(visit.ledger, view, where, sort=sort, limit=SOME).rows
+def _rows(visit: Visit, view: Any, where: dict[str, str], sort: str) -> list[dict[str, Any]] | None:
+    """Return some rows; None while their view does not answer: the others are shown."""
+    try:
+        return list_of(visit.ledger, view, where, sort=sort, limit=SOME).rows
+    except ViewNotReadyError:
+        return None
+
+
+def _waiting(visit: Visit) -> list[tuple[dict[str, Any], Answer]] | None:
+    """Return changes that wait for approval, each with whether that of whoever looks would count."""
+    rows = _rows(visit, change_tickets, {"state": "authorizing"}, "approval_due_at")
+    if not rows:
+        return None if rows is None else []
+    try:
+        verdicts = would_count(visit.ledger, [row["change_id"] for row in rows], visit.caller.principal)
+    except ViewNotReadyError:
+        return None
+    return [(row, verdicts[row["change_id"]]) for row in rows]
+
+
+def _counts(visit: Visit) -> dict[str, int] | None:
+    try:
+        return {severity: counted(visit, severity) for severity in SEVERITIES}
+    except ViewNotReadyError:
+        return None

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from servers import Server, event
 
@@ -17,6 +18,14 @@ pytestmark = pytest.mark.skipif(
     reason="NO BROWSER: the console was not looked at. Install chromium (scripts/setup --dev does, as root on Debian)",
 )
 SCOPE = {"actor": "person:alice", "change_id": "CHG-800", "services": ["api"]}
+ROWS = (
+    "/console/changes/CHG-800",
+    "/console/entries/1",
+    "/console/views/deployments",
+    "/console/views/deployments/d-api",
+    "/console/delivery?service=api",
+    "/console/go?q=nothing",
+)
 # Of a telephone, and of a desk.
 SIZES = {"narrow": {"width": 360, "height": 740}, "wide": {"width": 1440, "height": 900}}
 
@@ -46,7 +55,7 @@ def told(server: Server) -> dict[str, str]:
 @contextmanager
 def looking(browser: Browser, server: Server, **more: Any) -> Iterator[tuple[Page, list[str]]]:
     """Give a page of a browser without scripts, and what went wrong in it: refused by its policy, or asked of others."""
-    context = browser.new_context(java_script_enabled=False, base_url=server.url, **more)
+    context = browser.new_context(**{"java_script_enabled": False, "base_url": server.url} | more)
     page, wrong = context.new_page(), []
     page.on("console", lambda message: wrong.append(message.text))
     page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(server.url) else None)
@@ -74,14 +83,25 @@ def test_every_page_fits_and_asks_nothing_of_others(
         sign_in(page, told["token"])
         background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         assert background == {"light": "rgb(250, 249, 246)", "dark": "rgb(22, 21, 19)"}[theme]
-        paths = [path for _, path in PAGES]
-        for path in (*paths, "/console/changes/CHG-800", "/console/entries/1", "/console/views/deployments"):
+        for path in (*(path for _, path in PAGES), *ROWS):
             page.goto(path)
             assert page.locator("h1").count() == 1, path
             # What is wide scrolls by itself; the page does not.
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, (path, wide)
         assert wrong == []
+
+
+def test_axe_finds_nothing_that_keeps_anybody_out(browser: Browser, server: Server, told: dict[str, str]) -> None:
+    # The pages have no scripts: this is the one that looks at them.
+    with looking(browser, server, color_scheme="dark", java_script_enabled=True) as (page, _):
+        sign_in(page, told["token"])
+        found = []
+        for path in ("/console/", "/console/findings", "/console/gates", *ROWS[:4]):
+            page.goto(path)
+            if violations := Axe().run(page).response["violations"]:
+                found.append((path, [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]))
+        assert found == []
 
 
 def test_a_change_is_approved_with_the_keyboard_alone(browser: Browser, server: Server, told: dict[str, str]) -> None:

@@ -81,6 +81,16 @@ def test_every_view_has_a_list_and_a_row_that_show_hostile_text_as_text(view: Vi
     assert HOSTILE in read_page(text).text
 
 
+@pytest.mark.parametrize("held", [None, []])
+def test_today_shows_what_there_is_where_views_do_not_answer(held: Any) -> None:
+    parts = ("waiting", "overdue", "access", "worst", "frozen", "coming", "going")
+    counts = None if held is None else {"high": 0, "medium": 0, "low": 0}
+    common = {"visit": visit("/console/"), "position": 9, "standing": STANDING, "form_token": "0", "title": "Today"}
+    text = rendered("today.html", **common, now="2026", counts=counts, **dict.fromkeys(parts, held))
+    assert ("This is not there yet" in read_page(text).text) == (held is None)
+    assert ("Nothing that was recorded breaks a rule" in text) == (held == [])
+
+
 def test_a_list_shows_few_columns_and_has_all_that_can_be_asked_by() -> None:
     for view in VIEWS:
         assert len(shown(view, [row_of(view.row)])) <= SHOWN
