@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from api.console.words import about, address, with_query
 from api.desk.entries import page_of
-from api.desk.views import list_of, row_of
+from api.desk.views import list_of, views_holding
 from ledger.conditions import Match
-from ledger.errors import LedgerError, NotFoundError
+from ledger.errors import LedgerError
 from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
 from projections import VIEWS
@@ -46,10 +46,10 @@ def way_to(ledger: Ledger, asked: str) -> list[Way]:
         told = [one for one in named if _is_told_of(ledger, ":".join(one))] or named[:1]
         return [Way(about(*one), f"the {one[0].replace('_', ' ')} {one[1]}") for one in told]
     ways: dict[str, Way] = {}
-    for view in VIEWS:
+    for view in views_holding(ledger, asked):
         # What has a page of its kind has it once, however many views tell of it.
         target = about(view.kind, asked) if view.kind in REF_KINDS else address("views", view.name, asked)
-        if target not in ways and not isinstance(view, Listing) and _has(ledger, view, asked):
+        if target not in ways and not isinstance(view, Listing):
             ways[target] = Way(target, f"the {view.kind.replace('_', ' ')} {asked}")
     for kind in ("service", "environment", "repository", "identity"):
         if _is_ref(f"{kind}:{asked}") and _is_told_of(ledger, f"{kind}:{asked}"):
@@ -59,14 +59,6 @@ def way_to(ledger: Ledger, asked: str) -> list[Way]:
             target = with_query(address("views", view.name), {column: asked})
             ways[target] = Way(target, f"{view.name.replace('_', ' ')} with this {column.replace('_', ' ')}")
     return list(ways.values())
-
-
-def _has(ledger: Ledger, view: View[Any], key: str) -> bool:
-    try:
-        row_of(ledger, view, key, None, None)
-    except NotFoundError:
-        return False
-    return True
 
 
 def _is_told_of(ledger: Ledger, ref: str) -> bool:

@@ -13,7 +13,15 @@ from projections.engine.asking import await_position
 from projections.engine.filters import read_time
 from projections.engine.listing import Listing
 from projections.engine.progress import progress, read_states, with_inputs
-from projections.engine.serving import Page, ViewNotReadyError, list_rows, position_as_of, read_row, row_as_of
+from projections.engine.serving import (
+    Page,
+    ViewNotReadyError,
+    list_rows,
+    position_as_of,
+    read_row,
+    row_as_of,
+    views_with,
+)
 from projections.engine.sql_store import SqlStore
 from projections.engine.view import View
 
@@ -143,6 +151,12 @@ def _row_as_of(ledger: Ledger, view: View[Any], key: str, when: int | str, known
         _await(ledger, kept, position)
     with ledger.database.read() as connection:
         return row_as_of(connection, SqlStore(ledger.database, VIEWS), view, key, position, until=until)
+
+
+def views_holding(ledger: Ledger, key: str) -> list[View[Any]]:
+    """Return the views that have a row under a key."""
+    with ledger.database.read() as connection:
+        return views_with(connection, VIEWS, key)
 
 
 def view_named(name: str) -> View[Any]:

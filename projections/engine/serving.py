@@ -186,6 +186,17 @@ def read_row(connection: Connection, view: View[Any], key: str) -> Page:
     return Page(state.made_by, state.position, [row], skipped=skipped)
 
 
+def views_with(connection: Connection, views: Sequence[View[Any]], key: str) -> list[View[Any]]:
+    """Return the views, of those that are served, that have a row under a key."""
+    known = read_states(connection)
+    served = [view for view in views if view.name in known]
+    return [
+        view
+        for view in served
+        if connection.execute(sa.select(sa.exists().where(table_of(view).c[view.key] == key))).scalar()
+    ]
+
+
 class Stored:
     """Rows as they are served: where to look for the entries of a row, and what rows keep of their own past."""
 
