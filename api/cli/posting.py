@@ -30,6 +30,7 @@ def intake(
     shard: Annotated[
         str | None, typer.Option(help="Which part of a run's tests they have, and of how many: 1/4.")
     ] = None,
+    coverage: Annotated[str | None, typer.Option(help="How many of its lines the tests ran, in percent.")] = None,
     executed: Annotated[
         bool | None,
         typer.Option("--executed/--not-executed", help="Whether the tool ran to its end, where they do not say so."),
@@ -37,14 +38,14 @@ def intake(
     source: Annotated[str | None, typer.Option(help="Who says so, as a URI; default: the door.")] = None,
     time: Annotated[str | None, typer.Option(help="When it happened, where they do not say so.")] = None,
 ) -> None:
-    """Take in files. What was taken in before is recognised, so an interrupted run is simply run again.
+    """Take in files of outside formats. What was taken in before is recognised, so an interrupted run is simply run again.
 
     Exits with 1 if any file was refused or not understood; what the others say is recorded.
     """
     door = where(context).door()
     given = {
         "run": run, "attempt": attempt, "commit": commit, "environment": environment, "service": service,
-        "change": change, "suite": suite, "shard": shard, "executed": executed, "source": source, "time": time,
+        "change": change, "suite": suite, "shard": shard, "coverage": coverage, "executed": executed, "source": source, "time": time,
     }  # fmt: skip
     said = {
         name: str(value).lower() if value in (True, False) else str(value)

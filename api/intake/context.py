@@ -43,6 +43,7 @@ KNOWN: Final[Mapping[str, Said]] = {
     "change": Said("The change that it is for.", "CHG-7", identifiers.ChangeId),
     "suite": Said("The suite of tests, of which manifests say what is in it.", "payments-api", identifiers.SuiteId),
     "shard": Said("Which part of a run's tests it has, and of how many.", "1/4"),
+    "coverage": Said("How many of its lines the tests ran, in percent.", "81.5", identifiers.Decimal),
     "executed": Said("Whether the tool ran to its end, where the file does not say so: true or false.", "true"),
     "source": Said("Who says so, as a URI; default: the door.", "https://ci.example.com/payments", identifiers.Source),
     "time": Said("When it happened, where the file does not say so; default: when it comes in.", "2026-03-02T09:00:00Z"),

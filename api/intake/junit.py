@@ -223,6 +223,7 @@ def _facts(beside: Headers, report: _Report, parts: list[list[dict[str, str]]]) 
         "parts": 0 if is_whole else len(parts),
         "started_at": report.started_at,
         "duration_ms": report.duration_ms,
+        "coverage": beside.get("coverage"),
     }
     source = beside["source"]
     yield fact(source, "test.shard_finished", "", summary | (_lists(parts[0]) if is_whole and parts else {}))
@@ -262,7 +263,7 @@ FORMAT: Final = Format(
     "The report of a test runner, of one shard of a run: which tests ran, and how each ended.",
     translate,
     media_types=(XML, "text/xml"),
-    asks=("run", "attempt", "shard", "suite", "commit", "service", "environment"),
+    asks=("run", "attempt", "shard", "suite", "commit", "service", "environment", "coverage"),
     needs=("run",),
     redactor=Redactor(1, _cut),
     kept_as=lambda _: XML,

@@ -13,6 +13,7 @@ What a report says stands: told again under its name, it changes nothing.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from ledger.canonical import MAX_INTEGER
@@ -88,18 +89,25 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite, and every acceptance of what it is to run."""
+    """One suite, and every acceptance of what it is to run.
+
+    `coverage` is what was measured last, in the run `measured_by`, and `coverage_change` how much more that is than in the run before.
+    """
 
     suite: str
     acceptances: tuple[Acceptance, ...] = ()
+    coverage: Number | None = None
+    coverage_before: Number | None = None
+    coverage_change: Number | None = None
+    measured_by: str | None = None
 
 
 test_suites = View(
     "test_suites",
-    version=1,
+    version=2,
     row=Suite,
     kind="suite",
-    doc="Suites of tests, and who accepted which version of what they are to run.",
+    doc="Suites of tests: who accepted which version of what they are to run, and how much of the code they cover, and did before.",
 )
 
 
@@ -107,6 +115,18 @@ test_suites = View(
 def accepted(row: Suite, event: ManifestAccepted, entry: EntryInfo) -> Suite:
     new = Acceptance(event.version, spoken(entry, event.actor), event.manifest_digest)
     return replace(row, acceptances=(*row.acceptances, new))
+
+
+@test_suites.on(ShardFinished, key=lambda event: event.suite)
+def measured(row: Suite, event: ShardFinished, entry: EntryInfo) -> Suite:
+    if event.coverage is None:
+        return row
+    # Several shards of one run measure the same, together.
+    before = row.coverage_before if row.measured_by == event.run_id else row.coverage
+    change = None if before is None else f"{Decimal(event.coverage) - Decimal(before):f}"
+    return replace(
+        row, coverage=event.coverage, coverage_before=before, coverage_change=change, measured_by=event.run_id
+    )
 
 
 # -- what ran ------------------------------------------------------------------------------------------------------------

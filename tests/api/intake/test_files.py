@@ -39,15 +39,15 @@ def statement(ledger: Ledger, answer: Answer, number: int = 0) -> Mapping[str, A
         return read_entry(connection, answer.document["receipts"][number]["position"]).statement
 
 
-def test_the_same_file_is_one_set_of_facts_in_one_context_and_another_in_another(sqlite_ledger: Ledger) -> None:
-    first = take(sqlite_ledger)
-    again = take(sqlite_ledger)
+def test_the_same_file_is_one_set_of_facts_in_one_context_and_another_in_another(ledger: Ledger) -> None:
+    first = take(ledger)
+    again = take(ledger)
     assert (first.status, again.status, again.document) == (201, 200, first.document)
-    other = take(sqlite_ledger, shard="2/2")
+    other = take(ledger, shard="2/2")
     assert other.status == 201
     assert other.document["receipts"] != first.document["receipts"]
     # The order in which it is said means nothing.
-    assert take(sqlite_ledger, **dict(reversed(SAID.items()))).document == first.document
+    assert take(ledger, **dict(reversed(SAID.items()))).document == first.document
 
 
 def test_the_id_is_the_digest_of_what_was_said_and_of_the_file(sqlite_ledger: Ledger) -> None:

@@ -82,11 +82,12 @@ def test_what_a_report_cannot_say_is_said_beside_it() -> None:
         "suite": "pay api",
         "commit": "ABCDEF0",
         "environment": "Test EU",
+        "coverage": "81.5",
         "service": "api",
     }
     data = data_of(SHAPES[0][1], **said)
-    assert {name: data[name] for name in ("shard", "shards", "attempt", "suite", "commit", "environment", "service")} == {
-        "shard": 2, "shards": 3, "attempt": 2, "suite": "pay%20api", "commit": "abcdef0", "environment": "Test%20EU",
+    assert {name: data[name] for name in ("shard", "shards", "attempt", "suite", "commit", "environment", "service", "coverage")} == {
+        "shard": 2, "shards": 3, "attempt": 2, "suite": "pay%20api", "commit": "abcdef0", "environment": "Test%20EU", "coverage": "81.5",
         "service": "api",
     }  # fmt: skip
 

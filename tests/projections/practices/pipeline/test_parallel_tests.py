@@ -187,6 +187,9 @@ def test_a_run_says_how_long_it_took_side_by_side_and_one_after_the_other() -> N
     finish(story, 2, 2, "b", started_at="2026-03-02T09:00:10Z", duration_ms=70_000, coverage="81.5")
     row = story.row(test_runs, "R")
     assert (row.wall_ms, row.shards_ms, row.coverage) == (80_000, 130_000, "81.5")
+    finish(story, 1, 1, "a", "b", run="S", coverage="80")
+    row = story.row(test_suites, "api")
+    assert (row.coverage, row.coverage_before, row.coverage_change, row.measured_by) == ("80", "81.5", "-1.5", "S")
 
 
 def test_what_the_policy_does_not_ask_for_is_not_asked() -> None:
