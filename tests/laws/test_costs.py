@@ -15,7 +15,7 @@ from projections.engine.sql_store import SqlStore
 
 CHANGE = {"change_id": "CHG-7"}
 TEXT = {"sha256": "0" * 64}
-FEW, MANY = 75, 300
+FEW, MANY = 40, 160
 
 
 class Written(Story):

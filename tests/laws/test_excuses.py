@@ -13,7 +13,7 @@ from ledger.clock import from_text
 from projections.engine.derived import Finding
 from projections.judging.findings import findings
 
-HISTORIES = 20
+HISTORIES = 12
 ALL_HISTORIES = 5_000
 LENGTH, LATER = 40, 80
 ABOUT_ACTS = {
@@ -32,6 +32,12 @@ def open_of_acts(story: Story) -> dict[str, Finding]:
     story.flush()
     rows = (findings.load(text) for text in story.store.texts(findings))
     return {row.finding_id: row for row in rows if row.is_open and row.rule in ABOUT_ACTS}
+
+
+def acts_early(seed: int) -> bool:
+    """Say whether there is anything in the beginning of a history that could be excused later."""
+    told = [one["statement"]["type"] for one in random_history(seed, LENGTH)]
+    return sum(name.startswith("deployment.") for name in told) > 1
 
 
 def excused(seed: int) -> tuple[int, list[str]]:
@@ -59,7 +65,8 @@ def excused(seed: int) -> tuple[int, list[str]]:
 @pytest.mark.parametrize("part", range(2))
 def test_what_is_said_afterwards_excuses_nothing(part: int, request: pytest.FixtureRequest) -> None:
     many, found = ALL_HISTORIES if request.config.getoption("--all") else HISTORIES, 0
-    for seed in range(part, many, 2):
+    acted = (seed for seed in itertools.count(part, 2) if acts_early(seed))
+    for seed in itertools.islice(acted, many // 2):
         count, gone = excused(seed)
         assert not gone, f"seed {seed}"
         found += count

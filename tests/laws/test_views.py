@@ -12,6 +12,7 @@ from projections import VIEWS
 from projections.engine import standing
 
 
+@settings(max_examples=15)
 @given(histories(), st.integers(2, 30))
 def test_any_batch_size_gives_the_same_rows_and_every_row_is_its_own_past(
     told: list[dict[str, Any]], batch: int
@@ -25,7 +26,7 @@ def test_any_batch_size_gives_the_same_rows_and_every_row_is_its_own_past(
             assert live.row_as_of(view, getattr(row, view.key), len(told)) == row
 
 
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(histories(), st.integers(1, 5), st.integers(0, 4))
 def test_what_is_kept_between_batches_makes_no_difference(told: list[dict[str, Any]], batch: int, kept: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
@@ -35,7 +36,7 @@ def test_what_is_kept_between_batches_makes_no_difference(told: list[dict[str, A
     assert forgetful.digests() == retold(told, batch=batch).digests()
 
 
-@settings(max_examples=40)
+@settings(max_examples=10)
 @given(histories(), st.data())
 def test_a_row_as_of_a_position_is_what_stood_there_then(told: list[dict[str, Any]], data: st.DataObject) -> None:
     live = retold(told, batch=1)

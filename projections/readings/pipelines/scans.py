@@ -155,7 +155,7 @@ class Series:
 
     series: str
     last: str | None = None
-    last_at: Moment = ""
+    last_at: Moment | None = None
     # Those that lack parts still: how many came of how many, and when each was made.
     waiting: tuple[tuple[str, int, int, Moment], ...] = ()
 
@@ -174,7 +174,7 @@ WAITING: Final = 16
 @scan_series.on(ScanCompleted, key=lambda event: event.series)
 def followed(row: Series, event: ScanCompleted, entry: EntryInfo) -> Series:
     at = spoken(entry, event.actor).at
-    if event.executed is False or at < row.last_at:
+    if event.executed is False or at < (row.last_at or ""):
         return row
     if not event.parts:
         return replace(row, last=event.scan, last_at=at)
@@ -188,7 +188,7 @@ def went_on(row: Series, event: ScanResultsReported, entry: EntryInfo) -> Series
         came += scan == event.scan
         if came < parts:
             waiting.append((scan, came, parts, at))
-        elif at >= last_at:
+        elif at >= (last_at or ""):
             last, last_at = scan, at
     return replace(row, last=last, last_at=last_at, waiting=tuple(waiting))
 
