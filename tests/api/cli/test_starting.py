@@ -129,7 +129,7 @@ def test_the_options_of_a_gate_are_the_fields_of_a_question() -> None:
     [deploy] = [known.callback for known in gating.gate.registered_commands if known.name == "deploy"]
     assert deploy is not None
     options = set(inspect.signature(deploy).parameters) - {"context", "as_json"}
-    named = {"change": "change_id", "deployment": "deployment_id", "policy": "policy_id"}
+    named = {"change": "change_id", "deployment": "deployment_id", "policy": "policy_id", "dataset": "dataset_id"}
     assert {named.get(option, option) for option in options} == set(Asked.model_fields)
     assert set(Asked.model_fields) < set(GateDecided.model_fields)
 
