@@ -3,15 +3,18 @@
 import dataclasses
 from typing import Any
 
+from api.desk.views import catch_up_with
 from ledger.errors import StatementError
 from ledger.ledger import Ledger
 from projections.readings.risk.backtest import Backtest, backtest, fit, model_of, not_better
+from projections.readings.risk.models import risk_models
 from projections.rules.risk import ModelError
 
 
 def backtest_in(ledger: Ledger, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
     """Backtest a version in a ledger, and return what doors say of it."""
     _check_range(first, last)
+    catch_up_with(ledger, risk_models)
     found = backtest(ledger.database, model_of(ledger.database, model), first=first, last=last)
     answer = {"model": model, **_json(found)}
     if against is not None:

@@ -83,6 +83,13 @@ def wait_for(ledger: Ledger, view: View[Any], position: int) -> None:
     _await(ledger, [view], position)
 
 
+def catch_up_with(ledger: Ledger, *views: View[Any]) -> None:
+    """Return when views have come to where the ledger is now, or raise ViewNotReadyError after a while."""
+    with ledger.database.read() as connection:
+        size = read_size(connection)
+    _await(ledger, views, size)
+
+
 def _await(ledger: Ledger, views: Sequence[View[Any]], position: int) -> None:
     """Wait for views in one of few places: whoever waits holds a thread, and gates, health and other readers need them too."""
     with ledger.database.read() as connection:
