@@ -17,6 +17,7 @@ from projections.practices.practice import Practice
 from projections.readings.environments.datasets import (
     DataLoad,
     Dataset,
+    Load,
     LoadApproval,
     Masking,
     data_loads,
@@ -194,7 +195,7 @@ def _class_of(row: Dataset | None, loaders: set[str], instant: Instant, policy: 
 
 
 def _lacking(
-    row: Dataset | None, environment: str, loaders: set[str], instant: Instant, load: DataLoad | None, reads: Reads
+    row: Dataset | None, environment: str, loaders: set[str], instant: Instant, load: Load | None, reads: Reads
 ) -> tuple[list[str], list[int]]:
     """Say what sensitive data lacks to be loaded somewhere: that it is masked, and that somebody let it; and the entries of both."""
     masking = next(reversed(_maskings(row, loaders, instant, load, reads)), None)
@@ -205,7 +206,7 @@ def _lacking(
 
 
 def _maskings(
-    row: Dataset | None, loaders: set[str], instant: Instant, load: DataLoad | None, reads: Reads
+    row: Dataset | None, loaders: set[str], instant: Instant, load: Load | None, reads: Reads
 ) -> list[Masking]:
     clocks = clocks_of(reads, instant.at)
     return [
@@ -217,7 +218,7 @@ def _maskings(
     ]
 
 
-def _is_of(masking: Masking, load: DataLoad) -> bool:
+def _is_of(masking: Masking, load: Load) -> bool:
     """Say whether what was verified is what was loaded: by the job that made it, and by its digest where both say one."""
     return load.job_digest == masking.job_digest and (
         None in (load.digest, masking.digest) or load.digest == masking.digest
@@ -243,29 +244,32 @@ def _approvals(
 @finding(data_loads, severity="high")
 def sensitive_data_loaded(row: DataLoad, look: Look) -> Breach | None:
     """Sensitive data was loaded where no production is, and nobody else had verified that it is masked, or had let it."""
-    if row.said is None or row.environment is None or row.dataset_id is None or is_history(look, row.said):
-        return None
-    loaders, dataset = persons_behind(look, row.said), look.row(datasets, row.dataset_id)
-    for instant in instants_of(look, row.said):
-        then = look.at(instant.at)
-        policy = in_force(then, instant.at)
-        if is_production(then, row.environment, instant.at, by=row.loaded_by):
+    for load in row.loads:
+        if is_history(look, load.said):
             continue
-        known = _class_of(dataset, loaders, instant, policy, look)
-        levels = [_level(policy, one) for one in (known, row.classification) if one is not None]
-        if known is None and row.source is not None and is_production(then, row.source, instant.at):
-            # What comes from production is sensitive until somebody else says that it is not.
-            levels.append(_level(policy, ""))
-        (masked_from,) = policy.words(MASKED_FROM, *names_for(then, policy, row.environment, instant.at))[:1]
-        if not levels or max(levels) < _level(policy, masked_from):
-            continue
-        lacking, used = _lacking(dataset, row.environment, loaders, instant, row, look)
-        if lacking:
-            words = (
-                f"{row.dataset_id} was loaded into {row.environment} at {row.loaded_at}, and {' and '.join(lacking)}"
-            )
-            return Breach(words, positions_of(row.said.position, *used))
+        for instant in instants_of(look, load.said):
+            lacking, used = _lacking_for(load, instant, look)
+            if lacking:
+                where = f"{load.dataset_id} was loaded into {load.environment} at {load.said.at}"
+                return Breach(f"{where}, and {' and '.join(lacking)}", positions_of(load.said.position, *used))
     return None
+
+
+def _lacking_for(load: Load, instant: Instant, look: Look) -> tuple[list[str], list[int]]:
+    """Say what a load lacks at an instant, and the entries that speak for it; nothing where its data is not sensitive there."""
+    loaders, dataset, then = persons_behind(look, load.said), look.row(datasets, load.dataset_id), look.at(instant.at)
+    policy = in_force(then, instant.at)
+    if is_production(then, load.environment, instant.at, by=load.said.speaker):
+        return [], []
+    known = _class_of(dataset, loaders, instant, policy, look)
+    levels = [_level(policy, one) for one in (known, load.classification) if one is not None]
+    if known is None and load.source is not None and is_production(then, load.source, instant.at):
+        # What comes from production is sensitive until somebody else says that it is not.
+        levels.append(_level(policy, ""))
+    masked_from = policy.words(MASKED_FROM, *names_for(then, policy, load.environment, instant.at))[0]
+    if not levels or max(levels) < _level(policy, masked_from):
+        return [], []
+    return _lacking(dataset, load.environment, loaders, instant, load, look)
 
 
 @gate_rule(
@@ -297,7 +301,7 @@ def data_may_be_loaded(question: Question, look: Look, policy: InForce) -> Said:
         words = f"nobody else said how sensitive {question.dataset_id} is"
         return "insufficient_evidence", "not-classified", words, ()
     used = [one.said.position for one in row.classifications if one.classification == known]
-    (masked_from,) = policy.words(MASKED_FROM, *names_for(look, policy, environment, asked_at))[:1]
+    masked_from = policy.words(MASKED_FROM, *names_for(look, policy, environment, asked_at))[0]
     if _level(policy, known) < _level(policy, masked_from):
         return "allow", "not-sensitive", f"{question.dataset_id} is {known}", used
     lacking, found = _lacking(row, environment, loaders, now, None, look)

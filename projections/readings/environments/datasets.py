@@ -80,19 +80,29 @@ def load_approved(row: Dataset, event: DatasetLoadApproved, entry: EntryInfo) ->
 
 
 @dataclass(frozen=True)
+class Load:
+    """A set of data was loaded: where, from where, as how sensitive, and as which job had masked it."""
+
+    said: Spoken
+    dataset_id: str
+    environment: str
+    source: str | None = None
+    classification: str | None = None
+    digest: str | None = None
+    job_digest: str | None = None
+
+
+@dataclass(frozen=True)
 class DataLoad:
-    """One load, as it was said first."""
+    """One load; where more was said under its id, all of that is `loads`, and the columns before are of the first."""
 
     load_id: str
     dataset_id: str | None = None
     environment: str | None = None
     source: str | None = None
-    classification: str | None = None
-    digest: str | None = None
-    job_digest: str | None = None
     loaded_by: str | None = None
     loaded_at: Moment | None = None
-    said: Spoken | None = None
+    loads: tuple[Load, ...] = ()
 
 
 data_loads = View(
@@ -108,18 +118,19 @@ data_loads = View(
 
 @data_loads.on(DatasetLoaded, key=lambda event: event.load_id)
 def loaded(row: DataLoad, event: DatasetLoaded, entry: EntryInfo) -> DataLoad:
-    if row.said is not None:
-        return row
     said = spoken(entry, event.actor)
-    return DataLoad(
-        row.load_id,
+    new = Load(
+        said,
         event.dataset_id,
         event.environment,
         event.source,
         event.classification,
         event.digest,
         event.job_digest,
-        said.speaker,
-        said.at,
-        said,
     )
+    if any(known.said.at == said.at and replace(known, said=said) == new for known in row.loads):
+        # The same by a second door.
+        return row
+    if not row.loads:
+        row = DataLoad(row.load_id, new.dataset_id, new.environment, new.source, said.speaker, said.at)
+    return replace(row, loads=(*row.loads, new))

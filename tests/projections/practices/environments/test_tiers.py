@@ -8,7 +8,7 @@ from changes import deploy, finding, found, pass_time, publish
 from telling import Story, at
 from year import DAY, START, Change, Year
 
-from projections.readings.environments.datasets import datasets
+from projections.readings.environments.datasets import data_loads, datasets
 from projections.readings.environments.environments import environments
 from projections.readings.environments.parity import parity
 
@@ -240,6 +240,17 @@ def test_data_is_as_sensitive_as_the_strictest_word_of_it(
     classify(story, "public", who="person:alice")
     load(story, **loaded)
     assert ("sensitive-data-loaded" in found(story)) is is_found
+
+
+def test_an_id_that_was_used_before_hides_no_load() -> None:
+    story = Story()
+    classify(story)
+    load(story, "prod", time=at(2))
+    load(story, "prod", time=at(2))
+    assert found(story) == {}
+    load(story)
+    assert found(story) == {"sensitive-data-loaded": ["L"]}
+    assert len(story.row(data_loads, "L").loads) == 2
 
 
 def test_the_policy_says_what_is_sensitive_where() -> None:
