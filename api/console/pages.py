@@ -62,8 +62,8 @@ class Visit:
 
 
 def path_of(request: Request) -> str:
-    """Return the path of a page as an address has it: names in it may hold what means something there."""
-    return quote(request.scope["path"])
+    """Return the path of a page as it was asked for: decoded, a name such as `a/..` in it would lead elsewhere."""
+    return quote(request.scope["raw_path"].decode("ascii", "replace"), safe="/%:@!$&'()*+,;=~")
 
 
 def visit_of(request: Request) -> Visit:

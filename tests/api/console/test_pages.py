@@ -226,6 +226,29 @@ def test_an_entry_is_shown_in_words_with_its_hashes_and_hostile_texts_are_texts(
         assert "CHG-7" in look(client, "/console/about/change:CHG-7", follow_redirects=True)
 
 
+def test_what_producers_call_things_has_no_power_over_a_page(server: Server) -> None:
+    # Of what identifiers allow, the worst.
+    artifact, change = "pkg:oci/<img/src=x/onerror=alert(1)>\"'{{7*7}}?q=#%2e%2e", "a/../b.json"
+    server.record(event("change.opened", change_id=change, environment="prod"))
+    said = {"deployment_id": "views/..", "change_id": change, "service": "api", "environment": "prod"}
+    position = server.record(event(**said, artifact=artifact, outcome="success"))["position"]
+    server.get("/v1/views/findings", params={"min_position": position})
+    with signed_in(server, "auditor") as client:
+        for path in (
+            "/console/running",
+            "/console/views/deployments?columns=all",
+            address("views", "deployments", "views/.."),
+        ):
+            assert artifact in read_page(look(client, path)).text + str(read_page(look(client, path)).tags), path
+        page = look(client, address("changes", change))
+        assert 'href="/console/views/deployments/views%2F.."' in page
+        # The form that looks back leads to the same change.
+        assert f'action="{address("changes", change)}"' in page
+        assert change in look(client, "/console/changes")
+        answer = client.get("/console/go", params={"q": change})
+        assert answer.headers["location"] == "/console/changes/a%2F..%2Fb.json"
+
+
 @pytest.mark.parametrize(
     ("asked", "where"),
     [
