@@ -6,7 +6,7 @@ import pytest
 from asking import against, ask
 from changes import deploy, finding, found, found_by_any_process, pass_time, publish
 from telling import Story, at, document
-from year import DAY, START, Year
+from year import DAY, HOUR, START, Year
 
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
@@ -407,3 +407,12 @@ def plant_a_review_that_is_said_to_have_been_before(year: Year) -> set[str]:
     year.say(begin + DAY / 2, "code_review.submitted", late=DAY, by="person:t0-2", actor="person:t0-2", **pull, review_id="1",
         commit=A, verdict="approved")  # fmt: skip
     return {"merged-without-review/acme/tools#2"}
+
+
+def plant_a_deployment_of_what_was_never_merged(year: Year) -> set[str]:
+    """Where the policy asks for review of what goes out, and for no change."""
+    year.settings += [("code-review", "prod-reviewed", "required"), ("change", "prod-reviewed", "not-required")]
+    where = {"deployment_id": "D-unreviewed", "service": "web-idle", "environment": "prod-reviewed", "commit": "9" * 40}
+    year.say(START + 34 * DAY, "deployment.started", actor="person:t0-1", **where)
+    year.say(START + 34 * DAY + HOUR, "deployment.finished", actor="person:t0-1", **where, outcome="success")
+    return {f"{rule}/D-unreviewed" for rule in ("deployed-without-review", "deployer-without-grant")}
