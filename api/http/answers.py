@@ -632,7 +632,7 @@ class ViewsReadiness(Shape):
     views: ViewsProgress
 
 
-class Readiness(ViewsReadiness):
+class ServerReadiness(ViewsReadiness):
     """The ledger appends; how far checkpoints and views have come."""
 
     size: int

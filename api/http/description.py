@@ -25,7 +25,7 @@ DRY: Final = answers.Preview | answers.PreviewBatch
 # Of each route, by status: the shape of a JSON answer, or the media type of another.
 ANSWERS: Final[Mapping[tuple[str, str], Mapping[int, Any]]] = {
     ("GET", "/healthz"): {200: answers.Health},
-    ("GET", "/readyz"): {200: answers.Readiness},
+    ("GET", "/readyz"): {200: answers.ServerReadiness},
     ("GET", "/readyz/views"): {200: answers.ViewsReadiness},
     ("GET", "/v1/ledger"): {200: answers.LedgerInfo},
     ("GET", "/checkpoint"): {200: TEXT},
