@@ -13,6 +13,7 @@ from year import START, Year
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.placements import placements
 from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.risk.outcomes import outcomes
 
@@ -31,6 +32,8 @@ def test_a_rollback_needs_a_decision_and_a_place_to_go_back_to() -> None:
     story.tell("rollback.decided", actor="person:bob", **undo, decision="roll_back", options=["roll_back"])
     assert against(ask(story, "rollback", **q)) == {"target-was-deployed-before": ("deny", "same-artifact")}
     assert ask(story, "rollback", **q, artifact=old).verdict == "allow"
+    placed = story.row(placements, "api@prod").placed
+    assert [(one.name, one.artifact) for one in placed] == [("d-0", old), ("d-1", new)]
     story.tell("rollback.completed", **undo, outcome="success")
     assert against(ask(story, "rollback", **q, artifact=old)) == {"deployment-can-be-undone": ("deny", "rolled-back")}
 
