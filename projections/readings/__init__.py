@@ -50,6 +50,7 @@ from projections.readings.environments.parity import config_differences, parity
 from projections.readings.environments.readiness import readiness, release_schedules, release_slack
 from projections.readings.environments.reservations import deployed_hours, perf_tests, reservations, reserved_days
 from projections.readings.environments.tags import tag_coverage, tagged_resources
+from projections.readings.infrastructure.drifts import drifts, plan_series
 from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
 from projections.readings.people.credentials import credentials
@@ -156,6 +157,8 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     delivery,
     # infrastructure
     plans,
+    plan_series,
+    drifts,
     plan_changes,
     plan_applications,
     # pipelines

@@ -1,0 +1,163 @@
+"""3.3 Drift detection: given these plans, this is found."""
+
+from typing import Any
+
+import pytest
+from changes import CHG, finding, found, opened, pass_time, publish
+from telling import Story, at
+from year import DAY, HOUR, START, Year
+
+from projections.readings.infrastructure.drifts import drifts, plan_series
+
+KEY = "prod/api"
+
+
+def plan(story: Story, *drifted: str, **more: Any) -> int:
+    """Tell a plan in which nothing is to be done, and some resources are not as they were applied."""
+    number = len(story.log) + 1
+    data = {
+        "plan": f"sha256:{number:064x}", "format_version": "1.2", "environment": "prod", "service": "api", "complete": True,
+        "errored": False, "creates": 0, "updates": 0, "destroys": 0, "drifted": len(drifted),
+        "changes": [{"address": address, "drifted": True} for address in drifted],
+    }  # fmt: skip
+    return story.tell("iac.plan_produced", **{k: v for k, v in (data | more).items() if v is not None})
+
+
+def test_drift_is_found_once_and_ends_when_a_whole_plan_shows_it_gone() -> None:
+    story = Story()
+    plan(story)
+    first = plan(story, "db", "web")
+    assert finding(story, "drifted", KEY).says == "api in prod is not as it was applied: db, web"
+    for _ in range(3):
+        plan(story, "web", "db")
+    row = finding(story, "drifted", KEY)
+    assert (row.first_seen_position, len(row.changes), row.positions) == (first, 1, (first,))
+    plan(story, "db")
+    assert finding(story, "drifted", KEY).says.endswith(": db")
+    plan(story)
+    assert "drifted" not in found(story)
+    told = story.row(drifts, KEY)
+    assert [(one.address, one.seconds) for one in told.gone] == [("web", 4 * 3600), ("db", 5 * 3600)]
+    assert (told.mean_s, told.is_drifted) == (4 * 3600 + 1800, False)
+    assert len(story.row(plan_series, KEY).seen) == 7
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"errored": True},
+        {"complete": False},
+        {"parts": 2},
+        {"drifted": 1},
+        {"environment": "staging"},
+        {"service": "web"},
+    ],
+)
+def test_what_does_not_show_all_shows_nothing_gone(more: dict[str, Any]) -> None:
+    story = Story()
+    plan(story, "db")
+    plan(story, **more)
+    assert found(story)["drifted"] == [KEY]
+    plan(story, complete=None, errored=None, environment="PROD")
+    assert "drifted" not in found(story)
+
+
+def test_what_comes_and_goes_is_one_drift_until_it_has_been_gone_for_long() -> None:
+    story = Story()
+    publish(story, ("drift-flap-hours", "any", "5"))
+    plan(story, "db")
+    plan(story)
+    assert "drifted" not in found(story)
+    plan(story, "db")
+    plan(story)
+    # It came back before: who says that it is gone now?
+    assert found(story)["drifted"] == [KEY]
+    assert story.row(drifts, KEY).open[0].times == 2
+    pass_time(story, 5)
+    assert "drifted" not in found(story)
+    pass_time(story, 5)
+    plan(story, "db")
+    assert story.row(drifts, KEY).open[0].times == 1
+
+
+def test_drift_is_accepted_for_a_time_and_for_what_it_was() -> None:
+    story = Story()
+    plan(story, "db")
+    said = finding(story, "drifted", KEY).said
+    story.tell("finding.disposed", actor="person:olga", disposition="accepted", rule="drifted", reason={"sha256": "0" * 64},
+        findings=[{"subject": KEY, "said": said}], until=at(6))  # fmt: skip
+    plan(story, "db")
+    assert "drifted" not in found(story)
+    plan(story, "db", "web")
+    assert "drifted" in found(story)
+    plan(story, "db")
+    assert "drifted" not in found(story)
+    pass_time(story, 2)
+    assert "drifted" in found(story)
+
+
+def test_of_many_a_disposition_is_of_these() -> None:
+    story = Story()
+    plan(story, *(f"r{number:02}" for number in range(12)))
+    before = finding(story, "drifted", KEY).said
+    plan(story, *(f"r{number:02}" for number in (*range(11), 13)))
+    assert finding(story, "drifted", KEY).said != before
+
+
+def test_what_is_applied_for_a_change_remediates() -> None:
+    story = Story()
+    plan(story, "db")
+    story.tell("iac.applied", actor="service:ci", plan=f"sha256:{9:064x}", environment="Prod", service="api", change_id="CHG-7",
+        outcome="success")  # fmt: skip
+    plan(story)
+    assert story.row(drifts, KEY).gone[0].change_id == "CHG-7"
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [("nobody", True), ("open", False), ("planned for then", False), ("planned for later", True), ("of another service", True),
+     ("opened afterwards", True), ("an emergency afterwards", False), ("no plan before", False), ("not production", False)],
+)  # fmt: skip
+def test_drift_that_nobody_had_a_change_for_is_a_change_without_one(how: str, expected: bool) -> None:
+    story = Story()
+    if how in ("open", "planned for then", "planned for later", "of another service"):
+        story = opened(**({"services": ["web"]} if how == "of another service" else {}))
+    now = len(story.log) + 1
+    if how.startswith("planned"):
+        start = now + (0 if how == "planned for then" else 50)
+        story.tell("change.scheduled", actor="person:alice", **CHG, planned_start=at(start), planned_end=at(start + 9))
+    where = {"environment": "staging"} if how == "not production" else {}
+    if how != "no plan before":
+        plan(story, **where)
+    plan(story, "db", **where)
+    if how.endswith("afterwards"):
+        kind = "emergency" if how.startswith("an") else "normal"
+        story.tell("change.opened", actor="person:alice", **CHG, change_type=kind, services=["api"], environment="prod",
+            title={"sha256": "0" * 64})  # fmt: skip
+    assert ("drifted-without-a-change" in found(story)) is expected
+    plan(story, **where)
+    # That it is gone again excuses nothing.
+    assert ("drifted-without-a-change" in found(story)) is expected
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def planned(year: Year, days: int, service: str, *drifted: str, environment: str = "prod") -> None:
+    changes = [{"address": address, "drifted": True} for address in drifted]
+    year.say(START + days * DAY + HOUR, "iac.plan_produced", plan=year.digest(), format_version="1.2", environment=environment,
+        service=service, complete=True, errored=False, creates=0, updates=0, destroys=0, drifted=len(drifted),
+        changes=changes)  # fmt: skip
+
+
+def plant_drift_that_nobody_had_a_change_for(year: Year) -> set[str]:
+    planned(year, 10, "adrift")
+    planned(year, 11, "adrift", "db")
+    return {"drifted/prod/adrift", "drifted-without-a-change/prod/adrift"}
+
+
+def plant_nothing_where_drift_is_gone_again(year: Year) -> set[str]:
+    """The honest neighbour: of an environment that is not production; the finding is there, and over."""
+    planned(year, 10, "moored", "db", environment="staging")
+    planned(year, 11, "moored", environment="staging")
+    return {"drifted/staging/moored"}
