@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from ledger.events.base import Event
-from ledger.events.identifiers import Count, Identity, TemplateId, Time
+from ledger.events.identifiers import Count, Identity, Team, TemplateId, Time
 
 
 class TemplateEvent(Event):
@@ -29,3 +29,14 @@ class TemplateRetired(TemplateEvent):
 
     type = "template.retired"
     says = "{actor} retired template {template_id}"
+
+
+class TemplateOwnershipAssigned(TemplateEvent):
+    """Somebody has to answer for a template, until it is looked at again; and somebody else where they are not there."""
+
+    type = "template.ownership_assigned"
+    says = "{actor} made {owner} the owner of template {template_id}[, until {review_by}]"
+    owner: Identity
+    backup: Identity | None = None
+    team: Team | None = None
+    review_by: Time | None = None

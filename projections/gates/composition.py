@@ -24,6 +24,7 @@ from projections.practices.environments.readiness import environment_is_ready
 from projections.practices.environments.stateful import state_is_backed_up
 from projections.practices.environments.tiers import data_may_be_loaded
 from projections.practices.improvement.trail import findings_are_answered
+from projections.practices.infrastructure.ownership import template_is_owned
 from projections.practices.infrastructure.peer_review import code_is_reviewed
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.code_scans import scans_are_clean
@@ -55,7 +56,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(2, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        7,
+        8,
         (
             policy_is_in_force,
             change_may_start,
@@ -75,6 +76,7 @@ GATES: Final[Mapping[str, Gate]] = {
             release_is_in_order,
             error_budget_is_left,
             strategy_is_allowed,
+            template_is_owned,
             environment_is_ready,
         ),
     ),

@@ -17,6 +17,7 @@ from projections.readings.changes.facts import change_facts
 from projections.readings.changes.impacts import impacts, resources
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.scopes import change_scopes
+from projections.readings.changes.template_owners import template_owners
 from projections.readings.changes.templates import templates
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
@@ -110,6 +111,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     # changes
     change_scopes,
     templates,
+    template_owners,
     change_facts,
     change_tickets,
     change_timeline,

@@ -21,9 +21,9 @@ from projections.readings.people.access_reviews import (
     access_review_facts,
     access_reviews,
 )
-from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import Grant, Span, access_grants, has_ended_by_now
-from projections.readings.people.identities import identities, key_of, person_of
+from projections.readings.people.identities import person_of
+from projections.readings.people.leaving import ends_of
 from projections.readings.people.policies import Policy, in_force_now, policies
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import ANY, Number
@@ -207,10 +207,8 @@ def leaver_keeps_access(row: Grant, look: Look) -> Breach | None:
     """Every credential of somebody was revoked, and a grant of theirs is still in force."""
     if row.principal is None or row.principal_kind != "human" or row.granted_at is None or has_ended_by_now(row, look):
         return None
-    known = look.row(identities, key_of(row.principal))
-    held = [look.row(credentials, credential) for credential in known.credentials] if known is not None else []
-    ended = [credential.revoked_position for credential in held if credential is not None]
-    if not ended or None in ended:
+    ended = ends_of(look, row.principal)
+    if not ended:
         return None
     words = f"no credential of {row.principal} is left, and {row.grant_id} ({row.role}) is in force"
     return Breach(words, positions_of(row.granted_position, *ended))

@@ -75,6 +75,7 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         "strategy.matrix_published": "operator",
         "strategy.service_profiled": "operator",
         "template.approved": "operator",
+        "template.ownership_assigned": "operator",
         "template.retired": "operator",
         # A human's judgement of others' work.
         "access_review.completed": "human",

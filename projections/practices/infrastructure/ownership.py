@@ -1,0 +1,132 @@
+"""3.5 Ownership and lifecycle of templates: somebody who is still there answers for each, looks at it again, and approves its changes."""
+
+from typing import Final
+
+from ledger.events.template import TemplateApproved, TemplateRetired
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.engine.view import Reads
+from projections.judging.findings import finding, positions_of
+from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, ticket_of
+from projections.practices.practice import Practice
+from projections.readings.changes.template_owners import Assignment, TemplateOwner, assignment_at, template_owners
+from projections.readings.changes.templates import Template, templates
+from projections.readings.changes.ticket import Ticket
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.people.identities import are_same
+from projections.readings.people.leaving import ends_of
+from projections.readings.people.policies import InForce, in_force, in_force_now
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.settings import Words
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
+from projections.rules.leave import instants
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice("3.5", "Ownership and lifecycle of templates", views=(templates, template_owners))
+TEMPLATE_OWNER: Final = Words(
+    "template-owner",
+    "whether a template has an owner, who approves it",
+    applies_to="template",
+    choices=("required", "optional"),
+    default=("optional",),
+)
+
+
+def _left(reads: Reads, assignment: Assignment) -> list[int]:
+    """Return where all who answer for a template lost their last credentials; nothing while one of them is there."""
+    ends = [ends_of(reads, who) for who in assignment.answering]
+    return [position for some in ends for position in some] if all(ends) else []
+
+
+def _retirements(reads: Reads, row: Template) -> list[Spoken]:
+    return [said for said in row.retirements if not fault_of_speaker(reads, TemplateRetired.type, said)]
+
+
+def _is_retired(reads: Reads, row: Template) -> bool:
+    approved = max((a.said.position for a in row.approvals), default=0)
+    return any(said.position > approved for said in _retirements(reads, row))
+
+
+@finding(templates, severity="medium")
+def template_orphaned(row: Template, look: Look) -> Breach | None:
+    """Nobody answers for a template that may still be used: all who did have left; or, where the policy wants an owner, nobody ever did."""
+    if not row.approvals or _is_retired(look, row):
+        return None
+    owned = assignment_at(look, row.template_id)
+    if owned is None:
+        if "required" not in in_force_now(look).words(TEMPLATE_OWNER, row.template_id):
+            return None
+        return Breach(f"nobody owns template {row.template_id}", positions_of(row.approved_position))
+    if not (ends := _left(look, owned)):
+        return None
+    words = f"nobody is left who answers for template {row.template_id}: {listed(owned.answering)}"
+    return Breach(words, positions_of(owned.said.position, *ends))
+
+
+@finding(template_owners, severity="low")
+def template_review_overdue(row: TemplateOwner, look: Look) -> Breach | None:
+    """A template was not looked at again when it was to be: nobody was made its owner anew."""
+    owned = assignment_at(look, row.template_id)
+    template = look.row(templates, row.template_id)
+    if owned is None or not look.has_come(owned.review_by) or (template is not None and _is_retired(look, template)):
+        return None
+    words = f"template {row.template_id} of {owned.owner} was to be looked at again by {owned.review_by}"
+    return Breach(words, positions_of(owned.said.position))
+
+
+@finding(templates, severity="medium")
+def template_approved_without_its_owner(row: Template, look: Look) -> Breach | None:
+    """A template was approved, or approved anew, by nobody who answered for it then; where the policy wants its owner to."""
+    for approval in row.approvals:
+        said = approval.said
+        policy = in_force(look.at(said.at), said.at)
+        if "required" not in policy.words(TEMPLATE_OWNER, row.template_id):
+            continue
+        if fault_of_speaker(look, TemplateApproved.type, said):
+            continue
+        clocks = clocks_of(look, said.at)
+        owned = assignment_at(look, row.template_id, instants(said, clocks)[0], clocks)
+        if owned is None or any(are_same(look, who, said.speaker) for who in owned.answering):
+            continue
+        words = f"template {row.template_id} was approved by {said.speaker}; {listed(owned.answering)} answered for it"
+        return Breach(words, positions_of(owned.said.position, said.position))
+    return None
+
+
+@finding(change_tickets, severity="medium")
+def template_used_after_retirement(row: Ticket, look: Look) -> Breach | None:
+    """A standard change was implemented by a template that had been retired before, and not approved anew."""
+    template = look.row(templates, row.template_id) if row.template_id is not None else None
+    if template is None or row.change_type != "standard" or row.started_at is None:
+        return None
+    for said in _retirements(look, template):
+        is_renewed = any(a.said.position > said.position and a.said.at <= row.started_at for a in template.approvals)
+        if said.at <= row.started_at and not is_renewed:
+            words = f"{row.change_id} was implemented by template {template.template_id}, retired at {said.at}"
+            return Breach(words, positions_of(said.position, row.started_position))
+    return None
+
+
+@gate_rule()
+def template_is_owned(question: Question, look: Look, policy: InForce) -> Said:
+    """A standard change rests on a template for which somebody answers who is still there; where the policy asks."""
+    ticket = ticket_of(question, look)
+    name = ticket.template_id if ticket is not None else None
+    if ticket is None or ticket.change_type != "standard" or name is None:
+        return "allow", "no-template", "no standard change is known that rests on a template", ()
+    if "required" not in policy.words(TEMPLATE_OWNER, name):
+        return "allow", "not-asked-for", "the policy asks for no owner of templates", ()
+    owned = assignment_at(look, name)
+    if owned is None:
+        return "insufficient_evidence", "no-owner", f"nobody owns template {name}", last_fact(ticket, look)
+    if ends := _left(look, owned):
+        return "deny", "orphaned", f"nobody is left who answers for template {name}", [owned.said.position, *ends]
+    if owned.review_by is not None and owned.review_by <= question.asked_at:
+        return (
+            "deny",
+            "overdue",
+            f"template {name} was to be looked at again by {owned.review_by}",
+            [owned.said.position],
+        )
+    return "allow", "owned", f"{owned.owner} answers for template {name}", [owned.said.position]
