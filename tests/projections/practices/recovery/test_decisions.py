@@ -33,7 +33,7 @@ def test_a_rollback_needs_a_decision_and_a_place_to_go_back_to() -> None:
     assert against(ask(story, "rollback", **q)) == {"target-was-deployed-before": ("deny", "same-artifact")}
     assert ask(story, "rollback", **q, artifact=old).verdict == "allow"
     placed = story.row(placements, "api@prod").placed
-    assert [(one.name, one.artifact) for one in placed] == [("d-0", old), ("d-1", new)]
+    assert [(one.name, one.artifact) for one in placed] == [("deployment:d-0", old), ("deployment:d-1", new)]
     story.tell("rollback.completed", **undo, outcome="success")
     assert against(ask(story, "rollback", **q, artifact=old)) == {"deployment-can-be-undone": ("deny", "rolled-back")}
 
