@@ -7,6 +7,8 @@ Not whether the policy asks for one of some change: `board_is_asked` says that, 
     by votes that somebody speaks for                a member's own, or by a source that is an authority for the member
     of the meeting                                   within the hours after it that the policy gives for its minutes
     until it is too old                              and before the time that was planned for the change
+
+Longer than other files because each of these is asked of the same decision, at the same instant.
 """
 
 from dataclasses import dataclass

@@ -2,6 +2,8 @@
 
 Measurements of a day are a row, so that a year of them costs what they are; and what of a budget is spent at an instant is computed of
 those that were on record by then.
+
+Longer than other files because a budget is one story: what was promised, what was measured, and what that comes to.
 """
 
 from collections.abc import Iterator

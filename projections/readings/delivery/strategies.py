@@ -1,4 +1,7 @@
-"""Strategies of releases: the matrix of what may be used, what each service is, what was chosen, and what was seen while it went out."""
+"""Strategies of releases: the matrix of what may be used, what each service is, what was chosen, and what was seen while it went out.
+
+Longer than other files because what is chosen is judged by five nouns that mean nothing alone.
+"""
 
 from dataclasses import dataclass
 from typing import Final
