@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import httpx
-from servers import Server
+from servers import START_TIMEOUT_S, Server
+from waiting import wait_for
 
 # Elements that have no end.
 VOID = frozenset({"meta", "link", "input", "br", "path", "line", "rect", "circle", "hr", "img"})
@@ -19,6 +20,11 @@ def signed_in(server: Server, name: str) -> Iterator[httpx.Client]:
         answer = client.post("/console/sign-in", data={"token": server.tokens[name]})
         assert answer.status_code == 303, answer.text
         yield client
+
+
+def wait_for_views(server: Server, position: int) -> None:
+    """Return when every view has come to a position: pages go over several of them."""
+    wait_for(lambda: server.get("/readyz").json()["views"]["position"] >= position, within_s=START_TIMEOUT_S)
 
 
 def form_token(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browsing import wait_for_views
 from playwright.sync_api import Browser, Page, sync_playwright
 from servers import Server, event
 
@@ -47,7 +48,7 @@ def told(server: Server) -> dict[str, str]:
         position = server.record(
             event(service=service, environment="prod", deployment_id=f"d-{service}", outcome="success")
         )["position"]
-    server.get("/v1/views/findings", params={"min_position": position})
+    wait_for_views(server, position)
     wanted = {"principal": "person:grace", "kind": "human", "roles": ["auditor", "reporter"]}
     return dict(server.client().post("/v1/ledger/credentials", json=wanted).json())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from browsing import form_token, read_page
+from browsing import form_token, read_page, wait_for_views
 from servers import Server, event
 
 from api.desk.deciding import Difference, difference
@@ -29,7 +29,7 @@ def person(server: Server, name: str, *roles: str) -> Iterator[httpx.Client]:
 def tell(server: Server, event_type: str, **data: Any) -> int:
     """Record a fact, and return its position once every view has come to it."""
     position: int = server.record(event(event_type, **data))["position"]
-    assert server.get("/v1/views/findings", params={"min_position": position, "limit": 1}).status_code == 200
+    wait_for_views(server, position)
     return position
 
 
@@ -135,7 +135,7 @@ def test_a_finding_is_answered_by_whoever_did_not_act_in_it(server: Server, chan
     path = f"/console/findings/approval-of-ones-own%2F{change}"
     with person(server, "alice", "analyst", "reporter") as alice:
         position = alice.post("/v1/events", json=own).json()["position"]
-        server.get("/v1/views/findings", params={"min_position": position})
+        wait_for_views(server, position)
         page = look(alice, path)
         assert "You cannot answer it" in page
         assert "person:alice" in page

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from browsing import form_token, read_page, signed_in
+from browsing import form_token, read_page, signed_in, wait_for_views
 from servers import PARTS, ROLES, Server, check_problem, event
 
 from api.console.words import address
@@ -29,7 +29,7 @@ HERE = {
 def told(server: Server) -> dict[str, Any]:
     """An entry with a text that means harm, and the views at it."""
     receipt = server.record(event("change.opened", change_id="CHG-7", title='<script>alert("x")</script> {{7*7}}'))
-    server.get("/v1/views/findings", params={"min_position": receipt["position"]})
+    wait_for_views(server, receipt["position"])
     return receipt
 
 
@@ -230,9 +230,9 @@ def test_what_producers_call_things_has_no_power_over_a_page(server: Server) -> 
     # Of what identifiers allow, the worst.
     artifact, change = "pkg:oci/<img/src=x/onerror=alert(1)>\"'{{7*7}}?q=#%2e%2e", "a/../b.json"
     server.record(event("change.opened", change_id=change, environment="prod"))
-    said = {"deployment_id": "views/..", "change_id": change, "service": "api", "environment": "prod"}
+    said = {"deployment_id": "views/..", "change_id": change, "service": "hostile-api", "environment": "prod"}
     position = server.record(event(**said, artifact=artifact, outcome="success"))["position"]
-    server.get("/v1/views/findings", params={"min_position": position})
+    wait_for_views(server, position)
     with signed_in(server, "auditor") as client:
         for path in (
             "/console/running",
