@@ -35,6 +35,9 @@ from rich.progress import track
 ORIGIN: Final = "ledger.example.com/demo"
 ROOT: Final = Path(__file__).resolve().parent.parent
 BATCH: Final = 200
+TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+# What was said within this time is posted together: sooner than anybody calls it late.
+SOON: Final = timedelta(minutes=5)
 TRUST: Final = {
     "token": "a bearer token named the caller",
     "hmac": "a shared secret signed the raw body",
@@ -82,6 +85,7 @@ class Demo:
     def __init__(self, directory: Path, seed: int) -> None:
         self.directory, self.seed = directory, seed
         self.secret = secrets.token_hex(32)
+        self.clock = directory / "clock"
         # Settings of the caller's shell are not meant for this ledger.
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("CHANGE_LEDGER_")} | {
             "CHANGE_LEDGER_KNOWN_LEDGERS": str(directory / "known-ledgers"),
@@ -96,12 +100,15 @@ class Demo:
     def run(self) -> None:
         started = time.monotonic()
         _title(f"A ledger, a server, and {len(SENDERS)} people and systems that report to it")
+        posts = list(history(self.seed, _start()))
+        self.move_clock(posts[0])
         console.print(self.cli("init", "--origin", ORIGIN).stdout.strip(), markup=False, soft_wrap=True)
         self.serve()
         self.issue_tokens()
         _title(f"A quarter of history, posted through HTTP (seed {self.seed})")
-        posts = list(history(self.seed, _start()))
         self.post_all(posts)
+        console.print("Until here the clock of the server was moved to when each happened. From here on it is today.")
+        self.be_today()
         self.try_the_doors(posts)
         entries = self.read()
         self.show_what_is_there(entries)
@@ -118,10 +125,31 @@ class Demo:
 
     # -- processes -----------------------------------------------------------------------------------------------
 
+    def program(self) -> list[str]:
+        """Return the command line of `change-ledger`: by a clock of its own as long as history is told."""
+        if self.clock.exists():
+            return [sys.executable, str(ROOT / "scripts" / "then.py"), str(self.clock)]
+        return [sys.executable, "-m", "api.cli"]
+
+    def move_clock(self, post: Post) -> None:
+        """Let it be the time of a post, for whoever records it."""
+        then = _time_of(post)
+        written = self.clock.with_suffix(".new")
+        written.write_text(f"{round(then.timestamp()) * 1_000_000_000} {time.time_ns()}")
+        written.replace(self.clock)
+
+    def be_today(self) -> None:
+        """Go on by the clock of this machine: nothing of the past is told any more."""
+        self.clock.unlink()
+        if self.server is not None:
+            self.server.terminate()
+            self.server.wait(30)
+        self.serve()
+
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `change-ledger` on the demo's directory."""
         where = () if arguments[0].startswith("--") else ("--directory", str(self.directory))
-        command = [sys.executable, "-m", "api.cli", *where, *arguments]
+        command = [*self.program(), *where, *arguments]
         done = subprocess.run(
             command, env=self.environment, cwd=self.directory, capture_output=True, text=True, check=False
         )
@@ -130,7 +158,7 @@ class Demo:
         return done
 
     def serve(self) -> None:
-        command = [sys.executable, "-m", "api.cli", "--directory", str(self.directory), "serve", "--port", "0"]
+        command = [*self.program(), "--directory", str(self.directory), "serve", "--port", "0"]
         with (self.directory / "server.log").open("w") as log:
             self.server = subprocess.Popen(
                 command, env=self.environment, cwd=self.directory, stdout=subprocess.PIPE, stderr=log, text=True
@@ -186,6 +214,7 @@ class Demo:
         statuses: Counter[int] = Counter()
         batches = list(_batches(posts))
         for batch in track(batches, "posting", console=console, transient=True, disable=not console.is_terminal):
+            self.move_clock(batch[-1])
             answer = self.send(batch)
             requests += 1
             if answer.status_code >= 400 or answer.status_code == 207:
@@ -379,7 +408,7 @@ class Demo:
                 "id": f"CHG-2001/{event_type}",
                 "source": SENDERS["desk"].sources[0],
                 "type": event_type,
-                "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "time": datetime.now(UTC).strftime(TIME),
                 "data": data,
             }
             self.http.post("/v1/events", json=event, headers=self.bearer("desk")).raise_for_status()
@@ -402,7 +431,7 @@ class Demo:
             "id": "mine-1",
             "source": SENDERS["payments-ci"].sources[0],
             "type": "deployment.started",
-            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "time": datetime.now(UTC).strftime(TIME),
             "data": {"deployment_id": "mine-1", "service": "payments-api", "environment": "prod"},
         }
         about = self.http.get("/v1/ledger").json()
@@ -424,12 +453,17 @@ def _start() -> date:
     return START if START + timedelta(weeks=WEEKS + 1) <= today else today - timedelta(weeks=WEEKS + 1)
 
 
+def _time_of(post: Post) -> datetime:
+    return datetime.strptime(post.time, TIME).replace(tzinfo=UTC)
+
+
 def _batches(posts: list[Post]) -> Iterator[list[Post]]:
     """Join what one sender posts in a row; what names positions goes alone, after what it names."""
     batch: list[Post] = []
     for post in posts:
         alone = post.positions or post.door != "events"
-        if batch and (alone or post.sender != batch[0].sender or len(batch) == BATCH):
+        is_later = batch and post.time > (_time_of(batch[0]) + SOON).strftime(TIME)
+        if batch and (alone or is_later or post.sender != batch[0].sender or len(batch) == BATCH):
             yield batch
             batch = []
         if alone:

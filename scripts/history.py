@@ -137,6 +137,8 @@ class Post(NamedTuple):
     github_event: str = ""
     # Dotted field of `data` -> (source, id) of the earlier statement whose position belongs there.
     positions: Mapping[str, tuple[str, str]] = {}
+    # When it is sent.
+    time: str = ""
 
 
 def history(seed: int = 7, start: date = START) -> Iterator[Post]:
@@ -180,7 +182,7 @@ class _Quarter:
         return (self.start + timedelta(minutes=minute, seconds=minute * 37 % 60)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def put(self, minute: int, post: Post) -> None:
-        self.posts.append((minute, len(self.posts), post))
+        self.posts.append((minute, len(self.posts), post._replace(time=self.stamp(minute))))
 
     def say(
         self, minute: int, sender: str, kind: str, name: str, /, positions: Mapping[str, str] | None = None, **data: Any
@@ -321,7 +323,7 @@ class _Quarter:
         about: Facts = {"actor": author, "change_id": change.id}
         what = self.rng.choice(_TITLES)
         self.say(minute, "desk", "change.opened", f"{change.id}/opened", **about, change_type=kind,
-            services=[service], environment="prod", team=team, title=f"{what} of {service}",
+            services=[_called(service)], environment="prod", team=team, title=f"{what} of {service}",
             template_id="routine-release" if kind == "standard" else None)  # fmt: skip
         minute = self.soon(minute, 5, 90)
         self.say(minute, "desk", "change.submitted", f"{change.id}/submitted", **about,
@@ -598,6 +600,11 @@ class _Quarter:
             "customData": {"actor": "service:data-ci"} | ({"change_id": change} if change else {})}  # fmt: skip
         self.put(minute, Post("cdevents", "data-ci", body))
         return name
+
+
+def _called(service: str) -> str:
+    """Return what a service is called where it is deployed: GitHub knows repositories."""
+    return f"acme/{service}" if service == GITHUB_SERVICE else service
 
 
 def _github_user(number: int) -> dict[str, Any]:
