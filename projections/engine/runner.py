@@ -399,11 +399,12 @@ class Runner:
                 tables.wait_briefly(connection)
                 for view in group:
                     before, failure = known.get(view.name), failures.get(view.name)
-                    filling.store.take_over(connection, view)
+                    generation = before.generation + 1 if before else 1
+                    filling.store.take_over(connection, view, generation)
                     state = State(
                         view.name,
                         view.version,
-                        before.generation + 1 if before else 1,
+                        generation,
                         shapes[view.name],
                         failure.position - 1 if failure else filling.position,
                         failure.position if failure else None,

@@ -200,7 +200,11 @@ class _Monthly(Tally[Delivery]):
 
     def with_past(self, row: Delivery, live: Delivery | None, position: int) -> Delivery:
         told = live.restatements if live is not None else ()
-        return replace(row, restatements=tuple(one for one in told if one.position <= position))
+        # Also where nothing is counted any more.
+        service, _, month = row.key.rpartition("/")
+        return replace(
+            row, service=service, month=month, restatements=tuple(one for one in told if one.position <= position)
+        )
 
 
 delivery = _Monthly(

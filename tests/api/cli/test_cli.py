@@ -22,6 +22,7 @@ from commands import Command, Result, run_on_a_taken_port
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append
 from servers import Server, environment_for, event, running_server
 
+from api.cli import remote_door
 from ledger.audit.of_database import audit_database
 from ledger.audit.ranges import RANGE
 from ledger.ledger import Ledger
@@ -719,6 +720,8 @@ def test_server_and_token_may_come_from_the_environment(
 def test_a_server_that_is_not_there_is_said_in_one_line(
     directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
+    # It is asked again for a minute.
+    monkeypatch.setattr(remote_door, "pause", lambda seconds: None)
     with socket.socket() as reserved:
         # Bound, and not listening: nobody else gets the port, and nobody answers.
         reserved.bind(("127.0.0.1", 0))

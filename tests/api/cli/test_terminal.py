@@ -143,11 +143,12 @@ class StrangersDoor:
         ]
 
     def ask(self, *_: Any) -> dict[str, Any]:
-        rule = {"rule": self.text, "verdict": self.text, "reason": self.text, "words": self.text, "positions": [1]}
+        rule = dict.fromkeys(("rule", "verdict", "reason", "words", "remedy"), self.text)
         return {
             "gate": self.text,
             "verdict": self.text,
-            "rules": [rule],
+            "rules": [rule | {"positions": [1], "able": [self.text]}],
+            "policy": {"is_of_one": True},
             "read_at": self.text,
             "receipt": {"position": self.text},
         }

@@ -87,6 +87,7 @@ def test_gates_are_listed_with_their_rules_and_the_settings_they_look_for(server
         "approve",
         "deploy",
         "promote",
+        "apply",
         "rollback",
         "load_data",
         "close",

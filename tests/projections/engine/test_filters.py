@@ -151,8 +151,11 @@ def test_a_range_that_holds_nothing_is_refused(told: Ledger) -> None:
             asked(told, deployments, **where)
 
 
-def test_every_filter_of_every_view_is_answered_for_the_example_in_its_description(told: Ledger) -> None:
-    for view in VIEWS:
+def test_every_filter_of_every_view_is_answered_for_the_example_in_its_description(
+    told: Ledger, request: pytest.FixtureRequest
+) -> None:
+    # Filters are made by the kind of a column: of some views, or of all.
+    for view in VIEWS if request.config.getoption("--all") else VIEWS[::4]:
         for name in filters_of(view):
             described = parameter_of(view, name)
             example = described.get("example", next(iter(described["schema"].get("enum", ())), "true"))

@@ -38,6 +38,7 @@ from projections.engine.view import EntryInfo, View
 from projections.judging.findings import findings
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.placements import placements
 from projections.readings.risk.outcomes import base_rates, outcomes
 
 
@@ -319,17 +320,17 @@ def test_a_fold_that_raises_stops_its_view_and_who_reads_it_and_no_other(ledger:
     broken = counting(1, breaks_at=6)
     for number in range(4):
         deploy(ledger, number)
-    run(ledger, broken, reading(broken), deployments)
+    run(ledger, broken, reading(broken), placements)
     size = ledger.size()
-    assert positions(ledger) == {"counts": (5, 6), "readers": (5, 6), "deployments": (size, None)}
+    assert positions(ledger) == {"counts": (5, 6), "readers": (5, 6), "placements": (size, None)}
     # What was folded before it stands; asked again with the same folds, it is not folded again in vain.
     assert row(ledger, broken, "api")["count"] == 2
     deploy(ledger, 9)
-    run(ledger, broken, reading(broken), deployments)
-    assert positions(ledger)["deployments"] == (size + 2, None)
+    run(ledger, broken, reading(broken), placements)
+    assert positions(ledger)["placements"] == (size + 2, None)
     # Mended under another version, it is folded anew, and with it who reads it.
     mended = counting(2)
-    run(ledger, mended, reading(mended), deployments)
+    run(ledger, mended, reading(mended), placements)
     assert {at for at, _ in positions(ledger).values()} == {size + 2}
     assert row(ledger, mended, "api")["count"] == row(ledger, reading(mended), "prod")["count"] == 5
 
@@ -358,10 +359,10 @@ def die_before(name: str, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> No
     """Let the runner catch up, and die when a view is about to take over."""
     take_over = SqlStore.take_over
 
-    def dies(store: SqlStore, connection: Any, view: View[Any]) -> None:
+    def dies(store: SqlStore, connection: Any, view: View[Any], generation: int) -> None:
         if view.name == name:
             raise KeyboardInterrupt
-        take_over(store, connection, view)
+        take_over(store, connection, view, generation)
 
     with monkeypatch.context() as patched:
         patched.setattr(SqlStore, "take_over", dies)
@@ -436,9 +437,9 @@ def test_a_crash_before_a_reader_of_the_new_view_took_over_fills_it_again(
 ) -> None:
     for number in range(4):
         deploy(ledger, number)
-    run(ledger, counting(1), reading(counting(1)), deployments)
+    run(ledger, counting(1), reading(counting(1)), placements)
     mended = counting(2, by=10)
-    views = (mended, reading(mended), deployments)
+    views = (mended, reading(mended), placements)
     runner = Runner(ledger.database, views, ledger.watcher, batch=1)
     assert runner.acquire()
     runner.step()
@@ -591,6 +592,7 @@ def test_a_thousand_withdrawals_of_one_group_fold_a_row_again_once(
     assert counts[1] <= 4 * counts[0] + 8, counts
 
 
+@pytest.mark.slow
 def test_a_row_that_names_more_entries_than_one_statement_takes_is_folded_again_and_as_of(ledger: Ledger) -> None:
     where = {"service": "api", "environment": "prod", "change_id": "CHG-1"}
     started = [

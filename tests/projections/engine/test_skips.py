@@ -19,8 +19,8 @@ from projections.engine.sql_store import SqlStore
 from projections.engine.view import EntryInfo, View, replace
 from projections.gates.asking import STEPPED_OVER, ask, recheck
 from projections.judging.gate_rule import Question
-from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.freezes import freezes
+from projections.readings.delivery.placements import placements
 
 OLGA = "person:olga"
 
@@ -100,14 +100,14 @@ def test_a_view_whose_row_the_database_refuses_stops_at_that_entry_and_no_other(
     view = summing(refused_at=16, **value)
     deploy(ledger, 2)
     if is_served_before:
-        run(ledger, view, following(view), deployments)
+        run(ledger, view, following(view), placements)
     deploy(ledger, 20)
-    run(ledger, view, following(view), deployments)
-    assert positions(ledger) == {"sums": (15, 16), "followers": (15, 16), "deployments": (ledger.size(), None)}
+    run(ledger, view, following(view), placements)
+    assert positions(ledger) == {"sums": (15, 16), "followers": (15, 16), "placements": (ledger.size(), None)}
     assert total(ledger, view) == 7
     with ledger.database.read() as connection:
         [state] = [state for state in read_states(connection).values() if state.name == "sums"]
-        found = progress(connection, (view, following(view), deployments))
+        found = progress(connection, (view, following(view), placements))
     assert (state.failure or "").startswith("the database cannot hold the row")
     assert (found.position, found.behind, found.stopped) == (15, ledger.size() - 15, {"sums": 16, "followers": 16})
     assert found.since is not None
@@ -116,8 +116,8 @@ def test_a_view_whose_row_the_database_refuses_stops_at_that_entry_and_no_other(
 def test_what_is_refused_takes_no_row_with_it(ledger: Ledger) -> None:
     view = summing(refused_at=10)
     deploy(ledger, 30)
-    run(ledger, view, deployments)
-    assert all(checked.is_equal for checked in check(ledger.database, (deployments,)))
+    run(ledger, view, placements)
+    assert all(checked.is_equal for checked in check(ledger.database, (placements,)))
 
 
 # -- stepping over ------------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_what_is_refused_takes_no_row_with_it(ledger: Ledger) -> None:
 
 def test_a_view_steps_over_the_entry_at_which_it_stopped_and_goes_on(ledger: Ledger) -> None:
     view = summing(raises_at=6)
-    views = (view, following(view), deployments)
+    views = (view, following(view), placements)
     deploy(ledger, 5)
     run(ledger, *views)
     receipt, anew = step_over(ledger, views, view, 6, actor=OLGA, reason="fold-raises")
@@ -140,7 +140,7 @@ def test_a_view_steps_over_the_entry_at_which_it_stopped_and_goes_on(ledger: Led
 
 def test_whoever_asks_is_told_what_was_stepped_over(ledger: Ledger) -> None:
     view = summing(refused_at=6)
-    views = (view, following(view), deployments)
+    views = (view, following(view), placements)
     deploy(ledger, 5)
     run(ledger, *views)
     step_over(ledger, views, view, 6, actor=OLGA, reason="too-large")
@@ -148,7 +148,7 @@ def test_whoever_asks_is_told_what_was_stepped_over(ledger: Ledger) -> None:
     store = SqlStore(ledger.database, views)
     with ledger.database.read() as connection:
         for known in views:
-            told = [] if known is deployments else [6]
+            told = [] if known is placements else [6]
             assert list_rows(connection, known, where={}).skipped == told
         assert read_row(connection, views[1], "prod").skipped == [6]
         before, after = (row_as_of(connection, store, view, "api", position) for position in (5, 6))
@@ -177,13 +177,13 @@ def test_a_mended_version_takes_the_entry_and_ends_the_skip(ledger: Ledger) -> N
     ("name", "position", "words"),
     [
         ("sums", 4, "stopped at position 6, not at 4"),
-        ("deployments", 6, "has not stopped"),
+        ("placements", 6, "has not stopped"),
         ("followers", 6, "step over"),
     ],
 )
 def test_nothing_is_stepped_over_that_no_view_stands_at(ledger: Ledger, name: str, position: int, words: str) -> None:
     view = summing(raises_at=6)
-    views = (view, following(view), deployments)
+    views = (view, following(view), placements)
     deploy(ledger, 5)
     run(ledger, *views)
     size = ledger.size()
