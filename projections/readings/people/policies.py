@@ -6,7 +6,7 @@ from typing import Final
 
 from ledger.events.ledger import LedgerCredentialIssued, LedgerTrustRuleEnrolled
 from ledger.events.policy import PolicyApproved, PolicyPublished
-from projections.engine.reads import Look
+from projections.engine.reads import Look, remembered
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.credentials import credentials
 from projections.readings.people.identities import are_same, identities
@@ -262,9 +262,24 @@ def in_force_now(look: Look, policy_id: str = POLICY) -> InForce:
     return _last_of(look, policy_id, [approved for approved in approvals if look.has_come(approved.since)])
 
 
+class _Faults:
+    """Why approvals put nothing into force: found once in a judgement, which asks for its policy at every turn."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._known: dict[tuple[int, int], str] = {}
+
+    def of(self, approved: _Approved) -> str:
+        asked = approved.version.published_position, approved.approval.position
+        if asked not in self._known:
+            self._known[asked] = fault_of_approval(self._reads, approved.version, approved.approval.said)
+        return self._known[asked]
+
+
 def _last_of(reads: Reads, policy_id: str, approvals: list[_Approved]) -> InForce:
+    faults = remembered(reads, _Faults)
     for approved in approvals:
-        if not fault_of_approval(reads, approved.version, approved.approval.said):
+        if not faults.of(approved):
             version = approved.version
             return InForce(policy_id, version.version, approved.approval.position, version.settings)
     return InForce(policy_id)
