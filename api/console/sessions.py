@@ -27,7 +27,7 @@ IDLE_US: Final = 30 * 60 * 1_000_000
 WHOLE_US: Final = 12 * 60 * 60 * 1_000_000
 # A cookie is sent anew when it is so old: not with every answer, and often enough that it does not end in use.
 RENEWED_AFTER_US: Final = 60 * 1_000_000
-# A token has some fifty characters; what is much longer is none.
+# A token has some fifty characters; what is much longer cannot be one.
 MAX_TOKEN: Final = 512
 MAX_COOKIE: Final = 2048
 MAX_ENDED: Final = 10_000
@@ -43,7 +43,7 @@ class Session:
     seen_us: int
 
     def is_over(self, now_us: int) -> bool:
-        """Say whether it was left alone for too long, or lasted for long enough. A time in the future is none."""
+        """Say whether it was left alone for too long, or lasted for long enough. A time in the future does not count."""
         if not self.began_us <= self.seen_us <= now_us + RENEWED_AFTER_US:
             return True
         return now_us - self.seen_us > IDLE_US or now_us - self.began_us > WHOLE_US

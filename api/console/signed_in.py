@@ -66,7 +66,7 @@ def session_of(request: Request) -> Session:
     cookie = request.cookies.get(_name(request))
     if not cookie:
         raise UnauthenticatedError("expected a session: sign in")
-    # For whoever tells it: a cookie that is none of ours is a try.
+    # For whoever tells it: a cookie that we did not make is a try.
     request.scope["had_session"] = True
     return sessions_of(request).read(cookie, request.app.state.ledger.clock.now_us())
 

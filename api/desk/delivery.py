@@ -23,7 +23,7 @@ def figures_in(
 ) -> dict[str, Any]:
     """Return the metrics of the deployments that were first seen from `since` on and before `until`, with the ids of these.
 
-    Raises StatementError for a time that is none, or a period with more than MAX_DEPLOYMENTS; ViewNotReadyError.
+    Raises StatementError for what is not a time, or for a period with more than MAX_DEPLOYMENTS; ViewNotReadyError.
     """
     where = {"is_counted": "true"}
     asked = {

@@ -183,7 +183,7 @@ class _Report:
         self.started_at = began if self.started_at is None else min(self.started_at, began)
 
     def _add_time(self, text: str) -> None:
-        """Add what a case took. Some write thousands with a comma; a negative time is none."""
+        """Add what a case took. Some write thousands with a comma; a negative time does not count."""
         found = re.fullmatch(r"(\d{1,9})(?:\.(\d{1,18}))?", text.strip().replace(",", ""))
         if found is not None:
             took = int(found[1]) * 1000 + int(((found[2] or "") + "000")[:3])

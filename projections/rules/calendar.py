@@ -17,7 +17,7 @@ fits no day, as the 30 February, costs milliseconds. Rules that recur more often
 
 import calendar
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -117,6 +117,12 @@ def hull(times: Times) -> tuple[str, str]:
     """Return from when to when times may hold: never too short, and cheap."""
     begin, end = normalised(times.begin), normalised(times.end)
     return (begin, max(begin, end)) if times.rule is None else (begin, FOR_EVER)
+
+
+def hull_of(several: Iterable[Times]) -> tuple[str, str] | None:
+    """Return from when to when any of several times may hold; None of none."""
+    spans = [hull(times) for times in several]
+    return (min(begin for begin, _ in spans), max(end for _, end in spans)) if spans else None
 
 
 # -- one rule ------------------------------------------------------------------------------------------------------------

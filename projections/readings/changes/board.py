@@ -17,7 +17,7 @@ from ledger.events.cab import (
 from ledger.events.compliance_window import ComplianceWindowDeclared
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
 from projections.readings.people.voices import Spoken, spoken
-from projections.rules.calendar import Times, hull
+from projections.rules.calendar import Times, hull_of
 
 
 @dataclass(frozen=True)
@@ -230,8 +230,7 @@ class ComplianceWindow:
 
 
 def _touched(before: ComplianceWindow | None, after: ComplianceWindow | None) -> tuple[Moment, Moment] | None:
-    spans = [hull(terms.times) for row in (before, after) if row is not None for terms in row.terms]
-    return (min(begin for begin, _ in spans), max(end for _, end in spans)) if spans else None
+    return hull_of(terms.times for row in (before, after) if row is not None for terms in row.terms)
 
 
 compliance_windows = View(

@@ -24,7 +24,7 @@ from projections.readings.people.identities import person_of
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
-from projections.rules.calendar import NotComputableError, Span, Times, covering, hull, overlapping
+from projections.rules.calendar import NotComputableError, Span, Times, covering, hull, hull_of, overlapping
 from projections.rules.leave import Clocks, Instant, was_there
 
 
@@ -98,8 +98,7 @@ class Freeze:
 
 def _touched(before: Freeze | None, after: Freeze | None) -> tuple[Moment, Moment] | None:
     """A freeze is a matter of the times that it covers, or covered."""
-    spans = [hull(terms.times) for row in (before, after) if row is not None for terms in row.terms]
-    return (min(begin for begin, _ in spans), max(end for _, end in spans)) if spans else None
+    return hull_of(terms.times for row in (before, after) if row is not None for terms in row.terms)
 
 
 freezes = View(

@@ -14,6 +14,7 @@ from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.iac import Action, ChangesEvent, PlanApplied, PlanChangesReported, PlanProduced, PlanValidated
 from projections.engine.view import EntryInfo, Moment, View, replace
+from projections.readings.parts import InParts, with_part
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.voices import Spoken, spoken
 
@@ -32,7 +33,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(InParts):
     """One plan. `seen` are the parts of it that came, of `parts`. Whether it is whole is not known where its tool does not say so."""
 
     plan: str
@@ -60,11 +61,6 @@ class Plan:
     # When it was applied as a whole, the first time.
     applied_at: Moment | None = None
     applied_position: int | None = None
-
-    @property
-    def missing(self) -> list[int]:
-        """The parts that did not come."""
-        return [part for part in range(1, self.parts + 1) if part not in self.seen]
 
 
 plans = View(
@@ -107,7 +103,7 @@ def produced(row: Plan, event: PlanProduced, entry: EntryInfo) -> Plan:
 
 @plans.on(PlanChangesReported, key=lambda event: event.plan)
 def part_came(row: Plan, event: PlanChangesReported, entry: EntryInfo) -> Plan:
-    return row if event.part in row.seen else replace(row, seen=(*row.seen, event.part))
+    return with_part(row, event.part)
 
 
 @plans.on(PlanValidated, key=lambda event: event.plan)

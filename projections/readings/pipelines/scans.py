@@ -16,13 +16,14 @@ from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.scan import Baseline, Level, ScanCompleted, ScanEvent, ScanResult, ScanResultsReported
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
+from projections.readings.parts import InParts, with_part
 from projections.readings.people.voices import Spoken, spoken
 
 _REPORTING: Final = (ScanCompleted.type, ScanResultsReported.type)
 
 
 @dataclass(frozen=True)
-class Scan:
+class Scan(InParts):
     """One scan. `seen` are the parts that came, of `parts`; whether it ran to its end is not known where nobody said so."""
 
     scan: str
@@ -43,11 +44,6 @@ class Scan:
     seen: tuple[int, ...] = ()
     started_at: Moment | None = None
     said: Spoken | None = None
-
-    @property
-    def missing(self) -> list[int]:
-        """The parts that did not come."""
-        return [part for part in range(1, self.parts + 1) if part not in self.seen]
 
 
 scans = View(
@@ -87,7 +83,7 @@ def completed(row: Scan, event: ScanCompleted, entry: EntryInfo) -> Scan:
 
 @scans.on(ScanResultsReported, key=lambda event: event.scan)
 def part_came(row: Scan, event: ScanResultsReported, entry: EntryInfo) -> Scan:
-    return row if event.part in row.seen else replace(row, seen=(*row.seen, event.part))
+    return with_part(row, event.part)
 
 
 # -- what a scan found -----------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.test import CasesReported, ManifestAccepted, ManifestDeclared, ReportEvent, Result, ShardFinished
 from projections.engine.view import EntryInfo, Moment, Number, View, moment, replace
+from projections.readings.parts import InParts, with_part
 from projections.readings.people.voices import Spoken, spoken
 
 _REPORTING: Final = (ShardFinished.type, CasesReported.type)
@@ -133,7 +134,7 @@ def measured(row: Suite, event: ShardFinished, entry: EntryInfo) -> Suite:
 
 
 @dataclass(frozen=True)
-class ShardReport:
+class ShardReport(InParts):
     """One report of a shard. `seen` are the parts that came, of `parts`."""
 
     report: str
@@ -153,11 +154,6 @@ class ShardReport:
     duration_ms: int | None = None
     coverage: Number | None = None
     said: Spoken | None = None
-
-    @property
-    def missing(self) -> list[int]:
-        """The parts that did not come."""
-        return [part for part in range(1, self.parts + 1) if part not in self.seen]
 
 
 test_reports = View(
@@ -196,7 +192,7 @@ def finished(row: ShardReport, event: ShardFinished, entry: EntryInfo) -> ShardR
 
 @test_reports.on(CasesReported, key=lambda event: event.report)
 def part_came(row: ShardReport, event: CasesReported, entry: EntryInfo) -> ShardReport:
-    return row if event.part in row.seen else replace(row, seen=(*row.seen, event.part))
+    return with_part(row, event.part)
 
 
 @dataclass(frozen=True)
