@@ -48,7 +48,7 @@ def way_to(ledger: Ledger, asked: str) -> list[Way]:
     ways: dict[str, Way] = {}
     for view in views_holding(ledger, asked):
         # What has a page of its kind has it once, however many views tell of it.
-        target = about(view.kind, asked) if view.kind in REF_KINDS else address("views", view.name, asked)
+        target = page_of_row(view, asked)
         if target not in ways and not isinstance(view, Listing):
             ways[target] = Way(target, f"the {view.kind.replace('_', ' ')} {asked}")
     for kind in ("service", "environment", "repository", "identity"):
@@ -59,6 +59,11 @@ def way_to(ledger: Ledger, asked: str) -> list[Way]:
             target = with_query(address("views", view.name), {column: asked})
             ways[target] = Way(target, f"{view.name.replace('_', ' ')} with this {column.replace('_', ' ')}")
     return list(ways.values())
+
+
+def page_of_row(view: View[Any], key: str) -> str:
+    """Return the address of the page about a row: of what it is of, where that has one, else of the row itself."""
+    return about(view.kind, key) if view.kind in REF_KINDS else address("views", view.name, key)
 
 
 def _is_told_of(ledger: Ledger, ref: str) -> bool:

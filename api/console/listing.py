@@ -50,11 +50,12 @@ def list_page(
     beside: str = "",
     template: str = "list.html",
     path: tuple[str, ...] = (),
+    of_rows: Callable[[list[dict[str, Any]]], dict[str, Any]] = lambda rows: {},
     **more: Any,
 ) -> Response:
     """Return a list of a view as the address asks for it; fields of its form that were left empty ask for nothing.
 
-    `path` is that of the page, and of its rows beneath, where it has one of its own.
+    `path` is that of the page, and of its rows beneath, where it has one of its own. `of_rows` adds what else it shows of its rows.
     """
     query = visit.query
     if any(value == "" for value in query.values()):
@@ -95,7 +96,7 @@ def list_page(
         base=address(*own),
         beside_base=address("views", view.name),
         is_listing=isinstance(view, Listing),
-        **{"title": view.name.replace("_", " ")} | more,
+        **{"title": view.name.replace("_", " ")} | more | of_rows(found.rows),
     )
 
 

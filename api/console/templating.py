@@ -8,7 +8,8 @@ from markupsafe import Markup, escape
 
 from api.console import words
 from api.console.columns import Column, Facet, columns_of
-from api.console.finding_ways import REF_KINDS
+from api.console.finding_ways import page_of_row
+from api.console.sentences import names_in, sentence
 from api.console.static import ICON, STYLE
 
 # The pages in the order of the list beside them: what waits first, how it is told last.
@@ -81,6 +82,7 @@ _templates.filters |= {
     "grouped": words.grouped,
     "percent": words.percent,
     "short": words.short,
+    "sentence": sentence,
     "tone": tone,
     "with_code": with_code,
     "capitalize_first": capitalize_first,
@@ -95,7 +97,8 @@ _templates.globals |= {
     "columns_of": columns_of,
     "facet_names": _facet_names,
     "asks_any": lambda facets, where: not _facet_names(facets).isdisjoint(where),
-    "ref_kinds": REF_KINDS,
+    "page_of_row": page_of_row,
+    "names_in": names_in,
     "pages": PAGES,
     "style": words.address("static", STYLE.name),
     "icon": words.address("static", ICON.name),

@@ -1,11 +1,14 @@
 """How values are written for people: times, spans, numbers, and addresses of pages. No HTML: that is the templates'."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 HOME: Final = "/console/"
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# In hex, or a SHA-256 in base64.
+_is_digest: Final = re.compile("[0-9a-f]{40,128}|[A-Za-z0-9+/]{43}=").fullmatch
 
 
 def when(moment: str) -> str:
@@ -56,13 +59,13 @@ def percent(share: str | None) -> str:
 
 
 def short(artifact: str) -> str:
-    """Return how an artifact is called in few letters: the beginning of its digest, where it has one.
+    """Return how an artifact or a digest is called in few letters: the beginning of the digest, where it has one.
 
-    >>> short("pkg:oci/api@sha256:0123456789abcdef0123"), short("v1.2.3")
-    ('0123456789ab', 'v1.2.3')
+    >>> short("pkg:oci/api@sha256:0123456789abcdef0123"), short("0" * 64), short("v1.2.3")
+    ('0123456789ab', '000000000000', 'v1.2.3')
     """
     _, found, digest = artifact.replace("%3A", ":").rpartition("sha256:")
-    return digest[:12] if found else artifact
+    return digest[:12] if found or _is_digest(artifact) else artifact
 
 
 def address(*parts: str, **query: Any) -> str:

@@ -1,6 +1,6 @@
 """What is told of entries, whoever asks: pages of them, one, what was hashed of it, and what lies beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ledger.conditions import Match
@@ -9,7 +9,15 @@ from ledger.events import CATALOGUE, sentence
 from ledger.ledger import Ledger
 from ledger.log.beside import read_evidence, read_texts
 from ledger.log.database import Database
-from ledger.log.reading import StoredEntry, count_entries, position_at, read_entries, read_entry, read_size
+from ledger.log.reading import (
+    StoredEntry,
+    count_entries,
+    position_at,
+    read_entries,
+    read_entries_at,
+    read_entry,
+    read_size,
+)
 
 
 def says(stored: StoredEntry) -> str:
@@ -54,6 +62,12 @@ def _entry(ledger: Ledger, stored: StoredEntry, texts: Sequence[dict[str, str]])
         "receipt": ledger.receipt(stored).to_json(),
         "texts": {text["field"]: {"text": text["text"], "salt": text["salt"]} for text in texts},
     }
+
+
+def refs_at(ledger: Ledger, positions: Iterable[int]) -> set[str]:
+    """Return what the entries at some positions are about. Those that are not there are about nothing."""
+    with ledger.database.read() as connection:
+        return {ref for stored in read_entries_at(connection, set(positions)) for ref in stored.refs}
 
 
 def stored_at(ledger: Ledger, position: int) -> StoredEntry:

@@ -14,6 +14,7 @@ from api.console.deciding import decide
 from api.console.forms import read_own_form
 from api.console.listing import ListRoute, list_page
 from api.console.pages import KnownVisit, PageRoute, Visit, page
+from api.console.sentences import names_behind, names_of_findings
 from api.console.words import with_query
 from api.desk.deciding import ApprovalForm, approval_of, as_shown, difference, differences, reporting_fault
 from api.desk.entries import entry_of
@@ -102,6 +103,9 @@ def change(
     subjects = [change_id, *ticket["deployments"][:SOME]]
     done = _some(visit, reviews, {"change_id": change_id}, "opened_at")
     subjects += [row["pir_id"] for row in done]
+    found = _some(visit, findings, {"subject__in": _listed(subjects)}, "-is_open")
+    timeline = _timeline(visit, change_id, answer["position"])
+    told = [{"positions": [line["position"]]} for line in timeline]
     return page(
         visit,
         "change.html",
@@ -113,7 +117,7 @@ def change(
         as_of=as_of,
         known_at=known_at,
         scope=scope,
-        timeline=_timeline(visit, change_id, answer["position"]),
+        timeline=timeline,
         decisions=[row | {"rules": _rules_of(visit, row["position"])} for row in decisions],
         checked=recheck_in(visit.ledger, recheck) if recheck is not None else None,
         deployments=[
@@ -121,7 +125,8 @@ def change(
         ],
         risk=_row(visit, risk_assessments, change_id, when, known),
         reviews=done,
-        findings=_some(visit, findings, {"subject__in": _listed(subjects)}, "-is_open"),
+        findings=found,
+        names=names_of_findings(visit.ledger, found) | names_behind(visit.ledger, told),
         recorded=recorded,
         act=None if as_of else _act(visit, ticket, scope, answer["position"]),
     )

@@ -11,6 +11,7 @@ from api.console.forms import read_own_form
 from api.console.listing import ListRoute, list_page
 from api.console.pages import KnownVisit, PageRoute, page
 from api.console.routes.today import SEVERITIES, counted
+from api.console.sentences import names_of_findings
 from api.desk.deciding import AnswerForm, answer_to, answering_fault, reporting_fault
 from api.desk.entries import entry_of
 from api.desk.posted import model_of
@@ -35,6 +36,7 @@ def found(visit: KnownVisit) -> Response:
         template="findings.html",
         title="Findings",
         rules=findings.rules,
+        of_rows=lambda rows: {"names": names_of_findings(visit.ledger, rows)},
         counts={severity: counted(visit, severity) for severity in SEVERITIES},
     )
 
@@ -69,6 +71,7 @@ def one(
         row=row,
         rule=findings.rules.get(row["rule"]),
         entries=[entry_of(visit.ledger, position) for position in row["positions"][:SHOWN]],
+        names=names_of_findings(visit.ledger, [row]),
         why_not=why_not or answering_fault(visit.ledger, visit.caller, finding_id),
         id=f"console/{visit.ledger.random(12).hex()}",
         recorded=recorded,

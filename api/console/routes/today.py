@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.console.pages import KnownVisit, PageRoute, Visit, page
+from api.console.sentences import names_of_findings
 from api.desk.gates import would_count
 from api.desk.views import list_of
 from ledger.clock import to_text
@@ -28,6 +29,7 @@ SEVERITIES: Final = ("high", "medium", "low")
 def today(visit: KnownVisit) -> Response:
     """What there is to do, and for whom."""
     now = to_text(visit.ledger.clock.now_us())
+    worst = _rows(visit, findings, {"is_open": "true", "severity": "high"}, "-first_seen_at")
     return page(
         visit,
         "today.html",
@@ -37,7 +39,8 @@ def today(visit: KnownVisit) -> Response:
         overdue=_rows(visit, reviews, {"state": "open", "overdue_at__lte": now}, "overdue_at"),
         access=_rows(visit, access_reviews, {"state": "open"}, "due_at"),
         counts=_counts(visit),
-        worst=_rows(visit, findings, {"is_open": "true", "severity": "high"}, "-first_seen_at"),
+        worst=worst,
+        names=names_of_findings(visit.ledger, worst or ()),
         frozen=_rows(visit, freezes, {"start_at__lte": now, "end_at__gt": now, "lifted_at__null": "true"}, "end_at"),
         coming=_rows(visit, freezes, {"start_at__gt": now, "lifted_at__null": "true"}, "start_at"),
         going=_rows(visit, deployments, {"started_at__null": "false", "finished_at__null": "true"}, "-started_at"),
