@@ -240,10 +240,11 @@ evidence. What is understood becomes facts, answered with 201; what is not is re
 the same body again is answered with 200 and its first receipts. A body that contradicts its own headers is kept,
 once, and refused (422).
 
-Of a *file*, nobody vouches but whoever posts it: its id is the SHA-256 of what was said of it (its context, as canonical JSON) and of
-the file, so one file for two shards is two facts, and the same for one is a repeat. Where nobody says when something happened, its
-`time` is when it first came in, and the extension `timefrom` says `receipt`. A file that says more than a statement holds becomes a
-summary and at most 200 parts, appended together or not at all.
+Of a *file*, nobody vouches but whoever posts it. One that its redactor cannot read (cut off, of another format) is refused (422):
+none of its bytes may be kept, and an entry has its digest and the reason. Its id is the SHA-256 of what was said of it (its context,
+as canonical JSON) and of the file, so one file for two shards is two facts, and the same for one is a repeat. Where nobody says when
+something happened, its `time` is when it first came in, and the extension `timefrom` says `receipt`. A file that says more than a
+statement holds becomes a summary and at most 200 parts, appended together or not at all.
 
 """
     page += _table(

@@ -2,15 +2,15 @@
 
 The order matters: the bytes are evidence before they mean anything. A body that its headers contradict states nothing,
 is kept too, and is refused. Of a file, what its format's redactor left is evidence, and all that is translated; the entry says the
-digest of the file as it came, and when it came where nobody says when it happened. Not the authentication, which is the door's
+digest of the file as it came, and when it came where nobody says when it happened. A file that the redactor cannot read is refused:
+whoever posts it is there to mend it, and 202 would say that its bytes are kept. Not the authentication, which is the door's
 (`api.http.routes.intake`).
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -18,9 +18,16 @@ from api.desk.posted import Headers, Posted, Said
 from api.desk.submitting import Answer, Prepared, Submitting, Wishes, answered, of_the_ledger, prepare
 from api.intake.context import Context
 from api.intake.formats import UNMAPPED, Format
-from api.intake.translation import ContradictionError, Fact, ForeignError, Nothing, Translation, Unmapped
+from api.intake.translation import (
+    ContradictionError,
+    Fact,
+    ForeignError,
+    Nothing,
+    Translation,
+    Unmapped,
+    UnreadableError,
+)
 from ledger.authority import Caller
-from ledger.canonical import parse
 from ledger.clock import to_text
 from ledger.errors import ConflictError, StatementError
 from ledger.ledger import Ledger
@@ -89,20 +96,30 @@ class _Taken:
     prepared: Prepared | None = None
     answer: Answer | None = None
     is_understood: bool = True
-    refused: ContradictionError | None = None
+    refused: StatementError | None = None
+
+    @property
+    def is_tentative(self) -> bool:
+        """Whether its time is when it came in, unless it came before."""
+        return self.prepared is not None and any(said.is_tentative for said in self.prepared.submissions)
 
     def answered(self, found: Answer) -> Answer:
         """Return what is told of what became of it."""
         if self.refused is not None:
             position = found.document["receipts"][0]["position"]
-            words = f"{self.refused}; the body is kept at position {position}, and states nothing"
-            raise ContradictionError(words, self.refused.place) from None
+            kept = f"the body is kept at position {position}, and states nothing"
+            if isinstance(self.refused, UnreadableError):
+                kept = f"its digest is kept at position {position}, and nothing of it"
+            raise type(self.refused)(f"{self.refused}; {kept}", self.refused.place) from None
         is_new = found.status == 201
         return Answer(202, found.document) if is_new and not self.is_understood else found
 
 
 async def take(submitting: Submitting, body: Body) -> Answer:
-    """Append what a body says. 202 for what is kept and not understood; raises ContradictionError when the bytes are kept and refused."""
+    """Append what a body says. 202 for what is kept and not understood.
+
+    Raises ContradictionError and UnreadableError when an entry says that it came, and it is refused.
+    """
     while True:
         taken = await submitting.judged(len(body.content), lambda: _taken(submitting.ledger, body))
         if taken.prepared is None:
@@ -110,17 +127,22 @@ async def take(submitting: Submitting, body: Body) -> Answer:
         try:
             return taken.answered(await submitting.send(taken.prepared))
         except ConflictError:
-            # The same file came at the same moment by another request, and was first: its time holds.
-            if not await asyncio.to_thread(_has_another_time, submitting.ledger, taken.prepared):
+            # The same file came at the same moment by another request, and was first: its time holds, and is read now.
+            if not taken.is_tentative:
                 raise
 
 
 def take_at_once(ledger: Ledger, body: Body) -> Answer:
     """The same for whoever works on the database itself."""
-    taken = _taken(ledger, body)
-    if taken.prepared is None:
-        return taken.answer or Answer(200, {})
-    return taken.answered(answered(taken.prepared, ledger.append_group(list(taken.prepared.submissions))))
+    while True:
+        taken = _taken(ledger, body)
+        if taken.prepared is None:
+            return taken.answer or Answer(200, {})
+        try:
+            return taken.answered(answered(taken.prepared, ledger.append_group(list(taken.prepared.submissions))))
+        except ConflictError:
+            if not taken.is_tentative:
+                raise
 
 
 def _taken(ledger: Ledger, body: Body) -> _Taken:
@@ -130,11 +152,16 @@ def _taken(ledger: Ledger, body: Body) -> _Taken:
         if isinstance(translation, Nothing):
             return _Taken(answer=Answer(200, translation.answer))
         if isinstance(translation, Unmapped):
-            return _kept(ledger, body, translation)
+            refused = _unreadable(body, body.kept) if isinstance(body.kept, ForeignError) else None
+            return _kept(ledger, body, translation, refused=refused)
         source = translation.facts[0].source
-        time = _time_unsaid(ledger, body, source) if any(not fact.time for fact in translation.facts) else ""
+        time, is_known = "", True
+        if any(not fact.time for fact in translation.facts):
+            time, is_known = _time_unsaid(ledger, body, source)
         said = tuple(_said(fact, number, body, time) for number, fact in enumerate(translation.facts))
-        return _Taken(prepare(ledger, body.caller_for(source), Posted(said, "all"), Wishes()))
+        prepared = prepare(ledger, body.caller_for(source), Posted(said, "all"), Wishes())
+        submissions = tuple(one._replace(is_tentative=not is_known) for one in prepared.submissions)
+        return _Taken(replace(prepared, submissions=submissions))
     except ContradictionError as error:
         # The entry names nothing of the headers, which nobody signed: one body under many names makes one entry.
         return _kept(ledger, body, Unmapped("none", CONTRADICTED), f"/{CONTRADICTED}", error)
@@ -162,26 +189,26 @@ def _said(fact: Fact, number: int, body: Body, time: str) -> Said:
     return Said(event, evidence=() if number else body.evidence)
 
 
-def _time_unsaid(ledger: Ledger, body: Body, source: str) -> str:
-    """Return the time of what says none itself: as whoever posted it says, else when it came in the first time."""
+def _time_unsaid(ledger: Ledger, body: Body, source: str) -> tuple[str, bool]:
+    """Return the time of what says none itself, and whether that is known: as whoever posted it says, else when it came in the first
+    time. It may be coming in the first time by another request just now.
+    """
     if body.context is not None and "time" in body.context.said:
-        return body.context.said["time"]
+        return body.context.said["time"], True
     with ledger.database.read() as connection:
         first = read_said(connection, source, f"{body.identity}/0")
-    return first.statement["time"] if first is not None else to_text(ledger.clock.now_us())
+    return (first.statement["time"], True) if first is not None else (to_text(ledger.clock.now_us()), False)
 
 
-def _has_another_time(ledger: Ledger, prepared: Prepared) -> bool:
-    """Say whether what was recorded under the id of something prepared differs from it in its time, which nobody said."""
-    statement = prepared.submissions[0].statements[0]
-    event = parse(statement.body)
-    with ledger.database.read() as connection:
-        first = read_said(connection, statement.source, statement.id)
-    return first is not None and event.get(TIME_FROM) == "receipt" and first.statement["time"] != event["time"]
+def _unreadable(body: Body, error: ForeignError) -> UnreadableError:
+    """Return what whoever posted a file is told that could not be read."""
+    return UnreadableError(
+        f"this is no {body.known.title} that can be read: {error}. Post the file as its tool wrote it"
+    )
 
 
 def _kept(
-    ledger: Ledger, body: Body, unmapped: Unmapped, suffix: str = "", refused: ContradictionError | None = None
+    ledger: Ledger, body: Body, unmapped: Unmapped, suffix: str = "", refused: StatementError | None = None
 ) -> _Taken:
     """Return the statement that keeps a body which is not understood, or contradicts its headers."""
     said = {

@@ -11,6 +11,7 @@ The redactor keeps what is named in `_cut_run` and nothing else: no message, no 
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -43,6 +44,8 @@ from ledger.events.scan import MAX_RESULTS
 
 SARIF: Final = "application/sarif+json"
 MAX_RUNS: Final = 50
+# A path of a repository as most are: it has no part that `urlsplit` would find.
+_is_path = re.compile(r"(?!//)[A-Za-z0-9._/-][A-Za-z0-9._/ +-]*").fullmatch
 _LEVELS: Final = ("error", "warning", "note", "none")
 _BASELINES: Final = ("new", "unchanged", "updated", "absent")
 # What stands in a statement one by one; notes are counted alone.
@@ -88,14 +91,15 @@ def _cut_tool(tool: Any) -> dict[str, Any]:
 def _cut_result(result: Any) -> dict[str, Any]:
     place = pick(_first(result, "locations"), "physicalLocation")
     line, rule = pick(pick(place, "region"), "startLine"), pick(result, "rule")
+    uri, suppressions = pick(pick(place, "artifactLocation"), "uri"), pick(result, "suppressions")
     return {
         **_only(result, "ruleId", "ruleIndex", "level", "kind", "baselineState"),
         "rule": _only(rule, "id", "index") | {"toolComponent": _only(pick(rule, "toolComponent"), "index", "name")}
         if rule is not None
         else {},
-        "uri": _without_secrets(pick_text(place, "artifactLocation.uri")),
+        "uri": _without_secrets(uri) if isinstance(uri, str) and uri else None,
         "line": line if isinstance(line, int) else None,
-        "suppressions": None if pick(result, "suppressions") is None else [
+        "suppressions": None if suppressions is None else [
             _only(told, "kind", "status") for told in _list(result, "suppressions")
         ],
     }  # fmt: skip
@@ -133,6 +137,8 @@ def _without_secrets(uri: str | None) -> str | None:
     """Return a URI without who logs in, and what is asked: either may be a secret."""
     if uri is None or not _is_plain(uri):
         return None
+    if _is_path(uri):
+        return uri
     try:
         parts = urlsplit(uri)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -33,6 +33,10 @@ class ContradictionError(StatementError):
     """Headers and body say different things: a forgery or a fault of the sender. The bytes are kept, and state nothing."""
 
 
+class UnreadableError(StatementError):
+    """A file that is not of its format, or that nobody can read: its digest is kept and none of its bytes, and it states nothing."""
+
+
 @dataclass(frozen=True)
 class Fact:
     """One statement to be: the door adds the id (digest of the body, number of the fact), evidence and envelope.
@@ -131,7 +135,8 @@ def in_parts(things: Sequence[Any], most: int) -> list[list[Any]] | None:
 
 def pick(document: Any, path: str) -> Any:
     """Return what stands at a dotted path, or None where any part is missing."""
-    for name in path.split("."):
+    # Most paths are one name, and of a scan there are hundred thousands.
+    for name in path.split(".") if "." in path else (path,):
         document = document.get(name) if isinstance(document, dict) else None
     return document
 

@@ -79,6 +79,7 @@ def valid_unicode(text: str) -> str:
 
 
 _stands_as_it_is = re.compile("[A-Za-z0-9._:/@+-]").fullmatch
+_to_escape = re.compile("^[^A-Za-z0-9]|[^A-Za-z0-9._:/@+-]")
 _is_identifier_already = re.compile(f"[A-Za-z0-9][A-Za-z0-9._:/@+-]{{0,{MAX_IDENTIFIER_BYTES - 1}}}").fullmatch
 
 
@@ -95,6 +96,11 @@ def identifier_of(name: str) -> str:
     if _is_identifier_already(name):
         return name
     name = valid_unicode(name)
+    # Most names are short, and reports name hundred thousands.
+    if len(name) <= MAX_IDENTIFIER_BYTES:
+        encoded = _to_escape.sub(lambda found: _escaped(found[0]), name)
+        if len(encoded) <= MAX_IDENTIFIER_BYTES:
+            return encoded
     parts = [char if _stands_as_it_is(char) else _escaped(char) for char in name]
     if parts and len(parts[0]) == 1 and not parts[0].isalnum():
         parts[0] = _escaped(parts[0])

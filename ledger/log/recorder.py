@@ -86,6 +86,8 @@ class Submission(NamedTuple):
     condition: Condition | None = None
     # The authority position as of which the door permitted this; when it has moved, the lock asks again.
     permitted_at: int = -1
+    # Whether a time in it was taken from the clock, so that what came a moment before under another is told, and is no conflict.
+    is_tentative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,7 +510,8 @@ class Recorder:
                 digest, answer = self._first(connection, position, statement)
             # The ledger makes its own ids from the digest of what they are about: the same id is the same content.
             if digest is not None and digest != statement.digest and not submission.caller.is_ledger:
-                self._add_conflict(connection, group, position, statement, digest)
+                if not submission.is_tentative:
+                    self._add_conflict(connection, group, position, statement, digest)
                 raise ConflictError(
                     f"({statement.source}, {statement.id}) was recorded at position {position} with another content: an id is used once. "
                     "What was recorded can be withdrawn (statement.withdrawn), not replaced",

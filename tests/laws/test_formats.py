@@ -89,6 +89,9 @@ def test_a_sample_becomes_what_it_says_and_its_bytes_are_kept(server: Server, kn
     if not sample.becomes:
         assert (answer.status_code, server.size()) == (200, before)
         return
+    if known.is_file and not digests_of_kept(known, sample.content):
+        check_unreadable(server, known, sample.content, sample)
+        return
     assert answer.status_code == (202 if sample.becomes == (UNMAPPED,) else 201), answer.text
     entries = [server.get(f"/v1/events/{r['position']}").json()["entry"] for r in answer.json()["receipts"]]
     assert tuple(entry["statement"]["type"] for entry in entries) == sample.becomes
@@ -142,12 +145,42 @@ def test_without_its_secret_the_door_of_a_signed_format_is_closed(tmp_path: Path
         assert known.secret_variable in problem["detail"]
 
 
+def check_unreadable(server: Server, known: Format, body: bytes, sample: Sample | None) -> None:
+    """Say that a file that nobody can read is refused whenever it comes, with a reason and with where its digest is kept, once."""
+    details = {check_problem(deliver(server, known, body, sample), 422)["detail"] for _ in range(2)}
+    assert len(details) == 1
+    detail = details.pop()
+    said = re.search(r"no (.+) that can be read: ([a-z0-9.-]+)\. .* kept at position ([0-9]+)", detail)
+    assert said is not None, detail
+    entry = server.get(f"/v1/events/{said[3]}").json()["entry"]
+    data = entry["statement"]["data"]
+    assert (said[1], entry["statement"]["type"], entry["evidence"]) == (known.title, UNMAPPED, [])
+    assert (data["reason"], data["body_sha256"]) == (said[2], hashlib.sha256(body).hexdigest())
+
+
 @each
-def test_a_body_of_another_format_is_not_understood_and_kept(server: Server, known: Format) -> None:
+def test_what_nobody_can_read_is_kept_of_a_message_and_refused_as_a_file(server: Server, known: Format) -> None:
+    good = known.samples[0].content
+    for body in (good[: len(good) // 2], b"\xff\xfe" + good, b"\x00\x01\x02", b"[" * 50_000):
+        if known.is_file:
+            check_unreadable(server, known, body, None)
+            continue
+        answer = deliver(server, known, body, None)
+        assert answer.status_code == 202, answer.text
+        [receipt] = answer.json()["receipts"]
+        entry = server.get(f"/v1/events/{receipt['position']}").json()["entry"]
+        assert [kept["sha256"] for kept in entry["evidence"]] == digests_of_kept(known, body)
+
+
+@each
+def test_a_body_of_another_format_is_not_understood(server: Server, known: Format) -> None:
     for other in FORMATS:
         if other is known:
             continue
         body = other.samples[0].content
+        if known.is_file and not digests_of_kept(known, body):
+            check_unreadable(server, known, body, None)
+            continue
         answer = deliver(server, known, body, None)
         assert answer.status_code == 202, answer.text
         [receipt] = answer.json()["receipts"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ledgers import create_ledger, keep_checkpoint
+from ledgers import append, cloud_event, create_ledger, keep_checkpoint
 from servers import Server, check_problem
 
 from api.desk.submitting import Answer
@@ -16,8 +16,9 @@ from api.desk.taking import Body, take_at_once
 from api.intake import FILES
 from api.intake.context import KNOWN
 from api.intake.formats import Format
+from api.intake.translation import UnreadableError
 from ledger.canonical import encode
-from ledger.errors import StatementError
+from ledger.errors import ConflictError, StatementError
 from ledger.ledger import Ledger
 from ledger.log import tables
 from ledger.log.reading import read_entries, read_entry
@@ -72,15 +73,42 @@ def test_when_it_happened_is_said_by_somebody_or_is_when_it_came_in_and_the_entr
 
 def test_what_a_redactor_cannot_read_is_not_kept_and_its_digest_is(sqlite_ledger: Ledger) -> None:
     cut_off = REPORT[:-5]
-    answer = take(sqlite_ledger, cut_off)
-    assert answer.status == 202
-    assert take(sqlite_ledger, cut_off) == Answer(200, answer.document)
+    for _ in range(2):
+        with pytest.raises(UnreadableError, match=r"no JUnit XML that can be read: not-xml\..* kept at position 2"):
+            take(sqlite_ledger, cut_off)
     with sqlite_ledger.database.read() as connection:
-        entry = read_entry(connection, answer.document["receipts"][0]["position"])
+        [entry] = read_entries(connection, after=1)
     assert entry.type == "intake.unmapped"
     assert entry.statement["data"]["reason"] == "not-xml"
     assert entry.statement["data"]["body_sha256"] == hashlib.sha256(cut_off).hexdigest()
     assert entry.document.get("evidence", []) == []
+
+
+def test_a_file_that_two_bring_at_once_is_one_fact_and_no_conflict(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Answer] = []
+
+    def now() -> int:
+        # Whoever asked for the time first is overtaken before they append.
+        monkeypatch.undo()
+        told.append(take(ledger))
+        return ledger.clock.now_us() + 1_000_000
+
+    monkeypatch.setattr(ledger.clock, "now_us", now)
+    assert take(ledger) == Answer(200, told[0].document)
+    with ledger.database.read() as connection:
+        assert [entry.type for entry in read_entries(connection, after=1)] == ["test.shard_finished"]
+
+
+def test_another_content_under_the_id_of_a_file_is_a_conflict_that_is_told(sqlite_ledger: Ledger) -> None:
+    known = Body(JUNIT, {}, REPORT, lambda _: sqlite_ledger.local_caller(), JUNIT.context(SAID))
+    forged = cloud_event(id=f"{known.identity}/0") | {"source": "/intake/junit"}
+    append(sqlite_ledger, forged)
+    with pytest.raises(ConflictError, match="another content"):
+        take(sqlite_ledger)
+    with sqlite_ledger.database.read() as connection:
+        assert [entry.type for entry in read_entries(connection, after=2)] == ["intake.conflicted"]
 
 
 # Two reports with a secret in them, and a fact that each must become nonetheless.
@@ -106,8 +134,9 @@ def test_a_secret_of_a_file_is_in_no_table_and_in_no_export(name: str, tmp_path:
     content, becomes = SECRETS[name]
     said = {"run": "4711"}
     caller, known = ledger.local_caller(), FILES[name]
-    for body in (content, content[:-5]):
-        take_at_once(ledger, Body(known, {}, body, lambda _: caller, known.context(said)))
+    take_at_once(ledger, Body(known, {}, content, lambda _: caller, known.context(said)))
+    with pytest.raises(UnreadableError):
+        take_at_once(ledger, Body(known, {}, content[:-5], lambda _: caller, known.context(said)))
     with ledger.database.read() as connection:
         assert [entry.type for entry in read_entries(connection, after=1)] == [becomes, "intake.unmapped"]
     keep_checkpoint(ledger)
