@@ -37,6 +37,7 @@ from projections.engine.view import Moment
 from projections.gates.composition import GATES
 from projections.practices.serving import Served, capabilities
 from projections.readings.people.settings import SETTINGS
+from projections.rules.features import FEATURES
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -502,6 +503,19 @@ def gates_page() -> str:
     return "".join([*parts, _table(["setting", "means", "holds", "applies to", "otherwise"], settings)])
 
 
+_ABOUT_FEATURES = """Numbers about a change that the ledger computes itself, of the entries before its assessment (`risk.assessed`). Whoever
+assesses may state them as well; one that is stated as another number is the finding `risk-feature-differs`. A model that weighs one is
+scored with what the ledger computed, whether it was stated or not; where nothing on record tells what it is, the score does not come out
+again. Every other name is whoever's who states it. Days are days of UTC.
+"""
+
+
+def features_page() -> str:
+    """The features of a change that the ledger computes."""
+    rows = [[f"`{feature.name}`", feature.doc] for feature in FEATURES.values()]
+    return f"# Features of a change\n\n{_MADE}\n{_ABOUT_FEATURES}\n" + _table(["feature", "counts"], rows)
+
+
 _ABOUT_CAPABILITIES = """The forty-eight practices of release and deployment governance, by module, and what the ledger does for each today.
 
 A practice is *served* when its file (its number leads there) holds a finding, a rule of a gate or a view, each of them exercised by the
@@ -555,6 +569,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "intake.md": intake_page,
     "views.md": views_page,
     "gates.md": gates_page,
+    "features.md": features_page,
 }
 
 

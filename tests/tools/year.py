@@ -104,6 +104,8 @@ class Change:
     # What is deployed, where that is not what was approved; by how much its score is wrong, and its window too early.
     deployed: str | None = None
     score_is_off_by: int = 0
+    # How many services its assessment says that it has.
+    services_stated: int = 1
     early: timedelta = timedelta()
     # How long its deployment is held back before it is reported.
     late: timedelta = timedelta()
@@ -327,7 +329,8 @@ class Year:
             criticality, size = change.risk, 2
             self.say(at + 2 * HOUR, "risk.assessed", change_id=change.id, **self.model,
                 score=_number(criticality + size / 2 + change.score_is_off_by), band="low",
-                features=[value("criticality", criticality), value("size", size)])  # fmt: skip
+                features=[value("criticality", criticality), value("size", size),
+                    value("scope_services", change.services_stated)])  # fmt: skip
             self.say(at + 3 * HOUR, "approval.requested", **about, policy_id="change-approval",
                 policy_version="1", rule=change.kind, required_roles=["release-approver"],
                 quorum=2 if change.kind == "emergency" else 1)  # fmt: skip

@@ -11,8 +11,10 @@ from projections.practices.practice import Practice
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import RISK, needs_score
 from projections.readings.people.policies import InForce
-from projections.readings.risk.assessments import RiskAssessments, risk_assessments
+from projections.readings.risk.assessments import Assessment, FeatureSeen, RiskAssessments, risk_assessments
 from projections.readings.risk.models import RiskModel, risk_models, unapproved_because
+from projections.rules.features import differing
+from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
     "5.2", "Risk scores that can be computed again", views=(risk_models, risk_assessments), settings=(RISK,)
@@ -26,6 +28,23 @@ def assessment_not_reproducible(row: RiskAssessments, look: Look) -> Breach | No
     if not faulty:
         return None
     return Breach(f"{row.change_id}: {faulty[-1].fault}", positions_of(*(found.position for found in faulty)))
+
+
+@finding(risk_assessments, severity="medium")
+def risk_feature_differs(row: RiskAssessments, look: Look) -> Breach | None:
+    """An assessment states a feature as another number than the ledger computes from the entries before it."""
+    faulty = [found for found in row.assessments if _differing(found)]
+    if not faulty:
+        return None
+    words = listed(f"{one.name} stated {one.stated}, computed {one.computed}" for one in _differing(faulty[-1]))
+    return Breach(f"{row.change_id}: {words}", positions_of(*(found.position for found in faulty)))
+
+
+def _differing(found: Assessment) -> list[FeatureSeen]:
+    """Return the features that are stated, and computed as another number. Of what nothing tells, there is no verdict."""
+    stated = {one.name: one.stated for one in found.seen if one.stated is not None}
+    names = differing(stated, {one.name: one.computed for one in found.seen if one.computed is not None})
+    return [one for one in found.seen if one.name in names]
 
 
 @finding(risk_models, severity="medium")

@@ -6,7 +6,7 @@ made, by both clocks; whether a merge had been reviewed is computed (`unreviewed
 Longer than other files because what a review is worth is one question.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -250,13 +250,7 @@ def _fault(row: CodeChange, head: str | None, times: tuple[Instant, ...], clocks
     authors = {person_of(reads, author): author for author in row.authors}
     for instant in times:
         last = _last(row.reviews, instant, authors, clocks, reads)
-        approvers = {
-            person
-            for person, review in last.items()
-            if review.verdict == "approved"
-            and _is_of(review, head, row)
-            and kind_of(reads, review.reviewer, review.said) == "human"
-        }
+        approvers = _approvers(row, head, last, reads)
         for person, author in authors.items():
             if not approvers - {person}:
                 return f"nobody else than {author} had approved {head or 'it'}{_afterwards(row, head, authors, instant, reads)}"
@@ -264,6 +258,23 @@ def _fault(row: CodeChange, head: str | None, times: tuple[Instant, ...], clocks
             if review.verdict == "changes_requested" and person not in authors:
                 return f"{review.reviewer} had asked for changes"
     return None
+
+
+def approvers_of(row: CodeChange, commit: str, instant: Instant, reads: Reads) -> set[str]:
+    """Return who had approved a commit of a pull request by then: people, whose last verdict it was, and none of them its author."""
+    authors = {person_of(reads, author) for author in row.authors}
+    last = _last(row.reviews, instant, authors, clocks_of(reads, instant.at), reads)
+    return _approvers(row, commit, last, reads) - authors
+
+
+def _approvers(row: CodeChange, head: str | None, last: Mapping[str, CodeReview], reads: Reads) -> set[str]:
+    return {
+        person
+        for person, review in last.items()
+        if review.verdict == "approved"
+        and _is_of(review, head, row)
+        and kind_of(reads, review.reviewer, review.said) == "human"
+    }
 
 
 def _is_of(review: CodeReview, head: str | None, row: CodeChange) -> bool:

@@ -24,7 +24,7 @@ from projections.readings.people.identities import person_of
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
-from projections.rules.calendar import NotComputableError, Span, Times, covering, hull, hull_of, overlapping
+from projections.rules.calendar import NotComputableError, Span, Times, covering, hull, hull_of, overlapping, upcoming
 from projections.rules.leave import Clocks, Instant, was_there
 
 
@@ -251,25 +251,37 @@ def freezes_between(reads: Reads, place: Place, plan: Times) -> Iterator[tuple[H
     """
     begin, end = hull(plan)
     for row in _meeting(reads, begin, end):
-        terms = _counting(reads, row)
-        if not terms or any(
-            lift.said.position > terms[-1].said.position
-            for lift in row.lifts
-            if _counts(reads, FreezeLifted, lift.said)
-        ):
+        terms = _standing(reads, row)
+        if terms is None:
             continue
-        if not is_selected(reads, terms[-1], place.environment, place.service, begin):
+        if not is_selected(reads, terms, place.environment, place.service, begin):
             continue
-        frozen = terms[-1].times
+        frozen = terms.times
         first = Span(plan.begin, plan.end)
         try:
             when = overlapping(plan, frozen.begin, frozen.end) if frozen.rule is None else first
             span = overlapping(frozen, when.begin, when.end) if when is not None else None
         except NotComputableError as error:
-            yield Held(row, terms[-1], False, LATEST, str(error)), first
+            yield Held(row, terms, False, LATEST, str(error)), first
         else:
             if when is not None and span is not None:
-                yield Held(row, terms[-1], False, span.end), when
+                yield Held(row, terms, False, span.end), when
+
+
+def next_freeze(reads: Reads, place: Place, at: Moment, until: Moment) -> Moment | None:
+    """Return when the next freeze that holds something begins, or began where one holds at that time; None where none does until then.
+
+    Of freezes as they stand now. Raises NotComputableError where nobody can tell.
+    """
+    begins = []
+    for row in _meeting(reads, at, until):
+        terms = _standing(reads, row)
+        if terms is None or place.change_type in terms.exempt_types:
+            continue
+        if is_selected(reads, terms, place.environment, place.service, at):
+            span = covering(terms.times, at) or upcoming(terms.times, at)
+            begins += [span.begin] if span is not None and span.begin <= until else []
+    return min(begins, default=None)
 
 
 def override_for(
@@ -320,6 +332,16 @@ def _held(reads: Reads, row: Freeze, place: Place, instant: Instant, clocks: Clo
         if span is not None:
             return Held(row, terms, is_later, span.end)
     return None
+
+
+def _standing(reads: Reads, row: Freeze) -> FreezeTerms | None:
+    """Return the last declaration that counts, as it stands now; None where it was lifted since."""
+    terms = _counting(reads, row)
+    if not terms or any(
+        lift.said.position > terms[-1].said.position and _counts(reads, FreezeLifted, lift.said) for lift in row.lifts
+    ):
+        return None
+    return terms[-1]
 
 
 def _was_lifted(reads: Reads, row: Freeze, terms: FreezeTerms, instant: Instant, clocks: Clocks) -> bool:

@@ -1,6 +1,7 @@
 """Risk assessments: how each change was scored, whether the same score comes out again, and what became of the change.
 
-Scored again at the entry, from what was known there: labels that come later change no score. An assessment is never
+Scored again at the entry, from what was known there: labels that come later change no score. Features that the ledger computes of its
+entries (`projections.rules.features`) are computed there as well: a score rests on those, whatever is stated. An assessment is never
 rewritten; a newer one stands beside it.
 """
 
@@ -14,10 +15,22 @@ from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskAssessed, RiskOutcomeLabelled
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
 from projections.readings.changes.scopes import change_scopes
+from projections.readings.risk.features import READ_BY_FEATURES, computed_for
 from projections.readings.risk.models import RiskModel, Term, as_model, risk_models, version_id
 from projections.readings.risk.outcomes import Label, base_rates, outcomes, scopes_of
 from projections.rules.leave import happened
 from projections.rules.risk import COUNTED, Model, ModelError, Scored, decayed, score, text
+from projections.rules.words import listed
+
+
+@dataclass(frozen=True)
+class FeatureSeen:
+    """A feature that the ledger computes: what was stated, and what it computed; nothing, where nothing on record tells, and why."""
+
+    name: str
+    stated: Number | None
+    computed: Number | None
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,8 @@ class Assessment:
     score: Number
     band: str
     features: tuple[Term, ...]
+    # Of those that it states, or its model uses, the ones that the ledger computes.
+    seen: tuple[FeatureSeen, ...] = ()
     # As the ledger computes it from the features; None when it cannot.
     recomputed: Number | None = None
     probability: Number | None = None
@@ -58,10 +73,10 @@ class RiskAssessments:
 
 risk_assessments = View(
     "risk_assessments",
-    version=4,
+    version=5,
     row=RiskAssessments,
     kind="change",
-    reads=(change_scopes, outcomes, base_rates, risk_models),
+    reads=(outcomes, risk_models, *READ_BY_FEATURES),
     indexes=("version_id", "band"),
     doc="Risk assessments: every score of a change, computed again, and the outcome that the change came to have.",
 )
@@ -71,32 +86,40 @@ risk_assessments = View(
 def assessed(row: RiskAssessments, event: RiskAssessed, entry: EntryInfo) -> RiskAssessments:
     model_row = entry.reads.row(risk_models, version_id(event.model_id, event.version))
     features = {feature.name: feature.value for feature in event.features}
-    scored, fault = _again(model_row, event, features, entry)
-    found = Assessment(
+    at = happened(entry.time, entry.recorded_at)
+    used = {parameter.name for parameter in model_row.parameters} if model_row is not None else set()
+    found, missing = computed_for(entry.reads, event.change_id, at, sorted({*features, *used}))
+    seen = [FeatureSeen(name, features.get(name), value) for name, value in found.items()]
+    seen += [FeatureSeen(name, features.get(name), None, why) for name, why in missing.items()]
+    scored, fault = _again(model_row, event, features, {one.name: one for one in seen if one.name in used}, entry)
+    made = Assessment(
         entry.position,
-        happened(entry.time, entry.recorded_at),
+        at,
         entry.recorded_at,
         version_id(event.model_id, event.version),
         event.score,
         event.band,
         tuple(Term(name, value) for name, value in features.items()),
+        tuple(sorted(seen, key=lambda one: one.name)),
         scored.score if scored else None,
         scored.probability if scored else None,
         fault,
         is_challenger=model_row is None or not model_row.is_approved,
     )
-    row = replace(row, assessments=(*row.assessments, found), faults=row.faults + bool(fault))
-    if found.is_challenger:
+    row = replace(row, assessments=(*row.assessments, made), faults=row.faults + bool(fault))
+    if made.is_challenger:
         return row
-    return replace(
-        row, version_id=found.version_id, score=found.score, band=found.band, assessed_position=entry.position
-    )
+    return replace(row, version_id=made.version_id, score=made.score, band=made.band, assessed_position=entry.position)
 
 
 def _again(
-    row: RiskModel | None, event: RiskAssessed, features: Mapping[str, str], entry: EntryInfo
+    row: RiskModel | None,
+    event: RiskAssessed,
+    features: Mapping[str, str],
+    used: Mapping[str, FeatureSeen],
+    entry: EntryInfo,
 ) -> tuple[Scored | None, str]:
-    """Score once more, and say in words what does not agree."""
+    """Score once more, with what the ledger computed in the place of what was stated, and say in words what does not agree."""
     model = as_model(row) if row is not None else None
     if row is None or model is None:
         return None, f"model {event.model_id} {event.version} was not published"
@@ -104,13 +127,17 @@ def _again(
         return None, "the model's digest is not the published one"
     if row.model_fault is not None:
         return None, row.model_fault
+    if unknown := [f"{one.name} ({one.missing})" for one in used.values() if one.computed is None]:
+        return None, f"not computed: {listed(unknown)}"
+    computed = {name: one.computed for name, one in used.items() if one.computed is not None}
     try:
-        scored = score(model, features)
+        scored = score(model, {**features, **computed})
         counted = counted_before(entry.reads, event.change_id, entry.time, model)
     except ModelError as error:
         return None, str(error)
     if Decimal(scored.score) != Decimal(event.score):
-        return scored, f"score {event.score}, recomputed {scored.score}"
+        by = f" with {listed(f'{name} {value}' for name, value in computed.items())}" if computed else ""
+        return scored, f"score {event.score}, recomputed {scored.score}{by}"
     if scored.band != event.band:
         return scored, f"band {event.band}, recomputed {scored.band}"
     for name, value in counted.items():

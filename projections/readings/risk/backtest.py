@@ -21,16 +21,17 @@ from projections.engine.folding import Folder
 from projections.engine.log import PAGE, WITHDRAWN, SqlLog
 from projections.engine.sql_store import SqlStore
 from projections.engine.store import MemoryStore
-from projections.engine.view import with_all_they_read
-from projections.readings.changes.scopes import change_scopes
+from projections.engine.view import EntryInfo, Reads, with_all_they_read
 from projections.readings.risk.assessments import counted_before
+from projections.readings.risk.features import READ_BY_FEATURES, computed_for
 from projections.readings.risk.models import as_model, risk_models
-from projections.readings.risk.outcomes import base_rates, outcomes
+from projections.readings.risk.outcomes import outcomes
 from projections.rules.calibration import Calibration, counted
 from projections.rules.fitting import fit_logistic
+from projections.rules.leave import happened
 from projections.rules.risk import Model, ModelError, score
 
-_VIEWS: Final = with_all_they_read(change_scopes, outcomes, base_rates)
+_VIEWS: Final = with_all_they_read(outcomes, *READ_BY_FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,7 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
             if isinstance(entry.event, RiskAssessed) and entry.position >= first:
                 known = folder.rows.row(outcomes, entry.event.change_id)
                 if known is None or known.label is None:
-                    features = {feature.name: feature.value for feature in entry.event.features}
-                    with suppress(ModelError):  # Then the model scores nothing, and says why.
-                        features |= counted_before(folder.rows, entry.event.change_id, entry.time, model)
+                    features = _features_then(folder.rows, entry.event, entry, model)
                     found[entry.event.change_id] = Sample(entry.event.change_id, features, None)
             if len(folder.rows.touched[outcomes.name]) > PAGE:
                 folder.save_in(store)
@@ -92,6 +91,17 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
         Sample(name, sample.features, None if name not in labels else labels[name] == "failure")
         for name, sample in found.items()
     ]
+
+
+def _features_then(reads: Reads, event: RiskAssessed, entry: EntryInfo, model: Model) -> dict[str, str]:
+    """Return the features of a change as they were when it was assessed: what the ledger computes itself rests on no statement."""
+    features = {feature.name: feature.value for feature in event.features}
+    at = happened(entry.time, entry.recorded_at)
+    found, missing = computed_for(reads, event.change_id, at, sorted({*features, *model.parameters}))
+    features = {name: value for name, value in features.items() if name not in missing} | found
+    with suppress(ModelError):  # Then the model scores nothing, and says why.
+        features |= counted_before(reads, event.change_id, entry.time, model)
+    return features
 
 
 def _end_of(database: Database, last: int | None) -> int:
@@ -152,7 +162,7 @@ class Fitted:
 def fit(database: Database, features: list[str], *, first: int = 1, last: int | None = None, l2: float = 1.0) -> Fitted:
     """Fit a logistic model on the labelled changes of a range. Raises ModelError when there is nothing to learn from."""
     last = _end_of(database, last)
-    points = Model("weighted_points", {}, [("any", "0")])
+    points = Model("weighted_points", dict.fromkeys(features, "1"), [("any", "0")])
     rows = [
         (sample.features, sample.failed)
         for sample in samples(database, points, first, last)

@@ -3,9 +3,9 @@
 from typing import Any
 
 from asking import against, ask, ready_to_deploy
-from changes import CHG, OTHER, assess, finding, found, opened
+from changes import CHG, OTHER, assess, finding, found, opened, value
 from telling import Story
-from year import HOUR, START, Change, Year, value
+from year import HOUR, START, Change, Year
 
 from projections.readings.risk.models import risk_models
 
@@ -16,6 +16,20 @@ def test_a_score_that_does_not_come_out_again_is_found() -> None:
     story.tell("risk.assessed", **CHG, model_id="m", version="1", model_digest=OTHER, score="2", band="low",
         features=[{"name": "criticality", "value": "1"}])  # fmt: skip
     assert finding(story, "assessment-not-reproducible", "CHG-7").says == "CHG-7: score 2, recomputed 1"
+
+
+def test_a_feature_that_is_stated_otherwise_than_the_ledger_computes_it_is_found_with_both_numbers() -> None:
+    story = opened()
+    assess(story)
+    model = {"model_id": "m", "version": "1", "model_digest": OTHER, "score": "1", "band": "low"}
+    stated = [value("criticality", 1), value("scope_services", 1), value("scope_artifacts", 4), value("colour", 9)]
+    story.tell("risk.assessed", **CHG, **model, features=stated)
+    assert found(story) == {"risk-feature-differs": ["CHG-7"]}
+    row = finding(story, "risk-feature-differs", "CHG-7")
+    assert (row.says, row.positions) == ("CHG-7: scope_artifacts stated 4, computed 1", (len(story.log),))
+    # Of what nothing on record tells, there is no verdict; and a better statement afterwards takes nothing back.
+    story.tell("risk.assessed", **CHG, **model, features=[value("criticality", 1), value("team_failures_90d", 3)])
+    assert finding(story, "risk-feature-differs", "CHG-7").says == row.says
 
 
 def test_a_model_that_its_author_approved_is_found() -> None:
@@ -79,6 +93,11 @@ def test_a_score_that_does_not_come_out_again_is_no_evidence() -> None:
 def plant_a_wrong_score(year: Year, change: Change) -> set[str]:
     change.score_is_off_by = 1
     return {f"assessment-not-reproducible/{change.id}"}
+
+
+def plant_a_feature_that_is_not_so(year: Year, change: Change) -> set[str]:
+    change.services_stated = 2
+    return {f"risk-feature-differs/{change.id}"}
 
 
 def plant_a_model_that_its_author_approved(year: Year) -> set[str]:

@@ -1,52 +1,14 @@
 """Risk: models that somebody else approved, assessments that come out again, and how well they predicted."""
 
 from decimal import Decimal
-from typing import Any
 
+from scoring import DIGEST, OTHER, approve, assess, label, open_change, publish, values
 from telling import Story
 
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.calibrations import calibrations
 from projections.readings.risk.models import risk_models
-
-DIGEST = "sha256:" + "d" * 64
-OTHER = "sha256:" + "e" * 64
-NOTE = {"sha256": "0" * 64}
-
-
-def values(**numbers: str) -> list[dict[str, str]]:
-    return [{"name": name, "value": number} for name, number in numbers.items()]
-
-
-def publish(story: Story, version: str = "1", by: str = "person:dan", **more: Any) -> None:
-    data = {
-        "form": "weighted_points",
-        "parameters": values(criticality="1", scale="10"),
-        "bands": values(low="0", high="5"),
-        "model_digest": DIGEST,
-    } | more
-    story.tell("risk.model_published", actor=by, model_id="m", version=version, features_version="1", **data)
-
-
-def approve(story: Story, by: str = "person:erin", version: str = "1", digest: str = DIGEST) -> None:
-    story.tell("risk.model_approved", actor=by, model_id="m", version=version, model_digest=digest)
-
-
-def open_change(story: Story, change: str, service: str = "api", **more: Any) -> None:
-    story.tell(
-        "change.opened", actor="person:alice", change_id=change, change_type="normal", services=[service],
-        environment="prod", team="payments", title=NOTE, **more,
-    )  # fmt: skip
-
-
-def assess(story: Story, change: str = "CHG-1", score: str = "3", band: str = "low", **more: Any) -> None:
-    data = {"features": values(criticality=score), "model_digest": DIGEST, "version": "1"} | more
-    story.tell("risk.assessed", change_id=change, model_id="m", score=score, band=band, **data)
-
-
-def label(story: Story, label: str, change: str = "CHG-1") -> int:
-    return story.tell("risk.outcome_labelled", actor="service:desk", change_id=change, label=label)
 
 
 def fault(story: Story, change: str = "CHG-1") -> str:

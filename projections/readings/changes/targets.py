@@ -1,0 +1,61 @@
+"""Targets: what a change touches, and which of that others share, as far as anything on record tells.
+
+Not whether anybody looked at what depends on it: that is `impacts`.
+
+A change touches its services, and the resources that the plans in its scope name. Of those is shared what somebody declared to be so, and
+that on which several others depend (`shared-by`).
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from projections.engine.view import Moment, Reads
+from projections.readings.changes.impacts import Resource, resources
+from projections.readings.changes.scopes import ChangeScope, Version
+from projections.readings.infrastructure.plans import plan_changes, plans
+from projections.readings.people.policies import in_force
+from projections.readings.people.settings import Number
+
+SHARED_BY: Final = Number(
+    "shared-by",
+    "how many others depend directly on what is taken for shared, though nobody says that it is",
+    default=2,
+    zero="only what is said to be shared",
+)
+# Of plans that name more resources than this, so many are looked at.
+LOOKED_AT: Final = 1000
+
+
+def targets_of(reads: Reads, scope: ChangeScope, version: Version | None) -> tuple[str, ...]:
+    """Return what a change touches by a wording of its scope: its services, and what its plans would change."""
+    services, plans_of = (version.services, version.plans) if version is not None else (scope.services, ())
+    planned = (address for plan in plans_of for address in _touched(reads, plan))
+    return tuple(dict.fromkeys((*services, *islice(planned, LOOKED_AT))))
+
+
+def _touched(reads: Reads, plan: str) -> Iterator[str]:
+    row = reads.row(plans, plan)
+    for part in (0, *row.seen) if row is not None else ():
+        told = reads.row(plan_changes, f"{plan}/{part}")
+        yield from (
+            change.address for change in (told.changes if told is not None else ()) if change.action is not None
+        )
+
+
+def shared_targets(
+    reads: Reads, scope: ChangeScope, version: Version | None, at: Moment, position: int | None = None
+) -> dict[str, str]:
+    """Return what a change touches and others share, each with the words that tell why; as was on record at a position, or now."""
+    by = in_force(reads, at).number(SHARED_BY)
+    rows = ((target, reads.row(resources, target)) for target in targets_of(reads, scope, version))
+    found = ((target, why_shared(row, by, position)) for target, row in rows if row is not None)
+    return {target: why for target, why in found if why}
+
+
+def why_shared(row: Resource, by: int, position: int | None = None) -> str:
+    """Say why a resource is shared, at a position or now; "" where nothing tells that it is."""
+    if row.shared_position is not None and (position is None or row.shared_position <= position):
+        return "declared to be shared"
+    dependents = sum(dependent.was_there(position) for dependent in row.dependents)
+    return f"{dependents} depend on it" if by and dependents >= by else ""
