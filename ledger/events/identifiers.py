@@ -190,6 +190,8 @@ MatrixId = Annotated[str, Identifier("strategy_matrix", "release-strategies")]
 ComplianceWindowId = Annotated[str, Identifier("compliance_window", "year-end-close")]
 GateName = Annotated[str, Identifier("gate", "deploy")]
 RunId = Annotated[str, Identifier("run", "4711")]
+JobId = Annotated[str, Identifier("job", "build")]
+RunnerId = Annotated[str, Identifier("runner", "runner-7f3a")]
 SuiteId = Annotated[str, Identifier("suite", "payments-api")]
 TestId = Annotated[str, Identifier("test", "tests.test_refunds::test_a_refund_is_paid_once")]
 ScanId = Annotated[str, Identifier("scan", "4711-tfsec")]
@@ -361,6 +363,27 @@ PlanDigest = Annotated[
         "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
         "plan",
         "sha256: and 64 hexadecimal digits",
+    ),
+]
+# Of what a run made, by what an artifact is found again: under the algorithms that builders use.
+ArtifactDigest = Annotated[
+    str,
+    Text(
+        r"(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})",
+        135,
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "artifact",
+        "sha256: and 64, or sha512: and 128 hexadecimal digits",
+    ),
+]
+# Who runs a pipeline, and answers for how: a URI. Blanks and what is not ASCII are percent-encoded.
+BuilderId = Annotated[
+    str,
+    Text(
+        r"[!-~]+",
+        256,
+        "https://github.com/actions/runner/github-hosted",
+        says="a builder without blanks, as a URI,",
     ),
 ]
 # The same in two thirds of the room, where there are hundreds of them.

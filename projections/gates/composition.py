@@ -28,6 +28,7 @@ from projections.practices.infrastructure.ownership import template_is_owned
 from projections.practices.infrastructure.peer_review import code_is_reviewed
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.code_scans import scans_are_clean
+from projections.practices.pipeline.isolation import builder_is_allowed
 from projections.practices.pipeline.parallel_tests import tests_are_whole
 from projections.practices.pipeline.permissions import deployer_is_allowed
 from projections.practices.pipeline.plan_gates import plan_is_approved, plan_is_validated, plan_may_be_applied
@@ -56,7 +57,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(2, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        8,
+        9,
         (
             policy_is_in_force,
             change_may_start,
@@ -72,6 +73,7 @@ GATES: Final[Mapping[str, Gate]] = {
             state_is_backed_up,
             tests_are_whole,
             scans_are_clean,
+            builder_is_allowed,
             board_has_decided,
             release_is_in_order,
             error_budget_is_left,

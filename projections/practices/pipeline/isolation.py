@@ -1,0 +1,167 @@
+"""2.6 Isolation of pipeline runs: two tenants do not have one runner at a time, a runner for one run has one, and what is deployed
+was made by a builder that the policy knows.
+
+A run is a span of time. That a run had ended excuses the next one where it was on record by then; a run whose end nobody told is over
+after a day. Of whom nobody says for which tenant they ran, nobody says that they were not kept apart.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ledger.authority import source_matches
+from ledger.events.pipeline_run import PipelineRunFinished
+from projections.engine.derived import Breach
+from projections.engine.reads import Look, Rows
+from projections.engine.view import later
+from projections.judging.findings import finding, positions_of
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
+from projections.practices.practice import Practice
+from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.environments.environments import names_for
+from projections.readings.people.imports import instants_of, is_history
+from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.settings import Words
+from projections.readings.people.speaking import clocks_of
+from projections.readings.pipelines.runs import Making, Run, builds, pipeline_runs, runners
+from projections.rules.artifacts import digest_of
+from projections.rules.leave import Instant, was_there
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice("2.6", "Isolation of pipeline runs", views=(pipeline_runs, runners, builds))
+BUILDER: Final = Words(
+    "builder",
+    "a builder that may have made what is deployed: its URI, or the beginning of it and *",
+    applies_to="environment",
+    is_several=True,
+    nothing="none is asked for",
+)
+# After so many hours a run whose end nobody told is over.
+RUN_HOURS: Final = 24
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------------
+
+
+@finding(pipeline_runs, severity="high")
+def isolation_violated(row: Run, look: Look) -> Breach | None:
+    """A run had a runner that another tenant's run still had, or one that is made for one run alone and had another before."""
+    if row.began is None or row.runner_id is None or is_history(look, row.began):
+        return None
+    found = [(words, other) for other in _beside(row, look) if (words := _disturbed_by(row, other, look))]
+    if not found:
+        return None
+    first = f"{_called(row)} ran on {row.runner_id} from {row.started_at}"
+    told = (other.began.position for _, other in found if other.began is not None)
+    return Breach(f"{first}: {listed(words for words, _ in found)}", positions_of(row.began.position, *told))
+
+
+def _beside(row: Run, look: Look) -> Iterator[Run]:
+    """Yield the runs that the same runner had, as far as they are held against this one."""
+    for name in row.beside:
+        other = look.row(pipeline_runs, name)
+        if other is not None and other.began is not None and other.runner_id == row.runner_id:
+            yield other
+
+
+def _disturbed_by(row: Run, other: Run, look: Look) -> str:
+    """Say how another run of the same runner was not kept apart from this one, or ""."""
+    if (
+        row.tenant is not None
+        and other.tenant is not None
+        and row.tenant != other.tenant
+        and _overlap(row, other, look)
+    ):
+        return f"{_called(other)} of another tenant, {other.tenant}, had it from {other.started_at}"
+    if row.ephemeral or other.ephemeral:
+        return f"it is made for one run, and {_called(other)} had it from {other.started_at}"
+    return ""
+
+
+def _overlap(one: Run, other: Run, look: Look) -> bool:
+    """Say whether two runs were there at one time: whichever began last, the other's end was not on record by then."""
+    if one.began is None or other.began is None:
+        return False
+    first, last = sorted((one, other), key=lambda run: (run.started_at or "", run.run))
+    if first.started_at is None or last.began is None or last.began.at >= later(first.started_at, hours=RUN_HOURS):
+        return False
+    instant = instants_of(look, last.began)[0]
+    return first.ended is None or not was_there(first.ended, instant, clocks_of(look, instant.at))
+
+
+def _called(row: Run) -> str:
+    job = f" of run {row.run_id}" if row.job is not None else ""
+    return f"{row.job or f'run {row.run_id}'}{job}" + (f" for {row.tenant}" if row.tenant is not None else "")
+
+
+@finding(pipeline_runs, severity="low")
+def run_stated_otherwise(row: Run, look: Look) -> Breach | None:
+    """Somebody said otherwise where a run ran, for whom, by which builder, or how it ended. What was said first stays."""
+    if not row.again or (row.began is None and row.ended is None):
+        return None
+    words = listed(f"{said.speaker} at {said.recorded_at}" for said in row.again)
+    return Breach(f"{_called(row)} was told otherwise by {words}", positions_of(*(said.position for said in row.again)))
+
+
+# -- what they made ------------------------------------------------------------------------------------------------------
+
+
+def _makings(reads: Rows, artifact: str | None, instant: Instant | None, at: str) -> list[Making]:
+    """Return by which runs something is said to have been made, by whoever may say so: as things stand, or as was on record."""
+    digest = digest_of(artifact)
+    row = reads.row(builds, digest) if digest is not None else None
+    clocks = clocks_of(reads, at)
+    return [
+        making
+        for making in (row.made if row is not None else ())
+        if making.builder_id is not None
+        and (instant is None or was_there(making.said, instant, clocks))
+        and not fault_of_speaker(reads, PipelineRunFinished.type, making.said)
+    ]
+
+
+def _is_by(making: Making, builders: tuple[str, ...]) -> bool:
+    return any(source_matches(pattern, making.builder_id or "") for pattern in builders)
+
+
+@finding(deployments, severity="high")
+def built_by_another_builder(row: Deployment, look: Look) -> Breach | None:
+    """What was deployed was made by no builder that the policy knows, as far as anybody had said by then."""
+    for act in row.acts:
+        if act.is_history:
+            continue
+        for instant in instants_of(look, act):
+            then = look.at(instant.at)
+            policy = in_force(then, instant.at)
+            builders = policy.words(BUILDER, *names_for(then, policy, act.environment, instant.at))
+            for artifact in act.artifacts if builders else ():
+                makings = _makings(look, artifact, instant, instant.at)
+                if any(_is_by(making, builders) for making in makings):
+                    continue
+                by = listed(dict.fromkeys(making.builder_id or "" for making in makings)) or "nobody knows whom"
+                words = f"{row.deployment_id} put {artifact} to {act.environment}, which was made by {by}"
+                return Breach(words, positions_of(act.position, *(making.said.position for making in makings)))
+    return None
+
+
+@gate_rule(
+    remedies={
+        "other-builder": Remedy("the artifact is made by a builder that the policy names, and that is told"),
+        "not-built": Remedy("whoever made the artifact tells so (pipeline_run.finished), or posts its provenance"),
+    }
+)
+def builder_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
+    """What is deployed was made by a builder that the policy knows, where it names any."""
+    builders = policy.words(BUILDER, *names_for(look, policy, question.environment, question.asked_at))
+    if not builders:
+        return "allow", "not-asked-for", "the policy names no builder", ()
+    if digest_of(question.artifact) is None:
+        return "insufficient_evidence", "not-said", "expected an artifact with a digest in the question", ()
+    makings = _makings(look, question.artifact, None, question.asked_at)
+    used = [making.said.position for making in makings]
+    if not makings:
+        return "insufficient_evidence", "not-built", f"nobody says what made {question.artifact}", ()
+    if good := [making for making in makings if _is_by(making, builders)]:
+        return "allow", "built", f"{good[0].builder_id} made it, in run {good[0].run}", used
+    by = listed(dict.fromkeys(making.builder_id or "" for making in makings))
+    return "deny", "other-builder", f"it was made by {by}", used

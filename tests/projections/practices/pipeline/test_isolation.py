@@ -1,0 +1,223 @@
+"""2.6 Isolation of pipeline runs: given these runs, this is found, and this is answered."""
+
+from typing import Any
+
+import pytest
+from asking import against, ask, ready_to_deploy
+from changes import ARTIFACT, deploy, finding, found, pass_time
+from telling import Story, at
+from year import DAY, HOUR, START, Year, stamp
+
+from projections.readings.pipelines.runs import COMPARED, builds, pipeline_runs, runners
+from projections.readings.pipelines.runs import KEPT as KEPT_MAKINGS
+from projections.rules.artifacts import digest_of
+
+HOSTED = "https://builders.example.com/hosted"
+
+
+def start(story: Story, run: str, tenant: str | None = "acme", **more: Any) -> int:
+    data = {"run_id": run, "tenant": tenant, "runner_id": "r-7"} | more
+    return story.tell("pipeline_run.started", **{name: value for name, value in data.items() if value is not None})
+
+
+def finish(story: Story, run: str, **more: Any) -> int:
+    return story.tell("pipeline_run.finished", run_id=run, **more)
+
+
+def build(story: Story, builder: str | None = HOSTED, run: str = "9", **more: Any) -> int:
+    made = {"artifacts": [ARTIFACT]} | ({"builder_id": builder} if builder is not None else {})
+    return finish(story, run, **made | more)
+
+
+def violated(story: Story) -> list[str]:
+    return found(story).get("isolation-violated", [])
+
+
+def test_two_tenants_on_one_runner_at_a_time_are_found_and_one_after_the_other_are_not() -> None:
+    story = Story()
+    start(story, "1")
+    start(story, "2", "globex")
+    assert violated(story) == ["2#1"]
+    says = finding(story, "isolation-violated", "2#1").says
+    assert "run 2 for globex ran on r-7" in says
+    assert "run 1 for acme of another tenant, acme, had it" in says
+    story = Story()
+    start(story, "1")
+    finish(story, "1")
+    start(story, "2", "globex")
+    assert violated(story) == []
+    assert story.row(runners, "r-7").tenants == ("acme", "globex")
+    assert story.row(pipeline_runs, "2#1").beside == ("1#1",)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"tenant": "acme"}, {"tenant": None}, {"runner_id": "r-8"}, {"runner_id": None}],
+)
+def test_runs_of_one_tenant_of_nobody_in_particular_or_elsewhere_violate_nothing(more: dict[str, Any]) -> None:
+    story = Story()
+    start(story, "1")
+    start(story, "2", **{"tenant": "globex"} | more)
+    assert violated(story) == []
+
+
+def test_an_end_that_is_told_afterwards_does_not_excuse_the_next_run() -> None:
+    story = Story()
+    start(story, "1")
+    start(story, "2", "globex")
+    finish(story, "1", finished_at=at(1.5))
+    assert violated(story) == ["2#1"]
+
+
+def test_a_run_that_is_told_when_it_is_over_is_held_against_those_it_was_beside() -> None:
+    story = Story()
+    pass_time(story, 3)
+    finish(story, "1", tenant="acme", runner_id="r-7", started_at=at(0), finished_at=at(3.9))
+    finish(story, "2", tenant="globex", runner_id="r-7", started_at=at(2), finished_at=at(3))
+    finish(story, "3", tenant="globex", runner_id="r-7", started_at=at(5.5), finished_at=at(6))
+    assert violated(story) == ["2#1"]
+
+
+def test_a_run_whose_end_nobody_told_is_over_after_a_day() -> None:
+    story = Story()
+    start(story, "1")
+    pass_time(story, 30)
+    start(story, "2", "globex")
+    assert violated(story) == []
+
+
+def test_a_runner_for_one_run_has_one() -> None:
+    story = Story()
+    start(story, "1", ephemeral=True)
+    finish(story, "1")
+    # The same run told again is no other.
+    start(story, "1", ephemeral=True)
+    assert violated(story) == []
+    start(story, "2")
+    assert violated(story) == ["2#1"]
+    assert "is made for one run" in finding(story, "isolation-violated", "2#1").says
+    # Nor is another job of it the same.
+    start(story, "1", job="test", runner_id="r-9", ephemeral=True)
+    start(story, "1", job="lint", runner_id="r-9", ephemeral=True)
+    assert violated(story) == ["1#1#lint", "2#1"]
+
+
+def test_what_is_said_first_of_a_run_stays_and_what_is_said_otherwise_is_found() -> None:
+    story = Story()
+    start(story, "1")
+    finish(story, "1", outcome="success", tenant="globex")
+    assert found(story) == {"run-stated-otherwise": ["1#1"]}
+    assert story.row(pipeline_runs, "1#1").tenant == "acme"
+
+
+def test_a_run_that_is_taken_back_stands_in_nobodys_way() -> None:
+    story = Story()
+    position = start(story, "1")
+    start(story, "2", "globex")
+    story.tell("statement.withdrawn", position=position, reason="x", by="service:desk", token="token:desk")
+    assert violated(story) == []
+
+
+def test_a_runner_of_very_many_runs_costs_no_more_than_a_new_one() -> None:
+    story = Story()
+    for number in range(COMPARED + 3):
+        start(story, str(number))
+        finish(story, str(number))
+    row = story.row(runners, "r-7")
+    assert (row.runs, len(row.latest)) == (COMPARED + 3, COMPARED)
+    assert len(story.row(pipeline_runs, f"{COMPARED + 2}#1").beside) == COMPARED - 1
+
+
+# -- builders ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_digest_names_an_artifact_and_a_version_does_not() -> None:
+    digest = "sha256:" + "0b" * 32
+    assert digest_of(digest) == digest_of(f"pkg:oci/api@sha256%3A{'0b' * 32}?arch=arm64") == digest
+    assert digest_of("sha512:" + "1" * 128) == "sha512:" + "1" * 128
+    assert digest_of("pkg:npm/left-pad@1.3.0") is digest_of(None) is digest_of("") is None
+
+
+def test_what_is_deployed_was_made_by_a_builder_that_the_policy_names() -> None:
+    story = ready_to_deploy("normal", ("builder", "prod", "https://builders.example.com/*"))
+    assert against(ask(story)) == {"builder-is-allowed": ("insufficient_evidence", "not-built")}
+    build(story, "https://laptop.example.com/")
+    assert against(ask(story)) == {"builder-is-allowed": ("deny", "other-builder")}
+    build(story)
+    assert against(ask(story, hours=40)) == {}
+    assert against(ask(story, artifact="pkg:npm/x@1.0", hours=40))["builder-is-allowed"] == (
+        "insufficient_evidence",
+        "not-said",
+    )
+    assert story.row(builds, ARTIFACT).made[-1].builder_id == HOSTED
+
+
+def test_a_builder_that_nobody_names_made_nothing_and_no_policy_asks_for_none() -> None:
+    assert against(ask(ready_to_deploy())) == {}
+    story = ready_to_deploy("normal", ("builder", "prod", HOSTED))
+    build(story, None)
+    assert against(ask(story)) == {"builder-is-allowed": ("insufficient_evidence", "not-built")}
+
+
+def test_who_may_not_say_what_a_run_made_says_nothing() -> None:
+    story = ready_to_deploy("normal", ("builder", "prod", HOSTED), ("role-for", "pipeline_run.finished", "attester"))
+    build(story)
+    assert against(ask(story)) == {"builder-is-allowed": ("insufficient_evidence", "not-built")}
+    story.tell("access.granted", actor="person:olga", grant_id="G-a", principal="service:attester",
+        principal_kind="service", role="attester", owner="person:olga")  # fmt: skip
+    build(story, by="service:attester")
+    assert against(ask(story, hours=40)) == {}
+
+
+def test_of_very_many_statements_about_one_artifact_the_first_and_the_last_are_kept() -> None:
+    story = Story()
+    for number in range(KEPT_MAKINGS + 4):
+        build(story, run=str(number))
+    row = story.row(builds, ARTIFACT)
+    assert (len(row.made), row.more, row.made[0].run, row.made[-1].run) == (KEPT_MAKINGS, 4, "0#1", "19#1")
+
+
+def test_what_was_deployed_and_made_by_another_builder_is_found_and_provenance_afterwards_excuses_nothing() -> None:
+    story = ready_to_deploy("normal", ("builder", "prod", HOSTED))
+    deploy(story, artifact=ARTIFACT)
+    assert found(story)["built-by-another-builder"] == ["d-1"]
+    assert "made by nobody knows whom" in finding(story, "built-by-another-builder", "d-1").says
+    build(story)
+    assert found(story)["built-by-another-builder"] == ["d-1"]
+    deploy(story, "d-2", artifact=ARTIFACT)
+    deploy(story, "d-3", environment="staging", artifact=ARTIFACT)
+    assert found(story)["built-by-another-builder"] == ["d-1"]
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_runs_that_are_not_kept_apart(year: Year) -> set[str]:
+    """Two tenants at a time, and a runner for one run that is used again; beside them, two tenants one after the other."""
+    begin = START + 50 * DAY
+    for run, tenant, runner, hours, ephemeral in (
+        ("apart-1", "acme", "shared", 0, None),
+        ("apart-2", "globex", "shared", 3, None),
+        ("beside-1", "acme", "crowded", 0, None),
+        ("beside-2", "globex", "crowded", 1, None),
+        ("once-1", "acme", "fresh", 0, True),
+        ("once-2", "acme", "fresh", 5, True),
+    ):
+        at = begin + hours * HOUR
+        year.say(at, "pipeline_run.started", run_id=run, tenant=tenant, runner_id=runner, ephemeral=ephemeral)
+        year.say(at + 2 * HOUR, "pipeline_run.finished", run_id=run, outcome="success")
+    year.say(begin + 9 * HOUR, "pipeline_run.finished", run_id="once-1", outcome="failure")
+    return {"isolation-violated/beside-2#1", "isolation-violated/once-2#1", "run-stated-otherwise/once-1#1"}
+
+
+def plant_what_was_made_by_another_builder(year: Year) -> set[str]:
+    """In one environment a builder is asked for: what it made is deployed there, and what a laptop made."""
+    year.settings.append(("builder", "qa-edge", HOSTED))
+    begin = START + 51 * DAY
+    for number, builder in enumerate((HOSTED, "https://laptop.example.com/")):
+        digest = year.digest()
+        where: dict[str, Any] = {"deployment_id": f"edge-{number}", "service": "edge", "environment": "qa-edge"}
+        year.say(begin, "pipeline_run.finished", run_id=f"edge-{number}", builder_id=builder, artifacts=[digest],
+            started_at=stamp(begin - HOUR))  # fmt: skip
+        year.say(begin + HOUR, "deployment.finished", **where, artifact=digest, outcome="success")
+    return {"built-by-another-builder/edge-1"}
