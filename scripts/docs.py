@@ -1,4 +1,4 @@
-"""Makes the reference pages that are read off the code: catalogue, roles, settings, command line, problems.
+"""Makes what is read off the code: the reference pages (catalogue, roles, settings, command line, problems), and verify.html.
 
 Not a writer of prose: pages that a person wrote (formats, faults, explanations, decisions) are only tested, by
 tests/test_documentation.py. `--check` writes nothing and exits 1 when a page is stale.
@@ -8,7 +8,9 @@ Longer than other scripts because a page is a function, and all pages are made w
 
 import ast
 import dataclasses
+import hashlib
 import inspect
+import re
 import sys
 import types
 import typing
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+import verifier
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from api.cli import COMMANDS, load
@@ -559,7 +562,16 @@ def _served_by(practice: Served) -> str:
     return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in said.items() if names)
 
 
+def verifier_howto() -> str:
+    """The page about the verifier, with the digest that it has now."""
+    digest = hashlib.sha256(verifier.make().encode()).hexdigest()
+    text = (REFERENCE / "../howto/verify-in-a-browser.md").read_text()
+    return re.sub(r"[0-9a-f]{64}(?=  verify\.html$)", digest, text, flags=re.MULTILINE)
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "../../api/console/assets/verify.html": verifier.make,
+    "../howto/verify-in-a-browser.md": verifier_howto,
     "../capabilities.md": capabilities_page,
     "catalogue.md": catalogue,
     "roles.md": roles,

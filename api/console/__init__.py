@@ -13,8 +13,22 @@ from api.console.routes import (
     running,
     the_ledger,
     today,
+    verifying,
     views,
 )
 
 # The last one answers whatever no other does.
-MODULES: Final = (entrance, today, changes, found, running, delivered, asked, the_ledger, views, entries, elsewhere)
+MODULES: Final = (
+    entrance,
+    today,
+    changes,
+    found,
+    running,
+    delivered,
+    asked,
+    the_ledger,
+    verifying,
+    views,
+    entries,
+    elsewhere,
+)

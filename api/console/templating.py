@@ -21,6 +21,7 @@ PAGES: Final = (
     ("Delivery", words.address("delivery")),
     ("Gates and policies", words.address("gates")),
     ("Ledger", words.address("ledger")),
+    ("Verify", words.address("verify")),
     ("Views", words.address("views")),
     ("Entries", words.address("entries")),
 )

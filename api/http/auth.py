@@ -112,6 +112,9 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/console/delivery"): READERS,
     ("GET", "/console/gates"): READERS,
     ("GET", "/console/ledger"): READERS,
+    ("GET", "/console/verify"): READERS,
+    # Whoever was given a proof checks it, and has no token.
+    ("GET", "/console/verify.html"): PUBLIC,
     ("GET", "/console/views"): READERS,
     ("GET", "/console/views/{view}"): READERS,
     ("GET", "/console/views/{view}/{key}"): READERS,

@@ -121,10 +121,10 @@ def check_dossier(document: Any, keys: Iterable[NoteKey]) -> Dossier:
 def _proved(item: Any, checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the parsed entry of an item whose inclusion under the checkpoint holds."""
     try:
-        position, entry = item["position"], item["entry"].encode()
-        proof = [parse_hash(value) for value in item["proof"]]
-        if type(position) is not int:
-            raise TypeError("a position is an integer")
+        position, entry, hashes = item["position"], item["entry"].encode(), item["proof"]
+        if type(position) is not int or not isinstance(hashes, list):
+            raise TypeError("a position is an integer, a proof an array")
+        proof = [parse_hash(value) for value in hashes]
     except (KeyError, TypeError, AttributeError, UnicodeEncodeError) as error:
         raise VerificationError(f"expected position, entry and proof: {error}") from error
     check_inclusion(

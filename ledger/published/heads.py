@@ -56,12 +56,14 @@ class HeadProof:
     def from_json(cls, document: Any) -> "HeadProof":
         """Read a leaf with its path. Raises VerificationError."""
         try:
-            index, ref, count, last = (document[name] for name in ("index", "ref", "count", "last"))
+            index, ref, count, last, hashes = (document[name] for name in ("index", "ref", "count", "last", "proof"))
+            if not isinstance(hashes, list):
+                raise TypeError("expected a proof to be an array")
             if not (isinstance(ref, str) and ref.isascii() and type(count) is type(last) is type(index) is int):
                 raise TypeError("expected a ref of ASCII, and integers")
             if not 0 <= min(index, count, last) <= max(index, count, last) <= MAX_INTEGER:
                 raise TypeError("expected integers that a ledger writes")
-            return cls(index, ref, count, last, tuple(parse_hash(value) for value in document["proof"]))
+            return cls(index, ref, count, last, tuple(parse_hash(value) for value in hashes))
         except (KeyError, TypeError, AttributeError) as error:
             raise VerificationError(f"not the proof of a ref's head: {error}") from error
 

@@ -1,23 +1,18 @@
 """The console in a real browser, with scripts off: every page in both themes, and the way from the sign-in to an approval."""
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browsers import CHROMIUM, NO_BROWSER, launched, looking, sign_in
 from browsing import wait_for_views
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 from servers import Server, event
 
 from api.console.templating import PAGES
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="NO BROWSER: the console was not looked at. Install chromium (scripts/setup --dev does, as root on Debian)",
-)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_BROWSER)
 SCOPE = {"actor": "person:alice", "change_id": "CHG-800", "services": ["api"]}
 ROWS = (
     "/console/changes/CHG-800",
@@ -33,9 +28,8 @@ SIZES = {"narrow": {"width": 360, "height": 740}, "wide": {"width": 1440, "heigh
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Root has no sandbox of its own, and the machine is the test's.
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -51,29 +45,6 @@ def told(server: Server) -> dict[str, str]:
     wait_for_views(server, position)
     wanted = {"principal": "person:grace", "kind": "human", "roles": ["auditor", "reporter"]}
     return dict(server.client().post("/v1/ledger/credentials", json=wanted).json())
-
-
-@contextmanager
-def looking(browser: Browser, server: Server, **more: Any) -> Iterator[tuple[Page, list[str]]]:
-    """Give a page of a browser without scripts, and what went wrong in it: refused by its policy, or asked of others."""
-    context = browser.new_context(**{"java_script_enabled": False, "base_url": server.url} | more)
-    page, wrong = context.new_page(), []
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(server.url) else None)
-    page.on("response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 500 else None)
-    try:
-        yield page, wrong
-    finally:
-        context.close()
-
-
-def sign_in(page: Page, token: str) -> None:
-    page.goto("/console/")
-    # The field has the focus: nobody has to point at it.
-    page.wait_for_selector("#token:focus")
-    page.keyboard.type(token)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("h1:has-text('Today')")
 
 
 @pytest.mark.parametrize(("theme", "size"), [("light", "narrow"), ("dark", "wide")])

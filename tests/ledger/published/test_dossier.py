@@ -14,6 +14,7 @@ from ledger.errors import NotFoundError, StatementError
 from ledger.ledger import Ledger
 from ledger.log.checkpoints import read_checkpoint
 from ledger.published.dossier import check_dossier
+from ledger.published.heads import HeadProof
 from ledger.stewardship import commitments
 from ledger.stewardship.commitments import commit_heads, commit_heads_if_due
 from signing.checkpoint import parse_checkpoint, sign_checkpoint
@@ -179,6 +180,15 @@ def test_a_doctored_position_does_not_hide_what_was_left_out(
     dossier: dict[str, Any], kept: list[int], stated: int
 ) -> None:
     refused(dossier | {"entries": [dossier["entries"][number] for number in kept], "complete_up_to": stated})
+
+
+@pytest.mark.parametrize("empty", ["", {}, None])
+def test_what_is_empty_and_no_array_is_no_proof(empty: Any) -> None:
+    # Of a commitment to one ref alone the way to the root has no hashes.
+    said = {"index": 0, "ref": "a:a", "count": 1, "last": 1}
+    assert HeadProof.from_json(said | {"proof": []}).hashes == ()
+    with pytest.raises(VerificationError, match="not the proof of a ref's head"):
+        HeadProof.from_json(said | {"proof": empty})
 
 
 def test_a_commitment_of_another_position_or_the_leaf_of_another_ref_is_refused(
