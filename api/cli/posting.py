@@ -26,6 +26,14 @@ def intake(
     environment: Annotated[str | None, typer.Option(help="The environment that they are about.")] = None,
     service: Annotated[str | None, typer.Option(help="The service that they are about.")] = None,
     change: Annotated[str | None, typer.Option(help="The change that they are for.")] = None,
+    deployment: Annotated[str | None, typer.Option(help="The deployment that they are about.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Who says so, where they are somebody's word.")] = None,
+    slo: Annotated[str | None, typer.Option(help="The objective that was measured.")] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric that was measured, as triggers call it.")] = None,
+    window: Annotated[
+        str | None, typer.Option(help="Over how long each value goes, or an objective is held: 5m, 30d.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="By how many samples each value is.")] = None,
     suite: Annotated[str | None, typer.Option(help="The suite of tests, of which manifests say what is in it.")] = None,
     shard: Annotated[
         str | None, typer.Option(help="Which part of a run's tests they have, and of how many: 1/4.")
@@ -45,7 +53,8 @@ def intake(
     door = where(context).door()
     given = {
         "run": run, "attempt": attempt, "commit": commit, "environment": environment, "service": service,
-        "change": change, "suite": suite, "shard": shard, "coverage": coverage, "executed": executed, "source": source, "time": time,
+        "change": change, "deployment": deployment, "actor": actor, "slo": slo, "metric": metric, "window": window,
+        "samples": samples, "suite": suite, "shard": shard, "coverage": coverage, "executed": executed, "source": source, "time": time,
     }  # fmt: skip
     said = {
         name: str(value).lower() if value in (True, False) else str(value)

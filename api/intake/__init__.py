@@ -7,11 +7,19 @@ understands is recorded as `intake.unmapped`. `FORMATS` is the one list: to add 
 
 from typing import Final
 
-from api.intake import cdevents, github, junit, sarif, terraform
+from api.intake import cdevents, github, junit, openslo, prometheus, sarif, terraform
 from api.intake.formats import Format
 from ledger.errors import SetupError, StatementError, no_such
 
-FORMATS: Final[tuple[Format, ...]] = (github.FORMAT, cdevents.FORMAT, junit.FORMAT, sarif.FORMAT, terraform.FORMAT)
+FORMATS: Final[tuple[Format, ...]] = (
+    github.FORMAT,
+    cdevents.FORMAT,
+    junit.FORMAT,
+    sarif.FORMAT,
+    terraform.FORMAT,
+    openslo.FORMAT,
+    prometheus.FORMAT,
+)
 
 # By which sources may come in: our own events, and each format.
 DOORS: Final = ("events", *(known.name for known in FORMATS))

@@ -22,6 +22,8 @@ from ledger.events.test import MAX_SHARDS
 
 # How long one thing may be: names that are longer end with a digest anyhow.
 MAX_SAID: Final = 2000
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_is_window = re.compile(r"[1-9][0-9]{0,5}[smhdw]").fullmatch
 _is_shard = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})").fullmatch
 
 
@@ -41,6 +43,12 @@ KNOWN: Final[Mapping[str, Said]] = {
     "environment": Said("The environment that it is about.", "staging", identifiers.Environment),
     "service": Said("The service that it is about.", "payments-api", identifiers.Service),
     "change": Said("The change that it is for.", "CHG-7", identifiers.ChangeId),
+    "deployment": Said("The deployment that it is about.", "payments-api-1042", identifiers.DeploymentId),
+    "actor": Said("Who says so, where the file is somebody's word.", "person:alice", identifiers.Identity),
+    "slo": Said("The objective that was measured.", "payments-availability", identifiers.SloId),
+    "metric": Said("The metric that was measured, as triggers call it.", "error_rate", identifiers.Label),
+    "window": Said("Over how long each value goes, or an objective is held: a number, and s, m, h, d or w.", "5m"),
+    "samples": Said("By how many samples each value is; default: 1.", "300"),
     "suite": Said("The suite of tests, of which manifests say what is in it.", "payments-api", identifiers.SuiteId),
     "shard": Said("Which part of a run's tests it has, and of how many.", "1/4"),
     "coverage": Said("How many of its lines the tests ran, in percent.", "81.5", identifiers.Decimal),
@@ -96,6 +104,11 @@ class Context:
         return {**self.said, "source": self.source, **digests}
 
 
+def seconds_of(window: str) -> int:
+    """Return how long a time such as 5m or 30d is."""
+    return int(window[:-1]) * _SECONDS[window[-1]]
+
+
 def shard_of(beside: Mapping[str, str]) -> tuple[int, int]:
     """Return which shard a file has, and of how many; the only one where nothing is said."""
     number, _, of = beside.get("shard", "1/1").partition("/")
@@ -130,9 +143,14 @@ def _held(name: str, value: str) -> str:
         if value not in ("true", "false"):
             raise StatementError(f"expected executed to be true or false; found {value!r}"[:300], "/executed")
         return value
-    if name == "attempt":
+    if name == "window":
+        if _is_window(value) is None:
+            words = f"expected a window as a number and s, m, h, d or w, such as {KNOWN[name].example}; found {value!r}"
+            raise StatementError(words[:300], "/window")
+        return value
+    if name in ("attempt", "samples"):
         if not re.fullmatch("[1-9][0-9]{0,8}", value):
-            raise StatementError(f"expected attempt to be a number from 1; found {value!r}"[:300], "/attempt")
+            raise StatementError(f"expected {name} to be a number from 1; found {value!r}"[:300], f"/{name}")
         return value
     text = next(mark for mark in KNOWN[name].field.__metadata__ if isinstance(mark, Text))
     is_name = isinstance(text, Identifier)

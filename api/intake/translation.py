@@ -9,7 +9,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -51,6 +52,10 @@ class Fact:
     data: dict[str, Any]
     subject: str = ""
     left_out: tuple[str, ...] = ()
+
+    def without(self, more: Sequence[str]) -> "Fact":
+        """Return the fact with what else of the body stands in the evidence alone."""
+        return replace(self, left_out=(*self.left_out, *more)) if more else self
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,31 @@ def need(document: Any, path: str, kind: type | tuple[type, ...] = str) -> Any:
         expected = getattr(kind, "__name__", "value")
         raise StatementError(f"expected {path} to be a {expected}, found {shown(value)}", "/" + path.replace(".", "/"))
     return value
+
+
+# More digits after the point than anybody measures; a decimal of ours has at most eighteen.
+_FRACTION: Final = Decimal("1e-12")
+
+
+def decimal_of(value: Any, *, scale: int = 0) -> str | None:
+    """Return a number, times ten to the power of a scale, as our decimals are written; None for what is none, or too large for one.
+
+    >>> decimal_of("99.95", scale=-2), decimal_of("1e-05"), decimal_of("NaN")
+    ('0.9995', '0.00001', None)
+    """
+    try:
+        # What is longer says no more, and an exponent of a thousand digits takes for ever.
+        number = Decimal(value) if isinstance(value, Decimal) or (isinstance(value, str) and len(value) <= 64) else None
+        if number is None or not number.is_finite() or number.adjusted() + scale >= 18:
+            return None
+        with localcontext(prec=80):
+            number = number.scaleb(scale)
+            number = number.quantize(_FRACTION) if number.adjusted() >= -12 else Decimal()
+    except InvalidOperation:
+        return None
+    text = f"{number:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("-0", "") else text
 
 
 def shown(value: Any) -> str:

@@ -295,9 +295,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "api" / "intake" / "tower.py").write_text(TOWER)
     listing = made / "api" / "intake" / "__init__.py"
     said = listing.read_text()
-    named = re.compile(r"^(from api\.intake import .*)$|^(FORMATS: .*)\)$", re.MULTILINE)
-    changed, times = named.subn(lambda line: f"{line[1]}, tower" if line[1] else f"{line[2]}, tower.FORMAT)", said)
-    assert times == 2, "expected one line that imports the formats, and one that lists them"
+    # Formats are imported on one line, or one a line; and listed one a line.
+    changed, imports = re.subn(
+        r"(?m)^(from api\.intake import .*)$",
+        lambda line: f"{line[1]}\n    tower," if line[1].endswith("(") else f"{line[1]}, tower",
+        said,
+    )
+    changed, lists = re.subn(r"(?m)^(FORMATS: .* = \()$", "\\1\n    tower.FORMAT,", changed)
+    assert (imports, lists) == (1, 1), "expected one import of the formats, and one list of them"
     listing.write_text(changed)
     return made
 

@@ -124,6 +124,21 @@ SECRETS = {
         b'{"address": "a.b", "change": {"actions": ["create"], "after": {"password": "s3cret"}}}]}',
         "iac.plan_produced",
     ),
+    "openslo": (
+        b"apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: paid, annotations: {x: s3cret}}\nspec:\n  service: pay\n  description: s3cret"
+        b"\n  indicator: {spec: {ratioMetric: {good: {query: s3cret}}}}\n  budgetingMethod: Occurrences\n"
+        b"  timeWindow: [{duration: 4w, isRolling: true}]\n  objectives: [{target: 0.99}]\n",
+        "slo.published",
+    ),
+    "prometheus": (
+        b'{"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"token": "s3cret"}, "value": [1772442000, "1"]}]}}',
+        "metric.measured",
+    ),
+}
+# What must be said beside each.
+BESIDE = {
+    "openslo": {"actor": "person:alice"},
+    "prometheus": {"metric": "error_rate", "service": "pay", "environment": "prod", "window": "5m"},
 }
 
 
@@ -132,7 +147,7 @@ def test_a_secret_of_a_file_is_in_no_table_and_in_no_export(name: str, tmp_path:
     assert set(SECRETS) == set(FILES)
     ledger = create_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     content, becomes = SECRETS[name]
-    said = {"run": "4711"}
+    said = BESIDE.get(name, {"run": "4711"})
     caller, known = ledger.local_caller(), FILES[name]
     take_at_once(ledger, Body(known, {}, content, lambda _: caller, known.context(said)))
     with pytest.raises(UnreadableError):
