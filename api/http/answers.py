@@ -2,7 +2,7 @@
 
 Long, because it is a list of small shapes that refer to each other, and a reader looks for one by its name. They are
 closed: what a route answers and does not describe is found. No answer is made from them, so they cost nothing
-when one is given. Rows of views have their shapes from their row models (`api.http.routes.views`).
+when one is given. Rows of views have their shapes from their row models (`api.http.description_of_views`).
 """
 
 from typing import Any, Literal

@@ -23,7 +23,6 @@ from ledger.errors import ForbiddenError, UnauthenticatedError
 from ledger.events.statement import StatementWithdrawn
 from ledger.ledger import Ledger
 from ledger.statement import Statement
-from projections import VIEWS
 
 REPORTER, AUDITOR, ANALYST, OPERATOR = "reporter", "auditor", "analyst", "operator"
 ROLES: Final = (REPORTER, AUDITOR, ANALYST, OPERATOR)
@@ -81,7 +80,8 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/v1/ledger/tools"): PUBLIC,
     ("POST", "/v1/ledger/tools"): (OPERATOR,),
     ("GET", "/v1/views"): READERS,
-    **{("GET", f"/v1/views/{view.name}{row}"): READERS for view in VIEWS for row in ("", "/{key}")},
+    ("GET", "/v1/views/{view}"): READERS,
+    ("GET", "/v1/views/{view}/{key}"): READERS,
     ("GET", "/v1/delivery"): READERS,
     ("GET", "/v1/risk/backtest"): READERS,
     ("GET", "/v1/risk/fit"): READERS,

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from api.http import answers, auth
+from api.http.description_of_views import PARTS, of_each_view
 from api.intake import FORMATS, SIGNED
 from ledger.errors import SetupError
 
@@ -99,24 +100,29 @@ _WORDS: Final = {
     413: "Too large.", 415: "Not a media type that is read here.", 422: "Not admissible: `place` says where.",
     429: "Too many requests: `Retry-After` says when.", 503: "Not now: `Retry-After` says when.",
 }  # fmt: skip
+_REF: Final = "#/components/schemas/{model}"
 _WITH_BODY: Final = (400, 408, 409, 412, 413, 415)
 
 
 def described(route: APIRoute) -> bool:
-    """Say whether the answers of a route are described: here, or by the route itself, as those of views are."""
+    """Say whether the answers of a route are described: here, or view by view."""
     is_here = all((method, route.path_format) in ANSWERS for method in route.methods or ())
-    return is_here or 200 in route.responses or not route.include_in_schema
+    return is_here or route.path_format in PARTS or not route.include_in_schema
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the description of an app's routes. Raises SetupError where two things have one name."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    schemas: dict[str, Any] = document["components"]["schemas"]
-    document["components"]["securitySchemes"] = _SECURITY
+    parts: dict[str, Any] = document.setdefault("components", {})
+    parts["securitySchemes"] = _SECURITY
+    schemas: dict[str, Any] = parts.setdefault("schemas", {})
     problem = {"application/problem+json": {"schema": _shape(answers.Problem, schemas)}}
+    served_by, shapes = of_each_view(document["paths"], ref_template=_REF)
+    for name, shape in shapes.items():
+        _put(name, _without_defaults(shape), schemas)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            route = (method.upper(), path)
+            route = (method.upper(), served_by.get((method.upper(), path), path))
             operation["parameters"] = [_without_null(parameter) for parameter in operation.get("parameters", ())]
             _name_bodies(operation, schemas)
             found = operation["responses"]
@@ -151,7 +157,7 @@ def _answer(found: Mapping[str, Any], status: int, shape: Any, schemas: dict[str
 
 def _shape(shape: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     """Return a reference to a shape, and put it and what it is made of among the schemas."""
-    made = TypeAdapter(shape).json_schema(mode="validation", ref_template="#/components/schemas/{model}")
+    made = TypeAdapter(shape).json_schema(mode="validation", ref_template=_REF)
     for name, part in made.pop("$defs", {}).items():
         _put(name, _without_defaults(part), schemas)
     if "properties" in made:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from api.desk.problems import KNOWN, MEDIA_TYPE, RequestError, of_error, problem, worded
 from api.http.addresses import NOWHERE
 from ledger import errors
+from projections import VIEWS
 
 # Of the request that is being answered: callers quote it, and operators find it in the access log.
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
@@ -80,15 +81,15 @@ def count_failure(request: Request, error: errors.UnauthenticatedError) -> None:
 
 def _nothing_at(path: str, routes: Sequence[APIRoute]) -> str:
     """Say that there is nothing at a path, and what there is."""
-    there_are = sorted({route.path_format for route in routes})
+    paths = sorted({route.path_format for route in routes})
+    views = [path.replace("{view}", view.name) for path in paths if "{view}" in path for view in VIEWS]
+    there_are = [*(path for path in paths if "{view}" not in path), *views]
     plain = path.rstrip("/")
     if plain != path and any(route.path_regex.match(plain) for route in routes):
         return f"there is nothing at {path[:80]}: expected {plain[:80]}, without the slash at the end"
-    for room, kind in (("/v1/views/", "view"), ("/v1/intake/", "intake format")):
-        if path.startswith(room):
-            names = [known.removeprefix(room) for known in there_are if known.startswith(room)]
-            asked = path.removeprefix(room).partition("/")[0]
-            return errors.no_such(kind, asked, [name for name in names if "/" not in name])
+    if path.startswith(room := "/v1/intake/"):
+        names = [known.removeprefix(room) for known in there_are if known.startswith(room)]
+        return errors.no_such("intake format", path.removeprefix(room).partition("/")[0], names)
     close = difflib.get_close_matches(path[:80], there_are, n=1)
     return f"there is nothing at {path[:80]}{f'; did you mean {close[0]}?' if close else ';'} /openapi.json describes what there is"
 

@@ -115,9 +115,9 @@ _new: Final = object.__new__
 
 
 class Judging:
-    """What a finding's rule reads through, for one judgement."""
+    """What a finding's rule reads through, for one judgement. No row moves while it lasts: what is asked again is answered as before."""
 
-    __slots__ = ("_at", "_lens_of", "_now", "_rows", "came", "due", "memory", "of_now", "reads")
+    __slots__ = ("_asked", "_at", "_lens_of", "_now", "_rows", "_times", "came", "due", "memory", "of_now", "reads")
 
     def __init__(
         self,
@@ -134,19 +134,33 @@ class Judging:
         self.of_now = of_now or self
         self.memory: Memory = of_now.memory if of_now is not None else {}
         self.reads: set[Read] = of_now.reads if of_now is not None else set()
+        self._asked: dict[Any, Any] = {}
+        self._times: dict[Moment, Judging] = of_now._times if of_now is not None else {}
         # The next time that has not come, and the last that has.
         self.due: Moment | None = None
         self.came: Moment | None = None
 
     def at(self, time: Moment) -> "Judging":
-        return Judging(self._rows, self._now, self._lens_of, self.of_now, time)
+        if (known := self._times.get(time)) is None:
+            known = self._times[time] = Judging(self._rows, self._now, self._lens_of, self.of_now, time)
+        return known
 
     def row(self, view: View[R], key: str) -> R | None:
+        asked = view, key
+        if asked in self._asked:
+            return cast(R | None, self._asked[asked])
         self._note(view, row_read(view, key))
         lens, row = self._lens_of(view), self._rows.row(view, key)
-        return None if row is None else cast(R, lens.over(row))
+        seen = self._asked[asked] = None if row is None else cast(R, lens.over(row))
+        return seen
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        asked = view, event, about, limit
+        if asked not in self._asked:
+            self._asked[asked] = self._named(view, event, about, limit)
+        return list(self._asked[asked])
+
+    def _named(self, view: View[R], event: type[Event], about: str | None, limit: int | None) -> list[R]:
         rows, lens = self._rows.named(view, event, about, limit), self._lens_of(view)
         seen: list[Any] = [lens.over(row) for row in rows]
         # One more such entry may name one more row, though nothing of the row changes.
@@ -161,10 +175,13 @@ class Judging:
     def where(self, view: View[R], column: str, value: str) -> list[R]:
         if column not in view.indexes:
             raise DeclarationError(f"{view.name} has no index by {column}: expected one of {', '.join(view.indexes)}")
-        self._note(view, column_read(view, column, value))
-        lens = self._lens_of(view)
-        lens.note(column)
-        return [lens.over(row) for row in self._rows.where(view, column, value)]
+        asked = view, column, value
+        if asked not in self._asked:
+            self._note(view, column_read(view, column, value))
+            lens = self._lens_of(view)
+            lens.note(column)
+            self._asked[asked] = [lens.over(row) for row in self._rows.where(view, column, value)]
+        return list(self._asked[asked])
 
     def entry(self, position: int) -> EntryInfo:
         return self._rows.entry(position)

@@ -74,19 +74,20 @@ def list_rows(
     ViewNotReadyError when the view has not come to the position.
     A cursor names the last row of a page: what is written meanwhile moves no row onto two pages, or onto none.
     """
+    t = table_of(view).c
+    known = filterable(view)
+    # First what was asked: whoever asks wrongly is not told to come again.
+    chosen = conditions(connection, view, where)
+    name, down = (sort.removeprefix("-"), sort.startswith("-")) if sort else (view.key, False)
+    if name not in known:
+        raise StatementError(f"{view.name} is sorted by {', '.join(known)}; found {name[:80]!r}"[:1500], "/sort")
     state = state_of(connection, view)
     if (where or sort) and not has_columns_of(view, state.shape):
         raise ViewNotReadyError(
             f"the view {view.name} is being built with other columns: ask without filters or sort, or again in a moment"
         )
-    t = table_of(view).c
-    known = filterable(view)
-    chosen = conditions(connection, view, where)
     if as_of is not None:
         chosen.append(_stood_at(view, state, as_of, where, sort))
-    name, down = (sort.removeprefix("-"), sort.startswith("-")) if sort else (view.key, False)
-    if name not in known:
-        raise StatementError(f"{view.name} is sorted by {', '.join(known)}; found {name[:80]!r}"[:1500], "/sort")
     sorted_by = comparable(connection, view, name)
     query = sa.select(t[view.key], t[ROW]).where(*chosen)
     if cursor is not None:

@@ -19,6 +19,7 @@ Longer than other modules: what may be declared, and all that is refused where i
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
@@ -219,7 +220,6 @@ class View(Generic[R]):
         self.columns = tuple(field.name for field in fields(row))  # type: ignore[arg-type]
         self.key = self.columns[0]
         self.folds: dict[str, _Fold] = {}
-        self.adapter: TypeAdapter[R] = TypeAdapter(row)
         self.kind = kind
         self._entries_of = entries_of
         self._about = dict(about)
@@ -297,7 +297,12 @@ class View(Generic[R]):
         return orjson.dumps(row).decode()
 
     def load(self, text: str | bytes) -> R:
-        return self.adapter.validate_json(text)
+        return self._adapter.validate_json(text)
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[R]:
+        # Made when a row is read for the first time: whoever begins needs few of a hundred.
+        return TypeAdapter(self.row)
 
 
 def in_order(*views: View[Any]) -> tuple[View[Any], ...]:

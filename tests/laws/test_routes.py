@@ -16,6 +16,7 @@ from schemathesis.generation import GenerationMode
 from servers import PARTS, PROBLEM, Server, check_problem, event, running_server
 
 from api.http import auth
+from projections import VIEWS
 
 CONFIG = Path(__file__).parents[1] / "tools" / "schemathesis.toml"
 # The stream never ends; each verification is a process of its own; all views have the same routes, made by one function.
@@ -143,17 +144,26 @@ def described(fuzzed: Server) -> Any:
 
 
 # The stream never ends, and pages have no schema.
-DESCRIBED = [
+SERVED = [
     route
     for route in auth.ROUTES
     if route[1] not in ("/openapi.json", "/v1/events/stream") and not route[1].startswith("/console")
+]
+# Two routes serve all views, and each view is described by itself: two views stand for all.
+DESCRIBED = [
+    (method, path.replace("{view}", name))
+    for method, path in SERVED
+    for name in (("deployments", "findings") if "{view}" in path else ("",))
 ]
 
 
 def test_the_openapi_document_describes_every_route(fuzzed: Server) -> None:
     described = fuzzed.get("/openapi.json", by="nobody").json()["paths"]
     found = {(method.upper(), path) for path, methods in described.items() for method in methods}
-    assert found == {*DESCRIBED, ("GET", "/v1/events/stream")}
+    names = [view.name for view in VIEWS]
+    of_views = {(m, path.replace("{view}", name)) for m, path in SERVED if "{view}" in path for name in names}
+    others = {route for route in SERVED if "{view}" not in route[1]}
+    assert found == {*others, *of_views, ("GET", "/v1/events/stream")}
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
@@ -161,8 +171,6 @@ def test_the_openapi_document_describes_every_route(fuzzed: Server) -> None:
 def test_no_input_that_the_openapi_document_allows_or_forbids_is_an_error_of_the_server(
     fuzzed: Server, described: Any, request: pytest.FixtureRequest, method: str, path: str, mode: GenerationMode
 ) -> None:
-    if LIKE_OTHERS.match(path) and not request.config.getoption("--all"):
-        pytest.skip("made like the routes of deployments and findings: runs with scripts/test --all")
     operation = described[path][method.lower()]
     # Each verification is a process of its own.
     examples = 1 if path == "/v1/ledger/verify" else 2

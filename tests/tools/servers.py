@@ -52,6 +52,7 @@ PARTS = {
     "ref": "change:CHG-7",
     "role": "entry",
     "key_id": "0" * 64,
+    "view": "deployments",
     "key": "nothing",
     "import_id": "nothing",
     "gate": "deploy",

@@ -1,7 +1,8 @@
 """Policies: their versions, who wrote and who approved each, and which is in force."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from ledger.events.ledger import LedgerCredentialIssued, LedgerTrustRuleEnrolled
@@ -237,7 +238,15 @@ class InForce:
 
     def said(self, name: str, applies_to: str) -> tuple[str, ...]:
         """Return what the policy itself says under a name, of this very thing."""
-        return tuple(s.value for s in self.settings if (s.name, s.applies_to) == (name, applies_to))
+        return self._by_name.get((name, applies_to), ())
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        found: dict[tuple[str, str], tuple[str, ...]] = {}
+        for setting in self.settings:
+            asked = setting.name, setting.applies_to
+            found[asked] = (*found.get(asked, ()), setting.value)
+        return found
 
     def _values(self, name: str, applies_to: tuple[str | None, ...]) -> tuple[str, ...]:
         for wanted in (*applies_to, ANY):
@@ -252,34 +261,55 @@ def _limited(value: str) -> int:
 
 def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
     """Return what a policy says at a time: its version whose approval was recorded last, of those that had come into effect."""
-    approvals = _approvals(reads.row(policies, policy_id))
-    return _last_of(reads, policy_id, [approved for approved in approvals if approved.since <= at])
+    return remembered(reads, _Policies).at(reads.row(policies, policy_id), policy_id, at)
 
 
 def in_force_now(look: Look, policy_id: str = POLICY) -> InForce:
     """Return what a policy says now; a version that comes into effect later wakes whoever asks."""
-    approvals = _approvals(look.row(policies, policy_id))
-    return _last_of(look, policy_id, [approved for approved in approvals if look.has_come(approved.since)])
+    return remembered(look, _Policies).by_now(look, look.row(policies, policy_id), policy_id)
 
 
-class _Faults:
-    """Why approvals put nothing into force: found once in a judgement, which asks for its policy at every turn."""
+class _Policies:
+    """What was found out about policies in one judgement, which asks for them at every turn."""
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
-        self._known: dict[tuple[int, int], str] = {}
+        self._approvals: dict[str, list[_Approved]] = {}
+        # Those that put nothing into force.
+        self._void: dict[tuple[int, int], bool] = {}
+        self._said: dict[tuple[str, int], InForce] = {}
+        self._at: dict[tuple[str, Moment], InForce] = {}
 
-    def of(self, approved: _Approved) -> str:
+    def at(self, row: Policy | None, policy_id: str, at: Moment) -> InForce:
+        asked = policy_id, at
+        if (known := self._at.get(asked)) is None:
+            known = self._at[asked] = self._last(policy_id, row, lambda since: since <= at)
+        return known
+
+    def by_now(self, look: Look, row: Policy | None, policy_id: str) -> InForce:
+        return self._last(policy_id, row, look.has_come)
+
+    def _last(self, policy_id: str, row: Policy | None, holds: Callable[[Moment], bool]) -> InForce:
+        if policy_id not in self._approvals:
+            self._approvals[policy_id] = _approvals(row)
+        for approved in [known for known in self._approvals[policy_id] if holds(known.since)]:
+            if not self._is_void(approved):
+                return self._says(policy_id, approved)
+        return self._says(policy_id, None)
+
+    def _is_void(self, approved: _Approved) -> bool:
         asked = approved.version.published_position, approved.approval.position
-        if asked not in self._known:
-            self._known[asked] = fault_of_approval(self._reads, approved.version, approved.approval.said)
-        return self._known[asked]
+        if asked not in self._void:
+            self._void[asked] = bool(fault_of_approval(self._reads, approved.version, approved.approval.said))
+        return self._void[asked]
 
-
-def _last_of(reads: Reads, policy_id: str, approvals: list[_Approved]) -> InForce:
-    faults = remembered(reads, _Faults)
-    for approved in approvals:
-        if not faults.of(approved):
-            version = approved.version
-            return InForce(policy_id, version.version, approved.approval.position, version.settings)
-    return InForce(policy_id)
+    def _says(self, policy_id: str, approved: _Approved | None) -> InForce:
+        asked = policy_id, approved.approval.position if approved is not None else 0
+        if asked not in self._said:
+            version = approved.version if approved is not None else None
+            self._said[asked] = (
+                InForce(policy_id)
+                if version is None
+                else InForce(policy_id, version.version, asked[1], version.settings)
+            )
+        return self._said[asked]
