@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from servers import PARTS, PROBLEM, Server, check_problem, event, running_server
+from views_processes import wait_for_views
 
 from api.http import auth
 from projections import VIEWS
@@ -134,6 +135,8 @@ def test_what_is_no_text_is_refused_by_every_route(server: Server, operations: A
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of its own: what is enrolled and revoked here is nobody else's."""
     with running_server(tmp_path_factory.mktemp("fuzzed") / "var") as running:
+        # Until its views are there for the first time, it answers that they are not.
+        wait_for_views(running)
         yield running
 
 
