@@ -25,7 +25,9 @@ def intake(
     commit: Annotated[str | None, typer.Option(help="The commit that they are about.")] = None,
     environment: Annotated[str | None, typer.Option(help="The environment that they are about.")] = None,
     service: Annotated[str | None, typer.Option(help="The service that they are about.")] = None,
+    repository: Annotated[str | None, typer.Option(help="The repository that they are about.")] = None,
     change: Annotated[str | None, typer.Option(help="The change that they are for.")] = None,
+    plan: Annotated[str | None, typer.Option(help="The plan that they are about, by its digest.")] = None,
     deployment: Annotated[str | None, typer.Option(help="The deployment that they are about.")] = None,
     actor: Annotated[str | None, typer.Option(help="Who says so, where they are somebody's word.")] = None,
     slo: Annotated[str | None, typer.Option(help="The objective that was measured.")] = None,
@@ -53,8 +55,9 @@ def intake(
     door = where(context).door()
     given = {
         "run": run, "attempt": attempt, "commit": commit, "environment": environment, "service": service,
-        "change": change, "deployment": deployment, "actor": actor, "slo": slo, "metric": metric, "window": window,
-        "samples": samples, "suite": suite, "shard": shard, "coverage": coverage, "executed": executed, "source": source, "time": time,
+        "repository": repository, "change": change, "plan": plan, "deployment": deployment, "actor": actor, "slo": slo,
+        "metric": metric, "window": window, "samples": samples, "suite": suite, "shard": shard, "coverage": coverage,
+        "executed": executed, "source": source, "time": time,
     }  # fmt: skip
     said = {
         name: str(value).lower() if value in (True, False) else str(value)

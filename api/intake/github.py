@@ -1,10 +1,11 @@
-"""GitHub webhooks: `deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `ping`.
+"""GitHub webhooks: `deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`, `ping`.
 
 The signature covers the body and nothing else. So the delivery id is ignored (a captured body under a new one is a
 repeat), and the event kind that a header names must agree with what the body is. Users are named by number, which
-survives a rename; bots are named apart, because they never approve.
+survives a rename; bots are named apart, because they never approve. Longer than other formats: there are six kinds, each with samples.
 """
 
+import hashlib
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -36,6 +37,8 @@ _SHAPES: Final[dict[str, dict[str, type]]] = {
     "deployment_status": {"deployment_status": dict, "deployment": dict},
     "pull_request_review": {"review": dict, "pull_request": dict},
     "pull_request": {"action": str, "number": int, "pull_request": dict},
+    # Other alerts are called so, too.
+    "secret_scanning_alert": {"alert.secret_type": str},
     "ping": {"zen": str, "hook_id": int},
     # Not mapped, and they carry what the kinds above have.
     "workflow_job": {"workflow_job": dict},
@@ -104,7 +107,7 @@ def _check_kind(kind: str, document: dict[str, Any]) -> None:
 
 def _is_there(document: dict[str, Any], name: str, kind: type) -> bool:
     """Say whether a part is really there: a key alone, null or an object without an id, makes no kind."""
-    part = document.get(name)
+    part = pick(document, name)
     return type(part) is kind and (not isinstance(part, dict) or type(part.get("id")) is int)
 
 
@@ -215,6 +218,29 @@ def _pull_request_review(document: dict[str, Any]) -> Translation:
     return _one(document, "code_review.submitted", need(review, "submitted_at"), data | more)
 
 
+def _secret_scanning_alert(document: dict[str, Any]) -> Translation:
+    """Return what an alert says: that a secret was found, or is open again, or was revoked. That somebody finds it to be none is no fact
+    about the secret: whoever may dispose of the finding does that here.
+    """
+    action, alert = need(document, "action"), need(document, "alert", dict)
+    repository, number = need(document, "repository", dict), need(alert, "number", int)
+    named = f"github\n{_id(repository)}\n{number}"
+    data: dict[str, Any] = {"secret": f"sha256:{hashlib.sha256(named.encode()).hexdigest()}"}
+    if action == "resolved" and pick(alert, "resolution") == "revoked":
+        who = {"actor": _identity(pick(alert, "resolved_by")) or _identity(pick(document, "sender"))}
+        return _one(document, "secret.rotated", need(alert, "resolved_at"), data | who)
+    if action not in ("created", "reopened"):
+        return Unmapped("secret_scanning_alert", f"action-{action}", _source(document))
+    time = need(alert, "created_at") if action == "created" else need(alert, "updated_at")
+    found = {
+        "tool": "github-secret-scanning",
+        "rule": need(alert, "secret_type"),
+        "repository": need(repository, "full_name"),
+        "again": action == "reopened",
+    }
+    return _one(document, "secret.detected", time, data | found)
+
+
 def _ping(document: dict[str, Any]) -> Translation:
     return Nothing({"pong": need(document, "hook_id", int)})
 
@@ -228,6 +254,7 @@ _TRANSLATORS: Final = {
     "deployment_status": _deployment_status,
     "pull_request": _pull_request,
     "pull_request_review": _pull_request_review,
+    "secret_scanning_alert": _secret_scanning_alert,
     "ping": _ping,
 }
 
@@ -264,10 +291,15 @@ def _pulled(action: str, **more: Any) -> dict[str, Any]:
     return {"action": action, "number": 42, "pull_request": _PULL | more}
 
 
+def _alerted(action: str, **more: Any) -> dict[str, Any]:
+    alert = {"number": 7, "secret_type": "aws_access_key_id", "created_at": _AT, "updated_at": _AT}
+    return {"action": action, "alert": alert | more}
+
+
 FORMAT: Final = Format(
     "github",
     "GitHub webhooks",
-    "`deployment`, `deployment_status`, `pull_request`, `pull_request_review` and `ping`, in JSON or as a form.",
+    "`deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert` and `ping`, in JSON or as a form.",
     translate,
     signature=HmacHeader("X-Hub-Signature-256"),
     media_types=(JSON, _FORM),
@@ -280,6 +312,14 @@ FORMAT: Final = Format(
         _sample("pull_request", "merged", _pulled("closed", merged=True, merged_at=_AT), "code.merged"),
         _sample("pull_request_review", "submitted", _reviewed("submitted", "approved"), "code_review.submitted"),
         _sample("pull_request_review", "dismissed", _reviewed("dismissed", "dismissed"), "code_review.dismissed"),
+        _sample("secret_scanning_alert", "of a secret", _alerted("created"), "secret.detected"),
+        _sample(
+            "secret_scanning_alert",
+            "revoked",
+            _alerted("resolved", resolution="revoked", resolved_by=_ALICE, resolved_at=_AT),
+            "secret.rotated",
+        ),
+        _sample("secret_scanning_alert", "waved through", _alerted("resolved", resolution="wont_fix"), UNMAPPED),
         _sample("ping", "", {"zen": "Half measures are as bad as nothing at all.", "hook_id": 12}),
         _sample("anything else", "", {"action": "added"}, UNMAPPED),
     ),

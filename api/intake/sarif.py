@@ -5,14 +5,16 @@ where somebody says that the tool ran to its end: an invocation in the file, or 
 not say is its rule's, else a warning. What a file suppresses is told and lets nothing pass: who decides that is no file's to say.
 
 No result has an identity to rely on: fingerprints are optional, uploaders fill them in, and some tools put names and secrets there. So
-one is made here, of the tool, the rule, the path and which of several such it is in the order of lines: the same in the next scan.
+one is made (`api.intake.scans`).
 
-The redactor keeps what is named in `_cut_run` and nothing else: no message, no snippet, no property, no fingerprint.
+What a tool for secrets found is told as that, too, secret by secret (`api.intake.secrets`).
+
+The redactor keeps what is named in `_cut_run` and nothing else: no message, no snippet, no property; of fingerprints, which commit brought
+something in. Longer than other formats, because SARIF has a rule's level in five places.
 """
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -20,6 +22,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from api.intake import scans, secrets
 from api.intake.context import executed_of
 from api.intake.formats import JSON, UNMAPPED, Format, Redactor, Sample
 from api.intake.translation import (
@@ -30,8 +33,6 @@ from api.intake.translation import (
     Mapped,
     Translation,
     Unmapped,
-    fact,
-    in_parts,
     pick,
     pick_text,
     pick_time,
@@ -40,7 +41,6 @@ from api.intake.translation import (
 from ledger.canonical import encode
 from ledger.errors import StatementError
 from ledger.events.identifiers import Commit, Version, fits, identifier_of
-from ledger.events.scan import MAX_RESULTS
 
 SARIF: Final = "application/sarif+json"
 MAX_RUNS: Final = 50
@@ -48,8 +48,6 @@ MAX_RUNS: Final = 50
 _is_path = re.compile(r"(?!//)[A-Za-z0-9._/-][A-Za-z0-9._/ +-]*").fullmatch
 _LEVELS: Final = ("error", "warning", "note", "none")
 _BASELINES: Final = ("new", "unchanged", "updated", "absent")
-# What stands in a statement one by one; notes are counted alone.
-_LISTED: Final = ("error", "warning")
 
 
 # -- cutting ---------------------------------------------------------------------------------------------------------------
@@ -83,6 +81,7 @@ def _cut_tool(tool: Any) -> dict[str, Any]:
     rules = [
         _only(rule, "id", "guid")
         | {"defaultConfiguration": _only(pick(rule, "defaultConfiguration"), "level", "enabled")}
+        | ({"secret": True} if secrets.is_tagged(rule) else {})
         for rule in _list(tool, "rules")
     ]
     return _only(tool, "name", "version", "semanticVersion", "guid") | {"rules": rules}
@@ -99,6 +98,7 @@ def _cut_result(result: Any) -> dict[str, Any]:
         else {},
         "uri": _without_secrets(uri) if isinstance(uri, str) and uri else None,
         "line": line if isinstance(line, int) else None,
+        "introducedBy": secrets.introduced_by(result),
         "suppressions": None if suppressions is None else [
             _only(told, "kind", "status") for told in _list(result, "suppressions")
         ],
@@ -174,45 +174,27 @@ def _scan(beside: Headers, run: dict[str, Any], scan: str) -> list[Fact] | None:
     # Nobody knows which tool it was that is not named.
     if (tool := pick_text(driver, "name")) is None:
         raise StatementError("expected tool.driver.name", "/tool/driver/name")
-    of_thing = beside.get("service", beside["source"])
-    series = ":".join(filter(None, (of_thing, beside.get("environment"), tool)))
-    results = list(_results(run, tool))
-    counted = [result for result in results if result["baseline"] != "absent"]
-    levels = Counter(result["level"] for result in counted)
-    listed = [
-        {name: value for name, value in result.items() if value is not None}
-        for result in results if result["level"] in _LISTED
-    ]  # fmt: skip
-    parts = in_parts(listed, MAX_RESULTS)
-    if parts is None:
-        return None
-    is_whole = len(parts) < 2
-    about = {"scan": scan, "series": series, "commit": _commit(beside, run)}
+    found = list(scans.fingerprinted(tool, list(_results(run, tool))))
+    hidden = [(result, more) for result, more in found if more["secret"] and result["baseline"] != "absent"]
     versions = (pick_text(driver, name) for name in ("semanticVersion", "version"))
     ended = pick_time(_first(run, "invocations"), "endTimeUtc") or ""
-    summary: dict[str, Any] = about | {
-        "tool": tool,
-        "tool_version": next((version for version in versions if fits(Version, version)), None),
-        "rules_digest": _rules_digest(run),
-        "file_digest": f"sha256:{beside['sha256']}",
-        "run_id": beside.get("run"),
-        "service": beside.get("service"),
-        "environment": beside.get("environment"),
-        "executed": _executed(beside, run),
-        "errors": levels["error"],
-        "warnings": levels["warning"],
-        "notes": levels["note"],
-        "suppressed": sum(1 for result in counted if result["suppressed"]),
-        "parts": 0 if is_whole else len(parts),
-        "started_at": pick_time(_first(run, "invocations"), "startTimeUtc"),
-    }
-    if is_whole and parts:
-        summary["results"] = tuple(parts[0])
-    facts = [fact(beside["source"], "scan.completed", ended, summary, subject=pick_text(run, "automationDetails.id"))]
-    for number, part in enumerate(() if is_whole else parts, 1):
-        said = about | {"part": number, "parts": len(parts), "results": tuple(part)}
-        facts.append(fact(beside["source"], "scan.results_reported", ended, said))
-    return facts
+    told = scans.Told(
+        scan,
+        tool,
+        [result for result, _ in found],
+        commit=_commit(beside, run),
+        executed=_executed(beside, run),
+        ended=ended,
+        tool_version=next((version for version in versions if fits(Version, version)), None),
+        rules_digest=_rules_digest(run),
+        started_at=pick_time(_first(run, "invocations"), "startTimeUtc"),
+        subject=pick_text(run, "automationDetails.id"),
+    )
+    facts = scans.facts_of(beside, told)
+    if facts is None or len(hidden) > secrets.MAX_SECRETS:
+        return None
+    of_scan = {"tool": tool, "scan": scan, "ended": ended}
+    return facts + [secrets.detected(beside, of_scan, result, more["introducedBy"]) for result, more in hidden]
 
 
 def _commit(beside: Headers, run: dict[str, Any]) -> str | None:
@@ -239,11 +221,13 @@ def _rules_digest(run: dict[str, Any]) -> str | None:
     return f"sha256:{hashlib.sha256(encode(names)).hexdigest()}" if names else None
 
 
-def _results(run: dict[str, Any], tool: str) -> Iterator[dict[str, Any]]:
-    """Yield what was found, in the order of lines, as statements have it."""
-    rules = _Rules(run["tool"])
-    found: list[dict[str, Any]] = [
-        {
+def _results(run: dict[str, Any], tool: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield what was found, as statements have it; and beside it what else is known: whether it is a `secret`, and the commit that it was
+    `introducedBy`.
+    """
+    rules, finds_secrets = _Rules(run["tool"]), secrets.is_scanner(tool)
+    for result in run["results"] or ():
+        told = {
             "rule": rules.name_of(result),
             "path": identifier_of(result["uri"]) if result["uri"] else None,
             "line": result["line"] if isinstance(result["line"], int) and result["line"] >= 0 else None,
@@ -251,15 +235,8 @@ def _results(run: dict[str, Any], tool: str) -> Iterator[dict[str, Any]]:
             "baseline": result.get("baselineState") if result.get("baselineState") in _BASELINES else None,
             "suppressed": _is_suppressed(result),
         }
-        for result in run["results"] or ()
-    ]
-    times: Counter[tuple[str, str | None]] = Counter()
-    for result in sorted(found, key=lambda result: (result["path"] or "", result["line"] or 0, result["rule"])):
-        which = result["rule"], result["path"]
-        times[which] += 1
-        # None of these names holds a line break.
-        said = f"{tool}\n{result['rule']}\n{result['path'] or ''}\n{times[which]}"
-        yield {"fingerprint": hashlib.sha256(said.encode()).hexdigest()[:32]} | result
+        is_secret = finds_secrets or rules.is_of_secrets(result)
+        yield told, {"secret": is_secret, "introducedBy": result.get("introducedBy")}
 
 
 def _is_suppressed(result: Mapping[str, Any]) -> bool:
@@ -293,6 +270,10 @@ class _Rules:
         named = result.get("ruleId") or pick_text(result, "rule.id") or self._of(result).get("id") or "unnamed"
         return identifier_of(str(named))
 
+    def is_of_secrets(self, result: Mapping[str, Any]) -> bool:
+        """Say whether the rule of a result finds secrets, as its tags say."""
+        return self._of(result).get("secret") is True
+
     def level_of(self, result: Mapping[str, Any]) -> str:
         """Return the level of a result (§3.27.10): its own, its rule's, or a warning; of what is no failure, none."""
         if result.get("level") in _LEVELS:
@@ -307,9 +288,9 @@ _SAID: Final = {"run": "4711", "service": "payments-api", "commit": "9fceb02d0ae
 _RULES: Final = [{"id": "AVD-1", "defaultConfiguration": {"level": "error"}}, {"id": "AVD-2"}]
 
 
-def _sample(kind: str, becomes: str, **run: Any) -> Sample:
-    made = {"tool": {"driver": {"name": "tfsec", "version": "1.28.1", "rules": _RULES}}, **run}
-    return Sample(kind, {"version": "2.1.0", "runs": [made]}, (becomes,), context=_SAID)
+def _sample(kind: str, *becomes: str, tool: str = "tfsec", **run: Any) -> Sample:
+    made = {"tool": {"driver": {"name": tool, "version": "1.28.1", "rules": _RULES}}, **run}
+    return Sample(kind, {"version": "2.1.0", "runs": [made]}, becomes, context=_SAID)
 
 
 def _place(path: str, line: int) -> dict[str, Any]:
@@ -323,8 +304,8 @@ FORMAT: Final = Format(
     "The report of a tool that scans code: which commit it looked at, whether it ran to its end, and what it found.",
     translate,
     media_types=(JSON, SARIF),
-    asks=("run", "commit", "service", "environment", "executed"),
-    redactor=Redactor(1, _cut),
+    asks=("run", "commit", "repository", "service", "environment", "executed"),
+    redactor=Redactor(2, _cut),
     kept_as=lambda _: SARIF,
     samples=(
         _sample(
@@ -334,6 +315,19 @@ FORMAT: Final = Format(
             results=[
                 {"ruleId": "AVD-1", "message": {"text": "a password"}, "locations": [_place("main.tf", 15)]},
                 {"ruleIndex": 1, "message": {"text": "no tags"}, "locations": [_place("main.tf", 3)]},
+            ],
+        ),
+        _sample(
+            "a scan for secrets",
+            "scan.completed",
+            "secret.detected",
+            tool="gitleaks",
+            results=[
+                {
+                    "ruleId": "generic-api-key",
+                    "locations": [_place("main.tf", 15)],
+                    "partialFingerprints": {"commitSha": _SAID["commit"]},
+                }
             ],
         ),
         _sample("a scan that did not run", "scan.completed", invocations=[{"executionSuccessful": False}]),

@@ -386,6 +386,17 @@ BuilderId = Annotated[
         says="a builder without blanks, as a URI,",
     ),
 ]
+# Of a secret that was found: made of where it was found and by which rule. Never of its value alone, which whoever guesses it could check.
+SecretPrint = Annotated[
+    str,
+    Text(
+        "sha256:" + HEX64,
+        71,
+        "sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
+        "secret",
+        "sha256: and 64 hexadecimal digits",
+    ),
+]
 # The same in two thirds of the room, where there are hundreds of them.
 Sha256Base64 = Annotated[
     str,

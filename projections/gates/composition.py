@@ -26,6 +26,7 @@ from projections.practices.environments.tiers import data_may_be_loaded
 from projections.practices.improvement.trail import findings_are_answered
 from projections.practices.infrastructure.ownership import template_is_owned
 from projections.practices.infrastructure.peer_review import code_is_reviewed
+from projections.practices.infrastructure.scanning import secrets_are_rotated
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.code_scans import scans_are_clean
 from projections.practices.pipeline.isolation import builder_is_allowed
@@ -57,7 +58,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(2, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        9,
+        10,
         (
             policy_is_in_force,
             change_may_start,
@@ -74,6 +75,7 @@ GATES: Final[Mapping[str, Gate]] = {
             tests_are_whole,
             scans_are_clean,
             builder_is_allowed,
+            secrets_are_rotated,
             board_has_decided,
             release_is_in_order,
             error_budget_is_left,

@@ -53,6 +53,7 @@ from projections.readings.environments.reservations import deployed_hours, perf_
 from projections.readings.environments.tags import tag_coverage, tagged_resources
 from projections.readings.infrastructure.drifts import drifts, plan_series
 from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
+from projections.readings.infrastructure.secrets import secrets
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import doubts
@@ -164,6 +165,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     drifts,
     plan_changes,
     plan_applications,
+    secrets,
     # pipelines
     test_manifests,
     test_suites,

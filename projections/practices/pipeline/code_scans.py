@@ -14,10 +14,10 @@ from ledger.events.scan import ScanCompleted, ScanResultsReported
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.able import may
-from projections.judging.findings import finding, findings, positions_of
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
+from projections.judging.letting import let_pass
 from projections.practices.practice import Practice
-from projections.readings.assurance.dispositions import dispositions
 from projections.readings.environments.environments import names_for
 from projections.readings.people.policies import InForce
 from projections.readings.people.settings import Words
@@ -126,13 +126,6 @@ def _found_by(scan: Scan, look: Look) -> list[FoundInCode]:
 
 def _is_let_pass(scan: Scan, one: FoundInCode, look: Look, used: list[int | None]) -> bool:
     """Say whether somebody who may disposed of what a scan found, and that holds."""
-    finding_id = findings.key_of(findings.rules["scan-error-stands"], f"{scan.series}/{one.fingerprint}")
-    row = look.row(findings, finding_id)
-    # What is decided otherwise meanwhile makes another answer.
-    look.row(dispositions, finding_id)
-    if row is None or row.disposition not in ("accepted", "false_positive") or row.is_open:
-        return False
-    if look.has_come(row.disposed_until):
-        return False
-    used.append(row.disposed_position)
-    return True
+    position = let_pass(look, "scan-error-stands", f"{scan.series}/{one.fingerprint}")
+    used += [position]
+    return position is not None

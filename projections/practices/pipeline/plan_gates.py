@@ -10,11 +10,11 @@ from typing import Final
 from ledger.events.iac import PlanValidated
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.judging.findings import finding, findings, positions_of
+from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.judging.letting import let_pass
 from projections.practices.change.approvals import change_is_approved
 from projections.practices.practice import Practice
-from projections.readings.assurance.dispositions import dispositions
 from projections.readings.changes.commits import is_same as is_same_commit
 from projections.readings.changes.scopes import change_scopes, in_force_at
 from projections.readings.changes.tickets import why_unlet
@@ -76,17 +76,6 @@ def plan_of_a_part(row: Plan, look: Look) -> Breach | None:
         return None
     where = f" for {row.environment}" if row.environment is not None else ""
     return Breach(f"the plan {row.plan}{where} is not complete", positions_of(row.said.position))
-
-
-def _is_waived(plan: str, look: Look) -> int | None:
-    """Return where somebody who may let a plan of a part pass, if that holds."""
-    finding_id = findings.key_of(findings.rules["plan-of-a-part"], plan)
-    row = look.row(findings, finding_id)
-    # What is decided otherwise meanwhile makes another answer.
-    look.row(dispositions, finding_id)
-    if row is None or row.is_open or row.disposition not in ("accepted", "false_positive"):
-        return None
-    return None if look.has_come(row.disposed_until) else row.disposed_position
 
 
 def _checks_by(plan: Plan, look: Look, instant: Instant | None, at: str) -> list[Check]:
@@ -201,7 +190,7 @@ def plan_may_be_applied(question: Question, look: Look, policy: InForce) -> Said
     if row.applied_position is not None:
         return "deny", "applied", f"it was applied at {row.applied_at}", [*used, row.applied_position]
     if row.complete is False:
-        waived = _is_waived(row.plan, look)
+        waived = let_pass(look, "plan-of-a-part", row.plan)
         if waived is None:
             return "deny", "of-a-part", "the plan is not complete, and nobody else let that pass", used
         return "allow", "waived", "the plan is not complete, and somebody else let that pass", [*used, waived]

@@ -119,6 +119,10 @@ SECRETS = {
         b', "partialFingerprints": {"x": "s3cret"}, "properties": {"s3cret": "s3cret"}}]}]}',
         "scan.completed",
     ),
+    "policy-results": (
+        b'[{"filename": "a.tf", "successes": 1, "failures": [{"msg": "s3cret", "metadata": {"details": {"s3cret": "s3cret"}}}]}]',
+        "scan.completed",
+    ),
     "terraform": (
         b'{"format_version": "1.2", "planned_values": "s3cret", "variables": {"s3cret": {"value": "s3cret"}}, "resource_changes": ['
         b'{"address": "a.b", "change": {"actions": ["create"], "after": {"password": "s3cret"}}}]}',

@@ -220,3 +220,78 @@ def test_no_mutation_of_a_report_is_worse_than_not_understood() -> None:
             continue
         assert isinstance(translated, Mapped | Unmapped)
         assert not isinstance(translated, Mapped) or all(isinstance(fact, Fact) for fact in translated.facts)
+
+
+# -- secrets ---------------------------------------------------------------------------------------------------------------
+
+
+def of_gitleaks(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"tool": {"driver": {"name": "gitleaks"}}, "results": list(results)} | more
+
+
+def leak(line: int = 3, commit: str | None = COMMIT, **more: Any) -> dict[str, Any]:
+    prints = {"commitSha": commit, "email": "s3cret@example.com", "author": "s3cret", "date": "10-19-2003"}
+    result = found("generic-api-key", "deploy.env", line, partialFingerprints=prints if commit else None)
+    result["locations"][0]["physicalLocation"]["region"]["snippet"] = {"text": "KEY=s3cret"}
+    return result | more
+
+
+def secrets_of(made: dict[str, Any], **said: str) -> list[dict[str, Any]]:
+    scan, *told = facts_of(FORMAT, sarif(made), SAID | said)
+    assert scan.type == "scan.completed"
+    assert {fact.type for fact in told} <= {"secret.detected"}
+    assert [fact.data["scan"] for fact in told] == [scan.data["scan"]] * len(told)
+    return [fact.data for fact in told]
+
+
+def test_a_tool_for_secrets_tells_each_by_the_commit_that_brought_it_in() -> None:
+    [one] = secrets_of(of_gitleaks(leak()), repository="acme/api")
+    assert {name: one[name] for name in ("tool", "rule", "path", "line", "introduced_by", "by_place", "repository")} == {
+        "tool": "gitleaks", "rule": "generic-api-key", "path": "deploy.env", "line": 3, "introduced_by": COMMIT,
+        "by_place": False, "repository": "acme/api",
+    }  # fmt: skip
+    assert one["secret"].startswith("sha256:")
+
+    def named(*results: dict[str, Any], **said: str) -> list[str]:
+        return [one["secret"] for one in secrets_of(of_gitleaks(*results), **said)]
+
+    # The same in the next scan, and another one by another commit, in another place, or in another repository.
+    assert named(leak()) == named(leak(), commit=COMMIT[:8])
+    others = [named(leak(), repository=name) for name in ("acme/a", "acme/b")]
+    others += [named(leak()), named(leak(line=4)), named(leak(commit="1" * 40))]
+    assert len({*map(tuple, others)}) == 5
+    # Without a commit its place names it, wherever the line has moved to.
+    [placed] = secrets_of(of_gitleaks(leak(commit=None)))
+    assert (placed["by_place"], "introduced_by" in placed) == (True, False)
+    assert (
+        named(leak(commit=None)) == named(leak(9, commit=None)) != named(leak(3, commit=None), leak(9, commit=None))[1:]
+    )
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_secret"), [(["secret", "HIGH"], True), (["security"], False), ("secret", False), (None, False)]
+)
+def test_of_other_tools_a_secret_is_what_a_rule_is_tagged_for(tags: Any, is_secret: bool) -> None:
+    rules = [{"id": "private-key", "properties": {"tags": tags}}, {"id": "AVD-1"}]
+    made = run(found("private-key"), found("AVD-1"), tool={"driver": {"name": "Trivy", "rules": rules}})
+    assert [one["rule"] for one in secrets_of(made)] == (["private-key"] if is_secret else [])
+
+
+def test_what_is_gone_is_not_found_and_what_a_file_lets_pass_is() -> None:
+    assert secrets_of(of_gitleaks(leak(baselineState="absent"))) == []
+    assert len(secrets_of(of_gitleaks(leak(suppressions=[{"kind": "inSource"}])))) == 1
+
+
+def test_nothing_that_was_found_is_kept_of_a_secret_but_where() -> None:
+    body = sarif(of_gitleaks(leak(), leak(commit="s3cret"), leak(9, commit=None)))
+    assert FORMAT.redactor is not None
+    assert b"s3cret" not in FORMAT.redactor.cut(body)
+    assert "s3cret" not in json.dumps([fact.data for fact in facts_of(FORMAT, body, SAID)])
+
+
+def test_more_secrets_than_a_file_may_tell_are_not_understood() -> None:
+    body = sarif(of_gitleaks(*(leak(number) for number in range(501))))
+    assert FORMAT.redactor is not None
+    translated = FORMAT.translate(FORMAT.context(SAID).beside(body), FORMAT.redactor.cut(body))
+    assert isinstance(translated, Unmapped)
+    assert translated.reason == "too-many-results"

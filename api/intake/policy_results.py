@@ -1,0 +1,282 @@
+"""What policies as code found: the JSON of Conftest (`--output json`), of `opa eval`, and PolicyReports of Kubernetes, one or a list.
+
+A breach of a policy is a result of a scan (`api.intake.scans`): an error where the tool calls it a failure, else a warning. Nothing
+that was evaluated is no pass: no test was run, or a query has no answer. What could not be evaluated is an error under a name of its
+own. What an exception in the policies lets pass is told, and lets nothing pass here. Of a PolicyReport its own summary counts, where it
+says more than the results that it lists: those may be cut.
+
+    [{"filename": "web.yaml", "successes": 3, "failures": [{"msg": "…"}]}]               one error in web.yaml
+    {"result": [{"expressions": [{"text": "data.main.deny", "value": ["…", "…"]}]}]}     two errors
+    {"kind": "PolicyReport", "results": [{"policy": "labels", "result": "fail"}]}         one error, of what the report is of
+
+Where whoever posts it says of which plan it is, the plan was checked by that tool, too (`iac.validated`). The redactor keeps names of
+policies, rules, files and resources, and no message: those quote what they found.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from api.intake import scans
+from api.intake.context import executed_of
+from api.intake.formats import UNMAPPED, Format, Redactor, Sample
+from api.intake.translation import (
+    Fact,
+    ForeignJsonError,
+    Headers,
+    Mapped,
+    Translation,
+    Unmapped,
+    fact,
+    pick,
+    read_json,
+)
+from ledger.clock import to_text
+from ledger.errors import StatementError
+from ledger.events.identifiers import identifier_of
+
+MAX_REPORTS: Final = 200
+_KINDS: Final = ("PolicyReport", "ClusterPolicyReport")
+# Lists of Conftest, and what each is: of which level, and whether the policies themselves let it pass.
+_LISTS: Final = {"failures": ("error", False), "warnings": ("warning", False), "exceptions": ("error", True)}
+# Results of a report, and of which level they are.
+_LEVELS: Final = {"fail": "error", "error": "error", "warn": "warning", "pass": "none", "skip": "note"}
+# How rules are called whose members are breaches.
+_RULES: Final = {"deny": "error", "violation": "error", "warn": "warning"}
+_FAR: Final = 253_402_300_799
+
+
+# -- cutting ---------------------------------------------------------------------------------------------------------------
+
+
+def _cut(body: bytes) -> bytes:
+    document = read_json(body)
+    if isinstance(document, list):
+        return orjson.dumps({"conftest": [_cut_file(told) for told in document if _is_file(told)]})
+    if pick(document, "kind") in ("List", *_KINDS):
+        items = _list(document, "items") if document["kind"] == "List" else [document]
+        return orjson.dumps({"reports": [_cut_report(told) for told in items if pick(told, "kind") in _KINDS]})
+    if isinstance(document, dict) and {"result", "errors"} & document.keys():
+        told = [rule for answer in _list(document, "result") for rule in _rules_of(answer)]
+        # A file that has an answer to something else is none of these.
+        if _list(document, "result") and not told:
+            raise ForeignJsonError("no-rule-that-denies")
+        return orjson.dumps({"opa": told, "errors": bool(_list(document, "errors"))})
+    raise ForeignJsonError("not-a-policy-result")
+
+
+def _is_file(told: Any) -> bool:
+    if isinstance(told, dict) and isinstance(told.get("filename"), str) and {"successes", *_LISTS} & told.keys():
+        return True
+    raise ForeignJsonError("not-a-policy-result")
+
+
+def _cut_file(told: dict[str, Any]) -> dict[str, Any]:
+    successes = told.get("successes")
+    return {
+        "filename": _name(told.get("filename")),
+        "namespace": _name(told.get("namespace")),
+        # Older versions list them.
+        "successes": len(successes) if isinstance(successes, list) else successes if isinstance(successes, int) else 0,
+        **{name: [_name(pick(one, "metadata.query")) for one in _list(told, name)] for name in _LISTS},
+    }
+
+
+def _rules_of(answer: Any) -> Iterator[dict[str, Any]]:
+    """Yield the rules of an answer whose members are breaches: asked for themselves, or in a package that was."""
+    for told in _list(answer, "expressions"):
+        text, value = _name(pick(told, "text")) or "", pick(told, "value")
+        asked = {text: value}
+        if isinstance(value, dict) and _level_of(text) is None:
+            asked = {f"{text}.{name}": found for name, found in value.items()}
+        for rule, found in asked.items():
+            if (level := _level_of(rule)) is not None and isinstance(found, bool | list | dict):
+                breaches = int(found) if isinstance(found, bool) else len(found)
+                yield {"rule": _name(rule), "level": level, "breaches": breaches}
+
+
+def _level_of(rule: str) -> str | None:
+    return _RULES.get(rule.rpartition(".")[2].partition("_")[0])
+
+
+def _cut_report(report: Any) -> dict[str, Any]:
+    summary = pick(report, "summary")
+    return {
+        "kind": report["kind"],
+        "metadata": _thing(pick(report, "metadata")),
+        "scope": _thing(pick(report, "scope")),
+        "source": _name(pick(report, "source")),
+        "summary": {name: count for name in _LEVELS if _is_count(count := pick(summary, name))},
+        "results": [
+            {
+                **{name: _name(pick(told, name)) for name in ("policy", "rule", "result", "source")},
+                "scored": pick(told, "scored") is not False,
+                "resources": [_thing(one) for one in _list(told, "resources")],
+                "seconds": seconds if _is_count(seconds := pick(told, "timestamp.seconds")) and seconds <= _FAR else None,
+            }
+            for told in _list(report, "results")
+        ],
+    }  # fmt: skip
+
+
+def _thing(thing: Any) -> dict[str, Any]:
+    return {name: said for name in ("kind", "namespace", "name") if (said := _name(pick(thing, name))) is not None}
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= 1000 and value.isprintable() else None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def _list(thing: Any, path: str) -> list[Any]:
+    found = pick(thing, path)
+    return found if isinstance(found, list) else []
+
+
+# -- what it says ----------------------------------------------------------------------------------------------------------
+
+
+def translate(beside: Headers, body: bytes) -> Translation:
+    """Return the scans of a file that the redactor left, and that a plan was checked where one is named."""
+    document = orjson.loads(body)
+    if len(document.get("reports", ())) > MAX_REPORTS:
+        return Unmapped("policy-results", "too-many-reports", beside["source"])
+    told = list(_told(beside, document))
+    if not told:
+        return Unmapped("policy-results", "no-reports", beside["source"])
+    facts: list[Fact] = []
+    try:
+        for one in told:
+            found = scans.facts_of(beside, one)
+            if found is None:
+                return Unmapped("policy-results", "too-many-results", beside["source"])
+            facts += found
+            facts += _checked(beside, one)
+    except StatementError as error:
+        return Unmapped("policy-results", f"field{error.place}", beside["source"])
+    return Mapped(tuple(facts))
+
+
+def _told(beside: Headers, document: dict[str, Any]) -> Iterator[scans.Told]:
+    identity = beside["identity"]
+    if "conftest" in document:
+        files = document["conftest"]
+        ran = sum(told["successes"] + sum(len(told[name]) for name in _LISTS) for told in files)
+        yield _scan(beside, identity, "conftest", list(_of_files(files)), executed=ran > 0)
+    elif "opa" in document:
+        rules = document["opa"]
+        found = [_result(told["rule"], None, told["level"]) for told in rules for _ in range(told["breaches"])]
+        yield _scan(beside, identity, "opa", found, executed=bool(rules) and not document["errors"])
+    else:
+        reports = document["reports"]
+        for number, report in enumerate(reports, 1):
+            yield _of_report(beside, report, identity if len(reports) == 1 else f"{identity}-{number}")
+
+
+def _of_files(files: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for told in files:
+        for name, (level, is_let_pass) in _LISTS.items():
+            for query in told[name]:
+                rule = (query or f"{told['namespace'] or 'main'}.{name}").removeprefix("data.")
+                yield _result(rule, told["filename"], level, is_let_pass)
+
+
+def _of_report(beside: Headers, report: dict[str, Any], scan: str) -> scans.Told:
+    results, summary = report["results"], report["summary"]
+    of = report["scope"] or {"kind": report["kind"]} | report["metadata"]
+    found = [
+        _result(_rule_of(told), _path_of(one), _LEVELS.get(told["result"], "none") if told["scored"] else "note")
+        for told in results
+        for one in (told["resources"] or [of])
+    ]
+    sources = {told["source"] or report["source"] for told in results} or {report["source"]}
+    tool = next(iter(sources)) if len(sources) == 1 else None
+    # Of what says neither how it ended nor that anything was looked at, nobody knows what it means.
+    is_known = bool(results or any(summary.values())) and all(told["result"] in _LEVELS for told in results)
+    counted = {"error": summary.get("fail", 0) + summary.get("error", 0), "warning": summary.get("warn", 0)}
+    last = max((told["seconds"] for told in results if told["seconds"] is not None), default=None)
+    ended = to_text(last * 1_000_000) if last is not None else ""
+    return _scan(
+        beside, scan, tool or "policy-report", found, executed=is_known or None, of=_path_of(of), ended=ended, counted=counted
+    )  # fmt: skip
+
+
+def _rule_of(told: dict[str, Any]) -> str:
+    named = "/".join(filter(None, (told["policy"], told["rule"]))) or "unnamed"
+    return f"not-evaluated:{named}" if told["result"] == "error" else named
+
+
+def _path_of(thing: dict[str, str]) -> str:
+    return "/".join(filter(None, (thing.get("namespace"), thing.get("kind"), thing.get("name"))))
+
+
+def _result(rule: str | None, path: str | None, level: str, is_let_pass: bool = False) -> dict[str, Any]:
+    return {
+        "rule": identifier_of(rule or "unnamed"),
+        "path": identifier_of(path) if path else None,
+        "line": None,
+        "level": level,
+        "baseline": None,
+        "suppressed": is_let_pass,
+    }
+
+
+def _scan(
+    beside: Headers, scan: str, tool: str, found: list[dict[str, Any]], executed: bool | None, **more: Any
+) -> scans.Told:
+    results = [result for result, _ in scans.fingerprinted(tool, [(result, None) for result in found])]
+    # Whoever says that it did not run to its end is believed.
+    said = executed_of(beside)
+    if said is not None and executed is not False:
+        executed = said
+    return scans.Told(scan, tool, results, commit=beside.get("commit"), executed=executed, **more)
+
+
+def _checked(beside: Headers, told: scans.Told) -> Iterator[Fact]:
+    """Yield that a plan was checked, where one is named and the tool looked at anything."""
+    if (plan := beside.get("plan")) is None or told.executed is not True:
+        return
+    failed = any(result["level"] == "error" for result in told.results) or (told.counted or {}).get("error", 0) > 0
+    about = {"plan": plan, "change_id": beside.get("change"), "environment": beside.get("environment")}
+    verdict = {"tool": told.tool, "verdict": "failed" if failed else "passed"}
+    yield fact(beside["source"], "iac.validated", told.ended, about | verdict)
+
+
+_SAID: Final = {"run": "4711", "service": "payments-api", "environment": "prod"}
+_PLAN: Final = {"plan": f"sha256:{'7' * 64}"}
+
+
+def _sample(kind: str, body: str, *becomes: str, **said: str) -> Sample:
+    return Sample(kind, body, becomes, context=_SAID | said)
+
+
+FORMAT: Final = Format(
+    "policy-results",
+    "Results of policies as code",
+    "What Conftest, `opa eval` or a PolicyReport of Kubernetes says, in JSON: which policies were broken by what.",
+    translate,
+    asks=("run", "commit", "service", "environment", "change", "plan", "executed"),
+    redactor=Redactor(1, _cut),
+    samples=(
+        _sample(
+            "Conftest", '[{"filename": "web.yaml", "successes": 1, "failures": [{"msg": "runs as root"}]}]', "scan.completed"
+        ),
+        _sample(
+            "Conftest, of a plan", '[{"filename": "plan.json", "namespace": "main", "successes": 4}]',
+            "scan.completed", "iac.validated", **_PLAN,
+        ),
+        _sample(
+            "opa eval", '{"result": [{"expressions": [{"text": "data.main.deny", "value": ["no owner"]}]}]}', "scan.completed"
+        ),
+        _sample(
+            "a PolicyReport",
+            '{"kind": "PolicyReport", "scope": {"kind": "Pod", "name": "web"}, "results": [{"policy": "labels", "result": "fail"}]}',
+            "scan.completed",
+        ),
+        _sample("an empty list of reports", '{"kind": "List", "items": []}', UNMAPPED),
+    ),
+)  # fmt: skip

@@ -1,0 +1,90 @@
+"""What a report of a scan becomes, whichever tool wrote it: a summary, and what was found in parts where it does not fit that.
+
+Nothing found has an identity of its own to rely on. So one is made here, of the tool, the rule, the path and which of several such it is
+in the order of lines: the same in the next scan.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from api.intake.translation import Fact, Headers, fact, in_parts
+from ledger.events.scan import MAX_RESULTS
+
+# What stands in a statement one by one; notes are counted alone.
+_LISTED: Final = ("error", "warning")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A scan, as far as its report tells it: by which tool, of which thing, and what it found, fingerprinted."""
+
+    scan: str
+    tool: str
+    results: Sequence[Mapping[str, Any]]
+    # Beside service, environment and tool, of what it is.
+    of: str | None = None
+    commit: str | None = None
+    executed: bool | None = None
+    ended: str = ""
+    tool_version: str | None = None
+    rules_digest: str | None = None
+    started_at: str | None = None
+    subject: str | None = None
+    # What the report counts by level, where that is more than it lists.
+    counted: Mapping[str, int] | None = None
+
+
+def fingerprinted(tool: str, found: Sequence[tuple[dict[str, Any], T]]) -> Iterator[tuple[dict[str, Any], T]]:
+    """Yield what was found in the order of lines, each under a name; and beside it whatever stood beside it."""
+    times: Counter[tuple[str, str | None]] = Counter()
+    for result, more in sorted(found, key=lambda told: (told[0]["path"] or "", told[0]["line"] or 0, told[0]["rule"])):
+        which = result["rule"], result["path"]
+        times[which] += 1
+        # None of these names holds a line break.
+        said = f"{tool}\n{result['rule']}\n{result['path'] or ''}\n{times[which]}"
+        yield {"fingerprint": hashlib.sha256(said.encode()).hexdigest()[:32]} | result, more
+
+
+def facts_of(beside: Headers, told: Told) -> list[Fact] | None:
+    """Return the facts of a scan; None for more results than may come in."""
+    of_thing = beside.get("service", beside["source"])
+    series = ":".join(filter(None, (of_thing, beside.get("environment"), told.tool, told.of)))
+    counted = [result for result in told.results if result["baseline"] != "absent"]
+    levels = Counter(result["level"] for result in counted)
+    more = told.counted or {}
+    listed = [
+        {name: value for name, value in result.items() if value is not None}
+        for result in told.results if result["level"] in _LISTED
+    ]  # fmt: skip
+    parts = in_parts(listed, MAX_RESULTS)
+    if parts is None:
+        return None
+    is_whole = len(parts) < 2
+    about = {"scan": told.scan, "series": series, "commit": told.commit}
+    summary: dict[str, Any] = about | {
+        "tool": told.tool,
+        "tool_version": told.tool_version,
+        "rules_digest": told.rules_digest,
+        "file_digest": f"sha256:{beside['sha256']}",
+        "run_id": beside.get("run"),
+        "service": beside.get("service"),
+        "environment": beside.get("environment"),
+        "executed": told.executed,
+        "errors": max(levels["error"], more.get("error", 0)),
+        "warnings": max(levels["warning"], more.get("warning", 0)),
+        "notes": max(levels["note"], more.get("note", 0)),
+        "suppressed": sum(1 for result in counted if result["suppressed"]),
+        "parts": 0 if is_whole else len(parts),
+        "started_at": told.started_at,
+    }
+    if is_whole and parts:
+        summary["results"] = tuple(parts[0])
+    facts = [fact(beside["source"], "scan.completed", told.ended, summary, subject=told.subject)]
+    for number, part in enumerate(() if is_whole else parts, 1):
+        said = about | {"part": number, "parts": len(parts), "results": tuple(part)}
+        facts.append(fact(beside["source"], "scan.results_reported", told.ended, said))
+    return facts

@@ -1,0 +1,107 @@
+"""3.6 Scanning for secrets and policy breaches: a secret that was found is rotated before anything else goes out.
+
+What policies as code find is a result of a scan (2.4), whichever tool says so: it stands until a later scan does not find it, or somebody
+else disposes of it. A secret is another matter: that it is deleted changes nothing about who read it.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ledger.events.finding import FindingDisposed
+from ledger.events.secret import SecretRotated
+from projections.engine.derived import Breach
+from projections.engine.reads import Look
+from projections.judging.able import may
+from projections.judging.findings import finding, positions_of
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
+from projections.judging.letting import let_pass
+from projections.practices.practice import Practice
+from projections.readings.changes.code import code_changes
+from projections.readings.changes.commits import commit_of
+from projections.readings.environments.environments import names_for
+from projections.readings.infrastructure.secrets import Secret, secrets, state_of
+from projections.readings.people.policies import InForce
+from projections.readings.people.settings import Words
+from projections.rules.words import listed
+
+PRACTICE: Final = Practice("3.6", "Scanning for secrets and policy breaches", views=(secrets,))
+SECRET_GATE: Final = Words(
+    "secret-gate",
+    "whether secrets that were found must be rotated before a service is deployed",
+    applies_to="service or environment",
+    choices=("required", "optional"),
+    default=("optional",),
+)
+
+
+def _where(row: Secret) -> str:
+    of = row.repository or row.service
+    return " ".join(filter(None, (f"in {of}" if of else "", f"in {row.path}" if row.path else ""))) or "somewhere"
+
+
+@finding(secrets, severity="high")
+def secret_not_rotated(row: Secret, look: Look) -> Breach | None:
+    """A secret was found where it may be read, and nobody rotated it after that. That it was deleted ends nothing."""
+    state = state_of(look, row)
+    if row.opened is None or state.closed is not None:
+        return None
+    words = f"{row.tool} found {row.rule} {_where(row)} at {row.opened.at}, and it was not rotated after that"
+    if state.too_early is not None:
+        words += f"; it was said to be rotated at {state.too_early.at}"
+    return Breach(words, positions_of(row.opened.position))
+
+
+@finding(secrets, severity="low")
+def rotated_secret_found_again(row: Secret, look: Look) -> Breach | None:
+    """A secret was found after it had been rotated, and only its place names it: it is the old one, or another in its place."""
+    state = state_of(look, row)
+    if state.again is None or state.closed is None:
+        return None
+    words = f"{row.tool} found {row.rule} {_where(row)} at {state.again.at}, after it was rotated at {state.closed.at}"
+    return Breach(f"{words}: it may be another one", positions_of(state.closed.position, state.again.position))
+
+
+def _open_in(question: Question, look: Look) -> Iterator[Secret]:
+    """Yield the secrets that are open in a service, and in the repositories that the commit is of."""
+    yield from look.where(secrets, "open_in_service", question.service or "")
+    # A code host calls a service as its repository, where nobody says otherwise.
+    names = {question.service or ""}
+    for key in commit_of(look, question.commit).code_changes if question.commit is not None else ():
+        code = look.row(code_changes, key)
+        names |= {code.repository} if code is not None and code.repository is not None else set()
+    for name in sorted(names):
+        yield from look.where(secrets, "open_in_repository", name)
+
+
+@gate_rule(
+    remedies={
+        "open-secrets": Remedy(
+            "each secret is rotated (secret.rotated); or somebody else finds that it is none (finding.disposed)",
+            lambda question, look, policy: {
+                *may(SecretRotated)(question, look, policy),
+                *may(FindingDisposed)(question, look, policy),
+            },
+        )
+    }
+)
+def secrets_are_rotated(question: Question, look: Look, policy: InForce) -> Said:
+    """Every secret that was found in the service, or in the repository of the commit, was rotated after that; where the policy asks."""
+    if question.environment is None or question.service is None:
+        return "insufficient_evidence", "not-said", "expected an environment and a service in the question", ()
+    names = names_for(look, policy, question.environment, question.asked_at)
+    if "required" not in policy.words(SECRET_GATE, question.service, *names):
+        return "allow", "not-asked-for", "the policy does not ask for secrets", ()
+    found = {row.secret: row for row in _open_in(question, look)}
+    used: list[int | None] = []
+    still: list[Secret] = []
+    for key, row in sorted(found.items()):
+        position = let_pass(look, "secret-not-rotated", key)
+        used.append(position if position is not None else row.opened.position if row.opened is not None else None)
+        still += [row] if position is None else []
+        # What is told are the first ten: nobody looks further, and the answer rests on no more.
+        if len(still) == 10:
+            break
+    if not still:
+        return "allow", "rotated", f"no secret is known to be open in {question.service}", used
+    words = listed(f"{row.rule} {_where(row)}" for row in still)
+    return "deny", "open-secrets", f"secrets were found and not rotated: {words}", used

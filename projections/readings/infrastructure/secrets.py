@@ -1,0 +1,129 @@
+"""Secrets that were found: where and since when each is known, and whether it was rotated since.
+
+A secret is closed by a rotation that came after it was found, by both clocks, and by nothing else: what is deleted from a file was
+read there before. Found again it is the same secret, and closed still, unless it is said to be open again.
+
+    found 10:00, rotated 09:00        open: what was rotated then was another one, or nobody knew yet
+    found 10:00, rotated 11:00        closed
+    found again 12:00                 closed; where only its place names it, it may be another one: see `state_of`
+    found 12:00, open `again`         open, until it is rotated after that
+
+What the row says of itself counts rotations as they counted when they were said (decision 41); whoever judges asks `state_of` again.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.events.secret import SecretDetected, SecretRotated
+from projections.engine.view import EntryInfo, Reads, View, replace
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, spoken
+from projections.rules.leave import replaces
+
+# Of the rotations of one secret, the last ones are kept.
+KEPT: Final = 64
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One secret. `opened` is since when it is open, or was; while it is, `open_in_service` and `open_in_repository` say where."""
+
+    secret: str
+    tool: str | None = None
+    rule: str | None = None
+    repository: str | None = None
+    service: str | None = None
+    environment: str | None = None
+    path: str | None = None
+    line: int | None = None
+    introduced_by: str | None = None
+    # Whether only its place names it.
+    by_place: bool = False
+    is_open: bool = False
+    open_in_service: str | None = None
+    open_in_repository: str | None = None
+    opened: Spoken | None = None
+    # When it was found last.
+    last: Spoken | None = None
+    rotations: tuple[Spoken, ...] = ()
+
+
+secrets = View(
+    "secrets",
+    version=1,
+    row=Secret,
+    kind="secret",
+    reads=READ_BY_POWERS,
+    indexes=("service", "repository", "is_open", "open_in_service", "open_in_repository"),
+    doc="Secrets that were found where they may be read: by which tool and where, since when, and whether each was rotated after that.",
+)
+
+
+@secrets.on(SecretDetected, key=lambda event: event.secret)
+def detected(row: Secret, event: SecretDetected, entry: EntryInfo) -> Secret:
+    said = spoken(entry, event.actor)
+    is_open_again = row.opened is not None and event.again and said.at > row.opened.at
+    known = replace(
+        row,
+        # Where it is stands as whoever said so first has it.
+        tool=row.tool or event.tool,
+        rule=row.rule or event.rule,
+        repository=row.repository or event.repository,
+        service=row.service or event.service,
+        environment=row.environment or event.environment,
+        path=row.path or event.path,
+        line=row.line if row.line is not None else event.line,
+        introduced_by=row.introduced_by or event.introduced_by,
+        by_place=row.by_place or event.by_place,
+        opened=said if row.opened is None or is_open_again else row.opened,
+        last=said if row.last is None or said.at > row.last.at else row.last,
+    )
+    return _as_it_stands(known, entry.reads)
+
+
+@secrets.on(SecretRotated, key=lambda event: event.secret)
+def rotated(row: Secret, event: SecretRotated, entry: EntryInfo) -> Secret:
+    known = replace(row, rotations=(*row.rotations, spoken(entry, event.actor))[-KEPT:])
+    return _as_it_stands(known, entry.reads)
+
+
+def _as_it_stands(row: Secret, reads: Reads) -> Secret:
+    is_open = row.opened is not None and state_of(reads, row).closed is None
+    return replace(
+        row,
+        is_open=is_open,
+        open_in_service=row.service if is_open else None,
+        open_in_repository=row.repository if is_open else None,
+    )
+
+
+# -- asking --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class State:
+    """How a secret stands: which rotation closed it, if one did, and the last that came too early to.
+
+    `again` is when it was found after all rotations, where only its place names it: then it may be another one.
+    """
+
+    closed: Spoken | None = None
+    too_early: Spoken | None = None
+    again: Spoken | None = None
+
+
+def state_of(reads: Reads, row: Secret) -> State:
+    """Return how a secret stands, by the rotations that count as is known now."""
+    if row.opened is None or row.last is None:
+        return State()
+    clocks = clocks_of(reads, row.opened.at)
+    counting = [said for said in row.rotations if not fault_of_speaker(reads, SecretRotated.type, said)]
+    after = [said for said in counting if replaces(said, row.opened, clocks)]
+    if not after:
+        return State(too_early=counting[-1] if counting else None)
+    is_again = row.by_place and all(replaces(row.last, said, clocks) for said in after)
+    return State(
+        closed=min(after, key=lambda said: (said.at, said.position)),
+        again=row.last if is_again else None,
+    )

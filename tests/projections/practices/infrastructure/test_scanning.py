@@ -1,0 +1,154 @@
+"""3.6 Scanning for secrets and policy breaches: given these secrets, this is found, and this is answered."""
+
+from typing import Any
+
+import pytest
+from asking import against, ask, ready_to_deploy
+from changes import finding, found
+from telling import Story, at
+from year import HOUR, START, Year
+
+from projections.readings.infrastructure.secrets import secrets
+
+PRINT, OTHER = "sha256:" + "5" * 64, "sha256:" + "6" * 64
+COMMIT = "9fceb02d0ae598e95dc970b74767f19372d61af8"
+RULE = "secret-not-rotated"
+
+
+def detect(story: Story, name: str = PRINT, **more: Any) -> int:
+    data = {"tool": "gitleaks", "rule": "aws-access-token", "service": "api", "path": "main.tf"} | more
+    return story.tell("secret.detected", secret=name, **{k: v for k, v in data.items() if v is not None})
+
+
+def rotate(story: Story, name: str = PRINT, who: str = "person:bob", **more: Any) -> int:
+    return story.tell("secret.rotated", actor=who, secret=name, **more)
+
+
+def asked(*settings: tuple[str, str, str]) -> Story:
+    """A change that may be deployed where the policy asks for secrets."""
+    return ready_to_deploy("normal", ("secret-gate", "prod", "required"), ("quorum", "any", "1"), *settings)
+
+
+def answer(story: Story, **more: Any) -> Any:
+    return against(ask(story, hours=60, **more)).get("secrets-are-rotated")
+
+
+def test_a_secret_blocks_until_it_is_rotated_after_it_was_found() -> None:
+    story = asked()
+    assert answer(story) is None
+    rotate(story)
+    position = detect(story)
+    assert answer(story) == ("deny", "open-secrets")
+    assert found(story)[RULE] == [PRINT]
+    assert finding(story, RULE, PRINT).positions == (position,)
+    assert "it was said to be rotated at" in finding(story, RULE, PRINT).says
+    row = story.row(secrets, PRINT)
+    assert (row.rule, row.is_open, row.open_in_service) == ("aws-access-token", True, "api")
+    rotate(story)
+    assert answer(story) is None
+    assert RULE not in found(story)
+    row = story.row(secrets, PRINT)
+    assert (row.is_open, row.open_in_service, row.rotations[-1].speaker) == (False, None, "person:bob")
+
+
+@pytest.mark.parametrize(
+    ("more", "is_open"),
+    [
+        ({}, False),
+        # As of before it was found, whenever that is told.
+        ({"time": at(1)}, True),
+        ({"name": OTHER}, True),
+        ({"by": "service:desk"}, True),
+    ],
+)
+def test_a_rotation_counts_after_it_was_found_of_this_secret_and_by_who_may_say_so(
+    more: dict[str, Any], is_open: bool
+) -> None:
+    story = Story()
+    story.tell("ledger.time_passed", until=at(0))
+    detect(story)
+    rotate(story, **more)
+    assert (RULE in found(story)) is is_open
+    assert ("spoken-for-another" in found(story)) is ("by" in more)
+
+
+def test_a_rotated_secret_that_is_found_again_is_the_same_unless_its_place_alone_names_it() -> None:
+    story = asked()
+    for name, by_place in ((PRINT, False), (OTHER, True)):
+        detect(story, name, by_place=by_place)
+        rotate(story, name)
+        detect(story, name, by_place=by_place)
+    assert RULE not in found(story)
+    assert found(story)["rotated-secret-found-again"] == [OTHER]
+    assert answer(story) is None
+    # Rotated once more, nobody doubts it.
+    rotate(story, OTHER)
+    assert "rotated-secret-found-again" not in found(story)
+    # Somebody looked, and it opens something still.
+    detect(story, again=True)
+    assert found(story)[RULE] == [PRINT]
+    assert answer(story) == ("deny", "open-secrets")
+    rotate(story)
+    assert RULE not in found(story)
+
+
+def test_a_secret_blocks_the_service_and_the_repository_that_it_is_of_and_no_other() -> None:
+    story = asked()
+    detect(story, service="web")
+    assert answer(story) is None
+    detect(story, OTHER, service=None, repository="acme/api")
+    assert answer(story, commit=COMMIT) is None
+    assert answer(story, service="acme/api") == ("deny", "open-secrets")
+    code = {"repository": "acme/api", "pull_request": 4, "head_sha": COMMIT, "merge_sha": COMMIT, "branch": "main"}
+    story.tell("code.merged", actor="person:alice", **code)
+    assert answer(story, commit=COMMIT) == ("deny", "open-secrets")
+    # Whoever told it first left out of which service it is.
+    story = asked()
+    detect(story, service=None)
+    detect(story)
+    assert answer(story) == ("deny", "open-secrets")
+
+
+def test_what_is_no_secret_somebody_else_lets_pass() -> None:
+    story = asked()
+    detect(story)
+    said = {"subject": PRINT, "said": finding(story, RULE, PRINT).said}
+    data = {"disposition": "false_positive", "rule": RULE, "findings": [said], "reason": {"sha256": "0" * 64}}
+    story.tell("finding.disposed", actor="person:olga", **data)
+    assert RULE not in found(story)
+    assert answer(story) is None
+
+
+def test_what_the_policy_does_not_ask_for_is_not_asked() -> None:
+    story = ready_to_deploy()
+    detect(story)
+    assert answer(story) is None
+    assert found(story)[RULE] == [PRINT]
+    assert answer(asked(), service=None) == ("insufficient_evidence", "not-said")
+
+
+def test_of_many_open_secrets_the_first_ten_are_told() -> None:
+    story = asked()
+    for number in range(12):
+        detect(story, f"sha256:{number:064x}", path=f"{number}.tf")
+    decision = ask(story, hours=60)
+    [said] = [one for one in decision.answers if one.rule == "secrets-are-rotated"]
+    assert said.words.count("aws-access-token") == 10
+
+
+# -- planted in the year -------------------------------------------------------------------------------------------------
+
+
+def plant_secrets(year: Year) -> set[str]:
+    """One that was deleted and not rotated, one that was rotated and is found in the same place again, and one that is rotated for good."""
+    at, about = START + 9 * HOUR, {"tool": "trivy", "rule": "private-key", "service": "service-1"}
+    for number, is_rotated, again in ((1, False, False), (2, True, True), (3, True, False)):
+        name = f"sha256:{number:064x}"
+        year.say(at, "secret.detected", **about, secret=name, by_place=True, path="deploy.pem")
+        if is_rotated:
+            year.say(at + HOUR, "secret.rotated", actor="person:dan", secret=name)
+        if again:
+            year.say(at + 2 * HOUR, "secret.detected", **about, secret=name, by_place=True, path="deploy.pem")
+    # Until they are rotated, all three are found.
+    not_rotated = {f"{RULE}/sha256:{number:064x}" for number in (1, 2, 3)}
+    return {*not_rotated, f"rotated-secret-found-again/sha256:{2:064x}"}
