@@ -7,7 +7,7 @@ understands is recorded as `intake.unmapped`. `FORMATS` is the one list: to add 
 
 from typing import Final
 
-from api.intake import cdevents, github, junit, openslo, policy_results, prometheus, sarif, terraform
+from api.intake import cdevents, github, intoto, junit, openslo, policy_results, prometheus, sarif, terraform
 from api.intake.formats import Format
 from ledger.errors import SetupError, StatementError, no_such
 
@@ -20,6 +20,7 @@ FORMATS: Final[tuple[Format, ...]] = (
     openslo.FORMAT,
     prometheus.FORMAT,
     policy_results.FORMAT,
+    intoto.FORMAT,
 )
 
 # By which sources may come in: our own events, and each format.

@@ -226,9 +226,9 @@ def _facts(beside: Headers, report: _Report, parts: list[list[dict[str, str]]]) 
         "coverage": beside.get("coverage"),
     }
     source = beside["source"]
-    yield fact(source, "test.shard_finished", "", summary | (_lists(parts[0]) if is_whole and parts else {}))
+    yield fact(source, "test.shard_finished", "", summary | (by_outcome(parts[0]) if is_whole and parts else {}))
     for number, part in enumerate(() if is_whole else parts, 1):
-        yield fact(source, "test.cases_reported", "", about | {"part": number, "parts": len(parts)} | _lists(part))
+        yield fact(source, "test.cases_reported", "", about | {"part": number, "parts": len(parts)} | by_outcome(part))
 
 
 def _named(name: str, case: _Case) -> dict[str, str]:
@@ -236,7 +236,7 @@ def _named(name: str, case: _Case) -> dict[str, str]:
     return {case.outcome: name} | marks | ({"repeated": name} if case.told > 1 else {})
 
 
-def _lists(part: list[dict[str, str]]) -> dict[str, Any]:
+def by_outcome(part: list[dict[str, str]]) -> dict[str, Any]:
     """Return the tests of a part by outcome, as events have them."""
     lists: dict[str, list[str]] = {}
     for case in part:

@@ -376,6 +376,21 @@ ArtifactDigest = Annotated[
         "sha256: and 64, or sha512: and 128 hexadecimal digits",
     ),
 ]
+# Of a statement about artifacts, as its signers signed it.
+AttestationDigest = Annotated[
+    str,
+    Text(
+        "sha256:" + HEX64,
+        71,
+        "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+        "attestation",
+        "sha256: and 64 hexadecimal digits",
+    ),
+]
+PredicateType = Annotated[
+    str,
+    Text(r"[!-~]+", 256, "https://slsa.dev/provenance/v1", says="the type of a predicate without blanks, as a URI,"),
+]
 # Who runs a pipeline, and answers for how: a URI. Blanks and what is not ASCII are percent-encoded.
 BuilderId = Annotated[
     str,

@@ -29,7 +29,7 @@ from projections.practices.infrastructure.peer_review import code_is_reviewed
 from projections.practices.infrastructure.scanning import secrets_are_rotated
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.code_scans import scans_are_clean
-from projections.practices.pipeline.isolation import builder_is_allowed
+from projections.practices.pipeline.isolation import artifact_is_verified, builder_is_allowed
 from projections.practices.pipeline.parallel_tests import tests_are_whole
 from projections.practices.pipeline.permissions import deployer_is_allowed
 from projections.practices.pipeline.plan_gates import plan_is_approved, plan_is_validated, plan_may_be_applied
@@ -58,7 +58,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(2, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        10,
+        11,
         (
             policy_is_in_force,
             change_may_start,
@@ -75,6 +75,7 @@ GATES: Final[Mapping[str, Gate]] = {
             tests_are_whole,
             scans_are_clean,
             builder_is_allowed,
+            artifact_is_verified,
             secrets_are_rotated,
             board_has_decided,
             release_is_in_order,

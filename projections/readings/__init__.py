@@ -64,6 +64,7 @@ from projections.readings.people.policies import policies
 from projections.readings.people.reconciliations import arrivals, source_lists
 from projections.readings.people.sources import authorities
 from projections.readings.people.withdrawals import withdrawals
+from projections.readings.pipelines.attestations import attestations, attested_artifacts
 from projections.readings.pipelines.runs import builds, pipeline_runs, runners
 from projections.readings.pipelines.scans import scan_parts, scan_results, scan_series, scans
 from projections.readings.pipelines.tests import test_cases, test_manifests, test_reports, test_runs, test_suites
@@ -179,4 +180,6 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     runners,
     pipeline_runs,
     builds,
+    attestations,
+    attested_artifacts,
 )

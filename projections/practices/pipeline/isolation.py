@@ -1,5 +1,5 @@
 """2.6 Isolation of pipeline runs: two tenants do not have one runner at a time, a runner for one run has one, and what is deployed
-was made by a builder that the policy knows.
+was made by a builder that the policy knows, and has the properties that it asks for.
 
 A run is a span of time. That a run had ended excuses the next one where it was on record by then; a run whose end nobody told is over
 after a day. Of whom nobody says for which tenant they ran, nobody says that they were not kept apart.
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.authority import source_matches
+from ledger.events.attestation import AttestationReceived
 from ledger.events.pipeline_run import PipelineRunFinished
 from projections.engine.derived import Breach
 from projections.engine.reads import Look, Rows
@@ -23,18 +24,37 @@ from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
+from projections.readings.pipelines.attestations import Verified, attestations, attested_artifacts
 from projections.readings.pipelines.runs import Making, Run, builds, pipeline_runs, runners
 from projections.rules.artifacts import digest_of
 from projections.rules.leave import Instant, was_there
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("2.6", "Isolation of pipeline runs", views=(pipeline_runs, runners, builds))
+PRACTICE: Final = Practice(
+    "2.6",
+    "Isolation of pipeline runs",
+    views=(pipeline_runs, runners, builds, attestations, attested_artifacts),
+)
 BUILDER: Final = Words(
     "builder",
     "a builder that may have made what is deployed: its URI, or the beginning of it and *",
     applies_to="environment",
     is_several=True,
     nothing="none is asked for",
+)
+ARTIFACT_PROPERTY: Final = Words(
+    "artifact-property",
+    "a property that a verifier must have found of what is deployed, such as SLSA_BUILD_LEVEL_3",
+    applies_to="environment",
+    is_several=True,
+    nothing="none is asked for",
+)
+VERIFIER: Final = Words(
+    "verifier",
+    "a verifier that is believed about properties of artifacts: its URI, or the beginning of it and *",
+    applies_to="environment",
+    is_several=True,
+    nothing="none is believed",
 )
 # After so many hours a run whose end nobody told is over.
 RUN_HOURS: Final = 24
@@ -165,3 +185,43 @@ def builder_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
         return "allow", "built", f"{good[0].builder_id} made it, in run {good[0].run}", used
     by = listed(dict.fromkeys(making.builder_id or "" for making in makings))
     return "deny", "other-builder", f"it was made by {by}", used
+
+
+@gate_rule(
+    remedies={
+        "no-verifier": Remedy("the policy says whom it believes (`verifier`)"),
+        "not-verified": Remedy(
+            "a verifier that the policy believes verifies the artifact, and its statement is posted"
+        ),
+    }
+)
+def artifact_is_verified(question: Question, look: Look, policy: InForce) -> Said:
+    """Verifiers that the policy believes found the properties of the artifact that it asks for; where it asks for any."""
+    names = names_for(look, policy, question.environment, question.asked_at)
+    wanted, believed = policy.words(ARTIFACT_PROPERTY, *names), policy.words(VERIFIER, *names)
+    if not wanted:
+        return "allow", "not-asked-for", "the policy asks for no property of artifacts", ()
+    if not believed:
+        return "insufficient_evidence", "no-verifier", "the policy asks for properties, and believes no verifier", ()
+    digest = digest_of(question.artifact)
+    if digest is None:
+        return "insufficient_evidence", "not-said", "expected an artifact with a digest in the question", ()
+    found = _last_of_each(look, digest, believed)
+    used = [one.said.position for one in found]
+    if failed := [one.verifier for one in found if one.verdict == "failed"]:
+        return "deny", "failed", f"{listed(failed)} found against {digest}", used
+    missing = [name for name in wanted if not any(name in one.properties for one in found)]
+    if missing:
+        return "insufficient_evidence", "not-verified", f"nobody found {listed(missing)} of {digest}", used
+    return "allow", "verified", f"{listed(one.verifier for one in found)} found {listed(wanted)}", used
+
+
+def _last_of_each(look: Look, digest: str, believed: tuple[str, ...]) -> list[Verified]:
+    """Return the last that each believed verifier found of an artifact, of what whoever may said."""
+    row = look.row(attested_artifacts, digest)
+    last: dict[str, Verified] = {}
+    for one in sorted(row.verified if row is not None else (), key=lambda one: (one.said.at, one.said.position)):
+        is_believed = any(source_matches(pattern, one.verifier) for pattern in believed)
+        if is_believed and not fault_of_speaker(look, AttestationReceived.type, one.said):
+            last[one.verifier] = one
+    return list(last.values())

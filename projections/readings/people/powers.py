@@ -100,6 +100,7 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         # What acquits, and is often a machine's to say: of a review by a machine, only that it is one matters.
         "access.rotated": "anybody",
         "access.used": "anybody",
+        "attestation.received": "anybody",
         "backup.completed": "anybody",
         "change.escalated": "anybody",
         "change.impact_assessed": "anybody",

@@ -138,6 +138,12 @@ SECRETS = {
         b'{"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"token": "s3cret"}, "value": [1772442000, "1"]}]}}',
         "metric.measured",
     ),
+    "in-toto": (
+        b'{"_type": "https://in-toto.io/Statement/v1", "subject": [{"name": "s3cret", "digest": {"sha256": "' + b"0" * 64 + b'"}}], '
+        b'"predicateType": "https://slsa.dev/verification_summary/v1", "predicate": {"verifier": {"id": "https://s3cret@v.example.com"}, '
+        b'"policy": {"uri": "s3cret"}}}',
+        "attestation.received",
+    ),
 }
 # What must be said beside each.
 BESIDE = {

@@ -8,6 +8,7 @@ from changes import ARTIFACT, deploy, finding, found, pass_time
 from telling import Story, at
 from year import DAY, HOUR, START, Year, stamp
 
+from projections.readings.pipelines.attestations import attestations, attested_artifacts
 from projections.readings.pipelines.runs import COMPARED, builds, pipeline_runs, runners
 from projections.readings.pipelines.runs import KEPT as KEPT_MAKINGS
 from projections.rules.artifacts import digest_of
@@ -187,6 +188,67 @@ def test_what_was_deployed_and_made_by_another_builder_is_found_and_provenance_a
     deploy(story, "d-2", artifact=ARTIFACT)
     deploy(story, "d-3", environment="staging", artifact=ARTIFACT)
     assert found(story)["built-by-another-builder"] == ["d-1"]
+
+
+# -- properties ----------------------------------------------------------------------------------------------------------
+
+VERIFIER = "https://verifier.example.com/v1"
+
+
+def attest(story: Story, verifier: str = VERIFIER, **more: Any) -> int:
+    data = {
+        "attestation": "sha256:" + "c" * 64,
+        "predicate_type": "https://slsa.dev/verification_summary/v1",
+        "signature": "not_checked",
+        "subjects": 1,
+        "artifacts": [ARTIFACT],
+        "verdict": "passed",
+        "verified_properties": ["SLSA_BUILD_LEVEL_3"],
+    }
+    return story.tell("attestation.received", verifier=verifier, **data | more)
+
+
+def asking_for_properties(*more: tuple[str, str, str]) -> Story:
+    asked = (
+        ("artifact-property", "prod", "SLSA_BUILD_LEVEL_3"),
+        ("verifier", "prod", "https://verifier.example.com/*"),
+    )
+    return ready_to_deploy("normal", *asked, *more)
+
+
+def test_an_artifact_has_the_properties_that_a_believed_verifier_found_of_it_last() -> None:
+    story = asking_for_properties()
+    nothing = {"artifact-is-verified": ("insufficient_evidence", "not-verified")}
+    assert against(ask(story)) == nothing
+    attest(story, "https://somebody.example.com/")
+    attest(story, verified_properties=["SLSA_BUILD_LEVEL_2"])
+    attest(story, artifacts=["sha256:" + "9" * 64])
+    assert against(ask(story, hours=40)) == nothing
+    attest(story)
+    assert against(ask(story, hours=40)) == {}
+    row = story.row(attestations, "sha256:" + "c" * 64)
+    assert (row.verifier, row.signature, row.again) == ("https://somebody.example.com/", "not_checked", 2)
+    attest(story, verdict="failed")
+    assert against(ask(story, hours=40)) == {"artifact-is-verified": ("deny", "failed")}
+    attest(story)
+    assert against(ask(story, hours=40)) == {}
+    assert len(story.row(attested_artifacts, ARTIFACT).verified) == 5
+
+
+def test_properties_without_a_verifier_to_believe_are_nobodys_word() -> None:
+    story = ready_to_deploy("normal", ("artifact-property", "prod", "SLSA_BUILD_LEVEL_3"))
+    attest(story)
+    assert against(ask(story)) == {"artifact-is-verified": ("insufficient_evidence", "no-verifier")}
+    story = asking_for_properties()
+    attest(story)
+    asked = against(ask(story, artifact=None))
+    assert asked["artifact-is-verified"] == ("insufficient_evidence", "not-said")
+
+
+def test_what_a_verifier_found_counts_from_whom_the_policy_lets_say_it() -> None:
+    story = asking_for_properties(("role-for", "attestation.received", "attester"))
+    attest(story)
+    assert against(ask(story)) == {"artifact-is-verified": ("insufficient_evidence", "not-verified")}
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

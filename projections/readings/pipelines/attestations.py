@@ -1,0 +1,105 @@
+"""Attestations: what was stated of artifacts, by whom it was verified, and what came out.
+
+Not whom to believe, and no signature: a row says only whether there was one that nobody here looked at.
+
+    attestations        sha256:2c26…    verification_summary/v1 of 1 artifact: passed, SLSA_BUILD_LEVEL_3
+    attested_artifacts  sha256:0b31…    by https://verifier.example.com/v1: passed, SLSA_BUILD_LEVEL_3
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ledger.events.attestation import AttestationReceived
+from projections.engine.view import EntryInfo, View, replace
+from projections.readings.people.voices import Spoken, spoken
+
+# So many artifacts of a statement, and verifiers of an artifact, are kept.
+KEPT: Final = 48
+VERIFIERS: Final = 16
+
+Attested = Literal["passed", "warned", "failed"]
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """One statement, as it came in first; `again` counts how often it did since, signed by whomever."""
+
+    attestation: str
+    predicate_type: str | None = None
+    signature: Literal["none", "not_checked"] | None = None
+    subjects: int = 0
+    artifacts: tuple[str, ...] = ()
+    commit: str | None = None
+    verifier: str | None = None
+    verdict: Attested | None = None
+    properties: tuple[str, ...] = ()
+    released_as: str | None = None
+    said: Spoken | None = None
+    again: int = 0
+
+
+attestations = View(
+    "attestations",
+    version=1,
+    row=Attestation,
+    kind="attestation",
+    indexes=("predicate_type", "verifier", "verdict", "commit"),
+    doc="Attestations: what was stated of which artifacts, who verified them, and what came out. Signatures are not checked.",
+)
+
+
+@attestations.on(AttestationReceived, key=lambda event: event.attestation)
+def received(row: Attestation, event: AttestationReceived, entry: EntryInfo) -> Attestation:
+    more = tuple(name for name in event.artifacts if name not in row.artifacts)
+    if row.said is not None:
+        # The rest of its artifacts, or the same once more.
+        return replace(row, artifacts=(*row.artifacts, *more)[:KEPT]) if more else replace(row, again=row.again + 1)
+    return replace(
+        row,
+        predicate_type=event.predicate_type,
+        signature=event.signature,
+        subjects=event.subjects,
+        artifacts=event.artifacts[:KEPT],
+        commit=event.commit,
+        verifier=event.verifier,
+        verdict=event.verdict,
+        properties=event.verified_properties,
+        released_as=event.released_as,
+        said=spoken(entry, event.actor),
+    )
+
+
+# -- by what they are about ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What one verifier found of an artifact, in one statement."""
+
+    verifier: str
+    verdict: Attested | None
+    properties: tuple[str, ...]
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class AttestedArtifact:
+    """One artifact, by its digest, and what verifiers found of it: those that were told of last."""
+
+    artifact: str
+    verified: tuple[Verified, ...] = ()
+
+
+attested_artifacts = View(
+    "attested_artifacts",
+    version=1,
+    row=AttestedArtifact,
+    kind="artifact",
+    doc="Artifacts, by digest: what each verifier found of it, and which properties it has.",
+)
+
+
+@attested_artifacts.on(AttestationReceived, key=lambda event: event.artifacts if event.verifier is not None else ())
+def verified(row: AttestedArtifact, event: AttestationReceived, entry: EntryInfo) -> AttestedArtifact:
+    found = Verified(event.verifier or "", event.verdict, event.verified_properties, spoken(entry, event.actor))
+    return replace(row, verified=(*row.verified, found)[-VERIFIERS:])
