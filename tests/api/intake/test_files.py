@@ -139,7 +139,9 @@ SECRETS = {
         "metric.measured",
     ),
     "in-toto": (
-        b'{"_type": "https://in-toto.io/Statement/v1", "subject": [{"name": "s3cret", "digest": {"sha256": "' + b"0" * 64 + b'"}}], '
+        b'{"_type": "https://in-toto.io/Statement/v1", "subject": [{"name": "s3cret", "digest": {"sha256": "'
+        + b"0" * 64
+        + b'"}}], '
         b'"predicateType": "https://slsa.dev/verification_summary/v1", "predicate": {"verifier": {"id": "https://s3cret@v.example.com"}, '
         b'"policy": {"uri": "s3cret"}}}',
         "attestation.received",
