@@ -1,5 +1,6 @@
 """Lists: rows of a view as the address asks for them, whichever page shows them. Its routes take the filters of their view."""
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ LIMIT: Final = 50
 OWN: Final[dict[str, View[Any]]] = {"/console/changes": change_tickets, "/console/findings": findings}
 # Of a list, beside its filters.
 _ASKED: Final = ("sort", "after", "limit", "total", "columns", "as_of")
+_is_limit: Final = re.compile("[0-9]{1,5}").fullmatch
 
 
 class ListRoute(PageRoute):
@@ -101,4 +103,4 @@ def list_page(
 
 
 def _limit(text: str | None) -> int:
-    return min(1000, max(1, int(text))) if text is not None and text.isdigit() and len(text) < 6 else LIMIT
+    return min(1000, max(1, int(text))) if text is not None and _is_limit(text) else LIMIT

@@ -105,4 +105,4 @@ class Sessions:
 
     def check_form(self, session: Session, given: str) -> bool:
         """Say whether a form is of this session."""
-        return hmac.compare_digest(self.form_token(session), given)
+        return hmac.compare_digest(self.form_token(session).encode(), given.encode())

@@ -44,7 +44,7 @@ async def read_unknown_body(request: Request, limit: int) -> bytes:
 async def _read(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
     """Give a body to `take`, chunk by chunk. Raises ClientDisconnect when its sender leaves before it is whole."""
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isascii() and announced.isdigit() and int(announced) > limit:
         raise StatementTooLargeError(f"expected a body of at most {limit} bytes, {announced} are announced")
     for line in request.headers.getlist("content-encoding"):
         if any(coding.strip().lower() not in ("", "identity") for coding in line.split(",")):

@@ -8,6 +8,7 @@ The redactor keeps the tree of suites and cases, their names and times, and whic
 properties (the environment, mostly), and messages and traces of failures are cut: any of them may hold a secret.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from ledger.events.test import MAX_NAMES
 
 XML: Final = "application/xml"
 MAX_DEPTH: Final = 64
+# Of a path of suites, in characters.
+MAX_PATH: Final = 300
 # Elements of a case -> what each says of one try of it. Whatever else stands there says nothing of how it ended.
 _OUTCOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "error": ("errored",),
@@ -142,36 +145,35 @@ class _Report:
         self.cases: dict[str, _Case] = {}
         self.duration_ms: int | None = None
         self.started_at: str | None = None
+        # Of the suites around, the whole path of each: what a case pays for it is bounded.
         self._suites: list[str] = []
-        self._case: _Case | None = None
-        self._tries: list[str] = []
+        # Cases that are open, with the tries that are told of each: some tools put one into another.
+        self._open: list[tuple[_Case, list[str]]] = []
 
     def begin(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "testsuite":
-            self._suites.append(attributes.get("name", ""))
+            self._suites.append(_short("/".join(filter(None, (*self._suites[-1:], attributes.get("name", ""))))))
             self._note_start(attributes.get("timestamp", ""))
         elif name == "testcase":
-            owner = attributes.get("classname") or "/".join(filter(None, self._suites))
+            owner = attributes.get("classname") or "".join(self._suites[-1:])
             named = identifier_of(f"{owner}::{attributes.get('name', '')}")
-            self._case = self.cases.setdefault(named, _Case())
-            self._tries = [
-                said for name in ("status", "result") if (said := _STATUSES.get(attributes.get(name, "").lower()))
-            ]
+            tries = [said for name in ("status", "result") if (said := _STATUSES.get(attributes.get(name, "").lower()))]
+            self._open.append((self.cases.setdefault(named, _Case()), tries))
             self._add_time(attributes.get("time", ""))
-        elif name in _OUTCOMES:
-            self._tries += _OUTCOMES[name]
+        elif name in _OUTCOMES and self._open:
+            self._open[-1][1].extend(_OUTCOMES[name])
 
     def end(self, name: str) -> None:
         if name == "testsuite":
             self._suites.pop()
-        elif name == "testcase" and self._case is not None:
-            self._case.told += 1
+        elif name == "testcase":
+            case, tries = self._open.pop()
+            case.told += 1
             # One try with several outcomes is as bad as the worst of them; a last one that passed came after the others.
-            is_retried = "passed" in self._tries
-            worst = max(self._tries or ["passed"], key=_ORDER.index)
-            has_failed = any(element in self._tries for element in ("failed", "errored"))
-            self._case.tries += [worst, "passed"] if is_retried and has_failed else [worst]
-            self._case = None
+            is_retried = "passed" in tries
+            worst = max(tries or ["passed"], key=_ORDER.index)
+            has_failed = any(element in tries for element in ("failed", "errored"))
+            case.tries += [worst, "passed"] if is_retried and has_failed else [worst]
 
     def _note_start(self, text: str) -> None:
         try:
@@ -188,6 +190,13 @@ class _Report:
         if found is not None:
             took = int(found[1]) * 1000 + int(((found[2] or "") + "000")[:3])
             self.duration_ms = (self.duration_ms or 0) + took
+
+
+def _short(path: str) -> str:
+    """Return the path of a suite, and what is longer than a name is ever read cut and ended with its digest."""
+    if len(path) <= MAX_PATH:
+        return path
+    return f"{path[: MAX_PATH - 9]}~{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
 def translate(beside: Headers, body: bytes) -> Translation:

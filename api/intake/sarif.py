@@ -33,6 +33,7 @@ from api.intake.translation import (
     Mapped,
     Translation,
     Unmapped,
+    dump_json,
     pick,
     pick_text,
     pick_time,
@@ -59,7 +60,7 @@ def _cut(body: bytes) -> bytes:
     if not isinstance(runs, list) or pick_text(document, "version") != "2.1.0":
         raise ForeignJsonError("not-sarif-2.1.0")
     kept = {"version": "2.1.0", "runs": [_cut_run(run) for run in runs]}
-    return orjson.dumps(kept)
+    return dump_json(kept)
 
 
 def _cut_run(run: Any) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def _cut_result(result: Any) -> dict[str, Any]:
         if rule is not None
         else {},
         "uri": _without_secrets(uri) if isinstance(uri, str) and uri else None,
-        "line": line if isinstance(line, int) else None,
+        "line": line if type(line) is int and _is_plain(line) else None,
         "introducedBy": secrets.introduced_by(result),
         "suppressions": None if suppressions is None else [
             _only(told, "kind", "status") for told in _list(result, "suppressions")
@@ -245,6 +246,12 @@ def _is_suppressed(result: Mapping[str, Any]) -> bool:
     return bool(statuses) and all(status == "accepted" for status in statuses)
 
 
+def _rule_id(result: Mapping[str, Any]) -> str | None:
+    """Return the id by which a result names its rule, as a text also where a file has a number."""
+    named = result.get("ruleId") or pick(result, "rule.id")
+    return str(named) if named else None
+
+
 class _Rules:
     """The rules that a run knows, of the tool and of what extends it: results name them by index, by id, or not at all."""
 
@@ -256,7 +263,7 @@ class _Rules:
                 self._by_id.setdefault(str(rule.get("id", "")), rule)
 
     def _of(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        named = result.get("ruleId") or pick_text(result, "rule.id") or ""
+        named = _rule_id(result) or ""
         # An id may go on after a slash, for a part of its rule (§3.52.4).
         if (found := self._by_id.get(named) or self._by_id.get(named.partition("/")[0])) is not None and named:
             return found
@@ -267,8 +274,7 @@ class _Rules:
         return rules[index] if isinstance(index, int) and 0 <= index < len(rules) else {}
 
     def name_of(self, result: Mapping[str, Any]) -> str:
-        named = result.get("ruleId") or pick_text(result, "rule.id") or self._of(result).get("id") or "unnamed"
-        return identifier_of(str(named))
+        return identifier_of(_rule_id(result) or str(self._of(result).get("id") or "unnamed"))
 
     def is_of_secrets(self, result: Mapping[str, Any]) -> bool:
         """Say whether the rule of a result finds secrets, as its tags say."""

@@ -22,6 +22,7 @@ from api.intake.translation import (
     Mapped,
     Translation,
     Unmapped,
+    dump_json,
     fact,
     in_parts,
     pick,
@@ -71,7 +72,7 @@ def _cut(body: bytes) -> bytes:
         "resource_drift": [_cut_change(change) for change in _list(document.get("resource_drift"))],
         "checks": [{"status": pick(check, "status")} for check in _list(document.get("checks")) if pick(check, "status") in _STATUSES],
     }  # fmt: skip
-    return orjson.dumps(kept)
+    return dump_json(kept)
 
 
 def _cut_change(change: Any) -> dict[str, Any]:

@@ -103,6 +103,11 @@ def read_json(body: bytes | str) -> Any:
         raise ForeignJsonError("not-json") from None
 
 
+def dump_json(document: Any) -> bytes:
+    """Return what a redactor kept of a document as JSON that every reader takes: U+FFFD for lone surrogates, which have no UTF-8."""
+    return valid_unicode(json.dumps(document, ensure_ascii=False, separators=(",", ":"))).encode()
+
+
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):

@@ -101,7 +101,8 @@ def identifier_of(name: str) -> str:
         encoded = _to_escape.sub(lambda found: _escaped(found[0]), name)
         if len(encoded) <= MAX_IDENTIFIER_BYTES:
             return encoded
-    parts = [char if _stands_as_it_is(char) else _escaped(char) for char in name]
+    # What comes after so many characters stands in the digest alone, however much it is.
+    parts = [char if _stands_as_it_is(char) else _escaped(char) for char in name[: MAX_IDENTIFIER_BYTES + 1]]
     if parts and len(parts[0]) == 1 and not parts[0].isalnum():
         parts[0] = _escaped(parts[0])
     if sum(map(len, parts)) <= MAX_IDENTIFIER_BYTES:

@@ -221,11 +221,10 @@ def _days(rule: _Rule, first: date, number: int, budget: _Budget) -> list[date]:
 
 
 def _all_days(rule: _Rule, first: date, number: int) -> Iterator[date]:
+    begin = _begin_of(rule, first, number)
     if rule.freq in ("DAILY", "WEEKLY"):
-        begin = _begin_of(rule, first, number)
         yield from (begin + day * _DAY for day in range(1 if rule.freq == "DAILY" else 7))
         return
-    begin = _begin_of(rule, first, number)
     months = [begin.month] if rule.freq == "MONTHLY" else sorted(rule.months) or range(1, 13)
     for year, month in ((begin.year, month) for month in months):
         begin = date(year, month, 1)
@@ -385,7 +384,8 @@ def _counted(text: str, begin: str, zone: str | None) -> _Counted:
             days += [day for day in _days(rule, first, number, budget) if day > first]
             number += rule.interval
     except (NotComputableError, OverflowError):
-        return _Counted(tuple(days), _begin_of(rule, first, number - rule.interval))
+        # The period before is one of the calendar; of the first the days before it may not be.
+        return _Counted(tuple(days), _begin_of(rule, first, number - rule.interval) if number else first)
     return _Counted(tuple(days[: rule.count]), None)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from files import is_taken, odd_documents
 from httpx import Response
 from pydantic import ValidationError
 from servers import Server, check_problem, environment_for, running_server
@@ -106,6 +107,13 @@ def test_a_translator_answers_the_same_and_changes_nothing(known: Format, sample
     headers, context = dict(sample.headers), dict(sample.context)
     assert translated(known, sample) == translated(known, sample)
     assert (headers, context) == (dict(sample.headers), dict(sample.context))
+
+
+@each_sample
+def test_no_odd_part_of_a_body_is_worse_than_not_understood(known: Format, sample: Sample) -> None:
+    if isinstance(sample.body, dict):
+        for document in odd_documents(sample.body):
+            is_taken(known, json.dumps(document).encode(), sample.context if known.is_file else sample.headers)
 
 
 @each

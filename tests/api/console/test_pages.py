@@ -193,6 +193,8 @@ def test_a_list_is_narrowed_sorted_and_paged_by_its_address(server: Server, told
         following = re.search(r'rel="next" href="([^"]*)"', page)
         assert following is not None
         look(client, following[1].replace("&amp;", "&"))
+        # A digit that is no number.
+        look(client, "/console/views/credentials?limit=%C2%B2")
         for wrong in ("bogus=1", "sort=bogus", "issued_at__gte=yesterday", "after=x", "limit=2&limit=3"):
             look(client, f"/console/views/credentials?{wrong}", 422)
         assert "Nothing" not in look(client, "/console/views/no_such_view", 404)

@@ -72,3 +72,4 @@ def test_a_form_is_of_one_session(sessions: Sessions) -> None:
     assert sessions.check_form(one, sessions.form_token(one))
     assert not sessions.check_form(one, sessions.form_token(other))
     assert not sessions.check_form(one, "")
+    assert not sessions.check_form(one, "é" * 64)

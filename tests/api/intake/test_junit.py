@@ -3,13 +3,15 @@
 The reports are made up here, in the shapes that pytest, surefire, gtest, jest, gotestsum and others write.
 """
 
+import time
 from typing import Any
 
 import pytest
 from files import facts_of, mutations
 
-from api.intake.junit import FORMAT
+from api.intake.junit import FORMAT, MAX_PATH
 from api.intake.translation import Fact, ForeignError, Mapped, Unmapped, in_parts
+from ledger.events.identifiers import MAX_IDENTIFIER_BYTES
 
 SAID = {"run": "4711"}
 TWO = '<testcase classname="t.A" name="one" time="0.5"/><testcase classname="t.A" name="two" time="1.25"/>'
@@ -58,6 +60,11 @@ SHAPES: list[tuple[str, str, dict[str, Any]]] = [
      '<testsuite xmlns="urn:x" name="s"><weather><testcase name="of the weather"/></weather><testcase name="a"><steps/></testcase>'
      "</testsuite>",
      {"outcome": "passed", "tests": 1, "passed": ["s::a"]}),
+    ("a case within a case", '<testsuite name="s"><testcase name="a"><testcase name="b"><failure/></testcase></testcase></testsuite>',
+     {"outcome": "failed", "tests": 2, "passed": ["s::a"], "failed": ["s::b"]}),
+    ("a suite within a case",
+     '<testsuite name="s"><error/><testcase name="a"><testsuite name="t"><testcase name="b"/></testsuite><error/></testcase></testsuite>',
+     {"outcome": "failed", "tests": 2, "errored": ["s::a"], "passed": ["s/t::b"]}),
 ]  # fmt: skip
 
 
@@ -154,3 +161,17 @@ def test_no_mutation_of_a_report_is_worse_than_not_understood() -> None:
         found = FORMAT.translate(FORMAT.context(SAID).beside(body), kept)
         assert isinstance(found, Mapped | Unmapped)
         assert not isinstance(found, Mapped) or all(isinstance(fact, Fact) for fact in found.facts)
+
+
+def test_long_names_of_suites_cost_each_case_no_more() -> None:
+    begun = time.process_time()
+    report = f'<testsuite name="{"é" * 20_000}">' * 60 + '<testcase name="a"/>' * 2_000 + "</testsuite>" * 60
+    [name] = data_of(report)["passed"]
+    assert len(name) <= MAX_IDENTIFIER_BYTES
+    # Of processor time, and many times what it takes.
+    assert time.process_time() - begun < 10
+
+
+def test_paths_of_suites_that_are_too_long_to_be_read_are_still_different() -> None:
+    inner = "".join(f'<testsuite name="{"x" * MAX_PATH}{end}"><testcase name="a"/></testsuite>' for end in "yz")
+    assert len(data_of(f'<testsuite name="s">{inner}</testsuite>')["passed"]) == 2

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from files import facts_of, mutations
+from files import facts_of, is_taken, mutations, odd_documents
 
 from api.intake.sarif import FORMAT
 from api.intake.translation import ContradictionError, Fact, ForeignError, Mapped, Unmapped
@@ -220,6 +220,31 @@ def test_no_mutation_of_a_report_is_worse_than_not_understood() -> None:
             continue
         assert isinstance(translated, Mapped | Unmapped)
         assert not isinstance(translated, Mapped) or all(isinstance(fact, Fact) for fact in translated.facts)
+
+
+def test_no_odd_part_of_a_report_is_worse_than_not_understood() -> None:
+    made = run(
+        found(rule={"id": "R1", "index": 0, "toolComponent": {"index": 0, "name": "more"}}, ruleIndex=0, kind="fail"),
+        found(None, suppressions=[{"kind": "inSource", "status": "accepted"}], baselineState="new"),
+        invocations=RAN,
+        versionControlProvenance=[{"revisionId": COMMIT}],
+    )
+    made["tool"]["extensions"] = [{"name": "more", "rules": RULES}]
+    taken = [is_taken(FORMAT, json.dumps(odd).encode(), SAID) for odd in odd_documents(json.loads(sarif(made)))]
+    assert any(taken)
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"), [(10**30, None), (2**53, None), (2**53 - 1, 2**53 - 1), (True, None), (-1, None)]
+)
+def test_a_line_that_no_file_has_loses_no_result(line: int, kept: int | None) -> None:
+    [result] = data_of(run(found(line=line)))["results"]
+    assert result.get("line") == kept
+
+
+def test_a_rule_that_is_a_number_is_its_name() -> None:
+    [one, other] = data_of(run(found(7), found(None, rule={"id": 8})))["results"]  # type: ignore[arg-type]
+    assert (one["rule"], other["rule"]) == ("7", "8")
 
 
 # -- secrets ---------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from files import facts_of, mutations
+from files import facts_of, is_taken, mutations, odd_documents
 
 from api.intake.terraform import FORMAT
 from api.intake.translation import Fact, ForeignError, Mapped, Unmapped
@@ -177,3 +177,12 @@ def test_no_mutation_of_a_plan_is_worse_than_not_understood() -> None:
         found = FORMAT.translate(FORMAT.context(SAID).beside(changed), kept)
         assert isinstance(found, Mapped | Unmapped)
         assert not isinstance(found, Mapped) or all(isinstance(fact, Fact) for fact in found.facts)
+
+
+def test_no_odd_part_of_a_plan_is_worse_than_not_understood() -> None:
+    moved = change("a.b", "delete", "create") | {"previous_address": "a.z", "deposed": "00"}
+    whole = plan(
+        moved, resource_drift=[change("a.c", "update")], checks=[{"status": "fail"}], terraform_version="1.9.0"
+    )
+    taken = [is_taken(FORMAT, json.dumps(odd).encode(), SAID) for odd in odd_documents(whole)]
+    assert any(taken)

@@ -1,6 +1,7 @@
 """Times that come again: as the textbook expands them, by clocks that are set forward and back, and within bounds."""
 
 import calendar as months
+import itertools
 import time
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -259,6 +260,28 @@ def test_a_plain_time_holds_whatever_its_zone_is_called() -> None:
 def test_the_hull_is_never_too_short() -> None:
     assert hull(WEEKENDS) == ("2026-11-27T16:00:00.000000Z", FOR_EVER)
     assert hull(Times("2026-04-10T00:00:00Z", "2026-04-01T00:00:00Z")) == ("2026-04-10T00:00:00.000000Z",) * 2
+
+
+# Rules whose first period begins before the calendar does, or whose last ends after it.
+AT_THE_ENDS = [
+    "FREQ=DAILY", "FREQ=WEEKLY;COUNT=100;WKST=SU", "FREQ=WEEKLY;COUNT=100;BYMONTH=6;BYMONTHDAY=30;WKST=SU",
+    "FREQ=WEEKLY;INTERVAL=999;COUNT=2;WKST=SU", "FREQ=MONTHLY;INTERVAL=999;COUNT=9999;BYMONTHDAY=31", "FREQ=YEARLY;COUNT=9999",
+    "FREQ=WEEKLY;UNTIL=00000000;WKST=TU", "FREQ=DAILY;INTERVAL=999;UNTIL=99999999T999999Z",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", AT_THE_ENDS)
+@pytest.mark.parametrize("zone", [None, "Pacific/Kiritimati", "Pacific/Niue"])
+def test_rules_at_the_ends_of_the_calendar_break_nothing(rule: str, zone: str | None) -> None:
+    ends = ("0001-01-01T00:00:00Z", "0001-01-03T00:00:00Z", "9999-12-30T00:00:00Z", "9999-12-31T23:59:59.999999Z")
+    for begin, end in itertools.combinations_with_replacement(ends, 2):
+        times = Times(begin, end, zone, rule)
+        assert isinstance(fault_of(times), str)
+        for at in (*ends, "2026-01-01T00:00:00Z"):
+            with suppress(NotComputableError):
+                covering(times, at)
+            with suppress(NotComputableError):
+                upcoming(times, at)
 
 
 def test_times_at_the_ends_of_the_calendar_break_nothing() -> None:
