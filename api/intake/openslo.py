@@ -26,6 +26,7 @@ from api.intake.translation import (
     Translation,
     Unmapped,
     decimal_of,
+    dump_json,
     fact,
     pick,
     pick_text,
@@ -63,7 +64,7 @@ def _cut(body: bytes) -> bytes:
     kept = [cut for document in read_yaml(body) if (cut := _cut_document(document)) is not None]
     if not kept:
         raise ForeignError("neither-openslo-nor-sloth")
-    return orjson.dumps(kept)
+    return dump_json(kept)
 
 
 def _cut_document(document: Any) -> dict[str, Any] | None:

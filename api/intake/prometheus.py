@@ -28,6 +28,7 @@ from api.intake.translation import (
     Translation,
     Unmapped,
     decimal_of,
+    dump_json,
     fact,
     pick,
     pick_text,
@@ -59,7 +60,7 @@ def _cut(body: bytes) -> bytes:
         "resultType": told if told in ("vector", "matrix", "scalar") else None,
         "series": [_cut_series(one) for one in series],
     }
-    return orjson.dumps(kept)
+    return dump_json(kept)
 
 
 def _cut_series(one: Any) -> dict[str, Any]:
