@@ -28,6 +28,7 @@ from api.intake.translation import (
     Mapped,
     Translation,
     Unmapped,
+    dump_json,
     fact,
     pick,
     read_json,
@@ -53,16 +54,16 @@ _FAR: Final = 253_402_300_799
 def _cut(body: bytes) -> bytes:
     document = read_json(body)
     if isinstance(document, list):
-        return orjson.dumps({"conftest": [_cut_file(told) for told in document if _is_file(told)]})
+        return dump_json({"conftest": [_cut_file(told) for told in document if _is_file(told)]})
     if pick(document, "kind") in ("List", *_KINDS):
         items = _list(document, "items") if document["kind"] == "List" else [document]
-        return orjson.dumps({"reports": [_cut_report(told) for told in items if pick(told, "kind") in _KINDS]})
+        return dump_json({"reports": [_cut_report(told) for told in items if pick(told, "kind") in _KINDS]})
     if isinstance(document, dict) and {"result", "errors"} & document.keys():
         told = [rule for answer in _list(document, "result") for rule in _rules_of(answer)]
         # A file that has an answer to something else is none of these.
         if _list(document, "result") and not told:
             raise ForeignJsonError("no-rule-that-denies")
-        return orjson.dumps({"opa": told, "errors": bool(_list(document, "errors"))})
+        return dump_json({"opa": told, "errors": bool(_list(document, "errors"))})
     raise ForeignJsonError("not-a-policy-result")
 
 
