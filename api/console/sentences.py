@@ -63,20 +63,15 @@ def names_in(refs: Iterable[str]) -> dict[str, str]:
     return {value: words.about(kind, value) for kind, value in map(kind_and_value, refs) if len(value) >= MIN_NAME}
 
 
-def names_behind(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return what is named by the entries that rows stand on: by the first of each row, asked for together."""
-    return names_in(refs_at(ledger, (one for row in rows for one in islice(row["positions"], LOOKED_AT))))
-
-
 def names_of_findings(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return what findings speak of: what the entries that show them are about, and the subject of each."""
+    """Return what findings speak of: the subject of each, and what the first entries that show it are about."""
     some = list(rows)
-    subjects = {
+    refs = refs_at(ledger, (one for row in some for one in islice(row["positions"], LOOKED_AT)))
+    return names_in(refs) | {
         row["subject"]: page_of_row(findings.rules[row["rule"]].subject, row["subject"])
         for row in some
         if row["rule"] in findings.rules
     }
-    return names_behind(ledger, some) | subjects
 
 
 def _word(said: str) -> Markup | None:

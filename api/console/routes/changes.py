@@ -4,6 +4,7 @@ Its page is where a person approves: of the scope that is shown, and of no other
 """
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
@@ -14,15 +15,17 @@ from api.console.deciding import decide
 from api.console.forms import read_own_form
 from api.console.listing import ListRoute, list_page
 from api.console.pages import KnownVisit, PageRoute, Visit, page
-from api.console.sentences import names_behind, names_of_findings
+from api.console.sentences import names_in, names_of_findings
 from api.console.words import with_query
 from api.desk.deciding import ApprovalForm, approval_of, as_shown, difference, differences, reporting_fault
-from api.desk.entries import entry_of
+from api.desk.entries import entry_of, refs_at
 from api.desk.gates import recheck_in, would_count
 from api.desk.posted import model_of
+from api.desk.then import Then
 from api.desk.views import list_of, read_when, row_of, wait_for
 from api.http.shapes import MAX_POSITION
-from ledger.errors import ConditionFailedError, LedgerError, NotFoundError
+from ledger.errors import ConditionFailedError, LedgerError
+from ledger.events import kind_and_value
 from ledger.events.approval import ApprovalGranted
 from projections.judging.findings import findings
 from projections.readings.changes.reviews import reviews
@@ -97,15 +100,14 @@ def change(
     wait_for(visit.ledger, change_tickets, recorded)
     when, known = read_when(as_of or None, "as_of"), read_when(known_at or None, "known_at")
     answer = row_of(visit.ledger, change_tickets, change_id, when, known)
-    ticket = answer["row"]
-    scope = _row(visit, change_scopes, change_id, when, known)
-    decisions = _some(visit, gate_decisions, {"change_id": change_id}, "-at")
-    subjects = [change_id, *ticket["deployments"][:SOME]]
-    done = _some(visit, reviews, {"change_id": change_id}, "opened_at")
-    subjects += [row["pir_id"] for row in done]
-    found = _some(visit, findings, {"subject__in": _listed(subjects)}, "-is_open")
-    timeline = _timeline(visit, change_id, answer["position"])
-    told = [{"positions": [line["position"]]} for line in timeline]
+    ticket, then = answer["row"], Then(visit.ledger, when, known, answer["position"])
+    scope = then.row(change_scopes, change_id)
+    timeline = _timeline(visit, change_id, then)
+    refs = refs_at(visit.ledger, (line["position"] for line in timeline))
+    done = then.rows(reviews, _named(refs, reviews.kind))
+    subjects = [change_id, *ticket["deployments"][:SOME], *(row["pir_id"] for row in done)]
+    found = _findings(visit, subjects, then)
+    decisions = then.of_entries(_some(visit, gate_decisions, {"change_id": change_id}, "-at"))
     return page(
         visit,
         "change.html",
@@ -118,15 +120,13 @@ def change(
         known_at=known_at,
         scope=scope,
         timeline=timeline,
-        decisions=[row | {"rules": _rules_of(visit, row["position"])} for row in decisions],
+        decisions=[{**row, "rules": _rules_of(visit, row["position"])} for row in decisions],
         checked=recheck_in(visit.ledger, recheck) if recheck is not None else None,
-        deployments=[
-            row for name in ticket["deployments"][:SOME] if (row := _row(visit, deployments, name, None, None))
-        ],
-        risk=_row(visit, risk_assessments, change_id, when, known),
-        reviews=done,
+        deployments=then.rows(deployments, ticket["deployments"][:SOME]),
+        risk=then.row(risk_assessments, change_id),
+        reviews=sorted(done, key=lambda row: row["opened_at"] or ""),
         findings=found,
-        names=names_of_findings(visit.ledger, found) | names_behind(visit.ledger, told),
+        names=names_of_findings(visit.ledger, found) | names_in(refs),
         recorded=recorded,
         act=None if as_of else _act(visit, ticket, scope, answer["position"]),
     )
@@ -163,25 +163,29 @@ def _listed(names: list[str]) -> str:
     return ",".join(name for name in dict.fromkeys(names) if "," not in name) or "-"
 
 
-def _timeline(visit: Visit, change_id: str, position: int) -> list[dict[str, Any]]:
-    """Return what was told of a change by a position. The list may be behind the ticket, which is folded where it is asked for."""
+def _timeline(visit: Visit, change_id: str, then: Then) -> list[Mapping[str, Any]]:
+    """Return what was told of a change. The list may be behind the ticket, which is folded where it is asked for."""
+    where = {"change_id": change_id}
     try:
-        return list_of(visit.ledger, change_timeline, {"change_id": change_id}, limit=LINES, as_of=position).rows
+        lines = list_of(visit.ledger, change_timeline, where, limit=LINES, as_of=then.position).rows
     except LedgerError:
-        return list_of(visit.ledger, change_timeline, {"change_id": change_id}, limit=LINES).rows
+        lines = list_of(visit.ledger, change_timeline, where, limit=LINES).rows
+    return list(then.of_entries(lines))
+
+
+def _findings(visit: Visit, subjects: list[str], then: Then) -> list[dict[str, Any]]:
+    """Return findings about some subjects. None ever goes away: as it stood, each is one of those there are now."""
+    rows = _some(visit, findings, {"subject__in": _listed(subjects)}, "-is_open")
+    return rows if then.is_now else then.rows(findings, (row["finding_id"] for row in rows))
+
+
+def _named(refs: Iterable[str], kind: str) -> list[str]:
+    """Return the names of a kind among refs."""
+    return sorted(value for found, value in map(kind_and_value, refs) if found == kind)
 
 
 def _some(visit: Visit, view: Any, where: dict[str, str], sort: str) -> list[dict[str, Any]]:
     return list_of(visit.ledger, view, where, sort=sort, limit=SOME).rows
-
-
-def _row(visit: Visit, view: Any, key: str, when: int | str | None, known: int | str | None) -> dict[str, Any] | None:
-    """Return a row beside the change's own, or None where there is none: then the page goes without it."""
-    try:
-        found: dict[str, Any] = row_of(visit.ledger, view, key, when, known)["row"]
-    except NotFoundError:
-        return None
-    return found
 
 
 def _rules_of(visit: Visit, position: int) -> list[dict[str, Any]]:
