@@ -18,6 +18,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
+from projections.rules.digests import list_digest
+
 START: Final = date(2026, 7, 1)
 WEEKS: Final = 13
 CHANGES: Final = 300
@@ -560,7 +562,7 @@ class _Quarter:
         for day, review, leavers in ((20, "2026-07-prod", ("GR-102",)), (76, "2026-09-prod", ("GR-105", "GR-107"))):
             minute, open_ = self.working(day * _DAY), sorted(self.grants)
             self.say(minute, "access", "access_review.opened", f"{review}/opened", actor="person:olga",
-                review_id=review, environment="prod", population_digest=self.digest(open_),
+                review_id=review, environment="prod", population_digest=list_digest(open_),
                 population_count=len(open_), due_at=self.stamp(minute + 10 * _DAY))  # fmt: skip
             for number, grant in enumerate(open_):
                 reviewers = [

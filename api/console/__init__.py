@@ -3,6 +3,7 @@
 from typing import Final
 
 from api.console.routes import (
+    access,
     asked,
     changes,
     delivered,
@@ -24,6 +25,7 @@ MODULES: Final = (
     changes,
     found,
     running,
+    access,
     delivered,
     asked,
     the_ledger,

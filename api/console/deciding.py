@@ -18,13 +18,18 @@ from ledger.conditions import Condition
 _one_at_a_time: Final = asyncio.Lock()
 
 
-async def decide(visit: Visit, event: Mapping[str, Any], condition: Condition | None, back: str) -> Response:
-    """Record an event, once, and send to a page that shows it. Raises ConditionFailedError and whatever submitting raises."""
+async def decide(
+    visit: Visit, event: Mapping[str, Any], condition: Condition | None, back: str, *, at: str = ""
+) -> Response:
+    """Record an event, once, and send to a page that shows it, `at` a part of it.
+
+    Raises ConditionFailedError and whatever submitting raises.
+    """
     async with _one_at_a_time:
         position = await asyncio.to_thread(recorded_before, visit.ledger, event)
         if position is None:
             position = await _recorded(visit, event, condition)
-    return RedirectResponse(with_query(back, {}, recorded=position), 303)
+    return RedirectResponse(with_query(back, {}, recorded=position) + (f"#{at}" if at else ""), 303)
 
 
 async def _recorded(visit: Visit, event: Mapping[str, Any], condition: Condition | None) -> int:

@@ -18,6 +18,7 @@ PAGES: Final = (
     ("Changes", words.address("changes")),
     ("Findings", words.address("findings", is_open="true")),
     ("Running where", words.address("running")),
+    ("Access reviews", words.address("access")),
     ("Delivery", words.address("delivery")),
     ("Gates and policies", words.address("gates")),
     ("Ledger", words.address("ledger")),

@@ -90,7 +90,11 @@ def with_query(path: str, query: Mapping[str, str], **changed: Any) -> str:
 
 
 # Things that have a page of their own; of all others there is what was recorded about them.
-_PAGES: Final[Mapping[str, tuple[str, ...]]] = {"change": ("changes",), "finding": ("findings",)}
+_PAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "change": ("changes",),
+    "finding": ("findings",),
+    "access_review": ("access",),
+}
 
 
 def about(kind: str, value: str) -> str:

@@ -85,7 +85,7 @@ def approval_of(ledger: Ledger, caller: Caller, ticket: Mapping[str, Any], form:
     data = {"actor": caller.principal, "change_id": ticket["change_id"], "scope_digest": form.scope_digest}
     data |= {"role": roles[0]} if len(roles) == 1 else {}
     data |= {"comment": form.comment} if form.comment else {}
-    return _event(ledger, caller, f"approval.{form.decision}", form.id, data)
+    return event_said(ledger, caller, f"approval.{form.decision}", form.id, data)
 
 
 def as_shown(change_id: str, form: ApprovalForm) -> Condition:
@@ -102,10 +102,13 @@ def answer_to(ledger: Ledger, caller: Caller, finding: Mapping[str, Any], form: 
         "findings": [{"subject": finding["subject"], "said": form.said}],
         "reason": form.reason,
     }
-    return _event(ledger, caller, "finding.disposed", form.id, data | ({"until": form.until} if form.until else {}))
+    return event_said(ledger, caller, "finding.disposed", form.id, data | ({"until": form.until} if form.until else {}))
 
 
-def _event(ledger: Ledger, caller: Caller, event_type: str, identifier: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def event_said(
+    ledger: Ledger, caller: Caller, event_type: str, identifier: str, data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return an event that somebody says here and now, as anybody could post it."""
     return {
         "specversion": "1.0",
         "id": identifier,

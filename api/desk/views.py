@@ -1,7 +1,7 @@
 """What views answer, whoever asks: their states, lists of rows, and one row as it stands, stood, or was known to stand."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ledger.clock import from_text
@@ -196,6 +196,11 @@ def list_of(
         return list_rows(
             connection, view, where=where, sort=sort, limit=limit, cursor=cursor, total=total, as_of=position
         )
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return names as the filter `COLUMN__in` takes them. What has a comma in it cannot be asked for among others; no name is one."""
+    return ",".join(name for name in dict.fromkeys(names) if name and "," not in name) or "-"
 
 
 def answer_of(ledger: Ledger, view: View[Any], key: str | None, asked: dict[str, str]) -> dict[str, Any]:

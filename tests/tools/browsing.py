@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from typing import Any
 
 import httpx
-from servers import START_TIMEOUT_S, Server
+from servers import START_TIMEOUT_S, Server, event
 from waiting import wait_for
 
 # Elements that have no end.
@@ -78,3 +79,38 @@ def read_page(text: str) -> _Reader:
     identifiers = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
     return reader
+
+
+@contextmanager
+def person(server: Server, name: str, *roles: str) -> Iterator[httpx.Client]:
+    """Give a client of a person with a token of their own, signed in to the console."""
+    wanted = {"principal": f"person:{name}", "kind": "human", "roles": list(roles)}
+    token = server.client().post("/v1/ledger/credentials", json=wanted).json()["token"]
+    # The header is for the API; pages look at the session alone.
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=server.url, timeout=600, headers=headers) as client:
+        assert client.post("/console/sign-in", data={"token": token}).status_code == 303
+        yield client
+
+
+def tell(server: Server, event_type: str, **data: Any) -> int:
+    """Record a fact, and return its position once every view has come to it."""
+    position: int = server.record(event(event_type, **data))["position"]
+    wait_for_views(server, position)
+    return position
+
+
+def look(client: httpx.Client, path: str) -> str:
+    """Return a page that is whole."""
+    answer = client.get(path, follow_redirects=True)
+    assert answer.status_code == 200, answer.text[:500]
+    read_page(answer.text)
+    return answer.text
+
+
+def fields(text: str, **more: str) -> dict[str, str]:
+    """Return the hidden fields of the form on a page, and what a person adds."""
+    form = text[text.index('class="stack"') :]
+    return {"form_token": form_token(text)} | dict(
+        re.findall(r'type="hidden" name="(?!form_token)([a-z_]+)" value="([^"]*)"', form)
+    ) | more  # fmt: skip

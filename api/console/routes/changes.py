@@ -22,7 +22,7 @@ from api.desk.entries import entry_of, refs_at
 from api.desk.gates import recheck_in, would_count
 from api.desk.posted import model_of
 from api.desk.then import Then
-from api.desk.views import list_of, read_when, row_of, wait_for
+from api.desk.views import list_of, one_of, read_when, row_of, wait_for
 from api.http.shapes import MAX_POSITION
 from ledger.errors import ConditionFailedError, LedgerError
 from ledger.events import kind_and_value
@@ -158,11 +158,6 @@ def _act(visit: Visit, ticket: dict[str, Any], scope: dict[str, Any] | None, pos
     }
 
 
-def _listed(names: list[str]) -> str:
-    """Return names as a filter takes them; what has a comma in it cannot be asked for among others."""
-    return ",".join(name for name in dict.fromkeys(names) if "," not in name) or "-"
-
-
 def _timeline(visit: Visit, change_id: str, then: Then) -> list[Mapping[str, Any]]:
     """Return what was told of a change. The list may be behind the ticket, which is folded where it is asked for."""
     where = {"change_id": change_id}
@@ -175,7 +170,7 @@ def _timeline(visit: Visit, change_id: str, then: Then) -> list[Mapping[str, Any
 
 def _findings(visit: Visit, subjects: list[str], then: Then) -> list[dict[str, Any]]:
     """Return findings about some subjects. None ever goes away: as it stood, each is one of those there are now."""
-    rows = _some(visit, findings, {"subject__in": _listed(subjects)}, "-is_open")
+    rows = _some(visit, findings, {"subject__in": one_of(subjects)}, "-is_open")
     return rows if then.is_now else then.rows(findings, (row["finding_id"] for row in rows))
 
 

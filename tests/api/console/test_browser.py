@@ -21,6 +21,7 @@ ROWS = (
     "/console/views/deployments/d-api",
     "/console/delivery?service=api",
     "/console/go?q=nothing",
+    "/console/access/R-79",
 )
 # Of a telephone, and of a desk.
 SIZES = {"narrow": {"width": 360, "height": 740}, "wide": {"width": 1440, "height": 900}}
@@ -42,6 +43,13 @@ def told(server: Server) -> dict[str, str]:
         position = server.record(
             event(service=service, environment="prod", deployment_id=f"d-{service}", outcome="success")
         )["position"]
+    for grant, holder in (("GR-1", "person:grace"), ("GR-2", f"service:{long}")):
+        said = {"actor": "person:root", "principal": holder, "principal_kind": "human", "role": "deployer"}
+        server.record(event("access.granted", grant_id=grant, environment="prod", **said))
+    opened = {"review_id": "R-79", "population_digest": "sha256:" + "0" * 64, "population_count": 2}
+    position = server.record(
+        event("access_review.opened", actor="person:root", due_at="2025-07-01T00:00:00Z", environment="prod", **opened)
+    )["position"]
     wait_for_views(server, position)
     wanted = {"principal": "person:grace", "kind": "human", "roles": ["auditor", "reporter"]}
     return dict(server.client().post("/v1/ledger/credentials", json=wanted).json())
@@ -69,7 +77,7 @@ def test_axe_finds_nothing_that_keeps_anybody_out(browser: Browser, server: Serv
     with looking(browser, server, color_scheme="dark", java_script_enabled=True) as (page, _):
         sign_in(page, told["token"])
         found = []
-        for path in ("/console/", "/console/findings", "/console/gates", *ROWS[:4]):
+        for path in ("/console/", "/console/findings", "/console/gates", "/console/access", *ROWS[:4], ROWS[-1]):
             page.goto(path)
             if violations := Axe().run(page).response["violations"]:
                 found.append((path, [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]))
@@ -91,6 +99,41 @@ def test_a_change_is_approved_with_the_keyboard_alone(browser: Browser, server: 
         page.keyboard.press("Enter")
         page.wait_for_selector("text=in your name")
         assert page.locator("td:has-text('person:grace')").first.is_visible()
+        assert wrong == []
+
+
+def test_access_is_reviewed_with_the_keyboard_alone(browser: Browser, server: Server, told: dict[str, str]) -> None:
+    for grant, holder in (("GR-80", "person:dora"), ("GR-81", "person:grace"), ("GR-82", "person:dan")):
+        said = {"actor": "person:root", "principal": holder, "principal_kind": "human", "role": "deployer"}
+        server.record(event("access.granted", grant_id=grant, environment="eighty", **said))
+    fixed: dict[str, Any] = {"population_digest": "sha256:" + "0" * 64, "population_count": 3}
+    fixed |= {"environment": "eighty", "due_at": "2099-01-01T00:00:00Z"}
+    opened = server.record(event("access_review.opened", actor="person:root", review_id="R-80", **fixed))
+    wait_for_views(server, opened["position"])
+    with looking(browser, server) as (page, wrong):
+        sign_in(page, told["token"])
+
+        def tab_to(target: str) -> None:
+            for _ in range(60):
+                page.keyboard.press("Tab")
+                if page.evaluate("target => document.activeElement.matches(target)", target):
+                    return
+            raise AssertionError(f"the keyboard does not reach {target}")
+
+        tab_to("nav a[href='/console/access']")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h1:has-text('Access reviews')")
+        tab_to("main a[href='/console/access/R-80']")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h2:has-text('Undecided')")
+        assert page.locator("button[name=keep][value=GR-81]").is_disabled()
+        tab_to("button[name=keep][value=GR-80]")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=in your name")
+        tab_to("button[name=revoke][value=GR-82]")
+        page.keyboard.press("Space")
+        page.wait_for_selector("button[name=revoke][value=GR-82]", state="detached")
+        assert page.locator("button[name=keep]").count() == 1
         assert wrong == []
 
 

@@ -1,36 +1,15 @@
 """Deciding on a page: of the scope that is shown and of no other, in one's own name, once; and what is not offered says why."""
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-from browsing import form_token, read_page, wait_for_views
+from browsing import fields, form_token, look, person, read_page, tell, wait_for_views
 from servers import Server, event
 
 from api.desk.deciding import Difference, difference
 
 OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
-
-
-@contextmanager
-def person(server: Server, name: str, *roles: str) -> Iterator[httpx.Client]:
-    wanted = {"principal": f"person:{name}", "kind": "human", "roles": list(roles)}
-    token = server.client().post("/v1/ledger/credentials", json=wanted).json()["token"]
-    # The header is for the API; pages look at the session alone.
-    headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=server.url, timeout=600, headers=headers) as client:
-        assert client.post("/console/sign-in", data={"token": token}).status_code == 303
-        yield client
-
-
-def tell(server: Server, event_type: str, **data: Any) -> int:
-    """Record a fact, and return its position once every view has come to it."""
-    position: int = server.record(event(event_type, **data))["position"]
-    wait_for_views(server, position)
-    return position
 
 
 def submitted(server: Server, change: str, artifact: str, kind: str = "change.submitted") -> int:
@@ -42,21 +21,6 @@ def change(server: Server) -> str:
     tell(server, "change.opened", change_id="CHG-900", actor="person:alice", services=["api"], environment="prod")
     submitted(server, "CHG-900", OLD)
     return "CHG-900"
-
-
-def look(client: httpx.Client, path: str) -> str:
-    answer = client.get(path, follow_redirects=True)
-    assert answer.status_code == 200, answer.text[:500]
-    read_page(answer.text)
-    return answer.text
-
-
-def fields(text: str, **more: str) -> dict[str, str]:
-    """Return the hidden fields of the form on a page, and what a person adds."""
-    form = text[text.index('class="stack"') :]
-    return {"form_token": form_token(text)} | dict(
-        re.findall(r'type="hidden" name="(?!form_token)([a-z_]+)" value="([^"]*)"', form)
-    ) | more  # fmt: skip
 
 
 def test_an_approval_is_of_the_scope_that_was_shown_and_is_recorded_once(server: Server, change: str) -> None:

@@ -18,6 +18,7 @@ WITH_SESSION = {route: roles for route, roles in PAGES.items() if roles != auth.
 HERE = {
     "change_id": "CHG-7",
     "finding_id": "rule/none",
+    "review_id": "none",
     "ref": "change:CHG-7",
     "view": "findings",
     "name": "none.css",
