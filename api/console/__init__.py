@@ -5,6 +5,7 @@ from typing import Final
 from api.console.routes import (
     access,
     asked,
+    board,
     changes,
     delivered,
     elsewhere,
@@ -26,6 +27,7 @@ MODULES: Final = (
     found,
     running,
     access,
+    board,
     delivered,
     asked,
     the_ledger,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi.responses import RedirectResponse, Response
 
@@ -19,7 +20,13 @@ _one_at_a_time: Final = asyncio.Lock()
 
 
 async def decide(
-    visit: Visit, event: Mapping[str, Any], condition: Condition | None, back: str, *, at: str = ""
+    visit: Visit,
+    event: Mapping[str, Any],
+    condition: Condition | None,
+    back: str,
+    query: Mapping[str, str] = {},
+    *,
+    at: str = "",
 ) -> Response:
     """Record an event, once, and send to a page that shows it, `at` a part of it.
 
@@ -29,7 +36,7 @@ async def decide(
         position = await asyncio.to_thread(recorded_before, visit.ledger, event)
         if position is None:
             position = await _recorded(visit, event, condition)
-    return RedirectResponse(with_query(back, {}, recorded=position) + (f"#{at}" if at else ""), 303)
+    return RedirectResponse(with_query(back, query, recorded=position) + (f"#{quote(at)}" if at else ""), 303)
 
 
 async def _recorded(visit: Visit, event: Mapping[str, Any], condition: Condition | None) -> int:

@@ -17,6 +17,7 @@ PAGES: Final = (
     ("Today", words.address()),
     ("Changes", words.address("changes")),
     ("Findings", words.address("findings", is_open="true")),
+    ("Board", words.address("board")),
     ("Running where", words.address("running")),
     ("Access reviews", words.address("access")),
     ("Delivery", words.address("delivery")),

@@ -94,6 +94,7 @@ _PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "change": ("changes",),
     "finding": ("findings",),
     "access_review": ("access",),
+    "meeting": ("board",),
 }
 
 

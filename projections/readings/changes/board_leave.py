@@ -11,6 +11,7 @@ Not whether the policy asks for one of some change: `board_is_asked` says that, 
 Longer than other files because each of these is asked of the same decision, at the same instant.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -210,7 +211,7 @@ class _Case:
         """Say why a decision does not count because of who made it, or ""."""
         if not persons_behind(self.reads, decision.said).isdisjoint(self._authors):
             return f"{decision.said.speaker} is an author of the change"
-        votes = list(self._votes(decision).values())
+        votes = list(self.votes(decision).values())
         quorum = max(1, self.policy.number(BOARD_QUORUM))
         if len(votes) < quorum:
             return f"{len(votes)} member(s) of the board voted; expected {quorum}"
@@ -222,7 +223,7 @@ class _Case:
     def _authors(self) -> set[str]:
         return {person_of(self.reads, author) for author in self.scope.authors}
 
-    def _votes(self, decision: BoardDecision) -> dict[str, Vote]:
+    def votes(self, decision: BoardDecision) -> dict[str, Vote]:
         """Return how each member voted: by their own word, or by who may speak for them. Votes before the last decision are of that."""
         then = instants(decision.said, self.clocks)[0]
         before = [
@@ -238,15 +239,22 @@ class _Case:
             and vote.said.position > max(before, default=0)
             and was_there(vote.said, then, self.clocks)
         ]
-        role = self.policy.words(BOARD_ROLE)[0]
         votes: dict[str, Vote] = {}
         for vote, said in (*told, *own):
-            person = person_of(self.reads, said.speaker)
-            if person in self._authors or fault_of_speaker(self.reads, CabVoteCast.type, said):
-                continue
-            if role in roles_on_record(self.reads, said.speaker, then, self.scope.environment):
-                votes[person] = vote
+            if not self.vote_fault(said, then):
+                votes[person_of(self.reads, said.speaker)] = vote
         return votes
+
+    def vote_fault(self, said: Spoken, then: Instant) -> str:
+        """Say why a vote does not count because of who cast it, or ""."""
+        if person_of(self.reads, said.speaker) in self._authors:
+            return f"{said.speaker} is an author of the change"
+        if why := fault_of_speaker(self.reads, CabVoteCast.type, said):
+            return why
+        role = self.policy.words(BOARD_ROLE)[0]
+        if role not in roles_on_record(self.reads, said.speaker, then, self.scope.environment):
+            return f"{said.speaker} does not hold the role {role}"
+        return ""
 
     def _other_papers(self, meeting: Meeting, slot: Span, decision: BoardDecision) -> str:
         """Say what the board decided about that was not on its agenda as the policy wants it, or is not what is to be done; or ""."""
@@ -293,6 +301,32 @@ class _Case:
         return [condition for condition in decision.conditions if condition not in done]
 
 
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """How far a vote is: how each member voted, how many have to, and what approving now would come to.
+
+    Votes that went into a decision of the meeting are told until somebody votes again. `vote_fault` says why a vote of whoever asks
+    would not count.
+    """
+
+    votes: Mapping[str, Vote]
+    quorum: int
+    comes_to: Decided
+    vote_fault: str
+
+
+def prospect(look: Look, scope: ChangeScope, policy: InForce, meeting_id: str, said: Spoken) -> Prospect:
+    """Return how far the vote about a change is in a meeting, to whoever would speak now."""
+    facts = look.row(board_facts, scope.change_id) or BoardFacts(scope.change_id)
+    clocks = clocks_of(look, said.at)
+    case = _Case(look, look, facts, scope, policy, None, clocks)
+    approving = BoardDecision(meeting_id, "approved", (), (), said)
+    last = [decision for decision in facts.decisions[-AT_MOST:] if decision.meeting_id == meeting_id][-1:]
+    votes = case.votes(approving) or {who: how for decision in last for who, how in case.votes(decision).items()}
+    fault = case.vote_fault(said, instants(said, clocks)[0])
+    return Prospect(votes, max(1, policy.number(BOARD_QUORUM)), case.judged(approving), fault)
+
+
 # -- meetings ------------------------------------------------------------------------------------------------------------
 
 
@@ -330,12 +364,13 @@ def agendas_of(reads: Reads, meeting: Meeting, slot: Span, before: int) -> list[
         agenda
         for agenda in meeting.agendas[-AT_MOST:]
         if agenda.said.position < before
-        and _slot_meant(reads, meeting, agenda) == slot.begin
+        and slot_meant(reads, meeting, agenda) == slot.begin
         and not fault_of_speaker(reads, CabAgendaFixed.type, agenda.said)
     ]
 
 
-def _slot_meant(reads: Reads, meeting: Meeting, agenda: Agenda) -> Moment | None:
+def slot_meant(reads: Reads, meeting: Meeting, agenda: Agenda) -> Moment | None:
+    """Return when the time of a meeting begins that an agenda is for: as it says, or the next when it was fixed."""
     if agenda.slot is not None:
         return agenda.slot
     slot = next_slot(reads, meeting, agenda.said.at, agenda.said.position)
@@ -404,7 +439,7 @@ def matter(row: BoardFacts, look: Look) -> BoardMatter:
         agenda = (
             next((a for a in meeting.agendas if a.said.position == tabled.said.position), None) if meeting else None
         )
-        if meeting is None or agenda is None or (begin := _slot_meant(look, meeting, agenda)) is None:
+        if meeting is None or agenda is None or (begin := slot_meant(look, meeting, agenda)) is None:
             break
         agendas = agendas_of(look, meeting, Span(begin, begin), NEVER)
         amended = [v for v in scope.versions if v.said.position > agenda.said.position and v.said.at < begin]

@@ -19,6 +19,7 @@ HERE = {
     "change_id": "CHG-7",
     "finding_id": "rule/none",
     "review_id": "none",
+    "meeting_id": "none",
     "ref": "change:CHG-7",
     "view": "findings",
     "name": "none.css",
