@@ -4,22 +4,28 @@ import dataclasses
 from typing import Any
 
 from api.desk.views import catch_up_with
+from ledger.clock import to_text
 from ledger.errors import StatementError
 from ledger.ledger import Ledger
-from projections.readings.risk.backtest import Backtest, backtest, fit, model_of, not_better
+from projections.engine.asking import asking_now
+from projections.readings.people.policies import in_force
+from projections.readings.people.powers import READ_BY_POWERS
+from projections.readings.risk.backtest import Backtest, backtest, fit, model_of
 from projections.readings.risk.models import risk_models
+from projections.readings.risk.promotions import limits_of
+from projections.rules.promotion import Limits, not_better
 from projections.rules.risk import ModelError
 
 
 def backtest_in(ledger: Ledger, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
     """Backtest a version in a ledger, and return what doors say of it."""
     _check_range(first, last)
-    catch_up_with(ledger, risk_models)
+    catch_up_with(ledger, risk_models, *READ_BY_POWERS)
     found = backtest(ledger.database, model_of(ledger.database, model), first=first, last=last)
     answer = {"model": model, **_json(found)}
     if against is not None:
         other = backtest(ledger.database, model_of(ledger.database, against), first=first, last=last)
-        faults = not_better(other.calibration, found.calibration)
+        faults = not_better(other.calibration, found.calibration, _limits_now(ledger))
         answer |= {"against": {"model": against, **_json(other)}, "is_better": not faults, "faults": faults}
     return answer
 
@@ -44,6 +50,14 @@ def fit_in(ledger: Ledger, features: list[str], first: int, last: int | None) ->
         "failures": found.failures,
         "metrics": [{"name": "brier", "value": found.brier}],
     }
+
+
+def _limits_now(ledger: Ledger) -> Limits:
+    """Return what the policy in force asks of a version that is to replace another."""
+    now = to_text(ledger.clock.now_us())
+    with ledger.database.read() as connection:
+        look, _ = asking_now(connection, ledger.database, READ_BY_POWERS, now)
+        return limits_of(in_force(look, now))
 
 
 def _check_range(first: int, last: int | None) -> None:

@@ -70,6 +70,12 @@ def remembered(reads: Reads, make: Callable[[Reads], T]) -> T:
     return found
 
 
+def as_of_time(reads: Reads, time: Moment) -> Reads:
+    """Return the same rows for a question about one time, where a rule looks at them (`Look.at`). A fold has no time but its own."""
+    at: Callable[[Moment], Reads] | None = getattr(reads, "at", None)
+    return at(time) if at is not None else reads
+
+
 class Seen:
     """A row of which is noted what columns are looked at. Those that the rule looked at before are here; others are asked for."""
 

@@ -56,9 +56,9 @@ class Gate:
 
 
 GATES: Final[Mapping[str, Gate]] = {
-    "approve": Gate(2, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
+    "approve": Gate(3, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        11,
+        12,
         (
             policy_is_in_force,
             change_may_start,

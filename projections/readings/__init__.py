@@ -72,6 +72,7 @@ from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.calibrations import calibrations
 from projections.readings.risk.models import risk_models
 from projections.readings.risk.outcomes import base_rates, outcomes
+from projections.readings.risk.promotions import model_promotions
 
 READINGS: Final[tuple[View[Any], ...]] = in_order(
     # people
@@ -134,6 +135,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     risk_models,
     risk_assessments,
     calibrations,
+    model_promotions,
     # delivery
     freezes,
     freeze_calendar,

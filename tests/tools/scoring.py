@@ -19,24 +19,25 @@ def publish(story: Story, version: str = "1", by: str = "person:dan", **more: An
         "parameters": values(criticality="1", scale="10"),
         "bands": values(low="0", high="5"),
         "model_digest": DIGEST,
+        "model_id": "m",
     } | more
-    story.tell("risk.model_published", actor=by, model_id="m", version=version, features_version="1", **data)
+    story.tell("risk.model_published", actor=by, version=version, features_version="1", **data)
 
 
-def approve(story: Story, by: str = "person:erin", version: str = "1", digest: str = DIGEST) -> None:
-    story.tell("risk.model_approved", actor=by, model_id="m", version=version, model_digest=digest)
+def approve(
+    story: Story, by: str = "person:erin", version: str = "1", digest: str = DIGEST, model_id: str = "m"
+) -> None:
+    story.tell("risk.model_approved", actor=by, model_id=model_id, version=version, model_digest=digest)
 
 
 def open_change(story: Story, change: str, service: str = "api", **more: Any) -> None:
-    story.tell(
-        "change.opened", actor="person:alice", change_id=change, change_type="normal", services=[service],
-        environment="prod", team="payments", title=NOTE, **more,
-    )  # fmt: skip
+    about = {"change_id": change, "services": [service], "environment": "prod", "team": "payments"} | more
+    story.tell("change.opened", actor="person:alice", change_type="normal", title=NOTE, **about)
 
 
 def assess(story: Story, change: str = "CHG-1", score: str = "3", band: str = "low", **more: Any) -> None:
-    data = {"features": values(criticality=score), "model_digest": DIGEST, "version": "1"} | more
-    story.tell("risk.assessed", change_id=change, model_id="m", score=score, band=band, **data)
+    data = {"features": values(criticality=score), "model_digest": DIGEST, "version": "1", "model_id": "m"} | more
+    story.tell("risk.assessed", change_id=change, score=score, band=band, **data)
 
 
 def label(story: Story, label: str, change: str = "CHG-1") -> int:

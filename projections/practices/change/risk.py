@@ -8,16 +8,29 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, of_change
 from projections.judging.of_a_change import rule_of_a_change
 from projections.practices.practice import Practice
+from projections.readings.changes.targets import SHARED_BY
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import RISK, needs_score
 from projections.readings.people.policies import InForce
 from projections.readings.risk.assessments import Assessment, FeatureSeen, RiskAssessments, risk_assessments
 from projections.readings.risk.models import RiskModel, risk_models, unapproved_because
+from projections.readings.risk.promotions import (
+    MODEL_GROUP,
+    MODEL_GROUP_OUTCOMES,
+    MODEL_OUTCOMES,
+    MODEL_RELIABILITY,
+    ModelPromotions,
+    counting,
+    model_promotions,
+)
 from projections.rules.features import differing
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
-    "5.2", "Risk scores that can be computed again", views=(risk_models, risk_assessments), settings=(RISK,)
+    "5.2",
+    "Risk scores that can be computed again",
+    views=(risk_models, risk_assessments, model_promotions),
+    settings=(RISK, SHARED_BY, MODEL_OUTCOMES, MODEL_RELIABILITY, MODEL_GROUP, MODEL_GROUP_OUTCOMES),
 )
 
 
@@ -56,23 +69,41 @@ def model_approval_does_not_count(row: RiskModel, look: Look) -> Breach | None:
     return Breach(f"{row.version_id}: {fault}", positions_of(row.published_position))
 
 
+@finding(model_promotions, severity="medium")
+def approved_model_does_not_pass(row: ModelPromotions, look: Look) -> Breach | None:
+    """The version of a risk model that was approved last predicted the outcomes worse than was asked of it: another one counts."""
+    last = row.promotions[-1] if row.promotions else None
+    if last is None or last.counts:
+        return None
+    return Breach(
+        f"{last.version_id} was approved and does not take the place of {last.champion}: {last.why}",
+        (last.said.position,),
+    )
+
+
 @rule_of_a_change(
-    version=3,
+    version=5,
     remedies={
         "": Remedy(
-            "the change is scored by an approved model, from what is on record (risk.assessed); or the policy asks its type for none"
+            "the model that counts scores the change, from what is on record (risk.assessed); or the policy asks its type for none"
         ),
     },
 )
 @of_change
 def risk_comes_out_again(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
-    """The score was computed by a model that somebody approved, and comes out again. The policy may ask some types for none."""
+    """The score is by the version of a model that counts, and comes out again. The policy may ask some types for none."""
     row = look.row(risk_assessments, ticket.change_id)
-    if row is None or row.assessed_position is None:
+    assessments = row.assessments if row is not None else ()
+    found = counting(look, assessments)
+    if found is None:
         if not needs_score(policy, ticket.change_type):
             return "allow", "not-asked-for", f"{ticket.change_type} changes are not scored", ()
-        return "insufficient_evidence", "not-assessed", "no score by an approved model", ()
-    last = next(a for a in row.assessments if a.position == row.assessed_position)
+        others = dict.fromkeys(a.version_id for a in assessments)
+        by = f"; {listed(others)} did not count when it scored" if others else ""
+        return "insufficient_evidence", "not-assessed", f"no score by an approved model{by}", ()
+    last, promotion = found
+    used = [last.position, promotion.said.position]
     if last.fault:
-        return "insufficient_evidence", "not-reproducible", last.fault, [last.position]
-    return "allow", "reproducible", f"{last.score} ({last.band}) by {last.version_id}", [last.position]
+        return "insufficient_evidence", "not-reproducible", last.fault, used
+    so_far = f", which counts provisionally: {promotion.why}" if promotion.is_provisional else ""
+    return "allow", "reproducible", f"{last.score} ({last.band}) by {last.version_id}{so_far}", used

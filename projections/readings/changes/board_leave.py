@@ -51,6 +51,7 @@ from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.readings.risk.assessments import risk_assessments
+from projections.readings.risk.promotions import counting, model_promotions
 from projections.rules.calendar import NotComputableError, Span, covering, overlapping, upcoming
 from projections.rules.leave import Clocks, Instant, comes_before, instants, was_there
 from projections.rules.words import listed
@@ -134,9 +135,9 @@ def names_the_board(policy: InForce) -> bool:
 def _band(reads: Reads, policy: InForce, scope: ChangeScope, instant: Instant, clocks: Clocks) -> str | None:
     """Return the band by the last score that was there; without one, the highest where its type needs a score."""
     row = reads.row(risk_assessments, scope.change_id)
-    there = [a for a in (row.assessments if row else ()) if not a.is_challenger and was_there(a, instant, clocks)]
-    if there:
-        return max(there, key=lambda assessed: assessed.position).band
+    there = [a for a in (row.assessments if row else ()) if was_there(a, instant, clocks)]
+    if (found := counting(reads, there)) is not None:
+        return found[0].band
     return policy.words(BANDS)[-1] if needs_score(policy, scope.change_type) else None
 
 
@@ -415,7 +416,7 @@ board_matters = Judged(
     version=1,
     row=BoardMatter,
     of=board_facts,
-    reads=(board_meetings, change_scopes, risk_assessments, *READ_BY_ASKING),
+    reads=(board_meetings, change_scopes, risk_assessments, model_promotions, *READ_BY_ASKING),
     indexes=("meeting_id", "verdict", "counts", "is_late"),
     doc="Changes before the board: lead time to their meeting, late papers, cutoffs that were missed, and what its decision comes to.",
 )

@@ -16,6 +16,7 @@ from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.calibrations import predictions
 from projections.readings.risk.outcomes import outcomes
+from projections.readings.risk.promotions import counting, model_promotions
 
 # For whoever imports a review that was due long ago, to say that it was done.
 GRACE_HOURS: Final = 24
@@ -97,10 +98,10 @@ class Review:
 
 reviews = View(
     "reviews",
-    version=4,
+    version=5,
     row=Review,
     kind="pir",
-    reads=(outcomes, risk_assessments, *READ_BY_POWERS),
+    reads=(outcomes, risk_assessments, model_promotions, *READ_BY_POWERS),
     indexes=("change_id", "state", "due_at", "is_late", "recorded_late"),
     doc="Post-implementation reviews: due and done, predicted against actual, actions, and which model was held against it.",
 )
@@ -148,6 +149,7 @@ def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
         for version, prediction in predictions(assessed).items()
         if prediction.probability is not None and outcome is not None
     )
+    counted = counting(entry.reads, assessed.assessments) if assessed is not None else None
     return replace(
         row,
         change_id=row.change_id or event.change_id,
@@ -161,8 +163,8 @@ def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
         outcome=event.outcome,
         rolled_back=event.rolled_back,
         caused_incidents=event.caused_incidents,
-        predicted_score=assessed.score if assessed else None,
-        predicted_band=assessed.band if assessed else None,
+        predicted_score=counted[0].score if counted else None,
+        predicted_band=counted[0].band if counted else None,
         claimed_score=event.predicted_score,
         actions=tuple(Action(a.name, a.owner, moment(a.due_at)) for a in event.actions),
         judged=judged,

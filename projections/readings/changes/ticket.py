@@ -74,6 +74,8 @@ class Ticket:
     risk_score: Number | None = None
     risk_band: str | None = None
     assessed_position: int | None = None
+    # Whether the model counts only because there is nothing yet to hold it against.
+    risk_is_provisional: bool = False
     # As the policy asks, and whoever requested approvals.
     required_roles: tuple[str, ...] = ()
     quorum: int = 1

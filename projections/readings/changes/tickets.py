@@ -40,6 +40,7 @@ from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.readings.risk.assessments import Assessment, risk_assessments
 from projections.readings.risk.outcomes import outcomes
+from projections.readings.risk.promotions import Promotion, counting, model_promotions
 from projections.rules.leave import Clocks, Instant, comes_before, hours_late, was_there
 
 ESCALATE_AFTER_HOURS: Final = Number(
@@ -66,7 +67,7 @@ UNSCORED: Final = ("standard", "emergency", "unauthorized")
 
 change_tickets = Judged(
     "change_tickets",
-    version=7,
+    version=8,
     row=Ticket,
     of=change_facts,
     reads=(
@@ -81,6 +82,7 @@ change_tickets = Judged(
         templates,
         change_scopes,
         risk_assessments,
+        model_promotions,
         outcomes,
     ),
     about={"release": lambda row: (row.release_id,)},
@@ -105,10 +107,13 @@ class _Case:
         return in_force_now(self.look) if time is None else in_force(self.look.at(time), time)
 
     def assessed(self, instant: Instant | None = None) -> Assessment | None:
-        """Return the last score by a model that somebody approved."""
-        some = [a for a in self.assessments if not a.is_challenger]
-        there = [a for a in some if instant is None or was_there(a, instant, self.clocks)]
-        return max(there, key=lambda found: found.position, default=None)
+        """Return the last score by the version of a model that counted."""
+        found = self.scored(instant)
+        return found[0] if found is not None else None
+
+    def scored(self, instant: Instant | None = None) -> tuple[Assessment, Promotion] | None:
+        there = [a for a in self.assessments if instant is None or was_there(a, instant, self.clocks)]
+        return counting(self.look, there)
 
     def leave(self, policy: InForce, instant: Instant | None = None, deployers: Iterable[str] = ()) -> Leave:
         asked = (policy, instant, tuple(dict.fromkeys(deployers)))
@@ -155,7 +160,8 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     version = in_force_at(scope.versions, None, case.clocks)
     fault = _template_fault(case, version)
     unlet = tuple(found for act in done if (found := _unlet(case, act)) is not None)
-    assessed = case.assessed()
+    scored = case.scored()
+    assessed = scored[0] if scored is not None else None
     review = _closing(case, deployers, assessed)
     remaining = _remaining(case, version)
     cancelled_at = _cancelled_at(case, first)
@@ -189,6 +195,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
         assessed.score if assessed else None,
         assessed.band if assessed else None,
         assessed.position if assessed else None,
+        scored is not None and scored[1].is_provisional,
         leave.asked.roles,
         leave.asked.quorum,
         requests[-1].rule if requests else None,

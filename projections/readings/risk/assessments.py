@@ -56,7 +56,10 @@ class Assessment:
 
 @dataclass(frozen=True)
 class RiskAssessments:
-    """The assessments of one change. `score` and `band` are the latest that counts."""
+    """The assessments of one change. `score` and `band` are the latest by a version that was approved by then.
+
+    Whether that one counts, or the version that it was to replace, `promotions` say; the ticket has what counts.
+    """
 
     change_id: str
     version_id: str | None = None

@@ -132,20 +132,6 @@ def backtest(database: Database, model: Model, *, first: int = 1, last: int | No
     return Backtest(first, last, calibration, unscored, fault, unlabelled)
 
 
-def not_better(
-    champion: Calibration, challenger: Calibration, *, least: int = 50, reliability: str = "0.05"
-) -> list[str]:
-    """Say what keeps a challenger from taking the champion's place: too few outcomes, a worse score, unreliable bins."""
-    faults = []
-    if challenger.changes < least:
-        faults.append(f"{challenger.changes} outcomes; expected at least {least}")
-    if challenger.brier is None or champion.brier is None or float(challenger.brier) > float(champion.brier):
-        faults.append(f"Brier score {challenger.brier}; expected at most the champion's {champion.brier}")
-    if challenger.reliability_error is None or float(challenger.reliability_error) > float(reliability):
-        faults.append(f"reliability error {challenger.reliability_error}; expected at most {reliability}")
-    return faults
-
-
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """Parameters fitted on a range, ready to be published as a new version: `risk.model_recalibrated` and `risk.model_published`."""

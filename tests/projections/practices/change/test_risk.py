@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import scoring
 from asking import against, ask, ready_to_deploy
-from changes import CHG, OTHER, assess, finding, found, opened, value
+from changes import CHG, OTHER, assess, finding, found, opened, publish, value
 from telling import Story
-from year import HOUR, START, Change, Year
+from year import DAY, HOUR, MODEL, START, Change, Year
 
 from projections.readings.risk.models import risk_models
 
@@ -87,6 +88,26 @@ def test_a_score_that_does_not_come_out_again_is_no_evidence() -> None:
     assert against(ask(story)) == {"risk-comes-out-again": ("insufficient_evidence", "not-reproducible")}
 
 
+def test_the_gate_says_that_a_model_counts_provisionally() -> None:
+    rule = next(answer for answer in ask(ready_to_deploy()).answers if answer.rule == "risk-comes-out-again")
+    assert rule.words == "1 (low) by m/1, which counts provisionally: 0 outcomes; expected at least 50"
+
+
+def test_a_model_that_was_approved_and_does_not_pass_is_found() -> None:
+    story = Story()
+    publish(story, ("model-outcomes", "any", "1"))
+    scoring.publish(story)
+    scoring.approve(story)
+    scoring.assess(story, score="9", band="high")
+    scoring.label(story, "failure")
+    scoring.publish(story, "2", parameters=scoring.values(criticality="0", scale="10"))
+    scoring.approve(story, version="2")
+    assert found(story) == {"approved-model-does-not-pass": ["m"]}
+    assert finding(story, "approved-model-does-not-pass", "m").says.startswith(
+        "m/2 was approved and does not take the place of m/1: reliability error 1; expected at most 0.05; Brier"
+    )
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -112,3 +133,14 @@ def plant_a_model_that_its_author_approved(year: Year) -> set[str]:
     year.say(START, "risk.model_published", **model, **form, parameters=one, bands=one)
     year.say(START + 3 * HOUR, "risk.model_approved", **model)
     return {"model-approval-does-not-count/own-model/1"}
+
+
+def plant_a_version_that_predicts_worse(year: Year) -> set[str]:
+    """When enough has come of the year's changes, a second version is approved that holds all of them for lost."""
+    model: dict[str, Any] = {**MODEL, "version": "2", "model_digest": year.digest()}
+    form = {"form": "weighted_points", "features_version": "1", "bands": [value("low", 0)]}
+    at = START + 300 * DAY
+    year.say(at, "risk.model_published", actor="person:dan", **model, **form,
+        parameters=[value("criticality", 1), value("scale", 0.001)])  # fmt: skip
+    year.say(at + HOUR, "risk.model_approved", actor="person:erin", **model)
+    return {"approved-model-does-not-pass/change-risk"}

@@ -14,9 +14,8 @@ from projections.engine.checking import check
 from projections.engine.runner import Runner
 from projections.engine.serving import list_rows, read_row
 from projections.judging.findings import findings
-from projections.readings.risk.backtest import backtest, fit, model_of, not_better, samples
+from projections.readings.risk.backtest import backtest, fit, model_of, samples
 from projections.readings.risk.calibrations import calibrations
-from projections.rules.calibration import Calibration, counted
 from projections.rules.risk import Model, ModelError
 
 BASE_RATE = Model(
@@ -92,21 +91,6 @@ def test_what_cannot_be_asked_says_why(ledger: Ledger) -> None:
         backtest(ledger.database, BASE_RATE, first=9, last=8)
     with pytest.raises(ModelError, match="both kinds"):
         fit(ledger.database, ["colour"])
-
-
-def test_a_challenger_takes_over_only_when_it_is_better() -> None:
-    def calibration(*pairs: tuple[str, bool]) -> Calibration:
-        found = Calibration()
-        for probability, failed in pairs:
-            found = counted(found, probability, failed)
-        return found
-
-    champion = calibration(*[("0.5", True), ("0.5", False)] * 30)
-    good = calibration(*[("1", True), ("0", False)] * 30)
-    assert not_better(champion, good) == []
-    assert not_better(good, champion)[0].startswith("Brier score 0.25")
-    assert not_better(champion, calibration(("1", True)))[0] == "1 outcomes; expected at least 50"
-    assert not_better(champion, Calibration())
 
 
 def test_the_year_in_a_real_ledger_is_folded_as_it_was_planted(ledger: Ledger, year: Year) -> None:
