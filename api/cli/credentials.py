@@ -1,12 +1,11 @@
 """`token`, `trust-rule`, `source`: who may submit, and under which names. Not keys (`api.cli.keys`)."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from api.cli.common import AsJson, commands_of, where
-from api.cli.terminal import Table, console, echo, errors_console
+from api.cli.terminal import Table, console, echo, echo_json, errors_console
 from ledger.errors import SetupError
 
 app = commands_of()
@@ -79,7 +78,7 @@ def token_list(context: typer.Context, as_json: AsJson = False) -> None:
     door = where(context).door()
     found = door.tokens()
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
         return
     table = Table("credential", "principal", "kind", "roles", "areas", "types", "sources", "issued", "revoked")
     for item in found:
@@ -177,7 +176,7 @@ def rule_list(context: typer.Context, as_json: AsJson = False) -> None:
     """List every trust rule that was enrolled, also those that were revoked."""
     found = where(context).door().trust_rules()
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
         return
     table = Table("credential", "issuer", "audience", "required", "principal", "roles", "enrolled", "revoked")
     for item in found:
@@ -237,7 +236,7 @@ def source_list(context: typer.Context, as_json: AsJson = False) -> None:
     """List every source that was enrolled, also those that were retired."""
     found = where(context).door().sources()
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
         return
     table = Table("door", "source", "principal", "must sign", "authority for", "types", "enrolled", "retired")
     for item in found:

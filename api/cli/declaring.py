@@ -4,14 +4,13 @@ Imports nothing by itself: what a credential records between the two commands is
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from api.cli.common import AsJson, cell, commands_of, where
-from api.cli.terminal import Table, console, echo
+from api.cli.terminal import Table, console, echo, echo_json
 
 app = commands_of()
 
@@ -75,7 +74,7 @@ def check(
     digest = _sha256(path)
     found = [tool for tool in _tools(context) if tool["sha256"] == digest]
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
     elif found:
         for tool in found:
             console.print(f"{path} is {tool['tool']} {tool['version']}, published at position {tool['published_at']}")
@@ -104,7 +103,7 @@ def _sha256(path: Path) -> str:
 
 def _print(found: list[dict[str, Any]], as_json: bool, *columns: str) -> None:
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
         return
     table = Table(*columns)
     for item in found:

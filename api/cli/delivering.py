@@ -1,12 +1,11 @@
 """`delivery`: the five metrics of a service, a team or all, over any time."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from api.cli.common import cell, commands_of, where
-from api.cli.terminal import Table, console, echo
+from api.cli.terminal import Table, console, echo_json
 
 app = commands_of()
 
@@ -23,7 +22,7 @@ def delivery(
     """Print deployment frequency, lead time, failure rate, recovery time and rework rate."""
     found = where(context).door().delivery(service=service, team=team, since=since, until=until)
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
         return
     table = Table("metric", "value")
     for name, value in found.items():

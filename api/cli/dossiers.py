@@ -8,7 +8,7 @@ import typer
 
 from api.cli import pins
 from api.cli.common import AsJson, commands_of, where
-from api.cli.terminal import console, echo, errors_console
+from api.cli.terminal import console, echo, echo_json, errors_console
 from api.opening import open_ledger
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
@@ -100,7 +100,7 @@ def check(
             told.append({"file": str(path), "holds": None, "why": said(error)})
             status = status or 2
     if as_json:
-        echo(json.dumps(told, indent=2))
+        echo_json(told)
     if status:
         raise typer.Exit(status)
 

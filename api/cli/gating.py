@@ -1,12 +1,11 @@
 """`gate`: ask whether something may proceed, for pipelines without an HTTP client; and answer a recorded question again."""
 
-import json
 from typing import Annotated, Any, Final
 
 import typer
 
 from api.cli.common import AsJson, commands_of, where
-from api.cli.terminal import Table, console, echo
+from api.cli.terminal import Table, console, echo_json
 
 app = commands_of()
 
@@ -84,7 +83,7 @@ for _name in GATES:
 
 def _show(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
     else:
         table = Table("rule", "verdict", "why", "positions")
         for rule in found["rules"]:
@@ -112,7 +111,7 @@ def recheck(
     """Answer a recorded question again from the entries it had read. Exits with 1 when the answer is another one."""
     found = where(context).door().recheck(position)
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
     else:
         agrees = "agrees" if found["agrees"] else "DOES NOT AGREE"
         again = found["again"]["verdict"] if found["again"] is not None else "not checkable here"

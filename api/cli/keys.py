@@ -3,7 +3,6 @@
 Cryptography and database are imported where a private key or the database is at hand: listing and ending keys over HTTP needs neither.
 """
 
-import json
 import re
 from base64 import b64encode
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.common import commands_of, where
-from api.cli.terminal import Table, console, echo
+from api.cli.terminal import Table, console, echo, echo_json
 from ledger.errors import SetupError
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def keys(
     door = where(context).door()
     found = door.keys()
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
         return
     table = Table("role", "number", "key id", "name", "valid from", "until", "revoked from")
     for key in found:

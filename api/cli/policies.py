@@ -1,6 +1,5 @@
 """`policy`: a policy as a file is checked, held against what is in force, published; and what was published is approved."""
 
-import json
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,7 @@ import typer
 
 from api.cli.common import AsJson, commands_of, where
 from api.cli.policy_files import STARTING, read_policy, starting_policy, time_of
-from api.cli.terminal import Table, console, echo
+from api.cli.terminal import Table, console, echo, echo_json
 from ledger.errors import LedgerError, NotFoundError, SetupError
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def check(
     wanted = read_policy(path)
     found = _read_alone(wanted) if alone else where(context).door().check_policy(wanted)
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
     else:
         _print_faults(found)
     if found["faults"] or found.get("unsatisfied"):
@@ -80,7 +79,7 @@ def diff(context: typer.Context, path: File, as_json: AsJson = False) -> None:
     """List in what a policy differs from the version in force. Exits with 1 where it does."""
     found = where(context).door().check_policy(read_policy(path))
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
     else:
         _print_differences(found)
     if found["differs"]:
@@ -109,7 +108,7 @@ def try_(
     since = time_of(datetime.now(UTC) - _span(last))
     found = where(context).door().try_policy({**read_policy(path), "since": since})
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
     else:
         _print_tried(found)
     if found["differ"]:

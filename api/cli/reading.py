@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from api.cli.common import AsJson, cell, commands_of, where
-from api.cli.terminal import Table, console, echo
+from api.cli.terminal import Table, console, echo, echo_json
 from ledger.errors import NotFoundError
 
 app = commands_of()
@@ -22,7 +22,7 @@ def show(
     door = where(context).door()
     found = door.show(position)
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
         return
     entry, statement = found["entry"], found["entry"]["statement"]
     by = entry["recorded_by"]
@@ -91,10 +91,10 @@ def catalogue(
     if event_type is not None:
         if event_type not in CATALOGUE:
             raise NotFoundError(CATALOGUE.no_such(event_type))
-        echo(json.dumps(describe(CATALOGUE[event_type]), indent=2))
+        echo_json(describe(CATALOGUE[event_type]))
         return
     if as_json:
-        echo(json.dumps([describe(event_class) for event_class in CATALOGUE.values()], indent=2))
+        echo_json([describe(event_class) for event_class in CATALOGUE.values()])
         return
     table = Table("type", "what it records")
     for event_class in CATALOGUE.values():

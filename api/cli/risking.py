@@ -1,12 +1,11 @@
 """`risk backtest` and `risk fit`: what a model would have said of the past, and what it can learn from it."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from api.cli.common import cell, commands_of, where
-from api.cli.terminal import Table, console, echo
+from api.cli.terminal import Table, console, echo_json
 
 app = commands_of()
 
@@ -31,7 +30,7 @@ def backtest(
     """Score past changes by a version, each from what was known then, and hold it against what became of them."""
     found = where(context).door().backtest(model, first, last, against)
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
     else:
         table = Table("model", "changes", "failures", "Brier", "reliability error", "not scored")
         for row in (found, *([found["against"]] if against else [])):
@@ -55,4 +54,4 @@ def fit(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, which it is anyhow.")] = False,
 ) -> None:
     """Fit a logistic model from the outcomes of past changes, and print what a new version would be published with."""
-    echo(json.dumps(where(context).door().fit(features, first, last), indent=2))
+    echo_json(where(context).door().fit(features, first, last))

@@ -4,6 +4,7 @@
 is, and through `safe` only where a terminal would show it.
 """
 
+import json
 import sys
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Final
@@ -83,6 +84,11 @@ def echo(text: str, *, nl: bool = True) -> None:
     """Write to stdout what programs read: exactly where it goes to a file or a pipe, safely where a terminal shows it."""
     stdout: IO[str] = sys.stdout
     typer.echo("\n".join(map(safe, text.split("\n"))) if stdout.isatty() else text, nl=nl)
+
+
+def echo_json(found: object) -> None:
+    """Write what a command found as JSON, for programs and for whoever reads along."""
+    echo(json.dumps(found, indent=2))
 
 
 # Results go to stdout, everything a person reads meanwhile to stderr, so that output can be piped.

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from api.cli.common import Where, commands_of, where
-from api.cli.terminal import console, echo, errors_console
+from api.cli.terminal import console, echo, echo_json, errors_console
 from ledger.errors import SetupError
 
 app = commands_of()
@@ -167,7 +167,7 @@ PIN_AS_IT_IS: Final = "to pin this ledger as it is now: change-ledger verify --t
 def finish(report: dict[str, Any], as_json: bool, *, without_pin: str = PIN_AS_IT_IS) -> None:
     """Print a report and exit with what it means. `without_pin` says what to do where nothing is pinned."""
     if as_json:
-        echo(json.dumps(report, indent=2))
+        echo_json(report)
     else:
         faults = report["faults"]
         console.print(f"ledger   {report['origin']}")

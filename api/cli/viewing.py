@@ -1,13 +1,12 @@
 """`views list`, `rebuild`, `run`, `skip`, `check` and `show`: the readings of the past, as they are kept in the database."""
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from api.cli.common import AsJson, cell, commands_of, where
-from api.cli.terminal import Table, console, echo, errors_console
+from api.cli.terminal import Table, console, echo, echo_json, errors_console
 from ledger.errors import SetupError
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List the views: version, position, and why one stopped. Works over --server, too."""
     found = where(context).door().views()
     if as_json:
-        echo(json.dumps(found, indent=2))
+        echo_json(found)
         return
     table = Table("view", "version", "position", "state")
     for view in found["views"]:
@@ -150,7 +149,7 @@ def check_(context: typer.Context, as_json: AsJson = False) -> None:
     left = [view.name for view in VIEWS if view.name not in {checked.name for checked in found}]
     if as_json:
         compared = [asdict(checked) | {"is_equal": checked.is_equal} for checked in found]
-        echo(json.dumps({"views": compared, "not_checked": left}, indent=2))
+        echo_json({"views": compared, "not_checked": left})
     else:
         table = Table("view", "position", "digest", "verdict")
         for checked in found:
@@ -201,14 +200,14 @@ def show(
 
 def _show(name: str, rows: list[dict[str, Any]], is_one: bool, columns: str | None, as_json: bool) -> None:
     if columns is None:
-        echo(json.dumps(rows[0] if is_one else rows, indent=2))
+        echo_json(rows[0] if is_one else rows)
         return
     names = columns.split(",")
     if rows and (unknown := sorted(set(names) - set(rows[0]))):
         raise SetupError(f"{name} has no column {', '.join(unknown)}; it has {', '.join(rows[0])}")
     if as_json:
         narrow = [{column: row[column] for column in names} for row in rows]
-        echo(json.dumps(narrow[0] if is_one else narrow, indent=2))
+        echo_json(narrow[0] if is_one else narrow)
         return
     table = Table(*names)
     for row in rows:

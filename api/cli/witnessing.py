@@ -1,6 +1,5 @@
 """`witness`: a small witness for an auditor's own machine. It has nothing to do with the ledger's database or keys."""
 
-import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from api.cli.common import AsJson, commands_of
-from api.cli.terminal import console, echo
+from api.cli.terminal import console, echo, echo_json
 from api.http.serving import serve as run_server
 from api.witness.memory import WitnessStore
 from api.witness.service import create_witness_app
@@ -118,7 +117,7 @@ def show(directory: Directory = DEFAULT, as_json: AsJson = False) -> None:
             when = datetime.fromtimestamp(check_cosigned(note, [witness.key], at_least=1)[witness.key], UTC)
             logs[origin] = {"size": parse_checkpoint(note.text).size, "cosigned_at": f"{when:%Y-%m-%dT%H:%M:%SZ}"}
     if as_json:
-        echo(json.dumps({"vkey": format_verifier_key(witness.key), "logs": logs}, indent=2))
+        echo_json({"vkey": format_verifier_key(witness.key), "logs": logs})
         return
     echo(format_verifier_key(witness.key))
     for origin, last in logs.items():

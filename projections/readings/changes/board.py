@@ -16,6 +16,7 @@ from ledger.events.cab import (
 )
 from ledger.events.compliance_window import ComplianceWindowDeclared
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
+from projections.readings.environments.terms import Terms, terms_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.calendar import Times, hull_of
 
@@ -190,28 +191,6 @@ def met(row: BoardFacts, event: CabConditionMet, entry: EntryInfo) -> BoardFacts
 
 
 @dataclass(frozen=True)
-class WindowTerms:
-    """What one declaration says: where, when, and what is exempt."""
-
-    said: Spoken
-    environments: tuple[str, ...]
-    patterns: tuple[str, ...]
-    tiers: tuple[str, ...]
-    regions: tuple[str, ...]
-    services: tuple[str, ...]
-    start: Moment
-    end: Moment
-    time_zone: str | None = None
-    recurs: str | None = None
-    except_at: tuple[str, ...] = ()
-    exempt_types: tuple[str, ...] = ()
-
-    @property
-    def times(self) -> Times:
-        return Times(self.start, self.end, self.time_zone, self.recurs, self.except_at)
-
-
-@dataclass(frozen=True)
 class ComplianceWindow:
     """One window of the calendar. The columns before `terms` are as it was declared last, of its first time where it recurs."""
 
@@ -226,7 +205,7 @@ class ComplianceWindow:
     recurs: str | None = None
     exempt_types: tuple[str, ...] = ()
     declared_by: str | None = None
-    terms: tuple[WindowTerms, ...] = ()
+    terms: tuple[Terms, ...] = ()
 
 
 def _touched(before: ComplianceWindow | None, after: ComplianceWindow | None) -> tuple[Moment, Moment] | None:
@@ -235,7 +214,7 @@ def _touched(before: ComplianceWindow | None, after: ComplianceWindow | None) ->
 
 compliance_windows = View(
     "compliance_windows",
-    version=1,
+    version=2,
     row=ComplianceWindow,
     kind="compliance_window",
     indexes=("framework", "start_at"),
@@ -246,20 +225,7 @@ compliance_windows = View(
 
 @compliance_windows.on(ComplianceWindowDeclared, key=lambda event: event.window_id)
 def declared(row: ComplianceWindow, event: ComplianceWindowDeclared, entry: EntryInfo) -> ComplianceWindow:
-    terms = WindowTerms(
-        spoken(entry, event.actor),
-        event.environments,
-        event.patterns,
-        event.tiers,
-        event.regions,
-        event.services,
-        moment(event.start),
-        moment(event.end),
-        event.time_zone,
-        event.recurs,
-        event.except_at,
-        event.exempt_types,
-    )
+    terms = terms_of(event, entry)
     return replace(
         row,
         framework=event.framework,
@@ -267,8 +233,8 @@ def declared(row: ComplianceWindow, event: ComplianceWindowDeclared, entry: Entr
         patterns=event.patterns,
         tiers=event.tiers,
         services=event.services,
-        start_at=terms.start,
-        end_at=terms.end,
+        start_at=terms.start_at,
+        end_at=terms.end_at,
         recurs=event.recurs,
         exempt_types=event.exempt_types,
         declared_by=event.actor,

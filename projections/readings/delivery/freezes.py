@@ -20,35 +20,13 @@ from ledger.events import Event
 from ledger.events.freeze import FreezeDeclared, FreezeLifted, FreezeOverrideGranted
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.selected import is_selected
+from projections.readings.environments.terms import Terms, terms_of
 from projections.readings.people.identities import person_of
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.calendar import NotComputableError, Span, Times, covering, hull, hull_of, overlapping, upcoming
 from projections.rules.leave import Clocks, Instant, was_there
-
-
-@dataclass(frozen=True)
-class FreezeTerms:
-    """What one declaration says: where, when, and what is exempt."""
-
-    said: Spoken
-    environments: tuple[str, ...]
-    patterns: tuple[str, ...]
-    tiers: tuple[str, ...]
-    tenants: tuple[str, ...]
-    regions: tuple[str, ...]
-    services: tuple[str, ...]
-    start_at: Moment
-    end_at: Moment
-    time_zone: str | None = None
-    recurs: str | None = None
-    except_at: tuple[str, ...] = ()
-    exempt_types: tuple[str, ...] = ()
-
-    @property
-    def times(self) -> Times:
-        return Times(self.start_at, self.end_at, self.time_zone, self.recurs, self.except_at)
 
 
 @dataclass(frozen=True)
@@ -91,7 +69,7 @@ class Freeze:
     # Of its last lift, where nobody declared it again since.
     lifted_by: str | None = None
     lifted_at: Moment | None = None
-    terms: tuple[FreezeTerms, ...] = ()
+    terms: tuple[Terms, ...] = ()
     lifts: tuple[Lift, ...] = ()
     overrides: tuple[Override, ...] = ()
 
@@ -113,21 +91,7 @@ freezes = View(
 
 @freezes.on(FreezeDeclared, key=lambda event: event.freeze_id)
 def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze:
-    terms = FreezeTerms(
-        spoken(entry, event.actor),
-        event.environments,
-        event.patterns,
-        event.tiers,
-        event.tenants,
-        event.regions,
-        event.services,
-        moment(event.start),
-        moment(event.end),
-        event.time_zone,
-        event.recurs,
-        event.except_at,
-        event.exempt_types,
-    )
+    terms = terms_of(event, entry)
     return replace(
         row,
         environments=event.environments,
@@ -228,7 +192,7 @@ class Held:
     """A freeze that holds something by one of its declarations; or may, where `unknown` says why nobody can tell."""
 
     freeze: Freeze
-    terms: FreezeTerms
+    terms: Terms
     # Whether it was declared afterwards.
     is_later: bool
     until: Moment
@@ -334,7 +298,7 @@ def _held(reads: Reads, row: Freeze, place: Place, instant: Instant, clocks: Clo
     return None
 
 
-def _standing(reads: Reads, row: Freeze) -> FreezeTerms | None:
+def _standing(reads: Reads, row: Freeze) -> Terms | None:
     """Return the last declaration that counts, as it stands now; None where it was lifted since."""
     terms = _counting(reads, row)
     if not terms or any(
@@ -344,7 +308,7 @@ def _standing(reads: Reads, row: Freeze) -> FreezeTerms | None:
     return terms[-1]
 
 
-def _was_lifted(reads: Reads, row: Freeze, terms: FreezeTerms, instant: Instant, clocks: Clocks) -> bool:
+def _was_lifted(reads: Reads, row: Freeze, terms: Terms, instant: Instant, clocks: Clocks) -> bool:
     return any(
         lift.said.position > terms.said.position
         and was_there(lift.said, instant, clocks)
@@ -353,7 +317,7 @@ def _was_lifted(reads: Reads, row: Freeze, terms: FreezeTerms, instant: Instant,
     )
 
 
-def _counting(reads: Reads, row: Freeze) -> list[FreezeTerms]:
+def _counting(reads: Reads, row: Freeze) -> list[Terms]:
     """Return the declarations that count: by whoever has the power to."""
     return [terms for terms in row.terms if _counts(reads, FreezeDeclared, terms.said)]
 
