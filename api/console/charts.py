@@ -1,4 +1,6 @@
-"""Charts: bars as SVG, made by the server. Every mark is a link with a title; a table beside it says the same for who cannot see it.
+"""Charts: bars, bars in time, and points as SVG, made by the server. Every mark is a link with a title.
+
+A table beside a chart says the same for who cannot see it.
 
 No colour says anything alone, and nothing is measured by the chart: it draws the numbers it is given. Heights are rounded to a
 tenth of a unit, so that the same numbers are the same bytes, on a page and in a report.
@@ -95,3 +97,123 @@ def _round_top(greatest: float) -> float:
     while power / 10 >= greatest:
         power /= 10
     return next(part for part in (power * f for f in (0.1, 0.2, 0.3, 0.5, 0.6, 1)) if part >= greatest * 0.999999)
+
+
+# -- bars from when to when ------------------------------------------------------------------------------------------------
+
+_LANE: Final = 18
+_NAMES: Final = 190
+# Of a name at the left: what it says in words has all of it.
+_NAME: Final = 28
+_WIDE: Final = 960
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One bar from when to when, as parts of the whole time that is shown; what it is, what it says in words, and where it leads."""
+
+    name: str
+    kind: str
+    begin: float
+    end: float
+    says: str
+    href: str
+
+
+def lanes(marks: Sequence[Lane], *, title: str, ticks: Sequence[tuple[float, str]]) -> Markup:
+    """Return a chart of bars beneath each other, each from when to when. `ticks` are parts of the whole time, with their names."""
+    inner = _WIDE - _NAMES - _RIGHT
+    high = len(marks) * _LANE + _BOTTOM
+    drawn = [
+        Markup('<svg class="chart lanes" viewBox="0 0 {} {}" role="group" aria-label="{}">').format(_WIDE, high, title)
+    ]
+    for part, name in ticks:
+        x = _NAMES + part * inner
+        drawn.append(
+            Markup(
+                '<line class="grid" x1="{}" x2="{}" y1="0" y2="{}"/><text class="name" x="{}" y="{}">{}</text>'
+            ).format(_at(x), _at(x), len(marks) * _LANE, _at(x + 3), high - 8, name)
+        )
+    for number, mark in enumerate(marks):
+        y, begin = number * _LANE, _NAMES + mark.begin * inner
+        wide = max((mark.end - mark.begin) * inner, 3)
+        drawn.append(
+            Markup(
+                '<a href="{}" aria-label="{}"><title>{}</title><text class="name" x="0" y="{}">{}</text>{}{}</a>'
+            ).format(
+                mark.href,
+                mark.says,
+                mark.says,
+                y + 13,
+                mark.name if len(mark.name) <= _NAME else mark.name[: _NAME - 1] + "…",
+                _rect("around", 0, y, _WIDE, _LANE),
+                _rect(f"whole {mark.kind}", begin, y + 3, wide, _LANE - 6),
+            )
+        )
+    return Markup("").join([*drawn, Markup("</svg>")])
+
+
+# -- what was predicted, and what came of it -------------------------------------------------------------------------------
+
+_SIDE: Final = 320
+_AROUND: Final = 40
+_BESIDE: Final = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One share against another, both from 0 to 1; how much it stands for, from 0 to 1; what it says in words, and where it leads."""
+
+    predicted: float
+    observed: float
+    weight: float
+    says: str
+    href: str
+
+
+def reliability(points: Sequence[Point], *, title: str) -> Markup:
+    """Return a reliability diagram: on the diagonal, as many failed as were predicted to; above it more, below it fewer."""
+    inner = _SIDE - _AROUND - _BESIDE
+    drawn = [
+        Markup('<svg class="chart square" viewBox="0 0 {} {}" role="group" aria-label="{}">').format(
+            _SIDE, _SIDE, title
+        ),
+        Markup('<line class="diagonal" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
+            _AROUND, _BESIDE + inner, _AROUND + inner, _BESIDE
+        ),
+    ]
+    for share in (0.0, 0.5, 1.0):
+        at = _BESIDE + inner * (1 - share)
+        drawn.append(
+            Markup(
+                '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="scale" x="{}" y="{}" text-anchor="end">{:.0f} %</text>'
+                '<text class="name" x="{}" y="{}" text-anchor="middle">{:.0f} %</text>'
+            ).format(
+                _AROUND,
+                _AROUND + inner,
+                _at(at),
+                _at(at),
+                _AROUND - 5,
+                _at(at + 4),
+                share * 100,
+                _at(_AROUND + inner * share),
+                _SIDE - 10,
+                share * 100,
+            )
+        )
+    for point in points:
+        x, y = _AROUND + inner * point.predicted, _BESIDE + inner * (1 - point.observed)
+        drawn.append(
+            Markup(
+                '<a href="{}" aria-label="{}"><title>{}</title><circle class="whole" cx="{}" cy="{}" r="{}"/>{}</a>'
+            ).format(
+                point.href,
+                point.says,
+                point.says,
+                _at(x),
+                _at(y),
+                _at(3.5 + 8 * point.weight**0.5),
+                Markup('<circle class="around" cx="{}" cy="{}" r="12"/>').format(_at(x), _at(y)),
+            )
+        )
+    return Markup("").join([*drawn, Markup("</svg>")])

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 HOME: Final = "/console/"
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # In hex, or a SHA-256 in base64.
 _is_digest: Final = re.compile("[0-9a-f]{40,128}|[A-Za-z0-9+/]{43}=").fullmatch
 
@@ -40,6 +42,24 @@ def span(seconds: int) -> str:
     return "0 s"
 
 
+def day_of(day: date, with_year: bool = False) -> str:
+    """Return a day as a person reads it.
+
+    >>> day_of(date(2026, 11, 23)), day_of(date(2026, 11, 23), True)
+    ('Mon 23 Nov', 'Mon 23 Nov 2026')
+    """
+    return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]}" + (f" {day.year}" if with_year else "")
+
+
+def month_of(day: date) -> str:
+    """Return the month of a day as a person reads it.
+
+    >>> month_of(date(2026, 11, 23))
+    'Nov 2026'
+    """
+    return f"{_MONTHS[day.month - 1]} {day.year}"
+
+
 def grouped(number: int) -> str:
     """Return a number with its digits in groups of three.
 
@@ -56,6 +76,15 @@ def percent(share: str | None) -> str:
     ('12.5 %', '–')
     """
     return "–" if share is None else f"{float(share) * 100:.3g} %"
+
+
+def decimal(number: str | None) -> str:
+    """Return a decimal number as rows hold it, to three places.
+
+    >>> decimal("0.105231481481"), decimal(None)
+    ('0.105', '–')
+    """
+    return "–" if number is None else f"{float(number):.3f}"
 
 
 def short(artifact: str) -> str:

@@ -112,6 +112,8 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/console/board"): READERS,
     ("GET", "/console/board/{meeting_id}"): READERS,
     ("POST", "/console/board/{meeting_id}"): (REPORTER, OPERATOR),
+    ("GET", "/console/calendar"): READERS,
+    ("GET", "/console/risk"): READERS,
     ("GET", "/console/access"): READERS,
     ("GET", "/console/access/{review_id}"): READERS,
     ("POST", "/console/access/{review_id}"): (REPORTER, OPERATOR),

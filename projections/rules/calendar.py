@@ -95,6 +95,21 @@ def upcoming(times: Times, at: str) -> Span | None:
         raise NotComputableError("it reaches beyond the years 1 to 9999") from None
 
 
+def occurring(times: Times, since: str, until: str) -> Iterator[Span]:
+    """Yield the times that meet a span of time, in order: `until` does not belong to it. Raises as `covering` does, at any of them.
+
+    Of times that begin before it, and that are one in another, the last to begin alone.
+    """
+    since, until = normalised(since), normalised(until)
+    first = covering(times, since)
+    if first is not None:
+        yield first
+    after = since if first is None or first.begin < since else _just_after(first.begin)
+    while (span := upcoming(times, after)) is not None and span.begin < until:
+        yield span
+        after = _just_after(span.begin)
+
+
 def fault_of(times: Times) -> str:
     """Say why times hold nothing, or cannot be computed; "" where nothing speaks against them."""
     begin, end = normalised(times.begin), normalised(times.end)
@@ -411,6 +426,10 @@ def _universal(shown: datetime, zone: ZoneInfo | None) -> str:
     """Return when the clock of a zone shows something: the first time; and if never, as if it had not been set yet."""
     moment = shown.replace(tzinfo=zone or UTC, fold=0).astimezone(UTC)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _just_after(time: str) -> str:
+    return to_text(from_text(time) + 1)
 
 
 def _earlier(time: str, by: timedelta) -> str:

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.rules.calendar import FOR_EVER, NotComputableError, Span, Times, covering, fault_of, hull, upcoming
+from projections.rules.calendar import (
+    FOR_EVER,
+    NotComputableError,
+    Span,
+    Times,
+    covering,
+    fault_of,
+    hull,
+    occurring,
+    upcoming,
+)
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 HOUR = timedelta(hours=1)
@@ -295,3 +305,15 @@ def test_times_at_the_ends_of_the_calendar_break_nothing() -> None:
                 fault_of(times)
                 with suppress(NotComputableError):
                     covering(times, at)
+
+
+def test_all_times_that_meet_a_span_are_told_in_order_and_once() -> None:
+    daily = Times("2026-11-27T22:00:00Z", "2026-11-28T01:00:00Z", None, "FREQ=DAILY", ("2026-11-29T22:00:00Z",))
+    found = list(occurring(daily, "2026-11-28T00:00:00Z", "2026-12-01T22:00:00Z"))
+    # The first began the day before; one is left out; and what begins at the end is not one of them.
+    assert [span.begin[:13] for span in found] == ["2026-11-27T22", "2026-11-28T22", "2026-11-30T22"]
+    assert len({(span.begin, span.end) for span in found}) == 3
+    once = Times("2026-11-27T22:00:00Z", "2026-11-28T01:00:00Z")
+    assert len(list(occurring(once, "2026-11-27T22:00:00Z", "2026-11-28T00:00:00Z"))) == 1
+    assert list(occurring(once, "2026-11-29T00:00:00Z", "2026-11-30T00:00:00Z")) == []
+    assert list(occurring(once, "2026-11-26T00:00:00Z", "2026-11-27T22:00:00Z")) == []

@@ -1,0 +1,80 @@
+"""Risk: the versions of the models, how well each predicted, and what another version would have said of the same changes."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse, Response
+from markupsafe import Markup
+
+from api.console.charts import Mark, Point, bars, reliability
+from api.console.pages import KnownVisit, PageRoute, page
+from api.console.words import address, percent, with_query
+from api.desk.risk import backtest_in
+from api.desk.views import list_of, one_of
+from ledger.errors import NotFoundError
+from projections.readings.risk.calibrations import calibrations
+from projections.readings.risk.models import risk_models
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+Version = Annotated[str, Query(max_length=160)]
+VERSIONS: Final = 24
+# What another version would have said is found by replaying the ledger: of a longer one nobody waits for it at a page.
+MAX_REPLAYED: Final = 50_000
+
+
+@router.get("/console/risk")
+def risk(visit: KnownVisit, version: Version = "", against: Version = "") -> Response:
+    """One version, the last that is approved unless another is asked for; beside all others, and against one of them."""
+    if "" in visit.query.values():
+        return RedirectResponse(with_query(visit.path, {k: v for k, v in visit.query.items() if v}), 303)
+    found = list_of(visit.ledger, risk_models, {}, sort="-published_position", limit=VERSIONS)
+    names = [row["version_id"] for row in found.rows]
+    if version and version not in names:
+        raise NotFoundError(f"no model {version!r} is among the last {VERSIONS} versions"[:200])
+    known = list_of(visit.ledger, calibrations, {"version_id__in": one_of(names)}, limit=VERSIONS).rows
+    measured = {row["version_id"]: row for row in known}
+    shown = version or next((row["version_id"] for row in found.rows if row["is_approved"]), names[0] if names else "")
+    told = measured.get(shown)
+    is_short = visit.ledger.size() <= MAX_REPLAYED
+    return page(
+        visit,
+        "risk.html",
+        title="Risk",
+        position=found.position,
+        models=found.rows,
+        measured=measured,
+        shown=next((row for row in found.rows if row["version_id"] == shown), None),
+        told=told,
+        diagram=_diagram(told) if told is not None and told["bins"] else None,
+        briers=_briers(names[::-1], measured) if measured else None,
+        against=against,
+        is_short=is_short,
+        tried=backtest_in(visit.ledger, shown, 1, None, against) if against and is_short else None,
+    )
+
+
+def _diagram(told: Mapping[str, Any]) -> Markup:
+    points = [
+        Point(
+            float(one["predicted"]) / one["changes"],
+            one["failures"] / one["changes"],
+            one["changes"] / told["changes"],
+            f"of {one['changes']} changes {percent(str(float(one['predicted']) / one['changes']))} were predicted to fail, "
+            f"and {percent(str(one['failures'] / one['changes']))} failed",
+            address("views", "calibrations", told["version_id"]),
+        )
+        for one in told["bins"]
+        if one["changes"]
+    ]
+    return reliability(points, title=f"What {told['version_id']} predicted, and what came of it")
+
+
+def _briers(names: list[str], measured: Mapping[str, Mapping[str, Any]]) -> Markup:
+    marks = []
+    for name in names:
+        row = measured.get(name)
+        brier = float(row["brier"]) if row is not None and row["brier"] is not None else None
+        says = "not measured" if brier is None or row is None else f"{brier:.3f} over {row['changes']} changes"
+        marks.append(Mark(name.rpartition("/")[2], brier, f"{name}: {says}", address("risk", version=name)))
+    return bars(marks, title="Brier score by version", written=lambda number: f"{number:g}")

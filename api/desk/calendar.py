@@ -1,0 +1,157 @@
+"""The calendar: what is planned, frozen, met for and watched between two times, and what of it is in the way of what.
+
+Made of rows of views, a bounded number of each: what recurs is told for each of its times. Not a rule: that a plan lies in a freeze, or
+comes before no meeting of the board, its findings say; only that two plans are of one service at one time is seen here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations, islice
+from typing import Any, Final, Literal, NamedTuple
+
+from api.desk.views import list_of, one_of
+from ledger.ledger import Ledger
+from projections.engine.filters import MAX_LISTED
+from projections.engine.view import View, later
+from projections.judging.findings import findings
+from projections.readings.changes.board import board_meetings, compliance_windows
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.freezes import freezes
+from projections.rules.calendar import NotComputableError, Times, occurring
+
+Kind = Literal["change", "freeze", "override", "meeting", "compliance_window"]
+# Of each kind; and of each thing that recurs, in the time that is asked for.
+MOST: Final = 200
+TIMES: Final = 62
+# A plan that lasts longer is seen where it ends, and not from its beginning on.
+LONGEST_DAYS: Final = 62
+# What says that a plan is in the way of something.
+_RULES: Final = ("planned-in-freeze", "misses-the-board")
+
+
+class Clash(NamedTuple):
+    """Something that is in the way: in words, and what tells of it."""
+
+    says: str
+    kind: Literal["finding", "change"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing between two times. `unknown` says why nobody can compute when it is; `clashes` what is in the way of it."""
+
+    kind: Kind
+    name: str
+    begin: str
+    end: str
+    where: str = ""
+    state: str = ""
+    unknown: str = ""
+    clashes: list[Clash] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What there is, in the order of its beginning, at a position; `is_all` says whether nothing was left out."""
+
+    happenings: tuple[Happening, ...]
+    position: int
+    is_all: bool
+
+
+def calendar_in(ledger: Ledger, begin: str, end: str) -> Calendar:
+    """Return what happens from one time on and before another."""
+    asked = _Asked(ledger, begin, end)
+    found = [*asked.changes(), *asked.freezes(), *asked.meetings(), *asked.windows()]
+    _compare([one for one in found if one.kind == "change"], asked.places)
+    return Calendar(tuple(sorted(found, key=lambda one: (one.begin, one.end, one.name))), asked.position, asked.is_all)
+
+
+class _Asked:
+    def __init__(self, ledger: Ledger, begin: str, end: str) -> None:
+        self._ledger, self._begin, self._end = ledger, begin, end
+        self.position, self.is_all = 0, True
+        # Of each change, the services and environments that it is planned for.
+        self.places: dict[str, set[tuple[str, str]]] = {}
+
+    def _rows(self, view: View[Any], where: Mapping[str, str], sort: str | None = None) -> list[dict[str, Any]]:
+        page = list_of(self._ledger, view, where, sort=sort, limit=MOST)
+        self.position = min(self.position or page.position, page.position)
+        self.is_all = self.is_all and page.next is None
+        return page.rows
+
+    def _once_or_again(self, view: View[Any]) -> list[dict[str, Any]]:
+        """Return rows that may be at the time that is asked for: those that are once, and those that recur."""
+        once = {"start_at__lt": self._end, "end_at__gte": self._begin, "recurs__null": "true"}
+        again = {"start_at__lt": self._end, "recurs__null": "false"}
+        return [*self._rows(view, once), *self._rows(view, again)]
+
+    def changes(self) -> Iterator[Happening]:
+        last = later(self._end, days=LONGEST_DAYS)
+        where = {"planned_start__lt": self._end, "planned_end__gte": self._begin, "planned_end__lt": last}
+        rows = self._rows(change_tickets, where, "planned_end")
+        against = self._findings([row["change_id"] for row in rows])
+        for row in rows:
+            environments = row["environments"] or [row["environment"] or ""]
+            self.places[row["change_id"]] = {(s, e) for s in row["services"] for e in environments}
+            yield Happening(
+                "change",
+                row["change_id"],
+                row["planned_start"],
+                row["planned_end"],
+                f"{', '.join(row['services']) or 'no service'} in {', '.join(environments) or 'nowhere said'}",
+                row["state"],
+                clashes=against.get(row["change_id"], []),
+            )
+
+    def _findings(self, names: list[str]) -> dict[str, list[Clash]]:
+        found: dict[str, list[Clash]] = {}
+        for first in range(0, len(names), MAX_LISTED):
+            where = {
+                "subject__in": one_of(names[first : first + MAX_LISTED]),
+                "rule__in": ",".join(_RULES),
+                "is_open": "true",
+            }
+            for row in self._rows(findings, where):
+                found.setdefault(row["subject"], []).append(
+                    Clash(row["rule"].replace("-", " "), "finding", row["finding_id"])
+                )
+        return found
+
+    def freezes(self) -> Iterator[Happening]:
+        for row in self._once_or_again(freezes):
+            where = ", ".join((*row["environments"], *row["patterns"], *row["tiers"])) or "everywhere"
+            where += f", {', '.join(row['services'])}" if row["services"] else ""
+            state = "lifted" if row["lifted_at"] is not None else ""
+            times = row | {"start": row["start_at"], "end": row["end_at"]}
+            yield from self._times("freeze", row["freeze_id"], times, where, state)
+            for one in row["overrides"]:
+                if one["said"]["at"] < self._end and one["expires_at"] >= self._begin:
+                    through = f"{one['change_id']} through {row['freeze_id']}"
+                    yield Happening("override", one["change_id"], one["said"]["at"], one["expires_at"], through)
+
+    def meetings(self) -> Iterator[Happening]:
+        for row in self._once_or_again(board_meetings):
+            yield from self._times("meeting", row["meeting_id"], row["slots"][-1], "")
+
+    def windows(self) -> Iterator[Happening]:
+        for row in self._once_or_again(compliance_windows):
+            where = ", ".join((*row["environments"], *row["patterns"], *row["tiers"])) or "everywhere"
+            yield from self._times("compliance_window", row["window_id"], row["terms"][-1], where)
+
+    def _times(self, kind: Kind, name: str, row: Mapping[str, Any], where: str, state: str = "") -> Iterator[Happening]:
+        times = Times(row["start"], row["end"], row["time_zone"], row["recurs"], tuple(row["except_at"]))
+        try:
+            for span in islice(occurring(times, self._begin, self._end), TIMES):
+                yield Happening(kind, name, span.begin, span.end, where, state)
+        except NotComputableError as error:
+            yield Happening(kind, name, row["start"], row["end"], where, state, str(error))
+
+
+def _compare(plans: list[Happening], places: Mapping[str, set[tuple[str, str]]]) -> None:
+    """Note of plans which are of one service in one environment at one time. They are in the order of their ends."""
+    for one, other in combinations(plans, 2):
+        if one.begin < other.end and other.begin < one.end and places[one.name] & places[other.name]:
+            one.clashes.append(Clash(f"at the time of {other.name}", "change", other.name))
+            other.clashes.append(Clash(f"at the time of {one.name}", "change", one.name))
