@@ -36,6 +36,15 @@ def intake(
         str | None, typer.Option(help="Over how long each value goes, or an objective is held: 5m, 30d.")
     ] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="By how many samples each value is.")] = None,
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", help="What events of a calendar are: freeze, compliance-window, meeting, reservation, …"),
+    ] = None,
+    tier: Annotated[str | None, typer.Option(help="The tier of environments that they are about.")] = None,
+    release: Annotated[str | None, typer.Option(help="The release that they are about.")] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="The time zone of times that are in none, such as Europe/Berlin.")
+    ] = None,
     suite: Annotated[str | None, typer.Option(help="The suite of tests, of which manifests say what is in it.")] = None,
     shard: Annotated[
         str | None, typer.Option(help="Which part of a run's tests they have, and of how many: 1/4.")
@@ -54,10 +63,10 @@ def intake(
     """
     door = where(context).door()
     given = {
-        "run": run, "attempt": attempt, "commit": commit, "environment": environment, "service": service,
-        "repository": repository, "change": change, "plan": plan, "deployment": deployment, "actor": actor, "slo": slo,
-        "metric": metric, "window": window, "samples": samples, "suite": suite, "shard": shard, "coverage": coverage,
-        "executed": executed, "source": source, "time": time,
+        "run": run, "attempt": attempt, "commit": commit, "environment": environment, "service": service, "change": change,
+        "deployment": deployment, "actor": actor, "slo": slo, "metric": metric, "window": window, "samples": samples, "as": as_,
+        "tier": tier, "release": release, "zone": zone, "suite": suite, "shard": shard, "coverage": coverage, "executed": executed,
+        "source": source, "time": time,
     }  # fmt: skip
     said = {
         name: str(value).lower() if value in (True, False) else str(value)

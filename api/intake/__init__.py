@@ -7,7 +7,7 @@ understands is recorded as `intake.unmapped`. `FORMATS` is the one list: to add 
 
 from typing import Final
 
-from api.intake import cdevents, github, intoto, junit, openslo, policy_results, prometheus, sarif, terraform
+from api.intake import cdevents, github, icalendar, intoto, junit, openslo, policy_results, prometheus, sarif, terraform
 from api.intake.formats import Format
 from ledger.errors import SetupError, StatementError, no_such
 
@@ -19,6 +19,7 @@ FORMATS: Final[tuple[Format, ...]] = (
     terraform.FORMAT,
     openslo.FORMAT,
     prometheus.FORMAT,
+    icalendar.FORMAT,
     policy_results.FORMAT,
     intoto.FORMAT,
 )

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from zoneinfo import available_timezones
 
 from ledger.canonical import encode
 from ledger.clock import normalised
@@ -29,11 +30,12 @@ _is_shard = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One thing that may be said of a file: what it is, an example, and the type of the field that takes it; None where none does."""
+    """One thing that may be said of a file: what it is, an example, and the type of the field that takes it, or its words."""
 
     doc: str
     example: str
     field: Any = None
+    choices: tuple[str, ...] = ()
 
 
 KNOWN: Final[Mapping[str, Said]] = {
@@ -54,7 +56,16 @@ KNOWN: Final[Mapping[str, Said]] = {
     "suite": Said("The suite of tests, of which manifests say what is in it.", "payments-api", identifiers.SuiteId),
     "shard": Said("Which part of a run's tests it has, and of how many.", "1/4"),
     "coverage": Said("How many of its lines the tests ran, in percent.", "81.5", identifiers.Decimal),
-    "executed": Said("Whether the tool ran to its end, where the file does not say so: true or false.", "true"),
+    "executed": Said(
+        "Whether the tool ran to its end, where the file does not say so: true or false.", "true", choices=("true", "false")
+    ),
+    "as": Said(
+        "What its events are: freeze, compliance-window, meeting, reservation, release or readiness.", "freeze",
+        choices=("freeze", "compliance-window", "meeting", "reservation", "release", "readiness"),
+    ),
+    "tier": Said("The tier of environments that it is about.", "production", identifiers.Tier),
+    "release": Said("The release that it is about.", "2026.48", identifiers.ReleaseId),
+    "zone": Said("The time zone of times that are in none: a name of the IANA database.", "Europe/Berlin", identifiers.TimeZone),
     "source": Said("Who says so, as a URI; default: the door.", "https://ci.example.com/payments", identifiers.Source),
     "time": Said("When it happened, where the file does not say so; default: when it comes in.", "2026-03-02T09:00:00Z"),
 }  # fmt: skip
@@ -141,10 +152,14 @@ def _held(name: str, value: str) -> str:
             words = f"expected a shard as its number and how many there are, such as 1/4, at most {MAX_SHARDS}; found {value!r}"
             raise StatementError(words[:300], "/shard")
         return value
-    if name == "executed":
-        if value not in ("true", "false"):
-            raise StatementError(f"expected executed to be true or false; found {value!r}"[:300], "/executed")
+    if choices := KNOWN[name].choices:
+        if value not in choices:
+            raise StatementError(f"expected {name} to be {' or '.join(choices)}; found {value!r}"[:300], f"/{name}")
         return value
+    if name == "zone" and value not in available_timezones():
+        raise StatementError(
+            f"expected a time zone of the IANA database, such as Europe/Berlin; found {value!r}"[:300], "/zone"
+        )
     if name == "window":
         if _is_window(value) is None:
             words = f"expected a window as a number and s, m, h, d or w, such as {KNOWN[name].example}; found {value!r}"

@@ -134,6 +134,11 @@ SECRETS = {
         b"  timeWindow: [{duration: 4w, isRolling: true}]\n  objectives: [{target: 0.99}]\n",
         "slo.published",
     ),
+    "icalendar": (
+        b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\nDTSTART:20261223T170000Z\nDURATION:PT1H\nSUMMARY:s3cret\nATTENDEE:s3cret\nEND:VEVENT\n"
+        b"END:VCALENDAR",
+        "freeze.declared",
+    ),
     "prometheus": (
         b'{"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"token": "s3cret"}, "value": [1772442000, "1"]}]}}',
         "metric.measured",
@@ -150,6 +155,7 @@ SECRETS = {
 # What must be said beside each.
 BESIDE = {
     "openslo": {"actor": "person:alice"},
+    "icalendar": {"as": "freeze", "actor": "person:olga", "tier": "production"},
     "prometheus": {"metric": "error_rate", "service": "pay", "environment": "prod", "window": "5m"},
 }
 
