@@ -300,6 +300,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("tree")
     for room in ("signing", "ledger", "projections", "api", "scripts"):
         shutil.copytree(ROOT / room, made / room, ignore=shutil.ignore_patterns("__pycache__"))
+    # The pages say of which version the program is.
+    shutil.copy(ROOT / "pyproject.toml", made)
     (made / "api" / "intake" / "tower.py").write_text(TOWER)
     listing = made / "api" / "intake" / "__init__.py"
     said = listing.read_text()
