@@ -43,6 +43,7 @@ KNOWN: Final[Mapping[str, Said]] = {
     "attempt": Said("Which try of that run, from 1.", "1", identifiers.Attempt),
     "commit": Said("The commit that it is about.", "9fceb02d0ae598e95dc970b74767f19372d61af8", identifiers.Commit),
     "environment": Said("The environment that it is about.", "staging", identifiers.Environment),
+    "workspace": Said("Which of an environment's states it is about.", "payments", identifiers.Workspace),
     "service": Said("The service that it is about.", "payments-api", identifiers.Service),
     "repository": Said("The repository that it is about.", "acme/payments-api", identifiers.Repository),
     "change": Said("The change that it is for.", "CHG-7", identifiers.ChangeId),

@@ -1,8 +1,9 @@
-"""GitHub webhooks: `deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`, `ping`.
+"""GitHub webhooks: `deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`,
+`branch_protection_rule`, `ping`.
 
 The signature covers the body and nothing else. So the delivery id is ignored (a captured body under a new one is a
 repeat), and the event kind that a header names must agree with what the body is. Users are named by number, which
-survives a rename; bots are named apart, because they never approve. Longer than other formats: there are six kinds, each with samples.
+survives a rename; bots are named apart, because they never approve. Longer than other formats: there are seven kinds, each with samples.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from api.intake.formats import JSON, UNMAPPED, Format, HmacHeader, Sample
+from api.intake.github_rules import branch_of, rules_before, rules_of
 from api.intake.translation import (
     ContradictionError,
     ForeignJsonError,
@@ -39,6 +41,7 @@ _SHAPES: Final[dict[str, dict[str, type]]] = {
     "pull_request": {"action": str, "number": int, "pull_request": dict},
     # Other alerts are called so, too.
     "secret_scanning_alert": {"alert.secret_type": str},
+    "branch_protection_rule": {"action": str, "rule": dict},
     "ping": {"zen": str, "hook_id": int},
     # Not mapped, and they carry what the kinds above have.
     "workflow_job": {"workflow_job": dict},
@@ -241,6 +244,24 @@ def _secret_scanning_alert(document: dict[str, Any]) -> Translation:
     return _one(document, "secret.detected", time, data | found)
 
 
+def _branch_protection_rule(document: dict[str, Any]) -> Translation:
+    action, rule = need(document, "action"), need(document, "rule", dict)
+    if action not in ("created", "edited", "deleted"):
+        return Unmapped("branch_protection_rule", f"action-{action}", _source(document))
+    data = {
+        "actor": _identity(pick(document, "sender")),
+        "repository": need(document, "repository.full_name"),
+        "branch": branch_of(need(rule, "name")),
+        "action": action,
+        "rules": rules_of(rule) if action != "deleted" else None,
+        "before": rules_before(pick(document, "changes")) or None,
+    }
+    # Of a deletion nobody says when: what the rule has is the time of its last change.
+    times = {"created": "created_at", "edited": "updated_at"}
+    time = need(rule, times[action]) if action in times else ""
+    return _one(document, "code.branch_protection_changed", time, data)
+
+
 def _ping(document: dict[str, Any]) -> Translation:
     return Nothing({"pong": need(document, "hook_id", int)})
 
@@ -255,6 +276,7 @@ _TRANSLATORS: Final = {
     "pull_request": _pull_request,
     "pull_request_review": _pull_request_review,
     "secret_scanning_alert": _secret_scanning_alert,
+    "branch_protection_rule": _branch_protection_rule,
     "ping": _ping,
 }
 
@@ -296,10 +318,16 @@ def _alerted(action: str, **more: Any) -> dict[str, Any]:
     return {"action": action, "alert": alert | more}
 
 
+def _protected(action: str) -> dict[str, Any]:
+    rule = {"id": 11, "name": "main", "created_at": _AT, "updated_at": _AT, "required_approving_review_count": 1}
+    return {"action": action, "rule": rule, "changes": {"required_approving_review_count": {"from": 2}}}
+
+
 FORMAT: Final = Format(
     "github",
     "GitHub webhooks",
-    "`deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert` and `ping`, in JSON or as a form.",
+    "`deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`, "
+    "`branch_protection_rule` and `ping`, in JSON or as a form.",
     translate,
     signature=HmacHeader("X-Hub-Signature-256"),
     media_types=(JSON, _FORM),
@@ -320,6 +348,7 @@ FORMAT: Final = Format(
             "secret.rotated",
         ),
         _sample("secret_scanning_alert", "waved through", _alerted("resolved", resolution="wont_fix"), UNMAPPED),
+        _sample("branch_protection_rule", "edited", _protected("edited"), "code.branch_protection_changed"),
         _sample("ping", "", {"zen": "Half measures are as bad as nothing at all.", "hook_id": 12}),
         _sample("anything else", "", {"action": "added"}, UNMAPPED),
     ),

@@ -1,4 +1,5 @@
-"""Plans of Terraform and OpenTofu, as `show -json` prints them: what would be changed, and whether the plan is whole.
+"""Plans of Terraform and OpenTofu, as `show -json` prints them: what would be changed, and whether the plan is whole. And states, as
+`state pull` prints them: which, and how often it was written.
 
 A plan is named by the SHA-256 of its JSON as it came, which `sha256sum` prints too: what is checked, approved and applied is the same
 when that is. A document without anything planned is no empty plan: the same command prints states, and nothing.
@@ -54,6 +55,8 @@ _STATUSES: Final = ("pass", "fail", "error", "unknown")
 
 def _cut(body: bytes) -> bytes:
     document = read_json(body)
+    if _is_state(document):
+        return orjson.dumps(_cut_state(document))
     if not isinstance(document, dict) or _is_version(pick_text(document, "format_version") or "") is None:
         raise ForeignJsonError("not-a-plan")
     # `values` at the top is a state; a plan says what it plans, even if that is nothing.
@@ -73,6 +76,24 @@ def _cut(body: bytes) -> bytes:
         "checks": [{"status": pick(check, "status")} for check in _list(document.get("checks")) if pick(check, "status") in _STATUSES],
     }  # fmt: skip
     return dump_json(kept)
+
+
+def _is_state(document: Any) -> bool:
+    """Say whether it is a state as the tool keeps it, which no plan and nothing that `show` prints looks like."""
+    return isinstance(document, dict) and {"version", "serial", "lineage"} <= document.keys()
+
+
+def _cut_state(document: dict[str, Any]) -> dict[str, Any]:
+    serial, lineage = document["serial"], pick_text(document, "lineage")
+    if isinstance(serial, bool) or not isinstance(serial, int) or not 0 <= serial < 2**53 or lineage is None:
+        raise ForeignJsonError("not-a-state")
+    version = pick_text(document, "terraform_version")
+    return {
+        "serial": serial,
+        "lineage": identifier_of(lineage),
+        "terraform_version": version if fits(Version, version) else None,
+        "resources": len(_list(document.get("resources"))),
+    }
 
 
 def _cut_change(change: Any) -> dict[str, Any]:
@@ -103,6 +124,8 @@ def translate(beside: Headers, body: bytes) -> Translation:
     """Return the plan that the redactor left, and its changes, in parts where they are many."""
     document = orjson.loads(body)
     source = beside["source"]
+    if "serial" in document:
+        return _state(beside, document)
     changes = {change["address"]: change for change in _changes(document["resource_changes"])}
     drifted = {change["address"] for change in _changes(document["resource_drift"])}
     listed = [
@@ -120,6 +143,23 @@ def translate(beside: Headers, body: bytes) -> Translation:
         return Unmapped("terraform", f"field{error.place}", source)
 
 
+def _state(beside: Headers, document: dict[str, Any]) -> Translation:
+    """Return that a state was looked at. The file says neither where it is nor when that was."""
+    data = {
+        "environment": beside.get("environment"),
+        "workspace": beside.get("workspace"),
+        "state_digest": f"sha256:{beside['sha256']}",
+        "serial": document["serial"],
+        "lineage": document["lineage"],
+        "tool_version": document["terraform_version"],
+        "resources": document["resources"],
+    }
+    try:
+        return Mapped((fact(beside["source"], "state.observed", "", data),))
+    except StatementError as error:
+        return Unmapped("terraform", f"field{error.place}", beside["source"])
+
+
 def _facts(
     beside: Headers, document: dict[str, Any], changes: list[dict[str, Any]], drifted: int, parts: list[list[Any]]
 ) -> Iterator[Fact]:
@@ -129,6 +169,7 @@ def _facts(
         "plan": f"sha256:{beside['sha256']}",
         "change_id": beside.get("change"),
         "environment": beside.get("environment"),
+        "workspace": beside.get("workspace"),
     }
     tool_version = pick_text(document, "terraform_version")
     summary: dict[str, Any] = about | {
@@ -193,10 +234,11 @@ def _change(address: str, *actions: str) -> dict[str, Any]:
 
 FORMAT: Final = Format(
     "terraform",
-    "Plans of Terraform and OpenTofu",
-    "A plan as `terraform show -json` or `tofu show -json` prints it: what would become of which resource, and whether it is whole.",
+    "Plans and states of Terraform and OpenTofu",
+    "A plan as `terraform show -json` or `tofu show -json` prints it: what would become of which resource, and whether it is whole; "
+    "or a state as `terraform state pull` prints it: which, and how often it was written.",
     translate,
-    asks=("run", "commit", "service", "environment", "change"),
+    asks=("run", "commit", "service", "environment", "workspace", "change"),
     redactor=Redactor(1, _cut),
     samples=(
         _sample(
@@ -211,6 +253,19 @@ FORMAT: Final = Format(
                 _change('aws_sqs_queue.jobs["a.b"]', "create"),
             ],
         ),
-        _sample("a state", UNMAPPED, values={"root_module": {}}),
+        Sample(
+            "a state",
+            {
+                "version": 4,
+                "terraform_version": "1.9.5",
+                "serial": 7,
+                "lineage": "3f1c",
+                "outputs": {},
+                "resources": [],
+            },
+            ("state.observed",),
+            context=_SAID,
+        ),
+        _sample("a state in the form of `show`", UNMAPPED, values={"root_module": {}}),
     ),
 )

@@ -1,7 +1,9 @@
-"""Code: what was proposed for merging, and what was merged."""
+"""Code: what was proposed for merging, what was merged, and what is asked of whoever merges."""
+
+from typing import Literal
 
 from ledger.events.base import Event
-from ledger.events.identifiers import ChangeId, Commit, Identity, Label, PullRequest, Repository, many
+from ledger.events.identifiers import BranchName, ChangeId, Commit, Identity, Label, Part, PullRequest, Repository, many
 
 
 class CodeProposed(Event):
@@ -30,3 +32,25 @@ class CodeMerged(Event):
     merge_sha: Commit | None = None
     branch: Label | None = None
     change_id: ChangeId | None = None
+
+
+class BranchRule(Part):
+    """One rule of a protected branch: how many, `true` or `false`, or for whom it holds (`off`, `non_admins`, `everyone`)."""
+
+    name: Label
+    value: Label
+
+
+class BranchProtectionChanged(Event):
+    """What a code host asks before code reaches a branch became something else."""
+
+    type = "code.branch_protection_changed"
+    says = "the protection of {branch} in {repository} was {action}[ by {actor}]"
+    refs = ("repository",)
+    repository: Repository
+    # A branch, or a pattern of several.
+    branch: BranchName
+    action: Literal["created", "edited", "deleted"]
+    rules: tuple[BranchRule, ...] = many(at_most=64, default=())
+    # What those that changed were before, as far as its sender says.
+    before: tuple[BranchRule, ...] = many(at_most=64, default=())

@@ -8,9 +8,11 @@ from ledger.events.identifiers import (
     ChangeId,
     Commit,
     Count,
+    Digest,
     Environment,
     Flag,
     Identity,
+    Lineage,
     Part,
     PlanDigest,
     Resource,
@@ -18,6 +20,7 @@ from ledger.events.identifiers import (
     Service,
     ToolName,
     Version,
+    Workspace,
     many,
 )
 
@@ -41,6 +44,8 @@ class PlanEvent(Event):
     plan: PlanDigest
     change_id: ChangeId | None = None
     environment: Environment | None = None
+    # Of an environment that has several states.
+    workspace: Workspace | None = None
 
 
 class ChangesEvent(PlanEvent):
@@ -107,3 +112,7 @@ class PlanApplied(PlanEvent):
     run_id: RunId | None = None
     service: Service | None = None
     commit: Commit | None = None
+    # What state it left: its digest, how often that was written, and which state it is.
+    state_digest: Digest | None = None
+    serial: Count | None = None
+    lineage: Lineage | None = None

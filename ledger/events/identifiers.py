@@ -191,6 +191,9 @@ MatrixId = Annotated[str, Identifier("strategy_matrix", "release-strategies")]
 ComplianceWindowId = Annotated[str, Identifier("compliance_window", "year-end-close")]
 GateName = Annotated[str, Identifier("gate", "deploy")]
 RunId = Annotated[str, Identifier("run", "4711")]
+# One state of an environment that has several, and what a tool calls the state that it counts the writings of.
+Workspace = Annotated[str, Identifier("workspace", "default")]
+Lineage = Annotated[str, Identifier("lineage", "3f1c1f0e-8f7b-4c57-9a9a-2b1d0c6e7a55")]
 JobId = Annotated[str, Identifier("job", "build")]
 RunnerId = Annotated[str, Identifier("runner", "runner-7f3a")]
 SuiteId = Annotated[str, Identifier("suite", "payments-api")]
@@ -215,6 +218,8 @@ Source = Annotated[
 EventId = Annotated[str, Text(r"[!-~]+", 256, "run-118/open", says="the id of an event without blanks,")]
 Ref = Annotated[str, Text(r"[a-z_]+:[!-~]+", 160, "change:CHG-7", says="a ref, kind:value,")]
 
+# A branch of a repository, or a pattern of branches as a code host has it; blanks and what is not ASCII are percent-encoded.
+BranchName = Annotated[str, Text(r"[!-~]+", 256, "release/*", says="a branch or a pattern of branches without blanks,")]
 PullRequest = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[42])]
 Commit = Annotated[
     str,

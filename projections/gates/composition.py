@@ -28,6 +28,7 @@ from projections.practices.infrastructure.ownership import template_is_owned
 from projections.practices.infrastructure.peer_review import code_is_reviewed
 from projections.practices.infrastructure.scanning import secrets_are_rotated
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
+from projections.practices.pipeline.baselines import state_is_accounted
 from projections.practices.pipeline.code_scans import scans_are_clean
 from projections.practices.pipeline.isolation import artifact_is_verified, builder_is_allowed
 from projections.practices.pipeline.parallel_tests import tests_are_whole
@@ -86,7 +87,17 @@ GATES: Final[Mapping[str, Gate]] = {
         ),
     ),
     "promote": Gate(2, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
-    "apply": Gate(2, (policy_is_in_force, plan_may_be_applied, plan_is_validated, plan_is_approved, no_freeze_holds)),
+    "apply": Gate(
+        3,
+        (
+            policy_is_in_force,
+            plan_may_be_applied,
+            plan_is_validated,
+            plan_is_approved,
+            state_is_accounted,
+            no_freeze_holds,
+        ),
+    ),
     "rollback": Gate(
         2, (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before)
     ),

@@ -8,7 +8,7 @@ from projections.practices.environments import readiness, reservations, stateful
 from projections.practices.improvement import access_reviews, delivery, trail
 from projections.practices.infrastructure import drift, ownership, peer_review, scanning
 from projections.practices.monitoring import attribution, health
-from projections.practices.pipeline import code_scans, isolation, parallel_tests, permissions, plan_gates
+from projections.practices.pipeline import baselines, code_scans, isolation, parallel_tests, permissions, plan_gates
 from projections.practices.recovery import decisions, incidents
 from projections.practices.release import board, freezes, objectives, scope, strategies, triggers
 
@@ -24,6 +24,7 @@ PRACTICES: Final[tuple[ModuleType, ...]] = (
     objectives,
     permissions,
     code_scans,
+    baselines,
     isolation,
     peer_review,
     drift,

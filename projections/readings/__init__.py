@@ -11,6 +11,7 @@ from projections.readings.assurance.sequences import sequences
 from projections.readings.changes.advice import advice
 from projections.readings.changes.board import board_facts, board_meetings, compliance_windows
 from projections.readings.changes.board_leave import board_matters
+from projections.readings.changes.branch_protections import branch_protections
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
 from projections.readings.changes.facts import change_facts
@@ -54,12 +55,14 @@ from projections.readings.environments.tags import tag_coverage, tagged_resource
 from projections.readings.infrastructure.drifts import drifts, plan_series
 from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
 from projections.readings.infrastructure.secrets import secrets
+from projections.readings.infrastructure.states import states
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import doubts
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities
 from projections.readings.people.imports import beginnings, imports
+from projections.readings.people.permission_use import permission_use
 from projections.readings.people.policies import policies
 from projections.readings.people.reconciliations import arrivals, source_lists
 from projections.readings.people.sources import authorities
@@ -80,6 +83,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     authorities,
     identities,
     access_grants,
+    permission_use,
     imports,
     beginnings,
     policies,
@@ -128,6 +132,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     board_matters,
     compliance_windows,
     code_changes,
+    branch_protections,
     commits,
     # risk
     base_rates,
@@ -168,6 +173,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     drifts,
     plan_changes,
     plan_applications,
+    states,
     secrets,
     # pipelines
     test_manifests,

@@ -122,6 +122,19 @@ def versions_of_a_policy(story: Story, count: int) -> None:
         )  # fmt: skip
 
 
+def runs_of_one_runner(story: Story, count: int) -> None:
+    for number in range(count):
+        where = {"run_id": f"R{number}", "runner_id": "r-7", "tenant": f"t{number}"}
+        story.tell(
+            "pipeline_run.finished", **where, started_at=at(0), builder_id="https://b.example.com", artifacts=[SCOPE]
+        )
+
+
+def observations_of_one_state(story: Story, count: int) -> None:
+    for number in range(count):
+        story.tell("state.observed", environment="prod", state_digest=f"sha256:{number:064x}", serial=number)
+
+
 def incidents(story: Story, count: int) -> None:
     for _ in range(count):
         story.tell("incident.detected", incident_id="I", severity="sev1", service="api", environment="prod")
@@ -160,6 +173,8 @@ def reviews_of_one_pull_request(story: Story, count: int) -> None:
         incidents,
         attributions_of_one_incident,
         reviews_of_one_pull_request,
+        runs_of_one_runner,
+        observations_of_one_state,
     ],
 )
 def test_four_times_as_many_statements_about_one_subject_write_four_times_as_much(

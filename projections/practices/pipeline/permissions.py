@@ -1,5 +1,5 @@
 """2.3 Least-privilege permissions of pipelines: who deploys holds a grant, nobody speaks for others or without the power, and no
-credential is left unused, unrenewed or without an owner.
+credential is left unused, unrenewed, without an owner or good for anything; nor does anybody let less be asked of a branch unseen.
 
 How long is too long, the policy says, as it is in force when the time comes; without such a setting nothing is.
 """
@@ -7,6 +7,7 @@ How long is too long, the policy says, as it is in force when the time comes; wi
 from typing import Final
 
 from ledger.events.access import AccessGranted
+from ledger.events.identifiers import name_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
@@ -14,25 +15,27 @@ from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, ticket_of
 from projections.practices.practice import Practice
+from projections.readings.changes.branch_protections import Protection, branch_protections
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.environments import names_for
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import Doubt, doubts
 from projections.readings.people.grants import Grant, access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
-from projections.readings.people.imports import instants_of
+from projections.readings.people.imports import instants_of, is_history
+from projections.readings.people.permission_use import UNUSED_AFTER_DAYS, permission_use
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import ROLE_FOR, fault_of_speaker, is_for_oneself
 from projections.readings.people.roles import roles_of, roles_on_record
 from projections.readings.people.settings import Number, Words
+from projections.rules.protection import ALLOWING
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
     "2.3",
     "Least-privilege permissions of pipelines",
-    views=(access_grants, credentials, doubts),
-    settings=(ROLE_FOR,),
-    to_come="wildcards, and what was granted and not used",
+    views=(access_grants, permission_use, credentials, doubts, branch_protections),
+    settings=(ROLE_FOR, UNUSED_AFTER_DAYS),
 )
 DEPLOYER_ROLE: Final = Words(
     "deployer-role", "a role that whoever deploys must hold", applies_to="environment", is_several=True, nothing="none"
@@ -45,6 +48,14 @@ DORMANT_AFTER_DAYS: Final = Number(
 )
 ROTATE_WITHIN_DAYS: Final = Number(
     "rotate-within-days", "how many days a service may use the same secret", applies_to="environment", zero="no limit"
+)
+
+ADMIN_BYPASS: Final = Words(
+    "admin-bypass",
+    "whether whoever administers a repository may pass by the rules of its branches",
+    applies_to="repository",
+    choices=("allowed", "forbidden"),
+    default=("allowed",),
 )
 
 
@@ -137,6 +148,53 @@ def deployer_without_grant(row: Deployment, look: Look) -> Breach | None:
             words = f"{act.actor} {did} {row.deployment_id} without a grant of {' or '.join(roles)}"
             return Breach(words, positions_of(act.position))
     return None
+
+
+# -- too much ------------------------------------------------------------------------------------------------------------
+
+
+@finding(access_grants, severity="medium")
+def wildcard_grant(row: Grant, look: Look) -> Breach | None:
+    """Somebody holds a grant for anything: one that names * as what it is for, or, of a service, one that names nothing at all."""
+    if row.granted_at is None or has_ended_by_now(row, look):
+        return None
+    named = [name_of(name) for name in (row.environment, row.resource) if name is not None]
+    stars = [name for name in named if "*" in name]
+    if not stars and (named or row.principal_kind != "service"):
+        return None
+    words = f"{row.principal} holds {row.grant_id} ({row.role}) for {listed(stars) or 'every environment and every resource'}"
+    return Breach(words, positions_of(row.granted_position))
+
+
+@finding(branch_protections, severity="high")
+def branch_rules_weakened(row: Protection, look: Look) -> Breach | None:
+    """Somebody let a code host ask for less before code is merged. That it asks for as much again afterwards does not undo it."""
+    found = [one for one in row.weakened if not is_history(look, one.said)]
+    if not found:
+        return None
+    words = listed(f"{one.said.speaker} at {one.said.at}: {listed(one.what)}" for one in found)
+    return Breach(
+        f"less is asked of {row.branch} in {row.repository}: {words}",
+        positions_of(*(one.said.position for one in found)),
+    )
+
+
+@finding(branch_protections, severity="medium")
+def admins_may_bypass(row: Protection, look: Look) -> Breach | None:
+    """Whoever administers a repository may pass by what is asked of everybody else, and the policy says that they may not."""
+    if row.said is None or row.state != "protected" or row.repository is None:
+        return None
+    if "forbidden" not in in_force_now(look).words(ADMIN_BYPASS, row.repository):
+        return None
+    rules = {rule.name: rule.value for rule in row.rules}
+    free = [name for name, value in rules.items() if value == "non_admins" and name not in ALLOWING]
+    if rules.get("admins_enforced") == "true" or ("admins_enforced" not in rules and not free):
+        return None
+    words = f"admins pass by the rules of {row.branch} in {row.repository}"
+    return Breach(words + (f": {listed(free)}" if free else ""), positions_of(row.said.position))
+
+
+# -- the gate ------------------------------------------------------------------------------------------------------------
 
 
 @gate_rule(

@@ -43,6 +43,7 @@ class Plan(InParts):
     run_id: str | None = None
     service: str | None = None
     environment: str | None = None
+    workspace: str | None = None
     change_id: str | None = None
     errored: bool | None = None
     complete: bool | None = None
@@ -85,6 +86,7 @@ def produced(row: Plan, event: PlanProduced, entry: EntryInfo) -> Plan:
         run_id=event.run_id,
         service=event.service,
         environment=event.environment,
+        workspace=event.workspace,
         change_id=event.change_id,
         errored=event.errored,
         complete=event.complete,

@@ -61,6 +61,7 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         # Power, and what the whole ledger is judged by.
         "access.granted": "operator",
         "access.revoked": "operator",
+        "baseline.published": "operator",
         "compliance_window.declared": "operator",
         "environment.declared": "operator",
         "finding.disposed": "operator",
@@ -155,6 +156,7 @@ GIVE_NOTHING: Final = frozenset(
         "change.scheduled",
         "change.scope_amended",
         "change.submitted",
+        "code.branch_protection_changed",
         "code.merged",
         "code.proposed",
         "dataset.loaded",
@@ -201,6 +203,7 @@ GIVE_NOTHING: Final = frozenset(
         "scan.completed",
         "scan.results_reported",
         "secret.detected",
+        "state.observed",
         "statement.withdrawn",
         "test.cases_reported",
         "test.shard_finished",

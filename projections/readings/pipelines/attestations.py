@@ -15,7 +15,7 @@ from projections.readings.people.voices import Spoken, spoken
 
 # So many artifacts of a statement, and verifiers of an artifact, are kept.
 KEPT: Final = 48
-VERIFIERS: Final = 16
+VERIFIERS: Final = 8
 
 Attested = Literal["passed", "warned", "failed"]
 

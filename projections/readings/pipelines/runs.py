@@ -20,9 +20,10 @@ from projections.engine.view import EntryInfo, Moment, View, moment, replace
 from projections.readings.people.voices import Spoken, spoken
 
 _TELLING: Final = (PipelineRunStarted.type, PipelineRunFinished.type)
-# So many runs of a runner are held against the next one, those that began last; and so many tenants of it, and runs that made one
-# thing, are kept.
-COMPARED: Final = 32
+# So many runs of a runner are held against the next one, those that began last; and so many of what made one thing, and of all else,
+# are kept.
+COMPARED: Final = 16
+MAKINGS: Final = 8
 KEPT: Final = 16
 
 
@@ -221,7 +222,7 @@ builds = View(
 @builds.on(PipelineRunFinished, key=lambda event: event.artifacts)
 def made(row: Built, event: PipelineRunFinished, entry: EntryInfo) -> Built:
     making = Making(key_of(event), spoken(entry, event.actor), event.builder_id, event.commit)
-    if len(row.made) < KEPT:
+    if len(row.made) < MAKINGS:
         return replace(row, made=(*row.made, making))
-    half = KEPT // 2
+    half = MAKINGS // 2
     return replace(row, made=(*row.made[:half], *row.made[half + 1 :], making), more=row.more + 1)

@@ -157,6 +157,37 @@ def test_no_value_of_a_plan_is_kept() -> None:
     assert "s3cret" not in json.dumps(data_of(whole))
 
 
+STATE = {"version": 4, "terraform_version": "1.9.5", "serial": 7, "lineage": "3f1c", "outputs": {"x": {"value": "s3cret"}},
+    "resources": [{"instances": [{"attributes": {"password": "s3cret"}}]}]}  # fmt: skip
+
+
+def test_a_state_is_which_it_is_and_how_often_it_was_written_and_nothing_of_what_it_holds() -> None:
+    body = json.dumps(STATE)
+    assert FORMAT.redactor is not None
+    assert b"s3cret" not in FORMAT.redactor.cut(body.encode())
+    [fact] = facts_of(FORMAT, body, SAID | {"workspace": "payments"})
+    assert (fact.type, fact.time) == ("state.observed", "")
+    digest = f"sha256:{hashlib.sha256(body.encode()).hexdigest()}"
+    assert fact.data == {"environment": "prod", "workspace": "payments", "state_digest": digest, "serial": 7,
+        "lineage": "3f1c", "tool_version": "1.9.5", "resources": 1}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "more", [{"serial": "7"}, {"serial": -1}, {"serial": True}, {"serial": 2**60}, {"lineage": ""}]
+)
+def test_a_state_that_does_not_count_its_writings_is_none(more: dict[str, Any]) -> None:
+    assert FORMAT.redactor is not None
+    with pytest.raises(ForeignError, match="not-a-state"):
+        FORMAT.redactor.cut(json.dumps(STATE | more).encode())
+
+
+def test_a_state_of_no_environment_is_not_understood() -> None:
+    assert FORMAT.redactor is not None
+    body = json.dumps(STATE).encode()
+    found = FORMAT.translate(FORMAT.context({}).beside(body), FORMAT.redactor.cut(body))
+    assert found == Unmapped("terraform", "field/data/environment", "/intake/terraform")
+
+
 def test_many_changes_are_a_summary_and_parts() -> None:
     summary, *parts = facts_of(FORMAT, json.dumps(plan(*(change(f"a.b[{n}]", "create") for n in range(1500)))), SAID)
     assert (summary.data["creates"], summary.data["parts"], "changes" in summary.data) == (1500, len(parts), False)

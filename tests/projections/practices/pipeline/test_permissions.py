@@ -7,6 +7,9 @@ from telling import Story, at
 from year import DAY, DESK, START, Change, Year, stamp
 
 from ledger.authority import LEDGER_PRINCIPAL
+from projections.readings.changes.branch_protections import branch_protections
+from projections.readings.people.permission_use import UNUSED_AFTER_DAYS, permission_use
+from projections.rules.protection import weaker
 
 
 def test_a_service_whose_grant_nobody_owns_is_found_until_the_grant_ends() -> None:
@@ -210,6 +213,105 @@ def test_who_grants_themselves_a_role_is_found_and_does_not_hold_it() -> None:
     assert finding(story, "power-given-to-oneself", "G").says == "G: person:dora gave deployer to themselves"
 
 
+# -- what is used, and what is too much ----------------------------------------------------------------------------------
+
+
+def test_a_policy_says_after_how_long_a_permission_is_unused() -> None:
+    story = Story()
+    give(story)
+    assert (UNUSED_AFTER_DAYS.default, story.row(permission_use, "G").state) == (90, "new")
+    limit(story, "unused-after-days", 1)
+    pass_time(story, 30)
+    assert story.row(permission_use, "G").state == "unused"
+    story.tell("access.used", **CI, purpose="deployment")
+    assert (story.row(permission_use, "G").state, story.row(permission_use, "G").uses) == ("used", 1)
+    pass_time(story, 30)
+    assert story.row(permission_use, "G").state == "unused"
+    story.tell("access.revoked", actor="person:olga", **CI)
+    assert story.row(permission_use, "G").state == "over"
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "is_found"),
+    [
+        ("service", {"environment": None}, True),
+        ("service", {"environment": "%2A"}, True),
+        ("human", {"environment": "prod", "resource": "repo/%2A"}, True),
+        ("human", {"environment": None}, False),
+        ("service", {"environment": None, "resource": "db.payments"}, False),
+        ("service", {"environment": "prod"}, False),
+    ],
+)
+def test_a_grant_for_anything_is_found_until_it_ends(kind: str, where: dict[str, str | None], is_found: bool) -> None:
+    story = Story()
+    data = {
+        "grant_id": "G",
+        "principal": "service:ci",
+        "principal_kind": kind,
+        "role": "deployer",
+        "owner": "person:olga",
+    }
+    told = {name: value for name, value in where.items() if value is not None}
+    story.tell("access.granted", actor="person:olga", **data, **told)
+    assert found(story) == ({"wildcard-grant": ["G"]} if is_found else {})
+    story.tell("access.revoked", actor="person:olga", **CI)
+    assert found(story) == {}
+
+
+def protect(story: Story, action: str = "edited", before: dict[str, str] | None = None, **rules: str) -> int:
+    told = {
+        name: [{"name": rule, "value": value} for rule, value in said.items()]
+        for name, said in (("rules", rules), ("before", before or {}))
+    }
+    return story.tell(
+        "code.branch_protection_changed", actor="github:7", repository="acme/api", branch="main", action=action, **told
+    )
+
+
+def test_who_lets_less_be_asked_of_a_branch_is_found_and_asking_again_undoes_nothing() -> None:
+    story = Story()
+    protect(story, "created", required_approvals="2", force_pushes="off", admins_enforced="true")
+    protect(story, required_approvals="3")
+    assert found(story) == {}
+    protect(story, required_approvals="1", force_pushes="everyone")
+    protect(story, required_approvals="3", force_pushes="off")
+    assert found(story) == {"branch-rules-weakened": ["acme/api#main"]}
+    says = finding(story, "branch-rules-weakened", "acme/api#main").says
+    assert "github:7" in says
+    assert "required_approvals from 3 to 1" in says
+    assert "force_pushes from off to everyone" in says
+    assert story.row(branch_protections, "acme/api#main").state == "protected"
+
+
+def test_what_was_never_told_counts_as_its_sender_says_that_it_was_and_a_deletion_takes_all_away() -> None:
+    story = Story()
+    protect(story, before={"required_approvals": "2"}, required_approvals="0")
+    assert found(story) == {"branch-rules-weakened": ["acme/api#main"]}
+    story = Story()
+    protect(story, "deleted")
+    assert "taken away" in finding(story, "branch-rules-weakened", "acme/api#main").says
+    assert story.row(branch_protections, "acme/api#main").state == "unprotected"
+
+
+def test_admins_who_may_pass_by_are_found_where_the_policy_forbids_it_until_they_may_not() -> None:
+    story = Story()
+    protect(story, "created", admins_enforced="false", reviews="non_admins")
+    assert found(story) == {}
+    publish(story, ("admin-bypass", "acme/api", "forbidden"))
+    assert found(story) == {"admins-may-bypass": ["acme/api#main"]}
+    assert "reviews" in finding(story, "admins-may-bypass", "acme/api#main").says
+    protect(story, admins_enforced="true")
+    assert found(story) == {}
+
+
+def test_which_of_two_values_is_weaker() -> None:
+    assert weaker({"a": "2", "b": "true"}, {"a": "2", "b": "true", "c": "off"}) == []
+    assert weaker({"a": "1"}, {"a": "0"}) == ["a from 1 to 0"]
+    assert weaker({"deletions": "false"}, {"deletions": "true"}) == ["deletions from false to true"]
+    assert weaker({"a": "everyone"}, {"a": "non_admins"}) == ["a from everyone to non_admins"]
+    assert weaker({"a": "everyone"}, {"a": "unheard"}) == []
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -277,3 +379,22 @@ def plant_honest_statements_that_an_authority_reports(year: Year) -> set[str]:
     year.say(START + 75 * DAY, "access.granted", by="service:directory", actor="person:head-of-hr", grant_id="GR-hr",
         principal="person:new", principal_kind="human", role="reader", environment="staging")  # fmt: skip
     return set()
+
+
+def plant_what_is_good_for_anything_and_less_that_is_asked_of_branches(year: Year) -> set[str]:
+    """A service may do anything anywhere; a lead lets a branch ask for less, and one who administers may pass by another."""
+    year.settings.append(("admin-bypass", "acme/locked", "forbidden"))
+    grant = year.grant(START + 40 * DAY, "service:anything", "service", "reader", environment=None)
+    for repository, enforced in (("acme/open", "false"), ("acme/locked", "false"), ("acme/kept", "true")):
+        about = {"actor": "person:t0-lead-0", "repository": repository, "branch": "main"}
+        rules = [{"name": "required_approvals", "value": "2"}, {"name": "admins_enforced", "value": enforced}]
+        year.say(START + 40 * DAY, "code.branch_protection_changed", **about, action="created", rules=rules)
+    less = [{"name": "required_approvals", "value": "1"}]
+    year.say(
+        START + 41 * DAY,
+        "code.branch_protection_changed",
+        **about | {"repository": "acme/open"},
+        action="edited",
+        rules=less,
+    )
+    return {f"wildcard-grant/{grant}", "branch-rules-weakened/acme/open#main", "admins-may-bypass/acme/locked#main"}
