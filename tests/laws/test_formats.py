@@ -298,7 +298,7 @@ FORMAT = Format(
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the program, with one file and one name in the list of formats more."""
     made = tmp_path_factory.mktemp("tree")
-    for room in ("signing", "ledger", "projections", "api", "scripts"):
+    for room in ("signing", "ledger", "projections", "api", "scripts", "docs"):
         shutil.copytree(ROOT / room, made / room, ignore=shutil.ignore_patterns("__pycache__"))
     # The pages say of which version the program is.
     shutil.copy(ROOT / "pyproject.toml", made)
