@@ -59,7 +59,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(3, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        12,
+        13,
         (
             policy_is_in_force,
             change_may_start,

@@ -14,8 +14,9 @@ from projections.readings.changes.board_leave import board_matters
 from projections.readings.changes.branch_protections import branch_protections
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
+from projections.readings.changes.dependencies import resources
 from projections.readings.changes.facts import change_facts
-from projections.readings.changes.impacts import impacts, resources
+from projections.readings.changes.impacts import impacts
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.changes.template_owners import template_owners

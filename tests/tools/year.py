@@ -57,6 +57,7 @@ SETTINGS: Final = (
     ("dormant-after-days", "production", "120"),
     ("rotate-within-days", "production", "200"),
     ("access-review-days", "production", "100"),
+    ("impact-assessment", "shared-change", "when-shared"),
 )
 # What stands in a statement for a text that was given with it.
 SALTED: Final = {"sha256": "c" * 64}
@@ -325,7 +326,7 @@ class Year:
         self.say(at + HOUR, "change.submitted", **about, artifacts=[change.artifact])
         if change.kind == "unauthorized":
             return
-        if change.kind in ("normal", "emergency"):
+        if change.kind != "standard":
             criticality, size = change.risk, 2
             self.say(at + 2 * HOUR, "risk.assessed", change_id=change.id, **self.model,
                 score=_number(criticality + size / 2 + change.score_is_off_by), band="low",

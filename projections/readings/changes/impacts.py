@@ -1,83 +1,48 @@
-"""Impact: which resources depend on which, and whether a change's assessment names all that depend on what it touches."""
+"""Impact: what each change's assessments say that it touches, and what depends on that.
+
+Not whether one is owed, nor whether it is enough: `practices.change.impact` judges that, by what was declared when somebody acted.
+"""
 
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.events.change import ChangeImpactAssessed
-from ledger.events.dependency import DependencyDeclared, DependencyRemoved
-from projections.engine.view import EntryInfo, Moment, Reads, View, replace
+from projections.engine.view import EntryInfo, Moment, View, replace
+from projections.readings.changes.facts import change_facts
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.voices import Spoken, spoken
+
+# So many assessments are kept from before anything was done for the change, the last ones, and so many from after, the first ones.
+KEPT: Final = 5
 
 
 @dataclass(frozen=True)
-class Dependent:
-    """Something that was declared to depend on a resource directly: where, and where that was taken away."""
+class ImpactAssessment:
+    """One assessment: what it says that the change touches, and what it found to depend on that."""
 
-    resource: str
-    position: int
-    removed_position: int | None = None
+    said: Spoken
+    method: str
+    targets: tuple[str, ...]
+    dependents: tuple[str, ...]
+    # Whether something had been done for the change before it was recorded.
+    is_after: bool = False
 
-    def was_there(self, at: int | None) -> bool:
-        """Say whether it depended at a position; None is now."""
-        if at is None:
-            return self.removed_position is None
-        return self.position <= at and (self.removed_position is None or self.removed_position > at)
+    @property
+    def at(self) -> Moment:
+        return self.said.at
 
+    @property
+    def recorded_at(self) -> Moment:
+        return self.said.recorded_at
 
-@dataclass(frozen=True)
-class Resource:
-    """One resource, and what depends on it directly, or did."""
-
-    resource: str
-    is_shared: bool = False
-    shared_position: int | None = None
-    dependents: tuple[Dependent, ...] = ()
-
-
-resources = View(
-    "resources",
-    version=2,
-    row=Resource,
-    kind="resource",
-    indexes=("is_shared",),
-    doc="Resources that others depend on: which ones directly, and whether several share it.",
-)
-
-
-@resources.on(DependencyDeclared, key=lambda event: event.depends_on)
-def declared(row: Resource, event: DependencyDeclared, entry: EntryInfo) -> Resource:
-    if event.shared and not row.is_shared:
-        row = replace(row, is_shared=True, shared_position=entry.position)
-    if any(d.resource == event.resource and d.was_there(None) for d in row.dependents):
-        return row
-    return replace(row, dependents=(*row.dependents, Dependent(event.resource, entry.position)))
-
-
-@resources.on(DependencyRemoved, key=lambda event: event.depends_on)
-def removed(row: Resource, event: DependencyRemoved, entry: EntryInfo) -> Resource:
-    return replace(
-        row,
-        dependents=tuple(
-            replace(d, removed_position=entry.position) if d.resource == event.resource and d.was_there(None) else d
-            for d in row.dependents
-        ),
-    )
-
-
-def dependents_of(reads: Reads, target: str, at: int | None = None) -> set[str]:
-    """Return all that depends on a resource, directly or not; as was declared at a position, or now."""
-    found: set[str] = set()
-    waiting = [target]
-    while waiting:
-        row = reads.row(resources, waiting.pop())
-        for dependent in row.dependents if row is not None else ():
-            if dependent.resource not in found and dependent.was_there(at):
-                found.add(dependent.resource)
-                waiting.append(dependent.resource)
-    return found
+    @property
+    def position(self) -> int:
+        return self.said.position
 
 
 @dataclass(frozen=True)
 class Impact:
-    """The latest impact assessment of one change."""
+    """The impact assessments of one change; the columns before are of the last."""
 
     change_id: str
     assessed_by: str | None = None
@@ -86,35 +51,41 @@ class Impact:
     method: str | None = None
     targets: tuple[str, ...] = ()
     dependents: tuple[str, ...] = ()
+    assessments: tuple[ImpactAssessment, ...] = ()
 
 
 impacts = View(
     "impacts",
-    version=1,
+    version=2,
     row=Impact,
     kind="change",
-    doc="Impact assessments: what each change touches, and what its assessor found to depend on it.",
+    reads=(change_facts, *READ_BY_POWERS),
+    doc="Impact assessments: what each change touches, and what its assessors found to depend on it.",
 )
 
 
 @impacts.on(ChangeImpactAssessed, key=lambda event: event.change_id)
-def assessed(row: Impact, event: ChangeImpactAssessed, entry: EntryInfo) -> Impact:
-    return Impact(
-        row.change_id,
-        event.actor,
-        entry.time,
-        entry.position,
+def assessed(row: Impact, event: ChangeImpactAssessed, entry: EntryInfo) -> Impact | None:
+    said = spoken(entry, event.actor)
+    if fault_of_speaker(entry.reads, entry.type, said):
+        return row if row.assessments else None
+    facts = entry.reads.row(change_facts, row.change_id)
+    made = ImpactAssessment(
+        said,
         event.method,
         event.targets,
         tuple(dependent.resource for dependent in event.dependents),
+        facts is not None and bool(facts.done),
     )
-
-
-def left_out(reads: Reads, impact: Impact, at: int | None = None) -> list[str]:
-    """Return what depends on the shared targets of a change, at a position or now, and its assessment does not name."""
-    known: set[str] = set()
-    for target in impact.targets:
-        row = reads.row(resources, target)
-        if row is not None and row.shared_position is not None and (at is None or row.shared_position <= at):
-            known |= dependents_of(reads, target, at)
-    return sorted(known - {*impact.dependents, *impact.targets})
+    before = [one for one in (*row.assessments, made) if not one.is_after]
+    after = [one for one in (*row.assessments, made) if one.is_after]
+    return replace(
+        row,
+        assessed_by=event.actor,
+        assessed_at=entry.time,
+        position=entry.position,
+        method=event.method,
+        targets=event.targets,
+        dependents=made.dependents,
+        assessments=(*before[-KEPT:], *after[:KEPT]),
+    )

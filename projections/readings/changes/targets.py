@@ -2,8 +2,11 @@
 
 Not whether anybody looked at what depends on it: that is `impacts`.
 
-A change touches its services, and the resources that the plans in its scope name. Of those is shared what somebody declared to be so, and
-that on which several others depend (`shared-by`).
+A change touches its services, and the resources that the plans in its scope name. Of those is shared
+
+- what somebody declared to be shared, or what carries a tag that says so (`shared-tag`);
+- that on which several others depend (`shared-by`);
+- whatever a change of several services touches by a plan, and those services themselves: they change together.
 """
 
 from collections.abc import Iterator
@@ -11,11 +14,12 @@ from itertools import islice
 from typing import Final
 
 from projections.engine.view import Moment, Reads
-from projections.readings.changes.impacts import Resource, resources
+from projections.readings.changes.dependencies import Resource, is_tagged, resources
 from projections.readings.changes.scopes import ChangeScope, Version
+from projections.readings.environments.environments import names_of
 from projections.readings.infrastructure.plans import plan_changes, plans
-from projections.readings.people.policies import in_force
-from projections.readings.people.settings import Number
+from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.settings import Number, Words
 
 SHARED_BY: Final = Number(
     "shared-by",
@@ -23,14 +27,17 @@ SHARED_BY: Final = Number(
     default=2,
     zero="only what is said to be shared",
 )
+SHARED_TAG: Final = Words(
+    "shared-tag", "a tag that says that a resource is shared", is_several=True, default=("shared",)
+)
 # Of plans that name more resources than this, so many are looked at.
 LOOKED_AT: Final = 1000
 
 
 def targets_of(reads: Reads, scope: ChangeScope, version: Version | None) -> tuple[str, ...]:
     """Return what a change touches by a wording of its scope: its services, and what its plans would change."""
-    services, plans_of = (version.services, version.plans) if version is not None else (scope.services, ())
-    planned = (address for plan in plans_of for address in _touched(reads, plan))
+    services, named = (version.services, version.plans) if version is not None else (scope.services, ())
+    planned = (address for plan in named for address in _touched(reads, plan))
     return tuple(dict.fromkeys((*services, *islice(planned, LOOKED_AT))))
 
 
@@ -47,15 +54,24 @@ def shared_targets(
     reads: Reads, scope: ChangeScope, version: Version | None, at: Moment, position: int | None = None
 ) -> dict[str, str]:
     """Return what a change touches and others share, each with the words that tell why; as was on record at a position, or now."""
-    by = in_force(reads, at).number(SHARED_BY)
-    rows = ((target, reads.row(resources, target)) for target in targets_of(reads, scope, version))
-    found = ((target, why_shared(row, by, position)) for target, row in rows if row is not None)
-    return {target: why for target, why in found if why}
+    policy = in_force(reads, at)
+    places = version.environments if version is not None else scope.environments
+    environments = frozenset(name for place in places for name in names_of(reads, place, at))
+    services = version.services if version is not None else scope.services
+    together = f"the change is of {len(services)} services" if len(services) > 1 else ""
+    found = {
+        target: why_shared(row, policy, environments, position) if row is not None else ""
+        for target, row in ((name, reads.row(resources, name)) for name in targets_of(reads, scope, version))
+    }
+    return {target: why or together for target, why in found.items() if why or together}
 
 
-def why_shared(row: Resource, by: int, position: int | None = None) -> str:
+def why_shared(row: Resource, policy: InForce, environments: frozenset[str], position: int | None = None) -> str:
     """Say why a resource is shared, at a position or now; "" where nothing tells that it is."""
     if row.shared_position is not None and (position is None or row.shared_position <= position):
         return "declared to be shared"
+    if tag := next((key for key in policy.words(SHARED_TAG) if is_tagged(row, key, environments, position)), ""):
+        return f"tagged {tag}"
+    by = policy.number(SHARED_BY)
     dependents = sum(dependent.was_there(position) for dependent in row.dependents)
     return f"{dependents} depend on it" if by and dependents >= by else ""

@@ -12,7 +12,7 @@ from projections.engine.view import Moment, Reads, View, later
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.code_of import code_of, independent_approvers
 from projections.readings.changes.commits import commits
-from projections.readings.changes.impacts import resources
+from projections.readings.changes.dependencies import resources
 from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
 from projections.readings.changes.targets import shared_targets
 from projections.readings.delivery.freezes import Place, freeze_calendar, freezes, next_freeze

@@ -1,13 +1,16 @@
 """5.3 Impact assessment for shared infrastructure: given these facts, this is found, and this is answered."""
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from asking import against, ask, ready_to_deploy
-from changes import CHG, deploy, finding, found, ready, review
+from changes import ARTIFACT, CHG, deploy, finding, found, ready, review
 from telling import Story
 from year import DAY, HOUR, Change, Year
 
-from projections.readings.changes.impacts import dependents_of, impacts, resources
+from projections.readings.changes.dependencies import dependents_of, resources
+from projections.readings.changes.impacts import impacts
 
 
 def test_what_an_impact_assessment_left_out_is_found_when_the_change_is_implemented() -> None:
@@ -20,12 +23,13 @@ def test_what_an_impact_assessment_left_out_is_found_when_the_change_is_implemen
     assert found(story) == {"impact-not-covered": ["CHG-7"]}
     assert story.row(resources, "db").is_shared
     assert story.row(impacts, "CHG-7").dependents == ()
-    # What was declared later could not be assessed.
+    # What was declared later could not be assessed, and what is assessed later covers nothing.
     story.tell("change.impact_assessed", actor="person:alice", **CHG, targets=["db"], method="graph",
         dependents=[{"resource": "api", "depth": 1}])  # fmt: skip
     story.tell("dependency.declared", **depend, resource="mail", shared=False)
     review(story)
-    assert found(story) == {}
+    assert found(story) == {"impact-not-covered": ["CHG-7"]}
+    assert finding(story, "impact-not-covered", "CHG-7").says == "CHG-7 was implemented without an assessment of api"
 
 
 def test_what_depended_when_the_change_was_implemented_had_to_be_assessed_whatever_became_of_it() -> None:
@@ -47,10 +51,10 @@ def depend(story: Story, resource: str, on: str = "db", kind: str = "declared", 
     story.tell(f"dependency.{kind}", actor="person:ann", resource=resource, depends_on=on, **more)
 
 
-def assess_impact(story: Story, *dependents: str) -> None:
+def assess_impact(story: Story, *dependents: str, targets: list[str] | None = None, by: str | None = None) -> None:
     story.tell(
-        "change.impact_assessed", actor="person:alice", change_id="CHG-7", targets=["db"], method="graph",
-        dependents=[{"resource": name, "depth": 1} for name in dependents],
+        "change.impact_assessed", by=by, actor="person:alice", change_id="CHG-7", targets=targets or ["db"],
+        method="graph", dependents=[{"resource": name, "depth": 1} for name in dependents],
     )  # fmt: skip
 
 
@@ -76,6 +80,101 @@ def test_a_policy_may_ask_for_an_impact_assessment() -> None:
     assert ask(story).verdict == "allow"
 
 
+WHEN_SHARED = ("impact-assessment", "normal", "when-shared")
+
+
+@pytest.mark.parametrize(
+    ("tell", "why"),
+    [
+        (lambda story: depend(story, "web", "api", shared=True), "api is shared (declared to be shared)"),
+        (lambda story: [depend(story, name, "api", shared=False) for name in ("web", "mail")], "2 depend on it"),
+        (lambda story: tag(story, "api", "true"), "api is shared (tagged shared)"),
+        (lambda story: plan(story, "db", shared=True), "db is shared (declared to be shared)"),
+        (lambda story: submit(story, services=["api", "web"]), "the change is of 2 services"),
+    ],
+)
+def test_an_assessment_is_due_when_a_target_is_known_to_be_shared(tell: Callable[[Story], Any], why: str) -> None:
+    story = ready_to_deploy("normal", WHEN_SHARED)
+    assert ask(story).verdict == "allow"
+    tell(story)
+    answer = next(answer for answer in ask(story).answers if answer.rule == "impact-is-covered")
+    assert (answer.verdict, answer.reason) == ("insufficient_evidence", "not-assessed")
+    assert why in answer.words
+
+
+def tag(story: Story, resource: str, value: str, environment: str = "prod") -> None:
+    tags = [{"key": "shared", "value": value}]
+    story.tell("resource.tagged", actor="service:ci", resource=resource, environment=environment, tags=tags)
+
+
+def submit(story: Story, **more: Any) -> None:
+    story.tell("change.submitted", actor="person:alice", change_id="CHG-7", artifacts=[ARTIFACT], **more)
+
+
+def plan(story: Story, address: str, **more: Any) -> None:
+    digest = "sha256:" + "7" * 64
+    story.tell("iac.plan_produced", plan=digest, format_version="1.2", creates=0, updates=1, destroys=0,
+        changes=[{"address": address, "action": "update"}])  # fmt: skip
+    depend(story, "web", address, **more)
+    submit(story, plans=[digest])
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda story: depend(story, "web", "api", shared=False),
+        lambda story: tag(story, "api", "false"),
+        lambda story: tag(story, "api", "true", "staging"),
+        lambda story: (tag(story, "api", "true"), tag(story, "api", "no")),
+        lambda story: depend(story, "web", "elsewhere", shared=True),
+    ],
+)
+def test_nothing_is_due_where_nothing_tells_that_a_target_is_shared(tell: Callable[[Story], Any]) -> None:
+    story = ready_to_deploy("normal", WHEN_SHARED)
+    tell(story)
+    assert ask(story).verdict == "allow"
+
+
+def test_an_assessment_names_every_shared_target_and_is_newer_than_what_depends_on_it() -> None:
+    story = ready_to_deploy("normal", WHEN_SHARED)
+    depend(story, "web", "api", shared=True)
+    assess_impact(story, "web")
+    assert against(ask(story)) == {"impact-is-covered": ("deny", "not-covered")}
+    assess_impact(story, "web", targets=["api"])
+    assert ask(story).verdict == "allow"
+    depend(story, "web", "api", kind="removed")
+    assert against(ask(story)) == {"impact-is-covered": ("insufficient_evidence", "outdated")}
+    assess_impact(story, targets=["api"])
+    assert ask(story).verdict == "allow"
+    # By whom may not say so, nothing is taken away, and nothing is assessed.
+    depend(story, "mail", "api", shared=False)
+    assess_impact(story, "mail", targets=["api"], by="service:ci")
+    assert against(ask(story)) == {"impact-is-covered": ("deny", "not-covered")}
+
+
+def test_a_change_that_was_not_assessed_when_it_was_due_is_found_and_nothing_said_later_ends_that() -> None:
+    story = ready_to_deploy("normal", WHEN_SHARED)
+    tag(story, "api", "true")
+    deploy(story)
+    assert found(story) == {"impact-not-assessed": ["CHG-7"]}
+    assert finding(story, "impact-not-assessed", "CHG-7").says == (
+        "CHG-7 was implemented, and nobody had assessed its impact: api is shared (tagged shared)"
+    )
+    tag(story, "api", "false")
+    assess_impact(story, targets=["api"])
+    assert finding(story, "impact-not-assessed", "CHG-7").is_open
+
+
+def test_a_change_that_was_assessed_in_time_is_not_found_whatever_depends_on_it_later() -> None:
+    story = ready_to_deploy("normal", WHEN_SHARED)
+    depend(story, "web", "api", shared=True)
+    assess_impact(story, "web", targets=["api"])
+    deploy(story)
+    depend(story, "mail", "api", shared=True)
+    assess_impact(story, targets=["api"])
+    assert found(story) == {}
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -86,3 +185,26 @@ def plant_an_assessment_that_leaves_something_out(year: Year, change: Change) ->
     year.say(at, "change.impact_assessed", actor=change.author, change_id=change.id, targets=[shared], method="graph",
         dependents=[])  # fmt: skip
     return {f"impact-not-covered/{change.id}"}
+
+
+def plant_a_change_that_was_not_assessed(year: Year, change: Change) -> set[str]:
+    """Of a type of its own, of which the policy wants what is shared to be assessed."""
+    change.kind = "shared-change"
+    _share(year, change)
+    return {f"impact-not-assessed/{change.id}"}
+
+
+def plant_nothing_where_it_was_assessed(year: Year, change: Change) -> set[str]:
+    change.kind = "shared-change"
+    user = _share(year, change)
+    year.say(change.begins - 20 * HOUR, "change.impact_assessed", actor=change.author, change_id=change.id,
+        targets=[change.service], method="graph", dependents=[{"resource": user, "depth": 1}])  # fmt: skip
+    return set()
+
+
+def _share(year: Year, change: Change) -> str:
+    user = f"user.{change.id}"
+    needs = {"actor": "person:dan", "resource": user, "depends_on": change.service}
+    year.say(change.begins - 40 * HOUR, "dependency.declared", **needs, shared=True)
+    year.say(change.begins + 5 * HOUR, "dependency.removed", **needs)
+    return user
