@@ -4,8 +4,11 @@
 A plan is named by the SHA-256 of its JSON as it came, which `sha256sum` prints too: what is checked, approved and applied is the same
 when that is. A document without anything planned is no empty plan: the same command prints states, and nothing.
 
+Which modules its configuration uses is told beside it (`module.used`), with what versions each admits. Where a plan holds no
+configuration, nobody knows.
+
 Plans hold secrets in clear, and what they mark as sensitive is not all of them. So the redactor keeps addresses, actions and the state of
-the plan, and no value of anything: none before, none after, no variable, no output, no configuration.
+the plan, and no value of anything: none before, none after, no variable, no output; of the configuration, where modules come from.
 """
 
 import re
@@ -15,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 
+from api.intake import terraform_modules
 from api.intake.formats import UNMAPPED, Format, Redactor, Sample
 from api.intake.translation import (
     Fact,
@@ -34,6 +38,7 @@ from api.intake.translation import (
 from ledger.errors import StatementError
 from ledger.events.iac import MAX_CHANGES
 from ledger.events.identifiers import Version, fits, identifier_of
+from ledger.events.module import MAX_USES
 
 _is_version = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}").fullmatch
 # Actions as a plan has them -> what is to become of the resource. What replaces something deletes it, whichever comes first.
@@ -74,6 +79,7 @@ def _cut(body: bytes) -> bytes:
         "resource_changes": [_cut_change(change) for change in _list(document.get("resource_changes"))],
         "resource_drift": [_cut_change(change) for change in _list(document.get("resource_drift"))],
         "checks": [{"status": pick(check, "status")} for check in _list(document.get("checks")) if pick(check, "status") in _STATUSES],
+        "configuration": terraform_modules.cut(document.get("configuration")),
     }  # fmt: skip
     return dump_json(kept)
 
@@ -137,8 +143,11 @@ def translate(beside: Headers, body: bytes) -> Translation:
     parts = in_parts([change for change in listed if len(change) > 1], MAX_CHANGES)
     if parts is None:
         return Unmapped("terraform", "too-many-changes", source)
+    if (uses := _uses(document)) is None:
+        return Unmapped("terraform", "too-many-modules", source)
     try:
-        return Mapped(tuple(_facts(beside, document, list(changes.values()), len(drifted), parts)))
+        facts = _facts(beside, document, list(changes.values()), len(drifted), parts)
+        return Mapped((*facts, *_used(beside, document, uses)))
     except StatementError as error:
         return Unmapped("terraform", f"field{error.place}", source)
 
@@ -200,6 +209,34 @@ def _facts(
         yield fact(beside["source"], "iac.plan_changes_reported", made, said)
 
 
+def _uses(document: dict[str, Any]) -> list[list[Any]] | None:
+    """Return which modules a plan uses, in parts; nothing where it does not say, and None where they are too many."""
+    if document["configuration"] is None:
+        return []
+    named = ("module", "constraint", "version")
+    uses = [
+        {name: value for name, value in zip(named, used, strict=True) if value}
+        for used in document["configuration"]["modules"]
+    ]
+    parts = in_parts(uses, MAX_USES)
+    # That there are none is said, too.
+    return parts or [[]] if parts is not None else None
+
+
+def _used(beside: Headers, document: dict[str, Any], parts: list[list[Any]]) -> Iterator[Fact]:
+    made = pick_time(document, "timestamp") or ""
+    for number, part in enumerate(parts, 1):
+        said = {
+            "plan": f"sha256:{beside['sha256']}",
+            "environment": beside.get("environment"),
+            "service": beside.get("service"),
+            "part": number,
+            "parts": len(parts),
+            "uses": tuple(part),
+        }
+        yield fact(beside["source"], "module.used", made, said)
+
+
 def _changes(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     yield from (change for change in found if change["address"])
 
@@ -220,8 +257,8 @@ def _action(change: dict[str, Any]) -> str | None:
 _SAID: Final = {"run": "4711", "environment": "prod", "commit": "9fceb02d0ae598e95dc970b74767f19372d61af8"}
 
 
-def _sample(kind: str, becomes: str, **plan: Any) -> Sample:
-    return Sample(kind, {"format_version": "1.2", **plan}, (becomes,), context=_SAID)
+def _sample(kind: str, *becomes: str, **plan: Any) -> Sample:
+    return Sample(kind, {"format_version": "1.2", **plan}, becomes, context=_SAID)
 
 
 def _change(address: str, *actions: str) -> dict[str, Any]:
@@ -239,15 +276,21 @@ FORMAT: Final = Format(
     "or a state as `terraform state pull` prints it: which, and how often it was written.",
     translate,
     asks=("run", "commit", "service", "environment", "workspace", "change"),
-    redactor=Redactor(1, _cut),
+    redactor=Redactor(2, _cut),
     samples=(
         _sample(
             "a plan",
             "iac.plan_produced",
+            "module.used",
             timestamp="2026-03-02T09:00:00Z",
             errored=False,
             complete=True,
             planned_values={},
+            configuration={
+                "root_module": {
+                    "module_calls": {"vpc": {"source": "terraform-aws-modules/vpc/aws", "version_constraint": "~> 5.0"}}
+                }
+            },
             resource_changes=[
                 _change("aws_db_instance.payments", "update"),
                 _change('aws_sqs_queue.jobs["a.b"]', "create"),

@@ -175,6 +175,8 @@ ModelId = Annotated[str, Identifier("risk_model", "change-risk")]
 PolicyId = Annotated[str, Identifier("policy", "change-approval")]
 PlaybookId = Annotated[str, Identifier("playbook", "payments-api-rollback")]
 TemplateId = Annotated[str, Identifier("template", "restart-cache")]
+# Where a module of infrastructure comes from, without the version, a folder in it, or who logs in.
+ModuleSource = Annotated[str, Identifier("module", "terraform-aws-modules/vpc/aws")]
 Repository = Annotated[str, Identifier("repository", "acme/payments-api")]
 Resource = Annotated[str, Identifier("resource", "aws_db_instance.payments")]
 ReservationId = Annotated[str, Identifier("reservation", "load-2026-48")]
@@ -241,6 +243,15 @@ Artifact = Annotated[
     ),
 ]
 Version = Annotated[str, Text(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", 64, "1.4.0", says="a version")]
+VersionConstraint = Annotated[
+    str,
+    Text(
+        r"[=!<>~v0-9][=!<>~v, 0-9A-Za-z.+-]*",
+        128,
+        ">= 1.2.0, < 2.0.0",
+        says="versions as Terraform constrains them, such as ~> 1.2 or >= 1.0, < 2.0,",
+    ),
+]
 EventType = Annotated[str, Text(r"[a-z_]+\.[a-z_]+(\.v[0-9]+)?", 64, "approval.granted", says="an event type")]
 # What an environment is for, whatever it is called.
 Tier = Annotated[

@@ -26,6 +26,7 @@ from projections.practices.environments.tiers import data_may_be_loaded
 from projections.practices.improvement.trail import findings_are_answered
 from projections.practices.infrastructure.ownership import template_is_owned
 from projections.practices.infrastructure.peer_review import code_is_reviewed
+from projections.practices.infrastructure.registry import modules_are_approved
 from projections.practices.infrastructure.scanning import secrets_are_rotated
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.baselines import state_is_accounted
@@ -78,6 +79,7 @@ GATES: Final[Mapping[str, Gate]] = {
             builder_is_allowed,
             artifact_is_verified,
             secrets_are_rotated,
+            modules_are_approved,
             board_has_decided,
             release_is_in_order,
             error_budget_is_left,
@@ -88,13 +90,14 @@ GATES: Final[Mapping[str, Gate]] = {
     ),
     "promote": Gate(2, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
     "apply": Gate(
-        3,
+        4,
         (
             policy_is_in_force,
             plan_may_be_applied,
             plan_is_validated,
             plan_is_approved,
             state_is_accounted,
+            modules_are_approved,
             no_freeze_holds,
         ),
     ),

@@ -54,6 +54,9 @@ from projections.readings.environments.readiness import readiness, release_sched
 from projections.readings.environments.reservations import deployed_hours, perf_tests, reservations, reserved_days
 from projections.readings.environments.tags import tag_coverage, tagged_resources
 from projections.readings.infrastructure.drifts import drifts, plan_series
+from projections.readings.infrastructure.module_users import module_series, module_users, module_uses
+from projections.readings.infrastructure.modules import modules
+from projections.readings.infrastructure.plan_modules import plan_modules
 from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
 from projections.readings.infrastructure.secrets import secrets
 from projections.readings.infrastructure.states import states
@@ -176,6 +179,11 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     plan_applications,
     states,
     secrets,
+    modules,
+    plan_modules,
+    module_series,
+    module_uses,
+    module_users,
     # pipelines
     test_manifests,
     test_suites,

@@ -11,6 +11,7 @@ import pytest
 from files import facts_of, is_taken, mutations, odd_documents
 
 from api.intake.terraform import FORMAT
+from api.intake.terraform_modules import module_of
 from api.intake.translation import Fact, ForeignError, Mapped, Unmapped
 
 SAID = {"environment": "prod", "run": "4711"}
@@ -195,11 +196,97 @@ def test_many_changes_are_a_summary_and_parts() -> None:
     assert len({one["address"] for fact in parts for one in fact.data["changes"]}) == 1500
 
 
+# -- modules ---------------------------------------------------------------------------------------------------------------
+
+# How a source is written, under which name the module is known, and which version the source says.
+SOURCES = [
+    ("terraform-aws-modules/vpc/aws", "terraform-aws-modules/vpc/aws", ""),
+    ("terraform-aws-modules/vpc/aws//modules/endpoints", "terraform-aws-modules/vpc/aws", ""),
+    ("registry.terraform.io/acme/vpc/aws", "acme/vpc/aws", ""),
+    ("registry.opentofu.org/acme/vpc/aws", "acme/vpc/aws", ""),
+    ("app.terraform.io/acme/vpc/aws", "app.terraform.io/acme/vpc/aws", ""),
+    ("git::https://x:s3cret@github.com/acme/vpc.git//net?ref=v1.2.0&sshkey=s3cret", "git:github.com/acme/vpc", "1.2.0"),
+    ("git::ssh://git@github.com/acme/vpc.git?ref=main", "git:github.com/acme/vpc", ""),
+    ("git@github.com:acme/vpc.git?ref=v2.0.0", "git:github.com/acme/vpc", "2.0.0"),
+    ("github.com/acme/vpc?ref=1.0.0-rc.1", "git:github.com/acme/vpc", "1.0.0-rc.1"),
+    ("git::http://example.com/vpc.git", "git:http://example.com/vpc", ""),
+    ("https://example.com/vpc.zip?archive=zip&token=s3cret", "https://example.com/vpc.zip", ""),
+    ("s3::https://s3.example.com/bucket/vpc.zip", "s3::https://s3.example.com/bucket/vpc.zip", ""),
+    ("oci://registry.example.com/vpc", "oci://registry.example.com/vpc", ""),
+    ("./modules/vpc", "", ""),
+    ("../vpc", "", ""),
+]
+
+
+@pytest.mark.parametrize(("source", "name", "version"), SOURCES)
+def test_a_module_has_one_name_however_its_source_is_written(source: str, name: str, version: str) -> None:
+    assert module_of(source) == (name, version)
+
+
+def configured(**calls: dict[str, Any]) -> dict[str, Any]:
+    constant = {"expressions": {"secret": {"constant_value": "s3cret"}}}
+    return {
+        "root_module": {
+            "module_calls": {name: constant | call for name, call in calls.items()},
+            "variables": {"x": "s3cret"},
+        }
+    }
+
+
+def uses_of(configuration: Any) -> list[Fact]:
+    made, *told = facts_of(FORMAT, json.dumps(plan(configuration=configuration)), SAID)
+    assert (made.type, {fact.type for fact in told} <= {"module.used"}) == ("iac.plan_produced", True)
+    assert all(fact.data["plan"] == made.data["plan"] for fact in told)
+    return told
+
+
+def test_a_plan_says_which_modules_it_uses_and_which_versions_it_admits() -> None:
+    inner = {
+        "module_calls": {"b": {"source": "acme/b/aws", "version_constraint": "~> 2.0"}, "own": {"source": "../own"}}
+    }
+    [told] = uses_of(
+        configured(
+            a={"source": "acme/a/aws", "version_constraint": ">= 1.0, < 2.0", "module": inner},
+            again={"source": "acme/a/aws//sub", "version_constraint": ">= 1.0, < 2.0"},
+            git={"source": "git::https://s3cret@github.com/acme/c?ref=v1.2.0"},
+            odd={"source": "acme/d/aws", "version_constraint": "s3cret é"},
+            none={"source": 3},
+        )
+    )
+    assert told.data["uses"] == [
+        {"module": "acme/a/aws", "constraint": ">= 1.0, < 2.0"},
+        {"module": "acme/b/aws", "constraint": "~> 2.0"},
+        {"module": "acme/d/aws"},
+        {"module": "git:github.com/acme/c", "version": "1.2.0"},
+    ]
+    assert (told.data["part"], told.data["parts"], told.data["environment"]) == (1, 1, "prod")
+
+
+def test_a_plan_without_modules_says_so_and_one_without_its_configuration_does_not() -> None:
+    [told] = uses_of(configured())
+    assert (told.data["uses"], told.data["parts"]) == ([], 1)
+    for configuration in (None, {}, {"root_module": []}, {"provider_config": {"aws": {}}}):
+        assert uses_of(configuration) == []
+
+
+def test_many_modules_are_told_in_parts_and_nothing_of_a_configuration_is_kept_but_where_they_come_from() -> None:
+    calls = {
+        f"m{n}": {"source": f"git::https://s3cret@example.com/acme/m{n}.git?ref=v1.0.0&x=s3cret"} for n in range(500)
+    }
+    told = uses_of(configured(**calls))
+    assert [(fact.data["part"], fact.data["parts"]) for fact in told] == [
+        (n, len(told)) for n in range(1, len(told) + 1)
+    ]
+    assert len({use["module"] for fact in told for use in fact.data["uses"]}) == 500
+    assert FORMAT.redactor is not None
+    assert b"s3cret" not in FORMAT.redactor.cut(json.dumps(plan(configuration=configured(**calls))).encode())
+
+
 def test_no_mutation_of_a_plan_is_worse_than_not_understood() -> None:
     assert FORMAT.redactor is not None
-    body = json.dumps(
-        plan(change("a.b", "delete", "create"), resource_drift=[change("a.c", "update")], checks=[{}])
-    ).encode()
+    calls = configured(a={"source": "git::https://x@example.com/a.git//b?ref=v1.0.0", "version_constraint": "~> 1.2"})
+    more = {"resource_drift": [change("a.c", "update")], "checks": [{}], "configuration": calls}
+    body = json.dumps(plan(change("a.b", "delete", "create"), **more)).encode()
     for changed in mutations(body, 400):
         try:
             kept = FORMAT.redactor.cut(changed)
