@@ -12,6 +12,7 @@ from api.console.routes import (
     entrance,
     entries,
     found,
+    live,
     planned,
     risks,
     running,
@@ -24,6 +25,7 @@ from api.console.routes import (
 # The last one answers whatever no other does.
 MODULES: Final = (
     entrance,
+    live,
     today,
     changes,
     found,

@@ -86,6 +86,7 @@ def list_page(
         visit,
         template,
         position=found.position,
+        is_live=as_of is None,
         view=view,
         found=found,
         columns=columns if is_wide else shown(view, found.rows),

@@ -27,14 +27,17 @@ from ledger.authority import Caller
 from ledger.errors import UnauthenticatedError
 from ledger.ledger import Ledger
 
+_POLICY: Final = "Content-Security-Policy"
 # Nothing from elsewhere, nothing inline, and nobody puts a page into theirs.
 HEADERS: Final[Mapping[str, str]] = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    _POLICY: "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# A text becomes part of a page by htmx alone, which the extension hx-csp guards.
+_TYPES: Final = "require-trusted-types-for 'script'; trusted-types htmx"
 # What stands beside a page: the same for programs.
 BESIDE: Final = (".json", ".csv")
 
@@ -87,18 +90,32 @@ def standing_of(request: Request) -> dict[str, Any]:
     return {"size": views["position"] + views["behind"], "views": views, "checkpoints": published}
 
 
-def page(visit: Visit, template: str, *, status: int = 200, position: int | None = None, **shown: Any) -> Response:
-    """Return a page. `position` is where what it shows is true; without it, where the views are."""
+def page(
+    visit: Visit,
+    template: str,
+    *,
+    status: int = 200,
+    position: int | None = None,
+    is_live: bool = False,
+    **shown: Any,
+) -> Response:
+    """Return a page. `position` is where what it shows is true; without it, where the views are. A live one asks for itself again."""
     standing = standing_of(visit.request)
-    return _html(
+    # Of each answer: what somebody put into a page cannot know it, and so it runs nothing.
+    nonce = visit.ledger.random(16).hex()
+    made = _html(
         template,
         status,
         visit=visit,
+        nonce=nonce,
+        live=words.with_query(visit.path, visit.query) if is_live else "",
         position=standing["views"]["position"] if position is None else position,
         standing=standing,
         form_token=sessions_of(visit.request).form_token(visit.session),
         **shown,
     )
+    made.headers[_POLICY] += f"; script-src 'nonce-{nonce}'; connect-src 'self'; {_TYPES}"
+    return made
 
 
 def plain_page(template: str, *, status: int = 200, **shown: Any) -> Response:
@@ -123,7 +140,8 @@ class PageRoute(Route):
             except (*TOLD, RequestValidationError) as error:
                 made = _told(request, error)
             session = request.scope.get("session")
-            if session is not None:
+            # A session lives on what somebody does: that a page asks for itself is no sign of life.
+            if session is not None and not _is_of_script(request):
                 remember(request, made, session)
             return made
 
@@ -152,16 +170,27 @@ def problem_page(request: Request, document: Mapping[str, Any]) -> Response:
 
 def _sent_to_sign_in(request: Request, error: UnauthenticatedError) -> Response:
     """Send somebody to the sign-in, and back afterwards. A form that was posted meanwhile is not sent on: it was for a session."""
-    had = request.scope.get("had_session", False)
-    if had:
-        count_failure(request, error)
+    had = count_forged(request, error)
     if request.method != "GET":
         document = {"title": "Not signed in", "status": 401, "detail": f"{error}. Sign in, and look at the page again."}
         made = problem_page(request, document)
     else:
         asked = path_of(request) + (f"?{request.url.query}" if request.url.query else "")
-        made = RedirectResponse(
-            words.address("sign-in", next=None if asked == words.HOME else asked, ended="1" if had else None), 303
-        )
+        there = words.address("sign-in", next=None if asked == words.HOME else asked, ended="1" if had else None)
+        # A part of a page goes nowhere by itself: the whole page is sent, and no form to sign in stands in its middle.
+        made = Response(headers={"HX-Redirect": there}) if _is_of_script(request) else RedirectResponse(there, 303)
     forget(request, made)
     return made
+
+
+def count_forged(request: Request, error: UnauthenticatedError) -> bool:
+    """Count a cookie that is not good as a try, and say whether there was one."""
+    had: bool = request.scope.get("had_session", False)
+    if had:
+        count_failure(request, error)
+    return had
+
+
+def _is_of_script(request: Request) -> bool:
+    """Say whether a page asks by its script, and nobody by a link or a form."""
+    return "hx-request" in request.headers

@@ -10,7 +10,7 @@ from api.console import words
 from api.console.columns import Column, Facet, columns_of
 from api.console.finding_ways import page_of_row
 from api.console.sentences import names_in, sentence
-from api.console.static import ICON, STYLE
+from api.console.static import ICON, SCRIPTS, STYLE
 
 # The pages in the order of the list beside them: what waits first, how it is told last.
 PAGES: Final = (
@@ -110,6 +110,7 @@ _templates.globals |= {
     "pages": PAGES,
     "style": words.address("static", STYLE.name),
     "icon": words.address("static", ICON.name),
+    "scripts": [words.address("static", script.name) for script in SCRIPTS],
 }
 
 

@@ -72,6 +72,14 @@ def kept_up(ledger: Ledger) -> dict[str, Any]:
     }
 
 
+def reached(ledger: Ledger) -> tuple[int, int]:
+    """Return the position that every view which goes on has come to, and the size of the ledger."""
+    with ledger.database.read() as connection:
+        known, size = read_states(connection), read_size(connection)
+    going = (known[view.name] for view in VIEWS if view.name in known)
+    return min((state.position for state in going if state.failed_at is None), default=size), size
+
+
 def wait_for(ledger: Ledger, view: View[Any], position: int) -> None:
     """Return when a view has come to a position, or raise ViewNotReadyError after a while."""
     if position == 0:

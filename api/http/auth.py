@@ -101,6 +101,7 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("POST", "/console/sign-in"): PUBLIC,
     ("POST", "/console/sign-out"): PUBLIC,
     ("GET", "/console/static/{name}"): PUBLIC,
+    ("GET", "/console/stream"): READERS,
     ("GET", "/console/go"): READERS,
     ("GET", "/console/changes"): READERS,
     ("GET", "/console/changes/{change_id}"): READERS,

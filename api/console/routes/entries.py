@@ -41,6 +41,7 @@ def entries(
         "entries.html",
         title="Entries",
         position=found["size"],
+        is_live=True,
         asked=asked,
         types=list(CATALOGUE),
         is_latest_first=is_latest_first,

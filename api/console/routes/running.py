@@ -34,6 +34,7 @@ def running(visit: KnownVisit, at: Annotated[str, Query(max_length=40)] = "") ->
         "running.html",
         title="Running where",
         position=found.position,
+        is_live=not at,
         at=at,
         services=dict(sorted(cells.items())),
         environments=sorted({name for held in cells.values() for name in held}),

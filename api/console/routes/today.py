@@ -34,6 +34,7 @@ def today(visit: KnownVisit) -> Response:
         visit,
         "today.html",
         title="Today",
+        is_live=True,
         now=now,
         waiting=_waiting(visit),
         overdue=_rows(visit, reviews, {"state": "open", "overdue_at__lte": now}, "overdue_at"),

@@ -16,6 +16,7 @@ from api.http.narrowing import Narrow, Since, Until, times
 from api.http.questions import Route, Total, link_to_next
 from api.http.shapes import MAX_POSITION, PROBLEMS, Position, Reason, json_answer
 from api.http.state import CurrentLedger, ledger_of
+from api.http.streams import grown_of, is_closing
 from ledger.authority import Caller
 from ledger.conditions import Match
 from ledger.errors import UnauthenticatedError
@@ -72,23 +73,14 @@ async def stream(
 async def _follow(
     request: Request, ledger: Ledger, caller: Caller, matches: Sequence[Match], after: int
 ) -> AsyncIterator[bytes]:
-    grown = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def wake(_: int) -> None:
-        loop.call_soon_threadsafe(grown.set)
-
-    stop = ledger.watcher.listen(wake)
-    request.app.state.streams.add(grown)
-
     def page() -> tuple[int, list[StoredEntry]]:
         # A stream ends with the token that opened it.
         ledger.current_authority().check(caller, ledger.clock.now_us())
         with ledger.database.read() as connection:
             return read_size(connection), list(read_entries(connection, matches, after=after))
 
-    try:
-        while not request.app.state.closing.is_set():
+    with grown_of(request) as grown:
+        while not is_closing(request):
             grown.clear()
             try:
                 size, entries = await asyncio.to_thread(page)
@@ -107,9 +99,6 @@ async def _follow(
             except TimeoutError:
                 # A comment keeps proxies from closing a quiet stream, and finds out whether the reader is still there.
                 yield b": waiting\n\n"
-    finally:
-        stop()
-        request.app.state.streams.discard(grown)
 
 
 @router.get("/v1/events/{position}", summary="One entry", responses=PROBLEMS)

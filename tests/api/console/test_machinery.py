@@ -26,6 +26,8 @@ STANDING = {
     "views": {"position": 9, "behind": 0, "lag_s": 0, "stopped": {}, "unbuilt": []},
     "checkpoints": {"published_size": 5, "witnesses": [{"name": HOSTILE, "cosigned_size": 3, "problem": HOSTILE}]},
 }
+# What every page is given.
+AROUND = {"position": 9, "standing": STANDING, "form_token": "0", "nonce": "0", "live": ""}
 
 
 def visit(path: str) -> Any:
@@ -67,7 +69,7 @@ def test_every_view_has_a_list_and_a_row_that_show_hostile_text_as_text(view: Vi
     rows = [row, dict.fromkeys(row) | {view.key: "empty"} | {c.name: [] for c in columns_of(view) if c.is_list}]
     columns = shown(view, rows)
     assert columns[0].name == view.key or view.key in {column.name for column in columns}
-    common = {"visit": visit(address("views", view.name)), "position": 9, "standing": STANDING, "form_token": "0"}
+    common = {"visit": visit(address("views", view.name)), **AROUND, "live": f"/console/{HOSTILE}"}
     text = rendered(
         "list.html", **common, title=view.name, view=view, found=Page(1, 9, rows, "next", 2), columns=columns,
         there_are=99, is_wide=False, facets=list(facets_of(view)), where={view.key: HOSTILE}, query={view.key: HOSTILE},
@@ -85,7 +87,7 @@ def test_every_view_has_a_list_and_a_row_that_show_hostile_text_as_text(view: Vi
 def test_today_shows_what_there_is_where_views_do_not_answer(held: Any) -> None:
     parts = ("waiting", "overdue", "access", "worst", "frozen", "coming", "going")
     counts = None if held is None else {"high": 0, "medium": 0, "low": 0}
-    common = {"visit": visit("/console/"), "position": 9, "standing": STANDING, "form_token": "0", "title": "Today"}
+    common = {"visit": visit("/console/"), **AROUND, "title": "Today"}
     text = rendered("today.html", **common, now="2026", counts=counts, **dict.fromkeys(parts, held))
     assert ("This is not there yet" in read_page(text).text) == (held is None)
     assert ("Nothing that was recorded breaks a rule" in text) == (held == [])
