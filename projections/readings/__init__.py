@@ -8,7 +8,7 @@ from typing import Any, Final
 from projections.engine.view import View, in_order
 from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import sequences
-from projections.readings.changes.advice import advice
+from projections.readings.changes.advice import advice, advisers, advisories
 from projections.readings.changes.board import board_facts, board_meetings, compliance_windows
 from projections.readings.changes.board_leave import board_matters
 from projections.readings.changes.branch_protections import branch_protections
@@ -130,7 +130,9 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     reviews,
     impacts,
     resources,
+    advisories,
     advice,
+    advisers,
     board_meetings,
     board_facts,
     board_matters,

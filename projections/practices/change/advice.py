@@ -3,6 +3,6 @@
 from typing import Final
 
 from projections.practices.practice import Practice
-from projections.readings.changes.advice import advice
+from projections.readings.changes.advice import advice, advisers, advisories
 
-PRACTICE: Final = Practice("5.6", "Automated advice", views=(advice,))
+PRACTICE: Final = Practice("5.6", "Automated advice", views=(advisories, advice, advisers))

@@ -27,6 +27,7 @@ from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.assessments import Assessment, RiskAssessments, risk_assessments
 from projections.readings.risk.calibrations import predictions
 from projections.readings.risk.models import RiskModel, as_model, risk_models, version_id
+from projections.readings.risk.outcomes import outcomes
 from projections.rules.promotion import Limits, Outcome, Trial, trial_of
 from projections.rules.risk import Model, ModelError, score
 
@@ -93,7 +94,7 @@ model_promotions = View(
     version=1,
     row=ModelPromotions,
     kind="risk_model",
-    reads=(risk_models, risk_assessments, change_scopes, policies),
+    reads=(risk_models, risk_assessments, outcomes, change_scopes, policies),
     touches=_touched,
     doc="Promotions of risk models: which version of each counts, since when, and how each that was approved did against the outcomes.",
 )
@@ -137,11 +138,11 @@ def _tried(row: ModelPromotions, version: RiskModel, said: Spoken, reads: Reads)
     looked = reads.named(risk_assessments, RiskAssessed, ref("risk_model", row.model_id), limit=LOOKED_AT)
     labelled = [one for one in looked if one.labelled_position is not None]
     rival = reads.row(risk_models, row.champion) if row.champion not in (None, version.version_id) else None
-    outcomes = list(_outcomes(labelled, version, rival, reads))
+    known_ends = list(_outcomes(labelled, version, rival, reads))
     known = sum(1 for one in labelled if rival is not None and _predicted(one, rival) is not None)
     # A rival of which too little is known to hold anybody against it is none.
     has_rival = rival is not None and known >= limits.outcomes
-    trial = trial_of(outcomes, limits, has_champion=has_rival)
+    trial = trial_of(known_ends, limits, has_champion=has_rival)
     is_sure = not trial.faults or (row.champion == version.version_id and not row.is_provisional)
     counts = is_sure or not has_rival
     return _promotion(version, said, trial, counts, is_sure, row.champion, policy.version)
@@ -178,10 +179,12 @@ def _outcomes(
         # What it was fitted on it predicts too well.
         if (one.labelled_position or 0) <= (version.trained_to or 0):
             continue
-        scope = reads.row(change_scopes, one.change_id)
+        scope, outcome = reads.row(change_scopes, one.change_id), reads.row(outcomes, one.change_id)
+        if outcome is None or outcome.label is None:
+            continue
         yield Outcome(
             scope.team if scope is not None else None,
-            one.label == "failure",
+            outcome.label == "failure",
             _predicted(one, rival) if rival is not None else None,
             _predicted(one, version),
         )
