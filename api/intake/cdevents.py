@@ -1,5 +1,5 @@
 """CDEvents 0.4 and 0.5 in CloudEvents: `service.deployed`, `.upgraded`, `.rolledback`, `change.merged`, `incident.detected`,
-`environment.created`, `.deleted`.
+`environment.created`, `.deleted`, `pipelinerun.started`, `.finished`.
 
 0.4 says `context.version` where 0.5 says `context.specversion`; the suffix of an event's type is that event's own
 version. Two of their words are not ours: a deployment has no id of its own, so the event's serves; and nobody is named
@@ -173,6 +173,23 @@ def _deleted(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "environment.deleted", {"environment": need(event, "subject.id")}
 
 
+def _began(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return "pipeline_run.started", _run_of(event)
+
+
+def _ended(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    outcome = _OUTCOMES.get(_text(event, "subject.content.outcome"))
+    return "pipeline_run.finished", _run_of(event) | {"outcome": outcome}
+
+
+def _run_of(event: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of a run. CDEvents have no word for runners, tenants and builders: their senders say these of their own."""
+    own = ("attempt", "job", "tenant", "runner_id", "image_digest", "ephemeral", "builder_id", "service", "commit")
+    return {"run_id": need(event, "subject.id")} | {name: pick(event, f"customData.{name}") for name in own}
+
+
+# How a run ended -> what that is here.
+_OUTCOMES: Final = {"success": "success", "failure": "failure", "error": "failure", "cancel": "cancelled"}
 _TRANSLATORS: Final = {
     "service.deployed": _deployed,
     "service.upgraded": _deployed,
@@ -181,6 +198,8 @@ _TRANSLATORS: Final = {
     "incident.detected": _incident,
     "environment.created": _created,
     "environment.deleted": _deleted,
+    "pipelinerun.started": _began,
+    "pipelinerun.finished": _ended,
 }
 
 
@@ -204,8 +223,8 @@ def _sample(kind: str, subject: str, content: dict[str, Any], becomes: str) -> S
 FORMAT: Final = Format(
     "cdevents",
     "CDEvents 0.4 and 0.5",
-    "`service.deployed`, `.upgraded`, `.rolledback`, `change.merged`, `incident.detected`, `environment.created` and `.deleted`, in "
-    "binary or structured CloudEvents.",
+    "`service.deployed`, `.upgraded`, `.rolledback`, `change.merged`, `incident.detected`, `environment.created`, `.deleted`, "
+    "`pipelinerun.started` and `.finished`, in binary or structured CloudEvents.",
     translate,
     media_types=("application/cloudevents+json", JSON),
     # Binary mode without a type carries JSON, as at /v1/events.
@@ -218,6 +237,8 @@ FORMAT: Final = Format(
         _sample("incident.detected", "INC-5", {"description": "Slow answers"} | _INSIDE, "incident.detected"),
         _sample("environment.created", "pr-7", {"name": "Pull request 7"}, "environment.created"),
         _sample("environment.deleted", "pr-7", {}, "environment.deleted"),
-        _sample("pipelinerun.finished", "run-7", {"outcome": "success"}, UNMAPPED),
+        _sample("pipelinerun.started", "run-7", {"pipelineName": "build"}, "pipeline_run.started"),
+        _sample("pipelinerun.finished", "run-7", {"outcome": "success"}, "pipeline_run.finished"),
+        _sample("taskrun.finished", "task-7", {"outcome": "success"}, UNMAPPED),
     ),
 )

@@ -1,9 +1,9 @@
 """GitHub webhooks: `deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`,
-`branch_protection_rule`, `ping`.
+`branch_protection_rule`, `workflow_job`, `ping`.
 
 The signature covers the body and nothing else. So the delivery id is ignored (a captured body under a new one is a
 repeat), and the event kind that a header names must agree with what the body is. Users are named by number, which
-survives a rename; bots are named apart, because they never approve. Longer than other formats: there are seven kinds, each with samples.
+survives a rename; bots are named apart, because they never approve. Longer than other formats: there are eight kinds, each with samples.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from api.intake.formats import JSON, UNMAPPED, Format, HmacHeader, Sample
 from api.intake.github_rules import branch_of, rules_before, rules_of
+from api.intake.github_runs import run_of
 from api.intake.translation import (
     ContradictionError,
     ForeignJsonError,
@@ -42,9 +43,9 @@ _SHAPES: Final[dict[str, dict[str, type]]] = {
     # Other alerts are called so, too.
     "secret_scanning_alert": {"alert.secret_type": str},
     "branch_protection_rule": {"action": str, "rule": dict},
+    "workflow_job": {"action": str, "workflow_job": dict},
     "ping": {"zen": str, "hook_id": int},
     # Not mapped, and they carry what the kinds above have.
-    "workflow_job": {"workflow_job": dict},
     "check_run": {"check_run": dict},
     "deployment_protection_rule": {"deployment_callback_url": str},
 }
@@ -259,7 +260,20 @@ def _branch_protection_rule(document: dict[str, Any]) -> Translation:
     # Of a deletion nobody says when: what the rule has is the time of its last change.
     times = {"created": "created_at", "edited": "updated_at"}
     time = need(rule, times[action]) if action in times else ""
-    return _one(document, "code.branch_protection_changed", time, data)
+    facts = [fact(_source(document), "code.branch_protection_changed", time, data)]
+    # A rule that was for other branches is for those no more.
+    before = pick_text(document, "changes.name.from")
+    if before is not None and branch_of(before) != data["branch"]:
+        gone = data | {"branch": branch_of(before), "action": "deleted", "rules": None, "before": None}
+        facts.insert(0, fact(_source(document), "code.branch_protection_changed", time, gone))
+    return Mapped(tuple(facts))
+
+
+def _workflow_job(document: dict[str, Any]) -> Translation:
+    found = run_of(document)
+    if isinstance(found, str):
+        return Unmapped("workflow_job", found, _source(document))
+    return _one(document, *found)
 
 
 def _ping(document: dict[str, Any]) -> Translation:
@@ -277,6 +291,7 @@ _TRANSLATORS: Final = {
     "pull_request_review": _pull_request_review,
     "secret_scanning_alert": _secret_scanning_alert,
     "branch_protection_rule": _branch_protection_rule,
+    "workflow_job": _workflow_job,
     "ping": _ping,
 }
 
@@ -323,11 +338,17 @@ def _protected(action: str) -> dict[str, Any]:
     return {"action": action, "rule": rule, "changes": {"required_approving_review_count": {"from": 2}}}
 
 
+def _job(action: str) -> dict[str, Any]:
+    job = {"id": 21, "run_id": 4711, "run_attempt": 1, "name": "build", "runner_id": 7, "started_at": _AT}
+    ended = {"conclusion": "success", "completed_at": _AT} if action == "completed" else {}
+    return {"action": action, "workflow_job": job | ended}
+
+
 FORMAT: Final = Format(
     "github",
     "GitHub webhooks",
     "`deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`, "
-    "`branch_protection_rule` and `ping`, in JSON or as a form.",
+    "`branch_protection_rule`, `workflow_job` and `ping`, in JSON or as a form.",
     translate,
     signature=HmacHeader("X-Hub-Signature-256"),
     media_types=(JSON, _FORM),
@@ -349,6 +370,9 @@ FORMAT: Final = Format(
         ),
         _sample("secret_scanning_alert", "waved through", _alerted("resolved", resolution="wont_fix"), UNMAPPED),
         _sample("branch_protection_rule", "edited", _protected("edited"), "code.branch_protection_changed"),
+        _sample("workflow_job", "on a runner", _job("in_progress"), "pipeline_run.started"),
+        _sample("workflow_job", "at its end", _job("completed"), "pipeline_run.finished"),
+        _sample("workflow_job", "before it has a runner", _job("queued"), UNMAPPED),
         _sample("ping", "", {"zen": "Half measures are as bad as nothing at all.", "hook_id": 12}),
         _sample("anything else", "", {"action": "added"}, UNMAPPED),
     ),

@@ -55,6 +55,8 @@ POOLS: Final[dict[str, tuple[str, ...]]] = {
 # The same under the name of a part of `data` and its field.
 FIELDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("Setting", "name"): tuple(SETTINGS),
+    ("BranchRule", "name"): ("required_approvals", "force_pushes", "admins_enforced"),
+    ("BranchRule", "value"): ("0", "1", "2", "true", "false"),
     ("Setting", "applies_to"): ("any", "prod", "low", "normal"),
     ("Setting", "value"): ("1", "1", "1", "0", "2", "required", "release-approver", "deployer", "main"),
     ("CodeMerged", "branch"): ("main", "other"),

@@ -154,12 +154,15 @@ def built_by_another_builder(row: Deployment, look: Look) -> Breach | None:
             then = look.at(instant.at)
             policy = in_force(then, instant.at)
             builders = policy.words(BUILDER, *names_for(then, policy, act.environment, instant.at))
-            for artifact in act.artifacts if builders else ():
+            # What names no artifact, nobody knows what made it. What is promoted was deployed before.
+            named: tuple[str | None, ...] = act.artifacts or ((None,) if act.kind == "deployment" else ())
+            for artifact in named if builders else ():
                 makings = _makings(look, artifact, instant, instant.at)
                 if any(_is_by(making, builders) for making in makings):
                     continue
-                by = listed(dict.fromkeys(making.builder_id or "" for making in makings)) or "nobody knows whom"
-                words = f"{row.deployment_id} put {artifact} to {act.environment}, which was made by {by}"
+                by = listed(dict.fromkeys(making.builder_id or "" for making in makings))
+                why = f"{by} made it" if by else "nobody had told what made it"
+                words = f"{row.deployment_id} put {artifact or 'what it does not name'} to {act.environment}: {why}"
                 return Breach(words, positions_of(act.position, *(making.said.position for making in makings)))
     return None
 

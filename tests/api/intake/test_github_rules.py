@@ -33,7 +33,7 @@ def told(action: str, **more: Any) -> Fact | Unmapped:
 
 
 def test_a_change_says_what_the_rules_are_and_what_they_were() -> None:
-    changes = {"required_approving_review_count": {"from": 2}, "admin_enforced": {"from": True}, "name": {"from": "x"}}
+    changes = {"required_approving_review_count": {"from": 2}, "admin_enforced": {"from": True}}
     fact = told("edited", changes=changes)
     assert isinstance(fact, Fact)
     assert fact.type == "code.branch_protection_changed"
@@ -53,6 +53,19 @@ def test_a_change_says_what_the_rules_are_and_what_they_were() -> None:
     }
     before = {rule["name"]: rule["value"] for rule in fact.data["before"]}
     assert before == {"admins_enforced": "true", "required_approvals": "2"}
+
+
+def test_a_rule_that_is_for_other_branches_now_protects_those_before_no_more() -> None:
+    body = {
+        "action": "edited",
+        "rule": RULE,
+        "repository": {"full_name": "acme/api"},
+        "changes": {"name": {"from": "main"}},
+    }
+    found = FORMAT.translate(HEADERS, json.dumps(body).encode())
+    assert isinstance(found, Mapped)
+    told = [(fact.data["branch"], fact.data["action"], "rules" in fact.data) for fact in found.facts]
+    assert told == [("main", "deleted", False), ("release/*%20%C3%BC", "edited", True)]
 
 
 def test_a_deletion_says_no_time_and_no_rule() -> None:

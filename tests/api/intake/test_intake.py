@@ -482,7 +482,7 @@ def test_attributes_that_contradict_the_cdevent_are_refused_and_the_bytes_are_ke
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda d: d["context"].update(type="dev.cdevents.pipelinerun.finished.0.2.0"), "kind-not-mapped"),
+        (lambda d: d["context"].update(type="dev.cdevents.taskrun.finished.0.2.0"), "kind-not-mapped"),
         (lambda d: d["context"].update(specversion="0.6.0-draft"), "version-not-mapped"),
         (lambda d: d["context"].pop("specversion"), "version-not-mapped"),
         (lambda d: d["context"].update(type="com.example.deployed"), "not-a-cdevent"),

@@ -36,7 +36,6 @@ def test_a_key_that_nobody_knows_changes_nothing(taking: Server, kind: str) -> N
 @pytest.mark.parametrize(
     ("kind", "more"),
     [
-        ("workflow_job", {"workflow_job": {"id": 5}}),
         ("check_run", {"check_run": {"id": 5}}),
         ("deployment_protection_rule", {"deployment_callback_url": "https://api.example/callback"}),
     ],

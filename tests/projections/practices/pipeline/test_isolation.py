@@ -181,12 +181,16 @@ def test_what_was_deployed_and_made_by_another_builder_is_found_and_provenance_a
     story = ready_to_deploy("normal", ("builder", "prod", HOSTED))
     deploy(story, artifact=ARTIFACT)
     assert found(story)["built-by-another-builder"] == ["d-1"]
-    assert "made by nobody knows whom" in finding(story, "built-by-another-builder", "d-1").says
+    assert "nobody had told what made it" in finding(story, "built-by-another-builder", "d-1").says
     build(story)
     assert found(story)["built-by-another-builder"] == ["d-1"]
     deploy(story, "d-2", artifact=ARTIFACT)
-    deploy(story, "d-3", environment="staging", artifact=ARTIFACT)
+    deploy(story, "d-3", environment="staging")
     assert found(story)["built-by-another-builder"] == ["d-1"]
+    # Who says nothing of the artifact gets no better answer.
+    deploy(story, "d-4")
+    assert found(story)["built-by-another-builder"] == ["d-1", "d-4"]
+    assert "what it does not name" in finding(story, "built-by-another-builder", "d-4").says
 
 
 # -- properties ----------------------------------------------------------------------------------------------------------
