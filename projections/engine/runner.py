@@ -42,6 +42,10 @@ from projections.engine.view import EntryInfo, View
 BATCH: Final = 250
 # A filling takes so many batches at once: the same rows are then written less often. Nobody waits for all of them.
 FILLED_AT_ONCE: Final = 4
+# How long a batch may hold up appends on SQLite, which has one writer at a time: batches become smaller until they do no longer, but
+# not so small that views fall behind for the time that a disk takes.
+MOST_HELD_S: Final = 0.02
+LEAST_AT_ONCE: Final = 25
 # How often a process that does not run the views asks whether it may.
 STAND_BY_S: Final = 1.0
 # How long after somebody's reading hindered it a table is asked for again.
@@ -75,6 +79,8 @@ class _Set:
         self.ready: list[Prepared] = []
         # Whether rows of it were refused, and are being looked for: then a batch is written in one transaction.
         self.is_careful = False
+        # Whether its tables stand already where they will be served: there were none.
+        self.is_first = False
         self._refused: dict[tuple[str, int], str] = {}
         # Views that stopped in earlier batches.
         self._failures: dict[str, Failure] = {}
@@ -154,6 +160,8 @@ class Runner:
         self._views = tuple(views)
         self._watcher = watcher
         self._batch = batch
+        # How many entries are folded at once into what is served.
+        self._at_once = batch
         self._tell = tell
         self._lock: Lock | None = None
         self._served: _Set | None = None
@@ -268,7 +276,7 @@ class Runner:
             # They are caches: what is lost of one is made again.
             ask_anew(connection, tables.lacking(connection, self._views))
             known = read_states(connection)
-            self._abandoned = tables.abandoned(connection)
+            self._abandoned = tables.abandoned(connection, [view for view in self._views if view.name not in known])
         # A view whose inputs are being filled waits for them: they take over together.
         waiting = with_dependents(self._views, [view.name for view in self._views if not is_served(view, known)])
         serving = [view for view in self._views if view not in waiting]
@@ -287,12 +295,13 @@ class Runner:
             return True
 
     def _advance(self, served: _Set) -> bool:
-        reached = served.fold_next(self._batch)
+        reached = served.fold_next(self._at_once)
         if reached == served.position or served.folder is None:
             return False
         failures = served.folder.failures
         # Dies before or in this transaction: the batch is folded again from what is stored.
         with self._database.write() as connection:
+            begun = time.monotonic()
             known = read_states(connection)
             for view in served.views:
                 if known[view.name].position != served.position:
@@ -311,9 +320,19 @@ class Runner:
                     }
                     connection.execute(sa.update(states).where(states.c.name == view.name).values(**stopped))
             served.save(connection)
+        self._pace(time.monotonic() - begun, reached - served.position)
         served.move_to(reached)
         served.views = [view for view in served.views if view.name not in failures]
         return True
+
+    def _pace(self, held_s: float, entries: int) -> None:
+        """Choose how many entries are folded at once, by how long the last ones held up whoever appends."""
+        if not self._database.is_sqlite:
+            return
+        if held_s > MOST_HELD_S:
+            self._at_once = max(min(LEAST_AT_ONCE, self._batch), min(self._at_once, entries) // 2)
+        elif entries == self._at_once:
+            self._at_once = min(self._batch, self._at_once * 2)
 
     def _advance_filling(self) -> bool:
         if self._filling is None and not self._begin_filling():
@@ -361,7 +380,10 @@ class Runner:
         wanted = with_inputs(self._views, anew)
         # What was begun before is good for nothing, also where this cannot begin.
         self._filling = None
-        filling = _Set(self._database, wanted, 0, FILLING)
+        # Where nothing is served yet, nothing has to be replaced: tables are filled where they will stand. No state says that they do.
+        is_first = not any(view.name in known for view in wanted)
+        filling = _Set(self._database, wanted, 0, "" if is_first else FILLING)
+        filling.is_first = is_first
         filling.is_careful = is_careful
         # Dies while they take over: those that did not are filled again, though they may have the folds they had.
         with self._database.write() as connection:
@@ -390,10 +412,11 @@ class Runner:
         shapes = {view.name: tables.shape_of(view) for view in filling.views}
         with self._database.read() as connection:
             known = read_states(connection)
-        # On SQLite view by view, for each takes a while and appends wait for it. Dies among them: what took over is at the position of
-        # what is served still, no view took over before what it reads, and the filling of the others begins again.
+        # On SQLite view by view where names change, for each takes a while and appends wait for it. Dies among them: what took over is
+        # at the position of what is served still, no view took over before what it reads, and the filling of the others begins again.
         # On PostgreSQL nobody waits: all take over, or none, while somebody reads one of their tables.
-        groups = [[view] for view in filling.views] if self._database.is_sqlite else [filling.views]
+        is_slow = self._database.is_sqlite and not filling.is_first
+        groups = [[view] for view in filling.views] if is_slow else [filling.views]
         for group in groups:
             with self._database.write() as connection:
                 tables.wait_briefly(connection)

@@ -124,18 +124,15 @@ class SqlStore:
             table.create(connection)
 
     def take_over(self, connection: Connection, view: View[Any], generation: int) -> None:
-        """Put the table that was filled in the place of the one that is served, which is left to `empty`."""
+        """Put the table that was filled in the place of the one that is served, which is left to `empty`; unless it stands there."""
+        if not self._suffix:
+            return
         known = sa.inspect(connection)
         for table, filled in zip(
             tables_of(view, "", generation), tables_of(view, self._suffix, generation), strict=True
         ):
             if known.has_table(table.name):
                 connection.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO {table.name}{LEAVING}")
-            elif self._database.is_sqlite and connection.execute(sa.select(filled).limit(1)).first() is None:
-                # SQLite reads the whole schema for each new name: that is most of what a new ledger would wait for.
-                filled.drop(connection)
-                table.create(connection)
-                continue
             connection.exec_driver_sql(f"ALTER TABLE {filled.name} RENAME TO {table.name}")
 
     @property

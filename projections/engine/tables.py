@@ -157,9 +157,10 @@ def make_here(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-def abandoned(connection: Connection) -> list[str]:
-    """Return the names of tables that are served no more, or of which the filling ended before they were."""
-    return [name for name in _names(connection) if name.endswith((FILLING, LEAVING))]
+def abandoned(connection: Connection, unserved: Iterable[View[Any]] = ()) -> list[str]:
+    """Return the names of tables that are served no more, or of which the filling ended before they were; `unserved` never were."""
+    begun = {table.name for view in unserved for table in tables_of(view)}
+    return [name for name in _names(connection) if name.endswith((FILLING, LEAVING)) or name in begun]
 
 
 def lacking(connection: Connection, views: Iterable[View[Any]]) -> list[View[Any]]:

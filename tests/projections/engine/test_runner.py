@@ -391,6 +391,22 @@ def test_a_crash_while_views_take_over_leaves_them_at_one_position(
         assert tables.abandoned(connection) == []
 
 
+def test_a_crash_in_the_first_filling_leaves_tables_that_nobody_takes_for_whole(
+    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        deploy(ledger, number)
+    die_before(VIEWS[len(VIEWS) // 2].name, runner, monkeypatch)
+    assert positions(ledger) == {}
+    with ledger.database.read() as connection:
+        assert len(tables.abandoned(connection, VIEWS)) >= len(VIEWS)
+    deploy(ledger, 9)
+    run(ledger, *VIEWS)
+    assert all(c.is_equal for c in check(ledger.database, VIEWS))
+    with ledger.database.read() as connection:
+        assert tables.abandoned(connection) == []
+
+
 def test_a_long_transaction_of_a_reader_holds_up_a_rebuild_and_nothing_else(
     ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
