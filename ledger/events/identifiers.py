@@ -177,6 +177,7 @@ PlaybookId = Annotated[str, Identifier("playbook", "payments-api-rollback")]
 TemplateId = Annotated[str, Identifier("template", "restart-cache")]
 # Where a module of infrastructure comes from, without the version, a folder in it, or who logs in.
 ModuleSource = Annotated[str, Identifier("module", "terraform-aws-modules/vpc/aws")]
+ProviderSource = Annotated[str, Identifier("provider", "hashicorp/aws")]
 Repository = Annotated[str, Identifier("repository", "acme/payments-api")]
 Resource = Annotated[str, Identifier("resource", "aws_db_instance.payments")]
 ReservationId = Annotated[str, Identifier("reservation", "load-2026-48")]

@@ -1,14 +1,17 @@
-"""Modules of infrastructure: which may be used, in which versions, until when; and which plan uses which."""
+"""Modules of infrastructure: which may be used, in which versions, until when; which plan uses which; what each release takes and gives."""
 
 from typing import ClassVar, Final
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
     Attempt,
+    Commit,
     Digest,
     Environment,
     Erasable,
+    Flag,
     Identity,
+    Label,
     ModuleSource,
     Part,
     PlanDigest,
@@ -19,8 +22,9 @@ from ledger.events.identifiers import (
     many,
 )
 
-# Uses in one statement.
+# Uses in one statement; and inputs, or outputs, of a module.
 MAX_USES: Final = 200
+MAX_NAMES: Final = 250
 
 
 class ModuleEvent(Event):
@@ -72,3 +76,24 @@ class ModuleUsed(Event):
     part: Attempt = 1
     parts: Attempt = 1
     uses: tuple[ModuleUse, ...] = many(at_most=MAX_USES, default=())
+
+
+class ModuleInput(Part):
+    """One thing that whoever uses a module says to it; `required` where there is no default."""
+
+    name: Label
+    required: Flag = False
+
+
+class ModuleReleased(Event):
+    """A module was released: what it takes and what it gives, so that others know what a version breaks."""
+
+    type = "module.released"
+    says = "{module} {version} was released[ by {actor}]"
+    refs = ("module", "commit")
+    module: ModuleSource
+    version: Version
+    inputs: tuple[ModuleInput, ...] = many(at_most=MAX_NAMES, default=())
+    outputs: tuple[Label, ...] = many(at_most=MAX_NAMES, default=())
+    digest: Digest | None = None
+    commit: Commit | None = None

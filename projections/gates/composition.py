@@ -28,6 +28,7 @@ from projections.practices.infrastructure.ownership import template_is_owned
 from projections.practices.infrastructure.peer_review import code_is_reviewed
 from projections.practices.infrastructure.registry import modules_are_approved
 from projections.practices.infrastructure.scanning import secrets_are_rotated
+from projections.practices.infrastructure.versioning import provider_upgrades_are_tried
 from projections.practices.monitoring.health import deployment_held, deployment_is_healthy
 from projections.practices.pipeline.baselines import state_is_accounted
 from projections.practices.pipeline.code_scans import scans_are_clean
@@ -90,7 +91,7 @@ GATES: Final[Mapping[str, Gate]] = {
     ),
     "promote": Gate(2, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
     "apply": Gate(
-        4,
+        5,
         (
             policy_is_in_force,
             plan_may_be_applied,
@@ -98,6 +99,7 @@ GATES: Final[Mapping[str, Gate]] = {
             plan_is_approved,
             state_is_accounted,
             modules_are_approved,
+            provider_upgrades_are_tried,
             no_freeze_holds,
         ),
     ),

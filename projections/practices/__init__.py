@@ -6,7 +6,7 @@ from typing import Final
 from projections.practices.change import advice, approvals, impact, reviews, risk, traceability
 from projections.practices.environments import readiness, reservations, stateful, tags, teardown, tiers
 from projections.practices.improvement import access_reviews, delivery, trail
-from projections.practices.infrastructure import drift, ownership, peer_review, registry, scanning
+from projections.practices.infrastructure import drift, ownership, peer_review, registry, scanning, versioning
 from projections.practices.monitoring import attribution, health
 from projections.practices.pipeline import baselines, code_scans, isolation, parallel_tests, permissions, plan_gates
 from projections.practices.recovery import decisions, incidents
@@ -29,6 +29,7 @@ PRACTICES: Final[tuple[ModuleType, ...]] = (
     peer_review,
     registry,
     drift,
+    versioning,
     ownership,
     scanning,
     teardown,

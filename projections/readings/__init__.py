@@ -58,6 +58,7 @@ from projections.readings.infrastructure.module_users import module_series, modu
 from projections.readings.infrastructure.modules import modules
 from projections.readings.infrastructure.plan_modules import plan_modules
 from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
+from projections.readings.infrastructure.releases import compatibilities, module_releases, provider_upgrades
 from projections.readings.infrastructure.secrets import secrets
 from projections.readings.infrastructure.states import states
 from projections.readings.people.access_reviews import access_review_facts, access_reviews
@@ -186,6 +187,9 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     module_series,
     module_uses,
     module_users,
+    module_releases,
+    provider_upgrades,
+    compatibilities,
     # pipelines
     test_manifests,
     test_suites,
