@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from changes import ARTIFACT, SCOPE
@@ -10,8 +11,11 @@ from telling import Story, at
 from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import past
+from projections.engine.derived import Derived, Rule
 from projections.engine.noted import NO_NOTES
+from projections.engine.reads import Look
 from projections.engine.sql_store import SqlStore
+from projections.readings.delivery.freezes import freezes
 
 CHANGE = {"change_id": "CHG-7"}
 TEXT = {"sha256": "0" * 64}
@@ -204,3 +208,31 @@ def test_what_is_withdrawn_already_is_not_folded_again(monkeypatch: pytest.Monke
         withdrawals_of_one_statement(Story(), count)
         counts.append(len(folded))
     assert counts[0] == counts[1]
+
+
+def test_what_can_never_count_of_a_freeze_has_nothing_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    story, inner = Story(), Derived.judged
+    story.tell("freeze.declared", actor="person:a", freeze_id="F", environments=["prod"], start=at(0), end=at(10**5))
+    for number in range(10):
+        deploy(story, number)
+
+    def counted(view: Derived, rule: Rule, subject: str, row: Any, look: Look) -> Any:
+        judged.append(subject)
+        return inner(view, rule, subject, row, look)
+
+    monkeypatch.setattr(Derived, "judged", counted)
+    let_through = {"change_id": "CHG-7", "requester": "person:b", "expires_at": at(10**5), "reason": TEXT}
+    again = {"environments": ["prod"], "start": at(0), "end": at(10**5)}
+    for freeze_id in ("F", "G"):
+        for event_type, said in (
+            ("freeze.lifted", {}),
+            ("freeze.override_granted", let_through),
+            ("freeze.declared", again),
+        ):
+            story.tell(event_type, actor="person:x", by="service:ci", freeze_id=freeze_id, **said)
+    assert not {f"D{number}" for number in range(10)} & set(judged)
+    assert story.row(freezes, "F").lifts == story.row(freezes, "F").overrides == ()
+    # Whoever has the power has all of them judged.
+    story.tell("freeze.lifted", actor="person:a", freeze_id="F")
+    assert {f"D{number}" for number in range(10)} <= set(judged)

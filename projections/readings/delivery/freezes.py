@@ -9,6 +9,9 @@ A row keeps what was said; what held at a time is asked of it, by what was on re
 
 A freeze that nobody knew when they acted accuses them by its last declaration, if that covers the act; and so does one that is
 declared again as of before the act.
+
+What can never count, because of who said it, is not folded (decision 41): each would have all that was done in the freeze judged again.
+It is in `doubts`. Where a policy names roles, a grant may come a little later: there everything is folded, and whoever judges asks.
 """
 
 from collections.abc import Iterator
@@ -22,7 +25,7 @@ from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, mome
 from projections.readings.environments.selected import is_selected
 from projections.readings.environments.terms import Terms, terms_of
 from projections.readings.people.identities import person_of
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.powers import READ_BY_POWERS, can_never_count, fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.calendar import NotComputableError, Span, Times, covering, hull, hull_of, overlapping, upcoming
@@ -79,18 +82,27 @@ def _touched(before: Freeze | None, after: Freeze | None) -> tuple[Moment, Momen
     return hull_of(terms.times for row in (before, after) if row is not None for terms in row.terms)
 
 
+def _said(event: FreezeDeclared | FreezeLifted | FreezeOverrideGranted, entry: EntryInfo) -> Spoken | None:
+    """Return who said something of a freeze; None where it can never count."""
+    said = spoken(entry, event.actor)
+    return None if can_never_count(entry.reads, event.type, said) else said
+
+
 freezes = View(
     "freezes",
-    version=4,
+    version=5,
     row=Freeze,
     kind="freeze",
     touches=_touched,
-    doc="Freezes: what they cover, from when to when, every declaration, lift and override, and who spoke.",
+    reads=READ_BY_POWERS,
+    doc="Freezes: what they cover, from when to when, every declaration, lift and override that may count, and who spoke.",
 )
 
 
 @freezes.on(FreezeDeclared, key=lambda event: event.freeze_id)
 def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze:
+    if _said(event, entry) is None:
+        return row
     terms = terms_of(event, entry)
     return replace(
         row,
@@ -117,13 +129,18 @@ def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze:
 
 @freezes.on(FreezeLifted, key=lambda event: event.freeze_id)
 def lifted(row: Freeze, event: FreezeLifted, entry: EntryInfo) -> Freeze:
-    said = spoken(entry, event.actor)
+    said = _said(event, entry)
+    if said is None:
+        return row
     return replace(row, lifted_by=event.actor, lifted_at=said.at, lifts=(*row.lifts, Lift(said)))
 
 
 @freezes.on(FreezeOverrideGranted, key=lambda event: event.freeze_id)
 def override_granted(row: Freeze, event: FreezeOverrideGranted, entry: EntryInfo) -> Freeze:
-    override = Override(event.change_id, event.requester, moment(event.expires_at), spoken(entry, event.actor))
+    said = _said(event, entry)
+    if said is None:
+        return row
+    override = Override(event.change_id, event.requester, moment(event.expires_at), said)
     return replace(row, overrides=(*row.overrides, override))
 
 
@@ -156,17 +173,20 @@ def _spans_touched(before: FreezeCalendar | None, after: FreezeCalendar | None) 
 ALL: Final = "all"
 freeze_calendar = View(
     "freeze_calendar",
-    version=1,
+    version=2,
     row=FreezeCalendar,
     kind="freeze_calendar",
     entries_of=lambda key, row: (Match((FreezeDeclared.type,)),),
     touches=_spans_touched,
+    reads=READ_BY_POWERS,
     doc="The calendar of freezes: which may hold from when to when. One row, under the key `all`.",
 )
 
 
 @freeze_calendar.on(FreezeDeclared, key=lambda event: ALL)
 def entered(row: FreezeCalendar, event: FreezeDeclared, entry: EntryInfo) -> FreezeCalendar:
+    if _said(event, entry) is None:
+        return row
     begin, until = hull(Times(event.start, event.end, event.time_zone, event.recurs))
     for place, span in enumerate(row.spans):
         if span.freeze_id == event.freeze_id:

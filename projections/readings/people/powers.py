@@ -228,6 +228,14 @@ def fault_of_speaker(reads: Reads, event_type: str, said: Spoken, environment: s
     return remembered(reads, _Judge).fault(event_type, said, environment)
 
 
+def can_never_count(reads: Reads, event_type: str, said: Spoken) -> bool:
+    """Say whether a statement counts neither now nor whatever is recorded later: spoken for another, or kept for operators alone.
+
+    Of what a policy gives to roles nothing is said: a grant may come after it, within the lag.
+    """
+    return remembered(reads, _Judge).can_never_count(event_type, said)
+
+
 def rests_on_grants(reads: Reads, event_type: str, said: Spoken) -> bool:
     """Say whether the power to make a statement, where there is any, was somebody's by a role."""
     return not has_root_power(reads, event_type, said) and any(
@@ -344,6 +352,16 @@ class _Judge:
         if has_root_power(self._reads, event_type, said) or any(self._supports(said, time, roles, environment)):
             return ""
         return f"without power: {said.speaker} held no grant of {' or '.join(roles)} that counts"
+
+    def can_never_count(self, event_type: str, said: Spoken) -> bool:
+        holder = HOLDERS[event_type]
+        if voice_fault(self._reads, said, holder):
+            return True
+        return (
+            holder == "operator"
+            and not has_root_power(self._reads, event_type, said)
+            and not all(_roles_for(self._reads, event_type, instant.at) for instant in _instants(self._reads, said))
+        )
 
     # -- grants -------------------------------------------------------------------------------------------------
 
