@@ -1,9 +1,9 @@
 """GitHub webhooks: `deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`,
-`branch_protection_rule`, `workflow_job`, `ping`.
+`branch_protection_rule`, `workflow_job`, `ping`; and who may do what (`github_access`).
 
 The signature covers the body and nothing else. So the delivery id is ignored (a captured body under a new one is a
 repeat), and the event kind that a header names must agree with what the body is. Users are named by number, which
-survives a rename; bots are named apart, because they never approve. Longer than other formats: there are eight kinds, each with samples.
+survives a rename; bots are named apart, because they never approve. Longer than other formats: there are twelve kinds, each with samples.
 """
 
 import hashlib
@@ -11,8 +11,10 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from api.intake.formats import JSON, UNMAPPED, Format, HmacHeader, Sample
+from api.intake.github_access import deploy_key, member, membership, organization
 from api.intake.github_rules import branch_of, rules_before, rules_of
 from api.intake.github_runs import run_of
+from api.intake.github_words import id_of, identity_of, one_fact, source_of
 from api.intake.translation import (
     ContradictionError,
     ForeignJsonError,
@@ -27,7 +29,6 @@ from api.intake.translation import (
     pick_text,
     pick_time,
     read_json,
-    shown,
 )
 from ledger.errors import StatementError
 
@@ -44,6 +45,10 @@ _SHAPES: Final[dict[str, dict[str, type]]] = {
     "secret_scanning_alert": {"alert.secret_type": str},
     "branch_protection_rule": {"action": str, "rule": dict},
     "workflow_job": {"action": str, "workflow_job": dict},
+    "member": {"action": str, "member": dict},
+    "membership": {"action": str, "member": dict, "team": dict},
+    "organization": {"membership.user": dict},
+    "deploy_key": {"action": str, "key": dict},
     "ping": {"zen": str, "hook_id": int},
     # Not mapped, and they carry what the kinds above have.
     "check_run": {"check_run": dict},
@@ -74,11 +79,11 @@ def translate(headers: Headers, body: bytes) -> Translation:
     _check_kind(kind, document)
     translator = _TRANSLATORS.get(kind)
     if translator is None:
-        return Unmapped(kind or "none", "kind-not-mapped", _source(document))
+        return Unmapped(kind or "none", _NOT_MAPPED.get(kind, "kind-not-mapped"), source_of(document))
     try:
         return translator(document)
     except StatementError as error:
-        return Unmapped(kind, f"field{error.place}", _source(document))
+        return Unmapped(kind, f"field{error.place}", source_of(document))
 
 
 def _json_of(body: bytes) -> bytes:
@@ -115,29 +120,6 @@ def _is_there(document: dict[str, Any], name: str, kind: type) -> bool:
     return type(part) is kind and (not isinstance(part, dict) or type(part.get("id")) is int)
 
 
-def _source(document: dict[str, Any]) -> str:
-    """Return who sent it, or nothing where the body names nobody. An organisation is the source of all its repositories."""
-    if (name := pick_text(document, "repository.full_name")) is not None:
-        return f"https://github.com/{name}"
-    organisation = pick_text(document, "organization.login")
-    return f"https://github.com/{organisation}/" if organisation is not None else ""
-
-
-def _id(thing: dict[str, Any]) -> int:
-    """Return the number under which GitHub knows a thing. Raises StatementError for anything else."""
-    number: int = need(thing, "id", int)
-    if not 0 <= number < 2**63:
-        raise StatementError(f"expected id to be a number of 63 bits, found {shown(number)}", "/id")
-    return number
-
-
-def _identity(user: Any) -> str | None:
-    try:
-        return f"{'github-bot' if pick(user, 'type') == 'Bot' else 'github'}:{_id(user)}"
-    except StatementError:
-        return None
-
-
 def _deployment_data(document: dict[str, Any]) -> dict[str, Any]:
     deployment = need(document, "deployment", dict)
     payload = deployment.get("payload")
@@ -147,7 +129,7 @@ def _deployment_data(document: dict[str, Any]) -> dict[str, Any]:
         except ForeignJsonError:
             payload = None
     return {
-        "deployment_id": f"github-{_id(deployment)}",
+        "deployment_id": f"github-{id_of(deployment)}",
         "change_id": pick(payload, "change_id"),
         # A repository is not always called as its service is: who deploys may say so in the payload.
         "service": pick_text(payload, "service") or need(document, "repository.full_name"),
@@ -159,19 +141,19 @@ def _deployment_data(document: dict[str, Any]) -> dict[str, Any]:
 
 def _deployment(document: dict[str, Any]) -> Translation:
     if (action := pick_text(document, "action")) != "created":
-        return Unmapped("deployment", f"action-{action}", _source(document))
-    data = _deployment_data(document) | {"actor": _identity(pick(document, "deployment.creator"))}
-    return _one(document, "deployment.started", need(document, "deployment.created_at"), data)
+        return Unmapped("deployment", f"action-{action}", source_of(document))
+    data = _deployment_data(document) | {"actor": identity_of(pick(document, "deployment.creator"))}
+    return one_fact(document, "deployment.started", need(document, "deployment.created_at"), data)
 
 
 def _deployment_status(document: dict[str, Any]) -> Translation:
     state = need(document, "deployment_status.state")
     # Not updated_at: it moves when a later deployment makes this one inactive.
     time = need(document, "deployment_status.created_at")
-    data = _deployment_data(document) | {"actor": _identity(pick(document, "deployment_status.creator"))}
+    data = _deployment_data(document) | {"actor": identity_of(pick(document, "deployment_status.creator"))}
     if state not in _OUTCOMES:
-        return Unmapped("deployment_status", f"state-{state}", _source(document))
-    return _one(document, "deployment.finished", time, data | {"outcome": _OUTCOMES[state]})
+        return Unmapped("deployment_status", f"state-{state}", source_of(document))
+    return one_fact(document, "deployment.finished", time, data | {"outcome": _OUTCOMES[state]})
 
 
 def _pull_request(document: dict[str, Any]) -> Translation:
@@ -184,17 +166,17 @@ def _pull_request(document: dict[str, Any]) -> Translation:
     if action in _PROPOSALS:
         # Whoever pushed to it is an author too; who only opened it again, or called it ready, is not.
         pushed = (pick(pull, "user"), pick(document, "sender") if action == "synchronize" else None)
-        authors = dict.fromkeys(who for user in pushed if (who := _identity(user)) is not None)
+        authors = dict.fromkeys(who for user in pushed if (who := identity_of(user)) is not None)
         time = need(pull, "created_at" if action == "opened" else "updated_at")
-        return _one(document, "code.proposed", time, data | {"authors": tuple(authors) or None})
+        return one_fact(document, "code.proposed", time, data | {"authors": tuple(authors) or None})
     if action != "closed" or pick(pull, "merged") is not True:
-        return Unmapped("pull_request", f"action-{action}", _source(document))
+        return Unmapped("pull_request", f"action-{action}", source_of(document))
     merged = {
-        "actor": _identity(pick(pull, "merged_by")),
+        "actor": identity_of(pick(pull, "merged_by")),
         "merge_sha": pick(pull, "merge_commit_sha"),
         "branch": pick(pull, "base.ref"),
     }
-    return _one(document, "code.merged", need(pull, "merged_at"), data | merged)
+    return one_fact(document, "code.merged", need(pull, "merged_at"), data | merged)
 
 
 def _pull_request_review(document: dict[str, Any]) -> Translation:
@@ -202,24 +184,24 @@ def _pull_request_review(document: dict[str, Any]) -> Translation:
     data = {
         "repository": need(document, "repository.full_name"),
         "pull_request": need(document, "pull_request.number", int),
-        "review_id": str(_id(review)),
+        "review_id": str(id_of(review)),
         "commit": pick(review, "commit_id"),
     }
     if action == "dismissed":
         # The body has no time of the dismissal but when the pull request was last touched.
         time = pick_time(document, "pull_request.updated_at", "review.submitted_at") or need(review, "submitted_at")
-        who = {"actor": _identity(pick(document, "sender")), "reviewer": _identity(pick(review, "user"))}
-        return _one(document, "code_review.dismissed", time, data | who)
+        who = {"actor": identity_of(pick(document, "sender")), "reviewer": identity_of(pick(review, "user"))}
+        return one_fact(document, "code_review.dismissed", time, data | who)
     verdict = str(need(review, "state")).lower()
     if action != "submitted" or verdict not in ("approved", "changes_requested", "commented"):
-        return Unmapped("pull_request_review", f"action-{action}", _source(document))
+        return Unmapped("pull_request_review", f"action-{action}", source_of(document))
     more = {
-        "actor": _identity(pick(review, "user")),
-        "author": _identity(pick(document, "pull_request.user")),
+        "actor": identity_of(pick(review, "user")),
+        "author": identity_of(pick(document, "pull_request.user")),
         "verdict": verdict,
         "comment": pick(review, "body"),
     }
-    return _one(document, "code_review.submitted", need(review, "submitted_at"), data | more)
+    return one_fact(document, "code_review.submitted", need(review, "submitted_at"), data | more)
 
 
 def _secret_scanning_alert(document: dict[str, Any]) -> Translation:
@@ -228,13 +210,13 @@ def _secret_scanning_alert(document: dict[str, Any]) -> Translation:
     """
     action, alert = need(document, "action"), need(document, "alert", dict)
     repository, number = need(document, "repository", dict), need(alert, "number", int)
-    named = f"github\n{_id(repository)}\n{number}"
+    named = f"github\n{id_of(repository)}\n{number}"
     data: dict[str, Any] = {"secret": f"sha256:{hashlib.sha256(named.encode()).hexdigest()}"}
     if action == "resolved" and pick(alert, "resolution") == "revoked":
-        who = {"actor": _identity(pick(alert, "resolved_by")) or _identity(pick(document, "sender"))}
-        return _one(document, "secret.rotated", need(alert, "resolved_at"), data | who)
+        who = {"actor": identity_of(pick(alert, "resolved_by")) or identity_of(pick(document, "sender"))}
+        return one_fact(document, "secret.rotated", need(alert, "resolved_at"), data | who)
     if action not in ("created", "reopened"):
-        return Unmapped("secret_scanning_alert", f"action-{action}", _source(document))
+        return Unmapped("secret_scanning_alert", f"action-{action}", source_of(document))
     time = need(alert, "created_at") if action == "created" else need(alert, "updated_at")
     found = {
         "tool": "github-secret-scanning",
@@ -242,15 +224,15 @@ def _secret_scanning_alert(document: dict[str, Any]) -> Translation:
         "repository": need(repository, "full_name"),
         "again": action == "reopened",
     }
-    return _one(document, "secret.detected", time, data | found)
+    return one_fact(document, "secret.detected", time, data | found)
 
 
 def _branch_protection_rule(document: dict[str, Any]) -> Translation:
     action, rule = need(document, "action"), need(document, "rule", dict)
     if action not in ("created", "edited", "deleted"):
-        return Unmapped("branch_protection_rule", f"action-{action}", _source(document))
+        return Unmapped("branch_protection_rule", f"action-{action}", source_of(document))
     data = {
-        "actor": _identity(pick(document, "sender")),
+        "actor": identity_of(pick(document, "sender")),
         "repository": need(document, "repository.full_name"),
         "branch": branch_of(need(rule, "name")),
         "action": action,
@@ -260,28 +242,24 @@ def _branch_protection_rule(document: dict[str, Any]) -> Translation:
     # Of a deletion nobody says when: what the rule has is the time of its last change.
     times = {"created": "created_at", "edited": "updated_at"}
     time = need(rule, times[action]) if action in times else ""
-    facts = [fact(_source(document), "code.branch_protection_changed", time, data)]
+    facts = [fact(source_of(document), "code.branch_protection_changed", time, data)]
     # A rule that was for other branches is for those no more.
     before = pick_text(document, "changes.name.from")
     if before is not None and branch_of(before) != data["branch"]:
         gone = data | {"branch": branch_of(before), "action": "deleted", "rules": None, "before": None}
-        facts.insert(0, fact(_source(document), "code.branch_protection_changed", time, gone))
+        facts.insert(0, fact(source_of(document), "code.branch_protection_changed", time, gone))
     return Mapped(tuple(facts))
 
 
 def _workflow_job(document: dict[str, Any]) -> Translation:
     found = run_of(document)
     if isinstance(found, str):
-        return Unmapped("workflow_job", found, _source(document))
-    return _one(document, *found)
+        return Unmapped("workflow_job", found, source_of(document))
+    return one_fact(document, *found)
 
 
 def _ping(document: dict[str, Any]) -> Translation:
     return Nothing({"pong": need(document, "hook_id", int)})
-
-
-def _one(document: dict[str, Any], event_type: str, time: str, data: dict[str, Any]) -> Translation:
-    return Mapped((fact(_source(document), event_type, time, data),))
 
 
 _TRANSLATORS: Final = {
@@ -292,12 +270,35 @@ _TRANSLATORS: Final = {
     "secret_scanning_alert": _secret_scanning_alert,
     "branch_protection_rule": _branch_protection_rule,
     "workflow_job": _workflow_job,
+    "member": member,
+    "membership": membership,
+    "organization": organization,
+    "deploy_key": deploy_key,
     "ping": _ping,
+}
+# Kinds that say something, and nothing in our words: why.
+_NOT_MAPPED: Final = {
+    # Whoever accepts an alert disposes of the finding here; what was found comes as SARIF, whole.
+    "code_scanning_alert": "alerts-come-as-sarif",
+    # It lets a job go on, and names no change whose approval it could be.
+    "deployment_review": "names-no-change",
+    # Results come as reports, in which each test is named.
+    "check_run": "results-come-as-reports",
+    "check_suite": "results-come-as-reports",
+    # Code counts by the pull request that it was reviewed in.
+    "push": "code-comes-by-pull-requests",
+    # It names a tag, which somebody may move, and no digest.
+    "release": "names-no-digest",
+    # What its members may do by it is nobody's grant: whose they are says `membership`.
+    "team": "rights-of-a-team",
+    # What has a runner, an outcome and an end is a job.
+    "workflow_run": "told-by-its-jobs",
 }
 
 
 _AT: Final = "2025-05-30T08:15:00Z"
 _ALICE: Final = {"login": "alice", "id": 501, "type": "User"}
+_ACME: Final = {"id": 6001, "login": "acme"}
 _REPOSITORY: Final = {"repository": {"id": 7001, "full_name": "acme/payments-api"}, "sender": _ALICE}
 _DEPLOYED: Final = {
     "id": 31, "sha": "4be1c2d0a9f84e6b8c7d3f2a1b0e9d8c7f6a5b43", "environment": "prod",
@@ -333,6 +334,10 @@ def _alerted(action: str, **more: Any) -> dict[str, Any]:
     return {"action": action, "alert": alert | more}
 
 
+def _member(action: str, **more: Any) -> dict[str, Any]:
+    return {"action": action, "member": {"login": "bob", "id": 502, "type": "User"}, "organization": _ACME} | more
+
+
 def _protected(action: str) -> dict[str, Any]:
     rule = {"id": 11, "name": "main", "created_at": _AT, "updated_at": _AT, "required_approving_review_count": 1}
     return {"action": action, "rule": rule, "changes": {"required_approving_review_count": {"from": 2}}}
@@ -348,7 +353,8 @@ FORMAT: Final = Format(
     "github",
     "GitHub webhooks",
     "`deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`, "
-    "`branch_protection_rule`, `workflow_job` and `ping`, in JSON or as a form.",
+    "`branch_protection_rule`, `workflow_job`, `member`, `membership`, `organization`, `deploy_key` and `ping`, in JSON or as a form. "
+    "Rights are grants of roles that begin with `github.`.",
     translate,
     signature=HmacHeader("X-Hub-Signature-256"),
     media_types=(JSON, _FORM),
@@ -373,6 +379,26 @@ FORMAT: Final = Format(
         _sample("workflow_job", "on a runner", _job("in_progress"), "pipeline_run.started"),
         _sample("workflow_job", "at its end", _job("completed"), "pipeline_run.finished"),
         _sample("workflow_job", "before it has a runner", _job("queued"), UNMAPPED),
+        _sample("member", "added", _member("added", changes={"permission": {"to": "write"}}), "access.granted"),
+        _sample("member", "edited", _member("edited", changes={"old_permission": {"from": "write"}}), UNMAPPED),
+        _sample("member", "removed", _member("removed"), "access.revoked"),
+        _sample("membership", "added", _member("added", team={"id": 81, "slug": "payments"}), "access.granted"),
+        _sample("membership", "removed", _member("removed", team={"id": 81, "deleted": True}), "access.revoked"),
+        _sample(
+            "organization",
+            "a member left",
+            {"action": "member_removed", "membership": {"role": "member", "user": _ALICE}, "organization": _ACME},
+            "access.revoked",
+        ),
+        _sample(
+            "deploy_key",
+            "added",
+            {"action": "created", "key": {"id": 91, "read_only": False, "created_at": _AT}},
+            "access.granted",
+        ),
+        _sample(
+            "push", "code counts by its pull request", {"ref": "refs/heads/main", "after": _DEPLOYED["sha"]}, UNMAPPED
+        ),
         _sample("ping", "", {"zen": "Half measures are as bad as nothing at all.", "hook_id": 12}),
         _sample("anything else", "", {"action": "added"}, UNMAPPED),
     ),

@@ -84,5 +84,5 @@ def test_an_alert_under_another_name_contradicts_it_and_other_alerts_do_not() ->
     other = alert()
     del other["alert"]["secret_type"]
     assert translated(other, "code_scanning_alert") == Unmapped(
-        "code_scanning_alert", "kind-not-mapped", "https://github.com/acme/payments-api"
+        "code_scanning_alert", "alerts-come-as-sarif", "https://github.com/acme/payments-api"
     )

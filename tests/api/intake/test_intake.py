@@ -572,7 +572,8 @@ def test_unknown_fields_of_an_outside_body_are_normal() -> None:
 @pytest.mark.parametrize(
     ("kind", "body", "expected"),
     [
-        ("push", b"{}", Unmapped("push", "kind-not-mapped", "")),
+        ("star", b"{}", Unmapped("star", "kind-not-mapped", "")),
+        ("push", b"{}", Unmapped("push", "code-comes-by-pull-requests", "")),
         ("push", b"", Unmapped("push", "not-json")),
         ("", b"1", Unmapped("none", "not-an-object")),
         ("ping", bodies.encoded(bodies.ping()), Nothing({"pong": 12})),

@@ -34,18 +34,18 @@ def test_a_key_that_nobody_knows_changes_nothing(taking: Server, kind: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "more"),
+    ("kind", "more", "reason"),
     [
-        ("check_run", {"check_run": {"id": 5}}),
-        ("deployment_protection_rule", {"deployment_callback_url": "https://api.example/callback"}),
+        ("check_run", {"check_run": {"id": 5}}, "results-come-as-reports"),
+        ("deployment_protection_rule", {"deployment_callback_url": "https://api.example/callback"}, "kind-not-mapped"),
     ],
 )
 def test_another_kind_that_carries_a_deployment_is_kept_and_is_no_deployment(
-    taking: Server, kind: str, more: dict[str, Any]
+    taking: Server, kind: str, more: dict[str, Any], reason: str
 ) -> None:
     body = bodies.deployment(next(numbers)) | more
     entry = taken(taking, deliver(taking, body, kind), 202)
-    assert entry["statement"]["data"]["reason"] == "kind-not-mapped"
+    assert entry["statement"]["data"]["reason"] == reason
     check_problem(deliver(taking, body, "deployment"), 422)
 
 
