@@ -23,6 +23,7 @@ def id_of(thing: dict[str, Any]) -> int:
 
 
 def identity_of(user: Any) -> str | None:
+    """Return who a user is: by number, and bots apart; None for what is no user."""
     try:
         return f"{'github-bot' if pick(user, 'type') == 'Bot' else 'github'}:{id_of(user)}"
     except StatementError:
@@ -30,4 +31,5 @@ def identity_of(user: Any) -> str | None:
 
 
 def one_fact(document: dict[str, Any], event_type: str, time: str, data: dict[str, Any]) -> Translation:
+    """Return the only fact of a body. An empty time stands for when it came in."""
     return Mapped((fact(source_of(document), event_type, time, data),))
