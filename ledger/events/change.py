@@ -1,6 +1,6 @@
 """Changes: what is to be altered, in which scope, and when."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
@@ -124,6 +124,17 @@ class ChangeImpactAssessed(ChangeEvent):
     targets: tuple[Resource, ...] = many(at_least=1)
     dependents: tuple[Dependent, ...] = many(at_most=200)
     method: Label
+
+
+class ChangeReviewed(ChangeEvent):
+    """Somebody looked at what a change is to do, as its scope stood: whether it is technically sound. No approval of doing it."""
+
+    type = "change.reviewed"
+    says = "{actor} reviewed {change_id}: {verdict}"
+    actor: Identity
+    verdict: Literal["approved", "changes_requested"]
+    scope_digest: Digest | None = None
+    comment: Erasable | None = None
 
 
 class ChangeEscalated(ChangeEvent):

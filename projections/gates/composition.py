@@ -25,7 +25,7 @@ from projections.practices.environments.stateful import state_is_backed_up
 from projections.practices.environments.tiers import data_may_be_loaded
 from projections.practices.improvement.trail import findings_are_answered
 from projections.practices.infrastructure.ownership import template_is_owned
-from projections.practices.infrastructure.peer_review import code_is_reviewed
+from projections.practices.infrastructure.peer_review import change_is_technically_reviewed, code_is_reviewed
 from projections.practices.infrastructure.registry import modules_are_approved
 from projections.practices.infrastructure.scanning import secrets_are_rotated
 from projections.practices.infrastructure.versioning import provider_upgrades_are_tried
@@ -61,12 +61,13 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(3, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        13,
+        14,
         (
             policy_is_in_force,
             change_may_start,
             change_is_approved,
             risk_comes_out_again,
+            change_is_technically_reviewed,
             deployed_is_approved,
             code_is_reviewed,
             window_is_open,

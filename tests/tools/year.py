@@ -58,6 +58,8 @@ SETTINGS: Final = (
     ("rotate-within-days", "production", "200"),
     ("access-review-days", "production", "100"),
     ("impact-assessment", "shared-change", "when-shared"),
+    ("technical-review", "reviewed-change", "required"),
+    ("technical-role", "reviewed-change", "release-approver"),
 )
 # What stands in a statement for a text that was given with it.
 SALTED: Final = {"sha256": "c" * 64}

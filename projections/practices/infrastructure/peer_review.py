@@ -1,4 +1,4 @@
-"""3.1 Mandatory peer review: nothing is merged, or deployed, that nobody else has reviewed."""
+"""3.1 Mandatory peer review: nothing is merged, or deployed, that nobody else has reviewed; nor changed, where the policy says so."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,8 +9,10 @@ from ledger.events.deployment import DeploymentStarted
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
+from projections.judging.able import authors, holders
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, last_fact, of_change, ticket_of
+from projections.judging.of_a_change import rule_of_a_change
 from projections.practices.practice import Practice
 from projections.readings.changes.code import (
     LATEST,
@@ -22,16 +24,28 @@ from projections.readings.changes.code import (
     unreviewed_because,
 )
 from projections.readings.changes.commits import commits
+from projections.readings.changes.facts import change_facts
+from projections.readings.changes.scopes import change_scopes
+from projections.readings.changes.technical import TECHNICAL_REVIEW, TECHNICAL_ROLE, is_asked
+from projections.readings.changes.technical import unreviewed_because as technically_unreviewed_because
+from projections.readings.changes.ticket import Ticket
+from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import Deployment, deployments
-from projections.readings.environments.environments import names_for, same_environment
+from projections.readings.environments.environments import is_production, names_for, same_environment
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.powers import NEVER, kind_of
 from projections.readings.people.settings import Number, Words
+from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import Instant
 
-PRACTICE: Final = Practice("3.1", "Mandatory peer review", views=(code_changes, commits, identities))
+PRACTICE: Final = Practice(
+    "3.1",
+    "Mandatory peer review",
+    views=(code_changes, commits, identities),
+    settings=(TECHNICAL_REVIEW, TECHNICAL_ROLE),
+)
 REVIEWED_BRANCH: Final = Words(
     "reviewed-branch",
     "a branch into which nothing is merged without review",
@@ -193,3 +207,58 @@ def code_is_reviewed(question: Question, look: Look, policy: InForce) -> Said:
         if fault is not None:
             return "needs_approval", "not-reviewed", f"{code.key}: {fault}", used
     return "allow", "reviewed", f"all of {len(goes)} merge(s) was reviewed by somebody else", used
+
+
+# -- what is changed -------------------------------------------------------------------------------------------------------
+
+
+@finding(change_tickets, severity="high")
+def changed_without_technical_review(row: Ticket, look: Look) -> Breach | None:
+    """A change went to production that nobody else had technically reviewed, by its code or as a whole; the policy asks for it."""
+    facts, scope = look.row(change_facts, row.change_id), look.row(change_scopes, row.change_id)
+    if facts is None or scope is None:
+        return None
+    for act in facts.done:
+        if act.is_history or not is_production(look, act.environment, act.at, by=act.actor):
+            continue
+        for instant in instants_of(look, act):
+            policy = in_force(look.at(instant.at), instant.at)
+            if not is_asked(policy, scope.change_type):
+                continue
+            clocks = clocks_of(look, instant.at)
+            if why := technically_unreviewed_because(facts, scope, look, policy, clocks, instant):
+                words = f"{act.deployment_id} implemented {row.change_id} at {act.at}: {why}"
+                return Breach(words, positions_of(act.position))
+    return None
+
+
+def _technical_reviewers(question: Question, look: Look, policy: InForce) -> set[str]:
+    """Return who could review the change itself: people who hold a role for it, and are no authors."""
+    ticket = ticket_of(question, look)
+    roles = policy.words(TECHNICAL_ROLE, ticket.change_type if ticket is not None else None)
+    return holders(look, roles, question.environment, question.asked_at) - authors(question, look, policy)
+
+
+@rule_of_a_change(
+    version=2,
+    remedies={
+        "": Remedy(
+            "somebody else approves the pull requests that bring it; or reviews the change itself (change.reviewed), in a role "
+            "that technical-role names",
+            _technical_reviewers,
+        )
+    },
+)
+@of_change
+def change_is_technically_reviewed(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
+    """Somebody else than its authors reviewed what the change does, by its code or as a whole, as its scope stands. The policy may ask
+    for it.
+    """
+    facts, scope = look.row(change_facts, ticket.change_id), look.row(change_scopes, ticket.change_id)
+    if facts is None or scope is None or not is_asked(policy, scope.change_type):
+        return "allow", "not-asked-for", "no technical review of the change is asked for", ()
+    clocks = clocks_of(look, question.asked_at)
+    now = Instant(question.asked_at, question.asked_at, NEVER)
+    if why := technically_unreviewed_because(facts, scope, look, policy, clocks, now):
+        return "needs_approval", "not-reviewed", why, last_fact(ticket, look)
+    return "allow", "reviewed", "somebody else reviewed what it does", last_fact(ticket, look)

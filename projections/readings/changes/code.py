@@ -260,6 +260,11 @@ def _fault(row: CodeChange, head: str | None, times: tuple[Instant, ...], clocks
     return None
 
 
+def review_fault(row: CodeChange, head: str, instant: Instant, reads: Reads) -> str | None:
+    """Say why a commit of a pull request had not been reviewed by somebody else by then; None when it had."""
+    return _fault(row, head, (instant,), clocks_of(reads, instant.at), reads)
+
+
 def approvers_of(row: CodeChange, commit: str, instant: Instant, reads: Reads) -> set[str]:
     """Return who had approved a commit of a pull request by then: people, whose last verdict it was, and none of them its author."""
     authors = {person_of(reads, author) for author in row.authors}

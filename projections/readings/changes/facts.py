@@ -5,7 +5,7 @@ Nothing is judged here. Which approvals count, and where the change is in its li
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ledger.conditions import Match
 from ledger.events import Event, ref
@@ -18,6 +18,7 @@ from ledger.events.change import (
     ChangeLinked,
     ChangeOpened,
     ChangeReverted,
+    ChangeReviewed,
     ChangeScheduled,
     ChangeScopeAmended,
     ChangeSubmitted,
@@ -38,7 +39,10 @@ from projections.readings.delivery.placements import placements, undoing, undone
 from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.outcomes import base_rates, failures_of_template
 
-Word = Literal["requested", "granted", "rejected", "withdrawn", "escalated", "reverted", "cancelled"]
+Word = Literal[
+    "requested", "granted", "rejected", "withdrawn", "escalated", "reverted", "cancelled", "reviewed", "objected"
+]
+_LOOKED: Final[dict[str, Word]] = {"approved": "reviewed", "changes_requested": "objected"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def _entries_of(key: str, row: ChangeFacts) -> list[Match]:
 
 change_facts = View(
     "change_facts",
-    version=3,
+    version=4,
     row=ChangeFacts,
     kind="change",
     entries_of=_entries_of,
@@ -186,6 +190,11 @@ def escalated(row: ChangeFacts, event: ChangeEscalated, entry: EntryInfo) -> Cha
 @_step(ChangeReverted)
 def reverted(row: ChangeFacts, event: ChangeReverted, entry: EntryInfo) -> ChangeFacts:
     return _decided(row, "reverted", event, entry)
+
+
+@_step(ChangeReviewed)
+def looked_at(row: ChangeFacts, event: ChangeReviewed, entry: EntryInfo) -> ChangeFacts:
+    return _decided(row, _LOOKED[event.verdict], event, entry, scope_digest=event.scope_digest)
 
 
 @_step(ChangeCancelled)
@@ -274,8 +283,7 @@ def blamed(row: ChangeFacts, event: IncidentAttributed, entry: EntryInfo) -> Cha
 
 @_step(PirCompleted)
 def reviewed(row: ChangeFacts, event: PirCompleted, entry: EntryInfo) -> ChangeFacts:
-    done = Reviewed(spoken(entry, event.actor), event.pir_id, event.outcome)
-    return replace(row, reviewed=(*row.reviewed, done))
+    return replace(row, reviewed=(*row.reviewed, Reviewed(spoken(entry, event.actor), event.pir_id, event.outcome)))
 
 
 @_step(

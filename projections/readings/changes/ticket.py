@@ -76,6 +76,8 @@ class Ticket:
     assessed_position: int | None = None
     # Whether the model counts only because there is nothing yet to hold it against.
     risk_is_provisional: bool = False
+    # Why what it does is not technically reviewed, where the policy asks for that.
+    unreviewed: str | None = None
     # As the policy asks, and whoever requested approvals.
     required_roles: tuple[str, ...] = ()
     quorum: int = 1

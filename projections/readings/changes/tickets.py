@@ -22,8 +22,11 @@ from projections.readings.changes.approvals import (
     person_fault,
     speaker_fault,
 )
+from projections.readings.changes.code import code_changes
+from projections.readings.changes.commits import commits
 from projections.readings.changes.facts import ChangeFacts, Decision, Done, Reviewed, change_facts
 from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
+from projections.readings.changes.technical import AS_THINGS_STAND, is_asked, unreviewed_because
 from projections.readings.changes.templates import invalid_because, templates
 from projections.readings.changes.ticket import State, Ticket, Unlet
 from projections.readings.environments.environments import environments, is_meant, is_production
@@ -67,7 +70,7 @@ UNSCORED: Final = ("standard", "emergency", "unauthorized")
 
 change_tickets = Judged(
     "change_tickets",
-    version=8,
+    version=9,
     row=Ticket,
     of=change_facts,
     reads=(
@@ -81,6 +84,8 @@ change_tickets = Judged(
         source_lists,
         templates,
         change_scopes,
+        code_changes,
+        commits,
         risk_assessments,
         model_promotions,
         outcomes,
@@ -131,6 +136,11 @@ class _Case:
             )
         return self.known[asked]
 
+    def unreviewed(self, policy: InForce) -> str | None:
+        """Say why what the change does is not technically reviewed, as things stand; None where it is."""
+        fault = unreviewed_because(self.facts, self.scope, self.look, policy, self.clocks, AS_THINGS_STAND)
+        return fault or None
+
     def _unscored(self, policy: InForce) -> str | None:
         # Of a type that needs no score, no band is asked for; else nothing known is the highest.
         return None if needs_score(policy, self.scope.change_type) else "unscored"
@@ -165,12 +175,13 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     review = _closing(case, deployers, assessed)
     remaining = _remaining(case, version)
     cancelled_at = _cancelled_at(case, first)
+    unreviewed = case.unreviewed(policy) if is_asked(policy, _type_of(scope, fault)) else None
     if cancelled_at is not None:
         state: State = "cancelled"
     elif facts.done or scope.change_type == "unauthorized":
         state = _state_once_begun(case, review, remaining)
     else:
-        state = _state_before(case, leave, policy, version, fault, assessed)
+        state = _state_before(case, leave, policy, version, fault, assessed, unreviewed)
     requests = [d for d in facts.decisions if d.word == "requested"]
     escalations = [d for d in facts.decisions if d.word == "escalated"]
     retro_due_at, retro = _retro(case, policy, first, leave, in_production)
@@ -196,6 +207,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
         assessed.band if assessed else None,
         assessed.position if assessed else None,
         scored is not None and scored[1].is_provisional,
+        unreviewed,
         leave.asked.roles,
         leave.asked.quorum,
         requests[-1].rule if requests else None,
@@ -258,6 +270,7 @@ def _state_before(
     version: Version | None,
     template_fault: str | None,
     assessed: Assessment | None,
+    unreviewed: str | None,
 ) -> State:
     scope = case.scope
     if version is None or not version.is_submitted or _was_sent_back(case, version):
@@ -266,6 +279,8 @@ def _state_before(
         return "scheduled"
     is_scored = assessed is not None and assessed.position > version.said.position
     if scope.change_type != "emergency" and needs_score(policy, _type_of(scope, template_fault)) and not is_scored:
+        return "assessing"
+    if unreviewed:
         return "assessing"
     return "scheduled" if may_start(scope, leave) else "authorizing"
 

@@ -93,6 +93,7 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         "cab.decision_recorded": "human",
         "cab.meeting_scheduled": "human",
         "cab.vote_cast": "human",
+        "change.reviewed": "human",
         "dataset.load_approved": "human",
         "environment.ttl_extended": "human",
         "pir.completed": "human",

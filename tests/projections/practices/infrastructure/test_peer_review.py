@@ -1,15 +1,19 @@
 """3.1 Mandatory peer review: given these facts, this is found, and this is answered."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asking import against, ask
-from changes import deploy, finding, found, found_by_any_process, pass_time, publish
+from asking import against, ask, ready_to_deploy
+from changes import ARTIFACT, deploy, finding, found, found_by_any_process, give, pass_time, publish
 from telling import Story, at, document
-from year import DAY, HOUR, START, Year
+from year import DAY, HOUR, START, Change, Year
 
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
+from projections.readings.changes.technical import is_asked
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.people.policies import InForce, Setting
 from projections.rules.digests import list_digest
 
 A, B = "a" * 40, "b" * 40
@@ -382,6 +386,107 @@ def test_where_one_person_works_alone_nobody_has_to_review() -> None:
     assert (decision.verdict, decision.answers[0].reason) == ("allow", "in-force-of-one")
 
 
+# -- of a change as a whole ---------------------------------------------------------------------------------------------
+
+TECHNICAL = (("technical-review", "normal", "required"), ("technical-role", "any", "architect"))
+
+
+def review_change(story: Story, who: str = "person:carol", verdict: str = "approved", **more: Any) -> None:
+    story.tell("change.reviewed", **{"actor": who, "change_id": "CHG-7", "verdict": verdict} | more)
+
+
+def to_be_reviewed(*settings: tuple[str, str, str]) -> Story:
+    """A change that is scored and approved, where a policy asks for a technical review; carol holds the role to give one."""
+    story = ready_to_deploy("normal", *(settings or TECHNICAL))
+    give(story, kind="human", grant_id="GR-9", principal="person:carol", role="architect")
+    return story
+
+
+def technical(story: Story) -> tuple[str, str]:
+    """What the gate says of the technical review: the reason, and the words."""
+    rule = next(answer for answer in ask(story).answers if answer.rule == "change-is-technically-reviewed")
+    return rule.reason, rule.words
+
+
+def test_a_change_is_being_assessed_until_somebody_reviewed_what_it_does() -> None:
+    story = to_be_reviewed()
+    ticket = story.row(change_tickets, "CHG-7")
+    assert (ticket.state, ticket.unreviewed) == (
+        "assessing",
+        "no pull request is known of its code, nor did anybody who holds architect review it",
+    )
+    assert against(ask(story)) == {
+        "change-may-start": ("insufficient_evidence", "assessing"),
+        "change-is-technically-reviewed": ("needs_approval", "not-reviewed"),
+    }
+    review_change(story)
+    assert story.row(change_tickets, "CHG-7").state == "scheduled"
+    assert ask(story).verdict == "allow"
+    # Of another scope it is no review.
+    story.tell("change.scope_amended", actor="person:alice", change_id="CHG-7", artifacts=[ARTIFACT], commits=[A])
+    assert technical(story)[0] == "not-reviewed"
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda story: review_change(story, "person:alice"),
+        lambda story: review_change(story, "person:bob"),
+        lambda story: review_change(story, by="service:ci"),
+        lambda story: review_change(story, verdict="changes_requested"),
+        lambda story: (review_change(story), review_change(story, verdict="changes_requested")),
+        lambda story: review_change(story, scope_digest="sha256:" + "f" * 64),
+    ],
+    ids=["an author", "without the role", "in another's name", "an objection", "a change of mind", "another scope"],
+)
+def test_a_review_counts_from_somebody_else_who_holds_the_role_and_may_say_so(tell: Callable[[Story], Any]) -> None:
+    story = to_be_reviewed()
+    give(story, kind="human", grant_id="GR-10", principal="person:alice", role="architect")
+    tell(story)
+    assert technical(story)[0] == "not-reviewed"
+
+
+def test_the_review_of_its_code_is_a_technical_review() -> None:
+    story = to_be_reviewed(TECHNICAL[0])
+    story.tell("change.submitted", actor="person:alice", change_id="CHG-7", artifacts=[ARTIFACT], commits=[A])
+    propose(story, A, "person:ann")
+    look_at(story, "person:alice")
+    assert technical(story) == ("not-reviewed", f"nobody else than its authors had approved acme/api#12 at {A}")
+    look_at(story, "person:bob", number="2")
+    assert technical(story)[0] == "reviewed"
+    # One commit more, of which nobody knows where it comes from.
+    story.tell("change.submitted", actor="person:alice", change_id="CHG-7", artifacts=[ARTIFACT], commits=[A, B])
+    assert technical(story) == ("not-reviewed", f"no pull request is known of {B}")
+
+
+def test_code_that_names_the_change_is_its_code_and_an_objection_keeps_it_back() -> None:
+    story = to_be_reviewed(TECHNICAL[0])
+    story.tell("code.proposed", **PULL, head_sha=A, authors=["person:ann"], change_id="CHG-7")
+    look_at(story)
+    assert ask(story).verdict == "allow"
+    look_at(story, "person:carol", verdict="changes_requested", number="2")
+    assert technical(story) == ("not-reviewed", "person:carol had asked for changes")
+
+
+@pytest.mark.parametrize("kind", ["standard", "emergency"])
+def test_what_rests_on_a_template_or_cannot_wait_is_reviewed_only_where_the_policy_names_it(kind: str) -> None:
+    anything = InForce("p", "1", 1, (Setting("technical-review", "any", "required"),))
+    assert (is_asked(anything, "normal"), is_asked(anything, kind)) == (True, False)
+    assert is_asked(InForce("p", "1", 1, (Setting("technical-review", kind, "required"),)), kind)
+
+
+def test_a_change_that_went_out_without_a_technical_review_is_found_and_a_later_one_ends_nothing() -> None:
+    story = to_be_reviewed()
+    deploy(story)
+    review_change(story)
+    assert found(story) == {"changed-without-technical-review": ["CHG-7"]}
+    story = to_be_reviewed()
+    review_change(story)
+    deploy(story)
+    review_change(story, verdict="changes_requested")
+    assert found(story) == {}
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -416,3 +521,17 @@ def plant_a_deployment_of_what_was_never_merged(year: Year) -> set[str]:
     year.say(START + 34 * DAY, "deployment.started", actor="person:t0-1", **where)
     year.say(START + 34 * DAY + HOUR, "deployment.finished", actor="person:t0-1", **where, outcome="success")
     return {f"{rule}/D-unreviewed" for rule in ("deployed-without-review", "deployer-without-grant")}
+
+
+def plant_a_change_that_nobody_reviewed(year: Year, change: Change) -> set[str]:
+    """Of a type of its own, of which the policy wants what it does to be reviewed."""
+    change.kind = "reviewed-change"
+    return {f"changed-without-technical-review/{change.id}"}
+
+
+def plant_nothing_where_somebody_reviewed_the_change(year: Year, change: Change) -> set[str]:
+    change.kind = "reviewed-change"
+    year.say(
+        change.begins - 28 * HOUR, "change.reviewed", actor=change.approver, change_id=change.id, verdict="approved"
+    )
+    return set()
