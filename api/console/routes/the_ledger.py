@@ -7,10 +7,12 @@ from fastapi.responses import Response
 
 from api.console.pages import KnownVisit, PageRoute, Visit, page
 from api.desk.about import about_ledger
+from api.desk.producers import lists_of_sources, producers_of
 from api.desk.stewardship import keys_of, sources, tokens
 from api.http.auth import AUDITOR, OPERATOR
 from api.http.state import publisher_of
 from ledger.errors import LedgerError
+from projections.engine.serving import ViewNotReadyError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -30,7 +32,16 @@ def the_ledger(visit: KnownVisit) -> Response:
         keys=keys_of(authority),
         sources=sources(authority) if sees else None,
         tokens=tokens(authority) if sees else None,
+        **_gaps(visit),
     )
+
+
+def _gaps(visit: Visit) -> dict[str, Any]:
+    """Return the producers that count and the lists of sources; None of each while their views do not answer."""
+    try:
+        return {"producers": producers_of(visit.ledger), "lists": lists_of_sources(visit.ledger)}
+    except ViewNotReadyError:
+        return {"producers": None, "lists": None}
 
 
 def _note(visit: Visit) -> dict[str, Any] | None:

@@ -291,3 +291,16 @@ def test_the_stylesheet_is_kept_for_ever_under_a_name_that_changes_with_it(serve
     assert "url(" not in answer.text
     assert "@import" not in answer.text
     assert httpx.get(f"{server.url}/console/static/other.css").status_code == 404
+
+
+def test_a_producer_that_counts_is_shown_with_the_numbers_that_are_missing(server: Server) -> None:
+    counted = {1: 0, 2: 0, 5: 0, 7: 0}
+    for number in counted:
+        said = event("incident.opened", incident_id=f"INC-{number}", severity="sev1") | {"sequence": str(number)}
+        counted[number] = server.record(said | {"source": "https://counts.example.com/a"})["position"]
+    wait_for_views(server, counted[7])
+    with signed_in(server, "auditor") as client:
+        text = re.sub(r"\s+", " ", read_page(look(client, "/console/ledger")).text)
+        assert "https://counts.example.com/a1 to 733 to 4, between" in text
+        assert f"3 to 4, between {counted[2]} and {counted[5]}" in text
+        assert f"6, between {counted[5]} and {counted[7]}" in text
