@@ -108,10 +108,10 @@ def _inside(annotation: Any) -> tuple[Any, bool]:
 def shown(view: View[Any], rows: list[dict[str, Any]]) -> list[Column]:
     """Return the columns that a list shows at first: the key, those that are asked by most, and others while there is room.
 
-    A column in which no row of the page says anything is left out, and so is one that another says as well.
+    A column in which no row of the page says anything is left out; so is one that rows of an earlier version of the view do not have.
     """
     plain = [column for column in columns_of(view) if column.name in filterable(view)]
-    said = [c for c in plain if c.name == view.key or any(row[c.name] not in (None, "") for row in rows)]
+    said = [c for c in plain if c.name == view.key or any(row.get(c.name) not in (None, "") for row in rows)]
     order = {name: place for place, name in enumerate((view.key, *view.indexes))}
     ranked = sorted(said, key=lambda c: (order.get(c.name, len(order)), c.kind == "digest", c.kind == "position"))
     chosen = {column.name for column in ranked[:SHOWN]}

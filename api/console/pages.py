@@ -12,6 +12,7 @@ from urllib.parse import quote
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import UndefinedError
 
 from api.console import words
 from api.console.sessions import Session
@@ -26,6 +27,9 @@ from api.http.state import ledger_of, publisher_of
 from ledger.authority import Caller
 from ledger.errors import UnauthenticatedError
 from ledger.ledger import Ledger
+from projections import VIEWS
+from projections.engine.progress import read_states
+from projections.engine.serving import ViewNotReadyError
 
 _POLICY: Final = "Content-Security-Policy"
 # Nothing from elsewhere, nothing inline, and nobody puts a page into theirs.
@@ -36,6 +40,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_MADE_ANEW: Final = "views are being made anew, for another version of this program; ask again in a moment"
 # A text becomes part of a page by htmx alone, which the extension hx-csp guards.
 _TYPES: Final = "require-trusted-types-for 'script'; trusted-types htmx"
 # What stands beside a page: the same for programs.
@@ -139,6 +144,10 @@ class PageRoute(Route):
                 made = await handle(request)
             except (*TOLD, RequestValidationError) as error:
                 made = _told(request, error)
+            except UndefinedError:
+                if not _is_being_made_anew(request):
+                    raise
+                made = _told(request, ViewNotReadyError(_MADE_ANEW))
             session = request.scope.get("session")
             # A session lives on what somebody does: that a page asks for itself is no sign of life.
             if session is not None and not _is_of_script(request):
@@ -156,6 +165,13 @@ def _told(request: Request, error: Exception) -> Response:
         return _sent_to_sign_in(request, error)
     document = of_parameters(error) if isinstance(error, RequestValidationError) else of_error(error)
     return problem_page(request, document)
+
+
+def _is_being_made_anew(request: Request) -> bool:
+    """Say whether some view still has rows of an earlier version: they may lack what a page shows."""
+    with ledger_of(request).database.read() as connection:
+        known = read_states(connection)
+    return any(view.name not in known or not known[view.name].is_by(view) for view in VIEWS)
 
 
 def problem_page(request: Request, document: Mapping[str, Any]) -> Response:

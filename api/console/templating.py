@@ -54,7 +54,7 @@ def capitalize_first(text: str) -> str:
 def said_by(columns: Iterable[Column], rows: Iterable[Mapping[str, Any]]) -> list[Column]:
     """Return the columns in which some row says something."""
     some = list(rows)
-    return [column for column in columns if any(row[column.name] not in (None, "", []) for row in some)]
+    return [column for column in columns if any(row.get(column.name) not in (None, "", []) for row in some)]
 
 
 def with_code(text: str) -> Markup:

@@ -16,6 +16,7 @@ from projections import VIEWS
 from projections.engine.filters import filterable
 from projections.engine.serving import Page
 from projections.engine.view import Moment, Number, View
+from projections.readings.changes.tickets import change_tickets
 
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202egnp.exe {{7*7}} ../%2e data:text/html,x \u200b"
@@ -91,6 +92,35 @@ def test_today_shows_what_there_is_where_views_do_not_answer(held: Any) -> None:
     text = rendered("today.html", **common, now="2026", counts=counts, **dict.fromkeys(parts, held))
     assert ("This is not there yet" in read_page(text).text) == (held is None)
     assert ("Nothing that was recorded breaks a rule" in text) == (held == [])
+
+
+def test_rows_of_an_earlier_version_are_shown_without_what_they_lack() -> None:
+    row = row_of(change_tickets.row)
+    lacks = row | {"approvals": [dict(list(one.items())[:2]) for one in row["approvals"]]}
+    for name in ("risk_band", "waits_for", "unlet"):
+        lacks.pop(name, None)
+    assert lacks.keys() != row.keys()
+    common = {
+        "visit": visit(address("changes")),
+        "position": 9,
+        "standing": STANDING,
+        "form_token": "0",
+        "title": "Changes",
+    }
+    columns = shown(change_tickets, [lacks])
+    assert "risk_band" not in {column.name for column in columns}
+    path = address("views", change_tickets.name)
+    text = rendered(
+        "list.html", **common, view=change_tickets, found=Page(1, 9, [lacks]), columns=list(columns_of(change_tickets)),
+        there_are=9, is_wide=True, facets=[], where={}, query={}, sort="", base=path, beside_base=path, is_listing=False,
+    )  # fmt: skip
+    assert read_page(text).tags
+    answer = {"position": 9, "row": lacks}
+    text = rendered(
+        "row.html", **common, view=change_tickets, key="k", answer=answer, columns=columns_of(change_tickets), as_of="",
+        known_at="",
+    )  # fmt: skip
+    assert read_page(text).tags
 
 
 def test_a_list_shows_few_columns_and_has_all_that_can_be_asked_by() -> None:
