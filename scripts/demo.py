@@ -27,6 +27,7 @@ from typing import Any, Final
 
 import httpx
 from history import SENDERS, SOURCES, START, WEEKS, Post, history
+from left_to_do import left_to_do
 from meaning import Meaning, table_of
 from rich.columns import Columns
 from rich.console import Console
@@ -390,28 +391,11 @@ class Demo:
         console.print("the rest anew: what a witness cosigned, or somebody else keeps, gives that away.")
 
     def leave_something_to_do(self) -> None:
-        """Open a change that waits for somebody's approval: an emergency, which needs no score."""
-        about = {"actor": "person:paul", "change_id": "CHG-2001"}
-        said = {
-            "change.opened": about
-            | {"change_type": "emergency", "services": ["payments-api"], "environment": "prod", "title": "Stop a leak"},
-            "change.submitted": about
-            | {
-                "services": ["payments-api"],
-                "environments": ["prod"],
-                "artifacts": [f"sha256:{hashlib.sha256(b'fix').hexdigest()}"],
-            },
-        }
-        for event_type, data in said.items():
-            event = {
-                "specversion": "1.0",
-                "id": f"CHG-2001/{event_type}",
-                "source": SENDERS["desk"].sources[0],
-                "type": event_type,
-                "time": datetime.now(UTC).strftime(TIME),
-                "data": data,
-            }
-            self.http.post("/v1/events", json=event, headers=self.bearer("desk")).raise_for_status()
+        """Let there be something that waits for somebody: of now, told by those who would tell it."""
+        answer = self.http.get("/v1/views/access_grants?revoked_at__null=true&limit=1000", headers=self.bearer("ada"))
+        grants = [row["grant_id"] for row in answer.raise_for_status().json()["items"]]
+        for post in left_to_do(datetime.now(UTC), grants):
+            self.send([post]).raise_for_status()
 
     def keep_serving(self) -> None:
         url, program = str(self.http.base_url).rstrip("/"), _program()
@@ -419,7 +403,7 @@ class Demo:
         _title(f"Serving {url} until Ctrl-C")
         console.print(f"Look around: {url}/console/", style="bold")
         console.print(
-            "Sign in with a token: ada, the auditor, reads; for alice a change waits for approval; olga operates."
+            "Sign in with a token: ada, the auditor, reads; for alice a change, a meeting and grants wait; olga operates."
         )
         console.print(f"API description: {url}/openapi.json\n")
         for name in ("ada", "desk", "payments-ci", "alice", "olga"):

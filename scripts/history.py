@@ -94,9 +94,9 @@ SENDERS: Final[dict[str, Sender]] = {
     },
     **{
         # Who approves looks, too.
-        approver: _person(approver, "access_review", "approval", "code_review", "pir", "risk", "rollback")._replace(
-            roles=("analyst", "reporter")
-        )
+        approver: _person(
+            approver, "access_review", "approval", "cab", "code_review", "pir", "risk", "rollback"
+        )._replace(roles=("analyst", "reporter"))
         for approver, _, _ in TEAMS.values()
     },
     # Operators, who report, too: models, freezes, templates and grants count from operators, unless a policy names roles for them. What

@@ -11,7 +11,6 @@ Not whether the policy asks for one of some change: `board_is_asked` says that, 
 Longer than other files because each of these is asked of the same decision, at the same instant.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -22,7 +21,6 @@ from ledger.events.cab import (
     CabDecisionRecorded,
     CabMeetingScheduled,
     CabVoteCast,
-    Vote,
 )
 from ledger.events.compliance_window import ComplianceWindowDeclared
 from projections.engine.derived import Judged
@@ -35,6 +33,7 @@ from projections.readings.changes.board import (
     BoardFacts,
     Meeting,
     Slots,
+    Voice,
     board_facts,
     board_meetings,
     compliance_windows,
@@ -212,7 +211,7 @@ class _Case:
         """Say why a decision does not count because of who made it, or ""."""
         if not persons_behind(self.reads, decision.said).isdisjoint(self._authors):
             return f"{decision.said.speaker} is an author of the change"
-        votes = list(self.votes(decision).values())
+        votes = [voice.vote for voice in self.votes(decision)]
         quorum = max(1, self.policy.number(BOARD_QUORUM))
         if len(votes) < quorum:
             return f"{len(votes)} member(s) of the board voted; expected {quorum}"
@@ -224,8 +223,11 @@ class _Case:
     def _authors(self) -> set[str]:
         return {person_of(self.reads, author) for author in self.scope.authors}
 
-    def votes(self, decision: BoardDecision) -> dict[str, Vote]:
-        """Return how each member voted: by their own word, or by who may speak for them. Votes before the last decision are of that."""
+    def votes(self, decision: BoardDecision) -> tuple[Voice, ...]:
+        """Return how each member voted: by their own word, or by who may speak for them. Votes before the last decision are of that.
+
+        Each person once, under the login by which they voted last.
+        """
         then = instants(decision.said, self.clocks)[0]
         before = [
             d.said.position
@@ -240,11 +242,11 @@ class _Case:
             and vote.said.position > max(before, default=0)
             and was_there(vote.said, then, self.clocks)
         ]
-        votes: dict[str, Vote] = {}
+        votes: dict[str, Voice] = {}
         for vote, said in (*told, *own):
             if not self.vote_fault(said, then):
-                votes[person_of(self.reads, said.speaker)] = vote
-        return votes
+                votes[person_of(self.reads, said.speaker)] = Voice(said.speaker, vote)
+        return tuple(votes.values())
 
     def vote_fault(self, said: Spoken, then: Instant) -> str:
         """Say why a vote does not count because of who cast it, or ""."""
@@ -310,7 +312,7 @@ class Prospect:
     would not count.
     """
 
-    votes: Mapping[str, Vote]
+    votes: tuple[Voice, ...]
     quorum: int
     comes_to: Decided
     vote_fault: str
@@ -323,7 +325,7 @@ def prospect(look: Look, scope: ChangeScope, policy: InForce, meeting_id: str, s
     case = _Case(look, look, facts, scope, policy, None, clocks)
     approving = BoardDecision(meeting_id, "approved", (), (), said)
     last = [decision for decision in facts.decisions[-AT_MOST:] if decision.meeting_id == meeting_id][-1:]
-    votes = case.votes(approving) or {who: how for decision in last for who, how in case.votes(decision).items()}
+    votes = case.votes(approving) or tuple(voice for decision in last for voice in case.votes(decision))
     fault = case.vote_fault(said, instants(said, clocks)[0])
     return Prospect(votes, max(1, policy.number(BOARD_QUORUM)), case.judged(approving), fault)
 
