@@ -37,7 +37,7 @@ def left_to_do(now: datetime, grants: Sequence[str]) -> Iterator[Post]:
 
 
 def _changes(now: datetime) -> Iterator[Post]:
-    """An emergency, which needs no score, waits for approval; two plans are of one service at one time, and one of them reaches into the freeze."""
+    """An emergency, which needs no score, waits for approval; two plans are of one service at one time, and one reaches into the freeze."""
     for number, kind, title in (
         (1, "emergency", "Stop a leak"),
         (2, "normal", "A new ledger of fees"),
