@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import combinations, islice
 from typing import Any, Final, Literal, NamedTuple
 
+import orjson
+
 from api.desk.views import list_of, one_of
 from ledger.ledger import Ledger
 from projections.engine.filters import MAX_LISTED
@@ -120,33 +122,34 @@ class _Asked:
         return found
 
     def freezes(self) -> Iterator[Happening]:
-        for row in self._once_or_again(freezes):
-            where = ", ".join((*row["environments"], *row["patterns"], *row["tiers"])) or "everywhere"
-            where += f", {', '.join(row['services'])}" if row["services"] else ""
-            state = "lifted" if row["lifted_at"] is not None else ""
-            times = row | {"start": row["start_at"], "end": row["end_at"]}
-            yield from self._times("freeze", row["freeze_id"], times, where, state)
-            for one in row["overrides"]:
-                if one["said"]["at"] < self._end and one["expires_at"] >= self._begin:
-                    through = f"{one['change_id']} through {row['freeze_id']}"
-                    yield Happening("override", one["change_id"], one["said"]["at"], one["expires_at"], through)
+        for told in self._once_or_again(freezes):
+            row = freezes.load(orjson.dumps(told))
+            where = ", ".join((*row.environments, *row.patterns, *row.tiers)) or "everywhere"
+            where += f", {', '.join(row.services)}" if row.services else ""
+            state = "lifted" if row.lifted_at is not None else ""
+            yield from self._times("freeze", row.freeze_id, row.terms[-1].times, where, state)
+            for one in row.overrides:
+                if one.said.at < self._end and one.expires_at >= self._begin:
+                    through = f"{one.change_id} through {row.freeze_id}"
+                    yield Happening("override", one.change_id, one.said.at, one.expires_at, through)
 
     def meetings(self) -> Iterator[Happening]:
-        for row in self._once_or_again(board_meetings):
-            yield from self._times("meeting", row["meeting_id"], row["slots"][-1], "")
+        for told in self._once_or_again(board_meetings):
+            row = board_meetings.load(orjson.dumps(told))
+            yield from self._times("meeting", row.meeting_id, row.slots[-1].times)
 
     def windows(self) -> Iterator[Happening]:
-        for row in self._once_or_again(compliance_windows):
-            where = ", ".join((*row["environments"], *row["patterns"], *row["tiers"])) or "everywhere"
-            yield from self._times("compliance_window", row["window_id"], row["terms"][-1], where)
+        for told in self._once_or_again(compliance_windows):
+            row = compliance_windows.load(orjson.dumps(told))
+            where = ", ".join((*row.environments, *row.patterns, *row.tiers)) or "everywhere"
+            yield from self._times("compliance_window", row.window_id, row.terms[-1].times, where)
 
-    def _times(self, kind: Kind, name: str, row: Mapping[str, Any], where: str, state: str = "") -> Iterator[Happening]:
-        times = Times(row["start"], row["end"], row["time_zone"], row["recurs"], tuple(row["except_at"]))
+    def _times(self, kind: Kind, name: str, times: Times, where: str = "", state: str = "") -> Iterator[Happening]:
         try:
             for span in islice(occurring(times, self._begin, self._end), TIMES):
                 yield Happening(kind, name, span.begin, span.end, where, state)
         except NotComputableError as error:
-            yield Happening(kind, name, row["start"], row["end"], where, state, str(error))
+            yield Happening(kind, name, times.begin, times.end, where, state, str(error))
 
 
 def _compare(plans: list[Happening], places: Mapping[str, set[tuple[str, str]]]) -> None:

@@ -100,13 +100,7 @@ def test_rows_of_an_earlier_version_are_shown_without_what_they_lack() -> None:
     for name in ("risk_band", "waits_for", "unlet"):
         lacks.pop(name, None)
     assert lacks.keys() != row.keys()
-    common = {
-        "visit": visit(address("changes")),
-        "position": 9,
-        "standing": STANDING,
-        "form_token": "0",
-        "title": "Changes",
-    }
+    common = {"visit": visit(address("changes")), "title": "Changes"} | AROUND
     columns = shown(change_tickets, [lacks])
     assert "risk_band" not in {column.name for column in columns}
     path = address("views", change_tickets.name)
