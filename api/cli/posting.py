@@ -24,6 +24,7 @@ def intake(
     attempt: Annotated[int | None, typer.Option(min=1, help="Which try of that run, from 1.")] = None,
     commit: Annotated[str | None, typer.Option(help="The commit that they are about.")] = None,
     environment: Annotated[str | None, typer.Option(help="The environment that they are about.")] = None,
+    workspace: Annotated[str | None, typer.Option(help="Which of an environment's states they are about.")] = None,
     service: Annotated[str | None, typer.Option(help="The service that they are about.")] = None,
     repository: Annotated[str | None, typer.Option(help="The repository that they are about.")] = None,
     change: Annotated[str | None, typer.Option(help="The change that they are for.")] = None,
@@ -62,12 +63,10 @@ def intake(
     Exits with 1 if any file was refused or not understood; what the others say is recorded.
     """
     door = where(context).door()
+    # What is no option of these is no word about the files.
     given = {
-        "run": run, "attempt": attempt, "commit": commit, "environment": environment, "service": service, "change": change,
-        "deployment": deployment, "actor": actor, "slo": slo, "metric": metric, "window": window, "samples": samples, "as": as_,
-        "tier": tier, "release": release, "zone": zone, "suite": suite, "shard": shard, "coverage": coverage, "executed": executed,
-        "source": source, "time": time,
-    }  # fmt: skip
+        option.removesuffix("_"): value for option, value in context.params.items() if option not in ("name", "files")
+    }
     said = {
         name: str(value).lower() if value in (True, False) else str(value)
         for name, value in given.items()

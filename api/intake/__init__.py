@@ -7,7 +7,19 @@ understands is recorded as `intake.unmapped`. `FORMATS` is the one list: to add 
 
 from typing import Final
 
-from api.intake import cdevents, github, icalendar, intoto, junit, openslo, policy_results, prometheus, sarif, terraform
+from api.intake import (
+    cdevents,
+    github,
+    icalendar,
+    intoto,
+    junit,
+    openslo,
+    policy_results,
+    prometheus,
+    sarif,
+    sbom,
+    terraform,
+)
 from api.intake.formats import Format
 from ledger.errors import SetupError, StatementError, no_such
 
@@ -16,6 +28,7 @@ FORMATS: Final[tuple[Format, ...]] = (
     cdevents.FORMAT,
     junit.FORMAT,
     sarif.FORMAT,
+    sbom.FORMAT,
     terraform.FORMAT,
     openslo.FORMAT,
     prometheus.FORMAT,

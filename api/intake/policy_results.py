@@ -1,4 +1,4 @@
-"""What policies as code found: the JSON of Conftest (`--output json`), of `opa eval`, and PolicyReports of Kubernetes, one or a list.
+"""What policies as code found: the JSON of Conftest (`--output json`), of `opa eval`, and PolicyReports of Kubernetes, also in YAML.
 
 A breach of a policy is a result of a scan (`api.intake.scans`): an error where the tool calls it a failure, else a warning. Nothing
 that was evaluated is no pass: no test was run, or a query has no answer. What could not be evaluated is an error under a name of its
@@ -20,7 +20,7 @@ import orjson
 
 from api.intake import scans
 from api.intake.context import executed_of
-from api.intake.formats import UNMAPPED, Format, Redactor, Sample
+from api.intake.formats import JSON, UNMAPPED, Format, Redactor, Sample
 from api.intake.translation import (
     Fact,
     ForeignJsonError,
@@ -33,6 +33,7 @@ from api.intake.translation import (
     pick,
     read_json,
 )
+from api.intake.yaml_documents import read_yaml
 from ledger.clock import to_text
 from ledger.errors import StatementError
 from ledger.events.identifiers import identifier_of
@@ -52,7 +53,7 @@ _FAR: Final = 253_402_300_799
 
 
 def _cut(body: bytes) -> bytes:
-    document = read_json(body)
+    document = _document(body)
     if isinstance(document, list):
         return dump_json({"conftest": [_cut_file(told) for told in document if _is_file(told)]})
     if pick(document, "kind") in ("List", *_KINDS):
@@ -65,6 +66,19 @@ def _cut(body: bytes) -> bytes:
             raise ForeignJsonError("no-rule-that-denies")
         return dump_json({"opa": told, "errors": bool(_list(document, "errors"))})
     raise ForeignJsonError("not-a-policy-result")
+
+
+def _document(body: bytes) -> Any:
+    """Return the JSON of a file; of YAML its documents, as a list of reports, where one is one."""
+    try:
+        return read_json(body)
+    except ForeignJsonError as error:
+        if str(error) != "not-json":
+            raise
+        documents = read_yaml(body)
+        if not any(pick(one, "kind") in _KINDS for one in documents):
+            raise
+        return {"kind": "List", "items": documents}
 
 
 def _is_file(told: Any) -> bool:
@@ -108,13 +122,14 @@ def _cut_report(report: Any) -> dict[str, Any]:
         "metadata": _thing(pick(report, "metadata")),
         "scope": _thing(pick(report, "scope")),
         "source": _name(pick(report, "source")),
-        "summary": {name: count for name in _LEVELS if _is_count(count := pick(summary, name))},
+        "summary": {name: count for name in _LEVELS if (count := _count(pick(summary, name))) is not None},
         "results": [
             {
                 **{name: _name(pick(told, name)) for name in ("policy", "rule", "result", "source")},
-                "scored": pick(told, "scored") is not False,
+                # In YAML everything is text.
+                "scored": pick(told, "scored") not in (False, "false"),
                 "resources": [_thing(one) for one in _list(told, "resources")],
-                "seconds": seconds if _is_count(seconds := pick(told, "timestamp.seconds")) and seconds <= _FAR else None,
+                "seconds": seconds if (seconds := _count(pick(told, "timestamp.seconds"))) is not None and seconds <= _FAR else None,
             }
             for told in _list(report, "results")
         ],
@@ -129,8 +144,10 @@ def _name(value: Any) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= 1000 and value.isprintable() else None
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+def _count(value: Any) -> int | None:
+    if isinstance(value, str) and len(value) < 16 and value.isascii() and value.isdigit():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
 
 
 def _list(thing: Any, path: str) -> list[Any]:
@@ -258,10 +275,11 @@ def _sample(kind: str, body: str, *becomes: str, **said: str) -> Sample:
 FORMAT: Final = Format(
     "policy-results",
     "Results of policies as code",
-    "What Conftest, `opa eval` or a PolicyReport of Kubernetes says, in JSON: which policies were broken by what.",
+    "What Conftest or `opa eval` says in JSON, or a PolicyReport of Kubernetes in JSON or YAML: which policies were broken by what.",
     translate,
+    media_types=(JSON, "application/yaml", "application/x-yaml", "text/yaml"),
     asks=("run", "commit", "service", "environment", "change", "plan", "executed"),
-    redactor=Redactor(1, _cut),
+    redactor=Redactor(2, _cut),
     samples=(
         _sample(
             "Conftest", '[{"filename": "web.yaml", "successes": 1, "failures": [{"msg": "runs as root"}]}]', "scan.completed"

@@ -207,6 +207,7 @@ SeriesId = Annotated[str, Identifier("series", "payments-api:prod:tfsec")]
 ToolName = Annotated[str, Identifier("tool", "tfsec")]
 ScanRule = Annotated[str, Identifier("scan_rule", "AVD-AWS-0057")]
 FilePath = Annotated[str, Identifier("path", "modules/queue/main.tf")]
+SbomId = Annotated[str, Identifier("sbom", "4711-payments-api")]
 # What one file or one job told, however many statements that takes.
 ReportId = Annotated[str, Identifier("report", "4711-unit-2")]
 CredentialId = Annotated[

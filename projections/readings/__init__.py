@@ -35,6 +35,7 @@ from projections.readings.delivery.metrics import delivery
 from projections.readings.delivery.placements import placements
 from projections.readings.delivery.releases import release_facts, releases
 from projections.readings.delivery.rollbacks import rollbacks
+from projections.readings.delivery.sboms import sboms
 from projections.readings.delivery.strategies import (
     rollouts,
     service_profiles,
@@ -164,6 +165,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     rollbacks,
     release_facts,
     releases,
+    sboms,
     strategy_matrices,
     service_profiles,
     strategy_choices,

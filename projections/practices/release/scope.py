@@ -25,6 +25,7 @@ from projections.readings.delivery.releases import (
     scope_at,
     unsigned,
 )
+from projections.readings.delivery.sboms import sboms
 from projections.readings.environments.environments import names_for
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
@@ -42,7 +43,7 @@ RELEASE_SIGN_OFFS: Final = Words(
     default=("optional",),
 )
 PRACTICE: Final = Practice(
-    "1.2", "Release scope across teams", views=(release_facts, releases), settings=(SIGN_OFF_ROLE,)
+    "1.2", "Release scope across teams", views=(release_facts, releases, sboms), settings=(SIGN_OFF_ROLE,)
 )
 
 

@@ -207,6 +207,7 @@ GIVE_NOTHING: Final = frozenset(
         "risk.assessed",
         "rollback.completed",
         "rollback.trigger_fired",
+        "sbom.recorded",
         "scan.completed",
         "scan.results_reported",
         "secret.detected",

@@ -123,6 +123,11 @@ SECRETS = {
         b'[{"filename": "a.tf", "successes": 1, "failures": [{"msg": "s3cret", "metadata": {"details": {"s3cret": "s3cret"}}}]}]',
         "scan.completed",
     ),
+    "sbom": (
+        b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"authors": [{"name": "s3cret"}]}, "components": [{"type": "library"'
+        b', "name": "a", "purl": "pkg:npm/a@1?download_url=s3cret", "description": "s3cret"}]}',
+        "sbom.recorded",
+    ),
     "terraform": (
         b'{"format_version": "1.2", "planned_values": "s3cret", "variables": {"s3cret": {"value": "s3cret"}}, "resource_changes": ['
         b'{"address": "a.b", "change": {"actions": ["create"], "after": {"password": "s3cret"}}}]}',

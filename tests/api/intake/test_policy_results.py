@@ -109,6 +109,30 @@ def test_a_report_that_counts_more_than_it_lists_was_cut() -> None:
     assert data_of(report(summary={"pass": 9}))["executed"] is True
 
 
+def test_reports_come_in_as_yaml_too_several_in_a_file() -> None:
+    body = """apiVersion: reports.x-k8s.io/v1beta1
+kind: PolicyReport
+metadata: {name: polr-web, namespace: shop}
+source: kyverno
+summary: {pass: 1, fail: 2}
+results:
+  - {policy: labels, rule: check-owner, result: fail, message: s3cret, timestamp: {seconds: 1679565894, nanos: 0}}
+  - {policy: labels, rule: check-team, result: fail, scored: false}
+---
+kind: ClusterPolicyReport
+metadata: {name: polr-web}
+results: [{policy: no, result: pass}]
+"""
+    first, second = facts_of(FORMAT, body, SAID)
+    assert (listed(first.data), first.data["errors"]) == (
+        [("labels/check-owner", "shop/PolicyReport/polr-web", "error", False)],
+        2,
+    )
+    assert (first.time, second.data["executed"]) == ("2023-03-23T10:04:54.000000Z", True)
+    assert FORMAT.redactor is not None
+    assert b"s3cret" not in FORMAT.redactor.cut(body.encode())
+
+
 def test_scans_of_one_thing_by_one_tool_are_a_series_and_each_report_is_of_its_thing() -> None:
     assert data_of([of_file(successes=1)])["series"] == "api:prod:conftest"
     listing = {"kind": "List", "items": [report(held("pass")), report(held(), scope={"kind": "Pod", "name": "db"})]}

@@ -9,6 +9,7 @@ from telling import Story, at
 from year import HOUR, START, Change, Year
 
 from projections.readings.delivery.releases import release_facts, releases
+from projections.readings.delivery.sboms import sboms
 
 R = {"release_id": "R-1"}
 DB = "sha256:" + "d" * 64
@@ -176,6 +177,21 @@ def test_a_service_goes_out_as_one_artifact() -> None:
     story = of_a_release()
     define(story, components=[{"service": "api", "artifact": digest} for digest in (ARTIFACT, OTHER)], edges=())
     assert story.row(releases, "R-1").faults == ("api goes out as more than one artifact",)
+
+
+def test_a_bill_of_materials_is_told_once() -> None:
+    story = Story()
+    told = {
+        "format": "cyclonedx",
+        "format_version": "1.6",
+        "identified": 1,
+        "dependencies": 0,
+        "components_digest": OTHER,
+    }
+    for components in (2, 3):
+        story.tell("sbom.recorded", sbom="b-1", artifact=ARTIFACT, components=components, **told)
+    row = story.row(sboms, "b-1")
+    assert (row.artifact, row.components, row.complete) == (ARTIFACT, 2, None)
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------
