@@ -14,6 +14,7 @@ certificates of a transparency log need that log. Times are the predicate's own 
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -36,7 +37,8 @@ def translate(beside: Headers, body: bytes) -> Translation:
     if not any(statement["said"] for statement in statements):
         return Unmapped("in-toto", "predicate-not-known", beside["source"])
     try:
-        facts = tuple(made for number, statement in enumerate(statements) for made in _facts(beside, number, statement))
+        made = (one for number, statement in enumerate(statements) for one in _facts(beside, number, statement))
+        facts = tuple(islice(made, MAX_PARTS + 1))
     except StatementError as error:
         return Unmapped("in-toto", f"field{error.place}", beside["source"])
     if len(facts) > MAX_PARTS:

@@ -13,12 +13,13 @@ from ledger.clock import from_text
 from projections.engine.derived import Finding
 from projections.judging.findings import findings
 
-HISTORIES = 12
+HISTORIES = 20
 ALL_HISTORIES = 5_000
 LENGTH, LATER = 40, 80
 ABOUT_ACTS = {
-    "artifact-not-approved", "deployed-in-freeze", "deployer-without-grant", "deployment-without-change", "outside-window",
-    "reported-late", "started-without-approval", "unapproved-plan-applied", "unchecked-plan-applied", "unfit-plan-applied",
+    "artifact-not-approved", "branch-rules-weakened", "built-by-another-builder", "deployed-in-freeze", "deployer-without-grant",
+    "deployment-without-change", "isolation-violated", "outside-window", "reported-late", "started-without-approval",
+    "unapproved-plan-applied", "unchecked-plan-applied", "unfit-plan-applied",
 }  # fmt: skip
 MAY_EXCUSE = {
     "environment.declared", "finding.disposed", "identity.linked", "ledger.clock_corrected", "ledger.import_opened",

@@ -84,7 +84,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class AttestedArtifact:
-    """One artifact, by its digest, and what verifiers found of it: those that were told of last."""
+    """One artifact, by its digest, and what each verifier found of it last, by whoever says so; of very many the first and the last."""
 
     artifact: str
     verified: tuple[Verified, ...] = ()
@@ -102,4 +102,15 @@ attested_artifacts = View(
 @attested_artifacts.on(AttestationReceived, key=lambda event: event.artifacts if event.verifier is not None else ())
 def verified(row: AttestedArtifact, event: AttestationReceived, entry: EntryInfo) -> AttestedArtifact:
     found = Verified(event.verifier or "", event.verdict, event.verified_properties, spoken(entry, event.actor))
-    return replace(row, verified=(*row.verified, found)[-VERIFIERS:])
+    same = next((one for one in row.verified if _source_of(one) == _source_of(found)), None)
+    if same is not None:
+        # In its place, so that whoever was told of first stays among the first.
+        last = found if found.said.at >= same.said.at else same
+        return replace(row, verified=tuple(last if one is same else one for one in row.verified))
+    half = VERIFIERS // 2
+    kept = row.verified if len(row.verified) < VERIFIERS else (*row.verified[:half], *row.verified[half + 1 :])
+    return replace(row, verified=(*kept, found))
+
+
+def _source_of(found: Verified) -> tuple[str, str]:
+    return found.verifier, found.said.principal

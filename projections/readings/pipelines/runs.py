@@ -203,7 +203,10 @@ class Making:
 
 @dataclass(frozen=True)
 class Built:
-    """One artifact, by its digest, and the runs that are said to have made it: the first and the last ones."""
+    """One artifact, by its digest, and the runs that are said to have made it: of each builder, by whoever says so, the first and the last.
+
+    Of very many builders, the first and the last ones; `more` were told beside them.
+    """
 
     artifact: str
     made: tuple[Making, ...] = ()
@@ -222,7 +225,10 @@ builds = View(
 @builds.on(PipelineRunFinished, key=lambda event: event.artifacts)
 def made(row: Built, event: PipelineRunFinished, entry: EntryInfo) -> Built:
     making = Making(key_of(event), spoken(entry, event.actor), event.builder_id, event.commit)
-    if len(row.made) < MAKINGS:
-        return replace(row, made=(*row.made, making))
-    half = MAKINGS // 2
-    return replace(row, made=(*row.made[:half], *row.made[half + 1 :], making), more=row.more + 1)
+    # Of whoever says the same of the same builder again and again, the first and the last time: power may come between.
+    same = [
+        one for one in row.made if (one.builder_id, one.said.principal) == (making.builder_id, making.said.principal)
+    ]
+    dropped = same[1] if len(same) > 1 else row.made[MAKINGS // 2] if len(row.made) >= MAKINGS else None
+    kept = tuple(one for one in row.made if one is not dropped)
+    return replace(row, made=(*kept, making), more=row.more + (dropped is not None))
