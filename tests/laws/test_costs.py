@@ -210,7 +210,9 @@ def test_what_is_withdrawn_already_is_not_folded_again(monkeypatch: pytest.Monke
     assert counts[0] == counts[1]
 
 
-def test_what_can_never_count_of_a_freeze_has_nothing_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_never_count_of_a_freeze_or_an_environment_has_nothing_judged_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     judged: list[str] = []
     story, inner = Story(), Derived.judged
     story.tell("freeze.declared", actor="person:a", freeze_id="F", environments=["prod"], start=at(0), end=at(10**5))
@@ -231,6 +233,7 @@ def test_what_can_never_count_of_a_freeze_has_nothing_judged_again(monkeypatch: 
             ("freeze.declared", again),
         ):
             story.tell(event_type, actor="person:x", by="service:ci", freeze_id=freeze_id, **said)
+        story.tell("environment.declared", actor="person:x", by="service:ci", environment="prod", tier="staging")
     assert not {f"D{number}" for number in range(10)} & set(judged)
     assert story.row(freezes, "F").lifts == story.row(freezes, "F").overrides == ()
     # Whoever has the power has all of them judged.

@@ -23,7 +23,7 @@ from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import are_same, identities
 from projections.readings.people.policies import InForce, in_force, in_force_now, policies
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.powers import READ_BY_POWERS, can_never_count, fault_of_speaker
 from projections.readings.people.settings import ANY, Words
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
@@ -67,7 +67,7 @@ class Declaration:
 class Environment:
     """One name that was declared, as names are compared; `tier` and what follows are of its last declaration.
 
-    Whether a declaration counts, is judged by whoever asks.
+    Whether a declaration counts, is judged by whoever asks; what can never count is not among them.
     """
 
     name: str
@@ -86,11 +86,12 @@ DECLARATIONS: Final = (Match((EnvironmentDeclared.type,)),)
 
 environments = View(
     "environments",
-    version=1,
+    version=2,
     row=Environment,
     kind="environment",
     entries_of=lambda key, row: DECLARATIONS,
     indexes=("tier",),
+    reads=READ_BY_POWERS,
     doc="Environments that were declared: of which tier, under which names, in which regions, and by whom.",
 )
 
@@ -101,6 +102,9 @@ def _declared_names(event: EnvironmentDeclared) -> list[str]:
 
 @environments.on(EnvironmentDeclared, key=_declared_names)
 def declared(row: Environment, event: EnvironmentDeclared, entry: EntryInfo) -> Environment:
+    # Each has all that was done there judged again, as one of a freeze has.
+    if can_never_count(entry.reads, event.type, spoken(entry, event.actor)):
+        return row
     of, *aliases = _declared_names(event)
     said = Declaration(of, _tier(event.tier), tuple(aliases), event.regions, spoken(entry, event.actor))
     return replace(
