@@ -236,6 +236,7 @@ def test_what_can_never_count_of_a_freeze_or_an_environment_has_nothing_judged_a
         story.tell("environment.declared", actor="person:x", by="service:ci", environment="prod", tier="staging")
     assert not {f"D{number}" for number in range(10)} & set(judged)
     assert story.row(freezes, "F").lifts == story.row(freezes, "F").overrides == ()
+    assert story.row(freezes, "G") is None
     # Whoever has the power has all of them judged.
     story.tell("freeze.lifted", actor="person:a", freeze_id="F")
     assert {f"D{number}" for number in range(10)} <= set(judged)

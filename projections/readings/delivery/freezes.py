@@ -88,6 +88,10 @@ def _said(event: FreezeDeclared | FreezeLifted | FreezeOverrideGranted, entry: E
     return None if can_never_count(entry.reads, event.type, said) else said
 
 
+def _unless_new(row: Freeze) -> Freeze | None:
+    return row if row != Freeze(row.freeze_id) else None
+
+
 freezes = View(
     "freezes",
     version=5,
@@ -100,9 +104,9 @@ freezes = View(
 
 
 @freezes.on(FreezeDeclared, key=lambda event: event.freeze_id)
-def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze:
+def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze | None:
     if _said(event, entry) is None:
-        return row
+        return _unless_new(row)
     terms = terms_of(event, entry)
     return replace(
         row,
@@ -128,18 +132,18 @@ def declared(row: Freeze, event: FreezeDeclared, entry: EntryInfo) -> Freeze:
 
 
 @freezes.on(FreezeLifted, key=lambda event: event.freeze_id)
-def lifted(row: Freeze, event: FreezeLifted, entry: EntryInfo) -> Freeze:
+def lifted(row: Freeze, event: FreezeLifted, entry: EntryInfo) -> Freeze | None:
     said = _said(event, entry)
     if said is None:
-        return row
+        return _unless_new(row)
     return replace(row, lifted_by=event.actor, lifted_at=said.at, lifts=(*row.lifts, Lift(said)))
 
 
 @freezes.on(FreezeOverrideGranted, key=lambda event: event.freeze_id)
-def override_granted(row: Freeze, event: FreezeOverrideGranted, entry: EntryInfo) -> Freeze:
+def override_granted(row: Freeze, event: FreezeOverrideGranted, entry: EntryInfo) -> Freeze | None:
     said = _said(event, entry)
     if said is None:
-        return row
+        return _unless_new(row)
     override = Override(event.change_id, event.requester, moment(event.expires_at), said)
     return replace(row, overrides=(*row.overrides, override))
 
@@ -184,9 +188,9 @@ freeze_calendar = View(
 
 
 @freeze_calendar.on(FreezeDeclared, key=lambda event: ALL)
-def entered(row: FreezeCalendar, event: FreezeDeclared, entry: EntryInfo) -> FreezeCalendar:
+def entered(row: FreezeCalendar, event: FreezeDeclared, entry: EntryInfo) -> FreezeCalendar | None:
     if _said(event, entry) is None:
-        return row
+        return row if row.spans else None
     begin, until = hull(Times(event.start, event.end, event.time_zone, event.recurs))
     for place, span in enumerate(row.spans):
         if span.freeze_id == event.freeze_id:

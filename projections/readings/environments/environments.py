@@ -101,10 +101,10 @@ def _declared_names(event: EnvironmentDeclared) -> list[str]:
 
 
 @environments.on(EnvironmentDeclared, key=_declared_names)
-def declared(row: Environment, event: EnvironmentDeclared, entry: EntryInfo) -> Environment:
+def declared(row: Environment, event: EnvironmentDeclared, entry: EntryInfo) -> Environment | None:
     # Each has all that was done there judged again, as one of a freeze has.
     if can_never_count(entry.reads, event.type, spoken(entry, event.actor)):
-        return row
+        return row if row.declarations else None
     of, *aliases = _declared_names(event)
     said = Declaration(of, _tier(event.tier), tuple(aliases), event.regions, spoken(entry, event.actor))
     return replace(
