@@ -8,6 +8,7 @@ understands is recorded as `intake.unmapped`. `FORMATS` is the one list: to add 
 from typing import Final
 
 from api.intake import (
+    backstage,
     cdevents,
     github,
     icalendar,
@@ -33,6 +34,7 @@ FORMATS: Final[tuple[Format, ...]] = (
     openslo.FORMAT,
     prometheus.FORMAT,
     icalendar.FORMAT,
+    backstage.FORMAT,
     policy_results.FORMAT,
     intoto.FORMAT,
 )

@@ -31,10 +31,9 @@ from api.intake.translation import (
     pick,
     pick_text,
 )
-from api.intake.yaml_documents import read_yaml
+from api.intake.yaml_documents import MEDIA_TYPES, read_yaml
 from ledger.errors import StatementError
 
-YAML: Final = "application/yaml"
 MAX_OBJECTIVES: Final = 100
 _METHODS: Final = {"Occurrences": "occurrences", "Timeslices": "timeslices", "RatioTimeslices": "ratio_timeslices"}
 _DAY: Final = 86_400
@@ -267,7 +266,7 @@ FORMAT: Final = Format(
     "OpenSLO and Sloth",
     "Objectives as OpenSLO (v1, v1alpha) and Sloth have them: which share has to be good, over how many days.",
     translate,
-    media_types=(YAML, "application/x-yaml", "text/yaml"),
+    media_types=MEDIA_TYPES,
     asks=("actor", "environment", "window"),
     needs=("actor",),
     redactor=Redactor(1, _cut),

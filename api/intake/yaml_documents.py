@@ -12,6 +12,8 @@ import yaml
 
 from api.intake.translation import ForeignError
 
+# As which YAML is posted: RFC 9512, and what was said before it.
+MEDIA_TYPES: Final = ("application/yaml", "application/x-yaml", "text/yaml")
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 50_000

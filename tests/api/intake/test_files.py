@@ -139,6 +139,11 @@ SECRETS = {
         b"  timeWindow: [{duration: 4w, isRolling: true}]\n  objectives: [{target: 0.99}]\n",
         "slo.published",
     ),
+    "backstage": (
+        b"apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: shop, annotations: {x: s3cret}}\nspec:\n"
+        b"  definition: s3cret\n  dependsOn: [orders]\n",
+        "dependency.declared",
+    ),
     "icalendar": (
         b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\nDTSTART:20261223T170000Z\nDURATION:PT1H\nSUMMARY:s3cret\nATTENDEE:s3cret\nEND:VEVENT\n"
         b"END:VCALENDAR",
@@ -160,6 +165,7 @@ SECRETS = {
 # What must be said beside each.
 BESIDE = {
     "openslo": {"actor": "person:alice"},
+    "backstage": {"actor": "person:olga"},
     "icalendar": {"as": "freeze", "actor": "person:olga", "tier": "production"},
     "prometheus": {"metric": "error_rate", "service": "pay", "environment": "prod", "window": "5m"},
 }
