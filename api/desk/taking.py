@@ -152,7 +152,11 @@ def _taken(ledger: Ledger, body: Body) -> _Taken:
         if isinstance(translation, Nothing):
             return _Taken(answer=Answer(200, translation.answer))
         if isinstance(translation, Unmapped):
-            refused = _unreadable(body, body.kept) if isinstance(body.kept, ForeignError) else None
+            refused = (
+                _unreadable(body, body.kept)
+                if body.context is not None and isinstance(body.kept, ForeignError)
+                else None
+            )
             return _kept(ledger, body, translation, refused=refused)
         source = translation.facts[0].source
         time, is_known = "", True
@@ -184,8 +188,9 @@ def _said(fact: Fact, number: int, body: Body, time: str) -> Said:
     if body.context is not None:
         event[TIME_FROM] = None if fact.time else "context" if "time" in body.context.said else "receipt"
         event["filesha256"] = body.sha256
-        if body.known.redactor is not None and number == 0:
-            event["redactor"] = f"{body.known.name}-{body.known.redactor.version}"
+    # Of a message it is said only where anything was cut.
+    if body.known.redactor is not None and number == 0 and (body.context is not None or body.kept != body.content):
+        event["redactor"] = f"{body.known.name}-{body.known.redactor.version}"
     return Said(event, evidence=() if number else body.evidence)
 
 

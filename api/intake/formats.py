@@ -1,7 +1,8 @@
 """What an outside format is: how its bodies are authenticated, what they become, and samples of both.
 
 A *file* is a format that nobody sends: somebody posts it, and says in the URL what it cannot say (`asks`). It may hold what must not be
-kept: `redactor` cuts that out before anything else happens, and what it cannot read is not kept at all.
+kept: `redactor` cuts that out before anything else happens, and what it cannot read is not kept at all. A message may have a redactor, too:
+it is translated as it came, and kept as the redactor left it.
 
 A format is one file that ends with `FORMAT = Format(…)`, and one line in `api.intake.FORMATS`. Routes, roles, secrets,
 doors of sources, the description of the API and docs/reference/intake.md are read off it. For example, a body by token:

@@ -6,15 +6,14 @@ repeat), and the event kind that a header names must agree with what the body is
 survives a rename; bots are named apart, because they never approve. Longer than other formats: there are twelve kinds, each with samples.
 """
 
-import hashlib
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
-from api.intake.formats import JSON, UNMAPPED, Format, HmacHeader, Sample
+from api.intake.formats import JSON, UNMAPPED, Format, HmacHeader, Redactor, Sample
 from api.intake.github_access import deploy_key, member, membership, organization
+from api.intake.github_alerts import secret_scanning_alert, without_secret
 from api.intake.github_rules import branch_of, rules_before, rules_of
 from api.intake.github_runs import run_of
-from api.intake.github_words import id_of, identity_of, one_fact, source_of
+from api.intake.github_words import FORM_PREFIX, id_of, identity_of, json_of, one_fact, source_of
 from api.intake.translation import (
     ContradictionError,
     ForeignJsonError,
@@ -32,8 +31,6 @@ from api.intake.translation import (
 )
 from ledger.errors import StatementError
 
-# How a hook begins that is set to send forms instead of JSON.
-_FORM_PREFIX: Final = b"payload="
 _FORM: Final = "application/x-www-form-urlencoded"
 # What every body of a kind has. Unknown keys are normal: GitHub adds some at any time.
 _SHAPES: Final[dict[str, dict[str, type]]] = {
@@ -71,7 +68,7 @@ def translate(headers: Headers, body: bytes) -> Translation:
     """Return the facts of an authenticated webhook body. Raises ContradictionError when header and body do not agree."""
     kind = headers.get("x-github-event", "")
     try:
-        document = read_json(_json_of(body))
+        document = read_json(json_of(body))
     except ForeignJsonError as error:
         return Unmapped(kind or "none", str(error))
     if not isinstance(document, dict):
@@ -84,18 +81,6 @@ def translate(headers: Headers, body: bytes) -> Translation:
         return translator(document)
     except StatementError as error:
         return Unmapped(kind, f"field{error.place}", source_of(document))
-
-
-def _json_of(body: bytes) -> bytes:
-    if not body.startswith(_FORM_PREFIX):
-        return body
-    try:
-        fields = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
-    except ValueError:
-        raise ForeignJsonError("not-a-form") from None
-    if [name for name, _ in fields].count("payload") != 1:
-        raise ForeignJsonError("key-twice")
-    return dict(fields)["payload"].encode()
 
 
 def _check_kind(kind: str, document: dict[str, Any]) -> None:
@@ -204,29 +189,6 @@ def _pull_request_review(document: dict[str, Any]) -> Translation:
     return one_fact(document, "code_review.submitted", need(review, "submitted_at"), data | more)
 
 
-def _secret_scanning_alert(document: dict[str, Any]) -> Translation:
-    """Return what an alert says: that a secret was found, or is open again, or was revoked. That somebody finds it to be none is no fact
-    about the secret: whoever may dispose of the finding does that here.
-    """
-    action, alert = need(document, "action"), need(document, "alert", dict)
-    repository, number = need(document, "repository", dict), need(alert, "number", int)
-    named = f"github\n{id_of(repository)}\n{number}"
-    data: dict[str, Any] = {"secret": f"sha256:{hashlib.sha256(named.encode()).hexdigest()}"}
-    if action == "resolved" and pick(alert, "resolution") == "revoked":
-        who = {"actor": identity_of(pick(alert, "resolved_by")) or identity_of(pick(document, "sender"))}
-        return one_fact(document, "secret.rotated", need(alert, "resolved_at"), data | who)
-    if action not in ("created", "reopened"):
-        return Unmapped("secret_scanning_alert", f"action-{action}", source_of(document))
-    time = need(alert, "created_at") if action == "created" else need(alert, "updated_at")
-    found = {
-        "tool": "github-secret-scanning",
-        "rule": need(alert, "secret_type"),
-        "repository": need(repository, "full_name"),
-        "again": action == "reopened",
-    }
-    return one_fact(document, "secret.detected", time, data | found)
-
-
 def _branch_protection_rule(document: dict[str, Any]) -> Translation:
     action, rule = need(document, "action"), need(document, "rule", dict)
     if action not in ("created", "edited", "deleted"):
@@ -267,7 +229,7 @@ _TRANSLATORS: Final = {
     "deployment_status": _deployment_status,
     "pull_request": _pull_request,
     "pull_request_review": _pull_request_review,
-    "secret_scanning_alert": _secret_scanning_alert,
+    "secret_scanning_alert": secret_scanning_alert,
     "branch_protection_rule": _branch_protection_rule,
     "workflow_job": _workflow_job,
     "member": member,
@@ -358,7 +320,8 @@ FORMAT: Final = Format(
     translate,
     signature=HmacHeader("X-Hub-Signature-256"),
     media_types=(JSON, _FORM),
-    kept_as=lambda body: _FORM if body.startswith(_FORM_PREFIX) else JSON,
+    redactor=Redactor(1, without_secret),
+    kept_as=lambda body: _FORM if body.startswith(FORM_PREFIX) else JSON,
     samples=(
         _sample("deployment", "", {"action": "created", "deployment": _DEPLOYED}, "deployment.started"),
         _sample("deployment_status", "at its end", _status("success"), "deployment.finished"),

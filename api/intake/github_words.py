@@ -1,9 +1,26 @@
 """What all GitHub webhooks say in one way: who sent it, which user it names, and of which repository or organisation it is."""
 
-from typing import Any
+from typing import Any, Final
+from urllib.parse import parse_qsl
 
-from api.intake.translation import Mapped, Translation, fact, need, pick, pick_text, shown
+from api.intake.translation import ForeignJsonError, Mapped, Translation, fact, need, pick, pick_text, shown
 from ledger.errors import StatementError
+
+# How a hook begins that is set to send forms instead of JSON.
+FORM_PREFIX: Final = b"payload="
+
+
+def json_of(body: bytes) -> bytes:
+    """Return the JSON of a body, which may come as a form. Raises ForeignJsonError for what is no form."""
+    if not body.startswith(FORM_PREFIX):
+        return body
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise ForeignJsonError("not-a-form") from None
+    if [name for name, _ in fields].count("payload") != 1:
+        raise ForeignJsonError("key-twice")
+    return dict(fields)["payload"].encode()
 
 
 def source_of(document: dict[str, Any]) -> str:

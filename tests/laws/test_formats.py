@@ -74,8 +74,9 @@ def digests_of_kept(known: Format, body: bytes) -> list[str]:
 
 def translated(known: Format, sample: Sample) -> Translation:
     """Return what a sample stands for."""
-    if known.redactor is None:
+    if not known.is_file:
         return known.translate(dict(sample.headers), sample.content)
+    assert known.redactor is not None
     try:
         cut = known.redactor.cut(sample.content)
     except ForeignError as error:

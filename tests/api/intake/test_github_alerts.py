@@ -1,12 +1,19 @@
 """GitHub's alerts about secrets: what each says of which secret, and what is no fact about one."""
 
+import json
 from typing import Any
+from urllib.parse import quote, unquote
 
 import bodies
 import pytest
+import sqlalchemy as sa
 
+from api.desk.taking import Body, take_at_once
 from api.intake import github
-from api.intake.translation import ContradictionError, Mapped, Unmapped
+from api.intake.translation import ContradictionError, ForeignError, Mapped, Unmapped
+from ledger.ledger import Ledger
+from ledger.log import tables
+from ledger.log.reading import read_entries
 
 KIND = "secret_scanning_alert"
 CREATED, MOVED, RESOLVED = "2026-02-03T09:00:00Z", "2026-02-04T09:00:00Z", "2026-02-03T10:00:00Z"
@@ -86,3 +93,36 @@ def test_an_alert_under_another_name_contradicts_it_and_other_alerts_do_not() ->
     assert translated(other, "code_scanning_alert") == Unmapped(
         "code_scanning_alert", "alerts-come-as-sarif", "https://github.com/acme/payments-api"
     )
+
+
+def test_an_alert_that_says_its_secret_is_kept_without_it() -> None:
+    assert github.FORMAT.redactor is not None
+    cut = github.FORMAT.redactor.cut
+    said, unsaid = bodies.encoded(alert(secret="s3cret")), bodies.encoded(alert())
+    assert cut(unsaid) == unsaid
+    assert json.loads(cut(said)) == json.loads(unsaid)
+    form = cut(b"payload=" + quote(said).encode())
+    assert (form.startswith(b"payload="), b"s3cret" in form) == (True, False)
+    assert json.loads(unquote(form.decode().removeprefix("payload="))) == json.loads(unsaid)
+    # What cannot be read is not kept: it may say it.
+    for odd in (said[:-3], said.replace(b'{"action"', b'{"action": 1, "action"')):
+        with pytest.raises(ForeignError):
+            cut(odd)
+    other = bodies.encoded(bodies.review(body="s3cret"))
+    assert cut(other) == other
+
+
+def test_a_secret_of_an_alert_is_in_no_entry_and_no_evidence(sqlite_ledger: Ledger) -> None:
+    caller = sqlite_ledger.local_caller()
+    said = bodies.encoded(alert(secret="s3cret"))
+    for body in (said, said[:-3], bodies.encoded(resolved("wont_fix", secret="s3cret"))):
+        take_at_once(sqlite_ledger, Body(github.FORMAT, {"x-github-event": KIND}, body, lambda _: caller))
+    with sqlite_ledger.database.read() as connection:
+        rows = [row for table in tables.metadata.sorted_tables for row in connection.execute(sa.select(table))]
+        told, *others = list(read_entries(connection, after=1))
+    assert [row for row in rows if b"s3cret" in repr(tuple(row)).encode()] == []
+    assert (told.type, told.statement["redactor"]) == ("secret.detected", "github-1")
+    assert [(entry.type, len(entry.document.get("evidence", []))) for entry in others] == [
+        ("intake.unmapped", 0),
+        ("intake.unmapped", 1),
+    ]
