@@ -13,7 +13,7 @@ from ledger.events.attestation import AttestationReceived
 from ledger.events.pipeline_run import PipelineRunFinished
 from projections.engine.derived import Breach
 from projections.engine.reads import Look, Rows
-from projections.engine.view import later
+from projections.engine.view import Moment, later
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
@@ -71,7 +71,7 @@ def isolation_violated(row: Run, look: Look) -> Breach | None:
     found = [(words, other) for other in _beside(row, look) if (words := _disturbed_by(row, other, look))]
     if not found:
         return None
-    first = f"{_called(row)} ran on {row.runner_id} from {row.started_at}"
+    first = f"{_called(row)} ran on {row.runner_id} at {row.began.at}"
     told = (other.began.position for _, other in found if other.began is not None)
     return Breach(f"{first}: {listed(words for words, _ in found)}", positions_of(row.began.position, *told))
 
@@ -92,9 +92,9 @@ def _disturbed_by(row: Run, other: Run, look: Look) -> str:
         and row.tenant != other.tenant
         and _overlap(row, other, look)
     ):
-        return f"{_called(other)} of another tenant, {other.tenant}, had it from {other.started_at}"
+        return f"{_called(other)} of another tenant, {other.tenant}, had it at {_first(other)}"
     if row.ephemeral or other.ephemeral:
-        return f"it is made for one run, and {_called(other)} had it from {other.started_at}"
+        return f"it is made for one run, and {_called(other)} had it at {_first(other)}"
     return ""
 
 
@@ -102,11 +102,22 @@ def _overlap(one: Run, other: Run, look: Look) -> bool:
     """Say whether two runs were there at one time: whichever began last, the other's end was not on record by then."""
     if one.began is None or other.began is None:
         return False
-    first, last = sorted((one, other), key=lambda run: (run.started_at or "", run.run))
-    if first.started_at is None or last.began is None or last.began.at >= later(first.started_at, hours=RUN_HOURS):
+    first, last = sorted((one, other), key=lambda run: (_first(run), run.run))
+    if last.began is None:
         return False
+    is_over = last.began.at >= later(_first(first), hours=RUN_HOURS)
+    if first.ended is None:
+        return not is_over
     instant = instants_of(look, last.began)[0]
-    return first.ended is None or not was_there(first.ended, instant, clocks_of(look, instant.at))
+    if was_there(first.ended, instant, clocks_of(look, instant.at)):
+        return False
+    # An end that is told days afterwards makes nothing worse than if nobody had told it.
+    return not is_over or first.ended.at > last.began.at
+
+
+def _first(row: Run) -> Moment:
+    """Return when a run was there first."""
+    return row.began.at if row.began is not None else ""
 
 
 def _called(row: Run) -> str:

@@ -46,7 +46,7 @@ class Run:
     started_at: Moment | None = None
     finished_at: Moment | None = None
     artifacts: int = 0
-    # When it began and ended, and who said so.
+    # When it was there first and last, and who said so: its end alone, where nobody said when it began.
     began: Spoken | None = None
     ended: Spoken | None = None
     again: tuple[Spoken, ...] = ()
@@ -59,12 +59,23 @@ def key_of(event: RunEvent) -> str:
     return f"{event.run_id}#{event.attempt}" + (f"#{event.job}" if event.job is not None else "")
 
 
-def began_at(event: RunEvent, entry: EntryInfo) -> Spoken | None:
-    """Return when a run began by a statement, and who said so; None where it does not say."""
-    said = spoken(entry, event.actor)
-    if isinstance(event, PipelineRunFinished):
-        return replace(said, at=min(said.at, moment(event.started_at))) if event.started_at is not None else None
-    return said
+def _ended(event: PipelineRunFinished, said: Spoken) -> Spoken:
+    return replace(said, at=min(said.at, moment(event.finished_at))) if event.finished_at is not None else said
+
+
+def _began(event: RunEvent, said: Spoken) -> Spoken:
+    """Return when a run was there first by a statement, and who said so: when it began, or its end where that is all that is told."""
+    if not isinstance(event, PipelineRunFinished):
+        return said
+    return (
+        replace(said, at=min(said.at, moment(event.started_at)))
+        if event.started_at is not None
+        else _ended(event, said)
+    )
+
+
+def _says_when_it_began(event: RunEvent) -> bool:
+    return not isinstance(event, PipelineRunFinished) or event.started_at is not None
 
 
 @dataclass(frozen=True)
@@ -105,26 +116,25 @@ runners = View(
 
 @runners.on(PipelineRunStarted, PipelineRunFinished, key=lambda event: event.runner_id)
 def ran(row: Runner, event: RunEvent, entry: EntryInfo) -> Runner:
-    began = began_at(event, entry)
-    at, name = spoken(entry, event.actor).at, key_of(event)
-    known = next((turn for turn in row.latest if turn.run == name), None)
+    said, name = spoken(entry, event.actor), key_of(event)
+    began = _began(event, said)
+    is_new = all(turn.run != name for turn in row.latest)
     latest = row.latest
-    if known is None and began is not None:
+    if is_new:
         latest = tuple(sorted((*latest, Turn(name, began.at)), key=lambda turn: (turn.began_at, turn.run))[-COMPARED:])
     tenants = row.tenants
     if event.tenant is not None and event.tenant not in tenants and len(tenants) < KEPT:
         tenants = (*tenants, event.tenant)
-    first = began.at if began is not None else at
     return replace(
         row,
-        runs=row.runs + (known is None and began is not None),
+        runs=row.runs + is_new,
         tenants=tenants,
         # Whoever says so once has said so: it is not another's to take back.
         ephemeral=row.ephemeral or event.ephemeral if event.ephemeral is not None else row.ephemeral,
         builder_id=row.builder_id or event.builder_id,
         image_digest=row.image_digest or event.image_digest,
-        first_seen_at=min(row.first_seen_at or first, first),
-        last_seen_at=max(row.last_seen_at or at, at),
+        first_seen_at=min(row.first_seen_at or began.at, began.at),
+        last_seen_at=max(row.last_seen_at or said.at, said.at),
         latest=latest,
     )
 
@@ -157,13 +167,16 @@ def told(row: Run, event: RunEvent, entry: EntryInfo) -> Run:
         service=row.service or event.service,
         commit=row.commit or event.commit,
     )
-    if row.began is None and (began := began_at(event, entry)) is not None:
+    began = _began(event, said)
+    if row.started_at is None and _says_when_it_began(event):
         new = replace(new, began=began, started_at=began.at)
+    elif row.began is None:
+        new = replace(new, began=began)
     if isinstance(event, PipelineRunFinished):
         new = replace(new, artifacts=row.artifacts + len(event.artifacts), outcome=row.outcome or event.outcome)
         if row.ended is None:
-            at = min(said.at, moment(event.finished_at)) if event.finished_at is not None else said.at
-            new = replace(new, ended=replace(said, at=at), finished_at=at)
+            ended = _ended(event, said)
+            new = replace(new, ended=ended, finished_at=ended.at)
     if _says_otherwise(row, event):
         new = replace(new, again=(*row.again[: KEPT - 1], said))
     if row.runner_id is None and event.runner_id is not None:

@@ -84,6 +84,12 @@ def test_a_run_whose_end_nobody_told_is_over_after_a_day() -> None:
     pass_time(story, 30)
     start(story, "2", "globex")
     assert violated(story) == []
+    # That it had ended long before, told now, makes nothing worse; that it went on all the while does.
+    position = finish(story, "1", finished_at=at(5))
+    assert violated(story) == []
+    story.tell("statement.withdrawn", position=position, reason="x", by="service:desk", token="token:desk")
+    finish(story, "1")
+    assert violated(story) == ["2#1"]
 
 
 def test_a_runner_for_one_run_has_one() -> None:
@@ -100,6 +106,22 @@ def test_a_runner_for_one_run_has_one() -> None:
     start(story, "1", job="test", runner_id="r-9", ephemeral=True)
     start(story, "1", job="lint", runner_id="r-9", ephemeral=True)
     assert violated(story) == ["1#1#lint", "2#1"]
+
+
+def test_a_run_that_is_known_by_its_end_alone_was_there_then() -> None:
+    story = Story()
+    finish(story, "1", runner_id="r-7", tenant="acme", ephemeral=True)
+    finish(story, "2", runner_id="r-7", tenant="acme")
+    assert violated(story) == ["2#1"]
+    story = Story()
+    start(story, "1")
+    finish(story, "2", runner_id="r-7", tenant="globex")
+    assert violated(story) == ["2#1"]
+    row = story.row(pipeline_runs, "2#1")
+    assert (row.started_at, row.began.at) == (None, row.finished_at)
+    # When it began may be told afterwards.
+    start(story, "2", "globex", time=at(1.5))
+    assert story.row(pipeline_runs, "2#1").started_at == at(1.5)
 
 
 def test_what_is_said_first_of_a_run_stays_and_what_is_said_otherwise_is_found() -> None:
