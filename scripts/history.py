@@ -586,7 +586,7 @@ class _Quarter:
         """Bodies that are authentic, and that no translator maps."""
         minute = self.working(33 * _DAY)
         self.github(minute, "member", action="added", member=_github_user(77_001), changes={})
-        self.cdevent(minute + 50, "", "pipelinerun.finished.0.3.0", "nightly", {"outcome": "success"})
+        self.cdevent(minute + 50, "", "taskrun.finished.0.3.0", "nightly", {"outcome": "success"})
 
     def github(self, minute: int, event: str, **body: Any) -> None:
         repository = {"id": 4401, "full_name": f"acme/{GITHUB_SERVICE}", "private": True}

@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 import pytest
-from browsing import look, read_page, signed_in, tell
-from servers import Server
+from browsing import look, person, read_page, signed_in, tell, wait_for_views
+from servers import Server, event
 
 from api.console.charts import Lane, Point, lanes, reliability
 
@@ -22,21 +22,25 @@ def told(server: Server) -> None:
         tell(server, "change.scheduled", **of, planned_start=start, planned_end=end)
     about = {"actor": "person:olga", "time_zone": "UTC"}
     days = {"start": "2031-06-12T00:00:00Z", "end": "2031-06-14T00:00:00Z"}
-    tell(server, "freeze.declared", **about, freeze_id="F-6", environments=["prod"], **days, reason="x")
-    tell(
-        server, "freeze.override_granted", actor="person:olga", freeze_id="F-6", change_id="CHG-69", requester="person:alice",
-        expires_at="2031-06-13T00:00:00Z", reason="x",
-    )  # fmt: skip
     weekly = {"start": "2031-06-02T12:00:00Z", "end": "2031-06-02T13:00:00Z", "recurs": "FREQ=WEEKLY"}
-    tell(server, "cab.meeting_scheduled", **about, meeting_id="CAB-6", **weekly)
-    never = {
+    yearly = {
         "start": "2031-06-01T12:00:00Z",
         "end": "2031-06-01T13:00:00Z",
         "recurs": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
     }
-    tell(
-        server, "compliance_window.declared", **about, window_id="W-6", framework="sox", environments=["prod"], **never
-    )
+    through = {"change_id": "CHG-69", "requester": "person:alice", "expires_at": "2031-06-13T00:00:00Z", "reason": "x"}
+    with person(server, "olga", "operator", "reporter") as olga:
+        for said in (
+            event("freeze.declared", **about, freeze_id="F-6", environments=["prod"], **days, reason="x"),
+            event("freeze.override_granted", actor="person:olga", freeze_id="F-6", **through),
+            event("cab.meeting_scheduled", **about, meeting_id="CAB-6", **weekly),
+            event(
+                "compliance_window.declared", **about, window_id="W-6", framework="sox", environments=["prod"], **yearly
+            ),
+        ):
+            answer = olga.post("/v1/events", json=said)
+            assert answer.status_code == 201, answer.text
+    wait_for_views(server, answer.json()["position"])
 
 
 def days_of(page: str, name: str) -> list[str]:
