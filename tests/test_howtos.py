@@ -64,7 +64,7 @@ def run(machine: Machine, command: str) -> str:
 
 
 def prepare(made: dict[str, Machine], port: str) -> None:
-    """Make the ledger that the pages begin with, five entries or, with a witness, six; and what a shell holds."""
+    """Make the ledger that the pages begin with, six entries or, with a witness, seven; and what a shell holds."""
     ledger = made["ledger"]
     for machine in made.values():
         # A fact with a number, as a pipeline would send it: what the pages use to go on.
@@ -108,7 +108,7 @@ REPLACE = 'import sqlite3; sqlite3.connect("forged.db").backup(sqlite3.connect("
 
 
 def broken(ledger: Machine) -> None:
-    """Replace the database of a running server by one with an altered entry 4 and another entry 6."""
+    """Replace the database of a running server by one with an altered entry 4 and another entry 7."""
     run(ledger, "change-ledger export before; change-ledger backup sunday.db; cp sunday.db forged.db")
     run(ledger, f"python3 - <<END{FORGE}END")
     run(ledger, "change-ledger --database-url sqlite:///forged.db append fact-5.json")
@@ -117,7 +117,7 @@ def broken(ledger: Machine) -> None:
     kind = "Content-Type: application/cloudevents+json"
     bearer = "Authorization: Bearer $CHANGE_LEDGER_TOKEN"
     run(ledger, f'curl -s $URL/v1/events -H "{bearer}" -H "{kind}" -d @fact-4.json > receipt.json')
-    ledger.check("curl -s $URL/checkpoint | head -2", ["ledger.example.com/prod", "6"])
+    ledger.check("curl -s $URL/checkpoint | head -2", ["ledger.example.com/prod", "7"])
     run(ledger, f"change-ledger backup standby.db; python3 -c '{REPLACE}'; rm forged.db")
 
 

@@ -27,7 +27,10 @@ COMMANDS: Final = {
         "Make a ledger: its schema, its keys (mode 0600), its first entry; and pin it for this user.",
     ),
     "serve": ("serving", "Serve the API until stopped."),
-    "migrate": ("administration", "Bring the database's schema to this version of the program."),
+    "migrate": (
+        "administration",
+        "Bring the schema to this version of the program, and put its verify.html on record.",
+    ),
     "backup": ("administration", "Copy a SQLite ledger while it is in use."),
     "erase": ("administration", "Erase the texts of an entry."),
     "token": ("credentials", "Bearer tokens: create, list, revoke."),

@@ -10,8 +10,10 @@ from api.cli import pins
 from api.cli.common import Where, commands_of, where
 from api.cli.policy_files import SOLO, STARTING, policy_of, starting_policy
 from api.cli.terminal import console
+from api.desk import verifier
 from api.opening import open_ledger
-from ledger.errors import SetupError
+from api.settings import Settings
+from ledger.errors import LedgerError, SetupError
 from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
 from ledger.log import tables
 from ledger.log.database import Database
@@ -20,6 +22,7 @@ from ledger.published.signer import Memory
 from ledger.stewardship.clock import correct_clock
 from signing import keys as signing_keys
 from signing.checkpoint import parse_checkpoint
+from signing.errors import SigningError
 from signing.keys import Signer, SigningKey
 from signing.known_keys import why_anybody_signs
 from signing.merkle import leaf_hash
@@ -90,14 +93,17 @@ def init(
         if grant_to:
             tables.grant_to(connection, grant_to)
     pins.write(settings.known_ledgers_path, origin, genesis, checkpoint_key.public_key)
+    # Should it stop here, `migrate` does what is left.
+    verifier.publish(ledger, actor=LOCAL_OPERATOR)
     ledger.close()
     console.print(f"opened   {origin}")
     console.print(f"genesis  {genesis.hex()}")
     console.print(
         f"vkey     {format_verifier_key(NoteKey(origin, checkpoint_key.public_key))}",
     )
+    console.print(f"tool     {verifier.sha256()}  {verifier.NAME}")
     console.print(
-        f"pinned in {settings.known_ledgers_path}; give genesis and vkey to your auditors",
+        f"pinned in {settings.known_ledgers_path}; give genesis, vkey and tool to your auditors",
     )
     if starting is not None and actor is not None:
         _begin_with(where(context), starting, actor)
@@ -149,9 +155,28 @@ def _load_or_make(reference: str) -> Signer:
 
 @app.command()
 def migrate(context: typer.Context) -> None:
-    """Bring the database's schema to this version of the program."""
-    Database(where(context).settings.database).migrate()
+    """Bring the schema to this version of the program, and put its verify.html on record."""
+    settings = where(context).settings
+    database = Database(settings.database)
+    database.migrate()
     console.print("the schema is up to date")
+    with database.read() as connection:
+        size = read_size(connection)
+    if size:
+        _publish_verifier(settings)
+
+
+def _publish_verifier(settings: Settings) -> None:
+    """Put verify.html of this version on record, where the entry key is; elsewhere say that it is not."""
+    try:
+        ledger = open_ledger(settings)
+    except (LedgerError, SigningError) as error:
+        console.print(f"{verifier.NAME} was not put on record: {error}")
+        return
+    receipt = verifier.publish(ledger, actor=LOCAL_OPERATOR)
+    ledger.close()
+    if receipt is not None:
+        console.print(f"{verifier.NAME} is on record at position {receipt.position}: SHA-256 {verifier.sha256()}")
 
 
 @app.command()

@@ -176,6 +176,8 @@ def finish(report: dict[str, Any], as_json: bool, *, without_pin: str = PIN_AS_I
             console.print(f"root     {report['root']}")
         console.print(_window(report))
         console.print(f"genesis  {report['genesis']}" + ("  (pinned)" if report["pinned"] else "  (not pinned)"))
+        for tool in report["tools"]:
+            console.print(f"tool     {tool['sha256']}  {tool['tool']} {tool['version']}, position {tool['position']}")
         for entry in report["affected"][:100]:
             where_ = f"position {entry['position']}"
             anchored = {True: "; anchored", False: "; not anchored", None: ""}[entry.get("anchored")]

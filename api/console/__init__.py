@@ -34,8 +34,6 @@ MODULES: Final = (
     running,
     access,
     board,
-    planned,
-    risks,
     delivered,
     asked,
     the_ledger,

@@ -51,6 +51,8 @@ class RangeResult:
     refs_at: dict[int, dict[str, tuple[int, int]]] = field(default_factory=dict)
     # Where a policy was published by which one person works here alone.
     alone: list[int] = field(default_factory=list)
+    # Which programs were published: position, name, version and SHA-256 of each.
+    tools: list[tuple[int, str, str, str]] = field(default_factory=list)
     affected: list[Affected] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 

@@ -78,6 +78,8 @@ class Report:
     # Ids of the entry keys that the checkpoint key let in (`ledger.key_recovered`), and of those that the pin has not accepted.
     recovered: tuple[str, ...] = ()
     unaccepted: tuple[str, ...] = ()
+    # Which programs the ledger published: position, name, version and SHA-256 (hex) of each.
+    tools: tuple[tuple[int, str, str, str], ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -106,6 +108,7 @@ class Report:
             "witnesses_pinned": self.witnesses_pinned,
             "recovered": list(self.recovered),
             "unaccepted": list(self.unaccepted),
+            "tools": [dict(zip(("position", "tool", "version", "sha256"), tool, strict=True)) for tool in self.tools],
             "signatures_checked": self.signatures,
             "faults": [asdict(fault) for fault in self.faults],
             "affected": [asdict(fault) for fault in self.affected],
@@ -158,4 +161,5 @@ def make_report(
         witnesses_pinned=pin is not None and pin.witnesses is not None,
         recovered=tuple(identifier for _, identifier in authority.recoveries),
         unaccepted=tuple(identifier for _, identifier in unaccepted),
+        tools=tuple(summary.tools),
     )

@@ -70,6 +70,8 @@ class Summary:
     refs: dict[str, tuple[int, int]] = field(default_factory=dict)
     # Where a policy was published by which one person works here alone.
     alone: list[int] = field(default_factory=list)
+    # Which programs were published: position, name, version and SHA-256 of each.
+    tools: list[tuple[int, str, str, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     affected: list[Affected] = field(default_factory=list)
 
@@ -114,6 +116,7 @@ class Summary:
             self.source_ids.setdefault(name, position)
         self.authority += part.authority
         self.alone += part.alone[: max(0, MAX_FAULTS - len(self.alone))]
+        self.tools += part.tools[: max(0, MAX_FAULTS - len(self.tools))]
         self.faults += part.faults[: max(0, MAX_FAULTS - len(self.faults))]
         self.affected += part.affected[: max(0, MAX_FAULTS - len(self.affected))]
         self.size += part.count

@@ -22,6 +22,7 @@ from ledger.clock import from_text
 from ledger.entry import ENTRY_PAYLOAD_TYPE, statement_bytes
 from ledger.errors import LedgerError
 from ledger.events import CATALOGUE, has_refs
+from ledger.events.ledger import LedgerToolPublished
 from ledger.events.policy import PolicyPublished, says_alone
 from ledger.faults import Affected, Kind
 from ledger.log.tables import MAX_REFS_PER_ENTRY
@@ -138,6 +139,9 @@ class _Walk:
                 )
         if event_type == PolicyPublished.type and says_alone(statement["data"]):
             result.alone.append(position)
+        if event_type == LedgerToolPublished.type:
+            name, version, sha256 = (str(statement["data"].get(part, "")) for part in ("tool", "version", "sha256"))
+            result.tools.append((position, name, version, sha256))
         key = self.keys[row.key_number].key_id if 0 <= row.key_number < len(self.keys) else ""
         fault = self.authority.recorded_by_fault(
             document["recorded_by"],

@@ -23,6 +23,7 @@ from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append
 from servers import Server, environment_for, event, running_server
 
 from api.cli import remote_door
+from api.desk.verifier import sha256
 from ledger.audit.of_database import audit_database
 from ledger.audit.ranges import RANGE
 from ledger.ledger import Ledger
@@ -118,7 +119,7 @@ def test_a_second_init_is_refused_and_changes_nothing(bare: Command, directory: 
               and path.is_file()}  # fmt: skip
     check_refused(bare("init", "--origin", "ledger.test/another"), "holds a ledger already")
     assert {path: path.read_bytes() for path in before} == before
-    assert size_of(directory) == 1
+    assert size_of(directory) == 2
 
 
 def test_an_origin_that_is_pinned_to_another_ledger_is_refused_before_anything_is_made(
@@ -464,10 +465,22 @@ def test_the_clock_is_corrected_on_the_machine_and_not_over_http(cli: Command, r
     check_refused(remote("clock", "correct", "--reason", "ntp"), "on the machine itself")
 
 
-def test_migrate_on_a_ledger_of_this_version_changes_nothing(cli: Command, directory: Path) -> None:
-    cli.ok("migrate")
+def test_migrate_puts_the_verifier_on_record_once_and_changes_nothing_else(cli: Command, directory: Path) -> None:
+    said = cli.ok("migrate").out
+    assert "verify.html is on record at position 7" in said
+    assert sha256() in said
+    assert "position" not in cli.ok("migrate").out
+    assert size_of(directory) == 7
+    assert f"tool     {sha256()}  verify.html" in cli.ok("verify").out
+    [told] = cli.ok("verify", "--json").json["tools"]
+    assert (told["tool"], told["sha256"], told["position"]) == ("verify.html", sha256(), 7)
+
+
+def test_migrate_where_no_entry_key_is_says_that_the_verifier_is_not_on_record(cli: Command, directory: Path) -> None:
+    (directory / "keys" / "entry.pem").unlink()
+    said = cli.ok("migrate").out
+    assert "verify.html was not put on record" in said
     assert size_of(directory) == 6
-    cli.ok("verify")
 
 
 # -- backup ------------------------------------------------------------------------------------------------------------
