@@ -192,6 +192,11 @@ def test_the_console_serves_it_and_shows_it_cut_off(browser: Browser, server: Se
         sign_in(page, server.tokens["auditor"])
         page.goto("/console/verify")
         assert page.get_by_text(sha256()).is_visible()
+        assert page.get_by_text("not yet", exact=True).is_visible()
+        wanted = {"tool": "verify.html", "version": "0.1.0", "sha256": sha256()}
+        position = server.client().post("/v1/ledger/tools", json=wanted).json()["position"]
+        page.reload()
+        assert page.locator(f"dd a[href='/console/entries/{position}']").is_visible()
         frame = page.frame_locator("iframe")
         verdicts = give(frame, *((name, given[name]) for name in ("one.tlog-proof", "one.json")))
         assert [verdict.split(" ")[0] for verdict in verdicts] == ["Holds"]
