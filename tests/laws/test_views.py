@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from telling import retold
 
 from projections import VIEWS
-from projections.engine import standing
+from projections.engine import standing, tables
+
+
+def test_no_view_is_called_as_a_table_that_keeps_all_of_them() -> None:
+    assert {tables.table_of(view).name for view in VIEWS}.isdisjoint(tables.metadata.tables)
 
 
 @settings(max_examples=15)

@@ -27,6 +27,7 @@ def test_nothing_known_is_no_pass() -> None:
         "change-is-approved": ("insufficient_evidence", "no-change"),
         "risk-comes-out-again": ("insufficient_evidence", "no-change"),
         "deployed-is-approved": ("insufficient_evidence", "no-scope"),
+        "change-is-technically-reviewed": ("insufficient_evidence", "no-change"),
         "window-is-open": ("insufficient_evidence", "no-change"),
         "impact-is-covered": ("insufficient_evidence", "no-change"),
         "rollback-is-prepared": ("deny", "no-trigger"),
