@@ -10,9 +10,10 @@ says more than the results that it lists: those may be cut.
     {"kind": "PolicyReport", "results": [{"policy": "labels", "result": "fail"}]}         one error, of what the report is of
 
 Where whoever posts it says of which plan it is, the plan was checked by that tool, too (`iac.validated`). The redactor keeps names of
-policies, rules, files and resources, and no message: those quote what they found.
+policies, rules, files and resources, and no message: those quote what they found. Longer than other formats: it is three that say the same.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -215,7 +216,10 @@ def _of_report(beside: Headers, report: dict[str, Any], scan: str) -> scans.Told
     tool = next(iter(sources)) if len(sources) == 1 else None
     # Of what says neither how it ended nor that anything was looked at, nobody knows what it means.
     is_known = bool(results or any(summary.values())) and all(told["result"] in _LEVELS for told in results)
-    counted = {"error": summary.get("fail", 0) + summary.get("error", 0), "warning": summary.get("warn", 0)}
+    # The summary counts what is not scored, too, and that does not count.
+    unscored = Counter(told["result"] for told in results if not told["scored"])
+    more = {name: max(0, summary.get(name, 0) - unscored[name]) for name in ("fail", "error", "warn")}
+    counted = {"error": more["fail"] + more["error"], "warning": more["warn"]}
     last = max((told["seconds"] for told in results if told["seconds"] is not None), default=None)
     ended = to_text(last * 1_000_000) if last is not None else ""
     return _scan(

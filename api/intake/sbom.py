@@ -54,7 +54,9 @@ def _cut(body: bytes) -> bytes:
         kept = _cut_spdx(document)
     else:
         raise ForeignJsonError("not-a-bill-of-materials")
-    if not kept["components"]:
+    # SPDX lists what it describes among its packages: then that there is nothing else is said.
+    is_bill = kept["components"] or (kept["format"] == "spdx" and kept["root"] is not None)
+    if not is_bill:
         raise ForeignJsonError("no-components")
     return dump_json(kept)
 

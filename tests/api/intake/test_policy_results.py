@@ -107,6 +107,9 @@ def test_a_report_that_counts_more_than_it_lists_was_cut() -> None:
     data = data_of(report(held(), summary={"pass": 9, "fail": 3, "error": 1, "warn": 2, "skip": 0}))
     assert (data["errors"], data["warnings"], len(data["results"])) == (4, 2, 1)
     assert data_of(report(summary={"pass": 9}))["executed"] is True
+    # What is not scored is in the summary, too, and does not count.
+    assert data_of(report(held(scored=False), summary={"fail": 1}))["errors"] == 0
+    assert data_of(report(held(scored=False), summary={"fail": 2}))["errors"] == 1
 
 
 def test_reports_come_in_as_yaml_too_several_in_a_file() -> None:
@@ -126,7 +129,7 @@ results: [{policy: no, result: pass}]
     first, second = facts_of(FORMAT, body, SAID)
     assert (listed(first.data), first.data["errors"]) == (
         [("labels/check-owner", "shop/PolicyReport/polr-web", "error", False)],
-        2,
+        1,
     )
     assert (first.time, second.data["executed"]) == ("2023-03-23T10:04:54.000000Z", True)
     assert FORMAT.redactor is not None

@@ -92,6 +92,7 @@ def test_a_bill_of_spdx_is_counted_without_what_it_describes() -> None:
     assert counts(fact) == ("spdx", "2.3", 2, 1, 2)
     assert fact.data["artifact"] == "sha256:" + "a" * 64
     assert recorded(spdx(package("a"), package("b"))).data["components"] == 2
+    assert recorded(spdx(package("a"), documentDescribes=["SPDXRef-a"])).data["components"] == 0
     described = spdx(package("a"), package("b"), documentDescribes=["SPDXRef-a", "SPDXRef-b"])
     assert (recorded(described).data["components"], "artifact" in recorded(described).data) == (2, False)
 
@@ -193,6 +194,7 @@ def test_nobody_defines_a_scope_without_saying_who() -> None:
         (b'{"spdxVersion": "SPDX-3.0"}', "not-a-bill-of-materials"),
         (b'{"@context": "https://spdx.org/rdf/3.0.0/spdx-context.jsonld", "@graph": []}', "not-a-bill-of-materials"),
         (b'{"bomFormat": "CycloneDX", "specVersion": "1.4", "vulnerabilities": [{"id": "CVE-1"}]}', "no-components"),
+        (b'{"spdxVersion": "SPDX-2.3", "packages": []}', "no-components"),
         (b'{"bomFormat": "CycloneDX", "bomFormat": "CycloneDX"}', "key-twice"),
     ],
 )
