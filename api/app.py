@@ -22,6 +22,7 @@ from api.http.failures import Failures
 from api.http.limits import Rate
 from api.http.questions import Route
 from api.http.routes import (
+    calendar,
     catalogue,
     credentials,
     declarations,
@@ -54,7 +55,7 @@ from projections.engine.runner import Runner, share_interpreter
 
 MODULES = (
     health, events, entries, intake, catalogue, integrity, credentials, declarations, proofs, dossiers, tiles, views, gates, risk,
-    policies, delivery,
+    policies, delivery, calendar,
     *PAGES,
 )  # fmt: skip
 TIME_PASSED_AFTER_S = 3600

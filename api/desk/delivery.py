@@ -29,8 +29,8 @@ def figures_in(
     asked = {
         "service": service,
         "team": team,
-        "seen_at__gte": _time(since, "since"),
-        "seen_at__lt": _time(until, "until"),
+        "seen_at__gte": time_of(since, "since"),
+        "seen_at__lt": time_of(until, "until"),
     }
     where |= {name: value for name, value in asked.items() if value is not None}
     position, rows = 0, []
@@ -64,7 +64,8 @@ def _pages(ledger: Ledger, where: dict[str, str]) -> Iterator[Page]:
             return
 
 
-def _time(text: str | None, name: str) -> str | None:
+def time_of(text: str | None, name: str) -> str | None:
+    """Return a time that was asked for as rows have it. Raises StatementError, naming the place, for what is none."""
     try:
         return read_time(text) if text is not None else None
     except ValueError as error:

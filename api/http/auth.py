@@ -83,6 +83,7 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/v1/views/{view}"): READERS,
     ("GET", "/v1/views/{view}/{key}"): READERS,
     ("GET", "/v1/delivery"): READERS,
+    ("GET", "/v1/calendar.ics"): READERS,
     ("GET", "/v1/risk/backtest"): READERS,
     ("GET", "/v1/risk/fit"): READERS,
     ("GET", "/v1/gates"): ANYBODY_KNOWN,

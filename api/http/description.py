@@ -68,6 +68,7 @@ ANSWERS: Final[Mapping[tuple[str, str], Mapping[int, Any]]] = {
     ("POST", "/v1/ledger/tools"): {201: answers.Receipt},
     ("GET", "/v1/views"): {200: answers.ViewList},
     ("GET", "/v1/delivery"): {200: answers.DeliveryAnswer},
+    ("GET", "/v1/calendar.ics"): {200: "text/calendar"},
     ("GET", "/v1/risk/backtest"): {200: answers.BacktestAnswer},
     ("GET", "/v1/risk/fit"): {200: answers.FitAnswer},
     ("GET", "/v1/gates"): {200: answers.GateList},
