@@ -15,7 +15,8 @@ from api.http.state import CurrentLedger
 from ledger.events.gate import Asked
 
 router = APIRouter(tags=["gates"], route_class=Route)
-Gate = Literal["approve", "deploy", "promote", "rollback", "close", "load_data"]
+# As `projections.gates.composition` has them; a test holds the two against each other.
+Gate = Literal["approve", "deploy", "promote", "apply", "rollback", "load_data", "close"]
 
 
 @router.get("/v1/gates", summary="List gates", responses=PROBLEMS)

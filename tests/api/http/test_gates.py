@@ -7,6 +7,9 @@ import pytest
 from programs import run
 from servers import Server, check_problem, event
 
+from api.cli import gating
+from projections.gates import composition
+
 ARTIFACT, SCOPE, MODEL = ("sha256:" + letter * 64 for letter in "abc")
 POLICY = {"policy_id": "gates-test", "version": "1", "policy_digest": "sha256:" + "9" * 64}
 
@@ -94,6 +97,16 @@ def test_gates_are_listed_with_their_rules_and_the_settings_they_look_for(server
     ]
     assert all(rule["doc"] for gate in found["gates"] for rule in gate["rules"])
     assert "quorum" in found["settings"]
+
+
+@pytest.mark.parametrize("gate", composition.GATES)
+def test_every_gate_that_there_is_is_asked_over_http(server: Server, gate: str) -> None:
+    answer = server.get(f"/v1/gates/{gate}/what-if")
+    assert (answer.status_code, answer.json()["gate"]) == (200, gate)
+
+
+def test_every_gate_that_there_is_is_asked_from_the_command_line() -> None:
+    assert sorted(gating.GATES) == sorted(composition.GATES)
 
 
 @pytest.mark.parametrize(
