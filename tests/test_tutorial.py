@@ -10,7 +10,9 @@ import pytest
 from sessions import ROOT, commands, free_ports, machines, warm_commands
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/tutorial.md", "docs/tutorial-governance.md", "docs/tutorial-plan-to-production.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/tutorial.md", "docs/tutorial-governance.md", "docs/tutorial-plan-to-production.md"]
+)
 def test_the_commands_of_a_document_do_what_it_shows(document: str, tmp_path: Path) -> None:
     port, _, text = free_ports(f"8000\n{(ROOT / document).read_text()}").partition("\n")
     found = list(commands(text))
