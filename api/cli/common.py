@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from api.cli.remote_door import RemoteDoor
     from api.settings import Settings
 
+# What is told where one person works alone.
+NOBODY_ELSE: Final = "nobody else looks at this: the policy says that one person works here alone"
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 

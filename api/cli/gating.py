@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from api.cli.common import AsJson, commands_of, where
+from api.cli.common import NOBODY_ELSE, AsJson, commands_of, where
 from api.cli.terminal import Table, console, echo_json
 
 app = commands_of()
@@ -95,7 +95,7 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
                 able = f" ({', '.join(rule['able'])})" if rule["able"] else ""
                 console.print(f"{rule['rule']} would allow: {rule['remedy']}{able}")
         if found["policy"]["is_of_one"]:
-            console.print("nobody else looks at this: the policy says that one person works here alone")
+            console.print(NOBODY_ELSE)
         place = f"recorded at {found['receipt']['position']}, read at {found['read_at']}"
         console.print(f"{found['gate']}: {found['verdict']} ({place})")
     if found["verdict"] != "allow":

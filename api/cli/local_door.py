@@ -8,7 +8,7 @@ from api.desk import stewardship
 from api.desk.delivery import figures_in
 from api.desk.entries import shown, shown_at
 from api.desk.gates import asked_in, recheck_in
-from api.desk.policies import PolicyText, PolicyTrial, checked_in, tried_in
+from api.desk.policies import PolicyText, PolicyTrial, checked_in, tried_in, works_alone
 from api.desk.posted import Posted, Said, model_of
 from api.desk.risk import backtest_in, fit_in
 from api.desk.stewardship import (
@@ -27,6 +27,7 @@ from api.intake import FILES
 from api.opening import open_ledger
 from api.settings import Settings
 from ledger.audit.reading import fold_authority
+from ledger.clock import Clock
 from ledger.conditions import Match
 from ledger.errors import NotFoundError, StatementTooLargeError, no_such
 from ledger.events.gate import Asked
@@ -79,6 +80,9 @@ class LocalDoor:
 
     def show(self, position: int) -> dict[str, Any]:
         return shown_at(self._database(), position)
+
+    def works_alone(self) -> bool | None:
+        return works_alone(self._database(), Clock().now_us())
 
     def follow(
         self, after: int, event_type: str | None, ref: str | None, *, until_end: bool

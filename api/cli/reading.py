@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.common import AsJson, cell, commands_of, where
+from api.cli.common import NOBODY_ELSE, AsJson, cell, commands_of, where
 from api.cli.terminal import Table, console, echo, echo_json
 from ledger.errors import NotFoundError
 
@@ -49,6 +49,8 @@ def show(
     console.print(f"{position}: {found['says']}")
     for name, value in rows.items():
         console.print(f"{name:<{width}}  {value}")
+    if door.works_alone():
+        console.print(NOBODY_ELSE)
 
 
 @app.command()

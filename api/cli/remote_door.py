@@ -86,6 +86,9 @@ class RemoteDoor:
             "texts": texts,
         } | _hashes(found["receipt"])
 
+    def works_alone(self) -> bool | None:
+        return bool(self._json("GET", "/v1/ledger").get("is_of_one"))
+
     def follow(
         self, after: int, event_type: str | None, ref: str | None, *, until_end: bool
     ) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from api.console import words
 from api.console.sessions import Session
 from api.console.signed_in import forget, remember, session_of, sessions_of
 from api.console.templating import rendered
+from api.desk.policies import works_alone
 from api.desk.problems import of_error
 from api.desk.views import kept_up
 from api.http.auth import permitted
@@ -89,10 +90,15 @@ KnownVisit = Annotated[Visit, Depends(visit_of)]
 
 
 def standing_of(request: Request) -> dict[str, Any]:
-    """Say how far what is shown reaches: the entries there are, the views, the checkpoint, and the witnesses of it."""
+    """Say how far what is shown reaches, entries, views, checkpoint and witnesses, and whether anybody but one person looks at it."""
     ledger = ledger_of(request)
     views, published = kept_up(ledger), publisher_of(request).status()
-    return {"size": views["position"] + views["behind"], "views": views, "checkpoints": published}
+    return {
+        "size": views["position"] + views["behind"],
+        "views": views,
+        "checkpoints": published,
+        "is_of_one": works_alone(ledger.database, ledger.clock.now_us()),
+    }
 
 
 def page(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from api.desk.policies import works_alone
 from api.desk.stewardship import keys_of
 from ledger.entry import FORMAT_VERSION
 from ledger.ledger import Ledger
@@ -27,4 +28,5 @@ def about_ledger(ledger: Ledger, checkpoints: Mapping[str, Any]) -> dict[str, An
         "verifier_keys": [format_verifier_key(key) for key in authority.checkpoint_keys(size + 1)],
         "checkpoints": checkpoints,
         "entry_keys": keys_of(authority, ["entry"]),
+        "is_of_one": works_alone(ledger.database, ledger.clock.now_us()),
     }

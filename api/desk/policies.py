@@ -11,13 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from ledger.clock import to_text
 from ledger.events.identifiers import Label, NamePattern, PolicyId, Time, Version
 from ledger.ledger import Ledger
+from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine.asking import asking_now, await_position
+from projections.engine.serving import ViewNotReadyError
 from projections.engine.view import moment
 from projections.gates.asking import GateBusyError
 from projections.gates.trying import MAX_TOLD, Differs, try_policy
 from projections.practices.change.approvals import unsatisfied_because
 from projections.readings.people.policies import POLICY, InForce, Setting, in_force, policy_digest
+from projections.readings.people.powers import READ_BY_POWERS
 from projections.readings.people.settings import SETTINGS, Declared, faults_of
 
 # How long views are waited for.
@@ -61,6 +64,17 @@ class PolicyTrial(PolicyText):
     """A version of a policy, to be tried on what gates decided since a time."""
 
     since: Time
+
+
+def works_alone(database: Database, now_us: int) -> bool | None:
+    """Say whether the policy in force is of one person who works alone: nobody else looks at anything. None while views are being built."""
+    now = to_text(now_us)
+    try:
+        with database.read() as connection:
+            look, _ = asking_now(connection, database, READ_BY_POWERS, now)
+            return in_force(look, now).is_of_one
+    except ViewNotReadyError:
+        return None
 
 
 def read_alone(wanted: PolicyText) -> dict[str, Any]:

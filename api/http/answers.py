@@ -314,6 +314,9 @@ class LedgerInfo(Shape):
     verifier_keys: list[str]
     checkpoints: dict[str, Any]
     entry_keys: list[KeyInfo]
+    is_of_one: bool | None = Field(
+        description="Whether one person works here alone, whom nobody checks; null while views are being built."
+    )
 
 
 class SizedRoot(Shape):

@@ -19,7 +19,7 @@ from projections.engine.judging import Judge
 from projections.engine.listing import Listing
 from projections.engine.log import Log, TakenBack, original_of
 from projections.engine.noted import Notes
-from projections.engine.past import Past, keys_taken_back
+from projections.engine.past import Past, going_along, keys_taken_back
 from projections.engine.skips import Skips
 from projections.engine.standing import Standing
 from projections.engine.store import MemoryStore, Store
@@ -185,7 +185,7 @@ class Folder:
         # Only now: where one could not be added, none is kept.
         for key, part, count in changes:
             self.rows.count(view, key, part, count)
-        return {key: view.settled(self.rows.row(view, key), row, entry) for key, row in written.items()}
+        return {key: view.standing(view.settled(self.rows.row(view, key), row, entry)) for key, row in written.items()}
 
     def _past_at(self, entry: EntryInfo) -> Past:
         """Return the past up to an entry. One withdrawal after another goes on with what was read for the one before."""
@@ -209,6 +209,15 @@ class Folder:
             return {key: view.taken_back(self.rows.row(view, key), entry.position) for key in keys}
         for original in folded:
             keys |= dict.fromkeys(keys_taken_back(view, original, past.at(original.position), self.rows))
+        if view.reads:
+            changed = {
+                read: {key: (before, self.rows.row(read, key)) for key, before in self._changed[read].items()}
+                for read in view.reads
+                if read in self._changed and not isinstance(read, (Tally, Listing))
+            }
+            along = going_along(view, changed, past, entry.position) if changed else {}
+            self._taken.carried[view.name].add(entry.position, along)
+            keys |= dict.fromkeys(along)
         return {key: past.row(view, key, entry.position) for key in (*keys, *(written if folded else ()))}
 
     # -- judging -------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The log as folds read it: entries by position, by type and ref. From the database, or from memory for tests and checks."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -115,6 +115,23 @@ def original_of(log: Log, entry: EntryInfo) -> EntryInfo | None:
     return log.entry(position) if position < entry.position else None
 
 
+class Carried:
+    """Rows of one view that go along with corrections: by key, where, and the entries by which each is meant."""
+
+    def __init__(self) -> None:
+        self.ends: set[int] = set()
+        self.by_end: dict[int, dict[str, tuple[int, ...]]] = {}
+        self.by_key: dict[str, dict[int, tuple[int, ...]]] = defaultdict(dict)
+
+    def add(self, end: int, keys: Mapping[str, tuple[int, ...]]) -> None:
+        """Note which rows go along with what was taken back at a position."""
+        self.ends.add(end)
+        if keys:
+            self.by_end[end] = dict(keys)
+        for key, positions in keys.items():
+            self.by_key[key][end] = positions
+
+
 class TakenBack:
     """Which entries were taken back, and where. Read from the log once, and kept up by whoever folds: `add`.
 
@@ -132,6 +149,8 @@ class TakenBack:
         # Views and positions: whose rows each was of, when it was recorded, and when it was taken back. That never changes.
         self.keys: dict[tuple[str, int], tuple[str, ...]] = {}
         self.rows: dict[tuple[str, int], frozenset[str]] = {}
+        # By view: where rows were folded anew, and by which of their entries; see `carrying`. Up to which end that is known.
+        self.carried: dict[str, Carried] = defaultdict(Carried)
         self._end = 0
         if up_to is None or up_to > 0:
             for entry in log.entries([Match((WITHDRAWN,))], up_to=up_to):

@@ -2,24 +2,36 @@
 
 `up_to` is what was known: entries after it do not count. `until`, when given, is what had happened: a statement about a
 later time does not count, whenever it was recorded. A statement that was taken back counts up to its withdrawal.
+
+A withdrawal folds rows anew: those that the statement is of, and those that were folded by a row which is another without it
+(`going_along`). What is folded anew reads everything as it would be without what was taken back by then.
+
+    7 opens CHG-7, 9 starts d-1 of its artifact, 12 withdraws 7
+    -> as of 12 there is no CHG-7, d-1 is of no change, and the facts of CHG-7 have nothing of d-1; as of 11 all is as it was
+
+Longer than other modules: which entries a row is folded from, as of when and without what, is one question.
 """
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from ledger.conditions import Match
 from ledger.events import Event
 from projections.engine.derived import Derived, Judged
 from projections.engine.listing import Listing
-from projections.engine.log import Log, Since, TakenBack, original_of
+from projections.engine.log import Carried, Log, Since, TakenBack, original_of
 from projections.engine.reads import Memory
 from projections.engine.skips import Skips
 from projections.engine.tally import Live, Tally
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 
 R = TypeVar("R")
+# How many entries that name one row are asked for rows that go along with it: the last ones.
+MAX_FOLLOWED: Final = 100
+# After every position.
+LAST: Final = 2**62
 # Of how many rows entries are kept, where one past goes on; and in how many ways each is kept folded again.
 MAX_KEPT: Final = 5000
 MAX_AGAIN: Final = 4
@@ -36,6 +48,27 @@ def keys_taken_back(view: View[Any], original: EntryInfo, then: Reads, now: Read
             original.reads = reads
             found.update(fold.keys(original.event, original))
     return found
+
+
+def going_along(
+    view: View[Any], changed: Mapping[View[Any], Mapping[str, tuple[Any, Any]]], past: "Past", end: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the rows of a view that go along with a correction, each with the entries by which it does.
+
+    `changed` are rows of other views that are others from `end` on, each before and after. A view that is a list of lines, each written
+    once, or of what was recorded, goes along with nothing.
+    """
+    found: dict[str, dict[int, None]] = defaultdict(dict)
+    if isinstance(view, (Tally, Listing)) or view.keeps_withdrawn:
+        return {}
+    for read in view.reads:
+        matches = {match for key, rows in changed.get(read, {}).items() for match in view.followed(read, key, rows)}
+        entries = {e.position: e for match in matches for e in past.log.latest(match, up_to=end, limit=MAX_FOLLOWED)}
+        for position, entry in sorted(entries.items()):
+            if not past.skips.holds(view, position):
+                for key in keys_taken_back(view, entry, past.at(position), past.at(position, end)):
+                    found[key][position] = None
+    return {key: tuple(positions) for key, positions in found.items()}
 
 
 class _At:
@@ -83,8 +116,8 @@ class Past:
         skips: Skips,
         taken_back: TakenBack | None = None,
     ) -> None:
-        self._skips = skips
-        self._log = log
+        self.skips = skips
+        self.log = log
         self._live = live
         self._up_to = up_to
         self._until = until
@@ -103,6 +136,10 @@ class Past:
         self._since = Since()
         # Also after `up_to`: the live rows already know of it.
         self._taken = taken_back if taken_back is not None else TakenBack(log)
+        # The whole past, where this one ends before some of it.
+        self._whole: Past | None = None
+        # Whoever hands over what was taken back folds, and asks for rows as they are from here on.
+        self._is_folding = taken_back is not None
 
     def go_on(self, entry: EntryInfo) -> None:
         """Know one more entry, the next one. Whoever folds goes on with one past, from entry to entry."""
@@ -115,7 +152,7 @@ class Past:
 
     def read_from(self, log: Log) -> None:
         """Read on from a log that knows as much, and more."""
-        self._log = log
+        self.log = log
 
     def at(self, position: int, known: int | None = None) -> _At:
         return _At(self, position, position if known is None else known)
@@ -140,7 +177,9 @@ class Past:
             return line
         if isinstance(view, Tally):
             count: R | None = view.as_of(key, self._live.parts(view, key, position))
-            return count if count is None else view.with_past(count, self._live.row(view, key), position)
+            if count is None:
+                return None
+            return view.standing(view.with_past(count, self._live.row(view, key), position))
         while True:
             states = self._states_of(view, key, position, position if known is None else known)
             # A row may name more of its entries as it grows, and name other ones later: then it is folded once more, from all.
@@ -154,11 +193,7 @@ class Past:
         """Return the row after each of its entries up to a position."""
         entries = self._entries_of(view, key)
         withdrawn = {} if view.keeps_withdrawn else self._withdrawn_at(known)
-        # The row was folded again when an entry of its own was taken back, and what it read then was without that, too.
-        own = (
-            e for e in entries if e.position in withdrawn and key in self._taken_back(view, e, withdrawn[e.position])
-        )
-        again = max((withdrawn[e.position] for e in own), default=0)
+        again = self._folded_anew(view, key, entries, withdrawn, position, known)
         known_states = self._states.setdefault((view.name, key), {})
         if again not in known_states and len(known_states) == MAX_AGAIN:
             del known_states[next(iter(known_states))]
@@ -173,6 +208,63 @@ class Past:
             states.append(state)
         return states[: bisect_right(positions, position)]
 
+    def _folded_anew(
+        self,
+        view: View[Any],
+        key: str,
+        entries: Sequence[EntryInfo],
+        withdrawn: Mapping[int, int],
+        position: int,
+        known: int,
+    ) -> int:
+        """Return where a row was folded anew for the last time: what it read by then was without what was taken back."""
+        if known > position and view.reads:
+            # It is read by what is folded anew there.
+            return known
+        own = (
+            e for e in entries if e.position in withdrawn and key in self._taken_back(view, e, withdrawn[e.position])
+        )
+        again = max((withdrawn[e.position] for e in own), default=0)
+        if again == known or not (view.reads and withdrawn):
+            return again
+        ends = self._taken.carried[view.name].by_key.get(key, ())
+        if known not in ends:
+            ends = self._carried(view, known).by_key.get(key, ())
+        return max(end for end in (again, *ends) if end <= known)
+
+    def _carried(self, view: View[Any], known: int) -> Carried:
+        """Return which rows of a view went along with corrections up to a position, if not of later ones."""
+        if self._until is not None:
+            # What changed a row is the same at whatever time somebody asks of.
+            return self._knowing(known)._carried(view, known)
+        carried = self._taken.carried[view.name]
+        for end in [end for end in self._taken.by_end if end <= known and end not in carried.ends]:
+            whole = self._knowing(end)
+            changed = {read: whole.changed_at(read, end) for read in view.reads}
+            carried.add(end, going_along(view, changed, whole, end))
+        return carried
+
+    def _knowing(self, end: int) -> "Past":
+        """Return a past that goes as far as a position, of all times."""
+        if self._until is None and end <= self._up_to:
+            return self
+        if self._whole is None:
+            taken = TakenBack(self.log) if self._until is not None else self._taken
+            up_to = max(taken.by_end, default=0)
+            self._whole = Past(self.log, self._live, up_to=up_to, skips=self.skips, taken_back=taken)
+            self._whole._is_folding = False
+        return self._whole
+
+    def changed_at(self, view: View[Any], end: int) -> dict[str, tuple[Any, Any]]:
+        """Return the rows that are others from a position on because of what was taken back there, each before and after."""
+        if view.is_judged or isinstance(view, (Tally, Listing)):
+            return {}
+        originals = [self.log.entry(position) for position in self._taken.by_end.get(end, ())]
+        keys = {key for original in originals for key in self._taken_back(view, original, end)}
+        keys |= set(self._carried(view, end).by_end.get(end, ())) if view.reads else set()
+        rows = {key: (self.row(view, key, end - 1), self.row(view, key, end)) for key in sorted(keys)}
+        return {key: pair for key, pair in rows.items() if pair[0] != pair[1]}
+
     def named(
         self, view: View[R], event: type[Event], about: str | None, limit: int | None, position: int, known: int
     ) -> list[R]:
@@ -183,16 +275,16 @@ class Past:
         keys: dict[str, None] = {}
         for entry in self._latest(match, min(position, self._up_to), limit):
             entry.reads = self.at(entry.position, known)
-            keys |= dict.fromkeys(self._skips.keys(view, entry))
+            keys |= dict.fromkeys(self.skips.keys(view, entry))
         rows = (self.row(view, key, position, known) for key in keys)
         return [row for row in rows if row is not None]
 
     def _latest(self, match: Match, up_to: int, limit: int | None) -> Iterable[EntryInfo]:
         """Return the entries up to a position that match, the last first. All that there are is kept, a few of many is not."""
         if limit is not None:
-            return self._log.latest(match, up_to=up_to, limit=limit)
+            return self.log.latest(match, up_to=up_to, limit=limit)
         if match not in self._of:
-            self._of[match] = (self._up_to, list(self._log.entries([match], up_to=self._up_to)))
+            self._of[match] = (self._up_to, list(self.log.entries([match], up_to=self._up_to)))
         read, held = self._of[match]
         if read < self._up_to:
             held += self._since.entries([match], after=read)
@@ -202,18 +294,18 @@ class Past:
     def where(self, view: View[R], column: str, value: str, position: int, known: int) -> list[R]:
         # No index tells what a column held once: every row there was is folded again. Gates' rules ask this seldom.
         keys: set[str] = set()
-        for entry in self._log.entries([Match(tuple(view.folds))], up_to=min(position, self._up_to)):
+        for entry in self.log.entries([Match(tuple(view.folds))], up_to=min(position, self._up_to)):
             entry.reads = self.at(entry.position, known)
-            keys.update(self._skips.keys(view, entry))
+            keys.update(self.skips.keys(view, entry))
         rows = (self.row(view, key, position, known) for key in sorted(keys))
         return [row for row in rows if row is not None and getattr(row, column) == value]
 
     def entry(self, position: int) -> EntryInfo:
-        return self._log.entry(position)
+        return self.log.entry(position)
 
     def time_at(self, position: int) -> Moment:
         """Return until when things had happened at a position."""
-        return self._until if self._until is not None else self._log.entry(position).recorded_at
+        return self._until if self._until is not None else self.log.entry(position).recorded_at
 
     def _entries_of(self, view: View[Any], key: str) -> list[EntryInfo]:
         if (view.name, key) not in self._entries:
@@ -225,13 +317,25 @@ class Past:
                 # And what it would name without it: then the row was folded anew.
                 if at <= self._up_to and (
                     key in self._keys_at(view, at)
-                    or (end <= self._up_to and key in self._taken_back(view, self._log.entry(at), end))
+                    or (end <= self._up_to and key in self._taken_back(view, self.log.entry(at), end))
                 ):
-                    self._add(view, key, [self._log.entry(at)])
+                    self._add(view, key, [self.log.entry(at)])
+            for at in self._once_named(view, key):
+                self._add(view, key, [self.log.entry(at)])
         elif (read := self._read[view.name, key]) < self._up_to and (wanted := self._wanted[view.name, key]):
             self._read[view.name, key] = self._up_to
             self._add(view, key, self._since.entries(list(wanted), after=read))
+            # What came since may be of another name, which the row tells by now.
+            self._gather(view, key, self._live.row(view, key))
         return self._entries[view.name, key]
+
+    def _once_named(self, view: View[Any], key: str) -> list[int]:
+        """Return the entries by which a row went along with corrections: while folding only now, for of the others the row knows."""
+        if not (view.is_followed and view.reads and self._taken.at):
+            return []
+        of_all = self._taken.carried[view.name] if self._is_folding else self._carried(view, LAST)
+        named = of_all.by_key.get(key, {})
+        return sorted({at for positions in named.values() for at in positions if at <= self._up_to})
 
     def _gather(self, view: View[Any], key: str, row: Any) -> bool:
         """Add the entries that a row says it is folded from. False when there are none that were not known."""
@@ -258,7 +362,7 @@ class Past:
         everywhere = [match for match in wanted if not match.refs]
         found = {entry.position: entry for match in everywhere for entry in self._latest(match, self._up_to, None)}
         if own := wanted.difference(everywhere):
-            found |= {entry.position: entry for entry in self._log.entries(list(own), up_to=self._up_to)}
+            found |= {entry.position: entry for entry in self.log.entries(list(own), up_to=self._up_to)}
         return bool(found) and self._add(view, key, [entry for _, entry in sorted(found.items())])
 
     def _add(self, view: View[Any], key: str, entries: Iterable[EntryInfo]) -> bool:
@@ -278,11 +382,11 @@ class Past:
 
     def _folded(self, view: View[Any], key: str, entry: EntryInfo, row: Any, again: int) -> Any:
         fold = view.folds.get(entry.type)
-        if fold is None or self._skips.holds(view, entry.position):
+        if fold is None or self.skips.holds(view, entry.position):
             return row
         # Another view may read the same entry at the same position: it sees the same past.
         entry.reads = self.at(entry.position, max(entry.position, again))
-        entry.original = original_of(self._log, entry)
+        entry.original = original_of(self.log, entry)
         if key not in fold.keys(entry.event, entry):
             return row
         return fold.apply(row if row is not None else view.new(key), entry.event, entry)
@@ -290,15 +394,15 @@ class Past:
     def _keys_at(self, view: View[Any], position: int) -> tuple[str, ...]:
         """Return the rows that an entry which was taken back had been folded into."""
         if (view.name, position) not in self._taken.keys:
-            entry = self._log.entry(position)
+            entry = self.log.entry(position)
             entry.reads = self.at(position)
-            self._taken.keys[view.name, position] = self._skips.keys(view, entry) if entry.type in view.folds else ()
+            self._taken.keys[view.name, position] = self.skips.keys(view, entry) if entry.type in view.folds else ()
         return self._taken.keys[view.name, position]
 
     def _taken_back(self, view: View[Any], original: EntryInfo, withdrawn_at: int) -> frozenset[str]:
         if (view.name, original.position) not in self._taken.rows:
             then, now = self.at(original.position), self.at(withdrawn_at)
-            found = () if self._skips.holds(view, original.position) else keys_taken_back(view, original, then, now)
+            found = () if self.skips.holds(view, original.position) else keys_taken_back(view, original, then, now)
             self._taken.rows[view.name, original.position] = frozenset(found)
         return self._taken.rows[view.name, original.position]
 

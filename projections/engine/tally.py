@@ -67,6 +67,10 @@ class Tally(View[R]):
         """Return a count as of a position with what it had kept of its moves by then; `live` is the row now."""
         return row
 
+    def standing(self, row: R) -> R | None:
+        """Return a count as it is kept: none where nothing is left of it, as if there had never been anything."""
+        return None if row == self.new(getattr(row, self.key)) else row
+
     def as_of(self, key: str, parts: Sequence[tuple[Part, int]]) -> R | None:
         """Return a row by its parts up to a position, or None where there was none yet."""
         row = self.new(key)

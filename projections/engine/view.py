@@ -182,6 +182,10 @@ class View(Generic[R]):
     be None on one side; None is at no time. Both must err on the side of more.
 
     With `keeps_withdrawn` rows are of what was recorded, and not of what holds: what is taken back stays in them.
+
+    A correction carries over: when a row is another because a statement was taken back, rows of other views that were folded of
+    entries which name it are folded anew. `follows` says, for a view that is read, which other entries a row of it matters to; rows of
+    a view that is not `carried` are read in passing (who may speak, which policy held), and what was folded by them stays.
     """
 
     # Whether how rows stood is kept with them, and not folded again.
@@ -204,6 +208,8 @@ class View(Generic[R]):
         about: Mapping[str, Callable[[R], Iterable[str | None]]] = MappingProxyType({}),
         touches: Callable[[R | None, R | None], tuple[Moment, Moment] | None] | None = None,
         keeps_withdrawn: bool = False,
+        follows: "Mapping[View[Any], Callable[[Any], Iterable[Match]]]" = MappingProxyType({}),
+        is_carried: bool = True,
     ) -> None:
         if "__slots__" in vars(row):
             raise DeclarationError(
@@ -225,10 +231,14 @@ class View(Generic[R]):
         self._about = dict(about)
         self.touches = touches
         self.keeps_withdrawn = keeps_withdrawn
+        self.follows = dict(follows)
+        self.is_carried = is_carried
         # Columns by which a row names more of its entries, item by item.
         self.names = tuple(names)
         # Whether rows know better than their keys which entries they are folded from.
         self.is_followed = entries_of is not None
+        if unread := [view.name for view in self.follows if view not in self.reads]:
+            raise DeclarationError(f"the view {name} follows {unread}, which it does not read")
         if unknown := {*indexes, *names} - set(self.columns):
             raise DeclarationError(f"the view {name} is declared with {sorted(unknown)}, which its rows do not have")
 
@@ -258,6 +268,15 @@ class View(Generic[R]):
         if self._entries_of is not None:
             return self._entries_of(key, row if row is not None else self.new(key))
         return (Match(refs=(ref(self.kind, key),)),)
+
+    def followed(self, view: "View[Any]", key: str, rows: Iterable[Any]) -> Iterator[Match]:
+        """Yield which entries were folded by a row of a view that is read, as it was and as it is: those whose rows go along with it."""
+        if view.is_carried:
+            yield Match(tuple(self.folds), (ref(view.kind, key),))
+        for row in rows:
+            for match in self.follows[view](row) if view in self.follows and row is not None else ():
+                if types := tuple(name for name in match.types or self.folds if name in self.folds):
+                    yield Match(types, match.refs)
 
     def says_about(self, about: str) -> bool:
         """Say whether rows tell if they are about a ref."""

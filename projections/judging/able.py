@@ -4,7 +4,7 @@ Said beside what a gate answers, and of no weight: whether what they do counts, 
 host knows are on record by what they did there, and by nothing else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from ledger.events import Event
@@ -48,8 +48,10 @@ def humans(look: Look) -> set[str]:
     }
 
 
-def holders(look: Look, roles: Iterable[str], environment: str | None, at: str) -> set[str]:
-    """Return who holds one of some roles in an environment, by a grant that counts."""
+def holders(
+    look: Look, roles: Iterable[str], environment: str | None, at: str, resources: Collection[str] = ()
+) -> set[str]:
+    """Return who holds one of some roles in an environment, for all resources or one of those, by a grant that counts."""
     return {
         person_of(look, span.principal)
         for role in roles
@@ -58,6 +60,7 @@ def holders(look: Look, roles: Iterable[str], environment: str | None, at: str) 
         for span in grant.spans[-1:]
         if span.principal_kind == "human"
         and (environment is None or is_meant(look, span.environment, environment, at))
+        and (not resources or span.resource is None or span.resource in resources)
         and not fault_of_grant(look, span)
     }
 
@@ -75,6 +78,26 @@ def may(event: type[Event], *, but: Able | None = None) -> Able:
         return found - set(but(question, look, policy) if but is not None else ())
 
     return able
+
+
+def holding(event: type[Event], *, but: Able | None = None) -> Able:
+    """Return who holds a role that the policy names for a type which anybody may say; nobody in particular where it names none."""
+    among = may(event, but=but)
+
+    def able(question: Question, look: Look, policy: InForce) -> set[str]:
+        return set(among(question, look, policy)) if policy.words(ROLE_FOR, event.type) else set()
+
+    return able
+
+
+def both(*some: Able) -> Able:
+    """Return whoever is of any of some."""
+    return lambda question, look, policy: {who for able in some for who in able(question, look, policy)}
+
+
+def whoever_asks(question: Question, look: Look, policy: InForce) -> set[str]:
+    """Return who wants to act, as a person."""
+    return {person_of(look, question.actor)} if question.actor is not None else set()
 
 
 def authors(question: Question, look: Look, policy: InForce) -> set[str]:

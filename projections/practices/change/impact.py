@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.events.change import ChangeImpactAssessed
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads
+from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, last_fact, of_change
 from projections.judging.of_a_change import rule_of_a_change
@@ -138,8 +140,11 @@ def _fault(
 @rule_of_a_change(
     version=4,
     remedies={
-        "": Remedy("an impact assessment names all that depends on the shared resources (change.impact_assessed)"),
-        "outdated": Remedy("the impact is assessed again (change.impact_assessed)"),
+        "": Remedy(
+            "an impact assessment names all that depends on the shared resources (change.impact_assessed)",
+            holding(ChangeImpactAssessed),
+        ),
+        "outdated": Remedy("the impact is assessed again (change.impact_assessed)", holding(ChangeImpactAssessed)),
     },
 )
 @of_change

@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from ledger.events.environment import EnvironmentReadyAttested
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads
+from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import NO_CHANGE, Question, Said, gate_rule, ticket_of
+from projections.judging.gate_rule import NO_CHANGE, Question, Remedy, Said, gate_rule, ticket_of
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.deployments import Deployment, change_at, deployments
@@ -134,7 +136,14 @@ def started_unready(row: Deployment, look: Look) -> Breach | None:
     return None
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "not-ready": Remedy(
+            "somebody looks, and attests that the environment is ready for the release (environment.ready_attested)",
+            holding(EnvironmentReadyAttested),
+        )
+    }
+)
 def environment_is_ready(question: Question, look: Look, policy: InForce) -> Said:
     """The environment is attested as ready for the release that the change is of, where the policy asks for that."""
     if question.environment is None:

@@ -5,9 +5,13 @@ How often, how fast and how lately, the policy says; without such a setting noth
 
 from typing import Final
 
+from ledger.events.backup import BackupCompleted
+from ledger.events.restore import RestoreVerified
+from ledger.events.service import ServiceProvisioned
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
+from projections.judging.able import authors, both, holding, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, ticket_of
 from projections.practices.practice import Practice
@@ -162,10 +166,12 @@ def restore_failed(row: Backup, look: Look) -> Breach | None:
 @gate_rule(
     remedies={
         "not-backed-up": Remedy(
-            "a backup within the RPO (backup.completed), and a restore of one within the RTO (restore.verified)"
+            "a backup within the RPO (backup.completed), and a restore of one within the RTO (restore.verified)",
+            both(holding(BackupCompleted), holding(RestoreVerified)),
         ),
         "": Remedy(
-            "somebody else than who asks says how the service is set up, and what holds its state (service.provisioned)"
+            "somebody else than who asks says how the service is set up, and what holds its state (service.provisioned)",
+            holding(ServiceProvisioned, but=both(whoever_asks, authors)),
         ),
     }
 )

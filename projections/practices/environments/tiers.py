@@ -8,9 +8,11 @@ that it is masked, and let it.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from ledger.events.dataset import DatasetClassified, DatasetLoadApproved, DatasetMaskingVerified
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
+from projections.judging.able import both, holding, may, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
@@ -275,10 +277,12 @@ def _lacking_for(load: Load, instant: Instant, look: Look) -> tuple[list[str], l
 @gate_rule(
     remedies={
         "not-classified": Remedy(
-            "somebody else than who loads it says how sensitive the dataset is (dataset.classified)"
+            "somebody else than who loads it says how sensitive the dataset is (dataset.classified)",
+            holding(DatasetClassified, but=whoever_asks),
         ),
         "": Remedy(
-            "the dataset is masked (dataset.masking_verified), and somebody else approves the load (dataset.load_approved)"
+            "the dataset is masked (dataset.masking_verified), and somebody else approves the load (dataset.load_approved)",
+            both(may(DatasetLoadApproved, but=whoever_asks), holding(DatasetMaskingVerified, but=whoever_asks)),
         ),
     }
 )

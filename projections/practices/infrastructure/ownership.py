@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from ledger.events.template import TemplateApproved, TemplateRetired
+from ledger.events.template import TemplateApproved, TemplateOwnershipAssigned, TemplateRetired
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Reads
+from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule, last_fact, ticket_of
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, last_fact, ticket_of
 from projections.practices.practice import Practice
 from projections.readings.changes.template_owners import Assignment, TemplateOwner, assignment_at, template_owners
 from projections.readings.changes.templates import Template, templates
@@ -108,7 +109,14 @@ def template_used_after_retirement(row: Ticket, look: Look) -> Breach | None:
     return None
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "": Remedy(
+            "somebody who is still there is made the owner of the template (template.ownership_assigned)",
+            may(TemplateOwnershipAssigned),
+        )
+    }
+)
 def template_is_owned(question: Question, look: Look, policy: InForce) -> Said:
     """A standard change rests on a template for which somebody answers who is still there; where the policy asks."""
     ticket = ticket_of(question, look)

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from ledger.events.deployment import DeploymentVerified
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_deployment
 from projections.practices.practice import Practice
@@ -51,7 +53,10 @@ def deployment_held(row: Deployment, question: Question, look: Look, policy: InF
 
 @gate_rule(
     remedies={
-        "": Remedy("a verification of what was deployed, by its checks, says that it is healthy (deployment.verified)")
+        "": Remedy(
+            "a verification of what was deployed, by its checks, says that it is healthy (deployment.verified)",
+            holding(DeploymentVerified),
+        )
     }
 )
 @of_deployment

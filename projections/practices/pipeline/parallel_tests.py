@@ -15,6 +15,7 @@ from ledger.events.test import CasesReported, ManifestAccepted, ManifestDeclared
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later
+from projections.judging.able import authors, both, may, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
@@ -280,7 +281,10 @@ def tests_flaky(row: SuiteRun, look: Look) -> Breach | None:
 
 @gate_rule(
     remedies={
-        "no-manifest": Remedy("somebody else accepts the list of what the suite is to run"),
+        "no-manifest": Remedy(
+            "somebody else accepts the list of what the suite is to run (test.manifest_accepted)",
+            may(ManifestAccepted, but=both(whoever_asks, authors)),
+        ),
         "": Remedy("the suites that the policy names run on this very commit, all of each, and pass"),
     }
 )

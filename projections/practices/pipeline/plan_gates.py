@@ -7,11 +7,13 @@ whose scope names the plan. A plan of a part only is applied when somebody else 
 from collections.abc import Iterator
 from typing import Final
 
+from ledger.events.finding import FindingDisposed
 from ledger.events.iac import PlanValidated
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.judging.able import approvers, authors, both, holding, may, whoever_asks
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.judging.letting import let_pass
 from projections.practices.change.approvals import change_is_approved
 from projections.practices.practice import Practice
@@ -167,7 +169,17 @@ def _breach(row: Application, plan: Plan, why: str, *more: int) -> Breach:
 _NOT_SAID: Final[Said] = ("insufficient_evidence", "not-said", "expected a plan and an environment in the question", ())
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "no-plan": Remedy("the plan is told (iac.plan_produced)"),
+        "incomplete": Remedy("what is missing of the plan is told (iac.plan_changes_reported)"),
+        "of-a-part": Remedy(
+            "the whole is planned; or somebody who did not make it lets the plan pass (finding.disposed)",
+            may(FindingDisposed, but=both(whoever_asks, authors)),
+        ),
+        "": Remedy("a plan of this environment and commit is made anew, and that is applied"),
+    }
+)
 def plan_may_be_applied(question: Question, look: Look, policy: InForce) -> Said:
     """The plan is known, whole, of this environment and commit, of a format that is read, and was not applied yet."""
     if question.plan is None or question.environment is None:
@@ -199,7 +211,12 @@ def plan_may_be_applied(question: Question, look: Look, policy: InForce) -> Said
     return "allow", "whole", "the plan is whole", used
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "failed": Remedy("what was found against the plan is mended, and it is planned anew"),
+        "": Remedy("a tool checks the plan (iac.validated)", holding(PlanValidated)),
+    }
+)
 def plan_is_validated(question: Question, look: Look, policy: InForce) -> Said:
     """The very plan passed the checks that were made of it, and at least one was; where that is asked for."""
     if question.plan is None or question.environment is None:
@@ -216,7 +233,15 @@ def plan_is_validated(question: Question, look: Look, policy: InForce) -> Said:
     return "allow", "validated", f"{listed(check.tool for check in checks)} checked the plan", used
 
 
-@gate_rule()
+@gate_rule(
+    remedies={
+        "no-scope": Remedy("its author submits the change with the plan (change.submitted)", authors),
+        "other-plan": Remedy(
+            "an author amends the scope by this plan (change.scope_amended), and it is approved anew", authors
+        ),
+        "": Remedy("approvals of this scope by people who did not write or deploy it", approvers),
+    }
+)
 def plan_is_approved(question: Question, look: Look, policy: InForce) -> Said:
     """The very plan is of the scope of a change, and that is approved; where that is asked for."""
     if question.plan is None or question.environment is None:

@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from ledger.events.incident import IncidentResolved
 from projections.engine.reads import Look
+from projections.judging.able import holding
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_change
 from projections.practices.practice import Practice
 from projections.readings.changes.ticket import Ticket
@@ -18,7 +20,11 @@ PRACTICE: Final = Practice(
 )
 
 
-@gate_rule(remedies={"": Remedy("the incidents that the change caused are resolved (incident.resolved)")})
+@gate_rule(
+    remedies={
+        "": Remedy("the incidents that the change caused are resolved (incident.resolved)", holding(IncidentResolved))
+    }
+)
 @of_change
 def incidents_are_over(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """No incident that the change caused is still open."""

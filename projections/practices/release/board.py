@@ -7,10 +7,12 @@ from ledger.events.cab import CabMeetingScheduled
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Reads, later
+from projections.judging.able import authors, holders
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import NO_CHANGE, Question, Said, gate_rule
+from projections.judging.gate_rule import NO_CHANGE, Question, Remedy, Said, gate_rule
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
+from projections.readings.changes.approvals import BOARD_ROLE
 from projections.readings.changes.board import (
     ComplianceWindow,
     Meeting,
@@ -122,7 +124,18 @@ def compliance_window_holds_nothing(row: ComplianceWindow, look: Look) -> Breach
     return Breach(f"compliance window {row.window_id} holds nothing: {why}", (last.said.position,))
 
 
-@gate_rule()
+def _members(question: Question, look: Look, policy: InForce) -> set[str]:
+    """Return who votes about the question's change: members of the board, without its authors."""
+    found = holders(look, policy.words(BOARD_ROLE), question.environment, question.asked_at)
+    return found - authors(question, look, policy)
+
+
+@gate_rule(
+    remedies={
+        "not-approved": Remedy("the scope is amended, and the board decides about that", _members),
+        "": Remedy("the board decides about the change as it is, by the votes of its members", _members),
+    }
+)
 def board_has_decided(question: Question, look: Look, policy: InForce) -> Said:
     """The board decided about the change, where the policy or the calendar of compliance asks for it."""
     at = question.asked_at

@@ -2,11 +2,15 @@
 
 from typing import Final
 
+from ledger.events.error_budget import ErrorBudgetMeasured
+from ledger.events.release_policy import ReleasePolicyApplied
+from ledger.events.slo import SloPublished
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Reads, later
+from projections.judging.able import holding, may
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
 from projections.practices.release.freezes import type_at
@@ -122,7 +126,17 @@ def objective_cannot_be_held(row: Slo, look: Look) -> Breach | None:
     return Breach(f"{row.slo_id}: {why}", (last.said.position,))
 
 
-@gate_rule()
+_MENDS: Final = "the change is of a type that mends (error-budget-exempt)"
+
+
+@gate_rule(
+    remedies={
+        "no-objective": Remedy("an objective of the service is published (slo.published)", may(SloPublished)),
+        "not-measured": Remedy("its budget is measured (error_budget.measured)", holding(ErrorBudgetMeasured)),
+        "halted": Remedy(f"releases go on (release_policy.applied), or {_MENDS}", may(ReleasePolicyApplied)),
+        "spent": Remedy(f"time passes without errors, until some budget is left; or {_MENDS}"),
+    }
+)
 def error_budget_is_left(question: Question, look: Look, policy: InForce) -> Said:
     """No error budget of the service is spent, or the change mends; where the policy asks."""
     at = question.asked_at

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
+from ledger.events.release import ReleaseScopeAmended, ReleaseScopeDefined
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.judging.able import holders, holding
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import change_scopes
@@ -134,7 +136,31 @@ def release_cannot_be(row: ReleaseFacts, look: Look) -> Breach | None:
     return Breach(f"release {row.release_id}: {listed(faults, '; ')}", (scope.said.position,))
 
 
-@gate_rule()
+def _owners(question: Question, look: Look, policy: InForce) -> set[str]:
+    """Return who could sign off what nobody did: owners of these services."""
+    at = question.asked_at
+    change = look.row(change_scopes, question.change_id) if question.change_id else None
+    facts = look.row(release_facts, change.release_id) if change is not None and change.release_id else None
+    now, clocks = Instant(at, at, NEVER), clocks_of(look, at)
+    scope = scope_at(look, facts, now, clocks)
+    if facts is None or scope is None:
+        return set()
+    missing = unsigned(look, facts, scope, policy, now, clocks)
+    return holders(look, policy.words(SIGN_OFF_ROLE), None, at, missing) if missing else set()
+
+
+_AMENDED: Final = Remedy("the scope of the release is amended (release.scope_amended)", holding(ReleaseScopeAmended))
+
+
+@gate_rule(
+    remedies={
+        "no-scope": Remedy("the scope of the release is defined (release.scope_defined)", holding(ReleaseScopeDefined)),
+        "cannot-be": _AMENDED,
+        "scope-exceeded": _AMENDED,
+        "not-signed-off": Remedy("an owner of each service signs off what of it goes out", _owners),
+        "before-what-it-needs": Remedy("what the service needs is deployed first"),
+    }
+)
 def release_is_in_order(question: Question, look: Look, policy: InForce) -> Said:
     """Of a change of a release: all owners signed off what goes out, this is of it, and what it needs is there. Where the policy asks."""
     at = question.asked_at

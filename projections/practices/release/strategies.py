@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from ledger.events.strategy import StrategyMatrixPublished, StrategySelected, StrategyServiceProfiled
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.judging.able import both, holding, may
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import Question, Said, gate_rule
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, change_at, deployments
@@ -84,7 +86,18 @@ def strategy_not_kept(row: Conformance, look: Look) -> Breach | None:
     return Breach(f"{row.deployment_id} of {row.service} was to be {row.chosen}, and {row.fault}", row.positions)
 
 
-@gate_rule()
+_CHOSEN: Final = "one that the matrix allows is chosen (strategy.selected)"
+
+
+@gate_rule(
+    remedies={
+        "not-known": Remedy(
+            "a matrix is published (strategy.matrix_published), and the service is profiled (strategy.service_profiled)",
+            both(may(StrategyMatrixPublished), may(StrategyServiceProfiled)),
+        ),
+        "": Remedy(_CHOSEN, holding(StrategySelected)),
+    }
+)
 def strategy_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
     """A strategy was chosen that the matrix allows the service, as it was profiled; where the policy asks."""
     at = question.asked_at

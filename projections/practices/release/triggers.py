@@ -8,6 +8,7 @@ from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackT
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
+from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.change.traceability import acts_in_production
@@ -169,7 +170,8 @@ def rollback_trigger_unjustified(row: Firing, look: Look) -> Breach | None:
 @gate_rule(
     remedies={
         "": Remedy(
-            "a trigger says when the service is rolled back (rollback.trigger_defined); or the policy asks for fewer"
+            "a trigger says when the service is rolled back (rollback.trigger_defined); or the policy asks for fewer",
+            holding(RollbackTriggerDefined),
         )
     }
 )

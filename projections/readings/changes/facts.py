@@ -3,7 +3,7 @@
 Nothing is judged here. Which approvals count, and where the change is in its life, is `tickets`, which is made of these.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -35,7 +35,7 @@ from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.incidents import concerned, incidents
-from projections.readings.delivery.placements import placements, undoing, undone_by
+from projections.readings.delivery.placements import placements, undoing, undone_by, what_was_placed
 from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.outcomes import base_rates, failures_of_template
 
@@ -111,6 +111,7 @@ change_facts = View(
     entries_of=_entries_of,
     names=("deployments", "undone_by", "incidents"),
     reads=(change_scopes, placements, deployments, incidents, base_rates),
+    follows={placements: what_was_placed},
     doc="What was said and done about changes: decisions, deployments and reviews, as they were recorded.",
 )
 Fold = Callable[[ChangeFacts, Any, EntryInfo], ChangeFacts]
@@ -227,10 +228,26 @@ def _with(row: ChangeFacts, deployment_id: str | None, entry: EntryInfo) -> Chan
     # Where it was once of this change, its entries are followed further.
     names = tuple(dict.fromkeys((*row.deployments, deployment.deployment_id)))
     others = tuple(done for done in row.done if done.deployment_id != deployment.deployment_id)
+    # Its incidents come and go with it.
+    row = replace(row, incidents=_caused(row, deployment.incidents, entry))
     if deployment.change_id != row.change_id:
         return replace(row, deployments=names, done=others) if len(others) < len(row.done) else row
     done = tuple(_done(deployment, act) for act in deployment.acts)
     return replace(row, deployments=names, done=(*others, *done))
+
+
+def _caused(row: ChangeFacts, names: Iterable[str], entry: EntryInfo) -> tuple[str, ...]:
+    """Return the incidents, of those of a change and some more, of which it is held to be the cause."""
+    return tuple(name for name in dict.fromkeys((*row.incidents, *names)) if _cause(name, entry) == row.change_id)
+
+
+def _cause(incident_id: str, entry: EntryInfo) -> str | None:
+    """Return the change that is held to have caused an incident: that of the deployment which did, or one that is named alone."""
+    incident = entry.reads.row(incidents, incident_id)
+    if incident is None or incident.deployment_id is None:
+        return incident.change_id if incident is not None else None
+    deployment = entry.reads.row(deployments, incident.deployment_id)
+    return deployment.change_id if deployment is not None and deployment.change_id else incident.change_id
 
 
 def _done(row: Deployment, act: Act) -> Done:
@@ -269,13 +286,9 @@ def _by_cause(event: IncidentAttributed, entry: EntryInfo) -> tuple[str, ...]:
 
 @_step(IncidentAttributed, key=_by_cause)
 def blamed(row: ChangeFacts, event: IncidentAttributed, entry: EntryInfo) -> ChangeFacts:
-    incident = entry.reads.row(incidents, event.incident_id)
-    cause = incident.change_id if incident is not None else None
-    if incident is not None and incident.deployment_id is not None:
-        deployment = entry.reads.row(deployments, incident.deployment_id)
-        cause = deployment.change_id if deployment is not None and deployment.change_id else cause
+    # What was said of last stands last.
     others = tuple(name for name in row.incidents if name != event.incident_id)
-    return replace(row, incidents=(*others, event.incident_id) if cause == row.change_id else others)
+    return replace(row, incidents=_caused(replace(row, incidents=others), (event.incident_id,), entry))
 
 
 # -- afterwards --------------------------------------------------------------------------------------------------------

@@ -276,7 +276,8 @@ def found_for(
     fitting = [
         scope
         for scope in reads.named(change_scopes, ChangeOpened, ref("service", service), limit=_LATEST)
-        if scope.is_open and is_for(reads, scope.environments, environment, time)
+        # An opening that was taken back, or was the second of its id, may have named the service.
+        if scope.is_open and service in scope.services and is_for(reads, scope.environments, environment, time)
     ]
     named = [scope.change_id for scope in fitting if artifact is not None and artifact in scope.artifacts]
     due = [scope.change_id for scope in fitting if (window := planned(scope)) and not why_outside(window, time)]

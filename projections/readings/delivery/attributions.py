@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from ledger.conditions import Match
 from ledger.events import Event, ref
 from ledger.events.deployment import DeploymentFinished, DeploymentStarted
 from ledger.events.incident import IncidentAttributed, IncidentDetected, IncidentOpened, IncidentResolved
@@ -70,10 +71,16 @@ class Attributed:
 
 attributions = View(
     "attributions",
-    version=2,
+    version=3,
     row=Attributed,
     kind="incident",
     reads=(deployments, incidents, policies),
+    # What was deployed to the same service or environment may have caused it.
+    follows={
+        deployments: lambda row: [
+            Match(refs=(ref(kind, name),)) for kind, name in _labels(row).items() if kind != "artifact"
+        ]
+    },
     indexes=("named", "deployment_id"),
     doc="Attributions: which deployments may have caused each incident, by the ledger's method and by others, and what was confirmed.",
 )

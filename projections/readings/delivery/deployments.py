@@ -28,7 +28,7 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.scopes import change_scopes, found_for
 from projections.readings.delivery.acts import Act, Kind, Report, acts_of, is_repeated
 from projections.readings.delivery.incidents import concerned, incidents
-from projections.readings.delivery.placements import placements, undoing, undone_by
+from projections.readings.delivery.placements import placements, undoing, undone_by, what_was_placed
 from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.powers import fault_of_speaker
@@ -99,12 +99,19 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=7,
+    version=8,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,
     names=("undone_by", "incidents"),
     reads=(change_scopes, imports, incidents, placements, *READ_BY_ASKING),
+    follows={
+        placements: what_was_placed,
+        # What names no change is tied to one of its service, by artifact or window.
+        change_scopes: lambda scope: [
+            Match((DeploymentStarted.type, DeploymentFinished.type), (ref("service", name),)) for name in scope.services
+        ],
+    },
     indexes=("change_id", "service", "environment", "started_at", "deployed_by"),
     doc="Deployments: what, where, by whom, for which change, and whether it held.",
 )

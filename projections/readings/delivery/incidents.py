@@ -201,10 +201,14 @@ def attributed(row: Incident, event: IncidentAttributed, entry: EntryInfo) -> In
 
 
 def concerned(event: IncidentAttributed, reads: Reads) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the deployments and the changes that an attribution names, or that are held to be the cause by now, or were before."""
+    """Return the deployments and the changes that an attribution names, or that are held to be the cause by now, or were before.
+
+    Where a deployment is the cause, the change is that deployment's, whichever was named beside it.
+    """
     row = reads.row(incidents, event.incident_id)
     deployments = (event.deployment_id, *((row.deployment_id, row.was_deployment_id) if row else ()))
-    changes = (event.change_id, *((row.change_id, row.was_change_id) if row else ()))
+    held = ((row.deployment_id, row.change_id), (row.was_deployment_id, row.was_change_id)) if row else ()
+    changes = (event.change_id, *(change for deployment, change in held if deployment is None))
     return _names(deployments), _names(changes)
 
 

@@ -198,6 +198,9 @@ class _Monthly(Tally[Delivery]):
         restated = Restatement(entry.position, entry.recorded_at, metrics(before), metrics(after), why)
         return replace(after, restatements=(*after.restatements, restated))
 
+    def standing(self, row: Delivery) -> Delivery | None:
+        return row if row.items or row.restatements else None
+
     def with_past(self, row: Delivery, live: Delivery | None, position: int) -> Delivery:
         told = live.restatements if live is not None else ()
         # Also where nothing is counted any more.

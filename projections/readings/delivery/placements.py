@@ -105,6 +105,11 @@ def rolled_back(row: Placement, event: RollbackCompleted, entry: EntryInfo) -> P
     return _noted(row, Placed(name, event.to_artifact, None, entry.time, entry.position))
 
 
+def what_was_placed(row: Placement) -> list[Match]:
+    """Return the entries of all that was placed somewhere: what each undoes is read off the others."""
+    return [Match(refs=(placed.name,)) for placed in row.placed]
+
+
 # -- what is undone ------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import Decision, RollbackCompleted, RollbackDecided, RollbackOutcome, RollbackTriggerFired
 from projections.engine.view import EntryInfo, Moment, View, replace, seconds_between
 from projections.readings.delivery.deployments import deployments
-from projections.readings.delivery.placements import placements, undone_by
+from projections.readings.delivery.placements import placements, undone_by, what_was_placed
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
@@ -63,12 +63,13 @@ def _entries_of(key: str, row: Rollback) -> list[Match]:
 
 rollbacks = View(
     "rollbacks",
-    version=5,
+    version=6,
     row=Rollback,
     kind="rollback",
     entries_of=_entries_of,
     names=("deployment_id",),
     reads=(placements, deployments, *READ_BY_POWERS),
+    follows={placements: what_was_placed},
     indexes=("deployment_id", "service", "decided_at"),
     doc="Rollback decisions: options, who decided and how soon, recovery, and evidence that was recorded only afterwards.",
 )

@@ -92,6 +92,7 @@ environments = View(
     entries_of=lambda key, row: DECLARATIONS,
     indexes=("tier",),
     reads=READ_BY_POWERS,
+    is_carried=False,
     doc="Environments that were declared: of which tier, under which names, in which regions, and by whom.",
 )
 

@@ -29,6 +29,7 @@ credentials = View(
     row=Credential,
     kind="credential",
     indexes=("principal",),
+    is_carried=False,
     doc="Credentials: whose each is, whether a human's or a service's, with which roles, and whether it was revoked.",
 )
 

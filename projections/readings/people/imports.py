@@ -36,6 +36,7 @@ imports = View(
     row=Import,
     kind="import",
     indexes=("credential",),
+    is_carried=False,
     doc="Imports of history: by which credential, of which sources, up to which time, and between which entries.",
 )
 
@@ -84,6 +85,7 @@ beginnings = View(
     row=Beginning,
     kind="beginning",
     entries_of=lambda key, row: (Match((LedgerOpened.type,)),),
+    is_carried=False,
     doc="When this ledger began to record.",
 )
 

@@ -155,6 +155,7 @@ policies = View(
     kind="policy",
     reads=(credentials, authorities, identities),
     touches=_touched,
+    is_carried=False,
     doc="Policies and their versions: who wrote each, who approved it, and which one is in force.",
 )
 

@@ -55,6 +55,7 @@ authorities = View(
     kind="authority",
     entries_of=_all_about_sources,
     indexes=("principal",),
+    is_carried=False,
     doc="Enrolled sources by door: whose each is, and for whom it may speak.",
 )
 

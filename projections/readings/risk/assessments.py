@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from ledger.events import Event
+from ledger.conditions import Match
+from ledger.events import Event, ref
 from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskAssessed, RiskOutcomeLabelled
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
@@ -80,6 +81,8 @@ risk_assessments = View(
     row=RiskAssessments,
     kind="change",
     reads=(outcomes, risk_models, *READ_BY_FEATURES),
+    # A version of a model is scored by; entries name the model.
+    follows={risk_models: lambda row: (Match(refs=(ref("risk_model", row.model_id),)),) if row.model_id else ()},
     indexes=("version_id", "band"),
     doc="Risk assessments: every score of a change, computed again, and the outcome that the change came to have.",
 )

@@ -24,7 +24,7 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.scopes import ChangeScope, change_scopes
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import concerned, incidents
-from projections.readings.delivery.placements import placements, undoing, undone_by
+from projections.readings.delivery.placements import placements, undoing, undone_by, what_was_placed
 from projections.readings.environments.environments import READ_BY_ASKING, is_production
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.voices import spoken
@@ -109,12 +109,13 @@ def _entries_of(key: str, row: Outcome) -> list[Match]:
 
 outcomes = View(
     "outcomes",
-    version=5,
+    version=6,
     row=Outcome,
     kind="change",
     entries_of=_entries_of,
     names=("deployments", "incidents", "undone_by"),
     reads=(change_scopes, placements, deployments, incidents, *READ_BY_ASKING),
+    follows={placements: what_was_placed},
     indexes=("label",),
     doc="Outcomes of changes: success or failure, who said so, and how the label was corrected.",
 )

@@ -133,3 +133,4 @@ def test_one_person_alone_begins_at_once_and_gates_and_audits_tell_it(bare: Comm
     assert "one person works here alone" in asked
     assert bare.ok(*where, "--json").json["policy"]["is_of_one"] is True
     assert "position 3: a policy was published by which one person works here alone" in bare("verify").out
+    assert "one person works here alone" in bare.ok("show", "2").out

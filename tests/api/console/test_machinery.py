@@ -26,6 +26,7 @@ STANDING = {
     "size": 9,
     "views": {"position": 9, "behind": 0, "lag_s": 0, "stopped": {}, "unbuilt": []},
     "checkpoints": {"published_size": 5, "witnesses": [{"name": HOSTILE, "cosigned_size": 3, "problem": HOSTILE}]},
+    "is_of_one": False,
 }
 # What every page is given.
 AROUND = {"position": 9, "standing": STANDING, "form_token": "0", "nonce": "0", "live": ""}
@@ -115,6 +116,18 @@ def test_rows_of_an_earlier_version_are_shown_without_what_they_lack() -> None:
         known_at="",
     )  # fmt: skip
     assert read_page(text).tags
+
+
+@pytest.mark.parametrize("alone", [True, False, None])
+def test_every_page_says_where_one_person_works_alone(alone: bool | None) -> None:
+    common = {
+        "visit": visit("/console/"),
+        "position": 9,
+        "standing": STANDING | {"is_of_one": alone},
+        "form_token": "0",
+    }
+    text = rendered("layout.html", **common, title="Anything")
+    assert ("One person works here alone" in read_page(text).text) is (alone is True)
 
 
 def test_a_list_shows_few_columns_and_has_all_that_can_be_asked_by() -> None:

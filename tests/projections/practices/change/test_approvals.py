@@ -196,6 +196,43 @@ def test_a_policy_has_to_be_satisfied_in_each_environment_and_by_grants_that_cou
     assert "policy-cannot-be-satisfied" in found(story)
 
 
+def test_a_quorum_without_a_role_needs_as_many_others_beside_whoever_is_the_author() -> None:
+    story = opened()
+    publish(story, ("quorum", "high", "3"))
+    # Alice, bob and carol are there: for each of them two others.
+    assert finding(story, "policy-cannot-be-satisfied", "change-approval").says == (
+        "change-approval 1 asks for 3 people (high): not enough but person:alice"
+    )
+    dora = {"grant_id": "D", "principal": "person:dora"}
+    story.tell("access.granted", actor="person:olga", **dora, principal_kind="human", role="reader")
+    assert found(story) == {}
+    story.tell("access.revoked", actor="person:olga", **dora)
+    assert "policy-cannot-be-satisfied" in found(story)
+    # Of whom a directory tells, not all are on record.
+    story.tell("ledger.source_enrolled", actor="person:root", source="hr", door="events", principal="service:hr",
+               must_sign=False, authority_for=["person:*"], by="service:ledger", token="key:story")  # fmt: skip
+    assert found(story) == {}
+
+
+def test_a_role_by_type_and_a_quorum_by_band_are_asked_for_together() -> None:
+    story = opened()
+    grant = {"actor": "person:olga", "principal_kind": "human", "role": "cab"}
+    for who in ("bob", "carol"):
+        story.tell("access.granted", **grant, grant_id=f"C-{who}", principal=f"person:{who}")
+    publish(story, ("required-role", "normal", "cab"), ("quorum", "high", "2"))
+    assert finding(story, "policy-cannot-be-satisfied", "change-approval").says == (
+        "change-approval 1 asks for 2 of cab (normal high): none for person:bob"
+    )
+
+
+def test_the_board_has_to_have_members_where_a_band_asks_for_it() -> None:
+    story = opened()
+    publish(story, ("board-band", "any", "high"), ("board-quorum", "any", "1"))
+    assert finding(story, "policy-cannot-be-satisfied", "change-approval").says.endswith(
+        "asks for 1 of cab (high): none for anybody"
+    )
+
+
 def test_a_version_that_is_not_in_force_any_more_is_not_asked_for() -> None:
     story = opened()
     publish(story, ("required-role", "high", "cab"))
