@@ -6,6 +6,7 @@ no settings, no database, no HTTP.
 
 import json
 import os
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ledger.errors import SetupError
+from ledger.clock import Clock, to_text
+from ledger.errors import LedgerError, SetupError
 
 if TYPE_CHECKING:
     from api.cli.doors import Door
@@ -28,6 +30,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 def commands_of() -> typer.Typer:
     """Return what a module declares its commands on, as `app`; `api.cli.COMMANDS` says which these are."""
     return typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def recorded(door: "Door", source: str, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+    """State one fact of now by a door, and return its receipt. Raises LedgerError where it is refused."""
+    event = {
+        "specversion": "1.0",
+        "id": uuid.uuid4().hex,
+        "source": source,
+        "type": event_type,
+        "time": to_text(Clock().now_us()),
+        "data": data,
+    }
+    [answer] = door.append([event])
+    if "problem" in answer:
+        raise LedgerError(answer["problem"]["detail"])
+    receipt: dict[str, Any] = answer["receipt"]
+    return receipt
 
 
 def cell(value: Any) -> str:

@@ -1,17 +1,16 @@
 """`policy`: a policy as a file is checked, held against what is in force, published; and what was published is approved."""
 
 import re
-import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from api.cli.common import AsJson, commands_of, where
+from api.cli.common import AsJson, commands_of, recorded, where
 from api.cli.policy_files import STARTING, read_policy, starting_policy, time_of
 from api.cli.terminal import Table, console, echo, echo_json
-from ledger.errors import LedgerError, NotFoundError, SetupError
+from ledger.errors import NotFoundError, SetupError
 
 if TYPE_CHECKING:
     from api.cli.doors import Door
@@ -204,16 +203,4 @@ def _versions(door: "Door", policy_id: str, version: str) -> list[dict[str, Any]
 
 def _post(door: "Door", event_type: str, actor: str, about: dict[str, Any], digest: str) -> dict[str, Any]:
     """Post a statement about a version of a policy, and return its receipt."""
-    event = {
-        "specversion": "1.0",
-        "id": uuid.uuid4().hex,
-        "source": SOURCE,
-        "type": event_type,
-        "time": time_of(datetime.now(UTC)),
-        "data": {"actor": actor, **about, "policy_digest": digest},
-    }
-    [answer] = door.append([event])
-    if "problem" in answer:
-        raise LedgerError(answer["problem"]["detail"])
-    receipt: dict[str, Any] = answer["receipt"]
-    return receipt
+    return recorded(door, SOURCE, event_type, {"actor": actor, **about, "policy_digest": digest})

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.desk.disposing import disposal
 from ledger.authority import Caller
 from ledger.clock import to_text
 from ledger.conditions import Condition, Match
@@ -95,14 +96,11 @@ def as_shown(change_id: str, form: ApprovalForm) -> Condition:
 
 def answer_to(ledger: Ledger, caller: Caller, finding: Mapping[str, Any], form: AnswerForm) -> dict[str, Any]:
     """Return the event that a form says about a finding."""
-    data = {
-        "actor": caller.principal,
-        "disposition": form.disposition,
-        "rule": finding["rule"],
-        "findings": [{"subject": finding["subject"], "said": form.said}],
-        "reason": form.reason,
-    }
-    return event_said(ledger, caller, "finding.disposed", form.id, data | ({"until": form.until} if form.until else {}))
+    said = [{"subject": finding["subject"], "said": form.said}]
+    data = disposal(
+        caller.principal, finding["rule"], said, disposition=form.disposition, reason=form.reason, until=form.until
+    )
+    return event_said(ledger, caller, "finding.disposed", form.id, data)
 
 
 def event_said(

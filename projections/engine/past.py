@@ -227,9 +227,9 @@ class Past:
         again = max((withdrawn[e.position] for e in own), default=0)
         if again == known or not (view.reads and withdrawn):
             return again
-        ends = self._taken.carried[view.name].by_key.get(key, ())
+        ends = [*self._taken.carried[view.name].by_key.get(key, {})]
         if known not in ends:
-            ends = self._carried(view, known).by_key.get(key, ())
+            ends = [*self._carried(view, known).by_key.get(key, {})]
         return max(end for end in (again, *ends) if end <= known)
 
     def _carried(self, view: View[Any], known: int) -> Carried:

@@ -14,6 +14,7 @@ from projections.engine.reads import Look
 from projections.engine.view import later
 from projections.judging.able import may
 from projections.judging.disposing import persons_in
+from projections.judging.ends import finding_ends
 from projections.judging.findings import finding, findings, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_change, ticket_of
 from projections.practices.practice import Practice
@@ -42,7 +43,7 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice(
     "8.1",
     "Immutable audit trail",
-    views=(withdrawals, imports, beginnings, dispositions, source_lists, arrivals, sequences),
+    views=(withdrawals, imports, beginnings, dispositions, finding_ends, source_lists, arrivals, sequences),
 )
 
 

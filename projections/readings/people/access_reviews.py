@@ -11,6 +11,7 @@ access counts; whose a grant is, the grant says, and not the decision.
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 from ledger.events.access import AccessGranted
@@ -57,11 +58,12 @@ class ItemDecision:
 
 @dataclass(frozen=True)
 class Completion:
-    """Somebody called a review done: so many kept, so many to revoke."""
+    """Somebody called a review done: so many kept, so many to revoke. `given_anew` are grants that were given otherwise since decided."""
 
     kept: int
     revoked: int
     said: Spoken
+    given_anew: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class AccessReviewFacts:
 
 access_review_facts = View(
     "access_review_facts",
-    version=1,
+    version=2,
     row=AccessReviewFacts,
     kind="access_review",
     reads=(credentials, authorities, identities, access_grants, *READ_BY_ASKING),
@@ -142,8 +144,19 @@ def decided(row: AccessReviewFacts, event: AccessReviewItemDecided, entry: Entry
 
 @access_review_facts.on(AccessReviewCompleted, key=lambda event: event.review_id)
 def completed(row: AccessReviewFacts, event: AccessReviewCompleted, entry: EntryInfo) -> AccessReviewFacts:
-    completion = Completion(event.kept, event.revoked, spoken(entry, event.actor))
+    anew = tuple(held.grant_id for held in row.population if _is_given_anew(row, held.grant_id, entry.reads))
+    completion = Completion(event.kept, event.revoked, spoken(entry, event.actor), anew)
     return replace(row, completions=(*row.completions, completion))
+
+
+def _is_given_anew(row: AccessReviewFacts, grant_id: str, reads: Reads) -> bool:
+    """Say whether a grant was given in other words after the opening, and nobody decided about it since."""
+    grant = reads.row(access_grants, grant_id)
+    decided_at = max((d.said.position for d in row.decisions if d.grant_id == grant_id), default=0)
+    since = max(decided_at, row.opened.position if row.opened is not None else 0)
+    return grant is not None and any(
+        after.said.position > since and after.words != before.words for before, after in pairwise(grant.spans)
+    )
 
 
 # -- what it comes to ------------------------------------------------------------------------------------------------------
@@ -213,7 +226,7 @@ class AccessReview:
 
 access_reviews = Judged(
     "access_reviews",
-    version=3,
+    version=4,
     row=AccessReview,
     of=access_review_facts,
     reads=(credentials, authorities, identities, access_grants, *READ_BY_ASKING),
@@ -228,7 +241,8 @@ def reviewed(row: AccessReviewFacts, look: Look) -> AccessReview:
     held = {item.grant_id for item in row.population}
     reviewing = _Reviewing(row, look)
     items = tuple(reviewing.item(item) for item in row.population)
-    done = next((c for c in row.completions if not reviewing.fault(AccessReviewCompleted.type, c.said)), None)
+    whole = (completion for completion in row.completions if not completion.given_anew)
+    done = next((c for c in whole if not reviewing.fault(AccessReviewCompleted.type, c.said)), None)
     # A review over nothing asks nobody for anything.
     is_over_nothing = row.opened is not None and not held and row.stated_count == 0
     end = done.said if done is not None else row.opened if is_over_nothing else None

@@ -36,6 +36,11 @@ class Span:
     expires_at: Moment | None
     said: Spoken
 
+    @property
+    def words(self) -> tuple[str | None, ...]:
+        """What it gives, whoever said so, and when."""
+        return self.principal, self.principal_kind, self.role, self.environment, self.resource, self.expires_at
+
 
 @dataclass(frozen=True)
 class Grant:

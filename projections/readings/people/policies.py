@@ -1,5 +1,6 @@
 """Policies: their versions, who wrote and who approved each, and which is in force."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +74,11 @@ class PolicyVersion:
     approved_at: Moment | None = None
     approved_position: int | None = None
     approvals: tuple[PolicyApproval, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The digest of what it says, whatever was stated."""
+        return policy_digest(self.settings, self.effective_from)
 
     @property
     def is_of_one(self) -> bool:
@@ -150,7 +156,7 @@ def _other_operator(reads: Reads, said: Spoken) -> str | None:
 
 policies = View(
     "policies",
-    version=4,
+    version=5,
     row=Policy,
     kind="policy",
     reads=(credentials, authorities, identities),
@@ -176,15 +182,11 @@ def published(row: Policy, event: PolicyPublished, entry: EntryInfo) -> Policy:
 
 @policies.on(PolicyApproved, key=lambda event: event.policy_id)
 def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
-    """Another text than the one that was published is not put into force."""
-    found = next(
-        (
-            known
-            for known in reversed(row.versions)
-            if (known.version, known.policy_digest) == (event.version, event.policy_digest)
-        ),
-        None,
-    )
+    """Another text than the one that was published is not put into force, nor one that was published later as if it were the same."""
+    named = [known for known in row.versions if known.version == event.version]
+    by_content = (known for known in reversed(named) if known.digest == event.policy_digest)
+    as_stated = (known for known in named if known.policy_digest == event.policy_digest)
+    found = next(itertools.chain(by_content, as_stated), None)
     if found is None:
         return row
     said = spoken(entry, event.actor)

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from asking import against, ask
-from changes import OTHER, deploy, finding, found, open_change, publish, ready, review
+from changes import OTHER, deploy, finding, found, open_change, pass_time, publish, ready, review
 from telling import Story, at, document
 from year import SALTED, START, Year, stamp
 
 from ledger.authority import LEDGER_PRINCIPAL
 from projections.engine.derived import Finding, said_of
+from projections.judging.ends import FindingEnds, finding_ends
 from projections.readings.assurance import sequences as trail_sequences
 from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import sequences
@@ -71,6 +72,26 @@ def test_a_disposition_by_who_acted_does_not_count_and_is_found() -> None:
     story.tell("finding.disposed", actor="service:ci", **told)
     assert found(story)["disposition-does-not-count"] == ["deployment-without-change/d-1"]
     assert [one.by.actor for one in story.row(dispositions, "deployment-without-change/d-1").disposed] == ["service:ci"]
+
+
+def test_how_findings_of_a_rule_end_is_counted() -> None:
+    story = Story()
+    for name in ("d-1", "d-2", "d-3", "d-4"):
+        deploy(story, name, change=None)
+    rule = "deployment-without-change"
+    for name, disposition in (("d-1", "accepted"), ("d-2", "false_positive"), ("d-3", "remediated")):
+        one = {"subject": name, "said": finding(story, rule, name).said}
+        # As an operator, and a while: then it is open again.
+        told = {"disposition": disposition, "reason": SALTED, "findings": [one]} | (
+            {"until": at(20)} if name == "d-3" else {}
+        )
+        story.tell("finding.disposed", actor="person:nora", rule=rule, **told)
+    assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 1, 0, 1, 1, 1, "0.3333")
+    pass_time(story, 24)
+    assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 2, 0, 1, 0, 1, "0.5")
+    story.tell("statement.withdrawn", by="service:ledger", token="key:0", position=7, reason="x")
+    story.tell("statement.withdrawn", by="service:ledger", token="key:0", position=8, reason="x")
+    assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 1, 1, 1, 0, 1, "0.5")
 
 
 def test_a_role_for_dispositions_that_nobody_holds_is_found() -> None:
