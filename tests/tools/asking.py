@@ -7,8 +7,8 @@ from telling import Story, at
 
 from projections.engine.asking import Asking
 from projections.engine.skips import Skips
-from projections.gates.asking import Decision, answer
-from projections.judging.gate_rule import Question
+from projections.gates.asking import Decision, answer, remedied
+from projections.judging.gate_rule import Answer, Question
 
 WHERE = {"change_id": "CHG-7", "service": "api", "environment": "prod", "artifact": ARTIFACT, "actor": "service:ci"}
 
@@ -40,6 +40,12 @@ def ask(story: Story, gate: str = "deploy", hours: float = 20, **more: Any) -> D
 def against(decision: Decision) -> dict[str, tuple[str, str]]:
     """The rules that do not allow, with verdict and reason."""
     return {a.rule: (a.verdict, a.reason) for a in decision.answers if a.verdict != "allow"}
+
+
+def refused(story: Story, decision: Decision) -> dict[str, Answer]:
+    """The answers that do not allow, with what would make them, and who could."""
+    look = Asking(story.folder.rows, decision.question.asked_at, Skips(story.log))
+    return {a.rule: a for a in remedied(decision, look).answers if a.verdict != "allow"}
 
 
 def deployed(story: Story, **more: Any) -> Story:

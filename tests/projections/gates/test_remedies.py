@@ -1,21 +1,15 @@
 """What would make a gate allow, and who could do it: said of every rule that does not."""
 
 import pytest
-from asking import WHERE, ask, ready_to_deploy
+from asking import WHERE, ask, ready_to_deploy, refused
 from changes import approve, assess, open_change, opened, publish
 from telling import Story, at
 
 from projections.engine.asking import Asking
 from projections.engine.skips import Skips
-from projections.gates.asking import Decision, remedied
+from projections.gates.asking import remedied
 from projections.gates.composition import GATES
-from projections.judging.gate_rule import COMMON, Answer, Question
-
-
-def told(story: Story, decision: Decision) -> dict[str, Answer]:
-    """Return the answers that do not allow, with what would make them."""
-    look = Asking(story.folder.rows, decision.question.asked_at, Skips(story.log))
-    return {a.rule: a for a in remedied(decision, look).answers if a.verdict != "allow"}
+from projections.judging.gate_rule import COMMON, Question
 
 
 def issue(story: Story, principal: str, kind: str = "human") -> None:
@@ -28,7 +22,7 @@ def issue(story: Story, principal: str, kind: str = "human") -> None:
 @pytest.mark.parametrize("gate", GATES)
 def test_every_answer_of_an_empty_ledger_says_what_would_make_it_allow(gate: str) -> None:
     story = Story()
-    found = told(story, ask(story, gate, artifact=None, actor=None, service=None, environment=None))
+    found = refused(story, ask(story, gate, artifact=None, actor=None, service=None, environment=None))
     assert found
     assert [rule for rule, answer in found.items() if not answer.remedy] == []
     assert found["policy-is-in-force"].able == ()
@@ -38,26 +32,26 @@ def test_who_could_approve_is_said_without_authors_and_those_who_did() -> None:
     story = opened()
     publish(story, ("quorum", "any", "2"), ("required-role", "any", "release-approver"))
     assess(story)
-    found = told(story, ask(story))
+    found = refused(story, ask(story))
     assert found["change-is-approved"].able == ("person:bob", "person:carol")
     approve(story)
-    assert told(story, ask(story))["change-is-approved"].able == ("person:carol",)
+    assert refused(story, ask(story))["change-is-approved"].able == ("person:carol",)
 
 
 def test_who_could_put_a_policy_into_force_is_said_without_its_author() -> None:
     story = Story()
     for name, kind in (("person:olga", "human"), ("person:oscar", "human"), ("service:ci", "service")):
         issue(story, name, kind)
-    assert told(story, ask(story))["policy-is-in-force"].able == ("person:olga", "person:oscar")
+    assert refused(story, ask(story))["policy-is-in-force"].able == ("person:olga", "person:oscar")
     story.tell("policy.published", actor="person:olga", policy_id="change-approval", version="1",
         policy_digest="sha256:" + "9" * 64, settings=[{"name": "quorum", "applies_to": "any", "value": "1"}])  # fmt: skip
-    assert told(story, ask(story))["policy-is-in-force"].able == ("person:oscar",)
+    assert refused(story, ask(story))["policy-is-in-force"].able == ("person:oscar",)
 
 
 def test_who_could_let_a_change_through_a_freeze_is_said_without_its_authors() -> None:
     story = ready_to_deploy("normal", ("role-for", "freeze.override_granted", "release-approver"))
     story.tell("freeze.declared", actor="person:olga", freeze_id="F", environments=["prod"], start=at(0), end=at(90))
-    found = told(story, ask(story, hours=30))
+    found = refused(story, ask(story, hours=30))
     assert set(found) == {"no-freeze-holds"}
     assert found["no-freeze-holds"].able == ("person:bob", "person:carol")
     assert "lets this change through" in found["no-freeze-holds"].remedy
@@ -66,7 +60,7 @@ def test_who_could_let_a_change_through_a_freeze_is_said_without_its_authors() -
 def test_what_is_not_said_in_the_question_is_for_whoever_asks() -> None:
     story = ready_to_deploy()
     open_change(story, change="CHG-9")
-    found = told(story, ask(story, artifact=None))
+    found = refused(story, ask(story, artifact=None))
     assert found["deployed-is-approved"].remedy == COMMON["not-said"].words
     # Nothing that was read to say so is a condition of the answer.
     question = Question("deploy", at(20), **WHERE)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asking import against, ask, ready_to_deploy
+from asking import against, ask, ready_to_deploy, refused
 from changes import ARTIFACT, CHG, OTHER, deploy, finding, found, give, pass_time, publish
 from telling import Story, at
 from year import DAY, HOUR, START, Change, Year, stamp
@@ -71,6 +71,7 @@ def test_what_the_policy_puts_before_the_board_waits_for_its_decision() -> None:
     assert against(decision) == not_yet("not-decided")
     words = next(a.words for a in decision.answers if a.rule == "board-has-decided")
     assert words.endswith(f"the next meeting is M at {at(20)}")
+    assert refused(story, decision)["board-has-decided"].able == tuple(sorted(MEMBERS))
     approved(story)
     assert ask(story, hours=30).verdict == "allow"
     deploy(story, artifact=ARTIFACT)

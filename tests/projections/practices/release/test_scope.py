@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from asking import against, ask, define_trigger
+from asking import against, ask, define_trigger, refused
 from changes import ARTIFACT, OTHER, approve, assess, deploy, found, give, opened, publish, request
 from telling import Story, at
 from year import HOUR, START, Change, Year
@@ -60,6 +60,14 @@ def answer(story: Story, **more: Any) -> tuple[str, str] | None:
 def found_of_release(story: Story) -> dict[str, list[str]]:
     rules = ("scope-exceeded", "released-without-sign-off", "released-before-what-it-needs", "release-cannot-be")
     return {rule: subjects for rule, subjects in found(story).items() if rule in rules}
+
+
+def test_whoever_owns_what_nobody_signed_off_is_named() -> None:
+    story = of_a_release()
+    define(story)
+    sign(story)
+    said = refused(story, ask(story, hours=40))["release-is-in-order"]
+    assert (said.reason, said.able) == ("not-signed-off", ("person:olive",))
 
 
 def test_what_every_owner_signed_off_goes_out_after_what_it_needs() -> None:
