@@ -10,11 +10,12 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.compatibility import CompatibilityTested
+from ledger.events.finding import FindingDisposed
 from ledger.events.module import ModuleReleased
 from ledger.events.provider import ProviderUpgraded
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.judging.able import may
+from projections.judging.able import authors, both, may, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.judging.letting import let_pass, was_let_pass
@@ -180,7 +181,11 @@ def destroying_upgrade_applied(row: Application, look: Look) -> Breach | None:
 @gate_rule(
     remedies={
         "not-tried": Remedy("the version is tried, and passes (compatibility.tested)", may(CompatibilityTested)),
-        "destroys": Remedy("the plan destroys nothing; or somebody else lets it pass (finding.disposed)"),
+        "no-plan": Remedy("the plan is told (iac.plan_produced)"),
+        "destroys": Remedy(
+            "the plan destroys nothing; or somebody else lets it pass (finding.disposed)",
+            may(FindingDisposed, but=both(whoever_asks, authors)),
+        ),
     }
 )
 def provider_upgrades_are_tried(question: Question, look: Look, policy: InForce) -> Said:

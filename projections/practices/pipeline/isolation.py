@@ -14,6 +14,7 @@ from ledger.events.pipeline_run import PipelineRunFinished
 from projections.engine.derived import Breach
 from projections.engine.reads import Look, Rows
 from projections.engine.view import Moment, later
+from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
@@ -181,7 +182,10 @@ def built_by_another_builder(row: Deployment, look: Look) -> Breach | None:
 @gate_rule(
     remedies={
         "other-builder": Remedy("the artifact is made by a builder that the policy names, and that is told"),
-        "not-built": Remedy("whoever made the artifact tells so (pipeline_run.finished), or posts its provenance"),
+        "not-built": Remedy(
+            "whoever made the artifact tells so (pipeline_run.finished), or posts its provenance",
+            holding(PipelineRunFinished),
+        ),
     }
 )
 def builder_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
@@ -203,6 +207,7 @@ def builder_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
 
 @gate_rule(
     remedies={
+        "failed": Remedy("what was found is mended, and an artifact is made anew"),
         "no-verifier": Remedy("the policy says whom it believes (`verifier`)"),
         "not-verified": Remedy(
             "a verifier that the policy believes verifies the artifact, and its statement is posted"
