@@ -120,13 +120,8 @@ def test_rows_of_an_earlier_version_are_shown_without_what_they_lack() -> None:
 
 @pytest.mark.parametrize("alone", [True, False, None])
 def test_every_page_says_where_one_person_works_alone(alone: bool | None) -> None:
-    common = {
-        "visit": visit("/console/"),
-        "position": 9,
-        "standing": STANDING | {"is_of_one": alone},
-        "form_token": "0",
-    }
-    text = rendered("layout.html", **common, title="Anything")
+    around = AROUND | {"visit": visit("/console/"), "standing": STANDING | {"is_of_one": alone}}
+    text = rendered("layout.html", **around, title="Anything")
     assert ("One person works here alone" in read_page(text).text) is (alone is True)
 
 
