@@ -68,8 +68,8 @@ class Tally(View[R]):
         return row
 
     def standing(self, row: R) -> R | None:
-        """Return a count as it is kept: none where nothing is left of it, as if there had never been anything."""
-        return None if row == self.new(getattr(row, self.key)) else row
+        """Return a count as it is kept: none where nothing is left in its numbers and lists, as if there had never been anything."""
+        return row if any(value for value in vars(row).values() if isinstance(value, (int, tuple))) else None
 
     def as_of(self, key: str, parts: Sequence[tuple[Part, int]]) -> R | None:
         """Return a row by its parts up to a position, or None where there was none yet."""

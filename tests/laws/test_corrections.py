@@ -33,6 +33,7 @@ from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.metrics import delivery
 from projections.readings.risk.outcomes import outcomes
+from projections.readings.risk.promotions import model_promotions
 
 HISTORIES: Final = 20
 ALL_HISTORIES: Final = 5_000
@@ -44,6 +45,7 @@ Row = dict[str, Any]
 KEPT: Final = {
     "withdrawals": "rows are withdrawals",
     "source_lists": "the first list of a time decides (decision 40): one that could be taken back would be no first one",
+    "finding_ends": "how findings came and went is history: one that ends by a withdrawal was found",
     "sequences": "what a source counted, it counted",
     "change_timeline": "a line is written once, under the changes that a deployment was of then, and says where it was taken back",
 }
@@ -70,8 +72,11 @@ def compared(view: View[Any], row: Row) -> Row | None:
         # Figures of a month that is over say in words what moved them, also where nothing is left of it.
         return {**row, "restatements": ()} if row["items"] else None
     if view is change_facts:
-        # How often a template's changes had failed when a change was submitted, and what a model had counted when it scored one.
+        # How often a template's changes had failed when a change was submitted.
         return {**row, "template_failures": 0}
+    if view is model_promotions:
+        # How a version did against the outcomes that were known when it was approved.
+        return {"model": row[view.key], "champion": row["champion"]}
     return row
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.risk import RiskAssessed, RiskModelApproved
 from projections.engine.reads import as_of_time
@@ -95,6 +96,8 @@ model_promotions = View(
     row=ModelPromotions,
     kind="risk_model",
     reads=(risk_models, risk_assessments, outcomes, change_scopes, policies),
+    # Entries name the model, and not the version.
+    follows={risk_models: lambda row: [Match(refs=(ref("risk_model", row.model_id),))] if row.model_id else []},
     touches=_touched,
     doc="Promotions of risk models: which version of each counts, since when, and how each that was approved did against the outcomes.",
 )
