@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.events import ref
+from ledger.events.change import ChangeReviewed
 from ledger.events.code import CodeMerged
 from ledger.events.deployment import DeploymentStarted
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
-from projections.judging.able import authors, holders
+from projections.judging.able import authors, both, holders, holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, last_fact, of_change, ticket_of
 from projections.judging.of_a_change import rule_of_a_change
@@ -245,7 +246,7 @@ def _technical_reviewers(question: Question, look: Look, policy: InForce) -> set
         "": Remedy(
             "somebody else approves the pull requests that bring it; or reviews the change itself (change.reviewed), in a role "
             "that technical-role names",
-            _technical_reviewers,
+            both(_technical_reviewers, holding(ChangeReviewed, but=authors)),
         )
     },
 )
