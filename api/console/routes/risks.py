@@ -15,6 +15,7 @@ from api.desk.views import list_of, one_of
 from ledger.errors import NotFoundError
 from projections.readings.risk.calibrations import calibrations
 from projections.readings.risk.models import risk_models
+from projections.readings.risk.promotions import model_promotions
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Version = Annotated[str, Query(max_length=160)]
@@ -25,7 +26,7 @@ MAX_REPLAYED: Final = 50_000
 
 @router.get("/console/risk")
 def risk(visit: KnownVisit, version: Version = "", against: Version = "") -> Response:
-    """One version, the last that is approved unless another is asked for; beside all others, and against one of them."""
+    """One version, the last that counts unless another is asked for; beside all others, and against one of them."""
     if "" in visit.query.values():
         return RedirectResponse(with_query(visit.path, {k: v for k, v in visit.query.items() if v}), 303)
     found = list_of(visit.ledger, risk_models, {}, sort="-published_position", limit=VERSIONS)
@@ -34,7 +35,10 @@ def risk(visit: KnownVisit, version: Version = "", against: Version = "") -> Res
         raise NotFoundError(f"no model {version!r} is among the last {VERSIONS} versions"[:200])
     known = list_of(visit.ledger, calibrations, {"version_id__in": one_of(names)}, limit=VERSIONS).rows
     measured = {row["version_id"]: row for row in known}
-    shown = version or next((row["version_id"] for row in found.rows if row["is_approved"]), names[0] if names else "")
+    models = [row["model_id"] for row in found.rows if row["model_id"] is not None]
+    promoted = list_of(visit.ledger, model_promotions, {"model_id__in": one_of(models)}, limit=VERSIONS).rows
+    counting = {row["champion"]: row for row in promoted if row["champion"] is not None}
+    shown = version or next((name for name in names if name in counting), names[0] if names else "")
     told = measured.get(shown)
     is_short = visit.ledger.size() <= MAX_REPLAYED
     return page(
@@ -44,6 +48,7 @@ def risk(visit: KnownVisit, version: Version = "", against: Version = "") -> Res
         position=found.position,
         models=found.rows,
         measured=measured,
+        counting=counting,
         shown=next((row for row in found.rows if row["version_id"] == shown), None),
         told=told,
         diagram=_diagram(told) if told is not None and told["bins"] else None,

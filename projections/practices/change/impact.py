@@ -31,6 +31,7 @@ PRACTICE: Final = Practice(
     "Impact assessment for shared infrastructure",
     views=(resources, impacts),
     settings=(SHARED_BY, SHARED_TAG),
+    to_come="what a whole environment shares, a network or a cluster, where no dependency and no tag says so",
 )
 IMPACT_ASSESSMENT: Final = Words(
     "impact-assessment",

@@ -30,6 +30,7 @@ PRACTICE: Final = Practice(
     "5.2",
     "Risk scores that can be computed again",
     views=(risk_models, risk_assessments, model_promotions),
+    to_come="features of how much code changes, who wrote it before, and what tests cover; they are stated",
     settings=(RISK, SHARED_BY, MODEL_OUTCOMES, MODEL_RELIABILITY, MODEL_GROUP, MODEL_GROUP_OUTCOMES),
 )
 

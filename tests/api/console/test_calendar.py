@@ -99,6 +99,17 @@ def test_a_version_is_shown_with_what_it_predicted_and_what_came_of_it(server: S
         assert client.get("/console/risk?version=m%2F1.0.0&against=none").status_code == 404
 
 
+def test_the_version_that_counts_is_told_from_the_others(server: Server) -> None:
+    of = {"model_id": "counted", "version": "1", "model_digest": "sha256:" + "1" * 64}
+    form = {"form": "weighted_points", "features_version": "1"}
+    one = [{"name": "x", "value": "1"}]
+    published = event("risk.model_published", actor="service:reporter", **of, **form, parameters=one, bands=one)
+    assert server.post(published, by="reporter").status_code == 201
+    tell(server, "risk.model_approved", actor="service:all", **of)
+    with signed_in(server, "analyst") as client:
+        assert "counts, provisionally" in look(client, "/console/risk")
+
+
 def test_bars_in_time_are_links_as_long_as_what_they_stand_for() -> None:
     hostile = '"><script>'
     marks = [
