@@ -585,7 +585,7 @@ class _Quarter:
     def outside(self) -> None:
         """Bodies that are authentic, and that no translator maps."""
         minute = self.working(33 * _DAY)
-        self.github(minute, "member", action="added", member=_github_user(77_001), changes={})
+        self.github(minute, "star", action="created", starred_at=self.stamp(minute))
         self.cdevent(minute + 50, "", "taskrun.finished.0.3.0", "nightly", {"outcome": "success"})
 
     def github(self, minute: int, event: str, **body: Any) -> None:
