@@ -39,7 +39,8 @@ class Dependent:
 class SeenWith:
     """With which tags a resource was seen in an environment from an entry on: the keys of those that say that something is so."""
 
-    environment: str
+    # As names are compared.
+    place: str
     keys: tuple[str, ...]
     position: int
 
@@ -57,7 +58,7 @@ class Resource:
 
 resources = View(
     "resources",
-    version=3,
+    version=4,
     row=Resource,
     kind="resource",
     reads=READ_BY_POWERS,
@@ -91,18 +92,21 @@ def removed(row: Resource, event: DependencyRemoved, entry: EntryInfo) -> Resour
 @resources.on(ResourceTagged, key=lambda event: event.resource)
 def tagged(row: Resource, event: ResourceTagged, entry: EntryInfo) -> Resource | None:
     """Other tags than before are kept with the entry. Of a resource that never had any, there is nothing to tell."""
-    environment = compared(event.environment)
+    place = compared(event.environment)
     keys = tuple(sorted({tag.key for tag in event.tags if tag.value.strip().lower() not in NOT_SO}))
-    before = next((seen.keys for seen in reversed(row.tagged) if seen.environment == environment), ())
+    before = next((seen.keys for seen in reversed(row.tagged) if seen.place == place), ())
     if keys == before or fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor), event.environment):
         return row if row.tagged or row.dependents else None
-    return replace(row, tagged=(*row.tagged, SeenWith(environment, keys, entry.position)))
+    return replace(row, tagged=(*row.tagged, SeenWith(place, keys, entry.position)))
 
 
-def is_tagged(row: Resource, key: str, environments: frozenset[str], at: int | None) -> bool:
-    """Say whether a resource was seen last with a tag, at a position or now, in one of some environments; in any where none is named."""
-    last = {seen.environment: seen for seen in row.tagged if at is None or seen.position <= at}
-    return any(key in seen.keys for name, seen in last.items() if not environments or name in environments)
+def is_tagged(row: Resource, key: str, places: frozenset[str], at: int | None) -> bool:
+    """Say whether a resource was seen last with a tag, at a position or now, in one of some environments; in any where none is named.
+
+    `places` are all names that they go by, as names are compared.
+    """
+    last = {seen.place: seen for seen in row.tagged if at is None or seen.position <= at}
+    return any(key in seen.keys for place, seen in last.items() if not places or place in places)
 
 
 @dataclass(frozen=True, slots=True)
