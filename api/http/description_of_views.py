@@ -3,9 +3,11 @@
 Made when somebody asks for the description, and not when a server begins: the shapes of a hundred views take longer than all else.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+import orjson
 from pydantic import BaseModel, create_model
 from pydantic.json_schema import models_json_schema
 
@@ -20,6 +22,8 @@ PARTS: Final[Mapping[str, Literal["items", "row"]]] = {
     "/v1/views/{view}": "items",
     "/v1/views/{view}/{key}": "row",
 }
+# How a model is called of which there are two of one name: by its module.
+_of_a_module = re.compile(r"projections(?:__[a-z_]+?)*__([a-z_]+)__([A-Z]\w*)")
 _AS_OF: Final[dict[str, Any]] = {
     "name": "as_of",
     "in": "query",
@@ -44,7 +48,18 @@ def of_each_view(paths: dict[str, Any], *, ref_template: str) -> tuple[dict[tupl
                 answer["text/csv"] = {"schema": {"type": "string"}}
             paths[own] = {"get": _operation(view, part, general[path], answer)}
             served["GET", own] = path
-    return served, made["$defs"]
+    return served, _told_apart(made["$defs"])
+
+
+def _told_apart(shapes: dict[str, Any]) -> dict[str, Any]:
+    """Return shapes in which parts of rows that have one name in two modules are called after their modules, too: `FreezesOverride`."""
+    text = _of_a_module.sub(lambda found: f"{_class_name(found[1])}{found[2]}", orjson.dumps(shapes).decode())
+    named: dict[str, Any] = orjson.loads(text)
+    return {name: shape | {"title": name} if name not in shapes else shape for name, shape in named.items()}
+
+
+def _class_name(words: str) -> str:
+    return "".join(word.capitalize() for word in words.split("_"))
 
 
 def _operation(
@@ -71,7 +86,7 @@ def _operation(
 
 
 def _shape(view: View[Any], part: Literal["items", "row"]) -> type[BaseModel]:
-    name = "".join(word.capitalize() for word in (*view.name.split("_"), part))
+    name = _class_name(f"{view.name}_{part}")
     fields: dict[str, Any] = {"view": (str, ...), "version": (int, ...), "position": (int, ...)}
     if part == "row":
         fields["row"] = (view.row, ...)
