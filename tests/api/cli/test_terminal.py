@@ -191,6 +191,7 @@ def test_no_report_of_an_audit_and_no_error_does(text: str, capsys: pytest.Captu
     report = {
         "origin": text, "entries": 1, "size": 1, "root": "0", "checkpoint_size": 1, "anchored_size": 0, "witnesses_pinned": False,
         "genesis": text, "pinned": False, "affected": [fault], "notes": [text], "faults": [fault], "verdict": "faults",
+        "tools": [{"position": 1, "tool": text, "version": text, "sha256": text}],
     }  # fmt: skip
     with pytest.raises(Exception, match="1"):
         verifying.finish(report, as_json=False)
