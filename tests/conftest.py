@@ -10,6 +10,7 @@ from hypothesis import settings
 from ledgers import create_ledger
 from postgres import postgres_server
 from servers import Server, running_server
+from views_processes import wait_for_views
 
 from ledger.ledger import Ledger
 
@@ -97,6 +98,8 @@ def sqlite_ledger(sqlite_url: str) -> Iterator[Ledger]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests of HTTP: they append, and compare with how long the ledger was before."""
     with running_server(tmp_path_factory.mktemp("server") / "var") as running:
+        # Until they are there for the first time, whoever asks a view is told to come again.
+        wait_for_views(running)
         yield running
 
 
