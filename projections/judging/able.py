@@ -14,9 +14,10 @@ from projections.judging.gate_rule import Able, Question, ticket_of
 from projections.readings.environments.environments import is_meant, is_production
 from projections.readings.people.credentials import Credential, credentials
 from projections.readings.people.grants import access_grants, has_ended_by_now
+from projections.readings.people.holders import HOLDERS
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
-from projections.readings.people.powers import HOLDERS, ROLE_FOR, fault_of_grant
+from projections.readings.people.powers import ROLE_FOR, fault_of_grant
 
 # The role of a credential, and who says by it what is an operator's to say.
 _OPERATOR: Final = "operator"

@@ -15,7 +15,8 @@ from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.rollbacks import rollbacks
 from projections.readings.delivery.verifications import verifications
-from projections.readings.people.powers import GIVE_NOTHING, HOLDERS, ROLE_FOR, fault_of_speaker
+from projections.readings.people.holders import GIVE_NOTHING, HOLDERS
+from projections.readings.people.powers import ROLE_FOR, fault_of_speaker
 from projections.readings.people.voices import Spoken
 from projections.readings.risk.outcomes import base_rates, outcomes
 

@@ -12,9 +12,10 @@ from ledger.events import CATALOGUE
 from projections.engine.view import EntryInfo, View, replace
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
+from projections.readings.people.holders import HOLDERS
 from projections.readings.people.identities import identities
 from projections.readings.people.policies import policies
-from projections.readings.people.powers import HOLDERS, fault_of_speaker, rests_on_grants
+from projections.readings.people.powers import fault_of_speaker, rests_on_grants
 from projections.readings.people.sources import authorities
 from projections.readings.people.voices import Spoken, spoken
 

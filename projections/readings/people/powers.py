@@ -1,4 +1,4 @@
-"""Powers: who may say what gives leave, power or acquittal, and whose grants count. One list of types, and one judge of statements.
+"""Powers: who may say what gives leave, power or acquittal, and whose grants count. One judge of statements; the types are in `holders`.
 
 Not what follows from a statement: whoever folds or judges it asks here whether it counts. A statement is recorded in any case.
 
@@ -15,8 +15,7 @@ in force and on record before the statement, and that counts itself, because who
 A grant is judged by grants before it: the recursion ends by position.
 """
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 from ledger.events import OPERATOR_AREAS, ref
@@ -25,6 +24,7 @@ from projections.engine.reads import remembered
 from projections.engine.view import Moment, Reads, View
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import Grant, Span, access_grants
+from projections.readings.people.holders import HOLDERS
 from projections.readings.people.identities import (
     identities,
     key_of,
@@ -54,170 +54,6 @@ READ_BY_POWERS: Final[tuple[View[Any], ...]] = (credentials, authorities, identi
 
 # After every position.
 NEVER: Final = 2**62
-
-# By whom a statement counts where no policy names a role for its type.
-HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
-    {
-        # Power, and what the whole ledger is judged by.
-        "access.granted": "operator",
-        "access.revoked": "operator",
-        "baseline.published": "operator",
-        "compliance_window.declared": "operator",
-        "environment.declared": "operator",
-        "finding.disposed": "operator",
-        "freeze.declared": "operator",
-        "freeze.lifted": "operator",
-        "freeze.override_granted": "operator",
-        "identity.linked": "operator",
-        "module.approved": "operator",
-        "module.deprecated": "operator",
-        "policy.approved": "operator",
-        "policy.published": "operator",
-        "release_policy.applied": "operator",
-        "risk.model_approved": "operator",
-        "strategy.matrix_published": "operator",
-        "strategy.service_profiled": "operator",
-        "template.approved": "operator",
-        "template.ownership_assigned": "operator",
-        "template.retired": "operator",
-        # A human's judgement of others' work.
-        "access_review.completed": "human",
-        "access_review.item_decided": "human",
-        "access_review.opened": "human",
-        "advisory.overridden": "human",
-        "approval.granted": "human",
-        "approval.rejected": "human",
-        "approval.withdrawn": "human",
-        "cab.agenda_fixed": "human",
-        "cab.condition_met": "human",
-        "cab.decision_recorded": "human",
-        "cab.meeting_scheduled": "human",
-        "cab.vote_cast": "human",
-        "change.reviewed": "human",
-        "dataset.load_approved": "human",
-        "environment.ttl_extended": "human",
-        "pir.completed": "human",
-        "rollback.decided": "human",
-        "slo.published": "human",
-        "team.signed_off": "human",
-        "test.manifest_accepted": "human",
-        # What acquits, and is often a machine's to say: of a review by a machine, only that it is one matters.
-        "access.rotated": "anybody",
-        "access.used": "anybody",
-        "attestation.received": "anybody",
-        "backup.completed": "anybody",
-        "change.escalated": "anybody",
-        "change.impact_assessed": "anybody",
-        "change.linked": "anybody",
-        "code_review.dismissed": "anybody",
-        "code_review.submitted": "anybody",
-        "compatibility.tested": "anybody",
-        "dataset.classified": "anybody",
-        "dataset.masking_verified": "anybody",
-        "dependency.removed": "anybody",
-        "deployment.verified": "anybody",
-        "environment.config_compared": "anybody",
-        "environment.created": "anybody",
-        "environment.deleted": "anybody",
-        "environment.readiness_promised": "anybody",
-        "environment.ready_attested": "anybody",
-        "environment.released": "anybody",
-        "environment.reserved": "anybody",
-        "error_budget.measured": "anybody",
-        "iac.validated": "anybody",
-        "incident.attributed": "anybody",
-        "incident.resolved": "anybody",
-        "metric.measured": "anybody",
-        "perf_test.executed": "anybody",
-        "pipeline_run.finished": "anybody",
-        "release.scheduled": "anybody",
-        "release.scope_amended": "anybody",
-        "release.scope_defined": "anybody",
-        "resource.tagged": "anybody",
-        "restore.verified": "anybody",
-        "risk.model_published": "anybody",
-        "risk.model_recalibrated": "anybody",
-        "risk.outcome_labelled": "anybody",
-        "rollback.rehearsed": "anybody",
-        "rollback.trigger_defined": "anybody",
-        "rollout.observed": "anybody",
-        "secret.rotated": "anybody",
-        "service.provisioned": "anybody",
-        "source.reconciled": "anybody",
-        "strategy.selected": "anybody",
-        "test.manifest_declared": "anybody",
-    }
-)
-# What says something and lets nobody do anything: acts, requests, observations, what the ledger says of itself. A withdrawal has a
-# rule of its own: by the same principal, or an operator.
-GIVE_NOTHING: Final = frozenset(
-    {
-        "advisory.issued",
-        "approval.requested",
-        "change.cancelled",
-        "change.opened",
-        "change.reverted",
-        "change.scheduled",
-        "change.scope_amended",
-        "change.submitted",
-        "code.branch_protection_changed",
-        "code.merged",
-        "code.proposed",
-        "dataset.loaded",
-        "dependency.declared",
-        "deployment.finished",
-        "deployment.promoted",
-        "deployment.started",
-        "gate.decided",
-        "iac.applied",
-        "iac.plan_changes_reported",
-        "iac.plan_produced",
-        "incident.acknowledged",
-        "incident.detected",
-        "incident.opened",
-        "intake.conflicted",
-        "intake.unmapped",
-        "ledger.authentication_failures",
-        "ledger.clock_corrected",
-        "ledger.credential_issued",
-        "ledger.credential_revoked",
-        "ledger.evidence_removed",
-        "ledger.heads_committed",
-        "ledger.import_closed",
-        "ledger.import_opened",
-        "ledger.key_enrolled",
-        "ledger.key_recovered",
-        "ledger.key_retired",
-        "ledger.key_revoked",
-        "ledger.opened",
-        "ledger.restored",
-        "ledger.source_enrolled",
-        "ledger.source_retired",
-        "ledger.texts_erased",
-        "ledger.time_passed",
-        "ledger.timestamped",
-        "ledger.tool_published",
-        "ledger.trust_rule_enrolled",
-        "ledger.view_entry_skipped",
-        "module.released",
-        "module.used",
-        "pipeline_run.started",
-        "pir.opened",
-        "provider.upgraded",
-        "risk.assessed",
-        "rollback.completed",
-        "rollback.trigger_fired",
-        "sbom.recorded",
-        "scan.completed",
-        "scan.results_reported",
-        "secret.detected",
-        "state.observed",
-        "statement.withdrawn",
-        "test.cases_reported",
-        "test.shard_finished",
-    }
-)
-
 
 # -- of a statement ------------------------------------------------------------------------------------------------------
 
