@@ -18,6 +18,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
+import quarter_of_modules
+
 from projections.rules.digests import list_digest
 
 START: Final = date(2026, 7, 1)
@@ -72,8 +74,22 @@ SENDERS: Final[dict[str, Sender]] = {
         "service:monitoring",
         "service",
         ("reporter",),
-        ("deployment", "incident", "rollback"),
+        ("deployment", "error_budget", "incident", "rollback", "rollout"),
         ("https://monitoring.example.com/prod",),
+    ),
+    "infrastructure": Sender(
+        "service:infrastructure-ci",
+        "service",
+        ("reporter",),
+        ("attestation", "iac", "module", "pipeline_run", "scan", "secret", "state", "test"),
+        ("https://ci.example.com/infrastructure",),
+    ),
+    "platform": Sender(
+        "service:platform",
+        "service",
+        ("reporter",),
+        ("backup", "environment", "perf_test", "resource", "restore", "service"),
+        ("https://platform.example.com/",),
     ),
     "access": Sender(
         "service:access-manager",
@@ -95,7 +111,8 @@ SENDERS: Final[dict[str, Sender]] = {
     **{
         # Who approves looks, too.
         approver: _person(
-            approver, "access_review", "approval", "cab", "code_review", "pir", "risk", "rollback"
+            approver,
+            *("access_review", "approval", "cab", "code_review", "environment", "pir", "risk", "rollback", "team"),
         )._replace(roles=("analyst", "reporter"))
         for approver, _, _ in TEAMS.values()
     },
@@ -201,6 +218,14 @@ class _Quarter:
         pairs = {path: (_DESK, identifier) for path, identifier in (positions or {}).items()}
         self.put(minute, Post("events", sender, event, positions=pairs))
 
+    def told(self, kind: str, service: str = "") -> Iterator[tuple[int, Facts]]:
+        """Yield when each statement of a type was told, and its data; of one service, or of any."""
+        for minute, _, post in sorted(self.posts, key=lambda item: item[:2]):
+            if post.body.get("type") == kind:
+                data = post.body["data"]
+                if not service or service in (data.get("service"), *data.get("services", ())):
+                    yield minute, data
+
     def digest(self, *parts: object) -> str:
         return "sha256:" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -255,12 +280,14 @@ class _Quarter:
         for minute, service, kind, twist in sorted(changes):
             self.change(minute, service, kind, twist)
         self.outside()
+        quarter_of_modules.tell(self)
 
     def rules(self) -> None:
         """The policy, the risk models and the rollback triggers that everything else stands on."""
         settings = [
             {"name": "quorum", "applies_to": "high", "value": "2"},
             {"name": "quorum", "applies_to": "any", "value": "1"},
+            *({"name": name, "applies_to": to, "value": value} for name, to, value in quarter_of_modules.SETTINGS),
         ]
         policy: Facts = {
             "policy_id": "change-approval", "version": "1.0.0", "policy_digest": self.digest(settings)

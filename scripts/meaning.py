@@ -2,11 +2,47 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import httpx
 from rich.console import Console
 from rich.table import Table
+
+from projections.practices.curriculum import MODULES
+from projections.practices.serving import capabilities
+
+# Of each module of the curriculum, what its line counts: in which view, narrowed by what; `{s}` is there where it is not one.
+COUNTED: Final[tuple[tuple[tuple[str, str, dict[str, str]], ...], ...]] = (
+    (
+        ("rollback trigger{s}", "rollback_triggers", {}),
+        ("rollout{s} as chosen", "strategy_conformance", {"is_as_chosen": "true"}),
+        ("release{s} signed off", "releases", {"is_signed_off": "true"}),
+        ("objective{s}", "slos", {}),
+    ),
+    (
+        ("run{s}", "pipeline_runs", {}),
+        ("run{s} of tests", "test_runs", {}),
+        ("scan{s}", "scans", {}),
+        ("attestation{s}", "attestations", {}),
+    ),
+    (
+        ("plan{s}", "plans", {}),
+        ("applied", "plan_applications", {}),
+        ("pull request{s}", "code_changes", {}),
+        ("module{s}", "modules", {}),
+        ("secret{s}", "secrets", {}),
+    ),
+    (
+        ("environment{s} set up", "environment_lifetimes", {}),
+        ("reservation{s}", "reservations", {}),
+        ("backup{s}", "backups", {}),
+        ("tagged resource{s}", "tagged_resources", {}),
+    ),
+    (("change{s}", "change_tickets", {}), ("assessment{s}", "risk_assessments", {}), ("review{s}", "reviews", {})),
+    (("verification{s}", "verifications", {}), ("attribution{s}", "attributions", {})),
+    (("incident{s}", "incidents", {}), ("rollback{s}", "rollbacks", {})),
+    (("access review{s}", "access_reviews", {}), ("deployment{s} measured", "deliveries", {})),
+)
 
 
 class Meaning:
@@ -28,11 +64,22 @@ class Meaning:
             narrow["after"] = page["next"]
 
     def show(self) -> None:
+        self.modules()
         self.tickets()
         self.risk()
         self.reviews()
         self.findings()
         self.delivery()
+
+    def modules(self) -> None:
+        """One line for each module of the curriculum: what there is, and what was found of its practices."""
+        self._title("The quarter by the modules of the curriculum: what there is, and what was found")
+        module_of = {rule: practice.part for practice in capabilities() for rule in practice.findings}
+        rules = Counter(row["rule"] for row in self.rows("findings"))
+        for name, counted in zip(MODULES, COUNTED, strict=True):
+            there = ", ".join(_counted(len(self.rows(view, **narrow)), words) for words, view, narrow in counted)
+            found = ", ".join(f"{count} {rule}" for rule, count in rules.most_common() if module_of.get(rule) == name)
+            self._console.print(f"{name}: {there}; {found or 'nothing found'}", markup=False, soft_wrap=True)
 
     def tickets(self) -> None:
         tickets = self.rows("change_tickets")
@@ -115,6 +162,10 @@ class Meaning:
 
     def _title(self, text: str) -> None:
         self._console.print(f"\n{text}", style="bold", markup=False)
+
+
+def _counted(number: int, words: str) -> str:
+    return f"{number} {words.format(s='' if number == 1 else 's')}"
 
 
 def table_of(*headers: str) -> Table:
