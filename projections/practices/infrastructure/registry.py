@@ -38,6 +38,8 @@ MODULE_APPROVAL: Final = Words(
     is_several=True,
     nothing="none",
 )
+# Which of two lists is the right one, nobody knows: so neither is approved.
+TOLD_TWICE: Final = "its modules were told twice, and not the same"
 # What is wrong with a use, the worst first.
 _WORDS: Final[tuple[Word, ...]] = ("deprecated", "not-approved", "expired")
 
@@ -57,6 +59,8 @@ def _faults(row: Application, look: Look) -> Iterator[tuple[Instant, Standing]]:
     for instant in instants_of(look, row.said):
         clocks = clocks_of(look, instant.at)
         for part in parts:
+            if part.contradicted is not None:
+                yield instant, Standing("not-approved", TOLD_TWICE, positions_of(part.position, part.contradicted))
             for use in part.uses:
                 standing = standing_of(look, use, instant, clocks)
                 if standing.word in _WORDS:
@@ -71,7 +75,7 @@ def _breach(row: Application, faults: list[Standing]) -> Breach | None:
     return Breach(words, positions_of(row.said.position, *(at for fault in faults for at in fault.positions)))
 
 
-@finding(plan_applications, severity="high")
+@finding(plan_applications, severity="high", version=2)
 def module_not_approved(row: Application, look: Look) -> Breach | None:
     """A plan was applied that used a module which nobody had approved by then, in what versions it admits; where the policy asks."""
     faults = [
@@ -105,12 +109,14 @@ def _plans_of(question: Question, look: Look) -> tuple[str, ...]:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "deprecated": Remedy("the plan uses another module, or another version of it; or it is approved again"),
         "not-known": Remedy("the plan names the version of the module, or one that is approved whole"),
+        "told-twice": Remedy("the plan is made anew, and its modules are told once"),
         "no-modules": Remedy("a plan of it is taken in with its configuration (terraform show -json)"),
         "": Remedy("the module is approved, in these versions (module.approved)", may(ModuleApproved)),
-    }
+    },
 )
 def modules_are_approved(question: Question, look: Look, policy: InForce) -> Said:
     """Every module that the plan uses is approved in the versions that it admits, not deprecated and not expired; where the policy asks."""
@@ -122,15 +128,19 @@ def modules_are_approved(question: Question, look: Look, policy: InForce) -> Sai
     if not plans:
         return "insufficient_evidence", "no-modules", "no plan is known of which the modules would be asked", ()
     used: list[int | None] = []
+    twice: list[int | None] = []
     found: list[Standing] = []
     for plan in plans:
         parts = parts_of(look, plan)
         if parts is None:
             return "insufficient_evidence", "no-modules", f"nobody told of all modules of the plan {plan}", used
         used += [part.position for part in parts]
+        twice += [part.contradicted for part in parts if part.contradicted is not None]
         found += [standing_of(look, use) for part in parts for use in part.uses]
     used += [at for standing in found for at in standing.positions]
     for word in (*_WORDS, "not-known"):
         if whys := dict.fromkeys(standing.why for standing in found if standing.word == word):
             return "insufficient_evidence" if word == "not-known" else "deny", word, listed(whys, "; "), used
+    if twice:
+        return "insufficient_evidence", "told-twice", f"of the plan, {TOLD_TWICE}", [*used, *twice]
     return "allow", "approved", f"all {len(found)} module(s) are approved", used

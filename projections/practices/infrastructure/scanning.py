@@ -19,7 +19,7 @@ from projections.practices.practice import Practice
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commit_of
 from projections.readings.environments.environments import names_for
-from projections.readings.infrastructure.secrets import Secret, secrets, state_of
+from projections.readings.infrastructure.secrets import SEVERAL, Secret, is_in, secrets, state_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.settings import Words
 from projections.rules.words import listed
@@ -35,11 +35,11 @@ SECRET_GATE: Final = Words(
 
 
 def _where(row: Secret) -> str:
-    of = row.repository or row.service
+    of = listed(row.repositories or row.services)
     return " ".join(filter(None, (f"in {of}" if of else "", f"in {row.path}" if row.path else ""))) or "somewhere"
 
 
-@finding(secrets, severity="high")
+@finding(secrets, severity="high", version=2)
 def secret_not_rotated(row: Secret, look: Look) -> Breach | None:
     """A secret was found where it may be read, and nobody rotated it after that. That it was deleted ends nothing."""
     state = state_of(look, row)
@@ -63,17 +63,22 @@ def rotated_secret_found_again(row: Secret, look: Look) -> Breach | None:
 
 def _open_in(question: Question, look: Look) -> Iterator[Secret]:
     """Yield the secrets that are open in a service, and in the repositories that the commit is of."""
-    yield from look.where(secrets, "open_in_service", question.service or "")
+    service = question.service or ""
+    yield from look.where(secrets, "open_in_service", service)
+    yield from (row for row in look.where(secrets, "open_in_service", SEVERAL) if is_in(row.services, service))
     # A code host calls a service as its repository, where nobody says otherwise.
-    names = {question.service or ""}
+    names = {service}
     for key in commit_of(look, question.commit).code_changes if question.commit is not None else ():
         code = look.row(code_changes, key)
         names |= {code.repository} if code is not None and code.repository is not None else set()
     for name in sorted(names):
         yield from look.where(secrets, "open_in_repository", name)
+    several = look.where(secrets, "open_in_repository", SEVERAL)
+    yield from (row for row in several if any(is_in(row.repositories, name) for name in names))
 
 
 @gate_rule(
+    version=2,
     remedies={
         "open-secrets": Remedy(
             "each secret is rotated (secret.rotated); or somebody else finds that it is none (finding.disposed)",
@@ -82,7 +87,7 @@ def _open_in(question: Question, look: Look) -> Iterator[Secret]:
                 *may(FindingDisposed)(question, look, policy),
             },
         )
-    }
+    },
 )
 def secrets_are_rotated(question: Question, look: Look, policy: InForce) -> Said:
     """Every secret that was found in the service, or in the repository of the commit, was rotated after that; where the policy asks."""

@@ -12,7 +12,6 @@ from ledger.events import ref
 from ledger.events.compatibility import CompatibilityTested
 from ledger.events.finding import FindingDisposed
 from ledger.events.module import ModuleReleased
-from ledger.events.provider import ProviderUpgraded
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.able import authors, both, may, whoever_asks
@@ -51,7 +50,7 @@ PROVIDER_UPGRADES: Final = Words(
     choices=("tested", "free"),
     default=("free",),
 )
-# How many releases of a module, and upgrades of a plan, are looked at: the last ones.
+# How many releases of a module are looked at, the last ones; and how many major steps of a plan.
 LATEST: Final = 200
 
 
@@ -96,12 +95,7 @@ def _broken(before: ModuleRelease, after: ModuleRelease) -> list[str]:
 
 def _major_steps(look: Look, plan: str) -> list[ProviderUpgrade]:
     """Return the upgrades of a plan that are a major step, or of which nobody can tell."""
-    found = look.named(provider_upgrades, ProviderUpgraded, ref("plan", plan), limit=LATEST)
-    return [
-        row
-        for row in found
-        if row.said is not None and is_major_step(row.from_version or "", row.to_version or "") is not False
-    ]
+    return look.where(provider_upgrades, "major_in", plan)[:LATEST]
 
 
 def _untried(look: Look, upgrade: ProviderUpgrade, instant: Instant | None, used: list[int | None]) -> str:
@@ -121,7 +115,7 @@ def _untried(look: Look, upgrade: ProviderUpgrade, instant: Instant | None, used
     return "" if last.is_compatible else f"{upgrade.provider} {upgrade.to_version} had failed: {listed(last.failed)}"
 
 
-@finding(plans, severity="medium")
+@finding(plans, severity="medium", version=2)
 def upgrade_destroys(row: Plan, look: Look) -> Breach | None:
     """A plan takes a provider over a major step, and destroys something. Whoever is to apply it all the same needs somebody else to dispose
     of this.
@@ -154,7 +148,7 @@ def _breach(row: Application, why: str, *more: int | None) -> Breach:
     return Breach(words, positions_of(position, *more))
 
 
-@finding(plan_applications, severity="high")
+@finding(plan_applications, severity="high", version=2)
 def untested_upgrade_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that takes a provider over a major step which nobody had tried by then, or which had failed."""
     for instant, steps in _acts(row, look):
@@ -164,7 +158,7 @@ def untested_upgrade_applied(row: Application, look: Look) -> Breach | None:
     return None
 
 
-@finding(plan_applications, severity="high")
+@finding(plan_applications, severity="high", version=2)
 def destroying_upgrade_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that takes a provider over a major step and destroys something, which nobody else had let pass by then."""
     plan = look.row(plans, row.plan or "")

@@ -7,7 +7,7 @@ somebody's decision. A state of which nothing was ever attested is neither right
 
 from typing import Final
 
-from ledger.events.state import BaselinePublished
+from ledger.events.state import BaselinePublished, StateObserved
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later
@@ -41,10 +41,10 @@ STATE_OBSERVED_MINUTES: Final = Number(
 )
 
 
-@finding(states, severity="high")
+@finding(states, severity="high", version=2)
 def state_unaccounted(row: State, look: Look) -> Breach | None:
     """What was found of a state is not what was attested of it last: something wrote it that nobody told of."""
-    last = row.last
+    last = _last(row, look)
     if last is None or is_history(look, last.said):
         return None
     attested = _attested(row, last, look)
@@ -54,10 +54,10 @@ def state_unaccounted(row: State, look: Look) -> Breach | None:
     return Breach(words, positions_of(attested.said.position, last.said.position))
 
 
-@finding(states, severity="high")
+@finding(states, severity="high", version=2)
 def serial_went_back(row: State, look: Look) -> Breach | None:
     """A state was found that was written less often than before, or as often and otherwise: an older one took its place."""
-    last = row.last
+    last = _last(row, look)
     if last is None or last.serial is None or is_history(look, last.said):
         return None
     before = _before(row, last, look)
@@ -71,13 +71,22 @@ def serial_went_back(row: State, look: Look) -> Breach | None:
     return Breach(words, positions_of(before.said.position, last.said.position))
 
 
+def _last(row: State, look: Look) -> Seen | None:
+    """Return what a state was found to be last, by those who may say so: that it is as it should be acquits."""
+    return next((one for one in reversed(row.observed) if not _fault(one, StateObserved.type, row, look)), None)
+
+
+def _fault(one: Seen, event_type: str, row: State, look: Look) -> str:
+    return fault_of_speaker(look, event_type, one.said, row.environment)
+
+
 def _baseline(row: State, look: Look) -> Seen | None:
     """Return the last baseline that whoever may published."""
     return next((one for one in reversed(row.attested) if one.kind == "baseline" and _counts(one, row, look)), None)
 
 
 def _counts(one: Seen, row: State, look: Look) -> bool:
-    return not fault_of_speaker(look, BaselinePublished.type, one.said, row.environment)
+    return not _fault(one, BaselinePublished.type, row, look)
 
 
 def _attested(row: State, last: Seen, look: Look) -> Seen | None:
@@ -100,7 +109,11 @@ def _before(row: State, last: Seen, look: Look) -> Seen | None:
     """Return what was written most often before a state was looked at; since the last baseline, where there is one."""
     baseline = _baseline(row, look)
     since = baseline.said.at if baseline is not None else ""
-    known = (*row.observed[:-1], *row.attested, *((row.highest,) if row.highest is not None else ()))
+    known = (
+        *(one for one in row.observed if one != last),
+        *row.attested,
+        *((row.highest,) if row.highest is not None else ()),
+    )
     # A baseline that comes after what was found says that this was right.
     found = [
         one
@@ -127,6 +140,7 @@ def _words(attested: Seen) -> str:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "not-observed": Remedy("the state is looked at (state.observed)"),
         "stale": Remedy("the state is looked at again (state.observed)"),
@@ -139,7 +153,7 @@ def _words(attested: Seen) -> str:
             "the newer state is put back; or somebody publishes this one as a baseline (baseline.published)",
             may(BaselinePublished),
         ),
-    }
+    },
 )
 def state_is_accounted(question: Question, look: Look, policy: InForce) -> Said:
     """The state that a plan would be applied to was looked at lately, and is what was attested of it; where that is asked for."""
@@ -150,7 +164,7 @@ def state_is_accounted(question: Question, look: Look, policy: InForce) -> Said:
         return "allow", "not-asked-for", "the policy asks nothing of the state", ()
     plan = look.row(plans, question.plan)
     row = look.row(states, key_of(question.environment, plan.workspace if plan is not None else None))
-    last = row.last if row is not None else None
+    last = _last(row, look) if row is not None else None
     if row is None or last is None:
         return "insufficient_evidence", "not-observed", "nobody told what the state is", ()
     used = [last.said.position]

@@ -64,7 +64,7 @@ RUN_HOURS: Final = 24
 # -- runs ----------------------------------------------------------------------------------------------------------------
 
 
-@finding(pipeline_runs, severity="high")
+@finding(pipeline_runs, severity="high", version=2)
 def isolation_violated(row: Run, look: Look) -> Breach | None:
     """A run had a runner that another tenant's run still had, or one that is made for one run alone and had another before."""
     if row.began is None or row.runner_id is None or is_history(look, row.began):
@@ -107,7 +107,7 @@ def _overlap(one: Run, other: Run, look: Look) -> bool:
     if last.began is None:
         return False
     is_over = last.began.at >= later(_first(first), hours=RUN_HOURS)
-    if first.ended is None:
+    if first.ended is None or fault_of_speaker(look, PipelineRunFinished.type, first.ended):
         return not is_over
     instant = instants_of(look, last.began)[0]
     if was_there(first.ended, instant, clocks_of(look, instant.at)):

@@ -34,7 +34,7 @@ class Use:
 
 @dataclass(frozen=True)
 class PlanModules:
-    """What one statement says of the modules of a plan. Told again, it changes nothing."""
+    """What one statement says of the modules of a plan. Told again otherwise, it changes nothing, and `contradicted` says where."""
 
     part_id: str
     plan: str | None = None
@@ -42,11 +42,12 @@ class PlanModules:
     parts: int = 1
     uses: tuple[Use, ...] = ()
     position: int | None = None
+    contradicted: int | None = None
 
 
 plan_modules = View(
     "plan_modules",
-    version=1,
+    version=2,
     row=PlanModules,
     kind="plan_modules",
     entries_of=lambda key, row: (Match((ModuleUsed.type,), (ref("plan", key.rpartition("/")[0]),)),),
@@ -57,9 +58,10 @@ plan_modules = View(
 
 @plan_modules.on(ModuleUsed, key=lambda event: f"{event.plan}/{event.part}")
 def told(row: PlanModules, event: ModuleUsed, entry: EntryInfo) -> PlanModules:
-    if row.position is not None:
-        return row
     uses = tuple(Use(one.module, one.constraint, one.version, one.digest) for one in event.uses)
+    if row.position is not None:
+        is_same = (set(uses), event.parts) == (set(row.uses), row.parts)
+        return row if is_same or row.contradicted is not None else replace(row, contradicted=entry.position)
     return replace(row, plan=event.plan, part=event.part, parts=event.parts, uses=uses, position=entry.position)
 
 

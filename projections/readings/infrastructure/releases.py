@@ -15,6 +15,7 @@ from ledger.events.module import ModuleReleased
 from ledger.events.provider import ProviderUpgraded
 from projections.engine.view import EntryInfo, View, replace
 from projections.readings.people.voices import Spoken, spoken
+from projections.rules.versions import is_major_step
 
 # Of the trials of one provider or module, the last ones are kept.
 KEPT: Final = 200
@@ -91,17 +92,19 @@ class ProviderUpgrade:
     plan: str | None = None
     environment: str | None = None
     service: str | None = None
+    # The plan, where this is a major step, or nobody can tell: these are asked for, however many others there are.
+    major_in: str | None = None
     said: Spoken | None = None
 
 
 provider_upgrades = View(
     "provider_upgrades",
-    version=1,
+    version=2,
     row=ProviderUpgrade,
     kind="provider_upgrade",
     # No ref names an upgrade by its position.
     entries_of=lambda key, row: (Match((ProviderUpgraded.type,)),),
-    indexes=("provider", "plan", "service"),
+    indexes=("provider", "plan", "service", "major_in"),
     doc="Upgrades of providers: which plan takes which from what version to what.",
 )
 
@@ -116,6 +119,7 @@ def upgraded(row: ProviderUpgrade, event: ProviderUpgraded, entry: EntryInfo) ->
         plan=event.plan,
         environment=event.environment,
         service=event.service,
+        major_in=event.plan if is_major_step(event.from_version, event.to_version) is not False else None,
         said=spoken(entry, event.actor),
     )
 

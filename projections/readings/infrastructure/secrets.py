@@ -23,11 +23,17 @@ from projections.rules.leave import replaces
 
 # Of the rotations of one secret, the last ones are kept.
 KEPT: Final = 64
+# In so many services, and repositories, a secret is kept apart; one that was found in more blocks all of them.
+PLACES: Final = 48
+# Under this name stands what is open in several.
+SEVERAL: Final = "*"
 
 
 @dataclass(frozen=True)
 class Secret:
-    """One secret. `opened` is since when it is open, or was; while it is, `open_in_service` and `open_in_repository` say where."""
+    """One secret. `opened` is since when it is open, or was; while it is, `open_in_service` and `open_in_repository` say where: in one,
+    or in `*` several.
+    """
 
     secret: str
     tool: str | None = None
@@ -43,6 +49,9 @@ class Secret:
     is_open: bool = False
     open_in_service: str | None = None
     open_in_repository: str | None = None
+    # Everywhere that it was found: the same one may be in several, and whoever told of it first need not have known the right one.
+    services: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
     opened: Spoken | None = None
     # When it was found last.
     last: Spoken | None = None
@@ -51,7 +60,7 @@ class Secret:
 
 secrets = View(
     "secrets",
-    version=1,
+    version=2,
     row=Secret,
     kind="secret",
     reads=READ_BY_POWERS,
@@ -66,11 +75,13 @@ def detected(row: Secret, event: SecretDetected, entry: EntryInfo) -> Secret:
     is_open_again = row.opened is not None and event.again and said.at > row.opened.at
     known = replace(
         row,
-        # Where it is stands as whoever said so first has it.
+        # Where it was found first stands as whoever said so first has it.
         tool=row.tool or event.tool,
         rule=row.rule or event.rule,
         repository=row.repository or event.repository,
         service=row.service or event.service,
+        services=_with(row.services, event.service),
+        repositories=_with(row.repositories, event.repository),
         environment=row.environment or event.environment,
         path=row.path or event.path,
         line=row.line if row.line is not None else event.line,
@@ -88,14 +99,28 @@ def rotated(row: Secret, event: SecretRotated, entry: EntryInfo) -> Secret:
     return _as_it_stands(known, entry.reads)
 
 
+def _with(places: tuple[str, ...], place: str | None) -> tuple[str, ...]:
+    is_known = place is None or place in places or len(places) == PLACES
+    return places if is_known else (*places, place or "")
+
+
+def is_in(places: tuple[str, ...], place: str) -> bool:
+    """Say whether a secret was found in a service or repository, or in so many that it may have been."""
+    return place in places or len(places) == PLACES
+
+
 def _as_it_stands(row: Secret, reads: Reads) -> Secret:
     is_open = row.opened is not None and state_of(reads, row).closed is None
     return replace(
         row,
         is_open=is_open,
-        open_in_service=row.service if is_open else None,
-        open_in_repository=row.repository if is_open else None,
+        open_in_service=_where(row.services) if is_open else None,
+        open_in_repository=_where(row.repositories) if is_open else None,
     )
+
+
+def _where(places: tuple[str, ...]) -> str | None:
+    return SEVERAL if len(places) > 1 else next(iter(places), None)
 
 
 # -- asking --------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from ledger.events.state import BaselinePublished, StateEvent, StateObserved
 from projections.engine.view import EntryInfo, View, replace
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
+from projections.rules.keeping import kept
 
 _TELLING: Final = (PlanApplied.type, StateObserved.type, BaselinePublished.type)
 # The workspace of whoever has only one, as the tools call it.
@@ -63,7 +64,7 @@ def key_of(environment: str, workspace: str | None) -> str:
 
 states = View(
     "iac_states",
-    version=1,
+    version=2,
     row=State,
     kind="state",
     # Entries write an environment in any spelling.
@@ -101,4 +102,5 @@ def told(row: State, event: Event, entry: EntryInfo) -> State:
 
 
 def _with(known: tuple[Seen, ...], seen: Seen) -> tuple[Seen, ...]:
-    return tuple(sorted((*known, seen), key=lambda one: (one.said.at, one.said.position))[-KEPT:])
+    ordered = sorted((*known, seen), key=lambda one: (one.said.at, one.said.position))
+    return kept(ordered, seen, lambda one: one.said.principal, KEPT)

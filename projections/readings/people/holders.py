@@ -98,6 +98,7 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         "secret.rotated": "anybody",
         "service.provisioned": "anybody",
         "source.reconciled": "anybody",
+        "state.observed": "anybody",
         "strategy.selected": "anybody",
         "test.manifest_declared": "anybody",
     }
@@ -165,7 +166,6 @@ GIVE_NOTHING: Final = frozenset(
         "scan.completed",
         "scan.results_reported",
         "secret.detected",
-        "state.observed",
         "statement.withdrawn",
         "test.cases_reported",
         "test.shard_finished",

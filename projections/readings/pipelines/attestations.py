@@ -12,6 +12,7 @@ from typing import Final, Literal
 from ledger.events.attestation import AttestationReceived
 from projections.engine.view import EntryInfo, View, replace
 from projections.readings.people.voices import Spoken, spoken
+from projections.rules.keeping import kept
 
 # So many artifacts of a statement, and verifiers of an artifact, are kept.
 KEPT: Final = 48
@@ -84,7 +85,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class AttestedArtifact:
-    """One artifact, by its digest, and what each verifier found of it last, by whoever says so; of very many the first and the last."""
+    """One artifact, by its digest, and what each verifier found of it last, by whoever says so; of very many, the last of each of them."""
 
     artifact: str
     verified: tuple[Verified, ...] = ()
@@ -92,7 +93,7 @@ class AttestedArtifact:
 
 attested_artifacts = View(
     "attested_artifacts",
-    version=1,
+    version=2,
     row=AttestedArtifact,
     kind="artifact",
     doc="Artifacts, by digest: what each verifier found of it, and which properties it has.",
@@ -107,9 +108,8 @@ def verified(row: AttestedArtifact, event: AttestationReceived, entry: EntryInfo
         # In its place, so that whoever was told of first stays among the first.
         last = found if found.said.at >= same.said.at else same
         return replace(row, verified=tuple(last if one is same else one for one in row.verified))
-    half = VERIFIERS // 2
-    kept = row.verified if len(row.verified) < VERIFIERS else (*row.verified[:half], *row.verified[half + 1 :])
-    return replace(row, verified=(*kept, found))
+    # Whoever names ever more verifiers pushes out what they said themselves.
+    return replace(row, verified=kept((*row.verified, found), found, lambda one: one.said.principal, VERIFIERS))
 
 
 def _source_of(found: Verified) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from ledger.events import ref
 from ledger.events.pipeline_run import PipelineRunFinished, PipelineRunStarted, RunEvent
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
 from projections.readings.people.voices import Spoken, spoken
+from projections.rules.keeping import kept
 
 _TELLING: Final = (PipelineRunStarted.type, PipelineRunFinished.type)
 # So many runs of a runner are held against the next one, those that began last; and so many of what made one thing, and of all else,
@@ -84,6 +85,7 @@ class Turn:
 
     run: str
     began_at: Moment
+    tenant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Runner:
 
 runners = View(
     "runners",
-    version=1,
+    version=2,
     row=Runner,
     kind="runner",
     indexes=("builder_id", "ephemeral"),
@@ -121,7 +123,10 @@ def ran(row: Runner, event: RunEvent, entry: EntryInfo) -> Runner:
     is_new = all(turn.run != name for turn in row.latest)
     latest = row.latest
     if is_new:
-        latest = tuple(sorted((*latest, Turn(name, began.at)), key=lambda turn: (turn.began_at, turn.run))[-COMPARED:])
+        turn = Turn(name, began.at, event.tenant)
+        turns = sorted((*latest, turn), key=lambda one: (one.began_at, one.run))
+        # Runs of one tenant, or of nobody in particular, push no other tenant's out of sight.
+        latest = kept(turns, turn, lambda one: one.tenant, COMPARED)
     tenants = row.tenants
     if event.tenant is not None and event.tenant not in tenants and len(tenants) < KEPT:
         tenants = (*tenants, event.tenant)
@@ -141,7 +146,7 @@ def ran(row: Runner, event: RunEvent, entry: EntryInfo) -> Runner:
 
 pipeline_runs = View(
     "pipeline_runs",
-    version=1,
+    version=2,
     row=Run,
     kind="pipeline_run",
     entries_of=lambda key, row: (Match(_TELLING, (ref("run", key.partition("#")[0]),)),),
@@ -174,7 +179,9 @@ def told(row: Run, event: RunEvent, entry: EntryInfo) -> Run:
         new = replace(new, began=began)
     if isinstance(event, PipelineRunFinished):
         new = replace(new, artifacts=row.artifacts + len(event.artifacts), outcome=row.outcome or event.outcome)
-        if row.ended is None:
+        # That somebody else's run is over is best told by whoever told that it began.
+        is_better = row.ended is not None and row.began is not None and row.ended.principal != row.began.principal
+        if row.ended is None or (is_better and row.began is not None and said.principal == row.began.principal):
             ended = _ended(event, said)
             new = replace(new, ended=ended, finished_at=ended.at)
     if _says_otherwise(row, event):

@@ -152,6 +152,23 @@ def test_a_part_that_is_missing_is_no_evidence_and_what_is_told_again_changes_no
     assert answer(story) == ("deny", "not-approved")
 
 
+def test_a_plan_whose_modules_are_told_twice_and_not_the_same_has_no_approved_ones() -> None:
+    story = asking()
+    approve(story)
+    use(story)
+    use(story)
+    assert answer(story) is None
+    # Whoever is first need not be right.
+    use(story, {"module": DNS, "version": "1.0.0"})
+    assert answer(story) == ("insufficient_evidence", "told-twice")
+    apply(story)
+    assert "told twice" in finding(story, "module-not-approved", str(len(story.log))).says
+    # A part that its first telling left out, too.
+    use(story, plan=OTHER)
+    use(story, plan=OTHER, parts=2)
+    assert answer(story, plan=OTHER) == ("insufficient_evidence", "told-twice")
+
+
 def test_which_gates_ask_is_said_by_the_policy() -> None:
     story = ready_to_deploy()
     use(story)

@@ -8,7 +8,7 @@ from changes import finding, found
 from telling import Story, at
 from year import HOUR, START, Year
 
-from projections.readings.infrastructure.secrets import secrets
+from projections.readings.infrastructure.secrets import PLACES, secrets
 
 PRINT, OTHER = "sha256:" + "5" * 64, "sha256:" + "6" * 64
 COMMIT = "9fceb02d0ae598e95dc970b74767f19372d61af8"
@@ -106,6 +106,22 @@ def test_a_secret_blocks_the_service_and_the_repository_that_it_is_of_and_no_oth
     story = asked()
     detect(story, service=None)
     detect(story)
+    assert answer(story) == ("deny", "open-secrets")
+
+
+def test_a_secret_blocks_everywhere_that_it_was_found_whoever_told_of_it_first() -> None:
+    story = asked()
+    detect(story, service="web", repository="acme/web")
+    detect(story, service="api", repository="acme/api")
+    assert answer(story) == ("deny", "open-secrets")
+    assert answer(story, service="web") == ("deny", "open-secrets")
+    assert answer(story, service="acme/api") == ("deny", "open-secrets")
+    assert answer(story, service="docs") is None
+    rotate(story)
+    assert answer(story) is None
+    # Of so many places that not all are kept, it may be in any.
+    for number in range(PLACES + 1):
+        detect(story, OTHER, service=f"s-{number}")
     assert answer(story) == ("deny", "open-secrets")
 
 

@@ -8,6 +8,7 @@ from changes import finding, found, publish
 from telling import Story, at
 from year import HOUR, START, Year
 
+from projections.practices.infrastructure.versioning import LATEST
 from projections.readings.infrastructure.releases import compatibilities, module_releases, provider_upgrades
 
 VPC, AWS = "acme/vpc/aws", "hashicorp/aws"
@@ -218,6 +219,19 @@ def test_a_step_that_is_told_afterwards_accuses() -> None:
     assert of_upgrades(story) == set()
     upgrade(story)
     assert of_upgrades(story) == {"untested-upgrade-applied"}
+
+
+def test_a_major_step_is_seen_among_however_many_others() -> None:
+    story = Story()
+    publish(story, ASKED)
+    upgrade: dict[str, Any] = {"plan": PLAN, "environment": "prod", "service": "api"}
+    story.tell("provider.upgraded", provider=AWS, from_version="4.67.0", to_version="5.31.0", **upgrade)
+    for _ in range(LATEST + 1):
+        story.tell("provider.upgraded", provider="acme/x", from_version="1.0.0", to_version="1.0.1", **upgrade)
+    story.tell("iac.applied", actor="service:ci", outcome="success", **upgrade)
+    assert "untested-upgrade-applied" in found(story)
+    asked = against(ask(story, "apply", hours=400, plan=PLAN))
+    assert asked["provider-upgrades-are-tried"] == ("deny", "not-tried")
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

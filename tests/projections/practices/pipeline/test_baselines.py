@@ -178,6 +178,21 @@ def test_a_policy_that_says_nothing_asks_nothing_of_the_state(environment: str) 
     assert answer(story, 40, environment=environment) is None
 
 
+def test_what_others_say_in_somebodys_name_accounts_for_no_state() -> None:
+    story = Story()
+    apply(story)
+    observe(story, B, 8)
+    observe(story, A, 8, actor="service:inspector", by="service:ci")
+    assert of_states(story) == {"state-unaccounted": ["staging#default"]}
+    assert "spoken-for-another" in found(story)
+    # However often.
+    for _ in range(KEPT + 1):
+        observe(story, A, 8, actor="service:inspector", by="service:ci")
+    assert of_states(story) == {"state-unaccounted": ["staging#default"]}
+    observe(story, A, 8, actor="service:inspector")
+    assert of_states(story) == {}
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from asking import against, ask, ready_to_deploy
-from changes import ARTIFACT, deploy, finding, found, pass_time
+from changes import ARTIFACT, deploy, finding, found, pass_time, publish
 from telling import Story, at
 from year import DAY, HOUR, START, Year, stamp
 
@@ -150,6 +150,38 @@ def test_a_runner_of_very_many_runs_costs_no_more_than_a_new_one() -> None:
     assert len(story.row(pipeline_runs, f"{COMPARED + 2}#1").beside) == COMPARED - 1
 
 
+def test_runs_of_nobody_in_particular_push_another_tenants_out_of_no_sight() -> None:
+    story = Story()
+    start(story, "1")
+    for number in range(COMPARED + 1):
+        start(story, f"x{number}", None)
+    start(story, "2", "globex")
+    assert violated(story) == ["2#1"]
+
+
+def test_that_somebody_elses_run_is_over_is_told_best_by_whoever_began_it() -> None:
+    story = Story()
+    start(story, "1", by="service:acme")
+    finish(story, "1", by="service:globex")
+    start(story, "2", "globex", by="service:globex")
+    # As far as is known; the code host tells ends, too.
+    assert violated(story) == []
+    finish(story, "1", by="service:acme")
+    assert violated(story) == ["2#1"]
+    # Once that is told, nobody else's word changes it.
+    finish(story, "1", by="service:globex")
+    assert violated(story) == ["2#1"]
+
+
+def test_an_end_counts_from_whom_the_policy_lets_say_it() -> None:
+    story = Story()
+    publish(story, ("role-for", "pipeline_run.finished", "attester"))
+    start(story, "1")
+    finish(story, "1")
+    start(story, "2", "globex")
+    assert violated(story) == ["2#1"]
+
+
 # -- builders ------------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +302,17 @@ def test_an_artifact_has_the_properties_that_a_believed_verifier_found_of_it_las
     for number in range(20):
         attest(story, f"https://x{number}.example.com/", by="service:stranger")
     assert against(ask(story, hours=90)) == {}
+
+
+def test_a_failed_verification_is_pushed_out_of_nobodys_sight() -> None:
+    story = asking_for_properties()
+    for number in range(4):
+        attest(story, f"https://{number}.example.com/", by="service:stranger")
+    attest(story, by="service:verifier", verdict="failed")
+    attest(story, "https://verifier.example.com/v2", by="service:other")
+    for number in range(20):
+        attest(story, f"https://x{number}.example.com/", by="service:stranger")
+    assert against(ask(story, hours=90)) == {"artifact-is-verified": ("deny", "failed")}
 
 
 def test_properties_without_a_verifier_to_believe_are_nobodys_word() -> None:
