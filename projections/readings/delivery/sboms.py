@@ -13,7 +13,7 @@ class Sbom:
     """One bill of materials, as it was told first. Two with one `components_digest` list the same."""
 
     sbom: str
-    format: Literal["cyclonedx", "spdx"] | None = None
+    specification: Literal["cyclonedx", "spdx"] | None = None
     format_version: str | None = None
     artifact: str | None = None
     service: str | None = None
@@ -30,7 +30,7 @@ class Sbom:
 
 sboms = View(
     "sboms",
-    version=1,
+    version=2,
     row=Sbom,
     kind="sbom",
     indexes=("artifact", "service", "commit", "components_digest"),
@@ -44,7 +44,7 @@ def recorded(row: Sbom, event: SbomRecorded, entry: EntryInfo) -> Sbom:
         return row
     return replace(
         row,
-        format=event.format,
+        specification=event.format,
         format_version=event.format_version,
         artifact=event.artifact,
         service=event.service,

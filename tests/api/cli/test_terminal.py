@@ -104,6 +104,9 @@ class StrangersDoor:
     def __init__(self, text: str) -> None:
         self.text = text
 
+    def works_alone(self) -> bool:
+        return False
+
     def show(self, position: int) -> dict[str, Any]:
         return entry_of(self.text)
 

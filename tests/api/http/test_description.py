@@ -52,6 +52,12 @@ def test_every_name_is_there_once_and_is_one_that_a_class_may_have(document: dic
     assert all(re.fullmatch(r"[a-z][a-z_]*", name) for name in names)
 
 
+def test_no_column_of_a_view_is_called_as_what_every_list_is_asked(document: dict[str, Any]) -> None:
+    for route, operation in operations(document):
+        names = Counter((parameter["name"], parameter["in"]) for parameter in operation["parameters"])
+        assert [name for name, count in names.items() if count > 1] == [], route
+
+
 def test_every_answer_of_every_route_has_a_shape_and_every_problem_the_same(document: dict[str, Any]) -> None:
     for route, operation in operations(document):
         for status, answer in operation["responses"].items():
