@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ledger.clock import Clock, to_text
 from ledger.errors import LedgerError, SetupError
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ def commands_of() -> typer.Typer:
 
 def recorded(door: "Door", source: str, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
     """State one fact of now by a door, and return its receipt. Raises LedgerError where it is refused."""
+    from ledger.clock import Clock, to_text
+
     event = {
         "specversion": "1.0",
         "id": uuid.uuid4().hex,

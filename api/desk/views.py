@@ -179,7 +179,7 @@ def view_named(name: str) -> View[Any]:
     for view in VIEWS:
         if view.name == name:
             return view
-    raise NotFoundError(no_such("view", name, [view.name for view in VIEWS]))
+    raise NotFoundError(no_such("view", name, [view.name for view in VIEWS], listed_by="GET /v1/views lists all"))
 
 
 def list_of(

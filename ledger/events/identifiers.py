@@ -7,6 +7,7 @@ what a field may hold is looked up here, and nowhere else.
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, get_args
 from urllib.parse import unquote_to_bytes
@@ -79,6 +80,8 @@ def valid_unicode(text: str) -> str:
 
 
 _stands_as_it_is = re.compile("[A-Za-z0-9._:/@+-]").fullmatch
+# No identifier has a `~` but where it was cut.
+_is_cut = re.compile("(.*)(~[0-9a-f]{8})", re.DOTALL).fullmatch
 _to_escape = re.compile("^[^A-Za-z0-9]|[^A-Za-z0-9._:/@+-]")
 _is_identifier_already = re.compile(f"[A-Za-z0-9][A-Za-z0-9._:/@+-]{{0,{MAX_IDENTIFIER_BYTES - 1}}}").fullmatch
 
@@ -101,13 +104,29 @@ def identifier_of(name: str) -> str:
         encoded = _to_escape.sub(lambda found: _escaped(found[0]), name)
         if len(encoded) <= MAX_IDENTIFIER_BYTES:
             return encoded
+    parts = _parts_of(name)
+    if sum(map(len, parts)) <= MAX_IDENTIFIER_BYTES:
+        return "".join(parts)
+    return _cut(parts, "~" + hashlib.sha256(name.encode()).hexdigest()[:8])
+
+
+def told_anew(identifier: str, told: Callable[[str], str]) -> str:
+    """Return the identifier of a name that is told otherwise than an identifier has it; of one that was cut, the end stays what it is."""
+    found = _is_cut(identifier)
+    if found is None:
+        return identifier_of(told(identifier))
+    return _cut(_parts_of(valid_unicode(told(found[1]))), found[2])
+
+
+def _parts_of(name: str) -> list[str]:
     # What comes after so many characters stands in the digest alone, however much it is.
     parts = [char if _stands_as_it_is(char) else _escaped(char) for char in name[: MAX_IDENTIFIER_BYTES + 1]]
     if parts and len(parts[0]) == 1 and not parts[0].isalnum():
         parts[0] = _escaped(parts[0])
-    if sum(map(len, parts)) <= MAX_IDENTIFIER_BYTES:
-        return "".join(parts)
-    end = "~" + hashlib.sha256(name.encode()).hexdigest()[:8]
+    return parts
+
+
+def _cut(parts: list[str], end: str) -> str:
     kept, length = [], len(end)
     for part in parts:
         length += len(part)
@@ -223,7 +242,7 @@ EventId = Annotated[str, Text(r"[!-~]+", 256, "run-118/open", says="the id of an
 Ref = Annotated[str, Text(r"[a-z_]+:[!-~]+", 160, "change:CHG-7", says="a ref, kind:value,")]
 
 # A branch of a repository, or a pattern of branches as a code host has it; blanks and what is not ASCII are percent-encoded.
-BranchName = Annotated[str, Text(r"[!-~]+", 256, "release/*", says="a branch or a pattern of branches without blanks,")]
+BranchName = Annotated[str, Text(r"[!-~]+", 256, "release/*", says="a branch without blanks, or several by *,")]
 PullRequest = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[42])]
 Commit = Annotated[
     str,

@@ -4,12 +4,9 @@ from typing import ClassVar
 
 from ledger.events.base import Event
 from ledger.events.identifiers import (
-    Commit,
     Count,
     Digest,
     Environment,
-    Erasable,
-    Identity,
     Lineage,
     Version,
     Workspace,
@@ -35,13 +32,3 @@ class StateObserved(StateEvent):
     says = "the state of {environment}[/{workspace}] was {state_digest}[, written {serial} times]"
     tool_version: Version | None = None
     resources: Count | None = None
-
-
-class BaselinePublished(StateEvent):
-    """Somebody said what the state is to be, from there on, whatever was applied before."""
-
-    type = "baseline.published"
-    says = "{actor} published the state of {environment}[/{workspace}] as a baseline"
-    actor: Identity
-    commit: Commit | None = None
-    reason: Erasable | None = None

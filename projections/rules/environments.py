@@ -15,7 +15,7 @@ from typing import Final, Literal
 from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
-from ledger.events.identifiers import identifier_of
+from ledger.events.identifiers import told_anew
 
 Tier = Literal["production", "staging", "testing", "development"]
 PRODUCTION: Final[Tier] = "production"
@@ -49,7 +49,7 @@ _words_in: Final = re.compile(r"[^\W\d_]+").findall
 @lru_cache(_REMEMBERED)
 def compared(name: str) -> str:
     """Return the identifier under which a name is compared: decoded, in one form of Unicode, without regard to letter case."""
-    return identifier_of(normalize("NFC", _called(name)))
+    return told_anew(name, lambda text: normalize("NFC", _called(text)))
 
 
 @lru_cache(_REMEMBERED)

@@ -7,7 +7,8 @@ somebody's decision. A state of which nothing was ever attested is neither right
 
 from typing import Final
 
-from ledger.events.state import BaselinePublished, StateObserved
+from ledger.events.baseline import BaselinePublished
+from ledger.events.state import StateObserved
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later

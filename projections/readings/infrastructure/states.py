@@ -12,8 +12,9 @@ from typing import Final, Literal
 
 from ledger.conditions import Match
 from ledger.events import Event
+from ledger.events.baseline import BaselinePublished
 from ledger.events.iac import PlanApplied
-from ledger.events.state import BaselinePublished, StateEvent, StateObserved
+from ledger.events.state import StateEvent, StateObserved
 from projections.engine.view import EntryInfo, View, replace
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared

@@ -36,6 +36,7 @@ HEAVY = {
 ACT = {
     "init", "serve", "migrate", "backup", "erase", "token create", "token revoke", "source enrol", "source retire",
     "trust-rule enrol", "import open", "import close", "tool publish", "policy publish", "policy approve", "clock correct",
+    "findings dispose",
     "append", "intake", "views rebuild", "views run", "views skip", "export", "signer take-over", "signer restore", "heads", "timestamp",
     "keys new", "keys enrol", "keys retire", "keys revoke", "keys recover", "witness init", "witness add-log", "witness serve",
 }  # fmt: skip
