@@ -1,4 +1,4 @@
-"""Which of many things are kept: whoever adds one too many loses the oldest of their own, and pushes nobody else's out."""
+"""Which of many things are kept and looked at: whoever says very much loses the oldest of their own, and pushes nobody else's out."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
@@ -15,3 +15,25 @@ def kept(items: Sequence[T], added: T, whose: Callable[[T], Hashable], at_most: 
     loser = whose(added) if counts[whose(added)] > 1 else max(counts, key=lambda name: counts[name])
     dropped = next(item for item in items if whose(item) == loser)
     return tuple(item for item in items if item is not dropped)
+
+
+def last_of_each(items: Sequence[T], whose: Callable[[T], Hashable], at_most: int) -> Sequence[T]:
+    """Return so many of the items, in their order: the last ones, of everybody as many as of whoever has more."""
+    if len(items) <= at_most:
+        return items
+    counts = Counter(whose(item) for item in items)
+    left, share = at_most, 0
+    for others, count in zip(range(len(counts), 0, -1), sorted(counts.values()), strict=True):
+        share = left // others
+        if count > share:
+            break
+        left -= count
+    found: list[T] = []
+    taken: Counter[Hashable] = Counter()
+    for item in reversed(items):
+        name = whose(item)
+        if taken[name] < share:
+            taken[name] += 1
+            found.append(item)
+    # Where there are more of them than things to look at, the last ones speak.
+    return found[::-1] or items[-at_most:]

@@ -13,7 +13,7 @@ from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
-from projections.readings.environments.environments import is_called, is_meant
+from projections.readings.environments.environments import is_called, is_meant, names_for
 from projections.readings.people.access_reviews import (
     REVOKE_WITHIN_DAYS,
     AccessReview,
@@ -24,7 +24,7 @@ from projections.readings.people.access_reviews import (
 from projections.readings.people.grants import Grant, Span, access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
 from projections.readings.people.leaving import ends_of
-from projections.readings.people.policies import Policy, in_force_now, policies
+from projections.readings.people.policies import Policy, in_force, in_force_now, policies
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import ANY, Number
 from projections.readings.people.speaking import clocks_of
@@ -79,12 +79,23 @@ def access_not_reviewed(row: Policy, look: Look) -> Breach | None:
     return Breach(f"access was not reviewed again: {words}", positions_of(*(v.approved_position for v in row.versions)))
 
 
-@finding(access_reviews, severity="medium")
+@finding(access_reviews, severity="medium", version=2)
 def access_review_overdue(row: AccessReview, look: Look) -> Breach | None:
-    """An access review was not done in time."""
-    if row.state == "done" or not look.has_come(row.due_at):
+    """An access review was not done in time: when whoever opened it said, and at the latest when the policy asks for the next one."""
+    due = _due_of(row, look)
+    if row.state == "done" or not look.has_come(due):
         return None
-    return Breach(f"{row.review_id} was due at {row.due_at}", positions_of(row.opened_position))
+    return Breach(f"{row.review_id} was due at {due}", positions_of(row.opened_position))
+
+
+def _due_of(row: AccessReview, look: Look) -> Moment | None:
+    """Return by when a review has to be done: whoever opens it gives it no more time than the policy leaves between two of them."""
+    if row.due_at is None or row.opened_at is None:
+        return row.due_at
+    policy = in_force(look.at(row.opened_at), row.opened_at)
+    names = names_for(look, policy, row.environment, row.opened_at) if row.environment is not None else ()
+    days = policy.number(ACCESS_REVIEW_DAYS, *names)
+    return min(row.due_at, later(row.opened_at, days=days)) if days else row.due_at
 
 
 @finding(access_reviews, severity="high")

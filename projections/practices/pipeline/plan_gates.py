@@ -66,6 +66,8 @@ def _fault_of(plan: Plan) -> tuple[str, str]:
         return "no-plan", "nobody told of this plan"
     if (plan.format_version or "").partition(".")[0] not in MAJORS:
         return "unknown-format", f"it is of the format {plan.format_version}, of which nobody here knows what it means"
+    if plan.contradicted is not None:
+        return "told-twice", "it was told twice, and not as doing the same"
     if plan.errored:
         return "errored", "it was not made to its end: its tool failed"
     return "", ""
@@ -94,7 +96,7 @@ def _checks_by(plan: Plan, look: Look, instant: Instant | None, at: str) -> list
 # -- findings --------------------------------------------------------------------------------------------------------------
 
 
-@finding(plan_applications, severity="high")
+@finding(plan_applications, severity="high", version=2)
 def unfit_plan_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied of which nobody had told, that its tool had not made to its end, or of which nobody knows what it means."""
     for instant, plan in _instants(row, look):
@@ -170,6 +172,7 @@ _NOT_SAID: Final[Said] = ("insufficient_evidence", "not-said", "expected a plan 
 
 
 @gate_rule(
+    version=2,
     remedies={
         "no-plan": Remedy("the plan is told (iac.plan_produced)"),
         "incomplete": Remedy("what is missing of the plan is told (iac.plan_changes_reported)"),
@@ -178,7 +181,7 @@ _NOT_SAID: Final[Said] = ("insufficient_evidence", "not-said", "expected a plan 
             may(FindingDisposed, but=both(whoever_asks, authors)),
         ),
         "": Remedy("a plan of this environment and commit is made anew, and that is applied"),
-    }
+    },
 )
 def plan_may_be_applied(question: Question, look: Look, policy: InForce) -> Said:
     """The plan is known, whole, of this environment and commit, of a format that is read, and was not applied yet."""

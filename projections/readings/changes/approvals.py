@@ -20,8 +20,9 @@ from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker, kind_of
 from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Number, Words
-from projections.readings.people.voices import Spoken
+from projections.readings.people.voices import Spoken, by_whom
 from projections.rules import duties
+from projections.rules.keeping import last_of_each
 from projections.rules.leave import Clocks, Instant, comes_before, instants, is_reported_late, was_there
 
 QUORUM: Final = Number(
@@ -162,7 +163,7 @@ def leave_at(
 
     `deployers` are those who deployed to production: none of them approves (S2).
     """
-    decisions = facts.decisions[-AT_MOST:]
+    decisions = last_of_each(facts.decisions, by_whom, AT_MOST)
     some = [d for d in decisions if instant is None or was_there(d.said, instant, clocks)]
     current = in_force_at(scope.versions, instant, clocks)
     # Whatever takes leave away counts by its time, whenever it was recorded.

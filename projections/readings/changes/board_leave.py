@@ -48,10 +48,11 @@ from projections.readings.people.powers import NEVER, fault_of_speaker, persons_
 from projections.readings.people.roles import roles_on_record
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken
+from projections.readings.people.voices import Spoken, by_whom
 from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.promotions import counting, model_promotions
 from projections.rules.calendar import NotComputableError, Span, covering, overlapping, upcoming
+from projections.rules.keeping import last_of_each
 from projections.rules.leave import Clocks, Instant, comes_before, instants, was_there
 from projections.rules.words import listed
 
@@ -150,7 +151,7 @@ def decided(look: Look, scope: ChangeScope, policy: InForce, instant: Instant | 
     """
     facts = look.row(board_facts, scope.change_id)
     reads: Reads = look if instant is None else look.at(instant.at)
-    decisions = facts.decisions[-AT_MOST:] if facts is not None else ()
+    decisions = last_of_each(facts.decisions, by_whom, AT_MOST) if facts is not None else ()
     case = _Case(
         look,
         reads,
@@ -237,7 +238,7 @@ class _Case:
         told = [(voice.vote, replace(decision.said, actor=voice.member)) for voice in decision.voices]
         own = [
             (vote.vote, vote.said)
-            for vote in self.facts.votes[-AT_MOST:]
+            for vote in last_of_each(self.facts.votes, by_whom, AT_MOST)
             if vote.meeting_id == decision.meeting_id
             and vote.said.position > max(before, default=0)
             and was_there(vote.said, then, self.clocks)
@@ -324,7 +325,8 @@ def prospect(look: Look, scope: ChangeScope, policy: InForce, meeting_id: str, s
     clocks = clocks_of(look, said.at)
     case = _Case(look, look, facts, scope, policy, None, clocks)
     approving = BoardDecision(meeting_id, "approved", (), (), said)
-    last = [decision for decision in facts.decisions[-AT_MOST:] if decision.meeting_id == meeting_id][-1:]
+    looked = last_of_each(facts.decisions, by_whom, AT_MOST)
+    last = [decision for decision in looked if decision.meeting_id == meeting_id][-1:]
     votes = case.votes(approving) or tuple(voice for decision in last for voice in case.votes(decision))
     fault = case.vote_fault(said, instants(said, clocks)[0])
     return Prospect(votes, max(1, policy.number(BOARD_QUORUM)), case.judged(approving), fault)
@@ -365,7 +367,7 @@ def agendas_of(reads: Reads, meeting: Meeting, slot: Span, before: int) -> list[
     """Return what was put on the agenda of one time of a meeting before a position: the first of them fixed it."""
     return [
         agenda
-        for agenda in meeting.agendas[-AT_MOST:]
+        for agenda in last_of_each(meeting.agendas, by_whom, AT_MOST)
         if agenda.said.position < before
         and slot_meant(reads, meeting, agenda) == slot.begin
         and not fault_of_speaker(reads, CabAgendaFixed.type, agenda.said)

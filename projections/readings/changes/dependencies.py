@@ -10,8 +10,8 @@ from typing import Final
 from ledger.events.dependency import DependencyDeclared, DependencyRemoved
 from ledger.events.resource import ResourceTagged
 from projections.engine.view import EntryInfo, Reads, View, replace
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.voices import spoken
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, rests_on_grants
+from projections.readings.people.voices import has_root_power, spoken
 from projections.rules.environments import compared
 
 # Of more than depend on one resource, so many are looked at: an assessment names two hundred at most.
@@ -22,11 +22,12 @@ NOT_SO: Final = frozenset({"", "0", "false", "no", "off"})
 
 @dataclass(frozen=True)
 class Dependent:
-    """Something that was declared to depend on a resource directly: where, and where that was taken away."""
+    """Something that was declared to depend on a resource directly: where, by whose credential, and where that was taken away."""
 
     resource: str
     position: int
     removed_position: int | None = None
+    declared_by: str | None = None
 
     def was_there(self, at: int | None) -> bool:
         """Say whether it depended at a position; None is now."""
@@ -58,7 +59,7 @@ class Resource:
 
 resources = View(
     "resources",
-    version=4,
+    version=5,
     row=Resource,
     kind="resource",
     reads=READ_BY_POWERS,
@@ -73,19 +74,28 @@ def declared(row: Resource, event: DependencyDeclared, entry: EntryInfo) -> Reso
         row = replace(row, is_shared=True, shared_position=entry.position)
     if any(d.resource == event.resource and d.was_there(None) for d in row.dependents):
         return row
-    return replace(row, dependents=(*row.dependents, Dependent(event.resource, entry.position)))
+    new = Dependent(event.resource, entry.position, declared_by=entry.by["principal"])
+    return replace(row, dependents=(*row.dependents, new))
 
 
 @resources.on(DependencyRemoved, key=lambda event: event.depends_on)
 def removed(row: Resource, event: DependencyRemoved, entry: EntryInfo) -> Resource:
-    if fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor)):
+    """What somebody declared is taken away by them, or by who is given the power to. Else whoever is asked what depends on what they
+    change, says first that nothing does.
+    """
+    said = spoken(entry, event.actor)
+    if fault_of_speaker(entry.reads, entry.type, said):
         return row
+    is_given = has_root_power(entry.reads, entry.type, said) or rests_on_grants(entry.reads, entry.type, said)
+
+    def is_taken(one: Dependent) -> bool:
+        return (
+            one.resource == event.resource and one.was_there(None) and (is_given or one.declared_by == said.principal)
+        )
+
     return replace(
         row,
-        dependents=tuple(
-            replace(d, removed_position=entry.position) if d.resource == event.resource and d.was_there(None) else d
-            for d in row.dependents
-        ),
+        dependents=tuple(replace(d, removed_position=entry.position) if is_taken(d) else d for d in row.dependents),
     )
 
 

@@ -25,6 +25,8 @@ from projections.readings.people.policies import InForce
 from projections.readings.people.powers import NEVER, fault_of_speaker
 from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Words
+from projections.readings.people.voices import by_whom
+from projections.rules.keeping import last_of_each
 from projections.rules.leave import NEVER as LATEST_TIME
 from projections.rules.leave import Clocks, Instant, comes_before, was_there
 from projections.rules.words import listed
@@ -84,7 +86,7 @@ def _of_the_scope(
     current = in_force_at(scope.versions, instant, clocks)
     authors = authors_of(look, scope)
     last: dict[str, Decision] = {}
-    for decision in facts.decisions[-AT_MOST:]:
+    for decision in last_of_each(facts.decisions, by_whom, AT_MOST):
         # An objection counts whenever it was recorded, a review when it was on record.
         counts = {"reviewed": was_there, "objected": comes_before}.get(decision.word)
         if counts is None or not counts(decision.said, instant, clocks):

@@ -14,7 +14,8 @@ from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
 from projections.readings.infrastructure.plan_modules import Use
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, by_whom, spoken
+from projections.rules.keeping import kept
 from projections.rules.leave import Clocks, Instant, was_there
 from projections.rules.versions import is_within, may_meet
 
@@ -44,7 +45,7 @@ class Module:
 
 modules = View(
     "modules",
-    version=1,
+    version=2,
     row=Module,
     kind="module",
     doc="Modules of infrastructure: who approved each, in which versions and until when, and who deprecated it.",
@@ -55,13 +56,13 @@ modules = View(
 def approved(row: Module, event: ModuleApproved, entry: EntryInfo) -> Module:
     expires_at = moment(event.expires_at) if event.expires_at is not None else None
     said = ModuleWord(spoken(entry, event.actor), True, event.versions, event.digest, expires_at)
-    return replace(row, words=(*row.words, said)[-KEPT:])
+    return replace(row, words=kept((*row.words, said), said, by_whom, KEPT))
 
 
 @modules.on(ModuleDeprecated, key=lambda event: event.module)
 def deprecated(row: Module, event: ModuleDeprecated, entry: EntryInfo) -> Module:
     said = ModuleWord(spoken(entry, event.actor), False, event.versions, replaced_by=event.replaced_by)
-    return replace(row, words=(*row.words, said)[-KEPT:])
+    return replace(row, words=kept((*row.words, said), said, by_whom, KEPT))
 
 
 # -- whether it may be used ------------------------------------------------------------------------------------------------

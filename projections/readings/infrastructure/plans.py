@@ -19,6 +19,8 @@ from projections.readings.people.imports import imports, is_history
 from projections.readings.people.voices import Spoken, spoken
 
 _REPORTING: Final = (PlanProduced.type, PlanChangesReported.type)
+# What a plan does, which its digest stands for: told again, it is the same.
+_DOING: Final = ("creates", "updates", "destroys", "replaces", "forgets")
 # So many checks of one plan are kept, the first and the last ones.
 KEPT: Final = 200
 
@@ -58,6 +60,8 @@ class Plan(InParts):
     parts: int = 0
     seen: tuple[int, ...] = ()
     said: Spoken | None = None
+    # Where it was told again, and as doing something else.
+    contradicted: int | None = None
     checks: tuple[Check, ...] = ()
     # When it was applied as a whole, the first time.
     applied_at: Moment | None = None
@@ -66,7 +70,7 @@ class Plan(InParts):
 
 plans = View(
     "plans",
-    version=1,
+    version=2,
     row=Plan,
     kind="plan",
     indexes=("environment", "service", "commit", "change_id"),
@@ -77,7 +81,8 @@ plans = View(
 @plans.on(PlanProduced, key=lambda event: event.plan)
 def produced(row: Plan, event: PlanProduced, entry: EntryInfo) -> Plan:
     if row.said is not None:
-        return row
+        is_same = all(getattr(row, name) == getattr(event, name) for name in _DOING)
+        return row if is_same or row.contradicted is not None else replace(row, contradicted=entry.position)
     return replace(
         row,
         format_version=event.format_version,

@@ -14,7 +14,8 @@ from ledger.events.compatibility import CompatibilityTested
 from ledger.events.module import ModuleReleased
 from ledger.events.provider import ProviderUpgraded
 from projections.engine.view import EntryInfo, View, replace
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, by_whom, spoken
+from projections.rules.keeping import kept
 from projections.rules.versions import is_major_step
 
 # Of the trials of one provider or module, the last ones are kept.
@@ -147,7 +148,7 @@ class Compatibility:
 
 compatibilities = View(
     "compatibilities",
-    version=1,
+    version=2,
     row=Compatibility,
     kind="compatibility",
     entries_of=lambda key, row: [
@@ -165,4 +166,4 @@ def _names(event: CompatibilityTested) -> list[str]:
 def tried(row: Compatibility, event: CompatibilityTested, entry: EntryInfo) -> Compatibility:
     failed = tuple(check.name for check in event.checks if not check.passed)
     trial = Trial(spoken(entry, event.actor), event.version, not failed, failed)
-    return replace(row, trials=(*row.trials, trial)[-KEPT:])
+    return replace(row, trials=kept((*row.trials, trial), trial, by_whom, KEPT))

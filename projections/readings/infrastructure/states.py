@@ -16,7 +16,7 @@ from ledger.events.baseline import BaselinePublished
 from ledger.events.iac import PlanApplied
 from ledger.events.state import StateEvent, StateObserved
 from projections.engine.view import EntryInfo, View, replace
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, by_whom, spoken
 from projections.rules.environments import compared
 from projections.rules.keeping import kept
 
@@ -104,4 +104,4 @@ def told(row: State, event: Event, entry: EntryInfo) -> State:
 
 def _with(known: tuple[Seen, ...], seen: Seen) -> tuple[Seen, ...]:
     ordered = sorted((*known, seen), key=lambda one: (one.said.at, one.said.position))
-    return kept(ordered, seen, lambda one: one.said.principal, KEPT)
+    return kept(ordered, seen, by_whom, KEPT)

@@ -5,7 +5,7 @@ credential, by the ledger's own key, and by a source that an operator enrolled w
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from ledger.authority import LEDGER_PRINCIPAL, source_matches
 from projections.engine.view import EntryInfo, Moment, Reads
@@ -49,6 +49,16 @@ def spoken(entry: EntryInfo, actor: str | None) -> Spoken:
         entry.recorded_at,
         entry.position,
     )
+
+
+class _Said(Protocol):
+    @property
+    def said(self) -> Spoken: ...
+
+
+def by_whom(one: _Said) -> str:
+    """Return by whose credential something was said."""
+    return one.said.principal
 
 
 def is_own_key(said: Spoken) -> bool:

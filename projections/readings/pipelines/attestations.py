@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from ledger.events.attestation import AttestationReceived
 from projections.engine.view import EntryInfo, View, replace
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, by_whom, spoken
 from projections.rules.keeping import kept
 
 # So many artifacts of a statement, and verifiers of an artifact, are kept.
@@ -109,7 +109,7 @@ def verified(row: AttestedArtifact, event: AttestationReceived, entry: EntryInfo
         last = found if found.said.at >= same.said.at else same
         return replace(row, verified=tuple(last if one is same else one for one in row.verified))
     # Whoever names ever more verifiers pushes out what they said themselves.
-    return replace(row, verified=kept((*row.verified, found), found, lambda one: one.said.principal, VERIFIERS))
+    return replace(row, verified=kept((*row.verified, found), found, by_whom, VERIFIERS))
 
 
 def _source_of(found: Verified) -> tuple[str, str]:

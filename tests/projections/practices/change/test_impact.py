@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from asking import against, ask, ready_to_deploy
-from changes import ARTIFACT, CHG, deploy, finding, found, ready, review
+from changes import ARTIFACT, CHG, deploy, finding, found, publish, ready, review
 from telling import Story
 from year import DAY, HOUR, Change, Year
 
+from ledger.authority import LEDGER_PRINCIPAL
 from projections.readings.changes.dependencies import dependents_of, resources
 from projections.readings.changes.impacts import impacts
 
@@ -71,6 +72,23 @@ def test_all_that_depends_on_what_is_shared_has_to_be_assessed_directly_or_not()
     assert against(ask(story)) == {"impact-is-covered": ("deny", "not-covered")}
     depend(story, "mail", kind="removed")
     assert ask(story).verdict == "allow"
+
+
+def test_what_somebody_declared_to_depend_is_taken_away_by_them_or_by_who_is_given_the_power_to() -> None:
+    story = ready_to_deploy("normal", ("quorum", "any", "1"))
+    assess_impact(story)
+    depend(story, "web", shared=True)
+    removed = {"resource": "web", "depends_on": "db"}
+    story.tell("dependency.removed", **removed, actor="service:ci")
+    assert against(ask(story)) == {"impact-is-covered": ("deny", "not-covered")}
+    story.tell("dependency.removed", **removed, actor="person:olga", by=LEDGER_PRINCIPAL, token="key:story")
+    assert against(ask(story)) == {}
+    depend(story, "web", shared=True)
+    publish(story, ("role-for", "dependency.removed", "curator"), ("quorum", "any", "1"), version="2")
+    story.tell("access.granted", actor="person:olga", grant_id="GR-9", principal="person:carol", principal_kind="human",
+        role="curator")  # fmt: skip
+    story.tell("dependency.removed", **removed, actor="person:carol")
+    assert dependents_of(story.folder.rows, "db") == set()
 
 
 def test_a_policy_may_ask_for_an_impact_assessment() -> None:

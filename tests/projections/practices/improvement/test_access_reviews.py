@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from changes import OTHER, finding, found, give, limit, opened, pass_time
+from changes import OTHER, finding, found, give, limit, opened, pass_time, publish
 from telling import Story, at
 from year import DAY, START, AccessReview, Year, credential_of, stamp
 
@@ -15,8 +15,8 @@ from projections.rules.digests import list_digest
 def access_review(story: Story, *grants: str, count: int = 3, digest: str | None = None, **more: Any) -> None:
     story.flush()
     known = list_digest(population(story.folder.rows, None, at(10**6)))
-    story.tell("access_review.opened", actor="person:olga", review_id="Q", population_digest=digest or known,
-        population_count=count, due_at=at(40), **more)  # fmt: skip
+    said = {"actor": "person:olga", "review_id": "Q", "population_count": count, "due_at": at(40)} | more
+    story.tell("access_review.opened", population_digest=digest or known, **said)
     for number, grant in enumerate(grants):
         who = ("alice", "bob", "carol")[number]
         story.tell("access_review.item_decided", actor="person:dan", review_id="Q", grant_id=grant,
@@ -43,6 +43,19 @@ def test_a_review_of_every_grant_by_somebody_else_is_none() -> None:
     complete(story)
     pass_time(story, 50)
     assert found(story) == {}
+
+
+@pytest.mark.parametrize(("days", "is_found"), [(1, True), (0, False)])
+def test_a_review_is_due_at_the_latest_when_the_policy_asks_for_the_next_one(days: int, is_found: bool) -> None:
+    story = opened()
+    publish(story, ("access-review-days", "any", str(days)))
+    access_review(story, due_at="9999-01-01T00:00:00Z")
+    pass_time(story, 20)
+    assert "access-review-overdue" not in found(story)
+    pass_time(story, 20)
+    # Opened once more, the first one is overdue all the same.
+    access_review(story, review_id="R", due_at="9999-01-01T00:00:00Z")
+    assert found(story).get("access-review-overdue") == (["Q"] if is_found else None)
 
 
 def test_what_a_review_left_out_is_found() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from asking import against, ask, ready_to_deploy
-from changes import ARTIFACT, deploy, finding, found, found_by_any_process, give, pass_time, publish
+from changes import ARTIFACT, deploy, finding, found, found_by_any_process, give, pass_time, publish, request
 from telling import Story, at, document
 from year import DAY, HOUR, START, Change, Year
 
+from projections.readings.changes.approvals import AT_MOST
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
 from projections.readings.changes.technical import is_asked
@@ -466,6 +467,16 @@ def test_code_that_names_the_change_is_its_code_and_an_objection_keeps_it_back()
     assert ask(story).verdict == "allow"
     look_at(story, "person:carol", verdict="changes_requested", number="2")
     assert technical(story) == ("not-reviewed", "person:carol had asked for changes")
+
+
+def test_an_objection_holds_however_much_others_ask_for_meanwhile() -> None:
+    story = to_be_reviewed()
+    give(story, kind="human", grant_id="GR-10", principal="person:dave", role="architect")
+    review_change(story, "person:dave", "changes_requested")
+    for _ in range(AT_MOST):
+        request(story, by="service:ci")
+    review_change(story)
+    assert technical(story) == ("not-reviewed", "person:dave had asked for changes")
 
 
 @pytest.mark.parametrize("kind", ["standard", "emergency"])

@@ -68,6 +68,17 @@ def of_plans(story: Story) -> set[str]:
     return set(found(story)) & RULES
 
 
+def test_a_plan_that_is_told_twice_and_not_as_doing_the_same_is_not_applied() -> None:
+    story = whole()
+    produce(story)
+    assert against(ask(story, "apply", plan=PLAN)) == {}
+    # Whoever is first need not be right.
+    produce(story, destroys=3)
+    assert against(ask(story, "apply", plan=PLAN))["plan-may-be-applied"] == ("deny", "told-twice")
+    apply(story)
+    assert "not as doing the same" in finding(story, "unfit-plan-applied", str(len(story.log))).says
+
+
 def test_the_very_plan_that_was_made_checked_and_approved_may_be_applied() -> None:
     story = whole()
     assert answer(story) == {}
