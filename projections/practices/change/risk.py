@@ -44,14 +44,27 @@ def assessment_not_reproducible(row: RiskAssessments, look: Look) -> Breach | No
     return Breach(f"{row.change_id}: {faulty[-1].fault}", positions_of(*(found.position for found in faulty)))
 
 
-@finding(risk_assessments, severity="medium")
+@finding(risk_assessments, severity="medium", version=2)
 def risk_feature_differs(row: RiskAssessments, look: Look) -> Breach | None:
-    """An assessment states a feature as another number than the ledger computes from the entries before it."""
-    faulty = [found for found in row.assessments if _differing(found)]
+    """An assessment states a feature as another number than the ledger computes from entries before it, or than somebody else stated."""
+    faulty: dict[int, list[str]] = {}
+    # What each stated last of a feature that the ledger does not compute.
+    told: dict[str, tuple[str, Assessment]] = {}
+    for found in row.assessments:
+        words = [f"{one.name} stated {one.stated}, computed {one.computed}" for one in _differing(found)]
+        known = {one.name for one in found.seen if one.computed is not None}
+        for term in found.features:
+            if term.name in known:
+                continue
+            value, other = told.get(term.name, (term.value, found))
+            if other.by != found.by and differing({term.name: term.value}, {term.name: value}):
+                words.append(f"{term.name} stated {term.value} by {found.by}, and {value} by {other.by}")
+            told[term.name] = term.value, found
+        if words:
+            faulty[found.position] = words
     if not faulty:
         return None
-    words = listed(f"{one.name} stated {one.stated}, computed {one.computed}" for one in _differing(faulty[-1]))
-    return Breach(f"{row.change_id}: {words}", positions_of(*(found.position for found in faulty)))
+    return Breach(f"{row.change_id}: {listed(faulty[max(faulty)])}", positions_of(*faulty))
 
 
 def _differing(found: Assessment) -> list[FeatureSeen]:

@@ -53,6 +53,8 @@ class Assessment:
     fault: str = ""
     # Of a version that nobody approved: it has no effect.
     is_challenger: bool = False
+    # By whose credential it was stated.
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class RiskAssessments:
 
 risk_assessments = View(
     "risk_assessments",
-    version=5,
+    version=6,
     row=RiskAssessments,
     kind="change",
     reads=(outcomes, risk_models, *READ_BY_FEATURES),
@@ -111,6 +113,7 @@ def assessed(row: RiskAssessments, event: RiskAssessed, entry: EntryInfo) -> Ris
         scored.probability if scored else None,
         fault,
         is_challenger=model_row is None or not model_row.is_approved,
+        by=entry.by["principal"],
     )
     row = replace(row, assessments=(*row.assessments, made), faults=row.faults + bool(fault))
     if made.is_challenger:

@@ -33,6 +33,23 @@ def test_a_feature_that_is_stated_otherwise_than_the_ledger_computes_it_is_found
     assert finding(story, "risk-feature-differs", "CHG-7").says == row.says
 
 
+def test_a_feature_that_somebody_else_states_otherwise_is_found_and_that_who_stated_it_states_it_anew_is_not() -> None:
+    story = opened()
+    assess(story, "high")
+    assess(story)
+    assert found(story) == {}
+    model = {"model_id": "m", "version": "1", "model_digest": OTHER}
+    story.tell(
+        "risk.assessed", **CHG, **model, score="9", band="high", features=[value("criticality", 9)], by="service:ci"
+    )
+    assert found(story) == {"risk-feature-differs": ["CHG-7"]}
+    says = finding(story, "risk-feature-differs", "CHG-7").says
+    assert says == "CHG-7: criticality stated 9 by service:ci, and 1 by service:desk"
+    # The same number by another is no contradiction, and takes none back.
+    assess(story, "high")
+    assert finding(story, "risk-feature-differs", "CHG-7").says == says
+
+
 def test_a_model_that_its_author_approved_is_found() -> None:
     story = opened()
     assess(story)
