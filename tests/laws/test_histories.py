@@ -9,7 +9,7 @@ from telling import retold
 from ledger.events import CATALOGUE
 from projections.judging.findings import findings
 
-SOME = [random_history(seed, 60) for seed in range(90)]
+SOME = [random_history(seed, 60) for seed in range(240)]
 
 
 def types(history: list[dict[str, object]]) -> list[str]:

@@ -143,8 +143,8 @@ def _words(attested: Seen) -> str:
 @gate_rule(
     version=2,
     remedies={
-        "not-observed": Remedy("the state is looked at (state.observed)"),
-        "stale": Remedy("the state is looked at again (state.observed)"),
+        "not-observed": Remedy("the state is looked at (state.observed)", may(StateObserved)),
+        "stale": Remedy("the state is looked at again (state.observed)", may(StateObserved)),
         "not-attested": Remedy("somebody publishes a baseline (baseline.published)", may(BaselinePublished)),
         "unaccounted": Remedy(
             "the state is as it was attested; or somebody publishes it as a baseline (baseline.published)",

@@ -1,15 +1,26 @@
 """Reviewing access on a page: one's own grants are not offered, each decision is recorded once, of the population that was shown."""
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 from browsing import fields, look, person, signed_in, tell
-from servers import Server
+from servers import Server, running_server
+from views_processes import wait_for_views as wait_until_views_are_there
 
 from projections.rules.digests import list_digest
 
 REVIEW = "2026-Q4"
 PATH = f"/console/access/{REVIEW}"
 GRANTS = {"GR-1": "person:dora", "GR-2": "person:olga", "GR-3": "service:ci"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A ledger of its own: of another, all grants would be in the population."""
+    with running_server(tmp_path_factory.mktemp("access") / "var") as running:
+        wait_until_views_are_there(running)
+        yield running
 
 
 @pytest.fixture(scope="module")

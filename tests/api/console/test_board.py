@@ -1,17 +1,27 @@
 """A meeting of the board on a page: the agenda as it was fixed, votes and decisions in one's own name, and what would not count is said."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from browsing import fields, look, person, read_page, wait_for_views
-from servers import Server, event
+from servers import Server, event, running_server
+from views_processes import wait_for_views as wait_until_views_are_there
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 BEGIN, END = ((NOW + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ") for hours in (-1, 2))
 PATH = "/console/board/CAB-9"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A ledger of its own: policies of others would say who sits on the board."""
+    with running_server(tmp_path_factory.mktemp("board") / "var") as running:
+        wait_until_views_are_there(running)
+        yield running
 
 
 def post(client: httpx.Client, event_type: str, **data: Any) -> int:

@@ -1,10 +1,22 @@
 """The calendar as a file: what was declared is read back by the reader of calendars, at the times that it means."""
 
-from servers import Server, check_problem, event
+from collections.abc import Iterator
+
+import pytest
+from servers import Server, check_problem, event, running_server
+from views_processes import wait_for_views as wait_until_views_are_there
 
 from api.intake.content_lines import read_components
 
 JUNE = {"since": "2031-06-01T00:00:00Z", "until": "2031-07-01T00:00:00Z"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A ledger of its own: what others declared and met for would be in its calendar."""
+    with running_server(tmp_path_factory.mktemp("calendar") / "var") as running:
+        wait_until_views_are_there(running)
+        yield running
 
 
 def test_what_is_frozen_is_an_event_for_each_time_and_a_lifted_freeze_is_cancelled(server: Server) -> None:
