@@ -119,25 +119,28 @@ class _FileTurn(Turn):
     """A lock that goes to whoever waits for it, and not again to the one that has just given it back.
 
     SQLite has one writer, and whoever waits for it asks again after 1, 2, 5 … 100 ms: many short transactions of one thread or
-    process leave another out for a long time. Among processes, by a file beside the database, this is a courtesy and no lock:
-    whoever does not get it within SQLite's own patience begins all the same, and SQLite refuses.
+    process leave another out for a long time. So there are two locks, among threads and, by files beside the database, among
+    processes: whoever waits has `next`, which the one that has just given `now` back must have before it may have that again.
+    Among processes this is a courtesy and no lock: whoever does not get it within SQLite's own patience begins all the same,
+    and SQLite refuses.
     """
 
     def __init__(self, path: Path) -> None:
         self._next = threading.Lock()
         self._now = threading.Lock()
-        self._path = path
-        self._file: int | None = None
-        # Closed with whoever forgets to: nothing is lost with it.
-        self._closes: Callable[[], object] = lambda: None
+        self._files = (_TurnFile(path, "next"), _TurnFile(path, "turn"))
 
     def take(self) -> None:
+        next_file, now_file = self._files
         with self._next:
             self._now.acquire()
             try:
                 end = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-                while not self._try_file() and time.monotonic() < end:
-                    time.sleep(TURN_POLL_S)
+                next_file.wait(end)
+                try:
+                    now_file.wait(end)
+                finally:
+                    next_file.give_back()
             except BaseException:
                 self._now.release()
                 raise
@@ -148,7 +151,7 @@ class _FileTurn(Turn):
         try:
             if not self._now.acquire(blocking=False):
                 return False
-            if self._try_file():
+            if self._try_files():
                 return True
             self._now.release()
             return False
@@ -156,21 +159,45 @@ class _FileTurn(Turn):
             self._next.release()
 
     def give_back(self) -> None:
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._files[1].give_back()
         self._now.release()
 
     def close(self) -> None:
-        self._closes()
-        self._file = None
+        for file in self._files:
+            file.close()
 
-    def _try_file(self) -> bool:
+    def _try_files(self) -> bool:
+        next_file, now_file = self._files
+        if not next_file.try_take():
+            return False
+        try:
+            return now_file.try_take()
+        finally:
+            next_file.give_back()
+
+
+class _TurnFile:
+    """One of the two files of a turn, made when it is asked for."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self._name = name
+        self._file: int | None = None
+        # Closed with whoever forgets to: nothing is lost with it.
+        self._closes: Callable[[], object] = lambda: None
+
+    def wait(self, end: float) -> None:
+        """Wait for the lock, but not longer than until a time of the monotonic clock."""
+        while not self.try_take() and time.monotonic() < end:
+            time.sleep(TURN_POLL_S)
+
+    def try_take(self) -> bool:
         if self._file is None:
             # Two names of one database are one lock.
             path = self._path.resolve()
             try:
                 self._file = os.open(
-                    path.with_name(f"{path.name}-turn.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
+                    path.with_name(f"{path.name}-{self._name}.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
                 )
             except OSError:
                 return True  # Whoever cannot make a file here cannot write either, and SQLite says why.
@@ -180,6 +207,14 @@ class _FileTurn(Turn):
         except BlockingIOError:
             return False
         return True
+
+    def give_back(self) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        self._closes()
+        self._file = None
 
 
 # SQLSTATE: a class of psycopg's OperationalError that is about what was written, and no outage: a limit of the program.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from ledgers import append, cloud_event, submission
+from waiting import wait_for
 
 from ledger.ledger import Ledger
 from ledger.log import database
@@ -51,6 +52,35 @@ def test_who_waits_gets_the_turn_of_another_process(two: tuple[Database, Databas
         assert not had.wait(0.05)
     assert had.wait(WAIT)
     waiting.join(WAIT)
+
+
+def test_who_waits_in_another_process_comes_before_whoever_had_the_turn_last(two: tuple[Database, Database]) -> None:
+    one, other = (each.turn for each in two)
+    had, let_go = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        with other:
+            had.set()
+            let_go.wait(WAIT)
+
+    def is_waited_for() -> bool:
+        if mark.try_take():
+            mark.give_back()
+            return False
+        return True
+
+    assert two[0].path is not None
+    mark = database._TurnFile(two[0].path, "next")
+    with one:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        wait_for(is_waited_for)
+    # However often it is asked for again: many short transactions leave nobody out.
+    assert not any(one.try_take() for _ in range(1000))
+    assert had.wait(WAIT)
+    let_go.set()
+    waiting.join(WAIT)
+    mark.close()
 
 
 def test_whoever_has_taken_a_turn_without_waiting_gives_it_back_from_any_thread(
