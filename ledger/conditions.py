@@ -19,6 +19,8 @@ from typing import Any, Final
 from ledger.canonical import MAX_INTEGER
 from ledger.errors import StatementError
 
+# After every position.
+AFTER_ALL: Final = 2**62
 # Of types and refs: no entry has a longer one.
 MAX_NAME: Final = 160
 _is_name = re.compile(rf"[!-~]{{1,{MAX_NAME}}}").fullmatch

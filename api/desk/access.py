@@ -22,8 +22,8 @@ from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.engine.asking import looking
 from projections.readings.people.identities import person_of
-from projections.readings.people.powers import NEVER, fault_of_speaker
-from projections.readings.people.voices import Spoken
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.voices import not_yet_said
 from projections.rules.duties import s7_reviewer_is_not_the_holder
 
 _DECISIONS: Final = AccessReviewItemDecided.type
@@ -58,7 +58,7 @@ def reviewing(ledger: Ledger, caller: Caller, review: Mapping[str, Any]) -> Revi
     if why_not:
         return Reviewing(why_not, {})
     now = to_text(ledger.clock.now_us())
-    said = Spoken(caller.principal, caller.principal, caller.credential, "", now, now, NEVER)
+    said = not_yet_said(caller.principal, now, caller.credential)
     with looking(ledger, VIEWS, now) as look:
         why_not = fault_of_speaker(look, _DECISIONS, said, review["environment"])
         me = person_of(look, caller.principal)

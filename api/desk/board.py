@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.desk.deciding import SCOPES, Comment, event_said, reporting_fault
 from ledger.authority import Caller
 from ledger.clock import to_text
-from ledger.conditions import Condition, Match
+from ledger.conditions import AFTER_ALL, Condition, Match
 from ledger.errors import NotFoundError, StatementError
 from ledger.events import ref
 from ledger.events.cab import BoardVerdict, CabConditionMet, CabDecisionRecorded, CabVoteCast, Vote
@@ -37,8 +37,7 @@ from projections.readings.changes.board_leave import (
 )
 from projections.readings.changes.scopes import ChangeScope, change_scopes
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.powers import NEVER
-from projections.readings.people.voices import Spoken
+from projections.readings.people.voices import Spoken, not_yet_said
 from projections.rules.calendar import Span
 
 # Of the times that a meeting had an agenda: the last ones.
@@ -104,7 +103,7 @@ def sitting_of(ledger: Ledger, caller: Caller, meeting_id: str, slot: str | None
     Raises NotFoundError where there is no such meeting, or no such time of it.
     """
     now = to_text(ledger.clock.now_us())
-    said = Spoken(caller.principal, caller.principal, caller.credential, "", now, now, NEVER)
+    said = not_yet_said(caller.principal, now, caller.credential)
     with ledger.database.read() as connection:
         look, position = asking_now(connection, ledger.database, VIEWS, now)
         meeting = look.row(board_meetings, meeting_id)
@@ -117,7 +116,7 @@ def sitting_of(ledger: Ledger, caller: Caller, meeting_id: str, slot: str | None
         wanted = _wanted(look, meeting, said, policy, slot, known)
         if wanted is None:
             raise NotFoundError(f"no meeting {meeting_id} is scheduled {f'at {slot}' if slot else 'any more'}")
-        agendas = agendas_of(look, meeting, wanted, NEVER)
+        agendas = agendas_of(look, meeting, wanted, AFTER_ALL)
         sheets = tuple(
             Sheet(
                 agenda,

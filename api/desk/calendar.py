@@ -19,6 +19,7 @@ from projections.judging.findings import findings
 from projections.readings.changes.board import board_meetings, compliance_windows
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.freezes import freezes
+from projections.readings.environments.terms import Terms
 from projections.rules.calendar import NotComputableError, Times, occurring
 
 Kind = Literal["change", "freeze", "override", "meeting", "compliance_window"]
@@ -124,7 +125,7 @@ class _Asked:
     def freezes(self) -> Iterator[Happening]:
         for told in self._once_or_again(freezes):
             row = freezes.load(orjson.dumps(told))
-            where = ", ".join((*row.environments, *row.patterns, *row.tiers)) or "everywhere"
+            where = _where(row.terms[-1])
             where += f", {', '.join(row.services)}" if row.services else ""
             state = "lifted" if row.lifted_at is not None else ""
             yield from self._times("freeze", row.freeze_id, row.terms[-1].times, where, state)
@@ -141,8 +142,7 @@ class _Asked:
     def windows(self) -> Iterator[Happening]:
         for told in self._once_or_again(compliance_windows):
             row = compliance_windows.load(orjson.dumps(told))
-            where = ", ".join((*row.environments, *row.patterns, *row.tiers)) or "everywhere"
-            yield from self._times("compliance_window", row.window_id, row.terms[-1].times, where)
+            yield from self._times("compliance_window", row.window_id, row.terms[-1].times, _where(row.terms[-1]))
 
     def _times(self, kind: Kind, name: str, times: Times, where: str = "", state: str = "") -> Iterator[Happening]:
         try:
@@ -150,6 +150,10 @@ class _Asked:
                 yield Happening(kind, name, span.begin, span.end, where, state)
         except NotComputableError as error:
             yield Happening(kind, name, times.begin, times.end, where, state, str(error))
+
+
+def _where(terms: Terms) -> str:
+    return ", ".join((*terms.environments, *terms.patterns, *terms.tiers)) or "everywhere"
 
 
 def _compare(plans: list[Happening], places: Mapping[str, set[tuple[str, str]]]) -> None:

@@ -23,8 +23,7 @@ from projections import VIEWS
 from projections.engine.asking import looking
 from projections.judging.disposing import fault_of, persons_in
 from projections.judging.findings import findings
-from projections.readings.people.powers import NEVER
-from projections.readings.people.voices import Spoken
+from projections.readings.people.voices import not_yet_said
 
 # What a person writes beside a decision.
 MAX_COMMENT: Final = 2000
@@ -143,7 +142,7 @@ def answering_fault(ledger: Ledger, caller: Caller, finding_id: str) -> str:
         row = look.row(findings, finding_id)
         if row is None:
             return ""
-        said = Spoken(caller.principal, caller.principal, caller.credential, "", now, now, NEVER)
+        said = not_yet_said(caller.principal, now, caller.credential)
         return fault_of(said, persons_in(row, look), look)
 
 

@@ -149,7 +149,7 @@ class TakenBack:
         # Views and positions: whose rows each was of, when it was recorded, and when it was taken back. That never changes.
         self.keys: dict[tuple[str, int], tuple[str, ...]] = {}
         self.rows: dict[tuple[str, int], frozenset[str]] = {}
-        # By view: where rows were folded anew, and by which of their entries; see `carrying`. Up to which end that is known.
+        # By view: where rows were folded anew, and by which of their entries; see `past.going_along`. Up to which end that is known.
         self.carried: dict[str, Carried] = defaultdict(Carried)
         self._end = 0
         if up_to is None or up_to > 0:

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from ledger.conditions import Match
+from ledger.conditions import AFTER_ALL, Match
 from ledger.events import Event
 from projections.engine.derived import Derived, Judged
 from projections.engine.listing import Listing
@@ -30,8 +30,6 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 R = TypeVar("R")
 # How many entries that name one row are asked for rows that go along with it: the last ones.
 MAX_FOLLOWED: Final = 100
-# After every position.
-LAST: Final = 2**62
 # Of how many rows entries are kept, where one past goes on; and in how many ways each is kept folded again.
 MAX_KEPT: Final = 5000
 MAX_AGAIN: Final = 4
@@ -333,7 +331,7 @@ class Past:
         """Return the entries by which a row went along with corrections: while folding only now, for of the others the row knows."""
         if not (view.is_followed and view.reads and self._taken.at):
             return []
-        of_all = self._taken.carried[view.name] if self._is_folding else self._carried(view, LAST)
+        of_all = self._taken.carried[view.name] if self._is_folding else self._carried(view, AFTER_ALL)
         named = of_all.by_key.get(key, {})
         return sorted({at for positions in named.values() for at in positions if at <= self._up_to})
 

@@ -25,11 +25,11 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ledger.clock import from_text, normalised, to_text
+from projections.rules.leave import FOR_EVER
 
 MAX_DAYS: Final = 20_000
 _TOO_LONG: Final = f"its rule takes more than {MAX_DAYS} days to look at"
 # Later than every time.
-FOR_EVER: Final = "9999-12-31T23:59:59.999999Z"
 _WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _DAY: Final = timedelta(days=1)
 # How much later, or earlier, clocks may be set.

@@ -20,10 +20,11 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from ledger.clock import from_text, to_text
+from ledger.conditions import AFTER_ALL
 
 _SECOND: Final = 1_000_000
 # Later than every time that an entry may hold.
-NEVER: Final = "9999-12-31T23:59:59.999999Z"
+FOR_EVER: Final = "9999-12-31T23:59:59.999999Z"
 
 
 class Recorded(Protocol):
@@ -63,6 +64,15 @@ class Instant:
     travelled: Callable[[Recorded], bool] = field(default=_nothing, compare=False)
 
 
+# As of now, of whatever is on record.
+AS_THINGS_STAND: Final = Instant(FOR_EVER, FOR_EVER, AFTER_ALL)
+
+
+def asked_at(time: str) -> Instant:
+    """Return the instant of a question that is asked at a time: whatever is on record by then came before it."""
+    return Instant(time, time, AFTER_ALL)
+
+
 def happened(time: str, recorded_at: str) -> str:
     """Return when something counts as done: as it says, and not after it was recorded."""
     return min(time, recorded_at)
@@ -82,7 +92,7 @@ def instants(
 ) -> tuple[Instant, ...]:
     """Return the times at which an act is judged: leave has to be there at each."""
     if is_history:
-        return (Instant(act.at, NEVER, act.position),)
+        return (Instant(act.at, FOR_EVER, act.position),)
     then = Instant(act.at, _later(act.at, clocks.lag_s), act.position, travelled)
     if not is_reported_late(act, clocks):
         return (then,)

@@ -30,7 +30,7 @@ from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
-from projections.rules.leave import NEVER, Clocks, is_on_record
+from projections.rules.leave import FOR_EVER, Clocks, is_on_record
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
@@ -50,7 +50,7 @@ def readiness_late(row: Readiness, look: Look) -> Breach | None:
     """An environment was not ready when it was promised to be, and still is not. Another promise afterwards takes nothing of that away."""
     if row.release_id is None or row.environment is None:
         return None
-    rows = rows_of(look, row.release_id, row.environment, NEVER)
+    rows = rows_of(look, row.release_id, row.environment, FOR_EVER)
     attestations = attestations_of(look, rows)
     promises = promises_of(look, rows)
     if not promises or rows[0].key != row.key:

@@ -38,7 +38,7 @@ from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import persons_behind
 from projections.readings.people.settings import Number, Words
-from projections.rules.leave import NEVER
+from projections.rules.leave import FOR_EVER
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
@@ -79,7 +79,7 @@ def _uses(rows: list[StatefulResource], look: Look) -> list[tuple[str, Provision
         for row in rows
         for service in row.services
         if row.resource is not None and row.environment is not None and not is_gone(look, row.environment)
-        if (provision := used_since(look, service, row.environment, row.resource, NEVER)) is not None
+        if (provision := used_since(look, service, row.environment, row.resource, FOR_EVER)) is not None
     ]
 
 
@@ -87,7 +87,7 @@ def _rows(row: StatefulResource, look: Look) -> list[StatefulResource]:
     """Return all that there is of a resource in an environment; nothing where another row stands for it."""
     if row.resource is None or row.environment is None:
         return []
-    rows = rows_of(look, row.resource, row.environment, NEVER)
+    rows = rows_of(look, row.resource, row.environment, FOR_EVER)
     return rows if rows and rows[0].key == row.key else []
 
 

@@ -13,7 +13,7 @@ from projections.readings.environments.tags import TaggedResource, sight_of, tag
 from projections.readings.people.policies import in_force_now
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
-from projections.rules.leave import NEVER
+from projections.rules.leave import FOR_EVER
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
@@ -37,7 +37,7 @@ TAG_VALUE: Final = Words(
 @finding(tagged_resources, severity="low")
 def tags_missing(row: TaggedResource, look: Look) -> Breach | None:
     """A resource lacks a tag that the policy asks for, or has another value than it allows."""
-    seen = sight_of(look, row, NEVER)
+    seen = sight_of(look, row, FOR_EVER)
     if seen is None or seen.said is None or not seen.is_there or row.environment is None:
         return None
     if fault_of_speaker(look, "resource.tagged", seen.said, seen.environment) or is_gone(look, row.environment):

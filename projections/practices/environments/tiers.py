@@ -8,6 +8,7 @@ that it is masked, and let it.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from ledger.conditions import AFTER_ALL
 from ledger.events.dataset import DatasetClassified, DatasetLoadApproved, DatasetMaskingVerified
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
@@ -53,7 +54,7 @@ from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.rules.environments import PRODUCTION
-from projections.rules.leave import NEVER, Instant, was_there
+from projections.rules.leave import FOR_EVER, Instant, was_there
 from projections.rules.words import listed
 
 PARITY_PERCENT: Final = Number(
@@ -112,7 +113,7 @@ def difference_unexplained(row: Differing, look: Look) -> Breach | None:
     if row.pair is None:
         return None
     one, _, other = row.pair.partition("#")
-    found = last_comparison(look, one, other, NEVER)
+    found = last_comparison(look, one, other, FOR_EVER)
     if found is None or found[0] != row.pair:
         return None
     said = found[1]
@@ -128,7 +129,9 @@ def difference_unexplained(row: Differing, look: Look) -> Breach | None:
 @finding(parity, severity="low")
 def parity_too_low(row: Parity, look: Look) -> Breach | None:
     """Staging has less in common with production than the policy asks for."""
-    found = last_comparison(look, row.one, row.other, NEVER) if row.one is not None and row.other is not None else None
+    found = (
+        last_comparison(look, row.one, row.other, FOR_EVER) if row.one is not None and row.other is not None else None
+    )
     if found is None or found[0] != row.pair or row.one is None or row.other is None:
         return None
     said, policy = found[1], in_force_now(look)
@@ -145,9 +148,9 @@ def parity_not_compared(row: Environment, look: Look) -> Breach | None:
     """Staging was not compared with production for longer than the policy allows."""
     if row.tier != "staging" or row.alias_of is not None or row.declared_at is None:
         return None
-    policy, names = in_force_now(look), names_of(look, row.name, NEVER)
+    policy, names = in_force_now(look), names_of(look, row.name, FOR_EVER)
     days = policy.number(PARITY_DAYS, *names_for(look, policy, row.name, row.declared_at))
-    if not days or tier_of(look, row.name, NEVER) != "staging":
+    if not days or tier_of(look, row.name, FOR_EVER) != "staging":
         return None
     last = max(_compared_at(names, look), default="")
     due = later(max(last, row.declared_at), days=days)
@@ -161,7 +164,7 @@ def _compared_at(names: Iterable[str], look: Look) -> Iterator[Moment]:
     """Yield when staging was compared with production last, for each production that it was compared with."""
     for name in names:
         for row in (*look.where(parity, "one", name), *look.where(parity, "other", name)):
-            found = last_comparison(look, row.one or "", row.other or "", NEVER)
+            found = last_comparison(look, row.one or "", row.other or "", FOR_EVER)
             if found is not None and _staging_of(row.one or "", row.other or "", found[1].said.at, look) is not None:
                 yield found[1].said.at
 
@@ -299,7 +302,7 @@ def data_may_be_loaded(question: Question, look: Look, policy: InForce) -> Said:
     if is_production(look, environment, asked_at):
         return "allow", "production", f"{environment} is production", ()
     row, loaders = look.row(datasets, question.dataset_id), {person_of(look, question.actor)}
-    now = Instant(asked_at, NEVER, 2**62)
+    now = Instant(asked_at, FOR_EVER, AFTER_ALL)
     known = _class_of(row, loaders, now, policy, look)
     if row is None or known is None:
         words = f"nobody else said how sensitive {question.dataset_id} is"

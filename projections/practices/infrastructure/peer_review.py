@@ -36,10 +36,10 @@ from projections.readings.environments.environments import is_production, names_
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.powers import NEVER, kind_of
+from projections.readings.people.powers import kind_of
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
-from projections.rules.leave import Instant
+from projections.rules.leave import asked_at
 
 PRACTICE: Final = Practice(
     "3.1",
@@ -82,7 +82,7 @@ def _has_to_be_reviewed(row: CodeChange, merge: Merging, policy: InForce) -> boo
 
 def _is_reviewed_by(row: CodeChange, merge: Merging, time: Moment, look: Look) -> bool:
     """Say whether somebody else had reviewed what was merged by a time, which may be after the merge; and that was on record."""
-    return unreviewed_because(row, merge, look, (Instant(time, time, NEVER),)) is None
+    return unreviewed_because(row, merge, look, (asked_at(time),)) is None
 
 
 def _may_still_be(row: CodeChange, merge: Merging, since: Moment, policy: InForce, look: Look) -> bool:
@@ -202,7 +202,7 @@ def code_is_reviewed(question: Question, look: Look, policy: InForce) -> Said:
     if not goes:
         return "insufficient_evidence", "not-merged", f"nobody is known to have merged {question.commit}", ()
     used = [merge.said.position for _, merge in goes]
-    now = (Instant(question.asked_at, question.asked_at, NEVER),)
+    now = (asked_at(question.asked_at),)
     for code, merge in goes:
         fault = None if is_history(look, merge.said) else unreviewed_because(code, merge, look, now)
         if fault is not None:
@@ -259,7 +259,7 @@ def change_is_technically_reviewed(ticket: Ticket, question: Question, look: Loo
     if facts is None or scope is None or not is_asked(policy, scope.change_type):
         return "allow", "not-asked-for", "no technical review of the change is asked for", ()
     clocks = clocks_of(look, question.asked_at)
-    now = Instant(question.asked_at, question.asked_at, NEVER)
+    now = asked_at(question.asked_at)
     if why := technically_unreviewed_because(facts, scope, look, policy, clocks, now):
         return "needs_approval", "not-reviewed", why, last_fact(ticket, look)
     return "allow", "reviewed", "somebody else reviewed what it does", last_fact(ticket, look)

@@ -3,6 +3,7 @@
 from itertools import product
 from typing import Final
 
+from ledger.conditions import AFTER_ALL
 from ledger.events.cab import CabMeetingScheduled
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
@@ -37,10 +38,9 @@ from projections.readings.delivery.deployments import Deployment, change_at, dep
 from projections.readings.environments.environments import is_production
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force, in_force_now
-from projections.readings.people.powers import NEVER
 from projections.readings.people.speaking import clocks_of
 from projections.rules.calendar import Span, fault_of
-from projections.rules.leave import Instant
+from projections.rules.leave import asked_at
 
 PRACTICE: Final = Practice(
     "1.4",
@@ -82,7 +82,7 @@ def misses_the_board(row: ChangeScope, look: Look) -> Breach | None:
     if window is None or window.recurs is not None or look.has_come(window.end):
         return None
     policy = in_force_now(look)
-    then = Instant(window.start, window.start, NEVER)
+    then = asked_at(window.start)
     if not any(
         is_production(look, place, window.start) and board_is_asked(look, policy, row, (place, service), then)
         for place, service in product(row.environments, row.services or (None,))
@@ -108,7 +108,7 @@ def misses_the_board(row: ChangeScope, look: Look) -> Breach | None:
 
 def _may_still_come(look: Look, row: ChangeScope, meeting: Meeting, slot: Span) -> bool:
     """Say whether a change is on the agenda of a meeting, or could still be put there."""
-    agendas = agendas_of(look, meeting, slot, NEVER)
+    agendas = agendas_of(look, meeting, slot, AFTER_ALL)
     if any(row.change_id in agenda.changes for agenda in agendas):
         # Until its minutes are due.
         return True
@@ -142,7 +142,7 @@ def board_has_decided(question: Question, look: Look, policy: InForce) -> Said:
     if question.environment is None or not is_production(look, question.environment, at):
         return "allow", "not-asked-for", "the board is asked about production", ()
     scope = look.row(change_scopes, question.change_id) if question.change_id else None
-    now = Instant(at, at, NEVER)
+    now = asked_at(at)
     asked = board_is_asked(look, policy, scope, (question.environment, question.service), now)
     if scope is None and (asked or names_the_board(policy)):
         return NO_CHANGE

@@ -3,6 +3,7 @@
 from itertools import product
 from typing import Final
 
+from ledger.conditions import AFTER_ALL
 from ledger.events.freeze import FreezeDeclared, FreezeOverrideGranted
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
@@ -28,14 +29,10 @@ from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.speaking import clocks_of
 from projections.rules.calendar import fault_of
-from projections.rules.leave import Clocks, Instant, was_there
+from projections.rules.leave import Clocks, Instant, asked_at, was_there
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice("1.3", "Release freezes", views=(freezes, freeze_calendar))
-
-
-# Later than every entry: of what is asked now, all that is on record came before.
-_NOW: Final = 2**62
 
 
 def _scope(reads: Reads, change_id: str | None) -> ChangeScope | None:
@@ -112,7 +109,7 @@ def planned_in_freeze(row: ChangeScope, look: Look) -> Breach | None:
         return None
     for environment, service in product(row.environments, row.services or (None,)):
         for held, when in freezes_between(look, Place(environment, service, row.change_type), window.times):
-            then = Instant(when.begin, when.end, _NOW)
+            then = Instant(when.begin, when.end, AFTER_ALL)
             if held.unknown or look.has_come(when.end):
                 continue
             if override_for(look, held.freeze, row.change_id, row.authors, then):
@@ -144,7 +141,7 @@ def no_freeze_holds(question: Question, look: Look, policy: InForce) -> Said:
         return "insufficient_evidence", "not-said", "expected an environment and a service in the question", ()
     scope = _scope(look, change_id)
     place = Place(environment, service, scope.change_type if scope else None)
-    now = Instant(question.asked_at, question.asked_at, _NOW)
+    now = asked_at(question.asked_at)
     used: list[int | None] = []
     unknown: list[str] = []
     for held in freezes_at(look, place, now):

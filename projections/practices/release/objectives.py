@@ -30,11 +30,10 @@ from projections.readings.delivery.deployments import Deployment, change_at, dep
 from projections.readings.environments.environments import names_for
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.powers import NEVER
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
 from projections.rules import budgets
-from projections.rules.leave import Clocks, Instant
+from projections.rules.leave import Clocks, Instant, asked_at
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
@@ -147,7 +146,7 @@ def error_budget_is_left(question: Question, look: Look, policy: InForce) -> Sai
     scope = look.row(change_scopes, question.change_id) if question.change_id else None
     if scope is not None and scope.change_type in policy.words(ERROR_BUDGET_EXEMPT):
         return "allow", "exempt", f"{scope.change_type} changes mend", [scope.openings[0].said.position]
-    now, clocks = Instant(at, at, NEVER), clocks_of(look, at)
+    now, clocks = asked_at(at), clocks_of(look, at)
     found = [
         _Standing(look, slo, objective, policy, now, clocks)
         for slo, objective in slos_of(look, question.service, question.environment, now, clocks)

@@ -15,7 +15,6 @@ from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, change_at, deployments
 from projections.readings.delivery.releases import (
-    NOW,
     SIGN_OFF_ROLE,
     ReleaseFacts,
     ReleaseScope,
@@ -31,10 +30,9 @@ from projections.readings.delivery.sboms import sboms
 from projections.readings.environments.environments import names_for
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.powers import NEVER
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
-from projections.rules.leave import Clocks, Instant
+from projections.rules.leave import AS_THINGS_STAND, Clocks, Instant, asked_at
 from projections.rules.words import listed
 
 RELEASE_SIGN_OFFS: Final = Words(
@@ -130,7 +128,7 @@ def released_before_what_it_needs(row: Deployment, look: Look) -> Breach | None:
 @finding(release_facts, severity="medium")
 def release_cannot_be(row: ReleaseFacts, look: Look) -> Breach | None:
     """The last scope of a release goes round in a circle, needs what is not of it, or has a service twice."""
-    scope = scope_at(look, row, NOW, Clocks())
+    scope = scope_at(look, row, AS_THINGS_STAND, Clocks())
     if scope is None or not (faults := faults_of(scope)):
         return None
     return Breach(f"release {row.release_id}: {listed(faults, '; ')}", (scope.said.position,))
@@ -141,7 +139,7 @@ def _owners(question: Question, look: Look, policy: InForce) -> set[str]:
     at = question.asked_at
     change = look.row(change_scopes, question.change_id) if question.change_id else None
     facts = look.row(release_facts, change.release_id) if change is not None and change.release_id else None
-    now, clocks = Instant(at, at, NEVER), clocks_of(look, at)
+    now, clocks = asked_at(at), clocks_of(look, at)
     scope = scope_at(look, facts, now, clocks)
     if facts is None or scope is None:
         return set()
@@ -171,7 +169,7 @@ def release_is_in_order(question: Question, look: Look, policy: InForce) -> Said
         return "insufficient_evidence", "not-said", "expected a change that is known, an environment and a service", ()
     if change.release_id is None:
         return "allow", "no-release", f"{change.change_id} is of no release", ()
-    now, clocks = Instant(at, at, NEVER), clocks_of(look, at)
+    now, clocks = asked_at(at), clocks_of(look, at)
     facts = look.row(release_facts, change.release_id)
     scope = scope_at(look, facts, now, clocks)
     if facts is None or scope is None:

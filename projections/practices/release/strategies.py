@@ -26,10 +26,9 @@ from projections.readings.delivery.strategies import (
 from projections.readings.environments.environments import names_for
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.powers import NEVER
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
-from projections.rules.leave import Instant
+from projections.rules.leave import asked_at
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
@@ -105,7 +104,7 @@ def strategy_is_allowed(question: Question, look: Look, policy: InForce) -> Said
         return "allow", "not-asked-for", "the policy asks for no strategy", ()
     if question.service is None:
         return "insufficient_evidence", "not-said", "expected a service in the question", ()
-    now, clocks = Instant(at, at, NEVER), clocks_of(look, at)
+    now, clocks = asked_at(at), clocks_of(look, at)
     may = allowed_for(look, policy, question.service, now, clocks)
     if may.strategies is None or may.profile is None:
         return "insufficient_evidence", "not-known", may.why, [may.position]

@@ -14,6 +14,7 @@ Longer than other files because each of these is asked of the same decision, at 
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ledger.conditions import AFTER_ALL
 from ledger.events.cab import (
     BoardVerdict,
     CabAgendaFixed,
@@ -44,7 +45,7 @@ from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.environments.selected import is_selected
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, in_force_now
-from projections.readings.people.powers import NEVER, fault_of_speaker, persons_behind
+from projections.readings.people.powers import fault_of_speaker, persons_behind
 from projections.readings.people.roles import roles_on_record
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
@@ -345,7 +346,7 @@ def slot_of(reads: Reads, meeting: Meeting, said: Spoken, policy: InForce) -> Sp
         return None
 
 
-def next_slot(reads: Reads, meeting: Meeting, since: Moment, before: int = NEVER) -> Span | None:
+def next_slot(reads: Reads, meeting: Meeting, since: Moment, before: int = AFTER_ALL) -> Span | None:
     """Return the next time of a meeting from one time on, as it was scheduled before a position."""
     slots = _scheduled(reads, meeting, before)
     try:
@@ -446,7 +447,7 @@ def matter(row: BoardFacts, look: Look) -> BoardMatter:
         )
         if meeting is None or agenda is None or (begin := slot_meant(look, meeting, agenda)) is None:
             break
-        agendas = agendas_of(look, meeting, Span(begin, begin), NEVER)
+        agendas = agendas_of(look, meeting, Span(begin, begin), AFTER_ALL)
         amended = [v for v in scope.versions if v.said.position > agenda.said.position and v.said.at < begin]
         since = next_slot(look, meeting, submitted.at) if submitted is not None else None
         made = replace(

@@ -22,12 +22,11 @@ from projections.readings.changes.facts import ChangeFacts, Decision
 from projections.readings.changes.scopes import ChangeScope, in_force_at
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
-from projections.readings.people.powers import NEVER, fault_of_speaker
+from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Words
 from projections.readings.people.voices import by_whom
 from projections.rules.keeping import last_of_each
-from projections.rules.leave import NEVER as LATEST_TIME
 from projections.rules.leave import Clocks, Instant, comes_before, was_there
 from projections.rules.words import listed
 
@@ -46,7 +45,6 @@ TECHNICAL_ROLE: Final = Words(
     nothing="none: its code is reviewed",
 )
 # All that is on record came before, whatever time it is of.
-AS_THINGS_STAND: Final = Instant(LATEST_TIME, LATEST_TIME, NEVER)
 # Types of which it is asked only where the policy names them: the one rests on its template, and the others cannot wait.
 ASKED_BY_NAME: Final = ("standard", "emergency", "unauthorized")
 

@@ -26,7 +26,7 @@ from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
 from projections.readings.changes.facts import ChangeFacts, Decision, Done, Reviewed, change_facts
 from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
-from projections.readings.changes.technical import AS_THINGS_STAND, is_asked, unreviewed_because
+from projections.readings.changes.technical import is_asked, unreviewed_because
 from projections.readings.changes.templates import invalid_because, templates
 from projections.readings.changes.ticket import State, Ticket, Unlet
 from projections.readings.environments.environments import environments, is_meant, is_production
@@ -35,16 +35,16 @@ from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.imports import beginnings, instants_of
 from projections.readings.people.policies import InForce, in_force, in_force_now, policies
-from projections.readings.people.powers import NEVER, fault_of_speaker
+from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.reconciliations import source_lists
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken
+from projections.readings.people.voices import Spoken, not_yet_said
 from projections.readings.risk.assessments import Assessment, risk_assessments
 from projections.readings.risk.outcomes import outcomes
 from projections.readings.risk.promotions import Promotion, counting, model_promotions
-from projections.rules.leave import Clocks, Instant, comes_before, hours_late, was_there
+from projections.rules.leave import AS_THINGS_STAND, Clocks, Instant, comes_before, hours_late, was_there
 
 ESCALATE_AFTER_HOURS: Final = Number(
     "escalate-after-hours",
@@ -478,7 +478,7 @@ def _retro(
 def approval_fault(facts: ChangeFacts, row: Ticket, look: Look, actor: str, at: Moment) -> str:
     """Say why an approval by somebody, by their own credential at a time, would not count; empty when it would."""
     scope = look.row(change_scopes, facts.change_id) or ChangeScope(facts.change_id)
-    said = Spoken(actor, actor, "", "", at, at, NEVER)
+    said = not_yet_said(actor, at)
     return speaker_fault(look, said, actor) or person_fault(
         look, actor, at, scope, Asked(row.quorum, row.required_roles), _deployers_to_production(facts, look)
     )

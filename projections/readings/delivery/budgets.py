@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from ledger.conditions import Match
+from ledger.conditions import AFTER_ALL, Match
 from ledger.events import ref
 from ledger.events.error_budget import ErrorBudgetMeasured, Unit
 from ledger.events.release_policy import ReleaseAction, ReleasePolicyApplied
@@ -22,12 +22,11 @@ from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, later, moment, replace
 from projections.readings.delivery.deployments import deployments, done_to
 from projections.readings.environments.environments import READ_BY_ASKING, is_meant, is_production
-from projections.readings.people.powers import NEVER, fault_of_speaker
+from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.budgets import Promise, once, spent, spent_by
-from projections.rules.leave import NEVER as FOR_EVER
-from projections.rules.leave import Clocks, Instant, is_on_record, was_there
+from projections.rules.leave import AS_THINGS_STAND, FOR_EVER, Clocks, Instant, is_on_record, was_there
 
 # How many objectives of a service are looked at: the last ones.
 LATEST: Final = 64
@@ -278,8 +277,8 @@ def budget(row: Slo, look: Look) -> ErrorBudget:
     until = row.measured_until
     if until is None or row.service is None:
         return ErrorBudget(row.slo_id, row.service, row.environment, row.target)
-    now = Instant(until, FOR_EVER, NEVER)
-    objective = objective_at(look, row, Instant(FOR_EVER, FOR_EVER, NEVER), clocks_of(look, until))
+    now = Instant(until, FOR_EVER, AFTER_ALL)
+    objective = objective_at(look, row, AS_THINGS_STAND, clocks_of(look, until))
     if objective is None:
         return ErrorBudget(row.slo_id, row.service, row.environment, row.target, measured_until=until)
     measures = measurements_at(look, row, objective, now)

@@ -14,13 +14,12 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.delivery.deployments import deployments, done_to
 from projections.readings.environments.environments import READ_BY_ASKING, is_production, same_environment
 from projections.readings.people.policies import InForce, in_force_now
-from projections.readings.people.powers import NEVER, fault_of_speaker, granted_to
+from projections.readings.people.powers import fault_of_speaker, granted_to
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.digests import content_digest
-from projections.rules.leave import NEVER as FOR_EVER
-from projections.rules.leave import Clocks, Instant, instants, is_on_record, was_there
+from projections.rules.leave import AS_THINGS_STAND, Clocks, Instant, instants, is_on_record, was_there
 from projections.rules.order import circle
 
 SIGN_OFF_ROLE: Final = Words(
@@ -110,8 +109,6 @@ def signed_off(row: ReleaseFacts, event: TeamSignedOff, entry: EntryInfo) -> Rel
 
 
 # -- asking a release ----------------------------------------------------------------------------------------------------
-
-NOW: Final = Instant(FOR_EVER, FOR_EVER, NEVER)
 
 
 def scope_at(reads: Reads, facts: ReleaseFacts | None, instant: Instant, clocks: Clocks) -> ReleaseScope | None:
@@ -247,7 +244,7 @@ releases = Judged(
 def release(row: ReleaseFacts, look: Look) -> Release:
     """What goes out together, and how far it has come."""
     policy = in_force_now(look)
-    scope = scope_at(look, row, NOW, Clocks())
+    scope = scope_at(look, row, AS_THINGS_STAND, Clocks())
     if scope is None:
         return Release(row.release_id)
     clocks = clocks_of(look, scope.said.at)
@@ -266,7 +263,7 @@ def release(row: ReleaseFacts, look: Look) -> Release:
 
 
 def _released(look: Look, row: ReleaseFacts, part: ReleasePart, policy: InForce, clocks: Clocks) -> ReleasedPart:
-    signed = owner_who_signed(look, row, part, policy, NOW, clocks)
+    signed = owner_who_signed(look, row, part, policy, AS_THINGS_STAND, clocks)
     out = [
         act.at
         for _, act in done_to(look, part.service)

@@ -22,7 +22,7 @@ from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
-from projections.rules.leave import NEVER, Instant, comes_before, replaces, was_there
+from projections.rules.leave import FOR_EVER, Instant, comes_before, replaces, was_there
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Life:
 def lives_of(reads: Reads, name: str) -> list[Life]:
     """Return the lives of an environment under all its names, in the order of the times at which they began."""
     lives: list[Life] = []
-    for told in sorted(_told(reads, name, NEVER), key=lambda told: (told.said.at, told.said.position)):
+    for told in sorted(_told(reads, name, FOR_EVER), key=lambda told: (told.said.at, told.said.position)):
         last = lives[-1] if lives and lives[-1].teardown is None else None
         if isinstance(told, Creation):
             if last is None:

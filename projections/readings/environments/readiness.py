@@ -24,7 +24,7 @@ from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
-from projections.rules.leave import NEVER, Clocks, is_reported_late
+from projections.rules.leave import FOR_EVER, Clocks, is_reported_late
 
 _MINUTE: Final = 60 * 1_000_000
 
@@ -265,7 +265,7 @@ def slack_of(row: ReleaseSchedule, look: Look) -> ReleaseSlack:
 
 
 def _environment_slack(release_id: str, name: str, start_at: Moment, look: Look) -> EnvironmentSlack:
-    rows = rows_of(look, release_id, name, NEVER)
+    rows = rows_of(look, release_id, name, FOR_EVER)
     promises = promises_of(look, rows)
     since = ready_since(attestations_of(look, rows), clocks_of(look, start_at))
     ready_at = since or (promises[-1].ready_by if promises else None)

@@ -18,6 +18,7 @@ A grant is judged by grants before it: the recursion ends by position.
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
+from ledger.conditions import AFTER_ALL
 from ledger.events import OPERATOR_AREAS, ref
 from ledger.events.access import AccessGranted, AccessRevoked
 from projections.engine.reads import remembered
@@ -52,8 +53,6 @@ ROLE_FOR: Final = Words(
 # Whoever asks about power reads these.
 READ_BY_POWERS: Final[tuple[View[Any], ...]] = (credentials, authorities, identities, access_grants, policies)
 
-# After every position.
-NEVER: Final = 2**62
 
 # -- of a statement ------------------------------------------------------------------------------------------------------
 
@@ -151,7 +150,7 @@ def kind_of(reads: Reads, identity: str, said: Spoken | None = None) -> Literal[
 class _Judge:
     """Questions about power within one judgement, answered with a memory of the statements, grants and logins it comes across."""
 
-    def __init__(self, reads: Reads, known: int = NEVER) -> None:
+    def __init__(self, reads: Reads, known: int = AFTER_ALL) -> None:
         self._reads = reads
         # Up to where revocations are on record.
         self._known = known
@@ -244,7 +243,7 @@ class _Judge:
 
     def held(self, identity: str, time: Moment, before: int | None = None) -> Iterator[Span]:
         """Yield what was granted to somebody, under logins that are known to be theirs, and in force at a time; counting or not."""
-        logins = known_logins(self._reads, identity, before or NEVER)
+        logins = known_logins(self._reads, identity, before or AFTER_ALL)
         for grant in self._grants_to(logins):
             for span in grant.spans:
                 is_theirs = key_of(span.principal) in logins and (before is None or span.said.position < before)
@@ -272,7 +271,7 @@ class _Judge:
         ):
             return False
         return not any(
-            span.said.position < other.said.position < (before or NEVER)
+            span.said.position < other.said.position < (before or AFTER_ALL)
             and other.said.at <= time
             and not self.fault_of(other)
             for other in grant.spans
@@ -288,13 +287,17 @@ class _Judge:
     # -- kinds --------------------------------------------------------------------------------------------------
 
     def kind(self, identity: str, said: Spoken | None) -> Literal["human", "service"] | None:
-        asked = (identity, said.position if said is not None else NEVER, said.credential if said is not None else "")
+        asked = (
+            identity,
+            said.position if said is not None else AFTER_ALL,
+            said.credential if said is not None else "",
+        )
         if asked not in self._kinds:
             self._kinds[asked] = self._kind(identity, said)
         return self._kinds[asked]
 
     def _kind(self, identity: str, said: Spoken | None) -> Literal["human", "service"] | None:
-        before = said.position if said is not None else NEVER
+        before = said.position if said is not None else AFTER_ALL
         logins = known_logins(self._reads, identity, before)
         # What makes somebody a service accuses: by links that do not count, too.
         everywhere = logins_of(self._reads, identity)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from ledger.authority import LEDGER_PRINCIPAL, source_matches
+from ledger.conditions import AFTER_ALL
 from projections.engine.view import EntryInfo, Moment, Reads
 from projections.readings.people.credentials import credentials
 from projections.readings.people.sources import sources_of
@@ -59,6 +60,11 @@ class _Said(Protocol):
 def by_whom(one: _Said) -> str:
     """Return by whose credential something was said."""
     return one.said.principal
+
+
+def not_yet_said(principal: str, at: Moment, credential: str = "") -> Spoken:
+    """Return a statement that somebody might make in their own name, after all that is on record, to ask whether it would count."""
+    return Spoken(principal, principal, credential, "", at, at, AFTER_ALL)
 
 
 def is_own_key(said: Spoken) -> bool:

@@ -18,12 +18,11 @@ from projections.readings.changes.targets import shared_targets
 from projections.readings.delivery.freezes import Place, freeze_calendar, freezes, next_freeze
 from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.infrastructure.plans import plan_changes, plans
-from projections.readings.people.powers import NEVER
 from projections.readings.people.speaking import clocks_of
 from projections.readings.risk.outcomes import Day, base_rates
 from projections.rules.calendar import NotComputableError
 from projections.rules.features import NotKnownError, computed
-from projections.rules.leave import Instant
+from projections.rules.leave import asked_at
 
 READ_BY_FEATURES: Final[tuple[View[Any], ...]] = (
     *READ_BY_ASKING,
@@ -98,7 +97,7 @@ class _Known:
         code, unknown = code_of(self.reads, self.scope.change_id, named)
         if unknown or not code:
             raise NotKnownError(f"no pull request is known of {unknown[0] if unknown else 'its code'}")
-        now = Instant(self.at, self.at, NEVER)
+        now = asked_at(self.at)
         return [independent_approvers(self.reads, one, self.scope.authors, now) for one in code]
 
     def _version(self) -> Version | None:
