@@ -112,6 +112,8 @@ def test_a_command_over_http_imports_no_server_no_database_and_no_catalogue(
     assert "httpx" in found
     assert packages(found) & HEAVY == set()
     assert {name for name in found if name.startswith("ledger.")} <= {"ledger.errors", "ledger.canonical"}
+    # Lines that a pipe reads are drawn by nobody.
+    assert "rich" not in packages(found)
 
 
 def test_the_version_is_the_projects(bare: Command) -> None:
