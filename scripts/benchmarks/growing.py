@@ -6,7 +6,7 @@ turns. The rate while an audit runs is held against the rate while a neighbour m
 """
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -16,13 +16,15 @@ from benchmarks import auditing
 from benchmarks.appending import append, append_through_writer
 from benchmarks.events import groups
 from benchmarks.measure import Rates, Row, beside, limit, take_turns, timed
-from benchmarks.places import Keys, Place, create, reporter
+from benchmarks.places import Keys, Place, SqlitePlace, create, reporter
+from benchmarks.prepared import Prepared
 from benchmarks.serving import python
 from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.writer import Writer
 
 GROUP = 100
+SMALLEST = 1000
 WEIGHT = {"SQLite": 350, "PostgreSQL": 850}
 
 
@@ -38,35 +40,51 @@ class Sizes:
     audits: int
 
 
-def measure(place: Place, keys: Keys, directory: Path, sizes: Sizes) -> list[Row]:
-    """Return the lines of P4, P5, P10, P11 and P12 for one kind of database."""
-    name = "grown"
-    create(place.new(name), keys)
-    copies = {}
+def measure(place: Place, keys: Keys, directory: Path, sizes: Sizes, prepared: Prepared | None) -> list[Row]:
+    """Return the lines of P4, P5, P7, P10, P11 and P12 for one kind of database. SQLite's ledgers are `prepared`, and not made here."""
     audited = (sizes.audited, 4 * sizes.audited) if sizes.audits else ()
-    for size in sorted({sizes.small, *audited}):
-        _grow(place.url(name), keys, size)
-        copies[size] = place.copy(name, f"grown-{size}")
-    _grow(place.url(name), keys, sizes.large)
-    stored, entries = place.stored_bytes(name)
+    wanted = sorted({SMALLEST, sizes.small, *audited, sizes.large})
+    if prepared is None:
+        urls = _grown(place, keys, wanted)
+    else:
+        assert isinstance(place, SqlitePlace)
+        urls = {size: place.take(prepared.grown(size), f"grown-{size}") for size in wanted}
+        keys = prepared.keys
+    stored, entries = place.stored_bytes(f"grown-{sizes.large}")
+    weight = (stored - entries) / sizes.large
     rows = []
     if audited:
-        urls = {size: copies[size] for size in audited}
-        rows += auditing.measure(place.name, urls[audited[1]], keys, directory, rounds=sizes.audits)
-        rows.append(auditing.memory(place.name, urls))
+        # All of it where it was kept from another run, else a fifth.
+        audited_at = sizes.large if prepared is not None and prepared.is_kept else audited[1]
+        rows += auditing.measure(place.name, urls[audited_at], keys, directory, rounds=sizes.audits)
+        rows.append(auditing.memory(place.name, {size: urls[size] for size in audited}))
+    proved = sorted({SMALLEST, min(100_000, sizes.large), sizes.large})
+    rows += auditing.proofs(place.name, {size: urls[size] for size in proved if size in urls})
     rows.append(
         limit(
             "P10",
             f"bytes beyond the entry, {place.name}, {sizes.large:,} entries",
-            (stored - entries) / sizes.large,
+            weight,
             "bytes/entry",
             at_most=WEIGHT[place.name],
             note=f"an entry has {entries / sizes.large:.0f}",
+            spread=(weight, weight),
         )
     )
-    for settled in (name, f"grown-{sizes.small}"):
-        place.settle(settled)
-    return rows + _rates(place, keys, copies[sizes.small], place.url(name), sizes)
+    for size in (sizes.large, sizes.small):
+        place.settle(f"grown-{size}")
+    return rows + _rates(place, keys, urls[sizes.small], urls[sizes.large], sizes)
+
+
+def _grown(place: Place, keys: Keys, sizes: Sequence[int]) -> dict[int, str]:
+    """Grow one ledger, and copy it at every size."""
+    name = "grown"
+    create(place.new(name), keys)
+    urls = {}
+    for size in sizes:
+        _grow(place.url(name), keys, size)
+        urls[size] = place.copy(name, f"grown-{size}")
+    return urls
 
 
 def _grow(url: str, keys: Keys, to: int) -> None:

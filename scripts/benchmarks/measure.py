@@ -3,8 +3,8 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 # A contender does one round of its work and returns its rate per second.
@@ -25,6 +25,16 @@ class Row:
     bar: str = ""
     met: bool | None = None
     note: str = ""
+    # What rounds gave of what is judged, the ratio or else the figure: lower and upper quartile. None where there was one round.
+    spread: tuple[float, float] | None = None
+    less_is_better: bool = False
+    # Whether others had too much of the machine while it was measured.
+    busy: bool = False
+
+    @property
+    def judged(self) -> float:
+        """What a bar is for: the ratio where there is one, else the figure."""
+        return self.ours if self.ratio is None else self.ratio
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -41,7 +51,24 @@ class Rates:
 
     def ratio(self, ours: str, theirs: str) -> float:
         """Return the median of the ratios of rounds: what disturbed a round disturbed both halves of it."""
-        return statistics.median(a / b for a, b in zip(self.rounds[ours], self.rounds[theirs], strict=True))
+        return statistics.median(self._ratios(ours, theirs))
+
+    def spread(self, ours: str, theirs: str) -> tuple[float, float] | None:
+        """Return the quartiles of those ratios."""
+        return quartiles(self._ratios(ours, theirs))
+
+    def _ratios(self, ours: str, theirs: str) -> list[float]:
+        return [a / b for a, b in zip(self.rounds[ours], self.rounds[theirs], strict=True)]
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the lower and the upper quartile of what rounds gave; of fewer than four rounds the least and the greatest."""
+    if len(values) < 2:
+        return None
+    if len(values) < 4:
+        return min(values), max(values)
+    low, _, high = statistics.quantiles(values, n=4)
+    return low, high
 
 
 def take_turns(contenders: Mapping[str, Contender], rounds: int, *, warm_up: bool = True) -> Rates:
@@ -60,13 +87,16 @@ def take_turns(contenders: Mapping[str, Contender], rounds: int, *, warm_up: boo
     return rates
 
 
-def timed(work: Callable[[int], int]) -> Contender:
-    """Make a contender of a function that does round n and returns how much it did."""
+def timed(work: Callable[[int], int], clock: Callable[[], float] = time.perf_counter) -> Contender:
+    """Make a contender of a function that does round n and returns how much it did.
+
+    What one thread computes is timed by `time.thread_time`: no neighbour counts there.
+    """
 
     def contender(number: int) -> float:
-        start = time.perf_counter()
+        start = clock()
         done = work(number)
-        return done / (time.perf_counter() - start)
+        return done / (clock() - start)
 
     return contender
 
@@ -96,6 +126,7 @@ def beside(
         "" if bar is None else f"≥ {bar:g}" if aim is None else f"aim {bar:g}",
         None if bar is None else ratio >= bar,
         note,
+        rates.spread(ours, theirs),
     )
 
 
@@ -108,10 +139,12 @@ def limit(
     at_least: float | None = None,
     at_most: float | None = None,
     note: str = "",
+    spread: tuple[float, float] | None = None,
 ) -> Row:
-    """Return the line that holds a figure against a fixed bar."""
+    """Return the line that holds a figure against a fixed bar. `spread` is of its rounds; a figure that is counted has none to speak of."""
+    row = Row(budget, work, value, unit, note=note, spread=spread)
     if at_least is not None:
-        return Row(budget, work, value, unit, bar=f"≥ {at_least:,g}", met=value >= at_least, note=note)
+        return replace(row, bar=f"≥ {at_least:,g}", met=value >= at_least)
     if at_most is not None:
-        return Row(budget, work, value, unit, bar=f"≤ {at_most:,g}", met=value <= at_most, note=note)
-    return Row(budget, work, value, unit, note=note)
+        return replace(row, bar=f"≤ {at_most:,g}", met=value <= at_most, less_is_better=True)
+    return row

@@ -61,6 +61,11 @@ class SqlitePlace:
         shutil.copyfile(self.path(name), self.path(to))
         return self.url(to)
 
+    def take(self, path: Path, name: str) -> str:
+        """Copy a file from elsewhere, and return the copy's URL."""
+        shutil.copyfile(path, self.path(name))
+        return self.url(name)
+
     def stored_bytes(self, name: str) -> tuple[int, int]:
         connection = sqlite3.connect(self.path(name))
         try:
@@ -126,13 +131,17 @@ def _one(connection: "psycopg.Connection[tuple[Any, ...]]", query: str) -> Any:
 
 
 class Keys:
-    """The keys of all ledgers here, in the directory where the server looks for them."""
+    """The keys of all ledgers here, in the directory where the server looks for them; made where there are none."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.entry, self.checkpoint = SigningKey.generate(), SigningKey.generate()
-        keys.save(self.entry, directory / "keys" / "entry.pem")
-        keys.save(self.checkpoint, directory / "keys" / "checkpoint.pem")
+        self.entry, self.checkpoint = (_key(directory / "keys" / name) for name in ("entry.pem", "checkpoint.pem"))
+
+
+def _key(path: Path) -> SigningKey:
+    if not path.exists():
+        keys.save(SigningKey.generate(), path)
+    return keys.load(path)
 
 
 def create(url: str, of: Keys) -> str:

@@ -1,4 +1,4 @@
-"""The table and the JSON file; and the machine that all figures are from."""
+"""The tables and the JSON file; and the machine that all figures are from."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +20,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.busy import Busy
+from benchmarks.comparing import Change
 from benchmarks.measure import Row
 
 PACKAGES = (
@@ -54,11 +57,19 @@ def machine(directory: Path, postgres: str) -> dict[str, Any]:
         "postgres": postgres,
         "packages": {name: _version(name) for name in PACKAGES},
         "fsync_us": round(_fsync_us(directory)),
-        "load_before": round(os.getloadavg()[0], 2),
     }
 
 
-def show(rows: Sequence[Row], about: dict[str, Any], seconds: float) -> None:
+@dataclass(frozen=True)
+class Part:
+    """What was measured in one piece, and how busy others were."""
+
+    name: str
+    seconds: float
+    busy: Busy
+
+
+def show(rows: Sequence[Row], about: dict[str, Any], seconds: float, parts: Sequence[Part]) -> None:
     """Print the one table."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=None)
@@ -83,7 +94,7 @@ def show(rows: Sequence[Row], about: dict[str, Any], seconds: float) -> None:
             "" if row.theirs is None else _figure(row.theirs),
             "" if row.ratio is None else f"{row.ratio:.2f}",
             row.bar,
-            "" if row.met is None else "[green]met[/]" if row.met else "[red]missed[/]",
+            "" if row.met is None else ("[green]met[/]" if row.met else "[red]missed[/]") + ("?" if row.busy else ""),
             row.note,
         )
     console.print(table)
@@ -94,16 +105,54 @@ def show(rows: Sequence[Row], about: dict[str, Any], seconds: float) -> None:
         f"PostgreSQL {about['postgres']}, fsync {about['fsync_us']} µs, commit {about['commit']}",
         highlight=False,
     )
-    if os.getloadavg()[0] > (os.cpu_count() or 1) + 2 or about["load_before"] > 0.5:
-        console.print(
-            f"the machine was busy before this began (load {about['load_before']}): ratios lean on it, rates are too low"
+    for part in parts:
+        if part.busy.is_much:
+            console.print(
+                f"{part.name}: others had {part.busy.others:.0%} of the machine before or after it, {part.busy.stolen:.0%} was stolen: "
+                "too busy to judge (verdicts with a question mark)",
+                highlight=False,
+            )
+
+
+def show_changes(changes: Sequence[Change], then: dict[str, Any], about: dict[str, Any]) -> None:
+    """Print how each bar stands against an earlier run."""
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    table = Table("", "work", "floor or peer", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("then", "spread", "now", "spread"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for change in changes:
+        pair = [cell for row in (change.then, change.now) for cell in (_precise(row.judged), _spread(row))]
+        table.add_row(
+            change.now.budget, change.now.work, change.now.beside, *pair, change.verdict + "?" * change.is_busy
         )
+    console.print(table)
+    machine = then["machine"]
+    console.print(f"then: {machine['at']}, commit {machine['commit']}", highlight=False)
+    if (machine["processor"], machine["cores"]) != (about["processor"], about["cores"]):
+        console.print(f"on another machine: {machine['cores']} cores, {machine['processor']}", highlight=False)
 
 
-def write(path: Path, rows: Sequence[Row], about: dict[str, Any], quick: bool, seconds: float) -> None:
+def write(
+    path: Path, rows: Sequence[Row], about: dict[str, Any], quick: bool, seconds: float, parts: Sequence[Part]
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = {"machine": about, "quick": quick, "seconds": round(seconds, 1), "rows": [row.to_json() for row in rows]}
+    document = {
+        "machine": about,
+        "quick": quick,
+        "seconds": round(seconds, 1),
+        "parts": [asdict(part) for part in parts],
+        "rows": [row.to_json() for row in rows],
+    }
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def _precise(value: float) -> str:
+    return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+
+
+def _spread(row: Row) -> str:
+    return "" if row.spread is None else "–".join(map(_precise, row.spread))
 
 
 def _figure(value: float) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,26 +30,30 @@ WARM_UP_S = 0.4
 
 def python(*arguments: str, more: Mapping[str, str] | None = None) -> list[str]:
     """Return the command line of a Python that finds the program and the benchmark."""
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    paths = os.pathsep.join(
+        [*(str(ROOT / room) for room in (".", "scripts", "tests/tools")), os.environ.get("PYTHONPATH", "")]
+    ).rstrip(os.pathsep)
     settings = {"PYTHONPATH": paths} | dict(more or {})
     return ["env", *(f"{name}={value}" for name, value in settings.items()), sys.executable, *arguments]
 
 
 @contextmanager
-def serving(command: list[str], directory: Path) -> Iterator[int]:
-    """Run a server until the end of the block; yields its port when it accepts connections."""
+def serving(command: list[str], directory: Path, *, by_interrupt: bool = False) -> Iterator[int]:
+    """Run a server until the end of the block; yields its port when it accepts connections. A profiler is ended by an interrupt."""
     with (directory / "server.log").open("ab") as log:
         server = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         assert server.stdout is not None
         line = server.stdout.readline()
+        while by_interrupt and line and not line.startswith("serving "):
+            line = server.stdout.readline()
         if not line.startswith("serving "):
             raise RuntimeError("the server did not start: " + (directory / "server.log").read_text()[-2000:])
         port = int(line.strip().rpartition(":")[2])
         _wait_until_listening(port, server)
         yield port
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT if by_interrupt else signal.SIGTERM)
         try:
             server.wait(30)
         except subprocess.TimeoutExpired:
@@ -103,17 +108,22 @@ class Load:
         return answer
 
 
+def settings_of(directory: Path, url: str) -> dict[str, str]:
+    """Return the settings of a server on a ledger whose keys lie in `directory`."""
+    return {
+        "CHANGE_LEDGER_DIRECTORY": str(directory),
+        "CHANGE_LEDGER_DATABASE_URL": url,
+        # All load comes from one credential and one address: the limits are asked, and never reached.
+        "CHANGE_LEDGER_LIMITS": '{"credential_per_minute": 100000000, "address_per_minute": 100000000}',
+        "CHANGE_LEDGER_KNOWN_LEDGERS": str(directory / "known-ledgers"),
+    }
+
+
 def measure(place: Place, keys: Keys, *, seconds: float, rounds: int) -> list[Row]:
     """Return the lines of P2, P3 and P9 for one kind of database."""
     url = place.new("served")
     token = create(url, keys)
-    more = {
-        "CHANGE_LEDGER_DIRECTORY": str(keys.directory),
-        "CHANGE_LEDGER_DATABASE_URL": url,
-        # All load comes from one credential and one address: the limits are asked, and never reached.
-        "CHANGE_LEDGER_LIMITS": '{"credential_per_minute": 100000000, "address_per_minute": 100000000}',
-        "CHANGE_LEDGER_KNOWN_LEDGERS": str(keys.directory / "known-ledgers"),
-    }
+    more = settings_of(keys.directory, url)
     load = Load()
     try:
         with (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from year import Year, tell  # type: ignore[import-not-found,unused-ignore]
 
-from benchmarks.measure import Row, limit
+from benchmarks.measure import Row, limit, quartiles
 from ledger.clock import to_text
 from ledger.ledger import Ledger
 from ledger.log.reading import read_entries
@@ -116,10 +116,8 @@ def _folding(ledger: Ledger) -> list[Row]:
     ]
 
 
-def _asking(ledger: Ledger, change: str) -> list[Row]:
-    size = ledger.size()
-    runner = Runner(ledger.database, VIEWS, ledger.watcher)
-    runner.acquire()
+def questions(ledger: Ledger, change: str) -> dict[str, Callable[[], None]]:
+    """Return what P8 asks about a change, in a ledger whose views are folded: by name, a function that asks once."""
     store = SqlStore(ledger.database, VIEWS)
     with ledger.database.read() as connection:
         ticket = read_row(connection, change_tickets, change).rows[0]
@@ -138,7 +136,7 @@ def _asking(ledger: Ledger, change: str) -> list[Row]:
 
         return reading
 
-    asked: dict[str, Callable[[], None]] = {
+    return {
         "gate deploy": gate,
         "list of tickets, a page by state": read(
             lambda connection: list_rows(connection, change_tickets, where={"state": "scheduled"})
@@ -157,8 +155,14 @@ def _asking(ledger: Ledger, change: str) -> list[Row]:
             )
         ),
     }
+
+
+def _asking(ledger: Ledger, change: str) -> list[Row]:
+    size = ledger.size()
+    runner = Runner(ledger.database, VIEWS, ledger.watcher)
+    runner.acquire()
     rows = []
-    for name, work in asked.items():
+    for name, work in questions(ledger, change).items():
         taken = []
         for _ in range(ASKED):
             start = time.perf_counter()
@@ -174,6 +178,7 @@ def _asking(ledger: Ledger, change: str) -> list[Row]:
                 "ms",
                 at_most=25,
                 note=f"p95 of {ASKED}; median {statistics.median(taken):.1f}",
+                spread=quartiles(taken),
             )
         )
     runner.close()
