@@ -109,7 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
             begin_group=ledger.begin_group if ledger.database.is_sqlite else None,
             max_waiting=settings.max_waiting,
         )
-        app.state.verifying = asyncio.Lock()
+        app.state.walking = asyncio.Lock()
         signer = open_signer(settings, ledger.database, ledger.current_authority)
         app.state.publisher = Publisher(
             ledger, signer, open_witnesses(settings, ledger), policy=settings.witness_policy

@@ -22,6 +22,7 @@ from api.desk.stewardship import (
 )
 from api.desk.submitting import Wishes, answered, prepare
 from api.desk.taking import Body, take_at_once
+from api.desk.tending import SkipRequest, SomeViews, rebuild_in, skip_in, views_named
 from api.desk.views import answer_of, states_of, view_named
 from api.intake import FILES
 from api.opening import open_ledger
@@ -181,6 +182,21 @@ class LocalDoor:
         database.close()
         return found
 
+    def rebuild(self, names: list[str]) -> dict[str, Any]:
+        # Without the ledger, and so without its key.
+        database = self._database()
+        watcher = Watcher(database)
+        try:
+            asked = rebuild_in(database, SomeViews(views=[view.name for view in views_named(names)]))
+            return asked | {"position": _folded_up(database, watcher)}
+        finally:
+            watcher.close()
+            database.close()
+
+    def skip(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        stepped = skip_in(self.ledger, LOCALLY, model_of(SkipRequest, wanted))
+        return stepped | {"position": _folded_up(self.ledger.database, self.ledger.watcher)}
+
     def view(self, name: str, key: str | None, asked: dict[str, str]) -> dict[str, Any]:
         self._catch_up()
         return answer_of(self.ledger, view_named(name), key, asked)
@@ -199,13 +215,7 @@ class LocalDoor:
         return fit_in(self.ledger, features, first, last)
 
     def _catch_up(self) -> None:
-        """Fold what is new: where no server runs, nobody else has."""
-        runner = Runner(self.ledger.database, VIEWS, self.ledger.watcher)
-        try:
-            if runner.acquire():
-                runner.catch_up()
-        finally:
-            runner.close()
+        _folded_up(self.ledger.database, self.ledger.watcher)
 
     def close(self) -> None:
         if self._opened is not None:
@@ -215,3 +225,12 @@ class LocalDoor:
         database = Database(self._settings.database)
         database.check_schema()
         return database
+
+
+def _folded_up(database: Database, watcher: Watcher) -> int | None:
+    """Fold what is new, and what is asked for: where no server runs, nobody else does. Returns the position; None where another does."""
+    runner = Runner(database, VIEWS, watcher)
+    try:
+        return runner.catch_up() if runner.acquire() else None
+    finally:
+        runner.close()

@@ -193,12 +193,10 @@ class RemoteDoor:
         return self._json("DELETE", f"/v1/events/{position}/texts", params={"reason": reason})
 
     def verify(self, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        with self._client.stream("POST", "/v1/ledger/verify", json=wanted, timeout=None) as answer:
-            if answer.status_code != 200:
-                answer.read()
-                raise self._error(answer)
-            for line in answer.iter_lines():
-                yield httpx.Response(200, content=line).json()
+        return self._lines("/v1/ledger/verify", wanted)
+
+    def check(self, names: list[str]) -> Iterator[dict[str, Any]]:
+        return self._lines("/v1/views/check", {"views": names or self._names()})
 
     def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]:
         # Where an answer got lost, the question is asked again under the same key: it is decided once.
@@ -218,6 +216,15 @@ class RemoteDoor:
 
     def views(self) -> dict[str, Any]:
         return self._json("GET", "/v1/views")
+
+    def rebuild(self, names: list[str]) -> dict[str, Any]:
+        return self._json("POST", "/v1/views/rebuild", json={"views": names or self._names()})
+
+    def skip(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return self._json("POST", "/v1/views/skip", json=wanted)
+
+    def _names(self) -> list[str]:
+        return [view["name"] for view in self.views()["views"]]
 
     def view(self, name: str, key: str | None, asked: dict[str, str]) -> dict[str, Any]:
         row = f"/{quote(key, safe='')}" if key is not None else ""
@@ -242,6 +249,15 @@ class RemoteDoor:
 
     def _json(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         return self._document(self._client.request(method, path, **more))
+
+    def _lines(self, path: str, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the lines of an answer that is given while the server works on it."""
+        with self._client.stream("POST", path, json=wanted, timeout=None) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                raise self._error(answer)
+            for line in answer.iter_lines():
+                yield httpx.Response(200, content=line).json()
 
     def _list(self, path: str) -> list[dict[str, Any]]:
         found: Any = self._json("GET", path)

@@ -1,11 +1,13 @@
-"""`views list`, `rebuild`, `run`, `skip`, `check` and `show`: the readings of the past, as they are kept in the database."""
+"""`views list`, `rebuild`, `run`, `skip`, `check` and `show`: the readings of the past, and how they are looked after."""
 
+import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.common import AsJson, cell, commands_of, where
+from api.cli.common import AsJson, Where, cell, commands_of, where
 from api.cli.terminal import Table, console, echo, echo_json, errors_console
 from ledger.errors import SetupError
 
@@ -20,12 +22,9 @@ views = typer.Typer(
 app.add_typer(views)
 
 
-def _database(context: typer.Context) -> "Database":
+def _database(place: Where) -> "Database":
     from ledger.log.database import Database
 
-    place = where(context)
-    if place.server is not None:
-        raise SetupError("views are looked after where the database is: run this without --server")
     database = Database(place.settings.database)
     database.check_schema()
     return database
@@ -54,37 +53,22 @@ def _state(view: dict[str, Any], size: int) -> str:
     return "up to date" if view["position"] == size else f"{size - view['position']} entries behind"
 
 
+Names = Annotated[list[str] | None, typer.Argument(metavar="[VIEW]…", help="Which; default: all.")]
+
+
 @views.command()
-def rebuild(
-    context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[VIEW]…", help="Which; default: all.")] = None,
-) -> None:
+def rebuild(context: typer.Context, names: Names = None) -> None:
     """Fold views anew, with those that read them, beside what is served. A running server does it when there is one."""
-    from projections import VIEWS
-    from projections.engine.progress import ask_for_rebuild
-
-    known = [view.name for view in VIEWS]
-    if unknown := sorted(set(names or ()) - set(known)):
-        raise SetupError(f"no view {', '.join(unknown)}; there are {', '.join(known)}")
-    database = _database(context)
-    _fold_anew(database, ask_for_rebuild(database, VIEWS, names or known))
-    database.close()
+    _tell(where(context).door().rebuild(names or []))
 
 
-def _fold_anew(database: "Database", asked: list[str]) -> None:
-    """Fold what was asked for, unless another process runs the views, and does it."""
-    from ledger.log.following import Watcher
-    from projections import VIEWS
-    from projections.engine.runner import Runner
-
-    watcher = Watcher(database)
-    runner = Runner(database, VIEWS, watcher)
-    if runner.acquire():
-        console.print(f"rebuilt {', '.join(asked)} up to position {runner.catch_up()}")
+def _tell(anew: dict[str, Any]) -> None:
+    """Say which views were folded anew; over HTTP, and beside a server, another process does it."""
+    names = ", ".join(anew["views"])
+    if (position := anew.get("position")) is not None:
+        console.print(f"rebuilt {names} up to position {position}")
     else:
-        console.print(f"asked the process that runs the views to rebuild {', '.join(asked)}")
-    runner.close()
-    watcher.close()
+        console.print(f"asked the process that runs the views to rebuild {names}")
 
 
 @views.command()
@@ -97,7 +81,10 @@ def run(
     """Keep the views up with the log until stopped. For servers that run with --views none; of several, one at a time folds."""
     from api import views_process
 
-    database = _database(context)
+    place = where(context)
+    if place.server is not None:
+        raise SetupError("views are folded where the database is: run this without --server")
+    database = _database(place)
 
     def started() -> None:
         if not beside_a_front:
@@ -116,53 +103,79 @@ def skip(
     reason: Annotated[str, typer.Option(help="Why, in one word: it is recorded.")],
 ) -> None:
     """Have a view step over the entry at which it stopped, with those that read it. Recorded; ends with the view's next version."""
-    from api.desk.views import view_named
-    from api.opening import open_ledger
-    from ledger.ledger import LOCAL_OPERATOR
-    from projections import VIEWS
-    from projections.engine.skips import step_over
-
-    view = view_named(name)
-    _database(context).close()
-    ledger = open_ledger(where(context).settings)
-    receipt, anew = step_over(ledger, VIEWS, view, position, actor=LOCAL_OPERATOR, reason=reason)
+    found = where(context).door().skip({"view": name, "position": position, "reason": reason})
     console.print(
-        f"recorded at position {receipt.position}: {name} steps over position {position}, up to its next version"
+        f"recorded at position {found['receipt']['position']}: {name} steps over position {position}, up to its next version"
     )
-    _fold_anew(ledger.database, anew)
-    ledger.close()
+    _tell(found)
 
 
 @views.command("check")
-def check_(context: typer.Context, as_json: AsJson = False) -> None:
-    """Fold all views anew, in memory, compare with what is served, and judge every finding anew. Exits with 1 when a row differs, or
-    a view is not served."""
+def check_(
+    context: typer.Context,
+    names: Names = None,
+    as_json: AsJson = False,
+    progress_json: Annotated[bool, typer.Option("--progress-json", hidden=True)] = False,
+) -> None:
+    """Fold views anew, in memory, with those that they read; compare with what is served, and judge every finding anew.
+
+    Exits with 1 when a row differs, or a view is not served. Over --server the server does it: its own word.
+    """
     from api.cli.verifying import bar
+
+    place = where(context)
+    if progress_json:
+        found = _checked(place, names or [], lambda done, size: echo(json.dumps({"checked": done, "size": size})))
+        echo(json.dumps(found))
+    else:
+        with bar("folding") as progress:
+            task = progress.add_task("fold", total=None)
+            checked = _checked if place.server is None else _checked_remotely
+            found = checked(place, names or [], lambda done, size: progress.update(task, completed=done, total=size))
+        _report(found, as_json)
+    if found["not_checked"] or not all(view["is_equal"] for view in found["views"]):
+        raise typer.Exit(1)
+
+
+def _checked(place: Where, names: list[str], on_progress: Callable[[int, int], None]) -> dict[str, Any]:
+    from api.desk.tending import views_named
     from projections import VIEWS
     from projections.engine.checking import check
+    from projections.engine.progress import with_inputs
 
-    database = _database(context)
-    with bar("folding") as progress:
-        task = progress.add_task("fold", total=None)
-        found = check(database, VIEWS, lambda done, size: progress.update(task, completed=done, total=size))
+    views = with_inputs(VIEWS, views_named(names))
+    database = _database(place)
+    found = check(database, views, on_progress)
     database.close()
-    left = [view.name for view in VIEWS if view.name not in {checked.name for checked in found}]
+    left = [view.name for view in views if view.name not in {checked.name for checked in found}]
+    return {"views": [asdict(checked) | {"is_equal": checked.is_equal} for checked in found], "not_checked": left}
+
+
+def _checked_remotely(place: Where, names: list[str], on_progress: Callable[[int, int], None]) -> dict[str, Any]:
+    place.door()
+    last: dict[str, Any] = {}
+    for last in place.remote_door().check(names):
+        if "checked" in last:
+            on_progress(last["checked"], last["size"])
+    if "views" not in last:
+        raise SetupError(f"the server could not check: {last.get('detail', 'no report came')}")
+    return last
+
+
+def _report(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        compared = [asdict(checked) | {"is_equal": checked.is_equal} for checked in found]
-        echo_json({"views": compared, "not_checked": left})
-    else:
-        table = Table("view", "position", "digest", "verdict")
-        for checked in found:
-            verdict = "equal" if checked.is_equal else f"DIFFERS: folded anew it is {checked.folded}"
-            if checked.judged_otherwise:
-                some = ", ".join(checked.judged_otherwise[:10])
-                verdict = f"DIFFERS: judged anew, {len(checked.judged_otherwise)} finding(s) are others: {some}"
-            table.add(checked.name, str(checked.position), checked.served, verdict)
-        for missing in left:
-            table.add(missing, "", "", "NOT CHECKED: it stopped, or is being built; change-ledger views list says more")
-        console.print(table)
-    if left or not all(checked.is_equal for checked in found):
-        raise typer.Exit(1)
+        echo_json(found)
+        return
+    table = Table("view", "position", "digest", "verdict")
+    for checked in found["views"]:
+        verdict = "equal" if checked["is_equal"] else f"DIFFERS: folded anew it is {checked['folded']}"
+        if checked["judged_otherwise"]:
+            some = ", ".join(checked["judged_otherwise"][:10])
+            verdict = f"DIFFERS: judged anew, {len(checked['judged_otherwise'])} finding(s) are others: {some}"
+        table.add(checked["name"], str(checked["position"]), checked["served"], verdict)
+    for missing in found["not_checked"]:
+        table.add(missing, "", "", "NOT CHECKED: it stopped, or is being built; change-ledger views list says more")
+    console.print(table)
 
 
 @views.command()

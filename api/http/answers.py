@@ -608,6 +608,19 @@ class ViewList(Shape):
     views: list[ViewInfo]
 
 
+class FoldedAnew(Shape):
+    """Views that are folded anew."""
+
+    views: list[str]
+
+
+class SteppedOver(Shape):
+    """Where it was recorded that a view steps over an entry, and the views that are folded anew for it."""
+
+    receipt: Receipt
+    views: list[str]
+
+
 class Health(Shape):
     """The process is alive."""
 

@@ -62,7 +62,14 @@ class Skips:
 
 
 def step_over(
-    ledger: Ledger, views: Sequence[View[Any]], view: View[Any], position: int, *, actor: str, reason: str
+    ledger: Ledger,
+    views: Sequence[View[Any]],
+    view: View[Any],
+    position: int,
+    *,
+    actor: str,
+    by: str | None = None,
+    reason: str,
 ) -> tuple[Receipt, list[str]]:
     """Have a view step over the entry at which it stopped. Returns the receipt, and the views that are folded anew.
 
@@ -77,7 +84,7 @@ def step_over(
     if (state.failure or "").startswith("reads "):
         raise StatementError(f"{view.name} {state.failure}: step over the entry for that view", "/view")
     dependents = [other.name for other in with_dependents(views, [view.name]) if other is not view]
-    data = {"actor": actor, "view": view.name, "version": view.version, "position": position, "reason": reason}
-    receipt = ledger.state(LedgerViewEntrySkipped.type, data | {"dependents": dependents})
+    data = {"view": view.name, "version": view.version, "position": position, "reason": reason}
+    receipt = ledger.act(LedgerViewEntrySkipped.type, data | {"dependents": dependents}, actor=actor, by=by)
     # Dies here: recorded, and not folded anew. `views rebuild` does that, and so does a second call: the view still stands stopped.
     return receipt, ask_for_rebuild(ledger.database, views, [view.name])

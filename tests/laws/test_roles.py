@@ -27,6 +27,9 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/ledger/imports"): {"import_id": "a b"},
     ("POST", "/v1/ledger/tools"): {"tool": "a b"},
     ("POST", "/v1/ledger/sources"): {"source": "a b", "door": "events", "principal": "service:x"},
+    ("POST", "/v1/views/check"): {"views": ["none"]},
+    ("POST", "/v1/views/rebuild"): {"views": ["none"]},
+    ("POST", "/v1/views/skip"): {"view": "none"},
 }
 # Pages are looked at by a session: tests/api/console tries theirs.
 OF_PROGRAMS = {route: roles for route, roles in auth.ROUTES.items() if not route[1].startswith("/console")}
@@ -97,7 +100,9 @@ def test_no_role_reaches_beyond_another_but_by_the_table() -> None:
         assert roles, route
         assert set(roles) <= set(ROLES), route
     # What these are asked is too long for a query.
-    reading = {("POST", path) for path in ("/v1/ledger/verify", "/v1/policies/check", "/v1/policies/try")}
+    reading = {
+        ("POST", path) for path in ("/v1/ledger/verify", "/v1/views/check", "/v1/policies/check", "/v1/policies/try")
+    }
     writing = {route for route in BY_TOKEN if route[0] != "GET"} - reading
     for route in writing:
         assert not {"auditor", "analyst"} & set(BY_TOKEN[route]), f"who reads must not write: {route}"

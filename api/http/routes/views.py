@@ -1,16 +1,22 @@
 """`/v1/views`: what the past means. All views have the same two routes; what one may be asked comes from its row model.
+Operators have them folded anew, and step over entries.
 
 The description of the API names each view by itself (`api.http.description_of_views`).
 """
 
+import asyncio
 from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from api.desk.stewardship import By
+from api.desk.tending import SkipRequest, SomeViews, rebuild_in, skip_in, views_named
 from api.desk.views import items_of, list_of, read_when, row_of, states_of, view_named, wait_for
 from api.http.auth import OPERATOR, KnownCaller
+from api.http.body import body_of, read_model
+from api.http.programs import LINES, answer_of_command
 from api.http.questions import Route, Total, link_to_next, parameters_of
 from api.http.shapes import PROBLEMS, MinPosition
 from api.http.spreadsheets import csv_of
@@ -56,6 +62,48 @@ def list_views(caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
     shows = caller.token is not None and OPERATOR in caller.token.roles
     with ledger.database.read() as connection:
         return states_of(connection, shows_failures=shows)
+
+
+@router.post(
+    "/v1/views/check",
+    summary="Check views",
+    responses=PROBLEMS | LINES,
+    openapi_extra=body_of(SomeViews),
+)
+async def check_views(request: Request, caller: KnownCaller) -> StreamingResponse:
+    """They are folded anew, with those that they read, compared with what is served, and their findings judged anew.
+
+    Runs in its own process, one at a time. The last line is the report. It is this server's own word.
+    """
+    wanted = await read_model(request, SomeViews)
+    views = views_named(wanted.views)
+    return answer_of_command(request, "views", "check", "--progress-json", *(view.name for view in views))
+
+
+@router.post(
+    "/v1/views/rebuild",
+    status_code=202,
+    summary="Fold views anew",
+    responses=PROBLEMS,
+    openapi_extra=body_of(SomeViews),
+)
+async def rebuild_views(request: Request, caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
+    """Beside what is served, with the views that read them: the answer says which. Whichever process runs the views does it."""
+    wanted = await read_model(request, SomeViews)
+    return await asyncio.to_thread(rebuild_in, ledger.database, wanted)
+
+
+@router.post(
+    "/v1/views/skip",
+    status_code=201,
+    summary="Step over an entry",
+    responses=PROBLEMS,
+    openapi_extra=body_of(SkipRequest),
+)
+async def skip_entry(request: Request, caller: KnownCaller, ledger: CurrentLedger) -> dict[str, Any]:
+    """A view steps over the entry at which it stopped, until its next version; recorded. The answer says what is folded anew."""
+    wanted = await read_model(request, SkipRequest)
+    return await asyncio.to_thread(skip_in, ledger, By.of(caller), wanted)
 
 
 def list_view(

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from commands import Command
 from servers import Server, event, running_server
+from views_processes import wait_for_views
+from waiting import wait_for
 
 from api.cli import COMMANDS, app, gating, load
 from api.cli.terminal import Table, Terminal
@@ -203,6 +205,22 @@ def test_a_server_lists_its_views(server: Server, bare: Command) -> None:
     assert {view["name"] for view in found["views"]} >= {"change_tickets", "findings"}
     assert "change_tickets" in over_http.ok("views", "list").out
     over_http.refused("views", "show", "findigns", words="did you mean findings")
+
+
+def test_a_server_looks_after_its_views(server: Server, bare: Command) -> None:
+    operator = bare.at("--server", server.url, "--token", server.tokens["operator"])
+    assert "asked the process that runs the views to rebuild" in operator.ok("views", "rebuild", "deployments").out
+    operator.refused("views", "rebuild", "deploymnets", words="did you mean deployments")
+    operator.refused("views", "skip", 1, "--view", "deployments", "--reason", "x", words="has not stopped")
+    operator.refused("views", "run", words="where the database is")
+    wait_for_views(server)
+    auditor = bare.at("--server", server.url, "--token", server.tokens["auditor"])
+    # Meanwhile it may be filled: then it is not checked.
+    found = wait_for(lambda: (checked := auditor("views", "check", "freezes", "--json")).status == 0 and checked.json)
+    assert "freezes" in {view["name"] for view in found["views"]}
+    assert all(view["is_equal"] for view in found["views"])
+    assert found["not_checked"] == []
+    auditor.refused("views", "rebuild", "deployments", words="operator")
 
 
 def test_nothing_but_an_erasable_text_has_the_shape_of_one() -> None:

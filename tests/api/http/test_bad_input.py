@@ -216,7 +216,7 @@ def test_texts_of_many_bytes_are_counted_in_bytes(server: Server) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/v1/events", "/v1/intake/github", "/v1/intake/cdevents", "/v1/ledger/credentials", "/v1/ledger/sources",
-     "/v1/ledger/verify", "/v1/gates/deploy"],
+     "/v1/ledger/verify", "/v1/views/check", "/v1/gates/deploy"],
 )  # fmt: skip
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
 def test_no_route_reads_more_than_the_longest_body(server: Server, path: str, chunked: bool) -> None:
