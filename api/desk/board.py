@@ -24,17 +24,9 @@ from projections import VIEWS
 from projections.engine.asking import asking_now
 from projections.engine.reads import Look
 from projections.readings.changes.board import Agenda, Meeting, board_meetings
-from projections.readings.changes.board_leave import (
-    BoardMatter,
-    Prospect,
-    agendas_of,
-    as_tabled,
-    board_matters,
-    next_slot,
-    prospect,
-    slot_meant,
-    slot_of,
-)
+from projections.readings.changes.board_leave import Prospect, prospect
+from projections.readings.changes.board_matters import BoardMatter, board_matters
+from projections.readings.changes.board_slots import agendas_of, as_tabled, next_slot, slot_meant, slot_of
 from projections.readings.changes.scopes import ChangeScope, change_scopes
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.voices import Spoken, not_yet_said

@@ -18,7 +18,7 @@ from projections.engine.serving import ViewNotReadyError
 from projections.engine.view import moment
 from projections.gates.asking import GateBusyError
 from projections.gates.trying import MAX_TOLD, Differs, try_policy
-from projections.practices.change.approvals import unsatisfied_because
+from projections.judging.satisfiable import unsatisfied_because
 from projections.readings.people.policies import POLICY, InForce, Setting, in_force, policy_digest
 from projections.readings.people.powers import READ_BY_POWERS
 from projections.readings.people.settings import SETTINGS, Declared, faults_of

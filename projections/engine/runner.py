@@ -16,16 +16,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from ledger.errors import LedgerError
 from ledger.log.database import Database, Lock, is_lock_timeout, is_outage
 from ledger.log.following import Watcher
-from ledger.log.reading import read_entries, read_size
+from ledger.log.reading import read_size
 from projections.engine import tables
-from projections.engine.folding import Failure, Folder
-from projections.engine.log import SqlLog
-from projections.engine.noted import NO_NOTES
 from projections.engine.progress import (
     State,
     ask_anew,
@@ -35,11 +31,11 @@ from projections.engine.progress import (
     with_dependents,
     with_inputs,
 )
-from projections.engine.sql_store import Prepared, RowRefusedError, SqlStore
+from projections.engine.sql_store import RowRefusedError
 from projections.engine.tables import FILLING, states
-from projections.engine.view import EntryInfo, View
+from projections.engine.view import View
+from projections.engine.view_set import BATCH, ViewSet
 
-BATCH: Final = 250
 # A filling takes so many batches at once: the same rows are then written less often. Nobody waits for all of them.
 FILLED_AT_ONCE: Final = 4
 # How long a batch may hold up appends on SQLite, which has one writer at a time: batches become smaller until they do no longer, but
@@ -67,80 +63,6 @@ def share_interpreter() -> None:
     gc.set_threshold(20_000, 10, 100)
 
 
-class _Set:
-    """Views that are at the same position, their tables, and what folds into them."""
-
-    def __init__(self, database: Database, views: Sequence[View[Any]], position: int, suffix: str = "") -> None:
-        self.views = list(views)
-        self.position = position
-        self.store = SqlStore(database, views, suffix)
-        self.folder: Folder | None = None
-        # What the last batch touched.
-        self.ready: list[Prepared] = []
-        # Whether rows of it were refused, and are being looked for: then a batch is written in one transaction.
-        self.is_careful = False
-        # Whether its tables stand already where they will be served: there were none.
-        self.is_first = False
-        self._refused: dict[tuple[str, int], str] = {}
-        # Views that stopped in earlier batches.
-        self._failures: dict[str, Failure] = {}
-        self._at_most: int | None = None
-        self._folded = 0
-        self._database = database
-
-    def narrow(self, refusal: RowRefusedError) -> None:
-        """Begin again from what is stored, and fold half as much: until one entry is left, at which the view stops."""
-        if self._folded == 1:
-            self._refused[refusal.view, self.position + 1] = refusal.reason
-        self._at_most = max(1, self._folded // 2)
-        self.is_careful = True
-        self.folder = None
-
-    def fold_next(self, limit: int, up_to: int | None = None) -> int:
-        """Fold the next entries, none after `up_to`. Returns the position reached; nothing is written yet."""
-        if self._at_most is not None:
-            limit = min(limit, self._at_most)
-        with self._database.read() as connection:
-            log = SqlLog(connection)
-            self.store.on(connection)
-            if self.folder is None:
-                self.folder = Folder(self.views, self.store, log, self._refused)
-                self.folder.failures.update(self._failures)
-            self.folder.rows.log = log
-            stored = read_entries(connection, after=self.position, up_to=up_to, limit=limit)
-            page = [EntryInfo(entry.document) for entry in stored]
-            self._folded = len(page)
-            self.folder.fold(page)
-            rows, notes = self.folder.rows, self.folder.notes
-            self.ready = [
-                self.store.prepare(
-                    view,
-                    rows.touched[view.name],
-                    rows.counted[view.name],
-                    rows.before[view.name],
-                    notes.get(view.name, NO_NOTES),
-                )
-                for view in self.views
-                if view.name in rows.touched or view.name in rows.counted or view.name in notes
-            ]
-        return page[-1].position if page else self.position
-
-    def save(self, connection: Connection) -> None:
-        """Write what the last batch touched, within the connection's transaction."""
-        for prepared in self.ready:
-            self.store.save(connection, prepared)
-
-    def move_to(self, position: int) -> None:
-        """Go on after a batch that was written."""
-        self.position = position
-        if self.folder is not None:
-            self._failures = dict(self.folder.failures)
-            self.folder.forget()
-        if self._at_most is not None:
-            # Twice as much each time, until it is as before.
-            self._at_most = self._at_most * 2 if self._at_most < BATCH else None
-
-
 class Runner:
     """Folds what is new into the views' tables: `step` by step, or as a thread between `start` and `close`.
 
@@ -164,8 +86,8 @@ class Runner:
         self._at_once = batch
         self._tell = tell
         self._lock: Lock | None = None
-        self._served: _Set | None = None
-        self._filling: _Set | None = None
+        self._served: ViewSet | None = None
+        self._filling: ViewSet | None = None
         # Tables that are to be emptied and dropped.
         self._abandoned: list[str] = []
         # When it is worth trying again what others' reading hindered.
@@ -281,7 +203,7 @@ class Runner:
         waiting = with_dependents(self._views, [view.name for view in self._views if not is_served(view, known)])
         serving = [view for view in self._views if view not in waiting]
         position = min((known[view.name].position for view in serving), default=0)
-        self._served = _Set(self._database, serving, position)
+        self._served = ViewSet(self._database, serving, position)
         self._filling = None
 
     def _advance_served(self) -> bool:
@@ -294,7 +216,7 @@ class Runner:
             served.narrow(refusal)
             return True
 
-    def _advance(self, served: _Set) -> bool:
+    def _advance(self, served: ViewSet) -> bool:
         reached = served.fold_next(self._at_once)
         if reached == served.position or served.folder is None:
             return False
@@ -359,7 +281,7 @@ class Runner:
                 self._take_over(filling)
         return True
 
-    def _save_filled(self, filling: _Set) -> None:
+    def _save_filled(self, filling: ViewSet) -> None:
         if filling.is_careful:
             with self._database.write() as connection:
                 filling.save(connection)
@@ -382,7 +304,7 @@ class Runner:
         self._filling = None
         # Where nothing is served yet, nothing has to be replaced: tables are filled where they will stand. No state says that they do.
         is_first = not any(view.name in known for view in wanted)
-        filling = _Set(self._database, wanted, 0, "" if is_first else FILLING)
+        filling = ViewSet(self._database, wanted, 0, "" if is_first else FILLING)
         filling.is_first = is_first
         filling.is_careful = is_careful
         # Dies while they take over: those that did not are filled again, though they may have the folds they had.
@@ -407,7 +329,7 @@ class Runner:
                 self._abandoned.pop()
         return True
 
-    def _take_over(self, filling: _Set) -> None:
+    def _take_over(self, filling: ViewSet) -> None:
         failures = filling.folder.failures if filling.folder is not None else {}
         shapes = {view.name: tables.shape_of(view) for view in filling.views}
         with self._database.read() as connection:

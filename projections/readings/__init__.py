@@ -10,7 +10,7 @@ from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import sequences
 from projections.readings.changes.advice import advice, advisers, advisories
 from projections.readings.changes.board import board_facts, board_meetings, compliance_windows
-from projections.readings.changes.board_leave import board_matters
+from projections.readings.changes.board_matters import board_matters
 from projections.readings.changes.branch_protections import branch_protections
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
@@ -62,7 +62,8 @@ from projections.readings.infrastructure.plans import plan_applications, plan_ch
 from projections.readings.infrastructure.releases import compatibilities, module_releases, provider_upgrades
 from projections.readings.infrastructure.secrets import secrets
 from projections.readings.infrastructure.states import states
-from projections.readings.people.access_reviews import access_review_facts, access_reviews
+from projections.readings.people.access_review_facts import access_review_facts
+from projections.readings.people.access_reviews import access_reviews
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import doubts
 from projections.readings.people.grants import access_grants

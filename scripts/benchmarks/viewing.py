@@ -14,10 +14,11 @@ from ledger.clock import to_text
 from ledger.ledger import Ledger
 from ledger.log.reading import read_entries
 from projections import VIEWS
-from projections.engine.runner import BATCH, Runner, share_interpreter
+from projections.engine.runner import Runner, share_interpreter
 from projections.engine.serving import list_rows, read_row, row_as_of
 from projections.engine.sql_store import SqlStore
 from projections.engine.view import EntryInfo
+from projections.engine.view_set import BATCH
 from projections.gates.asking import ask
 from projections.judging.gate_rule import Question
 from projections.readings.changes.tickets import change_tickets

@@ -18,7 +18,7 @@ from ledger.conditions import Match
 from ledger.errors import ConditionFailedError, StatementError
 from ledger.events import ref
 from projections.readings.changes.board import board_facts, board_meetings
-from projections.readings.changes.board_leave import board_matters
+from projections.readings.changes.board_matters import board_matters
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 MeetingId = Annotated[str, Path(max_length=200)]

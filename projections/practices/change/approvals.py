@@ -1,13 +1,9 @@
 """5.4 Approval and escalation by policy: enough others approved the very scope, in time, and could."""
 
-from collections.abc import Iterator
-from itertools import product
 from typing import Final
 
 from ledger.events import ref
-from ledger.events.access import AccessGranted
 from ledger.events.change import ChangeOpened
-from ledger.events.ledger import LedgerCredentialIssued, LedgerSourceEnrolled
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.able import approvers, operators
@@ -23,6 +19,7 @@ from projections.judging.gate_rule import (
     of_change,
 )
 from projections.judging.of_a_change import rule_of_a_change
+from projections.judging.satisfiable import unsatisfied_because
 from projections.practices.practice import Practice
 from projections.readings.changes.approvals import (
     BANDS,
@@ -35,23 +32,14 @@ from projections.readings.changes.approvals import (
 from projections.readings.changes.facts import change_facts
 from projections.readings.changes.templates import templates
 from projections.readings.changes.ticket import Approval, Ticket
-from projections.readings.changes.tickets import (
-    EMERGENCY_RECORD_HOURS,
-    ESCALATE_AFTER_HOURS,
-    RETRO_APPROVAL_HOURS,
-    approval_fault,
-    change_tickets,
-)
-from projections.readings.people.credentials import credentials
-from projections.readings.people.grants import access_grants, has_ended_by_now
+from projections.readings.changes.tickets import ESCALATE_AFTER_HOURS, approval_fault, change_tickets
+from projections.readings.changes.unlet import EMERGENCY_RECORD_HOURS, RETRO_APPROVAL_HOURS
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import PEOPLE, InForce, Policy, PolicyVersion, in_force_now, policies
-from projections.readings.people.powers import fault_of_grant
-from projections.readings.people.settings import ANY, fault_of
+from projections.readings.people.settings import fault_of
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import CLOCK_SKEW_SECONDS, EVIDENCE_LAG_MINUTES
 from projections.rules import duties
-from projections.rules.environments import compared
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
@@ -75,8 +63,6 @@ PRACTICE: Final = Practice(
 )
 
 
-# So many grants and credentials are looked at for people: where there are more, there are others enough.
-FEW: Final = 40
 # The reason of a gate's rule where one person works alone.
 OF_ONE: Final = "in-force-of-one"
 
@@ -170,66 +156,6 @@ def _unsatisfied(row: Policy, version: PolicyVersion, look: Look) -> Breach | No
     return Breach(words, positions_of(version.published_position, version.approved_position)) if words else None
 
 
-def unsatisfied_because(policy: InForce, look: Look) -> str:
-    """Say for whom, and where, nobody could give what a policy asks for (S11), or ""."""
-    for whom, roles, quorum in [] if policy.is_of_one else _demands(policy):
-        if not roles:
-            if author := _without_others(quorum, look):
-                return f"{policy.policy_id} {policy.version} asks for {quorum} people ({whom}): not enough but {author}"
-            continue
-        held = {role: _holders(role, look) for role in roles}
-        # Where grants name no environment at all, they are for all of them; else each that one names has to have enough.
-        named = {compared(where): where for found in held.values() for _, where in found if where is not None}
-        for key, environment in sorted(named.items()) or [("", "")]:
-            members = {
-                role: {person for person, where in found if where is None or compared(where) == key}
-                for role, found in held.items()
-            }
-            authors = ["", *sorted({person for found in members.values() for person in found})]
-            if unable := duties.s11_authors_without_approvers(authors, members, roles, quorum):
-                who = f"{unable[0] or 'anybody'}{f' in {environment}' if environment else ''}"
-                asked = f"asks for {quorum} of {' or '.join(roles)} ({whom})"
-                return f"{policy.policy_id} {policy.version} {asked}: none for {who}"
-    return ""
-
-
-def _demands(policy: InForce) -> Iterator[tuple[str, tuple[str, ...], int]]:
-    """Yield what a policy asks for, by type of change and band of risk, once: for whom it says so, roles, and how many people."""
-    named = dict.fromkeys(s.applies_to for s in policy.settings if s.name in (QUORUM.name, REQUIRED_ROLE.name))
-    bands = [None, *(name for name in named if name in policy.words(BANDS))]
-    types = [None, *(name for name in named if name not in bands and name != ANY)]
-    asked: dict[tuple[tuple[str, ...], int], str] = {}
-    for change_type, band in product(types, bands) if named else ():
-        quorum = max(1, policy.number(QUORUM, change_type, band))
-        demand = (policy.words(REQUIRED_ROLE, change_type, band), quorum)
-        asked.setdefault(demand, " ".join(word for word in (change_type, band) if word) or ANY)
-    for band in policy.words(BOARD_BAND)[:1]:
-        asked.setdefault(((policy.words(BOARD_ROLE)[0],), max(1, policy.number(BOARD_QUORUM))), band)
-    yield from ((whom, roles, quorum) for (roles, quorum), whom in asked.items())
-
-
-def _without_others(quorum: int, look: Look) -> str:
-    """Return somebody beside whom too few people are on record who could approve, where no role is asked for; or "".
-
-    Of whom an authority tells, not all are on record; and of very many people enough are.
-    """
-    tells = look.named(authorities, LedgerSourceEnrolled, limit=FEW)
-    if any(source.identities and not source.is_retired for source in tells):
-        return ""
-    people = {
-        person_of(look, row.principal)
-        for row in look.named(credentials, LedgerCredentialIssued, limit=FEW)
-        if row.kind == "human" and row.principal is not None and row.revoked_position is None
-    }
-    grants = look.named(access_grants, AccessGranted, limit=FEW)
-    people |= {
-        person_of(look, grant.principal)
-        for grant in grants
-        if grant.principal_kind == "human" and grant.principal is not None and not has_ended_by_now(grant, look)
-    }
-    return min(people) if len(grants) < FEW and 0 < len(people) <= quorum else ""
-
-
 @finding(policies, severity="medium")
 def policy_sets_what_means_nothing(row: Policy, look: Look) -> Breach | None:
     """The version of a policy that is in force, or was published last, has a setting that nothing reads, or a value without a meaning."""
@@ -241,17 +167,6 @@ def policy_sets_what_means_nothing(row: Policy, look: Look) -> Breach | None:
             words = f"{row.policy_id} {version.version} sets what means nothing: {listed(dict.fromkeys(faults), '; ')}"
             return Breach(words, positions_of(version.published_position))
     return None
-
-
-def _holders(role: str, look: Look) -> set[tuple[str, str | None]]:
-    """Return which humans hold a role by grants that count, and for which environment."""
-    return {
-        (person_of(look, span.principal), span.environment)
-        for grant in look.where(access_grants, "role", role)
-        if not has_ended_by_now(grant, look)
-        for span in grant.spans[-1:]
-        if span.principal_kind == "human" and not fault_of_grant(look, span)
-    }
 
 
 def _policy_approvers(question: Question, look: Look, policy: InForce) -> set[str]:

@@ -8,9 +8,9 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, of_change
 from projections.judging.of_a_change import rule_of_a_change
 from projections.practices.practice import Practice
+from projections.readings.changes.case import RISK, needs_score
 from projections.readings.changes.targets import SHARED_BY
 from projections.readings.changes.ticket import Ticket
-from projections.readings.changes.tickets import RISK, needs_score
 from projections.readings.people.policies import InForce
 from projections.readings.risk.assessments import Assessment, FeatureSeen, RiskAssessments, risk_assessments
 from projections.readings.risk.models import RiskModel, risk_models, unapproved_because

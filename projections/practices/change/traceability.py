@@ -7,16 +7,13 @@ Longer than other files because each rule looks at the same acts and scopes, by 
 from collections.abc import Iterator
 from typing import Final
 
-from ledger.events import ref
-from ledger.events.deployment import DeploymentStarted
-from ledger.events.gate import GateDecided
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import later
 from projections.judging.able import approvers, authors
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import BY_STATE, NO_CHANGE, Question, Remedy, Said, by_state, last_fact, of_change
 from projections.judging.of_a_change import CHANGE, needs_change, rule_of_a_change
+from projections.judging.of_a_gate import DEPLOY_GATE, Kind, against_the_gate
 from projections.practices.practice import Practice
 from projections.readings.changes.commits import is_same as is_same_commit
 from projections.readings.changes.facts import change_facts
@@ -34,33 +31,23 @@ from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, change_at, deployments
-from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, GateDecision, gate_decisions
-from projections.readings.environments.environments import is_production, names_for, same_environment
+from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, gate_decisions
+from projections.readings.environments.environments import is_production
 from projections.readings.people.identities import are_same
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.rules.calendar import NotComputableError, covering, fault_of
 from projections.rules.environments import compared
-from projections.rules.leave import Instant, hours_late, is_reported_late, was_there
+from projections.rules.leave import hours_late, is_reported_late, was_there
 from projections.rules.words import listed
 
-DEPLOY_GATE: Final = Words(
-    "deploy-gate",
-    "whether a deployment needs an allow of the gate",
-    applies_to="environment",
-    choices=("required", "optional"),
-    default=("optional",),
-)
-# How many answers of the gate, and deployments, of a service are looked at: the last ones.
-LATEST: Final = 64
 PRACTICE: Final = Practice(
     "5.1",
     "Deployments tied to change tickets, both ways",
     views=(change_tickets, change_facts, change_timeline, change_scopes, deployments, gate_decisions),
-    settings=(CHANGE, ALLOW_MINUTES),
+    settings=(DEPLOY_GATE, CHANGE, ALLOW_MINUTES),
 )
 
 
@@ -266,89 +253,31 @@ def reported_late(row: Deployment, look: Look) -> Breach | None:
 # -- the gate and the act ------------------------------------------------------------------------------------------------
 
 
-def _asked_before(row: Deployment, act: Act, instant: Instant, look: Look) -> list[GateDecision]:
-    """Return what the gate answered, about that service in that environment, before an act: what was in force then, the last first."""
-    clocks = clocks_of(look, act.at)
-    gate = "promote" if act.kind == "promotion" else "deploy"
-    about = ref("service", act.service or "")
-    return [
-        said
-        for said in look.named(gate_decisions, GateDecided, about, limit=LATEST)
-        if said.gate == gate
-        and same_environment(look, said.environment, act.environment, act.at)
-        and said.attempt in (None, act.attempt)
-        and said.deployment_id in (None, row.deployment_id)
-        and was_there(said, instant, clocks)
-        and instant.at <= (said.expires_at or later(said.at, minutes=ALLOW_MINUTES.default))
-    ]
-
-
-def _is_of(said: GateDecision, act: Act) -> bool:
-    """Say whether a gate was asked about the very artifact, or commit, that was deployed."""
-    if act.artifacts:
-        return set(act.artifacts) == {said.artifact}
-    return is_same_commit(act.commit, said.commit)
-
-
-def _was_used(row: Deployment, act: Act, said: GateDecision, look: Look) -> bool:
-    """Say whether an earlier deployment, or attempt, had used up an `allow`."""
-    others = look.named(deployments, DeploymentStarted, ref("service", act.service or ""), limit=LATEST)
-    return any(
-        said.at <= other.at < act.at
-        and same_environment(look, other.environment, act.environment, act.at)
-        and (deployment.deployment_id, other.attempt) != (row.deployment_id, act.attempt)
-        and other.service == act.service
-        and _is_of(said, other)
-        for deployment in others
-        for other in deployment.acts
+def _of_kind(row: Deployment, look: Look, kind: Kind) -> Breach | None:
+    found = next((act for act in against_the_gate(row, look) if act.kind == kind), None)
+    if found is None:
+        return None
+    return Breach(
+        found.words, positions_of(found.act.position, found.said.position if found.said is not None else None)
     )
-
-
-def _against_the_gate(row: Deployment, look: Look, kind: str) -> Breach | None:
-    """Return what is wrong between an act and the gate, if it is of a kind: no answer in force, another one, or one of another artifact."""
-    for act in row.acts:
-        policy = in_force(look.at(act.at), act.at)
-        if act.is_history or act.environment is None:
-            continue
-        if "required" not in policy.words(DEPLOY_GATE, *names_for(look, policy, act.environment, act.at)):
-            continue
-        for instant in instants_of(look, act):
-            asked = _asked_before(row, act, instant, look)
-            allowed = [said for said in asked if said.verdict == "allow"]
-            found: tuple[str, str, GateDecision | None]
-            where = f"{row.deployment_id} put {act.service} into {act.environment} at {act.at}"
-            if asked and asked[0].verdict != "allow":
-                found = ("against", f"{where}, and the gate had answered {asked[0].verdict}", asked[0])
-            elif not allowed:
-                found = ("bypassed", f"{where} without an `allow` of the gate in force", None)
-            elif not _is_of(allowed[0], act):
-                found = ("another", f"{where}, and the `allow` was of another artifact or commit", allowed[0])
-            elif _was_used(row, act, allowed[0], look):
-                found = ("bypassed", f"{where} by an `allow` that an earlier attempt had used", allowed[0])
-            else:
-                continue
-            if found[0] == kind:
-                return Breach(found[1], positions_of(act.position, found[2].position if found[2] is not None else None))
-            break
-    return None
 
 
 @finding(deployments, severity="high")
 def gate_bypassed(row: Deployment, look: Look) -> Breach | None:
     """The policy asks for the gate, and nobody had asked it, or its `allow` was over or used up, when something was deployed."""
-    return _against_the_gate(row, look, "bypassed")
+    return _of_kind(row, look, "bypassed")
 
 
 @finding(deployments, severity="high")
 def deployed_against_the_gate(row: Deployment, look: Look) -> Breach | None:
     """The gate had not allowed it, and it was deployed all the same."""
-    return _against_the_gate(row, look, "against")
+    return _of_kind(row, look, "against")
 
 
 @finding(deployments, severity="high")
 def deployed_by_another_artifact(row: Deployment, look: Look) -> Breach | None:
     """The gate had allowed another artifact or commit than the one that was deployed."""
-    return _against_the_gate(row, look, "another")
+    return _of_kind(row, look, "another")
 
 
 @rule_of_a_change(version=3, remedies={**BY_STATE, "authorizing": Remedy("the approvals that are missing", approvers)})

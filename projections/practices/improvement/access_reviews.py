@@ -14,11 +14,11 @@ from projections.engine.view import Moment, later
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
 from projections.readings.environments.environments import is_called, is_meant, names_for
+from projections.readings.people.access_review_facts import access_review_facts
 from projections.readings.people.access_reviews import (
     REVOKE_WITHIN_DAYS,
     AccessReview,
     ReviewedGrant,
-    access_review_facts,
     access_reviews,
 )
 from projections.readings.people.grants import Grant, Span, access_grants, has_ended_by_now

@@ -10,7 +10,7 @@ from projections.engine.view import later
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import ChangeScope, change_scopes, in_force_at, is_for
-from projections.readings.changes.tickets import EMERGENCY_RECORD_HOURS
+from projections.readings.changes.unlet import EMERGENCY_RECORD_HOURS
 from projections.readings.environments.environments import is_production
 from projections.readings.infrastructure.drifts import DRIFT_FLAP_HOURS, Drift, Drifted, drifts, plan_series
 from projections.readings.people.policies import in_force

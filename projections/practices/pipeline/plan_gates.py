@@ -19,7 +19,7 @@ from projections.practices.change.approvals import change_is_approved
 from projections.practices.practice import Practice
 from projections.readings.changes.commits import is_same as is_same_commit
 from projections.readings.changes.scopes import change_scopes, in_force_at
-from projections.readings.changes.tickets import why_unlet
+from projections.readings.changes.unlet import why_unlet
 from projections.readings.environments.environments import is_production, names_for, same_environment
 from projections.readings.infrastructure.plans import Application, Check, Plan, plan_applications, plan_changes, plans
 from projections.readings.people.imports import instants_of

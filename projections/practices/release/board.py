@@ -21,18 +21,10 @@ from projections.readings.changes.board import (
     board_meetings,
     compliance_windows,
 )
-from projections.readings.changes.board_leave import (
-    BOARD_DECISION,
-    BOARD_DECISION_DAYS,
-    BOARD_MINUTES_HOURS,
-    BOARD_PAPERS,
-    agendas_of,
-    board_is_asked,
-    board_matters,
-    decided,
-    names_the_board,
-    next_slot,
-)
+from projections.readings.changes.board_asked import BOARD_DECISION, board_is_asked, names_the_board
+from projections.readings.changes.board_leave import BOARD_DECISION_DAYS, BOARD_PAPERS, decided
+from projections.readings.changes.board_matters import board_matters
+from projections.readings.changes.board_slots import BOARD_MINUTES_HOURS, agendas_of, next_slot
 from projections.readings.changes.scopes import ChangeScope, change_scopes, planned
 from projections.readings.delivery.deployments import Deployment, change_at, deployments
 from projections.readings.environments.environments import is_production

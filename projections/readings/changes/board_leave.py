@@ -1,6 +1,6 @@
 """What a decision of the board comes to: whether it lets a change be done, and if not, why; at an instant, or as things stand.
 
-Not whether the policy asks for one of some change: `board_is_asked` says that, and rules ask both. A decision counts
+Not whether the policy asks for one of some change: that is `board_asked`, and rules ask both. A decision counts
 
     for what was on the agenda, as it stood there    by position: what is amended or put on it afterwards is another paper
     from enough members, more for than against       by grants of the board's role; never an author of the change
@@ -8,62 +8,42 @@ Not whether the policy asks for one of some change: `board_is_asked` says that, 
     of the meeting                                   within the hours after it that the policy gives for its minutes
     until it is too old                              and before the time that was planned for the change
 
-Longer than other files because each of these is asked of the same decision, at the same instant.
+When a meeting is, and what was on its agenda, is `board_slots`; what a reader sees of it, `board_matters`.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ledger.conditions import AFTER_ALL
 from ledger.events.cab import (
-    BoardVerdict,
-    CabAgendaFixed,
     CabConditionMet,
     CabDecisionRecorded,
-    CabMeetingScheduled,
     CabVoteCast,
 )
-from ledger.events.compliance_window import ComplianceWindowDeclared
-from projections.engine.derived import Judged
 from projections.engine.reads import Look
-from projections.engine.view import Moment, Reads, later, replace, seconds_between
-from projections.readings.changes.approvals import BANDS, BOARD_QUORUM, BOARD_ROLE
+from projections.engine.view import Reads, later, replace
+from projections.readings.changes.approvals import BOARD_QUORUM, BOARD_ROLE
 from projections.readings.changes.board import (
-    Agenda,
     BoardDecision,
     BoardFacts,
     Meeting,
-    Slots,
     Voice,
     board_facts,
     board_meetings,
-    compliance_windows,
 )
-from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
-from projections.readings.changes.tickets import needs_score
-from projections.readings.environments.environments import READ_BY_ASKING
-from projections.readings.environments.selected import is_selected
+from projections.readings.changes.board_slots import AT_MOST, agendas_of, as_tabled, slot_of
+from projections.readings.changes.scopes import ChangeScope, in_force_at
 from projections.readings.people.identities import person_of
-from projections.readings.people.policies import InForce, in_force_now
+from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker, persons_behind
 from projections.readings.people.roles import roles_on_record
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, by_whom
-from projections.readings.risk.assessments import risk_assessments
-from projections.readings.risk.promotions import counting, model_promotions
-from projections.rules.calendar import NotComputableError, Span, covering, overlapping, upcoming
+from projections.rules.calendar import Span
 from projections.rules.keeping import last_of_each
 from projections.rules.leave import Clocks, Instant, comes_before, instants, was_there
 from projections.rules.words import listed
 
-BOARD_DECISION: Final = Words(
-    "board-decision",
-    "whether a change needs a decision of a meeting of the board to be deployed to production",
-    applies_to="type of change, or band of risk",
-    choices=("required", "optional"),
-    default=("optional",),
-)
 BOARD_PAPERS: Final = Words(
     "board-papers",
     "about which papers the board may decide: the agenda as it was fixed first, late ones that were put on it, too, or any",
@@ -73,12 +53,6 @@ BOARD_PAPERS: Final = Words(
 BOARD_DECISION_DAYS: Final = Number(
     "board-decision-days", "for how many days a decision of the board holds", default=30, zero="no limit"
 )
-BOARD_MINUTES_HOURS: Final = Number(
-    "board-minutes-hours", "within how many hours of a meeting what it decided is written down", default=24
-)
-# How many votes, and agendas of a meeting, are looked at: the last ones.
-AT_MOST: Final = 500
-
 Reason = Literal["counts", "not-decided", "not-approved", "does-not-count", "other-papers", "too-old", "conditions"]
 
 
@@ -95,56 +69,6 @@ class Decided:
         return self.reason == "counts"
 
 
-# -- whether it is asked -------------------------------------------------------------------------------------------------
-
-
-def board_is_asked(
-    reads: Reads, policy: InForce, scope: ChangeScope | None, place: tuple[str, str | None], instant: Instant
-) -> str:
-    """Say why a change needs a decision of the board in an environment and service, or "": by its type, its band, or the calendar."""
-    clocks = clocks_of(reads, instant.at)
-    kind = scope.change_type if scope is not None else None
-    for row in reads.named(compliance_windows, ComplianceWindowDeclared):
-        known = [
-            terms
-            for terms in row.terms
-            if was_there(terms.said, instant, clocks)
-            and not fault_of_speaker(reads, ComplianceWindowDeclared.type, terms.said)
-        ]
-        if not known or kind in known[-1].exempt_types or not is_selected(reads, known[-1], *place, instant.at):
-            continue
-        try:
-            if covering(known[-1].times, instant.at) is None:
-                continue
-        except NotComputableError:
-            # A window that may hold does.
-            pass
-        return f"in compliance window {row.window_id}"
-    if scope is None or not names_the_board(policy):
-        return ""
-    band = _band(reads, policy, scope, instant, clocks)
-    if "required" not in policy.words(BOARD_DECISION, kind, band):
-        return ""
-    return f"as the policy asks of {kind} changes{f' in band {band}' if band is not None else ''}"
-
-
-def names_the_board(policy: InForce) -> bool:
-    """Say whether a policy says anything of decisions of the board."""
-    return any(setting.name == BOARD_DECISION.name for setting in policy.settings)
-
-
-def _band(reads: Reads, policy: InForce, scope: ChangeScope, instant: Instant, clocks: Clocks) -> str | None:
-    """Return the band by the last score that was there; without one, the highest where its type needs a score."""
-    row = reads.row(risk_assessments, scope.change_id)
-    there = [a for a in (row.assessments if row else ()) if was_there(a, instant, clocks)]
-    if (found := counting(reads, there)) is not None:
-        return found[0].band
-    return policy.words(BANDS)[-1] if needs_score(policy, scope.change_type) else None
-
-
-# -- what it decided -----------------------------------------------------------------------------------------------------
-
-
 def decided(look: Look, scope: ChangeScope, policy: InForce, instant: Instant | None = None) -> Decided:
     """Return what the last decision of the board about a change comes to: for an act at an instant, or as things stand.
 
@@ -153,7 +77,7 @@ def decided(look: Look, scope: ChangeScope, policy: InForce, instant: Instant | 
     facts = look.row(board_facts, scope.change_id)
     reads: Reads = look if instant is None else look.at(instant.at)
     decisions = last_of_each(facts.decisions, by_whom, AT_MOST) if facts is not None else ()
-    case = _Case(
+    case = BoardCase(
         look,
         reads,
         facts or BoardFacts(scope.change_id),
@@ -171,7 +95,7 @@ def decided(look: Look, scope: ChangeScope, policy: InForce, instant: Instant | 
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class BoardCase:
     """One change before the board, and all that a decision about it is judged by."""
 
     look: Look
@@ -324,139 +248,10 @@ def prospect(look: Look, scope: ChangeScope, policy: InForce, meeting_id: str, s
     """Return how far the vote about a change is in a meeting, to whoever would speak now."""
     facts = look.row(board_facts, scope.change_id) or BoardFacts(scope.change_id)
     clocks = clocks_of(look, said.at)
-    case = _Case(look, look, facts, scope, policy, None, clocks)
+    case = BoardCase(look, look, facts, scope, policy, None, clocks)
     approving = BoardDecision(meeting_id, "approved", (), (), said)
     looked = last_of_each(facts.decisions, by_whom, AT_MOST)
     last = [decision for decision in looked if decision.meeting_id == meeting_id][-1:]
     votes = case.votes(approving) or tuple(voice for decision in last for voice in case.votes(decision))
     fault = case.vote_fault(said, instants(said, clocks)[0])
     return Prospect(votes, max(1, policy.number(BOARD_QUORUM)), case.judged(approving), fault)
-
-
-# -- meetings ------------------------------------------------------------------------------------------------------------
-
-
-def slot_of(reads: Reads, meeting: Meeting, said: Spoken, policy: InForce) -> Span | None:
-    """Return the time of a meeting in which something was decided, or after which it was written down soon enough."""
-    since = later(said.at, hours=-policy.number(BOARD_MINUTES_HOURS))
-    slots = _scheduled(reads, meeting, said.position)
-    try:
-        return overlapping(slots.times, since, said.at) if slots is not None else None
-    except NotComputableError:
-        return None
-
-
-def next_slot(reads: Reads, meeting: Meeting, since: Moment, before: int = AFTER_ALL) -> Span | None:
-    """Return the next time of a meeting from one time on, as it was scheduled before a position."""
-    slots = _scheduled(reads, meeting, before)
-    try:
-        return upcoming(slots.times, since) if slots is not None else None
-    except NotComputableError:
-        return None
-
-
-def _scheduled(reads: Reads, meeting: Meeting, before: int) -> Slots | None:
-    known = [
-        slots
-        for slots in meeting.slots
-        if slots.said.position < before and not fault_of_speaker(reads, CabMeetingScheduled.type, slots.said)
-    ]
-    return known[-1] if known else None
-
-
-def agendas_of(reads: Reads, meeting: Meeting, slot: Span, before: int) -> list[Agenda]:
-    """Return what was put on the agenda of one time of a meeting before a position: the first of them fixed it."""
-    return [
-        agenda
-        for agenda in last_of_each(meeting.agendas, by_whom, AT_MOST)
-        if agenda.said.position < before
-        and slot_meant(reads, meeting, agenda) == slot.begin
-        and not fault_of_speaker(reads, CabAgendaFixed.type, agenda.said)
-    ]
-
-
-def slot_meant(reads: Reads, meeting: Meeting, agenda: Agenda) -> Moment | None:
-    """Return when the time of a meeting begins that an agenda is for: as it says, or the next when it was fixed."""
-    if agenda.slot is not None:
-        return agenda.slot
-    slot = next_slot(reads, meeting, agenda.said.at, agenda.said.position)
-    return slot.begin if slot is not None else None
-
-
-def as_tabled(scope: ChangeScope, agenda: Agenda) -> Version | None:
-    """Return the wording of a scope that was on record when an agenda was fixed: by position, whatever its date."""
-    return in_force_at([v for v in scope.versions if v.said.position < agenda.said.position], None, Clocks())
-
-
-# -- what a reader sees --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class BoardMatter:
-    """One change before the board: on the agenda of which meeting it was first, how long that was after its scope was fixed, and what
-    came of it.
-    """
-
-    change_id: str
-    meeting_id: str | None = None
-    slot_at: Moment | None = None
-    submitted_at: Moment | None = None
-    tabled_at: Moment | None = None
-    # From the scope to the beginning of the meeting.
-    lead_s: int | None = None
-    # Put on the agenda after it had been fixed, or amended since.
-    is_late: bool = False
-    # It waited for a later meeting, because it came after the agenda of the one before was fixed.
-    missed_at: Moment | None = None
-    verdict: BoardVerdict | None = None
-    decided_at: Moment | None = None
-    counts: bool = False
-    why: str = ""
-    conditions: tuple[str, ...] = ()
-    unmet: tuple[str, ...] = ()
-
-
-board_matters = Judged(
-    "board_matters",
-    version=1,
-    row=BoardMatter,
-    of=board_facts,
-    reads=(board_meetings, change_scopes, risk_assessments, model_promotions, *READ_BY_ASKING),
-    indexes=("meeting_id", "verdict", "counts", "is_late"),
-    doc="Changes before the board: lead time to their meeting, late papers, cutoffs that were missed, and what its decision comes to.",
-)
-
-
-@board_matters.by
-def matter(row: BoardFacts, look: Look) -> BoardMatter:
-    """How one change came before the board, and what the board's decision comes to."""
-    scope = look.row(change_scopes, row.change_id) or ChangeScope(row.change_id)
-    policy = in_force_now(look)
-    found = decided(look, scope, policy)
-    last = found.decision
-    made = BoardMatter(row.change_id, counts=found.counts, why=found.why)
-    if last is not None:
-        unmet = tuple(_Case(look, look, row, scope, policy, None, Clocks()).unmet(last))
-        made = replace(made, verdict=last.verdict, decided_at=last.said.at, conditions=last.conditions, unmet=unmet)
-    submitted = min((v.said for v in scope.versions if v.is_submitted), key=lambda s: s.position, default=None)
-    made = replace(made, submitted_at=submitted.at if submitted is not None else None)
-    for tabled in row.tabled[:1]:
-        meeting = look.row(board_meetings, tabled.meeting_id)
-        agenda = (
-            next((a for a in meeting.agendas if a.said.position == tabled.said.position), None) if meeting else None
-        )
-        if meeting is None or agenda is None or (begin := slot_meant(look, meeting, agenda)) is None:
-            break
-        agendas = agendas_of(look, meeting, Span(begin, begin), AFTER_ALL)
-        amended = [v for v in scope.versions if v.said.position > agenda.said.position and v.said.at < begin]
-        since = next_slot(look, meeting, submitted.at) if submitted is not None else None
-        made = replace(
-            made,
-            meeting_id=meeting.meeting_id,
-            slot_at=begin,
-            tabled_at=agenda.said.at,
-            lead_s=seconds_between(made.submitted_at, begin),
-            is_late=bool(amended) or (bool(agendas) and agendas[0] is not agenda),
-            missed_at=since.begin if since is not None and since.begin < begin else None,
-        )
-    return made

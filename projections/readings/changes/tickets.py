@@ -5,9 +5,7 @@ older than what is known. Facts are never refused: a deployment without leave mo
 what justified it afterwards. Which approvals count is `approvals`.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final
 
 from ledger.events.pir import PirCompleted
 from projections.engine.derived import Judged
@@ -18,33 +16,33 @@ from projections.readings.changes.approvals import (
     Leave,
     authors_of,
     is_anothers_rejection,
-    leave_at,
     person_fault,
     speaker_fault,
 )
+from projections.readings.changes.case import Case, may_start, needs_score, template_fault
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
 from projections.readings.changes.facts import ChangeFacts, Decision, Done, Reviewed, change_facts
 from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
-from projections.readings.changes.technical import is_asked, unreviewed_because
-from projections.readings.changes.templates import invalid_because, templates
-from projections.readings.changes.ticket import State, Ticket, Unlet
+from projections.readings.changes.technical import is_asked
+from projections.readings.changes.templates import templates
+from projections.readings.changes.ticket import State, Ticket
+from projections.readings.changes.unlet import retro_of, unlet_by
 from projections.readings.environments.environments import environments, is_meant, is_production
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
-from projections.readings.people.imports import beginnings, instants_of
+from projections.readings.people.imports import beginnings
 from projections.readings.people.policies import InForce, in_force, in_force_now, policies
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.reconciliations import source_lists
-from projections.readings.people.settings import Number, Words
+from projections.readings.people.settings import Number
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, not_yet_said
+from projections.readings.people.voices import not_yet_said
 from projections.readings.risk.assessments import Assessment, risk_assessments
 from projections.readings.risk.outcomes import outcomes
-from projections.readings.risk.promotions import Promotion, counting, model_promotions
-from projections.rules.leave import AS_THINGS_STAND, Clocks, Instant, comes_before, hours_late, was_there
+from projections.readings.risk.promotions import model_promotions
 
 ESCALATE_AFTER_HOURS: Final = Number(
     "escalate-after-hours",
@@ -52,22 +50,6 @@ ESCALATE_AFTER_HOURS: Final = Number(
     applies_to="band of risk",
     zero="no limit",
 )
-RISK: Final = Words(
-    "risk",
-    "whether a change needs a score by an approved model",
-    applies_to="type of change",
-    choices=("required", "not-required"),
-    default=("required",),
-)
-EMERGENCY_RECORD_HOURS: Final = Number(
-    "emergency-record-hours", "within how many hours of a deployment its emergency change is opened", default=24
-)
-RETRO_APPROVAL_HOURS: Final = Number(
-    "retro-approval-hours", "within how many hours of a deployment the approvals of an emergency are given", default=24
-)
-# Types that need no score, unless the policy says that they do.
-UNSCORED: Final = ("standard", "emergency", "unauthorized")
-
 change_tickets = Judged(
     "change_tickets",
     version=9,
@@ -96,64 +78,6 @@ change_tickets = Judged(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One change and all that it is judged by."""
-
-    facts: ChangeFacts
-    scope: ChangeScope
-    look: Look
-    clocks: Clocks
-    assessments: tuple[Assessment, ...]
-    # What was asked before: acts of one deployer are judged by one policy, mostly.
-    known: dict[Any, Leave] = field(default_factory=dict)
-
-    def policy_at(self, time: Moment | None) -> InForce:
-        return in_force_now(self.look) if time is None else in_force(self.look.at(time), time)
-
-    def assessed(self, instant: Instant | None = None) -> Assessment | None:
-        """Return the last score by the version of a model that counted."""
-        found = self.scored(instant)
-        return found[0] if found is not None else None
-
-    def scored(self, instant: Instant | None = None) -> tuple[Assessment, Promotion] | None:
-        there = [a for a in self.assessments if instant is None or was_there(a, instant, self.clocks)]
-        return counting(self.look, there)
-
-    def leave(self, policy: InForce, instant: Instant | None = None, deployers: Iterable[str] = ()) -> Leave:
-        asked = (policy, instant, tuple(dict.fromkeys(deployers)))
-        if asked not in self.known:
-            band = found.band if (found := self.assessed(instant)) is not None else self._unscored(policy)
-            self.known[asked] = leave_at(
-                self.facts,
-                self.scope,
-                self.look,
-                policy=policy,
-                clocks=self.clocks,
-                band=band,
-                instant=instant,
-                deployers=asked[2],
-            )
-        return self.known[asked]
-
-    def unreviewed(self, policy: InForce) -> str | None:
-        """Say why what the change does is not technically reviewed, as things stand; None where it is."""
-        fault = unreviewed_because(self.facts, self.scope, self.look, policy, self.clocks, AS_THINGS_STAND)
-        return fault or None
-
-    def _unscored(self, policy: InForce) -> str | None:
-        # Of a type that needs no score, no band is asked for; else nothing known is the highest.
-        return None if needs_score(policy, self.scope.change_type) else "unscored"
-
-
-def needs_score(policy: InForce, change_type: str | None) -> bool:
-    """Say whether changes of a type need a score."""
-    said = policy.words(RISK, change_type)
-    if policy.version is None or not policy.says(RISK, change_type):
-        return change_type not in UNSCORED
-    return "required" in said
-
-
 @change_tickets.by
 def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     """Where a change is, which approvals count, what is missing, and what was done without leave."""
@@ -163,13 +87,13 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     first = min(facts.done, key=lambda act: (act.at, act.position), default=None)
     began = first.at if first is not None else None
     policy = in_force(look.at(began), began) if began is not None else in_force_now(look)
-    case = _Case(facts, scope, look, clocks_of(look, began or _opened_at(scope)), risk.assessments if risk else ())
+    case = Case(facts, scope, look, clocks_of(look, began or _opened_at(scope)), risk.assessments if risk else ())
     deployers = tuple(dict.fromkeys(act.actor for act in facts.done if act.actor is not None))
     in_production = _deployers_to_production(facts, look)
     leave = case.leave(policy, deployers=in_production)
     version = in_force_at(scope.versions, None, case.clocks)
-    fault = _template_fault(case, version)
-    unlet = tuple(found for act in done if (found := _unlet(case, act)) is not None)
+    fault = template_fault(case, version)
+    unlet = tuple(found for act in done if (found := unlet_by(case, act)) is not None)
     scored = case.scored()
     assessed = scored[0] if scored is not None else None
     review = _closing(case, deployers, assessed)
@@ -184,7 +108,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
         state = _state_before(case, leave, policy, version, fault, assessed, unreviewed)
     requests = [d for d in facts.decisions if d.word == "requested"]
     escalations = [d for d in facts.decisions if d.word == "escalated"]
-    retro_due_at, retro = _retro(case, policy, first, leave, in_production)
+    retro_due_at, retro = retro_of(case, policy, first, leave, in_production)
     return Ticket(
         facts.change_id,
         state,
@@ -256,7 +180,7 @@ def _opened_at(scope: ChangeScope) -> Moment:
 # -- where it is -----------------------------------------------------------------------------------------------------------
 
 
-def _state_once_begun(case: _Case, review: Reviewed | None, remaining: tuple[str, ...]) -> State:
+def _state_once_begun(case: Case, review: Reviewed | None, remaining: tuple[str, ...]) -> State:
     if review is not None:
         return "closed"
     is_through = case.scope.change_type == "unauthorized" or not remaining
@@ -264,7 +188,7 @@ def _state_once_begun(case: _Case, review: Reviewed | None, remaining: tuple[str
 
 
 def _state_before(
-    case: _Case,
+    case: Case,
     leave: Leave,
     policy: InForce,
     version: Version | None,
@@ -290,16 +214,11 @@ def _type_of(scope: ChangeScope, template_fault: str | None) -> str | None:
     return "normal" if scope.change_type == "standard" and template_fault is not None else scope.change_type
 
 
-def may_start(scope: ChangeScope, leave: Leave) -> bool:
-    """Say whether the approvals there are let a change start. An emergency may with one; the others are owed afterwards."""
-    return leave.missing == 0 or (scope.change_type == "emergency" and bool(leave.counting))
-
-
 def _has_ended(act: Done) -> bool:
     return act.kind == "promotion" or act.finished_at is not None or act.rolled_back_at is not None
 
 
-def _remaining(case: _Case, version: Version | None) -> tuple[str, ...]:
+def _remaining(case: Case, version: Version | None) -> tuple[str, ...]:
     """Return what of the scope is not through: each service in each environment that it is for."""
     services = version.services if version is not None else case.scope.services
     environments = version.environments if version is not None else case.scope.environments
@@ -317,14 +236,14 @@ def _remaining(case: _Case, version: Version | None) -> tuple[str, ...]:
     return tuple(missing[:100])
 
 
-def _cancelled_at(case: _Case, first: Done | None) -> Moment | None:
+def _cancelled_at(case: Case, first: Done | None) -> Moment | None:
     """Return when a change was given up: before anything was done for it."""
     found = [d.said for d in case.facts.decisions if d.word == "cancelled"]
     before = [s for s in found if first is None or (s.at, s.position) < (first.at, first.position)]
     return before[0].at if before else None
 
 
-def _was_sent_back(case: _Case, version: Version) -> bool:
+def _was_sent_back(case: Case, version: Version) -> bool:
     """Say whether a change was rejected, or returned to draft, after its scope was submitted."""
     scope, look = case.scope, case.look
     for decision in case.facts.decisions:
@@ -338,7 +257,7 @@ def _was_sent_back(case: _Case, version: Version) -> bool:
     return False
 
 
-def _approval_due(case: _Case, requests: list[Decision], version: Version | None) -> Moment | None:
+def _approval_due(case: Case, requests: list[Decision], version: Version | None) -> Moment | None:
     if not requests or version is None or not version.is_submitted or _was_sent_back(case, version):
         return None
     last = requests[-1]
@@ -349,7 +268,7 @@ def _approval_due(case: _Case, requests: list[Decision], version: Version | None
     return later(last.said.at, hours=hours) if hours else None
 
 
-def _closing(case: _Case, deployers: tuple[str, ...], assessed: Assessment | None) -> Reviewed | None:
+def _closing(case: Case, deployers: tuple[str, ...], assessed: Assessment | None) -> Reviewed | None:
     """Return the review that closes a change: by who has the power, and somebody else than who did it, unless its risk is low."""
     look, scope = case.look, case.scope
     band = assessed.band if assessed else None
@@ -364,115 +283,6 @@ def _closing(case: _Case, deployers: tuple[str, ...], assessed: Assessment | Non
         if person not in own or (band == "low" and scope.change_type != "unauthorized"):
             return review
     return None
-
-
-def _template_fault(case: _Case, version: Version | None) -> str | None:
-    """Say why a standard change does not rest on its template: as the template stood when the scope was submitted."""
-    scope = case.scope
-    if scope.change_type != "standard" or version is None or not version.is_submitted:
-        return None
-    template = case.look.row(templates, scope.template_id) if scope.template_id else None
-    return invalid_because(template, version.said.at, case.facts.template_failures, case.look)
-
-
-# -- whether it was let ------------------------------------------------------------------------------------------------------
-
-
-def _unlet(case: _Case, act: Done) -> Unlet | None:
-    """Return what was wrong when something was done for a change; None where it had leave at each instant of the act."""
-    if not is_production(case.look, act.environment, act.at, by=act.actor) or case.scope.change_type in (
-        None,
-        "unauthorized",
-    ):
-        return None
-    for instant in instants_of(case.look, act):
-        why = _without_leave(case, act, instant)
-        if why:
-            return Unlet(
-                act.deployment_id,
-                act.service,
-                act.environment,
-                act.attempt,
-                act.at,
-                act.position,
-                why,
-                _justified(case, act),
-            )
-    return None
-
-
-def why_unlet(look: Look, change_id: str, act: Spoken, instant: Instant) -> str:
-    """Say why something that somebody did for a change, other than deploying, had no leave at an instant; empty when it had."""
-    facts, scope = look.row(change_facts, change_id), look.row(change_scopes, change_id)
-    if facts is None or scope is None:
-        return f"{change_id} was never opened"
-    risk = look.row(risk_assessments, change_id)
-    case = _Case(facts, scope, look, clocks_of(look, act.at), risk.assessments if risk is not None else ())
-    return _without_leave(case, act, instant)
-
-
-def _without_leave(case: _Case, act: Done | Spoken, instant: Instant) -> str:
-    """Say why something had no leave at an instant; empty when it had."""
-    scope, policy = case.scope, case.policy_at(instant.at)
-    if _is_emergency_procedure(case, act, policy):
-        return ""
-    if not any(was_there(opening.said, instant, case.clocks) for opening in scope.openings):
-        return f"{scope.change_id} was not opened yet"
-    cancelled = [
-        d for d in case.facts.decisions if d.word == "cancelled" and comes_before(d.said, instant, case.clocks)
-    ]
-    if cancelled:
-        return f"{scope.change_id} was cancelled at {cancelled[0].said.at}"
-    version = in_force_at(scope.versions, instant, case.clocks)
-    if version is None and scope.change_type != "emergency":
-        return "its scope was not fixed"
-    if scope.change_type == "standard" and _template_fault(case, version) is None:
-        return ""
-    leave = case.leave(policy, instant, (act.actor,) if act.actor is not None else ())
-    if may_start(scope, leave):
-        return ""
-    others = "; ".join(f"{a.approver}: {a.why}" for a in leave.approvals[-10:] if a.why)
-    return f"{leave.missing} approval(s) missing" + (f" ({others})" if others else "")
-
-
-def _is_emergency_procedure(case: _Case, act: Done | Spoken, policy: InForce) -> bool:
-    """Say whether an emergency was put on record, and approved by somebody else, as soon afterwards as the policy allows."""
-    scope = case.scope
-    if scope.change_type != "emergency" or not scope.openings:
-        return False
-    opened_by = later(act.at, hours=policy.number(EMERGENCY_RECORD_HOURS))
-    approved_by = later(act.at, hours=policy.number(RETRO_APPROVAL_HOURS))
-    if scope.openings[0].said.recorded_at > opened_by:
-        return False
-    leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
-    return any(approval.recorded_at <= approved_by for approval in leave.counting)
-
-
-def _justified(case: _Case, act: Done) -> str:
-    """Say what came afterwards that would have given leave, and how late; empty when nothing did."""
-    policy = case.policy_at(act.at)
-    leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
-    if leave.missing or leave.approved_position is None:
-        return ""
-    last = next(a for a in leave.approvals if a.position == leave.approved_position)
-    return f"justified afterwards, by {last.approver}, {hours_late(act.at, last.recorded_at)} hour(s) late"
-
-
-def _retro(
-    case: _Case, policy: InForce, first: Done | None, leave: Leave, deployers: list[str]
-) -> tuple[Moment | None, Literal["due", "on_time", "late"] | None]:
-    """Say what an emergency owes, or owed: all the approvals that are asked for, within the policy's hours of its start."""
-    if case.scope.change_type != "emergency" or first is None or first.is_history:
-        return None, None
-    at_start = case.leave(policy, Instant(first.at, first.recorded_at, first.position), deployers)
-    if not at_start.missing:
-        return None, None
-    due = later(first.at, hours=policy.number(RETRO_APPROVAL_HOURS))
-    if leave.missing:
-        return due, "due"
-    # Both clocks: an approval that claims an earlier time, and was recorded too late, is late.
-    in_time = case.leave(policy, Instant(due, due, max(a.position for a in leave.approvals) + 1), deployers)
-    return due, "late" if in_time.missing else "on_time"
 
 
 def approval_fault(facts: ChangeFacts, row: Ticket, look: Look, actor: str, at: Moment) -> str:

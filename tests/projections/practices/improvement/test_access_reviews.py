@@ -8,7 +8,8 @@ from telling import Story, at
 from year import DAY, START, AccessReview, Year, credential_of, stamp
 
 from ledger.authority import LEDGER_PRINCIPAL
-from projections.readings.people.access_reviews import access_review_facts, access_reviews, population
+from projections.readings.people.access_review_facts import access_review_facts, population
+from projections.readings.people.access_reviews import access_reviews
 from projections.rules.digests import list_digest
 
 

@@ -10,7 +10,7 @@ from telling import Story, at
 from year import DAY, HOUR, START, Change, Year, stamp
 
 from projections.readings.changes.board import board_facts, board_meetings, compliance_windows
-from projections.readings.changes.board_leave import board_matters
+from projections.readings.changes.board_matters import board_matters
 
 MEETING = {"meeting_id": "M"}
 ASKED = ("board-decision", "any", "required")

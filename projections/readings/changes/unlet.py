@@ -1,0 +1,127 @@
+"""What was done for a change without leave: why it had none at an instant of the act, and what justified it afterwards.
+
+An emergency is put on record, and approved, as soon afterwards as the policy allows; what it owes then is here, too. Not which approvals
+count: that is `approvals`.
+"""
+
+from typing import Final, Literal
+
+from projections.engine.reads import Look
+from projections.engine.view import Moment, later
+from projections.readings.changes.approvals import Leave
+from projections.readings.changes.case import Case, may_start, template_fault
+from projections.readings.changes.facts import Done, change_facts
+from projections.readings.changes.scopes import change_scopes, in_force_at
+from projections.readings.changes.ticket import Unlet
+from projections.readings.environments.environments import is_production
+from projections.readings.people.imports import instants_of
+from projections.readings.people.policies import InForce
+from projections.readings.people.settings import Number
+from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
+from projections.readings.risk.assessments import risk_assessments
+from projections.rules.leave import Instant, comes_before, hours_late, was_there
+
+EMERGENCY_RECORD_HOURS: Final = Number(
+    "emergency-record-hours", "within how many hours of a deployment its emergency change is opened", default=24
+)
+RETRO_APPROVAL_HOURS: Final = Number(
+    "retro-approval-hours", "within how many hours of a deployment the approvals of an emergency are given", default=24
+)
+
+
+def unlet_by(case: Case, act: Done) -> Unlet | None:
+    """Return what was wrong when something was done for a change; None where it had leave at each instant of the act."""
+    if not is_production(case.look, act.environment, act.at, by=act.actor) or case.scope.change_type in (
+        None,
+        "unauthorized",
+    ):
+        return None
+    for instant in instants_of(case.look, act):
+        why = _without_leave(case, act, instant)
+        if why:
+            return Unlet(
+                act.deployment_id,
+                act.service,
+                act.environment,
+                act.attempt,
+                act.at,
+                act.position,
+                why,
+                _justified(case, act),
+            )
+    return None
+
+
+def why_unlet(look: Look, change_id: str, act: Spoken, instant: Instant) -> str:
+    """Say why something that somebody did for a change, other than deploying, had no leave at an instant; empty when it had."""
+    facts, scope = look.row(change_facts, change_id), look.row(change_scopes, change_id)
+    if facts is None or scope is None:
+        return f"{change_id} was never opened"
+    risk = look.row(risk_assessments, change_id)
+    case = Case(facts, scope, look, clocks_of(look, act.at), risk.assessments if risk is not None else ())
+    return _without_leave(case, act, instant)
+
+
+def _without_leave(case: Case, act: Done | Spoken, instant: Instant) -> str:
+    """Say why something had no leave at an instant; empty when it had."""
+    scope, policy = case.scope, case.policy_at(instant.at)
+    if _is_emergency_procedure(case, act, policy):
+        return ""
+    if not any(was_there(opening.said, instant, case.clocks) for opening in scope.openings):
+        return f"{scope.change_id} was not opened yet"
+    cancelled = [
+        d for d in case.facts.decisions if d.word == "cancelled" and comes_before(d.said, instant, case.clocks)
+    ]
+    if cancelled:
+        return f"{scope.change_id} was cancelled at {cancelled[0].said.at}"
+    version = in_force_at(scope.versions, instant, case.clocks)
+    if version is None and scope.change_type != "emergency":
+        return "its scope was not fixed"
+    if scope.change_type == "standard" and template_fault(case, version) is None:
+        return ""
+    leave = case.leave(policy, instant, (act.actor,) if act.actor is not None else ())
+    if may_start(scope, leave):
+        return ""
+    others = "; ".join(f"{a.approver}: {a.why}" for a in leave.approvals[-10:] if a.why)
+    return f"{leave.missing} approval(s) missing" + (f" ({others})" if others else "")
+
+
+def _is_emergency_procedure(case: Case, act: Done | Spoken, policy: InForce) -> bool:
+    """Say whether an emergency was put on record, and approved by somebody else, as soon afterwards as the policy allows."""
+    scope = case.scope
+    if scope.change_type != "emergency" or not scope.openings:
+        return False
+    opened_by = later(act.at, hours=policy.number(EMERGENCY_RECORD_HOURS))
+    approved_by = later(act.at, hours=policy.number(RETRO_APPROVAL_HOURS))
+    if scope.openings[0].said.recorded_at > opened_by:
+        return False
+    leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
+    return any(approval.recorded_at <= approved_by for approval in leave.counting)
+
+
+def _justified(case: Case, act: Done) -> str:
+    """Say what came afterwards that would have given leave, and how late; empty when nothing did."""
+    policy = case.policy_at(act.at)
+    leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
+    if leave.missing or leave.approved_position is None:
+        return ""
+    last = next(a for a in leave.approvals if a.position == leave.approved_position)
+    return f"justified afterwards, by {last.approver}, {hours_late(act.at, last.recorded_at)} hour(s) late"
+
+
+def retro_of(
+    case: Case, policy: InForce, first: Done | None, leave: Leave, deployers: list[str]
+) -> tuple[Moment | None, Literal["due", "on_time", "late"] | None]:
+    """Say what an emergency owes, or owed: all the approvals that are asked for, within the policy's hours of its start."""
+    if case.scope.change_type != "emergency" or first is None or first.is_history:
+        return None, None
+    at_start = case.leave(policy, Instant(first.at, first.recorded_at, first.position), deployers)
+    if not at_start.missing:
+        return None, None
+    due = later(first.at, hours=policy.number(RETRO_APPROVAL_HOURS))
+    if leave.missing:
+        return due, "due"
+    # Both clocks: an approval that claims an earlier time, and was recorded too late, is late.
+    in_time = case.leave(policy, Instant(due, due, max(a.position for a in leave.approvals) + 1), deployers)
+    return due, "late" if in_time.missing else "on_time"
