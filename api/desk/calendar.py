@@ -20,7 +20,8 @@ from projections.readings.changes.board import board_meetings, compliance_window
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.freezes import freezes
 from projections.readings.environments.terms import Terms
-from projections.rules.calendar import NotComputableError, Times, occurring
+from projections.rules.calendar import Times, occurring
+from projections.rules.recurrence import NotComputableError
 
 Kind = Literal["change", "freeze", "override", "meeting", "compliance_window"]
 # Of each kind; and of each thing that recurs, in the time that is asked for.

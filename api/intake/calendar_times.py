@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from api.intake.content_lines import Component, Property
 from api.intake.windows_zones import IANA_OF
 from ledger.errors import StatementError
-from projections.rules.calendar import NotComputableError, Times, overlapping
+from projections.rules.calendar import Times, overlapping
+from projections.rules.recurrence import NotComputableError
 
 _HALF_A_YEAR: Final = timedelta(days=182)
 _is_time = re.compile(r"[0-9]{8}(T[0-9]{6}Z?)?").fullmatch

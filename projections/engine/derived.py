@@ -8,7 +8,8 @@ what it says about the past: two logins that are linked make an approval not cou
     deployment d-1  ->  deployed-in-freeze/d-1       a row a rule; it keeps every change of the verdict
 
 A finding ends when its rule finds nothing any more, or by a disposal: somebody who may do so answered it. Which disposal holds is asked
-at every judgement, through the look, and so is not latched either.
+at every judgement, through the look, and so is not latched either. Longer than other files because a finding's row is what its changes make
+of it, and the views are what makes changes.
 """
 
 import base64

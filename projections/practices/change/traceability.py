@@ -38,9 +38,10 @@ from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
-from projections.rules.calendar import NotComputableError, covering, fault_of
+from projections.rules.calendar import covering, fault_of
 from projections.rules.environments import compared
 from projections.rules.leave import hours_late, is_reported_late, was_there
+from projections.rules.recurrence import NotComputableError
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(

@@ -15,9 +15,10 @@ from projections.readings.environments.environments import is_production
 from projections.readings.infrastructure.drifts import DRIFT_FLAP_HOURS, Drift, Drifted, drifts, plan_series
 from projections.readings.people.policies import in_force
 from projections.readings.people.speaking import clocks_of
-from projections.rules.calendar import NotComputableError, overlapping
+from projections.rules.calendar import overlapping
 from projections.rules.digests import content_digest
 from projections.rules.leave import Instant, was_there
+from projections.rules.recurrence import NotComputableError
 from projections.rules.words import AT_MOST, listed
 
 PRACTICE: Final = Practice("3.3", "Drift detection", views=(plan_series, drifts), settings=(DRIFT_FLAP_HOURS,))

@@ -15,16 +15,8 @@ from projections.practices.change.traceability import is_emergency_procedure
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import ChangeScope, change_scopes, planned
 from projections.readings.delivery.deployments import Deployment, change_at, deployments
-from projections.readings.delivery.freezes import (
-    Freeze,
-    Place,
-    freeze_calendar,
-    freezes,
-    freezes_at,
-    freezes_between,
-    is_ones_own,
-    override_for,
-)
+from projections.readings.delivery.freezes import Freeze, freeze_calendar, freezes
+from projections.readings.delivery.frozen import Place, freezes_at, freezes_between, is_ones_own, override_for
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.speaking import clocks_of

@@ -18,8 +18,9 @@ from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.promotions import counting
-from projections.rules.calendar import NotComputableError, covering
+from projections.rules.calendar import covering
 from projections.rules.leave import Clocks, Instant, was_there
+from projections.rules.recurrence import NotComputableError
 
 BOARD_DECISION: Final = Words(
     "board-decision",

@@ -14,9 +14,10 @@ from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Number
 from projections.readings.people.voices import Spoken, by_whom
-from projections.rules.calendar import NotComputableError, Span, overlapping, upcoming
+from projections.rules.calendar import Span, overlapping, upcoming
 from projections.rules.keeping import last_of_each
 from projections.rules.leave import Clocks
+from projections.rules.recurrence import NotComputableError
 
 BOARD_MINUTES_HOURS: Final = Number(
     "board-minutes-hours", "within how many hours of a meeting what it decided is written down", default=24

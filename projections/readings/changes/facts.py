@@ -1,6 +1,7 @@
 """What was said and done about each change: decisions, deployments, reviews. As it was recorded, with who said it and when.
 
 Nothing is judged here. Which approvals count, and where the change is in its life, is `tickets`, which is made of these.
+Longer than other files because it is a list: a fold for each thing that may be said of a change.
 """
 
 from collections.abc import Callable, Iterable

@@ -24,9 +24,10 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, moment, repl
 from projections.readings.environments.environments import is_meant
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.voices import Spoken, spoken
-from projections.rules.calendar import NotComputableError, Times, covering
+from projections.rules.calendar import Times, covering
 from projections.rules.digests import content_digest
 from projections.rules.leave import Clocks, Instant, was_there
+from projections.rules.recurrence import NotComputableError
 
 S = TypeVar("S", "Opening", "Version", "Window")
 

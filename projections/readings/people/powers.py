@@ -12,7 +12,8 @@ in force and on record before the statement, and that counts itself, because who
     15  access.granted             bob gives bob `granter`             does not count: nobody gives themselves power
     16  access.granted             oscar gives olga `granter`          does not count: each would hold it by the other
 
-A grant is judged by grants before it: the recursion ends by position.
+A grant is judged by grants before it: the recursion ends by position. Longer than other files because who may speak and what grants
+give are asked of each other.
 """
 
 from collections.abc import Iterator

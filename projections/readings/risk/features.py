@@ -15,14 +15,15 @@ from projections.readings.changes.commits import commits
 from projections.readings.changes.dependencies import resources
 from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
 from projections.readings.changes.targets import shared_targets
-from projections.readings.delivery.freezes import Place, freeze_calendar, freezes, next_freeze
+from projections.readings.delivery.freezes import freeze_calendar, freezes
+from projections.readings.delivery.frozen import Place, next_freeze
 from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.infrastructure.plans import plan_changes, plans
 from projections.readings.people.speaking import clocks_of
 from projections.readings.risk.outcomes import Day, base_rates
-from projections.rules.calendar import NotComputableError
 from projections.rules.features import NotKnownError, computed
 from projections.rules.leave import asked_at
+from projections.rules.recurrence import NotComputableError
 
 READ_BY_FEATURES: Final[tuple[View[Any], ...]] = (
     *READ_BY_ASKING,

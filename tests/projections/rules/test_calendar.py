@@ -10,17 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.rules.calendar import (
-    FOR_EVER,
-    NotComputableError,
-    Span,
-    Times,
-    covering,
-    fault_of,
-    hull,
-    occurring,
-    upcoming,
-)
+from projections.rules.calendar import FOR_EVER, Span, Times, covering, fault_of, hull, occurring, upcoming
+from projections.rules.recurrence import NotComputableError
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 HOUR = timedelta(hours=1)
