@@ -175,7 +175,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def unknown_variables(cls) -> list[str]:
-        """Say of each variable of the environment that is named as a setting, and is none, which may be meant.
+        """Say of each variable of the environment that is named as a setting is, and does not set one, which may be meant.
 
         Variables that a setting names with `env:` are somebody's own.
         """

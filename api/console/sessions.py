@@ -76,12 +76,12 @@ class Sessions:
     def read(self, cookie: str, now_us: int) -> Session:
         """Return the session of a cookie. Raises UnauthenticatedError when it is over, or was never made here."""
         if len(cookie) > MAX_COOKIE:
-            raise UnauthenticatedError("the session is none that this ledger began")
+            raise UnauthenticatedError("this ledger did not begin the session: sign in again")
         try:
             sealed = base64.b64decode(cookie + "=" * (-len(cookie) % 4), b"-_", validate=True)
             told = orjson.loads(unseal(self._key, sealed))
         except (ValueError, VerificationError):
-            raise UnauthenticatedError("the session is none that this ledger began") from None
+            raise UnauthenticatedError("this ledger did not begin the session: sign in again") from None
         session = Session(told["id"], told["token"], told["began"], told["seen"])
         if session.is_over(now_us) or session.id in self._ended:
             raise UnauthenticatedError("the session has ended")

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from itertools import combinations, islice
 from typing import Any, Final, Literal, NamedTuple
 
-import orjson
-
 from api.desk.views import list_of, one_of
 from ledger.ledger import Ledger
 from projections.engine.filters import MAX_LISTED
@@ -125,7 +123,7 @@ class _Asked:
 
     def freezes(self) -> Iterator[Happening]:
         for told in self._once_or_again(freezes):
-            row = freezes.load(orjson.dumps(told))
+            row = freezes.row_of(told)
             where = _where(row.terms[-1])
             where += f", {', '.join(row.services)}" if row.services else ""
             state = "lifted" if row.lifted_at is not None else ""
@@ -137,12 +135,12 @@ class _Asked:
 
     def meetings(self) -> Iterator[Happening]:
         for told in self._once_or_again(board_meetings):
-            row = board_meetings.load(orjson.dumps(told))
+            row = board_meetings.row_of(told)
             yield from self._times("meeting", row.meeting_id, row.slots[-1].times)
 
     def windows(self) -> Iterator[Happening]:
         for told in self._once_or_again(compliance_windows):
-            row = compliance_windows.load(orjson.dumps(told))
+            row = compliance_windows.row_of(told)
             yield from self._times("compliance_window", row.window_id, row.terms[-1].times, _where(row.terms[-1]))
 
     def _times(self, kind: Kind, name: str, times: Times, where: str = "", state: str = "") -> Iterator[Happening]:

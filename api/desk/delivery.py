@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, Final
 
-import orjson
-
 from api.desk.views import list_of
 from ledger.errors import StatementError
 from ledger.ledger import Ledger
@@ -36,7 +34,7 @@ def figures_in(
     position, rows = 0, []
     for page in _pages(ledger, where):
         position = page.position
-        rows += [deliveries.load(orjson.dumps(row)) for row in page.rows]
+        rows += [deliveries.row_of(row) for row in page.rows]
         if len(rows) > MAX_DEPLOYMENTS:
             raise StatementError(
                 f"expected at most {MAX_DEPLOYMENTS} deployments in a period, found more: ask for a shorter one",
@@ -65,7 +63,7 @@ def _pages(ledger: Ledger, where: dict[str, str]) -> Iterator[Page]:
 
 
 def time_of(text: str | None, name: str) -> str | None:
-    """Return a time that was asked for as rows have it. Raises StatementError, naming the place, for what is none."""
+    """Return a time that was asked for as rows have it. Raises StatementError, naming the place, for what is not a time."""
     try:
         return read_time(text) if text is not None else None
     except ValueError as error:

@@ -148,7 +148,7 @@ def _differing(found: Differs) -> dict[str, Any]:
 
 
 def differences(now: InForce, then: InForce) -> list[dict[str, Any]]:
-    """Return the settings of which two versions say something else, with what each of them comes to; a default is none's own word."""
+    """Return the settings of which two versions say something else, with what each of them comes to; no version says a default."""
     said = {(s.name, s.applies_to) for version in (now, then) for s in version.settings}
     found = []
     for name, applies_to in sorted(said):

@@ -127,7 +127,7 @@ def _statements(entity: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]] |
 
 
 def _named(text: str, default: str, within: str) -> str | None:
-    """Return what a reference means; None for what is none, or names no resource."""
+    """Return what a reference means; None for what is no reference, or names no resource."""
     found = _is_reference(text.strip().lower())
     if found is None or (found[1] or default) not in _NEEDING:
         return None

@@ -33,7 +33,7 @@ class TimeError(StatementError):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a clock shows, and in which zone of the IANA database; in UTC where that is none."""
+    """What a clock shows, and in which zone of the IANA database; in UTC where there is no such zone."""
 
     clock: datetime
     zone: str | None

@@ -28,7 +28,7 @@ def without_secret(body: bytes) -> bytes:
 
 
 def secret_scanning_alert(document: dict[str, Any]) -> Translation:
-    """Return what an alert says: that a secret was found, or is open again, or was revoked. That somebody finds it to be none is no fact
+    """Return what an alert says: that a secret was found, or is open again, or was revoked. That somebody finds it no secret is no fact
     about the secret: whoever may dispose of the finding does that here.
     """
     action, alert = need(document, "action"), need(document, "alert", dict)

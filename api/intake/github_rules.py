@@ -32,7 +32,7 @@ _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def rules_of(rule: Any) -> tuple[dict[str, str], ...]:
-    """Return the rules of a protected branch; those are left out whose value is none that is known."""
+    """Return the rules of a protected branch; those whose value is not known are left out."""
     return _named({known: pick(rule, known) for known in _NAMES}, pick(rule, "required_status_checks"))
 
 

@@ -129,7 +129,7 @@ def _tests(beside: Headers, number: int, statement: dict[str, Any], said: dict[s
         "attempt": attempt_of(beside),
         **{name: beside.get(name) for name in ("suite", "service", "environment")},
         "commit": _commit(statement) or beside.get("commit"),
-        # A verdict without a test that ran is none.
+        # A verdict without a test that ran does not count.
         "outcome": "failed" if has_failed else "passed" if outcomes and said["verdict"] else "nothing_ran",
         "tests": len(outcomes),
         "parts": 0 if is_whole else len(parts),

@@ -62,7 +62,7 @@ def _cut(body: bytes) -> bytes:
         return dump_json({"reports": [_cut_report(told) for told in items if pick(told, "kind") in _KINDS]})
     if isinstance(document, dict) and {"result", "errors"} & document.keys():
         told = [rule for answer in _list(document, "result") for rule in _rules_of(answer)]
-        # A file that has an answer to something else is none of these.
+        # A file that has an answer to something else does not count as one of these.
         if _list(document, "result") and not told:
             raise ForeignJsonError("no-rule-that-denies")
         return dump_json({"opa": told, "errors": bool(_list(document, "errors"))})

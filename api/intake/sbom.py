@@ -142,7 +142,7 @@ def _cut_package(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _purl(value: Any) -> str | None:
-    """Return a package URL without qualifiers, which may say where to download it and who logs in; None for what is none."""
+    """Return a package URL without qualifiers, which may say where to download it and who logs in; None for what is not one."""
     purl = value.partition("?")[0].partition("#")[0] if isinstance(value, str) else None
     return purl if fits(Artifact, purl) else None
 

@@ -1,6 +1,6 @@
 """in-toto statements as they come: bare, in DSSE envelopes (one, or one a line), or in Sigstore bundles; and what of each may be kept.
 
-An envelope whose payload is of another type than in-toto's proves nothing, whatever it holds, and is none. Kept is what facts are made
+An envelope whose payload is of another type than in-toto's proves nothing, whatever it holds. Kept is what facts are made
 of. Parameters, environments, configuration, URLs of dependencies, certificates and signatures may hold secrets, and are cut; of URLs that
 are kept, so are user names, passwords and what follows a question mark. Of a predicate that nobody here knows nothing is kept.
 

@@ -183,7 +183,7 @@ _FRACTION: Final = Decimal("1e-12")
 
 
 def decimal_of(value: Any, *, scale: int = 0) -> str | None:
-    """Return a number, times ten to the power of a scale, as our decimals are written; None for what is none, or too large for one.
+    """Return a number, times ten to the power of a scale, as our decimals are written; None for what is not a number, or too large for one.
 
     >>> decimal_of("99.95", scale=-2), decimal_of("1e-05"), decimal_of("NaN")
     ('0.9995', '0.00001', None)

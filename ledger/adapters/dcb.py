@@ -1,7 +1,7 @@
 """An adapter: the recorder as `eventsourcing`'s DCBRecorder (one sequence, events with types and tags, append conditions).
 
 It adds nothing to the log and assigns nothing; it translates. `eventsourcing` ships such recorders for memory and
-PostgreSQL only, and none that links or signs.
+PostgreSQL only, and does not link or sign.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -318,6 +318,10 @@ class View(Generic[R]):
     def load(self, text: str | bytes) -> R:
         return self._adapter.validate_json(text)
 
+    def row_of(self, told: Mapping[str, Any]) -> R:
+        """Return a row of its fields, as a list of rows has them."""
+        return self._adapter.validate_python(told)
+
     @cached_property
     def _adapter(self) -> TypeAdapter[R]:
         # Made when a row is read for the first time: whoever begins needs few of a hundred.

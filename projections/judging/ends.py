@@ -20,7 +20,7 @@ _SHARE: Final = Decimal("0.0001")
 class FindingEnds:
     """The findings of one rule: `ended` are those that the rule finds no more, the others were answered, and that holds.
 
-    `false_positive_share` is of all that were answered; where many are none, the rule is to be mended.
+    `false_positive_share` is of all that were answered; where many were found where nothing was wrong, the rule is to be mended.
     """
 
     rule: str

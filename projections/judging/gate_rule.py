@@ -162,7 +162,7 @@ def deployment_of(question: Question, look: Look) -> Deployment | None:
 
 
 def last_fact(ticket: Ticket, look: Look) -> Sequence[int | None]:
-    """Return the last fact about a change. What a gate said of it is none."""
+    """Return the last fact about a change. What a gate said of it is not a fact about it."""
     facts = look.row(change_facts, ticket.change_id)
     return [facts.last_fact_position] if facts is not None else []
 

@@ -61,7 +61,7 @@ class Span:
 def covering(times: Times, at: str) -> Span | None:
     """Return the one of the times that a time lies in, the last to begin; None where it lies in none.
 
-    Raises NotComputableError for an unknown zone, for a rule that is none, and for one that takes too long.
+    Raises NotComputableError for an unknown zone, for a rule that cannot be read, and for one that takes too long.
     """
     return overlapping(times, at, at)
 

@@ -17,6 +17,16 @@ def kept(items: Sequence[T], added: T, whose: Callable[[T], Hashable], at_most: 
     return tuple(item for item in items if item is not dropped)
 
 
+def ends_of_each(items: Sequence[T], added: T, whose: Callable[[T], Hashable], at_most: int) -> tuple[T, ...]:
+    """Return items and one more, of everybody the first and the last alone: what came between says nothing that these do not.
+
+    Of very many people the first and the last ones are kept.
+    """
+    same = [item for item in items if whose(item) == whose(added)]
+    dropped = same[1] if len(same) > 1 else items[at_most // 2] if len(items) >= at_most else None
+    return (*(item for item in items if item is not dropped), added)
+
+
 def last_of_each(items: Sequence[T], whose: Callable[[T], Hashable], at_most: int) -> Sequence[T]:
     """Return so many of the items, in their order: the last ones, of everybody as many as of whoever has more."""
     if len(items) <= at_most:

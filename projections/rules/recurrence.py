@@ -48,7 +48,7 @@ def parsed(text: str, first: date) -> Rule:
     parts = dict(part.partition("=")[::2] for part in text.split(";"))
     freq = parts.get("FREQ", "")
     if freq not in ("YEARLY", "MONTHLY", "WEEKLY", "DAILY"):
-        raise NotComputableError(f"{text} is no rule that is known here")
+        raise NotComputableError(f"{text} is not a rule that is known here")
     try:
         months = frozenset(map(int, filter(None, parts.get("BYMONTH", "").split(","))))
         monthdays = frozenset(map(int, filter(None, parts.get("BYMONTHDAY", "").split(","))))
@@ -75,7 +75,7 @@ def parsed(text: str, first: date) -> Rule:
             _WEEKDAYS.index(parts.get("WKST", "MO")),
         )
     except ValueError:
-        raise NotComputableError(f"{text} is no rule that is known here") from None
+        raise NotComputableError(f"{text} is not a rule that is known here") from None
 
 
 class _Budget:

@@ -28,7 +28,7 @@ _PRERELEASE: Final = re.compile(r"-(?:alpha|beta|rc|pre|dev)[.-]?[0-9]*")
 
 
 def version_of(text: str | None) -> Version | None:
-    """Return a semantic version, with or without a `v`; None for what is none, or is a prerelease that nobody can place."""
+    """Return a semantic version, with or without a `v`; None for what is not a version, or is a prerelease that nobody can place."""
     found = _SEMANTIC.fullmatch(text or "")
     return _version(found[1], found[2]) if found is not None else None
 

@@ -101,7 +101,7 @@ def approval_without_standing(row: Ticket, look: Look) -> Breach | None:
 def approval_overdue(row: Ticket, look: Look) -> Breach | None:
     """The approvals that were asked for did not come in time, and nobody put the change before a higher body."""
     is_waiting = row.state in ("assessing", "authorizing")
-    # An escalation of an earlier scope is none of this one.
+    # An escalation of an earlier scope does not count for this one.
     is_escalated = (row.escalated_position or 0) > (row.scope_position or 0)
     if not is_waiting or is_escalated or not look.has_come(row.approval_due_at):
         return None

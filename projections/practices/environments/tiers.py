@@ -71,7 +71,7 @@ PARITY_DAYS: Final = Number(
 )
 DATA_CLASSES: Final = Words(
     "data-classes",
-    "how sensitive data may be, the least first; what is none of these is more sensitive than all",
+    "how sensitive data may be, the least first; what is not one of these is more sensitive than all",
     is_several=True,
     default=("public", "internal", "confidential", "restricted"),
 )

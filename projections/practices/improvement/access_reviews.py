@@ -43,7 +43,7 @@ def _reviews_due(row: Policy, look: Look) -> dict[str, Moment]:
     """Return until when a review has to be opened, by what the policy says it of: an environment, or all of them."""
     found: dict[str, Moment] = {}
     reviews = look.named(access_review_facts, AccessReviewOpened)
-    # One that was opened by whoever had no power to, or in the name of another, is none.
+    # One that was opened by whoever had no power to, or in the name of another, does not count.
     begun = [
         (review.environment, review.opened.at)
         for review in reviews

@@ -81,7 +81,7 @@ def _open_in(question: Question, look: Look) -> Iterator[Secret]:
     version=2,
     remedies={
         "open-secrets": Remedy(
-            "each secret is rotated (secret.rotated); or somebody else finds that it is none (finding.disposed)",
+            "each secret is rotated (secret.rotated); or somebody else finds that it is not a secret (finding.disposed)",
             lambda question, look, policy: {
                 *may(SecretRotated)(question, look, policy),
                 *may(FindingDisposed)(question, look, policy),

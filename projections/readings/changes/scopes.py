@@ -272,7 +272,7 @@ def found_for(
     """Return the one open change that a deployment without a change must belong to, and by what it was found.
 
     By `digest` when exactly one change names the artifact, else by `window` when exactly one is planned for that time.
-    Two that fit are none: a guess would hide a deployment without a change.
+    Where two fit, neither counts: a guess would hide a deployment without a change.
     """
     fitting = [
         scope

@@ -101,7 +101,7 @@ class Words(Declared):
 
 
 def fault_of(name: str, value: str) -> str | None:
-    """Say why a setting of a policy means nothing: nothing reads it, or its value is none. None for one that means something."""
+    """Say why a setting of a policy means nothing: nothing reads it, or its value has no meaning. None for one that means something."""
     return SETTINGS[name].fault(value) if name in SETTINGS else "nothing reads it"
 
 

@@ -18,7 +18,7 @@ from ledger.events import ref
 from ledger.events.pipeline_run import PipelineRunFinished, PipelineRunStarted, RunEvent
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
 from projections.readings.people.voices import Spoken, spoken
-from projections.rules.keeping import kept
+from projections.rules.keeping import ends_of_each, kept
 
 _TELLING: Final = (PipelineRunStarted.type, PipelineRunFinished.type)
 # So many runs of a runner are held against the next one, those that began last; and so many of what made one thing, and of all else,
@@ -246,9 +246,5 @@ builds = View(
 def made(row: Built, event: PipelineRunFinished, entry: EntryInfo) -> Built:
     making = Making(key_of(event), spoken(entry, event.actor), event.builder_id, event.commit)
     # Of whoever says the same of the same builder again and again, the first and the last time: power may come between.
-    same = [
-        one for one in row.made if (one.builder_id, one.said.principal) == (making.builder_id, making.said.principal)
-    ]
-    dropped = same[1] if len(same) > 1 else row.made[MAKINGS // 2] if len(row.made) >= MAKINGS else None
-    kept = tuple(one for one in row.made if one is not dropped)
-    return replace(row, made=(*kept, making), more=row.more + (dropped is not None))
+    makings = ends_of_each(row.made, making, lambda one: (one.builder_id, one.said.principal), MAKINGS)
+    return replace(row, made=makings, more=row.more + len(row.made) + 1 - len(makings))

@@ -122,7 +122,7 @@ outcomes = View(
 
 
 def failures(row: Outcome) -> tuple[Observed, ...]:
-    """Return what was observed of a change that makes it a failed one. A deployment that was repeated, and then succeeded, is none."""
+    """Return what was observed of a change that makes it a failed one. One that was repeated, and then succeeded, does not count."""
     last = {(seen.service, seen.environment): seen.at for seen in row.observed if seen.what == "deployed"}
     return tuple(
         seen

@@ -143,7 +143,7 @@ def _tried(row: ModelPromotions, version: RiskModel, said: Spoken, reads: Reads)
     rival = reads.row(risk_models, row.champion) if row.champion not in (None, version.version_id) else None
     known_ends = list(_outcomes(labelled, version, rival, reads))
     known = sum(1 for one in labelled if rival is not None and _predicted(one, rival) is not None)
-    # A rival of which too little is known to hold anybody against it is none.
+    # A rival of which too little is known to hold anybody against it does not count.
     has_rival = rival is not None and known >= limits.outcomes
     trial = trial_of(known_ends, limits, has_champion=has_rival)
     is_sure = not trial.faults or (row.champion == version.version_id and not row.is_provisional)

@@ -49,6 +49,8 @@ OF_A_FORM_OF_THEIR_OWN = {"completion", "checkpoint", "proof", "dossier", "keys 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running_server(tmp_path_factory.mktemp("starting") / "var") as running:
+        # Until they are there for the first time, a command that shows one is told to come again.
+        wait_for_views(running)
         yield running
 
 
@@ -209,18 +211,18 @@ def test_a_server_lists_its_views(server: Server, bare: Command) -> None:
 
 def test_a_server_looks_after_its_views(server: Server, bare: Command) -> None:
     operator = bare.at("--server", server.url, "--token", server.tokens["operator"])
-    assert "asked the process that runs the views to rebuild" in operator.ok("views", "rebuild", "deployments").out
-    operator.refused("views", "rebuild", "deploymnets", words="did you mean deployments")
+    assert "asked the process that runs the views to rebuild" in operator.ok("views", "rebuild", "sboms").out
+    operator.refused("views", "rebuild", "sbomz", words="did you mean sboms")
     operator.refused("views", "skip", 1, "--view", "deployments", "--reason", "x", words="has not stopped")
     operator.refused("views", "run", words="where the database is")
     wait_for_views(server)
     auditor = bare.at("--server", server.url, "--token", server.tokens["auditor"])
     # Meanwhile it may be filled: then it is not checked.
-    found = wait_for(lambda: (checked := auditor("views", "check", "freezes", "--json")).status == 0 and checked.json)
-    assert "freezes" in {view["name"] for view in found["views"]}
+    found = wait_for(lambda: (checked := auditor("views", "check", "sboms", "--json")).status == 0 and checked.json)
+    assert "sboms" in {view["name"] for view in found["views"]}
     assert all(view["is_equal"] for view in found["views"])
     assert found["not_checked"] == []
-    auditor.refused("views", "rebuild", "deployments", words="operator")
+    auditor.refused("views", "rebuild", "sboms", words="operator")
 
 
 def test_nothing_but_an_erasable_text_has_the_shape_of_one() -> None:

@@ -22,7 +22,7 @@ def test_a_cookie_is_read_by_every_process_of_the_ledger_and_tells_the_token_to_
     assert Sessions(SECRET, os.urandom).read(cookie, NOW) == session
     assert "a-token" not in cookie
     assert len(cookie) < 400
-    with pytest.raises(UnauthenticatedError, match="none that this ledger began"):
+    with pytest.raises(UnauthenticatedError, match="did not begin the session"):
         Sessions(b"another ledger".ljust(32), os.urandom).read(cookie, NOW)
 
 
