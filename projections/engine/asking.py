@@ -21,6 +21,7 @@ from projections.engine.derived import Judged
 from projections.engine.log import WITHDRAWN, SqlLog, taken_back_by
 from projections.engine.progress import State, read_states
 from projections.engine.reads import Memory, Rows
+from projections.engine.rows_served import RowsServed
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
@@ -84,51 +85,13 @@ def _check_runs(view: View[Any], state: State | None) -> None:
         )
 
 
-class Served:
-    """Views as their tables hold them, in one snapshot."""
-
-    def __init__(self, connection: Connection, store: SqlStore, position: int, skips: Skips) -> None:
-        self._store = store.on(connection)
-        self._log = SqlLog(connection)
-        self._skips = skips
-        self._position = position
-        self._rows: dict[tuple[str, str], Any] = {}
-
-    def row(self, view: View[R], key: str) -> R | None:
-        return self._load(view, (key,)).get(key)
-
-    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
-        if isinstance(view, Judged):
-            named = self.named(view.of, event, about, limit)
-            return list(self._load(view, [getattr(row, view.of.key) for row in named]).values())
-        keys: dict[str, None] = {}
-        match = Match((event.type,), (about,) if about else ())
-        for entry in self._log.latest(match, up_to=self._position, limit=limit):
-            entry.reads = self
-            keys |= dict.fromkeys(self._skips.keys(view, entry))
-        return list(self._load(view, tuple(keys)).values())
-
-    def where(self, view: View[R], column: str, value: str) -> list[R]:
-        return list(self._load(view, sorted(self._store.find(view, column, value))).values())
-
-    def entry(self, position: int) -> EntryInfo:
-        return self._log.entry(position)
-
-    def _load(self, view: View[R], keys: Sequence[str]) -> dict[str, R]:
-        missing = [key for key in keys if (view.name, key) not in self._rows]
-        found = self._store.load(view, missing)
-        self._rows |= {(view.name, key): found.get(key) for key in missing}
-        rows = {key: self._rows[view.name, key] for key in keys}
-        return {key: row for key, row in rows.items() if row is not None}
-
-
 def asking_now(
     connection: Connection, database: Database, views: Sequence[View[Any]], now: Moment
 ) -> tuple["Asking", int]:
     """Return what reads the views as they are served, and the position at which they all are. Raises ViewNotReadyError."""
     position = min(state.position for state in states_of(connection, views))
     skips = Skips(SqlLog(connection))
-    return Asking(Served(connection, SqlStore(database, views), position, skips), now, skips), position
+    return Asking(RowsServed(connection, SqlStore(database, views), position, skips), now, skips), position
 
 
 class Asking:
@@ -214,8 +177,5 @@ class Asking:
 @contextmanager
 def looking(ledger: Ledger, views: Sequence[View[Any]], now: Moment) -> Iterator[Asking]:
     """Give a look at the rows of views as they are served now, all in one snapshot. Raises ViewNotReadyError."""
-    store = SqlStore(ledger.database, views)
     with ledger.database.read() as connection:
-        position = min(state.position for state in states_of(connection, views))
-        skips = Skips(SqlLog(connection))
-        yield Asking(Served(connection, store, position, skips), now, skips)
+        yield asking_now(connection, ledger.database, views, now)[0]

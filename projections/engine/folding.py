@@ -19,9 +19,9 @@ from projections.engine.judging import Judge
 from projections.engine.listing import Listing
 from projections.engine.log import Log, TakenBack, original_of
 from projections.engine.noted import Notes
-from projections.engine.past import Past, going_along, keys_taken_back
+from projections.engine.rows_now import RowsNow
+from projections.engine.rows_then import RowsThen, going_along, keys_taken_back
 from projections.engine.skips import Skips
-from projections.engine.standing import Standing
 from projections.engine.store import MemoryStore, Store
 from projections.engine.tally import Tally
 from projections.engine.view import EntryInfo, View
@@ -58,7 +58,7 @@ class Folder:
         refused: Mapping[tuple[str, int], str] = MappingProxyType({}),
     ) -> None:
         self.skips = Skips(log)
-        self.rows = Standing(views, store, log, self.skips)
+        self.rows = RowsNow(views, store, log, self.skips)
         # By view and position: entries whose rows could not be written, and why. The view stops there.
         self._refused = refused
         self.failures: dict[str, Failure] = {}
@@ -66,7 +66,7 @@ class Folder:
         self.judges = [Judge(view, self.rows, store) for view in views if isinstance(view, Ruled)]
         self._has_begun = False
         self._taken: TakenBack
-        self._past: Past | None = None
+        self._past: RowsThen | None = None
         # Of the entry that is being folded: the rows it changed, as they were before it.
         self._changed: dict[View[Any], dict[str, Any]] = defaultdict(dict)
         self._by_type: dict[str, list[View[Any]]] = defaultdict(list)
@@ -187,15 +187,17 @@ class Folder:
             self.rows.count(view, key, part, count)
         return {key: view.standing(view.settled(self.rows.row(view, key), row, entry)) for key, row in written.items()}
 
-    def _past_at(self, entry: EntryInfo) -> Past:
+    def _past_at(self, entry: EntryInfo) -> RowsThen:
         """Return the past up to an entry. One withdrawal after another goes on with what was read for the one before."""
         if self._past is None:
-            self._past = Past(self.rows.log, self.rows, up_to=entry.position, taken_back=self._taken, skips=self.skips)
+            self._past = RowsThen(
+                self.rows.log, self.rows, up_to=entry.position, taken_back=self._taken, skips=self.skips
+            )
         self._past.read_from(self.rows.log)
         return self._past
 
     def _fold_again(
-        self, view: View[Any], entry: EntryInfo, originals: Sequence[EntryInfo], written: dict[str, Any], past: Past
+        self, view: View[Any], entry: EntryInfo, originals: Sequence[EntryInfo], written: dict[str, Any], past: RowsThen
     ) -> dict[str, Any]:
         """Return the rows that statements are of, without them: they were taken back, and that counts from here on."""
         if view.keeps_withdrawn:

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 from projections.engine.derived import SEPARATOR, Derived, Disposition, Rule, Ruled
 from projections.engine.noted import Noted, Span, hull
 from projections.engine.reads import Judging, Lens, about_read, column_read, entry_read, row_read
-from projections.engine.standing import Standing
+from projections.engine.rows_now import RowsNow
 from projections.engine.store import Store
 from projections.engine.view import DeclarationError, EntryInfo, Moment, View
 
@@ -48,7 +48,7 @@ class _Forms:
 class Judge:
     """Judges for one view. What it finds is written to `rows`, and what it looked at is in `noted`, until both are saved."""
 
-    def __init__(self, view: Ruled[Any], rows: Standing, store: Store) -> None:
+    def __init__(self, view: Ruled[Any], rows: RowsNow, store: Store) -> None:
         self.view = view
         self._notes = store.notes(view)
         self.noted = Noted(self._notes)

@@ -2,7 +2,7 @@
 
 A finding is judged again when what it looked at changed, or when a time has come that had not; the answer of a gate is recorded
 under the condition that nothing of what it looked at changed. Nobody lists what a rule looks at. Not the rows themselves:
-those are `projections.engine.standing`, `past` and `asking`.
+those are `projections.engine.rows_now`, `rows_then` and `rows_served`.
 
 What a finding looks at is noted in as few words as will do, each of them a text:
 

@@ -4,6 +4,11 @@ A batch is read and folded without a lock, and written with the position in one 
 nothing and leaves nothing out. A view that is new, or has another version, is filled beside the one that is served,
 batch by batch, and takes its place in one step.
 
+    deployments has another version     view_deployments        view_deployments__filling    view_deployments__leaving
+    at position 900                     version 3, to 900       made, with all that read it
+    while entries come                  version 3, to 950       version 4, to 750
+    the filling has come to 950         version 4, to 950                                    version 3, emptied bit by bit
+
 Longer than other modules: what may happen to a view between two batches is one protocol, and is read as one.
 """
 

@@ -16,8 +16,8 @@ from ledger.log.reading import position_at, read_size
 from projections.engine.filters import TEXT, Kind, comparable, conditions, filterable, kind_of
 from projections.engine.listing import POSITION, WITHDRAWN_POSITION, Listing
 from projections.engine.log import SqlLog
-from projections.engine.past import Past
 from projections.engine.progress import State, read_states
+from projections.engine.rows_then import RowsThen
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore, whole
 from projections.engine.tables import ROW, has_columns_of, table_of
@@ -242,7 +242,7 @@ def row_as_of(
         )
     log = SqlLog(connection)
     skips = Skips(log)
-    row = Past(log, Stored(connection, store), up_to=position, until=until, skips=skips).row(view, key, position)
+    row = RowsThen(log, Stored(connection, store), up_to=position, until=until, skips=skips).row(view, key, position)
     if row is None:
         raise NotFoundError(f"{view.name} had no row {key!r} at position {position}"[:300])
     return Page(view.version, position, [orjson.loads(view.dump(row))], skipped=skips.under(view, position))

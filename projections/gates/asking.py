@@ -18,9 +18,10 @@ from ledger.entry import Receipt
 from ledger.errors import ConditionFailedError, ConflictError, LedgerError, NotFoundError
 from ledger.events.gate import GateDecided, RuleResult, Verdict
 from ledger.ledger import Ledger
-from projections.engine.asking import Asking, Served, await_position, states_of
+from projections.engine.asking import Asking, await_position, states_of
 from projections.engine.log import SqlLog
-from projections.engine.past import Past
+from projections.engine.rows_served import RowsServed
+from projections.engine.rows_then import RowsThen
 from projections.engine.serving import Stored
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
@@ -128,7 +129,7 @@ def _looked(
         states = states_of(connection, views)
         position = min(state.position for state in states)
         skips = Skips(SqlLog(connection))
-        rows = Served(connection, store, position, skips)
+        rows = RowsServed(connection, store, position, skips)
         found = []
         for question in questions:
             look = Asking(rows, question.asked_at, skips, but=OWN)
@@ -295,7 +296,7 @@ def recheck(ledger: Ledger, views: Sequence[View[Any]], position: int) -> Rechec
         again = None
         if rules and gate is not None:
             skips = Skips(log)
-            past = Past(log, Stored(connection, store), up_to=event.read_at, skips=skips)
+            past = RowsThen(log, Stored(connection, store), up_to=event.read_at, skips=skips)
             again = answer(
                 question, Asking(past.at(event.read_at), question.asked_at, skips, but=OWN), event.read_at, rules
             )

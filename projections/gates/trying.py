@@ -21,8 +21,8 @@ from ledger.events.gate import GateDecided
 from ledger.log.database import Database
 from projections.engine.asking import Asking, states_of
 from projections.engine.log import SqlLog
-from projections.engine.past import Past
 from projections.engine.reads import Rows
+from projections.engine.rows_then import RowsThen
 from projections.engine.serving import Stored
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
@@ -135,8 +135,8 @@ class _Again:
         self._policy = policy
         self._past = self._begin()
 
-    def _begin(self) -> Past:
-        return Past(self._log, self._live, up_to=self._position, skips=self._skips)
+    def _begin(self) -> RowsThen:
+        return RowsThen(self._log, self._live, up_to=self._position, skips=self._skips)
 
     def differs(self, entry: EntryInfo) -> Differs | None:
         event = entry.event

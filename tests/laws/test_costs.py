@@ -10,7 +10,7 @@ from telling import Story, at
 
 from ledger.log.database import Database
 from projections import VIEWS
-from projections.engine import past
+from projections.engine import rows_then
 from projections.engine.derived import Derived, Rule
 from projections.engine.noted import NO_NOTES
 from projections.engine.reads import Look
@@ -200,8 +200,8 @@ def test_four_times_as_many_statements_about_one_subject_write_four_times_as_muc
 
 def test_what_is_withdrawn_already_is_not_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     folded: list[None] = []
-    inner = past.Past._folded
-    monkeypatch.setattr(past.Past, "_folded", lambda *asked: folded.append(None) or inner(*asked))  # type: ignore[func-returns-value]
+    inner = rows_then.RowsThen._folded
+    monkeypatch.setattr(rows_then.RowsThen, "_folded", lambda *asked: folded.append(None) or inner(*asked))  # type: ignore[func-returns-value]
     counts = []
     for count in (1, 100):
         folded.clear()

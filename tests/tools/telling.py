@@ -15,7 +15,7 @@ from ledger.events import CATALOGUE, refs_of
 from ledger.log.recorder import WITHDRAWN
 from projections import VIEWS
 from projections.engine.folding import Folder
-from projections.engine.past import Past
+from projections.engine.rows_then import RowsThen
 from projections.engine.skips import Skips
 from projections.engine.store import MemoryStore, digest_of
 from projections.engine.view import EntryInfo, View
@@ -151,7 +151,7 @@ class Story:
 
     def row_as_of(self, view: View[Any], key: str, position: int, until: str | None = None) -> Any:
         self.flush()
-        return Past(self.log, self.folder.rows, up_to=position, until=until, skips=Skips(self.log)).row(
+        return RowsThen(self.log, self.folder.rows, up_to=position, until=until, skips=Skips(self.log)).row(
             view, key, position
         )
 

@@ -20,8 +20,8 @@ from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import tables
 from projections.engine.checking import check
-from projections.engine.past import Past
 from projections.engine.progress import ask_for_rebuild, is_served, read_states
+from projections.engine.rows_then import RowsThen
 from projections.engine.runner import Runner
 from projections.engine.serving import (
     Page,
@@ -587,8 +587,8 @@ def test_a_thousand_withdrawals_of_one_group_fold_a_row_again_once(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folded: list[None] = []
-    inner = Past._folded
-    monkeypatch.setattr(Past, "_folded", lambda *asked: folded.append(None) or inner(*asked))  # type: ignore[func-returns-value]
+    inner = RowsThen._folded
+    monkeypatch.setattr(RowsThen, "_folded", lambda *asked: folded.append(None) or inner(*asked))  # type: ignore[func-returns-value]
     counts = []
     for count in (10, 40):
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""`Past`: rows as they stood at an earlier position, folded again from the entries about their key.
+"""`RowsThen`: rows as they stood at an earlier position, folded again from the entries about their key.
 
 `up_to` is what was known: entries after it do not count. `until`, when given, is what had happened: a statement about a
 later time does not count, whenever it was recorded. A statement that was taken back counts up to its withdrawal.
@@ -49,7 +49,7 @@ def keys_taken_back(view: View[Any], original: EntryInfo, then: Reads, now: Read
 
 
 def going_along(
-    view: View[Any], changed: Mapping[View[Any], Mapping[str, tuple[Any, Any]]], past: "Past", end: int
+    view: View[Any], changed: Mapping[View[Any], Mapping[str, tuple[Any, Any]]], past: "RowsThen", end: int
 ) -> dict[str, tuple[int, ...]]:
     """Return the rows of a view that go along with a correction, each with the entries by which it does.
 
@@ -72,7 +72,7 @@ def going_along(
 class _At:
     """The views as they stood at one position, without what was taken back up to `known`: what a fold reads, and what judges."""
 
-    def __init__(self, past: "Past", position: int, known: int) -> None:
+    def __init__(self, past: "RowsThen", position: int, known: int) -> None:
         self._past = past
         self._position = position
         self._known = known
@@ -97,7 +97,7 @@ class _At:
         return time is not None and time <= self._past.time_at(self._position)
 
 
-class Past:
+class RowsThen:
     """Rows of views at positions up to `up_to`. `live` are the rows as they stand now.
 
     They tell what rows keep of their own past. Of others they are a hint of where the entries are, which spares folding a row
@@ -135,7 +135,7 @@ class Past:
         # Also after `up_to`: the live rows already know of it.
         self._taken = taken_back if taken_back is not None else TakenBack(log)
         # The whole past, where this one ends before some of it.
-        self._whole: Past | None = None
+        self._whole: RowsThen | None = None
         # Whoever hands over what was taken back folds, and asks for rows as they are from here on.
         self._is_folding = taken_back is not None
 
@@ -242,14 +242,14 @@ class Past:
             carried.add(end, going_along(view, changed, whole, end))
         return carried
 
-    def _knowing(self, end: int) -> "Past":
+    def _knowing(self, end: int) -> "RowsThen":
         """Return a past that goes as far as a position, of all times."""
         if self._until is None and end <= self._up_to:
             return self
         if self._whole is None:
             taken = TakenBack(self.log) if self._until is not None else self._taken
             up_to = max(taken.by_end, default=0)
-            self._whole = Past(self.log, self._live, up_to=up_to, skips=self.skips, taken_back=taken)
+            self._whole = RowsThen(self.log, self._live, up_to=up_to, skips=self.skips, taken_back=taken)
             self._whole._is_folding = False
         return self._whole
 

@@ -1,7 +1,11 @@
-"""`Standing`: rows as they stand at the entry that is being folded. What folds and rules read, and where what they write lies
+"""`RowsNow`: rows as they stand at the entry that is being folded. What folds and rules read, and where what they write lies
 until somebody saves it.
 
 Rows, and which entries of a type carry a ref, are looked up once and then kept up here. Not the folding itself.
+
+    12 opens CHG-7                  touched: CHG-7 of change_facts, as the fold made it, and not saved yet
+    13 starts d-1, for CHG-7        its fold reads CHG-7 as of 12, from here; then d-1 and CHG-7 are touched
+    the batch ends                  whoever folds saves what was touched; the rows stay here for the next batch
 """
 
 from collections import defaultdict, deque
@@ -42,7 +46,7 @@ class _Recent(Generic[K, V]):
         self.old, self.new = self.new, {}
 
 
-class Standing:
+class RowsNow:
     """Rows of views at one entry after another: `begin` says at which."""
 
     def __init__(self, views: Sequence[View[Any]], store: Store, log: Log, skips: Skips) -> None:
