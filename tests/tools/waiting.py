@@ -6,15 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from servers import Server
+from servers import PAUSE_S, Server
 
 WITHIN_S = 30
 
 
-def wait_for(condition: Callable[[], Any], *, within_s: float = WITHIN_S) -> Any:
+def wait_for(condition: Callable[[], Any], what: str = "it comes true", *, within_s: float = WITHIN_S) -> Any:
+    """Return the first answer that is true. `what` says in words what is waited for."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come true"
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(PAUSE_S)
     return found
 
 

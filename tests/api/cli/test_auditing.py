@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from commands import Command
 from ledgers import CHECKPOINT_KEY, ORIGIN
-from servers import BATCH, Server, event, running_server
+from servers import BATCH, Server, event, log_server
 
 from api.cli import remote_files
 from signing.keys import SigningKey
@@ -27,7 +27,7 @@ ENTRIES = 300
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server on a ledger of 300 entries."""
-    with running_server(tmp_path_factory.mktemp("auditing") / "var") as running:
+    with log_server(tmp_path_factory.mktemp("auditing") / "var") as running:
         said = [event() for _ in range(ENTRIES - running.size())]
         assert running.post(said, kind=BATCH).status_code == 201
         running.wait_for_checkpoint(ENTRIES)
@@ -80,7 +80,7 @@ def test_an_export_behind_any_web_server_is_audited(outside: Command, files: Pat
 def test_a_server_with_public_entries_is_audited_without_a_token(outside: Command, server: Server) -> None:
     outside.refused("audit", server.url, words="not public: give --token of the role auditor")
     outside.at("--token", server.tokens["reporter"]).refused("audit", server.url, words="not public")
-    with running_server(server.directory, tokens=server.tokens, CHANGE_LEDGER_PUBLIC_ENTRIES="1") as public:
+    with log_server(server.directory, tokens=server.tokens, CHANGE_LEDGER_PUBLIC_ENTRIES="1") as public:
         assert report_of(outside, public.url)["verdict"] == "sound"
 
 

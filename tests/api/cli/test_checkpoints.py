@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from commands import Command
 from ledgers import CHECKPOINT_KEY, ORIGIN
-from servers import Server, event, running_server
+from servers import Server, event, log_server
 
 from api.cli import pins
 from ledger.log.tables import guards
@@ -29,7 +29,7 @@ DEAD = "http://127.0.0.1:1"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("checkpoints") / "var") as running:
+    with log_server(tmp_path_factory.mktemp("checkpoints") / "var") as running:
         running.record(event(change_id="CHG-7"))
         running.wait_for_checkpoint(7)
         yield running

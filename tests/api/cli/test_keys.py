@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, possession
-from servers import Server, event, running_server
+from servers import Server, event, log_server
 
 from ledger.ledger import Ledger
 from ledger.log.database import Database
@@ -29,7 +29,7 @@ PRODUCER = ("enrol", "producer", HEX, "--name", "service:ci", "--source", "https
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("keys") / "var") as running:
+    with log_server(tmp_path_factory.mktemp("keys") / "var") as running:
         yield running
 
 

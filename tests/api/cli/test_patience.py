@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from servers import Server, event, running_server
+from servers import Server, event, log_server
 
 from api.cli import remote_door as doors
 from api.cli.remote_door import WAITS_S, RemoteDoor, patiently
@@ -80,7 +80,7 @@ class Losing(httpx.HTTPTransport):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("patience") / "var") as running:
+    with log_server(tmp_path_factory.mktemp("patience") / "var") as running:
         yield running
 
 

@@ -3,7 +3,7 @@
 import ipaddress
 
 import pytest
-from servers import Server, running_server
+from servers import Server, log_server
 from waiting import line_of
 
 from api.http.addresses import client_of, network_of
@@ -62,7 +62,7 @@ def test_a_forwarded_address_does_not_count_otherwise(server: Server) -> None:
 
 def test_a_forwarded_address_counts_when_the_proxy_is_trusted(tmp_path_factory: pytest.TempPathFactory) -> None:
     trusted = {"CHANGE_LEDGER_TRUSTED_PROXIES": '["127.0.0.0/8"]'}
-    with running_server(tmp_path_factory.mktemp("proxied") / "var", **trusted) as proxied:
+    with log_server(tmp_path_factory.mktemp("proxied") / "var", **trusted) as proxied:
         given = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Request-Id": "through-the-proxy"}
         proxied.get("/healthz", by="nobody", headers=given)
         assert line_of(proxied, "through-the-proxy")["client"] == "203.0.113.9"

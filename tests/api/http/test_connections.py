@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bodies
 import pytest
-from servers import STRUCTURED, Server, event, running_server
+from servers import STRUCTURED, Server, event, log_server
 from sockets import connect, head, is_open, many, refusal, rest
 from waiting import lines_of, wait_for
 
@@ -28,7 +28,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "CHANGE_LEDGER_MAX_CONNECTIONS": "50",
         "CHANGE_LEDGER_MAX_UNAUTHENTICATED_BYTES": "524288",
     }
-    with running_server(tmp_path_factory.mktemp("strict") / "var", **more) as running:
+    with log_server(tmp_path_factory.mktemp("strict") / "var", **more) as running:
         wanted = {"source": "https://github.com/acme/*", "door": "github", "principal": "service:github"}
         assert running.client().post("/v1/ledger/sources", json=wanted).status_code == 201
         yield running
@@ -44,7 +44,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "CHANGE_LEDGER_MAX_CONNECTIONS": "50",
         "CHANGE_LEDGER_MAX_UNAUTHENTICATED_BYTES": "1048576",
     }
-    with running_server(tmp_path_factory.mktemp("patient") / "var", **more) as running:
+    with log_server(tmp_path_factory.mktemp("patient") / "var", **more) as running:
         wanted = {"source": "https://github.com/acme/*", "door": "github", "principal": "service:github"}
         assert running.client().post("/v1/ledger/sources", json=wanted).status_code == 201
         yield running

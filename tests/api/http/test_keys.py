@@ -11,7 +11,7 @@ import pytest
 from httpx import Response
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, possession
 from producers import enrol, post, producer_key, said, signed
-from servers import Server, check_problem, event, make_ledger, running_server
+from servers import Server, check_problem, event, log_server, make_ledger
 
 from signing import keys as signing_keys
 from signing.keys import SigningKey
@@ -23,7 +23,7 @@ CI = "https://ci.example.com/*"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("keys") / "var") as running:
+    with log_server(tmp_path_factory.mktemp("keys") / "var") as running:
         yield running
 
 
@@ -186,10 +186,10 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Serv
     directory = tmp_path_factory.mktemp("two") / "var"
     tokens = make_ledger(directory)
     signing_keys.save(SECOND, directory / "keys" / "second.pem")
-    with running_server(directory, tokens=tokens) as first:
+    with log_server(directory, tokens=tokens) as first:
         assert enrol_key(first, SECOND, role="entry", name="host-b").status_code == 201
         key = str(directory / "keys" / "second.pem")
-        with running_server(directory, tokens=tokens, CHANGE_LEDGER_ENTRY_KEY=key) as second:
+        with log_server(directory, tokens=tokens, CHANGE_LEDGER_ENTRY_KEY=key) as second:
             yield first, second
 
 
@@ -225,7 +225,7 @@ def test_entry_keys_are_rotated_while_two_servers_run(two: tuple[Server, Server]
 
 
 def test_two_entry_keys_retired_at_once_leave_one(tmp_path: Path) -> None:
-    with running_server(tmp_path / "var") as server:
+    with log_server(tmp_path / "var") as server:
         assert enrol_key(server, SECOND, role="entry", name="host-b").status_code == 201
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda key: end_key(server, "entry", key.key_id), (ENTRY_KEY, SECOND)))

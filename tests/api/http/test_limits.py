@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from servers import BATCH, Server, check_problem, event, running_server
+from servers import BATCH, Server, check_problem, event, log_server, running_server
 from waiting import wait_for
 
 from api.http.failures import MAX_KEPT, NAMED, Failures
@@ -20,7 +20,7 @@ LIMITS = '{"credential_per_minute": 20, "address_per_minute": 200%s}'
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[Server]:
-    with running_server(tmp_path / "var", CHANGE_LEDGER_LIMITS=LIMITS % "") as running:
+    with log_server(tmp_path / "var", CHANGE_LEDGER_LIMITS=LIMITS % "") as running:
         yield running
 
 
@@ -53,14 +53,14 @@ def test_what_is_refused_by_a_limit_is_not_recorded(limited: Server) -> None:
 def test_batches_are_exempt_unless_the_setting_says_otherwise(limited: Server, tmp_path: Path) -> None:
     until_refused(lambda: limited.post(event(), by="reporter"), 50)
     assert limited.post([event()], by="reporter", kind=BATCH).status_code == 201
-    with running_server(tmp_path / "other", CHANGE_LEDGER_LIMITS=LIMITS % ', "exempt_batches": false') as other:
+    with log_server(tmp_path / "other", CHANGE_LEDGER_LIMITS=LIMITS % ', "exempt_batches": false') as other:
         answer = until_refused(lambda: other.post([event()], by="reporter", kind=BATCH), 50)
         check_problem(answer, 429)
 
 
 def test_who_takes_back_one_statement_after_another_is_asked_to_say_it_in_one_batch(tmp_path: Path) -> None:
     limits = '{"withdrawals_per_minute": 3}'
-    with running_server(tmp_path / "var", CHANGE_LEDGER_LIMITS=limits) as server:
+    with log_server(tmp_path / "var", CHANGE_LEDGER_LIMITS=limits) as server:
         said = [server.post(event(), by="reporter").json()["position"] for _ in range(8)]
         taken_back = [event("statement.withdrawn", actor="person:ann", position=at, reason="x") for at in said]
         statuses = [server.post(one, by="reporter").status_code for one in taken_back[:4]]
@@ -78,7 +78,7 @@ def test_a_credential_may_be_exempt_from_both_limits(limited: Server) -> None:
     limited.stop()
     exempt = LIMITS % f', "exempt_credentials": ["{credential}"]'
     with (
-        running_server(directory, tokens=tokens, CHANGE_LEDGER_LIMITS=exempt) as again,
+        log_server(directory, tokens=tokens, CHANGE_LEDGER_LIMITS=exempt) as again,
         again.client_with(token) as client,
     ):
         until_refused(lambda: again.get("/healthz", by="nobody"), 400)
@@ -122,7 +122,7 @@ def test_rates_of_ever_more_senders_take_no_more_memory() -> None:
 
 
 def test_failed_authentications_are_told_in_one_line_and_recorded(tmp_path: Path) -> None:
-    with running_server(tmp_path / "var") as own:
+    with log_server(tmp_path / "var") as own:
         credential, token = own.issue_token("reporter")
         own.client().delete(f"/v1/ledger/credentials/{credential}").raise_for_status()
         with own.client_with(token) as revoked:
@@ -137,7 +137,7 @@ def test_failed_authentications_are_told_in_one_line_and_recorded(tmp_path: Path
         line for line in (own.directory / "server.err").read_text().splitlines() if "authentications failed" in line
     ]
     assert line == f"authentications failed: 13; 8 from 127.0.0.0/24, 5 from 127.0.0.0/24 with {credential}"
-    with running_server(tmp_path / "var", tokens=tokens) as again:
+    with log_server(tmp_path / "var", tokens=tokens) as again:
         (entry,) = again.entries(type="ledger.authentication_failures")
         data = entry["entry"]["statement"]["data"]
         assert data.pop("since")
@@ -153,12 +153,12 @@ def test_failed_authentications_are_told_in_one_line_and_recorded(tmp_path: Path
 
 
 def test_nothing_is_told_or_recorded_where_nothing_failed(tmp_path: Path) -> None:
-    with running_server(tmp_path / "var") as own:
+    with log_server(tmp_path / "var") as own:
         assert own.get("/v1/events").status_code == 200
         own.stop()
         tokens = own.tokens
     assert (own.directory / "server.err").read_text() == ""
-    with running_server(tmp_path / "var", tokens=tokens) as again:
+    with log_server(tmp_path / "var", tokens=tokens) as again:
         assert again.entries(type="ledger.authentication_failures") == []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import c2sp
 import pytest
 from ledgers import CHECKPOINT_KEY, ORIGIN
-from servers import BATCH, Server, check_problem, event, running_server
+from servers import BATCH, Server, check_problem, event, log_server
 
 from ledger.published.dossier import check_dossier
 from signing.checkpoint import Checkpoint, check_checkpoint
@@ -25,7 +25,7 @@ CLIENTS = 24
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("proofs") / "var") as running:
+    with log_server(tmp_path_factory.mktemp("proofs") / "var") as running:
         yield running
 
 
@@ -293,7 +293,7 @@ def test_a_ref_of_another_shape_is_an_empty_dossier_or_refused_and_never_a_crash
 def test_without_a_commitment_there_is_no_dossier_and_one_is_told_what_to_do(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    with running_server(tmp_path_factory.mktemp("uncommitted") / "var") as fresh:
+    with log_server(tmp_path_factory.mktemp("uncommitted") / "var") as fresh:
         fresh.wait_for_checkpoint(1)
         assert "POST /v1/ledger/heads" in check_problem(fresh.get("/v1/dossiers/change:CHG-1"), 404)["detail"]
 

@@ -26,7 +26,7 @@ from producers import (
     with_texts,
 )
 from securesystemslib.signer import CryptoSigner
-from servers import Server, check_problem, event, running_server
+from servers import Server, check_problem, event, log_server
 
 SOURCE = "https://ci.example.com/payments"
 STRICT = "https://strict.example.com/deploys"
@@ -36,7 +36,7 @@ KEY, OTHER, THIRD, FOURTH, ELSEWHERE, STRANGER = map(producer_key, range(1, 7))
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with producers' keys, and a source that must sign. Afterwards its ledger is sound."""
-    with running_server(tmp_path_factory.mktemp("signed") / "var") as running:
+    with log_server(tmp_path_factory.mktemp("signed") / "var") as running:
         for key in (KEY, OTHER, THIRD, FOURTH):
             enrol(running, key, "https://ci.example.com/*", STRICT)
         enrol(running, ELSEWHERE, "https://elsewhere.example.com/*", "https://ci.example.com/pay")

@@ -9,7 +9,7 @@ import c2sp
 import httpx
 import pytest
 from ledgers import CHECKPOINT_KEY, ORIGIN
-from servers import BATCH, Server, check_problem, event, running_server
+from servers import BATCH, Server, check_problem, event, log_server
 
 from ledger.log.database import Database
 from ledger.log.tree import read_tile
@@ -33,7 +33,7 @@ PATHS = [
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A log of 300 entries, under a checkpoint."""
-    with running_server(tmp_path_factory.mktemp("tiles") / "var") as running:
+    with log_server(tmp_path_factory.mktemp("tiles") / "var") as running:
         missing = SIZE - running.size()
         assert running.post([event() for _ in range(missing)], kind=BATCH).status_code == 201
         running.wait_for_checkpoint(SIZE)
@@ -43,7 +43,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def public(log: Server) -> Iterator[Server]:
     """The same log, served by another process to everybody."""
-    with running_server(log.directory, tokens=log.tokens, CHANGE_LEDGER_PUBLIC_ENTRIES="true") as running:
+    with log_server(log.directory, tokens=log.tokens, CHANGE_LEDGER_PUBLIC_ENTRIES="true") as running:
         yield running
 
 

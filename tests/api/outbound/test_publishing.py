@@ -16,8 +16,9 @@ from commands import check_one_line
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN
 from placed_ledgers import make_ledger_at
 from programs import kill, program
-from servers import BATCH, STRUCTURED, Server, check_problem, event, make_ledger, running_server
+from servers import BATCH, STRUCTURED, Server, check_problem, event, log_server, make_ledger
 from typer.testing import CliRunner
+from waiting import wait_for
 from witness_servers import WitnessServer, running_witnesses
 
 from api.cli import app
@@ -30,16 +31,6 @@ from signing.notes import COSIGNATURE, NoteKey, check_note, format_verifier_key,
 LOG = NoteKey(ORIGIN, CHECKPOINT_KEY.public_key)
 LOG_VKEY = format_verifier_key(LOG)
 STRANGER = format_verifier_key(NoteKey("stranger.test", bytes(range(32)), COSIGNATURE))
-DEADLINE_S = 30.0
-
-
-def eventually(ask: Callable[[], Any], what: str) -> Any:
-    """Return the first true answer; fail when there is none in time."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        if found := ask():
-            return found
-    raise TimeoutError(what)
 
 
 def status(server: Server) -> Any:
@@ -112,7 +103,7 @@ def test_with_the_policy_off_nobody_is_asked(
     witnessed: tuple[Path, dict[str, str]], witnesses: list[WitnessServer]
 ) -> None:
     directory, tokens = witnessed
-    with running_server(directory, tokens=tokens, **under("off", *witnesses)) as server:
+    with log_server(directory, tokens=tokens, **under("off", *witnesses)) as server:
         position = server.record(event())["position"]
         server.wait_for_checkpoint(position)
         assert checkpoints(server)[-1]["cosigned_by"] == []
@@ -124,10 +115,10 @@ def test_observed_witnesses_cosign_and_one_that_is_down_is_named_and_holds_up_no
     witnessed: tuple[Path, dict[str, str]], witnesses: list[WitnessServer]
 ) -> None:
     directory, tokens = witnessed
-    with running_server(directory, tokens=tokens, **under("observe", *witnesses)) as server:
+    with log_server(directory, tokens=tokens, **under("observe", *witnesses)) as server:
         position = server.record(event())["position"]
         server.wait_for_checkpoint(position)
-        eventually(lambda: len(checkpoints(server)[-1]["cosigned_by"]) == 2, "both cosign")
+        wait_for(lambda: len(checkpoints(server)[-1]["cosigned_by"]) == 2, "both cosign")
         note = parse_note(server.get("/checkpoint").content)
         times = check_note(note, [parse_verifier_key(witness.vkey) for witness in witnesses])
         assert len(times) == 2
@@ -135,35 +126,35 @@ def test_observed_witnesses_cosign_and_one_that_is_down_is_named_and_holds_up_no
         witnesses[1].stop()
         position = server.record(event())["position"]
         server.wait_for_checkpoint(position)
-        problems = eventually(
+        problems = wait_for(
             lambda: [item["problem"] for item in status(server)["witnesses"] if item["problem"]], "it is named"
         )
         assert "did not answer" in problems[0]
         assert server.get("/readyz").status_code == 200
-        eventually(lambda: checkpoints(server)[-1]["cosigned_by"] == ["one.test"], "the other one cosigns")
+        wait_for(lambda: checkpoints(server)[-1]["cosigned_by"] == ["one.test"], "the other one cosigns")
         witnesses[1].start()
         server.record(event())
-        eventually(lambda: [i["problem"] for i in status(server)["witnesses"]] == [None, None], "it is back")
+        wait_for(lambda: [i["problem"] for i in status(server)["witnesses"]] == [None, None], "it is back")
 
 
 def test_what_too_few_witnesses_cosigned_is_signed_and_not_published(
     witnessed: tuple[Path, dict[str, str]], witnesses: list[WitnessServer]
 ) -> None:
     directory, tokens = witnessed
-    with running_server(directory, tokens=tokens, **under("require:2", *witnesses)) as server:
+    with log_server(directory, tokens=tokens, **under("require:2", *witnesses)) as server:
         posted = event()
         # On a busy machine the witnesses may need longer than who waits: it is asked again.
-        first = eventually(
+        first = wait_for(
             lambda: (answer := server.post(posted, params={"wait": "checkpoint"}).json())["proof"] and answer,
             "both cosign",
         )
         assert first["proof"].count("\n— ") == 3
         witnesses[0].stop()
         held = server.record(event())["position"]
-        eventually(lambda: status(server)["signed_size"] >= held, "it is signed")
+        wait_for(lambda: status(server)["signed_size"] >= held, "it is signed")
         found = status(server)
         assert found["published_size"] == published(server) == first["position"]
-        eventually(lambda: status(server)["witnesses"][0]["problem"], "it is named")
+        wait_for(lambda: status(server)["witnesses"][0]["problem"], "it is named")
         assert status(server)["witnesses"][1]["problem"] is None
         # The ledger appends and signs all the same: what is missing is said, and nothing is red.
         assert server.get("/readyz").json()["checkpoints"]["published_size"] == first["position"]
@@ -173,7 +164,7 @@ def test_what_too_few_witnesses_cosigned_is_signed_and_not_published(
         last = server.record(event())["position"]
         server.wait_for_checkpoint(last)
         check_history(server)
-    with running_server(directory, tokens=tokens, **under("require:1", *witnesses)) as server:
+    with log_server(directory, tokens=tokens, **under("require:1", *witnesses)) as server:
         witnesses[0].stop()
         last = server.record(event())["position"]
         server.wait_for_checkpoint(last)
@@ -199,14 +190,14 @@ def test_after_a_restart_witnesses_are_asked_for_what_is_signed_though_nothing_i
         by_hand(directory, "heads")
         size = int(by_hand(directory, "checkpoint").split("\n")[1])
         late.stop()
-        with running_server(directory, tokens=tokens, **under("require:1", late)) as server:
-            problem = eventually(lambda: status(server)["witnesses"][0]["problem"], "it is named")
+        with log_server(directory, tokens=tokens, **under("require:1", late)) as server:
+            problem = wait_for(lambda: status(server)["witnesses"][0]["problem"], "it is named")
             assert "did not answer" in problem
             # Commands gave it out before a policy was in force: it stands.
             assert published(server) == size == status(server)["signed_size"]
             late.start()
-            eventually(lambda: status(server)["witnesses"][0]["cosigned_size"] == size, "it is asked again")
-            eventually(lambda: status(server)["witnesses"][0]["problem"] is None, "and nothing is wrong any more")
+            wait_for(lambda: status(server)["witnesses"][0]["cosigned_size"] == size, "it is asked again")
+            wait_for(lambda: status(server)["witnesses"][0]["problem"] is None, "and nothing is wrong any more")
             assert server.get("/checkpoint").text.count("\n— ") == 2
             assert server.size() == size
 
@@ -217,8 +208,8 @@ def test_a_witness_whose_key_counts_later_is_named(tmp_path: Path) -> None:
     with running_witnesses(tmp_path / "w", LOG_VKEY, "early.test") as [early]:
         enrol_at(directory, early)
         by_hand(directory, "checkpoint")
-        with running_server(directory, tokens=tokens, **under("require:1", early)) as server:
-            problem = eventually(lambda: status(server)["witnesses"][0]["problem"], "it is named")
+        with log_server(directory, tokens=tokens, **under("require:1", early)) as server:
+            problem = wait_for(lambda: status(server)["witnesses"][0]["problem"], "it is named")
             assert "does not count yet" in problem
             server.wait_for_checkpoint(server.record(event())["position"])
             assert status(server)["witnesses"][0]["problem"] is None
@@ -229,25 +220,25 @@ def test_what_was_published_under_one_policy_stands_until_the_next_is_met(tmp_pa
     tokens = make_ledger(directory)
     with running_witnesses(tmp_path / "w", LOG_VKEY, "one.test", "two.test") as both:
         enrol_at(directory, *both)
-        with running_server(directory, tokens=tokens, **under("off", *both)) as server:
+        with log_server(directory, tokens=tokens, **under("off", *both)) as server:
             alone = server.record(event())["position"]
             server.wait_for_checkpoint(alone)
         for witness in both:
             witness.stop()
-        with running_server(directory, tokens=tokens, **under("require:1", *both)) as server:
+        with log_server(directory, tokens=tokens, **under("require:1", *both)) as server:
             assert published(server) == alone
             last = server.record(event())["position"]
-            eventually(lambda: status(server)["signed_size"] >= last, "it is signed")
+            wait_for(lambda: status(server)["signed_size"] >= last, "it is signed")
             assert published(server) == alone
             both[0].start()
             server.wait_for_checkpoint(last)
-        with running_server(directory, tokens=tokens, **under("require:2", *both)) as server:
+        with log_server(directory, tokens=tokens, **under("require:2", *both)) as server:
             # Both servers see it, however often they start.
             assert published(server) >= last
             held = server.record(event())["position"]
-            eventually(lambda: status(server)["witnesses"][0]["cosigned_size"] >= held, "one cosigns")
+            wait_for(lambda: status(server)["witnesses"][0]["cosigned_size"] >= held, "one cosigns")
             assert last <= published(server) < held
-        with running_server(directory, tokens=tokens, **under("require:2", *both)) as server:
+        with log_server(directory, tokens=tokens, **under("require:2", *both)) as server:
             assert last <= published(server) < held
             both[1].start()
             server.wait_for_checkpoint(held)
@@ -258,7 +249,7 @@ def test_who_waits_where_nothing_is_published_is_told_that_it_is_recorded_withou
     witnessed: tuple[Path, dict[str, str]], witnesses: list[WitnessServer]
 ) -> None:
     directory, tokens = witnessed
-    with running_server(directory, tokens=tokens, **under("require:2", *witnesses)) as server:
+    with log_server(directory, tokens=tokens, **under("require:2", *witnesses)) as server:
         witnesses[0].stop()
         answer = server.post(event(), params={"wait": "checkpoint"})
         assert (answer.status_code, answer.json()["proof"]) == (201, None)
@@ -286,7 +277,7 @@ def test_settings_of_witnesses_that_cannot_work_are_refused_in_one_line(
 
 def test_there_is_at_most_one_checkpoint_a_second_and_a_last_one_over_everything(tmp_path: Path) -> None:
     directory = tmp_path / "var"
-    with running_server(directory) as server:
+    with log_server(directory) as server:
         server.wait_for_checkpoint(1)
         before, began = len(checkpoints(server)), time.monotonic()
         with server.client_with(server.tokens["all"]) as client:
@@ -298,17 +289,17 @@ def test_there_is_at_most_one_checkpoint_a_second_and_a_last_one_over_everything
         assert server.stop() in (0, -signal.SIGTERM)
     kept = directory / "signer" / "checkpoint"
     assert check_checkpoint(parse_note(kept.read_bytes()), [LOG]).size == acknowledged
-    with running_server(directory, tokens=server.tokens) as again:
+    with log_server(directory, tokens=server.tokens) as again:
         assert published(again) == acknowledged == again.size()
 
 
 def test_a_server_that_was_killed_goes_on_consistently(tmp_path: Path) -> None:
     directory = tmp_path / "var"
-    with running_server(directory) as server:
+    with log_server(directory) as server:
         server.wait_for_checkpoint(server.record(event())["position"])
         last = server.record(event())["position"]
         kill(server.process)
-    with running_server(directory, tokens=server.tokens) as again:
+    with log_server(directory, tokens=server.tokens) as again:
         assert again.size() >= last
         again.wait_for_checkpoint(again.record(event())["position"])
         check_history(again)
@@ -326,11 +317,11 @@ def copy_of(directory: Path, target: Path) -> None:
 
 def test_a_server_on_an_old_copy_of_the_database_does_not_start(tmp_path: Path) -> None:
     directory = tmp_path / "var"
-    with running_server(directory) as server:
+    with log_server(directory) as server:
         server.wait_for_checkpoint(1)
         server.stop()
     copy_of(directory, tmp_path / "old.db")
-    with running_server(directory, tokens=server.tokens) as server:
+    with log_server(directory, tokens=server.tokens) as server:
         server.record(event())
         server.stop()
     for name in ("ledger.db-wal", "ledger.db-shm"):
@@ -350,13 +341,13 @@ def test_a_server_without_its_signers_memory_serves_is_ready_to_append_and_signs
     tmp_path: Path,
 ) -> None:
     directory = tmp_path / "var"
-    with running_server(directory) as server:
+    with log_server(directory) as server:
         server.wait_for_checkpoint(server.size())
         server.stop()
     (directory / "signer" / "checkpoint").unlink()
-    with running_server(directory, tokens=server.tokens) as again:
+    with log_server(directory, tokens=server.tokens) as again:
         position = again.record(event())["position"]
-        eventually(lambda: status(again)["signer"] == "refused", "it says that it does not sign")
+        wait_for(lambda: status(again)["signer"] == "refused", "it says that it does not sign")
         # It appends: a signer that stopped takes no process out of a balancer.
         ready = again.get("/readyz")
         assert ready.status_code == 200
@@ -371,25 +362,25 @@ def test_a_server_without_its_signers_memory_serves_is_ready_to_append_and_signs
         taken = signer(directory, again.environment, "take-over", str(tmp_path / "last"))
         assert taken.returncode == 0, taken.stderr
         again.wait_for_checkpoint(position)
-        eventually(lambda: status(again)["signer"] == "signing", "it signs again")
+        wait_for(lambda: status(again)["signer"] == "signing", "it signs again")
         check_history(again)
 
 
 def test_a_memory_that_cannot_be_written_is_said_and_what_is_served_stays(tmp_path: Path) -> None:
     directory = tmp_path / "var"
-    with running_server(directory) as server:
+    with log_server(directory) as server:
         server.wait_for_checkpoint(server.size())
         # Where the new memory is written first, there is a directory: the disk refuses.
         (directory / "signer" / "checkpoint.part").mkdir()
         before = published(server)
         server.record(event())
-        eventually(lambda: status(server)["signer"] == "refused", "it says so")
+        wait_for(lambda: status(server)["signer"] == "refused", "it says so")
         assert server.get("/readyz").json()["checkpoints"]["signer"] == "refused"
         assert published(server) == before
         (directory / "signer" / "checkpoint.part").rmdir()
         server.wait_for_checkpoint(before + 1)
         # The checkpoint is there a moment before its signer says that it signs again.
-        eventually(lambda: server.get("/readyz").json()["checkpoints"]["signer"] == "signing", "it signs again")
+        wait_for(lambda: server.get("/readyz").json()["checkpoints"]["signer"] == "signing", "it signs again")
 
 
 # -- two servers -------------------------------------------------------------------------------------------------------
@@ -411,10 +402,10 @@ def test_of_two_servers_on_postgresql_one_signs_and_the_other_takes_over(
 
 
 def take_turns(directory: Path, tokens: dict[str, str], more: dict[str, str]) -> None:
-    with running_server(directory, tokens=tokens, **more) as first:
+    with log_server(directory, tokens=tokens, **more) as first:
         first.wait_for_checkpoint(first.size())
-        with running_server(directory, tokens=tokens, **more) as second:
-            eventually(lambda: status(second)["signer"] == "standing by", "the second stands by")
+        with log_server(directory, tokens=tokens, **more) as second:
+            wait_for(lambda: status(second)["signer"] == "standing by", "the second stands by")
             assert status(first)["signer"] == "signing"
             # Who does not sign still appends, waits, and publishes.
             answer = second.post(event(), params={"wait": "checkpoint"})

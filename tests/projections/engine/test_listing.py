@@ -56,9 +56,9 @@ def positions_in(found: list[Page]) -> list[int]:
     return [row["position"] for page in found for row in page.rows]
 
 
-def test_a_timeline_is_had_by_pages_up_and_down_and_as_it_stood(ledger: Ledger, runner: Runner) -> None:
+def test_a_timeline_is_had_by_pages_up_and_down_and_as_it_stood(ledger: Ledger, runner_of_few: Runner) -> None:
     told = deploy(ledger, 10)
-    runner.catch_up()
+    runner_of_few.catch_up()
     assert positions_in(pages(ledger)) == told
     assert [len(page.rows) for page in pages(ledger)] == [4, 4, 2]
     assert positions_in(pages(ledger, sort="-line")) == told[::-1]
@@ -81,9 +81,9 @@ def test_what_was_taken_back_says_so_from_there_on_and_not_before(ledger: Ledger
     assert all(view.is_equal for view in check(ledger.database, VIEWS))
 
 
-def test_as_of_is_asked_of_lines_alone_and_not_before_they_are_there(ledger: Ledger, runner: Runner) -> None:
+def test_as_of_is_asked_of_lines_alone_and_not_before_they_are_there(ledger: Ledger, runner_of_few: Runner) -> None:
     told = deploy(ledger, 1)
-    runner.catch_up()
+    runner_of_few.catch_up()
     end = deploy(ledger, 1)[-1]
     with ledger.database.read() as connection:
         with pytest.raises(ViewNotReadyError, match=f"not yet at {end}"):
@@ -95,13 +95,13 @@ def test_as_of_is_asked_of_lines_alone_and_not_before_they_are_there(ledger: Led
                 list_rows(connection, change_timeline, as_of=told[0], **asked)  # type: ignore[arg-type]
 
 
-def test_a_line_is_written_without_looking_whether_it_is_there(ledger: Ledger, runner: Runner) -> None:
+def test_a_line_is_written_without_looking_whether_it_is_there(ledger: Ledger, runner_of_few: Runner) -> None:
     deploy(ledger, 2)
-    runner.catch_up()
+    runner_of_few.catch_up()
     said: list[str] = []
     sa.event.listen(ledger.database.engine, "before_cursor_execute", lambda _, __, sql, *more: said.append(sql))
     (told, *_) = deploy(ledger, 1)
-    runner.catch_up()
+    runner_of_few.catch_up()
     about = [sql for sql in said if "view_change_timeline" in sql]
     assert [sql for sql in about if not sql.lstrip().startswith(("INSERT", "WITH"))] == []
     with ledger.database.read() as connection:

@@ -139,9 +139,9 @@ def test_nothing_to_check_is_a_failure(ledger: Ledger) -> None:
         check(ledger.database, VIEWS)
 
 
-def test_an_analyst_finds_columns_of_real_types(ledger: Ledger, runner: Runner) -> None:
+def test_an_analyst_finds_columns_of_real_types(ledger: Ledger, runner_of_few: Runner) -> None:
     deploy(ledger, 1, change_id="CHG-9")
-    runner.catch_up()
+    runner_of_few.catch_up()
     with ledger.database.read() as connection:
         query = "SELECT service, started_position, started_at FROM view_deployments WHERE change_id = 'CHG-9'"
         service, position, at = connection.execute(sa.text(query)).one()
@@ -169,10 +169,10 @@ def test_findings_are_filtered_while_another_rule_makes_them_anew(ledger: Ledger
         assert not read_states(connection)["findings"].is_by(findings)
 
 
-def test_lists_are_filtered_sorted_and_paged(ledger: Ledger, runner: Runner) -> None:
+def test_lists_are_filtered_sorted_and_paged(ledger: Ledger, runner_of_few: Runner) -> None:
     for number in range(5):
         deploy(ledger, number, change_id="CHG-1" if number % 2 else "CHG-2")
-    runner.catch_up()
+    runner_of_few.catch_up()
     with ledger.database.read() as connection:
         found = list_rows(connection, deployments, where={"change_id": "CHG-2"}, sort="-started_position", limit=2)
         rest = list_rows(
@@ -196,9 +196,11 @@ def test_lists_are_filtered_sorted_and_paged(ledger: Ledger, runner: Runner) -> 
         {"where": {}, "sort": "started_position", "cursor": cursor_of(deployments, {}, "started_position", True, "d")},
     ],
 )  # fmt: skip
-def test_what_a_column_cannot_hold_is_refused_in_words(ledger: Ledger, runner: Runner, asked: dict[str, Any]) -> None:
+def test_what_a_column_cannot_hold_is_refused_in_words(
+    ledger: Ledger, runner_of_few: Runner, asked: dict[str, Any]
+) -> None:
     deploy(ledger, 1)
-    runner.catch_up()
+    runner_of_few.catch_up()
     with ledger.database.read() as connection, pytest.raises(StatementError, match="expected"):
         list_rows(connection, deployments, **asked)
 
@@ -210,10 +212,10 @@ def test_what_a_column_cannot_hold_is_refused_in_words(ledger: Ledger, runner: R
         {"where": {"service": "pay"}, "sort": "-deployment_id"}, {"where": {}}, {"where": {"service__in": "pay"}},
     ],
 )  # fmt: skip
-def test_a_cursor_is_of_one_list_alone(ledger: Ledger, runner: Runner, other: dict[str, Any]) -> None:
+def test_a_cursor_is_of_one_list_alone(ledger: Ledger, runner_of_few: Runner, other: dict[str, Any]) -> None:
     for number in range(3):
         deploy(ledger, number, service="pay")
-    runner.catch_up()
+    runner_of_few.catch_up()
     with ledger.database.read() as connection:
         cursor = list_rows(connection, deployments, where={"service": "pay"}, limit=1).next
         assert len(list_rows(connection, deployments, where={"service": "pay"}, cursor=cursor).rows) == 2
@@ -221,12 +223,14 @@ def test_a_cursor_is_of_one_list_alone(ledger: Ledger, runner: Runner, other: di
         with pytest.raises(StatementError, match="with the same filters and sort"):
             list_rows(connection, deployments, cursor=cursor, **other)
         with pytest.raises(StatementError, match="an earlier page of this view"):
-            list_rows(connection, findings, where={}, cursor=list_rows(connection, deployments, where={}, limit=1).next)
+            list_rows(
+                connection, placements, where={}, cursor=list_rows(connection, deployments, where={}, limit=1).next
+            )
 
 
-def test_a_time_is_found_however_it_is_written(ledger: Ledger, runner: Runner) -> None:
+def test_a_time_is_found_however_it_is_written(ledger: Ledger, runner_of_few: Runner) -> None:
     deploy(ledger, 1)
-    runner.catch_up()
+    runner_of_few.catch_up()
     with ledger.database.read() as connection:
         for text in ("2026-11-23T12:00:00Z", "2026-11-23T13:00:00+01:00"):
             assert len(list_rows(connection, deployments, where={"started_at": text}).rows) == 1
@@ -234,11 +238,11 @@ def test_a_time_is_found_however_it_is_written(ledger: Ledger, runner: Runner) -
 
 @pytest.mark.parametrize("sort", [None, "-deployment_id", "change_id", "-change_id", "started_at", "-started_position"])
 def test_pages_have_every_row_once_whatever_is_written_meanwhile(
-    ledger: Ledger, runner: Runner, sort: str | None
+    ledger: Ledger, runner_of_few: Runner, sort: str | None
 ) -> None:
     for number in range(7):
         deploy(ledger, number, **({"change_id": f"CHG-{number % 2}"} if number % 3 else {}))
-    runner.catch_up()
+    runner_of_few.catch_up()
 
     def page(limit: int, cursor: str | None = None) -> Page:
         with ledger.database.read() as connection:
@@ -255,7 +259,7 @@ def test_pages_have_every_row_once_whatever_is_written_meanwhile(
         # Some stand before what was shown, some after it.
         for name in ("a", "z"):
             deploy(ledger, 0, deployment_id=f"{name}{len(found)}", change_id=f"CHG-{name}")
-        runner.catch_up()
+        runner_of_few.catch_up()
     assert [name for name in found if name in wanted] == wanted
 
 
