@@ -312,6 +312,7 @@ class Runner:
         filling = ViewSet(self._database, wanted, 0, "" if is_first else FILLING)
         filling.is_first = is_first
         filling.is_careful = is_careful
+        filling.anew = anew
         # Dies while they take over: those that did not are filled again, though they may have the folds they had.
         with self._database.write() as connection:
             ask_anew(connection, anew)
@@ -343,7 +344,8 @@ class Runner:
         # at the position of what is served still, no view took over before what it reads, and the filling of the others begins again.
         # On PostgreSQL nobody waits: all take over, or none, while somebody reads one of their tables.
         is_slow = self._database.is_sqlite and not filling.is_first
-        groups = [[view] for view in filling.views] if is_slow else [filling.views]
+        # What was filled only to be read is served as it was: the same folds made the same rows of it, up to the same position.
+        groups = [[view] for view in filling.anew] if is_slow else [filling.anew]
         for group in groups:
             with self._database.write() as connection:
                 tables.wait_briefly(connection)

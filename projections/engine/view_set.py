@@ -34,6 +34,8 @@ class ViewSet:
         self.is_careful = False
         # Whether its tables stand already where they will be served: there were none.
         self.is_first = False
+        # Of views that are filled: those that will take the place of what is served. The others are there to be read by them.
+        self.anew: list[View[Any]] = []
         self._refused: dict[tuple[str, int], str] = {}
         # Views that stopped in earlier batches.
         self._failures: dict[str, Failure] = {}

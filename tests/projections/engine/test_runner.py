@@ -513,6 +513,18 @@ def test_a_rebuild_that_is_asked_for_is_done_by_whoever_runs_the_views(ledger: L
     assert all(c.is_equal for c in check(ledger.database, VIEWS))
 
 
+def test_what_is_filled_only_to_be_read_takes_nobodys_place(ledger: Ledger, runner_of_few: Runner) -> None:
+    deploy(ledger, 1)
+    runner_of_few.catch_up()
+    ask_for_rebuild(ledger.database, VIEWS, ["deployments"])
+    runner_of_few.catch_up()
+    with ledger.database.read() as connection:
+        made = {name: state.generation for name, state in read_states(connection).items()}
+        assert tables.abandoned(connection) == []
+    assert {name for name, generation in made.items() if generation == 2} == {"deployments", "change_timeline"}
+    assert len(made) > 10
+
+
 def test_one_process_runs_the_views_and_the_next_takes_over(ledger: Ledger, runner: Runner) -> None:
     deploy(ledger, 1)
     runner.catch_up()
