@@ -21,9 +21,14 @@ def runner(ledger: Ledger) -> Iterator[Runner]:
 
 
 @pytest.fixture
-def runner_of_few(ledger: Ledger) -> Iterator[Runner]:
-    """What tests of lists ask about, and what that reads: a dozen tables instead of a hundred and more."""
-    yield from _running(ledger, with_inputs(VIEWS, [deployments, change_timeline]))
+def few() -> list[View[Any]]:
+    """Two views and what they read: a dozen instead of a hundred and more, where it does not matter which."""
+    return with_inputs(VIEWS, [deployments, change_timeline])
+
+
+@pytest.fixture
+def runner_of_few(ledger: Ledger, few: list[View[Any]]) -> Iterator[Runner]:
+    yield from _running(ledger, few)
 
 
 def _running(ledger: Ledger, views: Sequence[View[Any]]) -> Iterator[Runner]:

@@ -20,7 +20,7 @@ from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import tables
 from projections.engine.checking import check
-from projections.engine.progress import ask_for_rebuild, is_served, read_states
+from projections.engine.progress import ask_for_rebuild, is_served, read_states, with_inputs
 from projections.engine.rows_then import RowsThen
 from projections.engine.runner import Runner
 from projections.engine.serving import (
@@ -376,62 +376,62 @@ def die_before(name: str, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_crash_while_views_take_over_leaves_them_at_one_position(
-    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, runner_of_few: Runner, few: list[View[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
         deploy(ledger, number)
     label(ledger, "CHG-1")
-    runner.catch_up()
-    ask_for_rebuild(ledger.database, VIEWS, [view.name for view in VIEWS])
-    die_before(VIEWS[len(VIEWS) // 2].name, runner, monkeypatch)
+    runner_of_few.catch_up()
+    ask_for_rebuild(ledger.database, few, [view.name for view in few])
+    die_before(few[len(few) // 2].name, runner_of_few, monkeypatch)
     with ledger.database.read() as connection:
-        assert len(tables.abandoned(connection)) >= len(VIEWS)
+        assert len(tables.abandoned(connection)) >= len(few)
     assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
     deploy(ledger, 9)
-    run(ledger, *VIEWS)
+    run(ledger, *few)
     assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
-    assert all(c.is_equal for c in check(ledger.database, VIEWS))
+    assert all(c.is_equal for c in check(ledger.database, few))
     with ledger.database.read() as connection:
         assert tables.abandoned(connection) == []
 
 
 def test_a_crash_in_the_first_filling_leaves_tables_that_nobody_takes_for_whole(
-    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, runner_of_few: Runner, few: list[View[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
         deploy(ledger, number)
-    die_before(VIEWS[len(VIEWS) // 2].name, runner, monkeypatch)
+    die_before(few[len(few) // 2].name, runner_of_few, monkeypatch)
     assert positions(ledger) == {}
     with ledger.database.read() as connection:
-        assert len(tables.abandoned(connection, VIEWS)) >= len(VIEWS)
+        assert len(tables.abandoned(connection, few)) >= len(few)
     deploy(ledger, 9)
-    run(ledger, *VIEWS)
-    assert all(c.is_equal for c in check(ledger.database, VIEWS))
+    run(ledger, *few)
+    assert all(c.is_equal for c in check(ledger.database, few))
     with ledger.database.read() as connection:
         assert tables.abandoned(connection) == []
 
 
 def test_a_long_transaction_of_a_reader_holds_up_a_rebuild_and_nothing_else(
-    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, runner_of_few: Runner, few: list[View[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("projections.engine.runner.AGAIN_S", 0)
     deploy(ledger, 1)
-    runner.catch_up()
-    ask_for_rebuild(ledger.database, VIEWS, ["deployments"])
+    runner_of_few.catch_up()
+    ask_for_rebuild(ledger.database, few, ["deployments"])
     with ledger.database.read() as analyst:
-        for view in VIEWS:
+        for view in few:
             analyst.exec_driver_sql(f"SELECT count(*) FROM view_{view.name}")
         for number in (2, 3):
             deploy(ledger, number)
             # Comes back: it does not stand in line for the tables, and nobody behind it.
-            runner.catch_up()
+            runner_of_few.catch_up()
             assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
             assert row(ledger, deployments, f"d-{number}")["service"] == "api"
-    runner.catch_up()
+    runner_of_few.catch_up()
     with ledger.database.read() as connection:
-        assert all(is_served(view, read_states(connection)) for view in VIEWS)
+        assert all(is_served(view, read_states(connection)) for view in few)
         assert tables.abandoned(connection) == []
-    assert all(c.is_equal for c in check(ledger.database, VIEWS))
+    assert all(c.is_equal for c in check(ledger.database, few))
 
 
 def test_who_reads_a_view_that_is_filled_anew_waits_for_it(ledger: Ledger) -> None:
@@ -500,17 +500,19 @@ def test_a_list_of_a_view_that_has_other_columns_now_is_had_without_filters(ledg
             list_rows(connection, counting(1), where={"count": "1"})
 
 
-def test_a_rebuild_that_is_asked_for_is_done_by_whoever_runs_the_views(ledger: Ledger, runner: Runner) -> None:
+def test_a_rebuild_that_is_asked_for_is_done_by_whoever_runs_the_views(
+    ledger: Ledger, runner_of_few: Runner, few: list[View[Any]]
+) -> None:
     deploy(ledger, 1)
-    runner.catch_up()
+    runner_of_few.catch_up()
     with ledger.database.write() as connection:
         connection.execute(sa.text("DELETE FROM view_deployments"))
-    assert not all(c.is_equal for c in check(ledger.database, VIEWS))
-    assert {"identities", "policies"} < set(ask_for_rebuild(ledger.database, VIEWS, ["identities"]))
-    assert ask_for_rebuild(ledger.database, VIEWS, ["deployments"])[0] == "deployments"
+    assert not all(c.is_equal for c in check(ledger.database, few))
+    assert {"identities", "policies"} < set(ask_for_rebuild(ledger.database, few, ["identities"]))
+    assert ask_for_rebuild(ledger.database, few, ["deployments"])[0] == "deployments"
     deploy(ledger, 2)
-    runner.catch_up()
-    assert all(c.is_equal for c in check(ledger.database, VIEWS))
+    runner_of_few.catch_up()
+    assert all(c.is_equal for c in check(ledger.database, few))
 
 
 def test_what_is_filled_only_to_be_read_takes_nobodys_place(ledger: Ledger, runner_of_few: Runner) -> None:
@@ -588,15 +590,16 @@ def test_what_is_withdrawn_at_one_instant_is_withdrawn_together_in_batches_of_an
     between = cloud_event("risk.outcome_labelled", actor="person:ann", change_id="CHG-9", label="failure")
     first = ledger.size() + 1
     append(ledger, *withdrawals[:2], between, *withdrawals[2:])
-    run(ledger, *VIEWS, batch=batch)
-    store = SqlStore(ledger.database, VIEWS)
+    views = with_inputs(VIEWS, [base_rates])
+    run(ledger, *views, batch=batch)
+    store = SqlStore(ledger.database, views)
     with ledger.database.read() as connection:
         counted = [
             row_as_of(connection, store, base_rates, "all", at).rows[0]["changes"] for at in range(first, first + 5)
         ]
     # All of them count until the last of the group's withdrawals.
     assert counted == [len(labelled), len(labelled), len(labelled) + 1, len(labelled) + 1, len(labelled) - 3 + 1]
-    assert all(checked.is_equal for checked in check(ledger.database, VIEWS))
+    assert all(checked.is_equal for checked in check(ledger.database, views))
 
 
 def test_a_thousand_withdrawals_of_one_group_fold_a_row_again_once(
