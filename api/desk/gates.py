@@ -8,8 +8,9 @@ from ledger.clock import to_text
 from ledger.events.gate import Asked
 from ledger.ledger import Ledger
 from projections import VIEWS
-from projections.gates.asking import Decision, ask, consider, recheck
+from projections.gates.asking import Decision, ask, consider
 from projections.gates.composition import GATES
+from projections.gates.rechecking import recheck
 from projections.judging.gate_rule import Answer as RuleAnswer
 from projections.judging.gate_rule import Question
 from projections.practices.change.approvals import OF_ONE, approval_would_count

@@ -9,6 +9,7 @@ configuration, nobody knows.
 
 Plans hold secrets in clear, and what they mark as sensitive is not all of them. So the redactor keeps addresses, actions and the state of
 the plan, and no value of anything: none before, none after, no variable, no output; of the configuration, where modules come from.
+Longer than other files because one command prints both kinds of documents.
 """
 
 import re

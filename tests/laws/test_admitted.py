@@ -32,8 +32,9 @@ from projections.engine.runner import Runner
 from projections.engine.serving import MAX_LIMIT, cells, list_rows, row_as_of
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
-from projections.gates.asking import answer, ask, recheck
+from projections.gates.asking import answer, ask
 from projections.gates.composition import GATES
+from projections.gates.rechecking import recheck
 from projections.judging.gate_rule import Question
 
 EXTREMES = {

@@ -2,7 +2,7 @@
 
 What every environment is for is declared, or told by its name. Staging is compared with production, and what differs has a reason:
 somebody accepts the finding that it is. Sensitive data goes where no production is when somebody else than whoever loads it verified
-that it is masked, and let it.
+that it is masked, and let it. Longer than other files because the practice has these two halves.
 """
 
 from collections.abc import Iterable, Iterator

@@ -2,7 +2,7 @@
 
 What is to run is the manifest of the suite that somebody else had accepted before the first report came, and what was declared for the
 run beside it: a run may add to what is to run, and takes nothing away. What may be skipped is what an accepted manifest says alone. Of
-each shard its last try counts.
+each shard its last try counts. Longer than other files because all its findings hold what ran against one manifest.
 """
 
 from collections import Counter

@@ -2,7 +2,7 @@
 
 A deployment that does not name its change is tied to the one open change that names its artifact, or else to the one that
 is planned for that time; or by hand afterwards. It is rolled back by a rollback that names it, or names where it runs, and by an older
-artifact that is deployed in its place.
+artifact that is deployed in its place. Longer than other files because so many kinds of statements are about a deployment: a fold for each.
 """
 
 from collections.abc import Iterator

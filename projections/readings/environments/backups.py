@@ -1,6 +1,7 @@
 """Backups and restores, the services that hold state, and what each resource of theirs has of both.
 
 Not whether that is enough: that is judged by the policy. A resource is one in its environment: `aws_db_instance.payments#prod`.
+Longer than other files because a backup, what needs it and what came back from it are asked about together.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,7 @@
-"""Policies: their versions, who wrote and who approved each, and which is in force."""
+"""Policies: their versions, who wrote and who approved each, and which is in force.
+
+Longer than other files because nobody reads a policy but by asking it, and whether an approval counts is asked of the versions before.
+"""
 
 import itertools
 from collections.abc import Callable, Iterable

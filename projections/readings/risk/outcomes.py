@@ -3,7 +3,7 @@
 Where something was written of a change, what was observed counts before it: one that was rolled back, caused an incident, or failed
 to be deployed in production and was not deployed later, failed, whatever a review says. Else an explicit label counts before what
 a review said; the latest counts, of those that counted by who said them. Base rates are kept by day, so that whoever asks can let old
-days count less.
+days count less. Longer than other files because a rate is the sum of what the outcomes were, and goes along with each.
 """
 
 from bisect import bisect_left

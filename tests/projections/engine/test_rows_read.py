@@ -15,7 +15,8 @@ from projections.engine.filters import kind_of
 from projections.engine.runner import Runner
 from projections.engine.serving import filterable, list_rows, read_row, row_as_of, state_of
 from projections.engine.sql_store import SqlStore
-from projections.gates.asking import ask, recheck
+from projections.gates.asking import ask
+from projections.gates.rechecking import recheck
 from projections.judging.gate_rule import Question
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.risk.outcomes import base_rates

@@ -17,7 +17,8 @@ from projections.engine.serving import list_rows, read_row, row_as_of
 from projections.engine.skips import step_over
 from projections.engine.sql_store import SqlStore
 from projections.engine.view import EntryInfo, View, replace
-from projections.gates.asking import STEPPED_OVER, ask, recheck
+from projections.gates.asking import STEPPED_OVER, ask
+from projections.gates.rechecking import recheck
 from projections.judging.gate_rule import Question
 from projections.readings.delivery.freezes import freezes
 from projections.readings.delivery.placements import placements

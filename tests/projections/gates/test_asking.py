@@ -18,7 +18,8 @@ from projections.engine.progress import ask_for_rebuild
 from projections.engine.runner import Runner
 from projections.engine.serving import ViewNotReadyError
 from projections.gates import asking as gates
-from projections.gates.asking import GateBusyError, ask, recheck
+from projections.gates.asking import GateBusyError, ask
+from projections.gates.rechecking import recheck
 from projections.judging.gate_rule import Question
 
 ARTIFACT, SCOPE, MODEL = ("sha256:" + letter * 64 for letter in "abc")

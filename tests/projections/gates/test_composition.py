@@ -16,8 +16,9 @@ from projections import VIEWS
 from projections.engine.runner import Runner
 from projections.engine.view import Reads
 from projections.gates import asking, composition
-from projections.gates.asking import MAX_NAMED, MAX_USED, ask, recheck
+from projections.gates.asking import MAX_NAMED, MAX_USED, ask
 from projections.gates.composition import GATES, Gate
+from projections.gates.rechecking import recheck
 from projections.judging.gate_rule import MAX_POSITIONS, RULES, Answer, Question, Rule, Said, gate_rule
 from projections.readings.people.policies import InForce
 
