@@ -11,7 +11,7 @@ from api.outbound.witnesses import WitnessAddress
 from api.settings import Settings
 from ledger.authority import Authority
 from ledger.errors import LostHistoryError, SetupError, SignerStoppedError
-from ledger.ledger import Ledger
+from ledger.ledger import Ledger, NoKey
 from ledger.log.database import Database
 from ledger.published.signer import CheckpointSigner, Memory, check
 from signing import keys
@@ -36,6 +36,11 @@ def open_ledger(settings: Settings, *, lost_history: bool = False) -> Ledger:
             ledger.close()
             raise
     return ledger
+
+
+def open_to_read(settings: Settings) -> Ledger:
+    """Open the ledger that the settings name without its entry key: nothing can be appended."""
+    return Ledger.prepare(Database(settings.database), NoKey())
 
 
 def refuse_lost_history(settings: Settings, database: Database, authority: Callable[[], Authority]) -> None:

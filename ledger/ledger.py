@@ -42,6 +42,16 @@ LOCAL_OPERATOR: Final = "service:local-operator"
 ALREADY: Final = "this database holds a ledger already: a ledger is opened once"
 
 
+class NoKey:
+    """What a process signs with that has no key: nothing. No position has it as a valid key."""
+
+    public_key = b""
+    key_id = ""
+
+    def sign(self, message: bytes) -> bytes:
+        raise KeyNotValidError("the ledger was opened to be read: this process has no entry key")
+
+
 class Ledger:
     """A ledger opened for appending. `random` is where salts, tokens and ids come from."""
 

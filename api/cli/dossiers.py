@@ -9,7 +9,7 @@ import typer
 from api.cli import pins
 from api.cli.common import AsJson, commands_of, where
 from api.cli.terminal import console, echo, echo_json, errors_console
-from api.opening import open_ledger
+from api.opening import open_ledger, open_to_read
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
 from ledger.log.checkpoints import read_checkpoint
@@ -46,7 +46,7 @@ def dossier(
     if place.server is not None:
         found = place.remote_door().dossier(ref)
     else:
-        ledger = open_ledger(place.settings)
+        ledger = open_to_read(place.settings)
         with ledger.database.read() as connection:
             published = read_checkpoint(connection)
         found = commitments.dossier(ledger, ref, published)

@@ -25,7 +25,7 @@ from api.desk.taking import Body, take_at_once
 from api.desk.tending import SkipRequest, SomeViews, rebuild_in, skip_in, views_named
 from api.desk.views import answer_of, states_of, view_named
 from api.intake import FILES
-from api.opening import open_ledger
+from api.opening import open_ledger, open_to_read
 from api.settings import Settings
 from ledger.audit.reading import fold_authority
 from ledger.clock import Clock
@@ -49,6 +49,7 @@ class LocalDoor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._opened: Ledger | None = None
+        self._read: Ledger | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -56,6 +57,13 @@ class LocalDoor:
         if self._opened is None:
             self._opened = open_ledger(self._settings)
         return self._opened
+
+    @property
+    def reading(self) -> Ledger:
+        """The ledger, opened to be read: whoever reads needs no private key."""
+        if self._read is None:
+            self._read = open_to_read(self._settings)
+        return self._read
 
     def append(self, events: list[Any]) -> list[Answer]:
         said = Posted(tuple(Said(event, f"/{number}") for number, event in enumerate(events)), "each")
@@ -109,7 +117,7 @@ class LocalDoor:
         return stewardship.revoke_token(self.ledger, LOCALLY, credential, reason, from_position)
 
     def tokens(self) -> list[dict[str, Any]]:
-        return stewardship.tokens(self.ledger.current_authority())
+        return stewardship.tokens(self.reading.current_authority())
 
     def enrol_source(self, wanted: dict[str, Any]) -> dict[str, Any]:
         return stewardship.enrol_source(self.ledger, LOCALLY, model_of(SourceRequest, wanted))
@@ -161,19 +169,19 @@ class LocalDoor:
         return stewardship.erase_texts(self.ledger, LOCALLY, position, reason)
 
     def ask(self, gate: str, question: dict[str, Any]) -> dict[str, Any]:
-        self._catch_up()
+        _folded_up(self.ledger.database, self.ledger.watcher)
         return asked_in(self.ledger, gate, model_of(Asked, question), LOCAL_OPERATOR)
 
     def recheck(self, position: int) -> dict[str, Any]:
-        return recheck_in(self.ledger, position)
+        return recheck_in(self.reading, position)
 
     def check_policy(self, wanted: dict[str, Any]) -> dict[str, Any]:
         self._catch_up()
-        return checked_in(self.ledger, model_of(PolicyText, wanted))
+        return checked_in(self.reading, model_of(PolicyText, wanted))
 
     def try_policy(self, wanted: dict[str, Any]) -> dict[str, Any]:
         self._catch_up()
-        return tried_in(self.ledger, model_of(PolicyTrial, wanted))
+        return tried_in(self.reading, model_of(PolicyTrial, wanted))
 
     def views(self) -> dict[str, Any]:
         database = self._database()
@@ -183,15 +191,9 @@ class LocalDoor:
         return found
 
     def rebuild(self, names: list[str]) -> dict[str, Any]:
-        # Without the ledger, and so without its key.
-        database = self._database()
-        watcher = Watcher(database)
-        try:
-            asked = rebuild_in(database, SomeViews(views=[view.name for view in views_named(names)]))
-            return asked | {"position": _folded_up(database, watcher)}
-        finally:
-            watcher.close()
-            database.close()
+        database = self.reading.database
+        asked = rebuild_in(database, SomeViews(views=[view.name for view in views_named(names)]))
+        return asked | {"position": _folded_up(database, self.reading.watcher)}
 
     def skip(self, wanted: dict[str, Any]) -> dict[str, Any]:
         stepped = skip_in(self.ledger, LOCALLY, model_of(SkipRequest, wanted))
@@ -199,27 +201,28 @@ class LocalDoor:
 
     def view(self, name: str, key: str | None, asked: dict[str, str]) -> dict[str, Any]:
         self._catch_up()
-        return answer_of(self.ledger, view_named(name), key, asked)
+        return answer_of(self.reading, view_named(name), key, asked)
 
     def delivery(
         self, *, service: str | None, team: str | None, since: str | None, until: str | None
     ) -> dict[str, Any]:
         self._catch_up()
-        return figures_in(self.ledger, service=service, team=team, since=since, until=until)
+        return figures_in(self.reading, service=service, team=team, since=since, until=until)
 
     def backtest(self, model: str, first: int, last: int | None, against: str | None) -> dict[str, Any]:
         self._catch_up()
-        return backtest_in(self.ledger, model, first, last, against)
+        return backtest_in(self.reading, model, first, last, against)
 
     def fit(self, features: list[str], first: int, last: int | None) -> dict[str, Any]:
-        return fit_in(self.ledger, features, first, last)
+        return fit_in(self.reading, features, first, last)
 
     def _catch_up(self) -> None:
-        _folded_up(self.ledger.database, self.ledger.watcher)
+        _folded_up(self.reading.database, self.reading.watcher)
 
     def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
+        for opened in (self._opened, self._read):
+            if opened is not None:
+                opened.close()
 
     def _database(self) -> Database:
         database = Database(self._settings.database)

@@ -8,6 +8,7 @@ import copy
 import random
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,16 +102,23 @@ def test_random_histories_mean_the_same_whatever_production_is_called(
         assert rows(as_it_is, "prod") == rows(otherwise, name), f"seed {seed}"
 
 
+@cache
+def year_of() -> list[dict[str, Any]]:
+    return told_of(Year(services=20, changes=60, planted=1), 300).documents()
+
+
+@cache
+def year_in(called: str) -> Story:
+    """Return a year in which production has a name."""
+    return retold(declared_first(renamed(year_of(), called), called), batch=300)
+
+
 # A year is long: one name that says what it is, and one that has to be declared; the others with `--all`.
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in ("PROD", "customer-a") else pytest.mark.slow) for name in CALLED]
 )
 def test_a_year_means_the_same_whatever_production_is_called(name: str) -> None:
-    year = told_of(Year(services=20, changes=60, planted=1), 300)
-    documents = year.documents()
-    as_it_is, otherwise = (
-        retold(declared_first(renamed(documents, called), called), batch=300) for called in ("prod", name)
-    )
+    as_it_is, otherwise = year_in("prod"), year_in(name)
     assert rows(as_it_is, "prod") == rows(otherwise, name)
     asked_at = 24 * 200.0
     for change in ("CHG-7", "CHG-20", "CHG-33"):

@@ -6,6 +6,7 @@ Most commands run in this process, through the same `main` as the program; what 
 import contextlib
 import json
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -151,6 +152,24 @@ def test_a_key_that_is_not_the_ledgers_is_refused(cli: Command, directory: Path,
     keys.save(SigningKey.from_seed(b"x" * 32), directory / "keys" / "entry.pem")
     check_refused(cli("append", file), "may not sign")
     assert size_of(directory) == 6
+
+
+def test_whoever_reads_needs_no_private_key(cli: Command, directory: Path, tmp_path: Path) -> None:
+    (policy := tmp_path / "policy.toml").write_text(cli.ok("policy", "new", "starter").out)
+    shutil.rmtree(directory / "keys")
+    for words in (
+        ("show", "1"), ("tail",), ("keys",), ("token", "list"), ("source", "list"), ("verify",), ("delivery",),
+        ("views", "rebuild"), ("views", "list"), ("views", "check"), ("views", "show", "credentials"),
+        ("findings", "ends"), ("policy", "check", policy), ("policy", "try", policy),
+    ):  # fmt: skip
+        cli.ok(*words)
+    for words, said in (
+        (("gate", "recheck", 1), "expected gate.decided"),
+        (("dossier", "identity:service:all"), "checkpoint"),
+    ):
+        assert said in cli(*words).err
+    file = write(tmp_path / "one.json", event())
+    check_refused(cli("append", file), "cannot read the private key")
 
 
 @pytest.mark.parametrize(
