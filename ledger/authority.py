@@ -92,9 +92,10 @@ class Credential:
             return f"appending needs the role reporter; {self.id} has {', '.join(sorted(self.roles))}"
         elif "*" not in self.areas and area not in self.areas and not is_named(event_type, self.types):
             return f"{self.id} may report {', '.join(sorted(self.areas | self.types))}; found {event_type}"
-        if not any(source_matches(pattern, source) for pattern in self.sources):
-            return f"{self.id} may speak for {', '.join(self.sources)}; found the source {source}"
-        return None
+        for pattern in self.sources:
+            if source_matches(pattern, source):
+                return None
+        return f"{self.id} may speak for {', '.join(self.sources)}; found the source {source}"
 
 
 @dataclass(frozen=True, slots=True)

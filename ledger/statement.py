@@ -14,6 +14,7 @@ import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -282,6 +283,8 @@ class Admission:
         return salted, tuple(texts)
 
 
+# Few sources say most of what is said.
+@lru_cache(maxsize=1024)
 def has_dot_segment(source: str) -> bool:
     """Say whether a source leads back up, as `a/../b` does, however often it is percent-encoded and whatever ends the segment.
 

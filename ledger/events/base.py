@@ -209,7 +209,8 @@ def refs_of(cls: type[Event], data: Mapping[str, Any]) -> list[str]:
         value = data.get(field)
         if value is None:
             continue
-        refs.update(ref(kind, item) for item in (value if is_array else (value,)))
+        for item in value if is_array else (value,):
+            refs.add(f"{kind}:{item}" if _is_plain_ref(item) else ref(kind, item))
     return sorted(refs)
 
 
