@@ -9,7 +9,6 @@ float.
 """
 
 import json
-import threading
 from typing import Any, Final
 
 import orjson
@@ -29,20 +28,10 @@ class _Fault:
         self.key = key
 
 
-class _Reader(threading.local):
-    """The C scanner, with hooks that see what it would otherwise hide. Each thread has its own: making one costs as much as a parse."""
-
-    def __init__(self) -> None:
-        self.faulty = False
-        self.read = json.JSONDecoder(
-            object_pairs_hook=self.on_object,
-            parse_float=self.on_float,
-            parse_int=self.on_integer,
-            parse_constant=self.on_constant,
-        ).decode
+class _Reader:
+    """One pass of the C scanner, with hooks that see what it would otherwise hide."""
 
     def fault(self, message: str, key: str | None = None) -> _Fault:
-        self.faulty = True
         return _Fault(message, key)
 
     def on_object(self, pairs: list[tuple[str, Any]]) -> Any:
@@ -66,8 +55,29 @@ class _Reader(threading.local):
     def on_constant(self, text: str) -> _Fault:
         return self.fault(f"found {text}, which is not JSON")
 
+    def decoder(self) -> json.JSONDecoder:
+        return json.JSONDecoder(
+            object_pairs_hook=self.on_object,
+            parse_float=self.on_float,
+            parse_int=self.on_integer,
+            parse_constant=self.on_constant,
+        )
 
-_reader: Final = _Reader()
+
+class _FoundError(Exception):
+    """There is a fault: the document is read again, for its place."""
+
+
+class _Guard(_Reader):
+    """Stops at the first fault. Nearly no document has one."""
+
+    def fault(self, message: str, key: str | None = None) -> _Fault:
+        raise _FoundError
+
+
+# Made once: making one costs as much as reading a statement.
+_guarded: Final = _Guard().decoder()
+_marking: Final = _Reader().decoder()
 
 
 def parse(data: bytes, *, max_size: int | None = None) -> Any:
@@ -79,13 +89,15 @@ def parse(data: bytes, *, max_size: int | None = None) -> Any:
     """
     if max_size is not None and len(data) > max_size:
         raise StatementTooLargeError(f"expected at most {max_size} bytes, found {len(data)}")
-    reader = _reader
-    reader.faulty = False
+    is_faulty = False
     try:
         text = data.decode()
         if text.startswith("\ufeff"):
             raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
-        value = reader.read(text)
+        try:
+            value = _guarded.decode(text)
+        except _FoundError:
+            is_faulty, value = True, _marking.decode(text)
     except UnicodeDecodeError as error:
         raise StatementError(f"not UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
     except json.JSONDecodeError as error:
@@ -93,7 +105,7 @@ def parse(data: bytes, *, max_size: int | None = None) -> Any:
     except RecursionError:
         raise StatementError(f"nested too deeply: expected at most {MAX_DEPTH} levels") from None
     # What the scanner does not see needs a walk, which most documents do not: they are shallow and ASCII.
-    if reader.faulty or not data.isascii() or b"\\u" in data or data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+    if is_faulty or not data.isascii() or b"\\u" in data or data.count(b"[") + data.count(b"{") > MAX_DEPTH:
         refuse_faults(value)
     return value
 

@@ -21,7 +21,7 @@ from ledger.audit.reading import fold_authority, last_position, page, read_commi
 from ledger.audit.report import Pin, Report, make_report
 from ledger.audit.sources import DatabaseSource, Source
 from ledger.audit.summary import Summary, beyond_the_end
-from ledger.audit.tables import finish
+from ledger.audit.tables import Beside, finish, tables_beside
 from ledger.audit.timestamps import read_timestamps
 from ledger.audit.walk import Job
 from ledger.conditions import Match
@@ -93,9 +93,13 @@ def audit_database(
         progress = Resumable(state, job, genesis, "database") if state else None
         job = progress.job if progress else job
         summary = progress.summary if progress else Summary.of(job)
-        walk_ranges(source, job, summary, size // RANGE, workers, lambda done: on_progress(done, size), progress)
+        ranges = size // RANGE
+        beside = tables_beside(job.secrets, ranges * RANGE)
+        found = walk_ranges(
+            source, job, summary, ranges, workers, lambda done: on_progress(done, size), progress, beside
+        )
         with database.read() as connection:
-            notes = finish(connection, database, job, summary)
+            notes = finish(connection, database, job, summary, Beside(ranges * RANGE, *found) if found else Beside())
             summary.faults += check_receipts(connection, receipts)
         if remembered is not None:
             with database.read() as connection:

@@ -1,10 +1,10 @@
 """Ranges walked in processes of their own, and joined in order. What is found in them is the walk's."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Final
+from typing import Any, Final
 
 from ledger.audit.progress import Resumable
 from ledger.audit.ranges import RANGE, RangeResult
@@ -27,15 +27,23 @@ def _open_in_worker(source: Source) -> None:
 
 
 def _walk_in_worker(job: Job, start: int, count: int) -> RangeResult:
-    if _source is None:
-        raise SetupError("the worker has nothing to read from: it was not started by an audit")
-    return _walk(_source, job, start, count)
+    return _walk(_opened(), job, start, count)
 
 
 def _walk(source: Source, job: Job, start: int, count: int) -> RangeResult:
     part = job.walk(source.rows(start, count), start, count, source.checkpoints(start, count))
     part.faults += source.take_faults()
     return part
+
+
+def _do_in_worker(beside: Callable[[Source], Any]) -> Any:
+    return beside(_opened())
+
+
+def _opened() -> Source:
+    if _source is None:
+        raise SetupError("the worker has nothing to read from: it was not started by an audit")
+    return _source
 
 
 def walk_ranges(
@@ -46,8 +54,13 @@ def walk_ranges(
     workers: int | None,
     on_progress: Callable[[int], None],
     progress: Resumable | None = None,
-) -> None:
-    """Walk the full ranges that `summary` does not cover yet, in parallel, and join them in order."""
+    beside: Sequence[Callable[[Source], Any]] = (),
+) -> list[Any]:
+    """Walk the full ranges that `summary` does not cover yet, in parallel, and join them in order.
+
+    What else may be done meanwhile is `beside`. Returns what that found, or nothing where one process does everything: then it
+    was not done, because it would be done in vain.
+    """
     starts = range(summary.size + 1, ranges * RANGE + 1, RANGE)
     workers = workers or os.cpu_count() or 1
 
@@ -60,9 +73,11 @@ def walk_ranges(
     if len(starts) < MIN_PARALLEL or workers == 1:
         for start in starts:
             join(_walk(source, job, start, RANGE))
-        return
+        return []
     # Spawned, not forked: the caller may have threads and open connections.
     with ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (source,)) as pool:
+        # First: each of them may take as long as many ranges.
+        done_beside = [pool.submit(_do_in_worker, work) for work in beside]
         waiting: list[Future[RangeResult]] = []
         for start in starts:
             waiting.append(pool.submit(_walk_in_worker, job, start, RANGE))
@@ -70,3 +85,4 @@ def walk_ranges(
                 join(waiting.pop(0).result())
         for future in waiting:
             join(future.result())
+        return [work.result() for work in done_beside]

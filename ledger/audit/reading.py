@@ -60,15 +60,17 @@ def stream(connection: Connection, query: sa.Select[Any]) -> Iterator[tuple[Any,
         cursor.close()
 
 
+_PAGE: Final = (
+    "SELECT e.position, e.key_number, e.leaf_hash, e.signature, e.entry, coalesce(t.name, '?') "
+    "FROM entries e LEFT JOIN event_types t ON t.id = e.type_id "
+    "WHERE e.position > {:d} AND e.position <= {:d} ORDER BY e.position"
+)
+
+
 def page(connection: Connection, after: int, up_to: int) -> Iterator[Row]:
-    e, t = tables.entries.c, tables.event_types.c
-    query = (
-        sa.select(e.position, e.key_number, e.leaf_hash, e.signature, e.entry, sa.func.coalesce(t.name, "?"))
-        .select_from(tables.entries.outerjoin(tables.event_types, t.id == e.type_id))
-        .where(e.position > after, e.position <= up_to)
-        .order_by(e.position)
-    )
-    for position, key_number, leaf, signature, entry, type_name in connection.execute(query).all():
+    # By the driver: an audit of a million entries is a thousand of these.
+    rows = connection.exec_driver_sql(_PAGE.format(after, up_to)).all()
+    for position, key_number, leaf, signature, entry, type_name in rows:
         number = key_number if isinstance(key_number, int) else -1
         yield Row(position, number, blob(leaf), blob(signature), blob(entry), type_name)
 

@@ -31,20 +31,20 @@ class DatabaseSource:
     """A ledger's database."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     def __getstate__(self) -> Database:
-        return self._database
+        return self.database
 
     def __setstate__(self, database: Database) -> None:
-        self._database = database
-        self._database.read_any_text()
+        self.database = database
+        self.database.read_any_text()
 
     def rows(self, start: int, count: int) -> Iterator[Row]:
         """Yield rows in pages, each page its own short transaction."""
         position, end = start - 1, start + count - 1
         while position < end:
-            with self._database.engine.connect() as connection:
+            with self.database.engine.connect() as connection:
                 rows = list(page(connection, position, min(position + PAGE, end)))
             yield from rows
             position += PAGE
@@ -53,7 +53,7 @@ class DatabaseSource:
         return []  # What a database cannot read, it says by an error.
 
     def checkpoints(self, start: int, count: int) -> list[RawCheckpoint]:
-        with self._database.engine.connect() as connection:
+        with self.database.engine.connect() as connection:
             return stored_checkpoints(connection, start, count)
 
 

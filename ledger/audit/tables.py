@@ -1,6 +1,8 @@
 """The end of an audit: what is left to walk, and the tables beside the entries, held against what the entries say. In one snapshot."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,10 +10,10 @@ from sqlalchemy.engine import Connection
 
 from ledger.audit import rows as audit_rows
 from ledger.audit.checkpoints import revocations
-from ledger.audit.fingerprints import PRIME
+from ledger.audit.fingerprints import PRIME, Fingerprints
 from ledger.audit.ranges import RANGE
 from ledger.audit.reading import PAGE, fold_authority, last_position, page, read_commitments, stream, typed
-from ledger.audit.sources import stored_checkpoints
+from ledger.audit.sources import DatabaseSource, Source, stored_checkpoints
 from ledger.audit.summary import Summary, expected_nodes
 from ledger.audit.texts_and_evidence import check_evidence, check_texts, deletions
 from ledger.audit.walk import Job
@@ -24,7 +26,36 @@ from ledger.log.reading import blob
 _FAR = 1 << 62
 
 
-def finish(connection: Connection, database: Database, job: Job, summary: Summary) -> list[str]:
+@dataclass(frozen=True)
+class Beside:
+    """The fingerprints of rows that never change, of positions up to one: what many processes can read is not left to the last one."""
+
+    up_to: int | None = None
+    # None where rows of `entry_refs` belong to no ref.
+    entry_refs: int | None = 1
+    statements: int = 1
+
+    def others(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Return the condition for all other rows of a table."""
+        return sa.true() if self.up_to is None else typed(table).position > self.up_to
+
+
+def tables_beside(secrets: Fingerprints, up_to: int) -> tuple[Callable[[Source], Any], ...]:
+    """Return what makes the fingerprints of a `Beside`, each to be done by itself, in another process. Their source is a database."""
+    return partial(_entry_refs_of, secrets, up_to), partial(_statements_of, secrets, up_to)
+
+
+def _entry_refs_of(secrets: Fingerprints, up_to: int, source: DatabaseSource) -> int | None:
+    with source.database.read() as connection:
+        return _fold_refs(connection, secrets, typed(tables.entry_refs).position <= up_to)[0]
+
+
+def _statements_of(secrets: Fingerprints, up_to: int, source: DatabaseSource) -> int:
+    with source.database.read() as connection:
+        return _fold_statements(connection, secrets, typed(tables.statements).position <= up_to)
+
+
+def finish(connection: Connection, database: Database, job: Job, summary: Summary, beside: Beside) -> list[str]:
     """Walk what is left in one snapshot, and hold head, caches and tables beside the log against what the entries say."""
     heads = connection.execute(sa.select(*typed(tables.head).values())).mappings().all()
     e = tables.entries.c.position
@@ -56,8 +87,8 @@ def finish(connection: Connection, database: Database, job: Job, summary: Summar
         summary.faults.append(Fault(size, Kind.CHECKPOINT_BEYOND_HEAD, detail))
     _check_names(connection, summary)
     _check_nodes(connection, summary)
-    _check_refs(connection, job, summary)
-    _check_statements(connection, job, summary)
+    _check_refs(connection, job, summary, beside)
+    _check_statements(connection, job, summary, beside)
     if database.is_sqlite:
         _check_storage(connection, summary)
     later = [c.position for c in read_commitments(connection) if c not in job.commitments]
@@ -144,15 +175,31 @@ def _first_below(summary: Summary, height: int, index: int) -> int:
     return min((f.position for f in summary.faults if first <= f.position <= last), default=min(first, summary.size))
 
 
-def _check_refs(connection: Connection, job: Job, summary: Summary) -> None:
-    """Hold `refs` and `entry_refs` against the entries: a merge of two streams sorted by id, so that every ref is encoded once."""
-    secrets, products = job.secrets, summary.products
+def _check_refs(connection: Connection, job: Job, summary: Summary, beside: Beside) -> None:
+    """Hold `refs` and `entry_refs` against the entries."""
+    products = summary.products
+    product, heads, ids = _fold_refs(connection, job.secrets, beside.others(tables.entry_refs))
+    if products.pointed_from != products.pointed_to * heads % PRIME or products.ref_ids != ids:
+        audit_rows.name_ref_faults(connection, summary)
+    if product is None or beside.entry_refs is None or products.entry_refs != product * beside.entry_refs % PRIME:
+        audit_rows.name_entry_ref_faults(connection, summary)
+
+
+def _fold_refs(
+    connection: Connection, secrets: Fingerprints, which: sa.ColumnElement[bool]
+) -> tuple[int | None, int, int]:
+    """Return the fingerprints of some rows of `entry_refs`, of what `refs` says came last, and of its ids.
+
+    A merge of two streams sorted by id, so that every ref is encoded once. The first is None where a row belongs to no ref.
+    """
     r, er, t = typed(tables.refs), typed(tables.entry_refs), typed(tables.event_types)
     types = {number: secrets.name(name) for number, name in connection.execute(sa.select(t.id, t.name))}
     unknown = secrets.name("?")
     x, a, b = secrets.x, secrets.a, secrets.b
     heads = ids = product = 1
-    query = sa.select(er.ref_id, er.position, er.type_id).order_by(er.ref_id, er.position)
+    # In the order of the index, and so of the columns themselves: by what they are cast to, SQLite would sort all of them.
+    columns = tables.entry_refs.c
+    query = sa.select(er.ref_id, er.position, er.type_id).where(which).order_by(columns.ref_id, columns.position)
     rows = stream(connection, query)
     end = (1 << 63, 0, 0)
     ref_id, position, type_id = next(rows, end)
@@ -164,22 +211,26 @@ def _check_refs(connection: Connection, job: Job, summary: Summary) -> None:
             encoded = name if ref_id == number else unknown
             product = product * (x + encoded + position * a + types.get(type_id, unknown) * b) % PRIME
             ref_id, position, type_id = next(rows, end)
-    if products.pointed_from != products.pointed_to * heads % PRIME or products.ref_ids != ids:
-        audit_rows.name_ref_faults(connection, summary)
-    if products.entry_refs != product or ref_id != end[0]:
-        audit_rows.name_entry_ref_faults(connection, summary)
+    return (product if ref_id == end[0] else None), heads, ids
 
 
-def _check_statements(connection: Connection, job: Job, summary: Summary) -> None:
-    secrets, s, src = job.secrets, typed(tables.statements), typed(tables.sources)
-    rows = 1
-    query = sa.select(sa.func.coalesce(src.name, "?"), s.id, s.position).select_from(
-        tables.statements.outerjoin(tables.sources, src.id == s.source_id)
+def _check_statements(connection: Connection, job: Job, summary: Summary, beside: Beside) -> None:
+    rows = _fold_statements(connection, job.secrets, beside.others(tables.statements))
+    if rows * beside.statements % PRIME != summary.products.statements:
+        audit_rows.name_statement_faults(connection, summary)
+
+
+def _fold_statements(connection: Connection, secrets: Fingerprints, which: sa.ColumnElement[bool]) -> int:
+    s, src = typed(tables.statements), typed(tables.sources)
+    product, name, x, a = 1, secrets.name, secrets.x, secrets.a
+    query = (
+        sa.select(sa.func.coalesce(src.name, "?"), s.id, s.position)
+        .select_from(tables.statements.outerjoin(tables.sources, src.id == s.source_id))
+        .where(which)
     )
     for source, identifier, position in stream(connection, query):
-        rows = secrets.times(rows, secrets.name(f"{source} {identifier}"), position)
-    if rows != summary.products.statements:
-        audit_rows.name_statement_faults(connection, summary)
+        product = product * (x + name(f"{source} {identifier}") + position * a) % PRIME
+    return product
 
 
 def _missing_guards(connection: Connection, database: Database) -> list[str]:

@@ -17,7 +17,7 @@ import orjson
 from ledger.audit.checkpoints import Claim, Commitment, Head, RawCheckpoint, claims_by_size, read_claim
 from ledger.audit.fingerprints import PRIME, Fingerprints
 from ledger.audit.ranges import RangeResult, Row, beside
-from ledger.authority import AUTHORITY_TYPES, RECOVERED, Authority, producer_key_fault
+from ledger.authority import AUTHORITY_TYPES, RECOVERED, Authority, Credential, producer_key_fault
 from ledger.clock import from_text
 from ledger.entry import ENTRY_PAYLOAD_TYPE, statement_bytes
 from ledger.errors import LedgerError
@@ -68,6 +68,8 @@ class _Walk:
         self.recorded_text, self.recorded_us = "", 0
         # ref -> [encoded name, ordinal, position] of its latest entry in this range
         self.refs: dict[str, list[int]] = {}
+        # Who recorded what by a token, as often as it was found to be right: all but the place and the time of it.
+        self.recorders: dict[tuple[str, str, str, str, str, bool, int], Credential] = {}
         self.type_names: dict[str, int] = {}
         self.source_names: dict[str, int] = {}
 
@@ -142,22 +144,7 @@ class _Walk:
         if event_type == LedgerToolPublished.type:
             name, version, sha256 = (str(statement["data"].get(part, "")) for part in ("tool", "version", "sha256"))
             result.tools.append((position, name, version, sha256))
-        key = self.keys[row.key_number].key_id if 0 <= row.key_number < len(self.keys) else ""
-        fault = self.authority.recorded_by_fault(
-            document["recorded_by"],
-            key=key,
-            position=position,
-            recorded_at_us=self.recorded_at,
-            event_type=event_type,
-            source=source,
-            signed=signed,
-        )
-        if fault is not None:
-            result.fault(position, fault, f"recorded_by is {orjson.dumps(document['recorded_by']).decode()}")
-        if self.authority.distrusted(credential := document["recorded_by"]["credential"], position):
-            result.affected.append(
-                Affected(position, Kind.CREDENTIAL_DISTRUSTED, f"recorded by {credential}, which was revoked")
-            )
+        self._check_recorder(row, document["recorded_by"], event_type, source, signed=signed, canonical=canonical)
         if signed:
             self._take_signatures(row, document["signatures"], source)
         elif self.authority.sources and self._had_to_sign(document, source, position):
@@ -166,6 +153,34 @@ class _Walk:
             )
         self._take_refs(position, event_type, document["refs"])
         self._take_beside(position, document, event_class, statement)
+
+    def _check_recorder(
+        self, row: Row, recorded_by: dict[str, Any], event_type: str, source: str, *, signed: bool, canonical: bool
+    ) -> None:
+        result, position, credential = self.result, row.position, recorded_by["credential"]
+        shape = (credential, recorded_by["principal"], recorded_by["trust"], event_type, source, signed, row.key_number)
+        token = self.recorders.get(shape) if canonical and len(recorded_by) == 3 else None
+        if token is not None:
+            # All that does not depend on where and when an entry stands was found right for an entry before it.
+            fault = token.fault_at(position, self.recorded_at)
+        else:
+            fault = self.authority.recorded_by_fault(
+                recorded_by,
+                key=self.keys[row.key_number].key_id if 0 <= row.key_number < len(self.keys) else "",
+                position=position,
+                recorded_at_us=self.recorded_at,
+                event_type=event_type,
+                source=source,
+                signed=signed,
+            )
+            if fault is None and recorded_by["trust"] == "token":
+                self.recorders[shape] = self.authority.credentials[credential]
+        if fault is not None:
+            result.fault(position, fault, f"recorded_by is {orjson.dumps(recorded_by).decode()}")
+        if self.authority.distrusted(credential, position):
+            result.affected.append(
+                Affected(position, Kind.CREDENTIAL_DISTRUSTED, f"recorded by {credential}, which was revoked")
+            )
 
     def _had_to_sign(self, document: dict[str, Any], source: str, position: int) -> bool:
         # What the ledger or its local operator states is signed by the ledger itself.
@@ -263,6 +278,9 @@ class _Walk:
             self.source_names[source] = 0
             result.source_ids[source] = position
         products.statements = secrets.times(products.statements, secrets.name(f"{source} {statement['id']}"), position)
+        # Most entries have nothing beside them.
+        if not document["evidence"] and (event_class is None or not event_class.erasable_fields):
+            return
         for kind, value in beside(document, event_class):
             if kind == "text":
                 products.texts = secrets.times(products.texts, secrets.name(value), position)
