@@ -462,6 +462,9 @@ def views_page() -> str:
         hints = typing.get_type_hints(view.row, include_extras=True)
         marks = {view.key: "key"} | dict.fromkeys(view.indexes, "indexed")
         rows = [[f"`{name}`", _column(hints[name]), marks.get(name, "")] for name in view.columns]
+        hints |= typing.get_type_hints(view.read_row, include_extras=True)
+        read = [name for name in view.read_columns if name not in view.columns]
+        rows += [[f"`{name}`", _column(hints[name]), "computed when read"] for name in read]
         reads = f" It reads {', '.join(f'[{read.name}](#{read.name})' for read in view.reads)}." if view.reads else ""
         folded = ", ".join(f"`{name}`" for name in sorted(view.folds))
         made = f"folded from {folded}" if folded else "from no entry itself: its rows follow from rows"

@@ -49,7 +49,7 @@ COMMANDS: Final = {
     "intake": ("posting", "Take in files of outside formats."),
     "views": ("viewing", "Readings of the past: list them, fold them anew, check them."),
     "gate": ("gating", "Ask a gate."),
-    "findings": ("answering", "Findings: answer them, and see how those of each rule end."),
+    "findings": ("answering", "Findings: list them, answer them, and see how those of each rule end."),
     "delivery": ("delivering", "Print deployment frequency, lead time, failure rate, recovery time and rework rate."),
     "policy": (
         "policies",

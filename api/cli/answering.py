@@ -1,4 +1,4 @@
-"""`findings`: what was found is answered, one finding or many, and how findings of each rule end is listed."""
+"""`findings`: what was found is listed, and answered, one finding or many; and how findings of each rule end."""
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
@@ -16,13 +16,49 @@ if TYPE_CHECKING:
 app = commands_of()
 
 findings = typer.Typer(
-    name="findings", no_args_is_help=True, help="Findings: answer them, and see how those of each rule end."
+    name="findings", no_args_is_help=True, help="Findings: list them, answer them, and see how those of each rule end."
 )
 app.add_typer(findings)
 
 Disposition = Literal["accepted", "remediated", "false_positive"]
 # Whose statements these are, as the source of each says.
 SOURCE: Final = "change-ledger:findings"
+
+
+@findings.command("list")
+def list_(
+    context: typer.Context,
+    rule: Annotated[str | None, typer.Option(help="Of one rule.")] = None,
+    subject: Annotated[str | None, typer.Option(help="About one subject, such as CHG-7.")] = None,
+    has_ended: Annotated[bool, typer.Option("--all", help="Those too that are not open any more.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="So many at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List findings: what was done when, when that was found, whether it was known then, what justified it too late, and what was
+    answered.
+    """
+    door = where(context).door()
+    asked = {"min_position": str(door.size()), "limit": str(limit), "sort": "-first_seen_at"}
+    asked |= {name: value for name, value in (("rule", rule), ("subject", subject)) if value is not None}
+    found = door.view("findings", None, asked if has_ended else asked | {"is_open": "true"})
+    if as_json:
+        echo_json(found)
+        return
+    table = Table("finding", "says", "done", "found", "known then", "justified afterwards", "answered", "age in days")
+    for row in found["items"]:
+        table.add(*_told(row))
+    console.print(table)
+    if "next" in found:
+        console.print(f"There are more than {limit}: narrow them down, or ask for more.")
+
+
+def _told(row: dict[str, Any]) -> tuple[str, ...]:
+    known = {True: "yes", False: "no", None: ""}[row["known_then"]]
+    justified = f"by {row['justified_by']} at {row['justified_at']}" if row["justified_by"] else ""
+    until = f" until {row['disposed_until']}" if row["disposed_until"] else ""
+    answered = f"{row['disposition']} by {row['disposed_by']}{until}" if row["disposition"] else ""
+    age = str(row["age_s"] // 86_400)
+    return row["finding_id"], row["says"], row["acted_at"] or "", row["first_seen_at"], known, justified, answered, age
 
 
 @findings.command()
@@ -73,7 +109,7 @@ def ends(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         echo_json(found)
         return
-    columns = ("rule", "found", "open", "ended", *get_args(Disposition), "false_positive_share")
+    columns = ("rule", "found", "known_later", "open", "ended", *get_args(Disposition), "false_positive_share")
     table = Table(*(column.replace("_", " ") for column in columns))
     for row in found:
         table.add(*("" if row[column] is None else str(row[column]) for column in columns))

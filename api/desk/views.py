@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from ledger.clock import from_text
+from ledger.clock import from_text, to_text
 from ledger.errors import NotFoundError, StatementError, no_such
 from ledger.ledger import Ledger
 from ledger.log.reading import read_size
@@ -12,6 +13,7 @@ from projections import VIEWS
 from projections.engine.asking import await_position
 from projections.engine.filters import read_time
 from projections.engine.listing import Listing
+from projections.engine.log import SqlLog
 from projections.engine.progress import progress, read_states, with_inputs
 from projections.engine.serving import (
     Page,
@@ -152,7 +154,20 @@ def row_of(
             page = read_row(connection, view, key)
     else:
         page = _row_as_of(ledger, view, key, when, known)
-    return _answer(view, page, {"row": page.rows[0]})
+    return _answer(view, page, {"row": _read(ledger, view, page, when).rows[0]})
+
+
+def _read(ledger: Ledger, view: View[Any], page: Page, when: int | str | None) -> Page:
+    """Return rows with what is computed as of when they are asked: now, a time, or when the entry of a position was recorded."""
+    if view.read_row is view.row:
+        return page
+    if isinstance(when, int):
+        with ledger.database.read() as connection:
+            # As of more than there is, and as of nothing, it is as of the last entry there was.
+            at = SqlLog(connection).entry(max(1, position_as_of(connection, when))).recorded_at
+    else:
+        at = when or to_text(ledger.clock.now_us())
+    return replace(page, rows=[view.read_at(row, at) for row in page.rows])
 
 
 def _row_as_of(ledger: Ledger, view: View[Any], key: str, when: int | str, known: int | str | None) -> Page:
@@ -201,9 +216,10 @@ def list_of(
         if isinstance(view, Listing):
             _await(ledger, [view], position)
     with ledger.database.read() as connection:
-        return list_rows(
+        page = list_rows(
             connection, view, where=where, sort=sort, limit=limit, cursor=cursor, total=total, as_of=position
         )
+    return _read(ledger, view, page, as_of)
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -89,8 +89,8 @@ def _shape(view: View[Any], part: Literal["items", "row"]) -> type[BaseModel]:
     name = _class_name(f"{view.name}_{part}")
     fields: dict[str, Any] = {"view": (str, ...), "version": (int, ...), "position": (int, ...)}
     if part == "row":
-        fields["row"] = (view.row, ...)
+        fields["row"] = (view.read_row, ...)
     else:
-        fields |= {"items": (list[view.row], ...), "next": (str | None, None), "total": (int | None, None)}  # type: ignore[name-defined]
+        fields |= {"items": (list[view.read_row], ...), "next": (str | None, None), "total": (int | None, None)}  # type: ignore[name-defined]
     made: type[BaseModel] = create_model(name, **fields)
     return made

@@ -14,7 +14,7 @@ def csv_of(view: View[Any], page: Page, headers: dict[str, str]) -> Response:
     """Return a page of a list as CSV."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(view.columns)
+    writer.writerow(view.read_columns)
     writer.writerows(cells(view, row) for row in page.rows)
     headers |= {"X-Position": str(page.position)}
     if page.next:

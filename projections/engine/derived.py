@@ -15,14 +15,15 @@ of it, and the views are what makes changes.
 import base64
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
 from ledger.canonical import encode
+from ledger.events import ref
 from ledger.events.identifiers import with_names
-from projections.engine.reads import Look
-from projections.engine.view import DeclarationError, Moment, View
+from projections.engine.reads import Judging, Look
+from projections.engine.view import DeclarationError, Moment, View, later, seconds_between
 
 R = TypeVar("R")
 Severity = Literal["low", "medium", "high"]
@@ -34,6 +35,9 @@ class Breach:
 
     says: str
     positions: tuple[int, ...] = ()
+    # Where the act is recorded that it is about; where it does not say, the first of these entries that names the subject, or else the
+    # first.
+    act: int | None = field(default=None, compare=False)
 
 
 Disposition = Literal["accepted", "remediated", "false_positive"]
@@ -70,11 +74,32 @@ UNANSWERED: Final = Answer()
 
 
 @dataclass(frozen=True, slots=True)
+class Justification:
+    """What came too late to let an act through: in which entry, whose, and when it was recorded. One is as good as another."""
+
+    position: int = field(compare=False)
+    by: str = field(compare=False)
+    at: Moment = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a rule found of a subject, and what somebody made of that."""
+    """What a rule found of a subject, what somebody made of that, and what would have let it through in time."""
 
     breach: Breach
     answer: Answer = UNANSWERED
+    justified: Justification | None = None
+    # The last time that the rule asked about, and that had come.
+    came: Moment | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """When what a finding is about was done, by the entry that tells of it; and whether that was against the rule as known then."""
+
+    at: Moment
+    position: int
+    known_then: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +115,12 @@ class Change:
     says: str = ""
     positions: tuple[int, ...] = ()
     answer: Answer = UNANSWERED
+    acted: Acted | None = None
+    justified: Justification | None = None
 
     @property
     def verdict(self) -> Verdict | None:
-        return Verdict(Breach(self.says, self.positions), self.answer) if self.says else None
+        return Verdict(Breach(self.says, self.positions), self.answer, self.justified) if self.says else None
 
 
 @dataclass(frozen=True)
@@ -112,8 +139,16 @@ class Finding:
     # Of what it says, the digest that a disposition of it names.
     said: str = ""
     positions: tuple[int, ...] = ()
+    acted_at: Moment | None = None
+    acted_position: int | None = None
     first_seen_at: Moment | None = None
     first_seen_position: int | None = None
+    # Whether it could be found by what was on record when it was done, or fell due. Otherwise something said later accuses.
+    known_then: bool | None = None
+    # What would have let it through, and came too late.
+    justified_at: Moment | None = None
+    justified_by: str | None = None
+    justified_position: int | None = None
     resolved_at: Moment | None = None
     resolved_position: int | None = None
     disposition: Disposition | None = None
@@ -127,6 +162,13 @@ class Finding:
     @property
     def verdict(self) -> Verdict | None:
         return self.changes[-1].verdict if self.changes else None
+
+
+@dataclass(frozen=True)
+class FindingRead(Finding):
+    """A finding as it is read: with the seconds since it was found, until the time as of which it is asked, or until it ended."""
+
+    age_s: int = 0
 
 
 Judge = Callable[[R, Look], Any]
@@ -166,7 +208,7 @@ class Ruled(View[R]):
             raise DeclarationError(f"the rule {name} judges {subject.name}, which {self.name} does not read")
         self.rules[name] = Rule(name, version, doc, subject, severity, function)
 
-    def judged(self, rule: Rule, subject: str, row: Any, look: Look) -> Any:
+    def judged(self, rule: Rule, subject: str, row: Any, look: Judging) -> Any:
         """Return what a rule makes of a row, read through a look."""
         return rule.judge(row, look)
 
@@ -178,7 +220,9 @@ class Ruled(View[R]):
         """Return the key of the row that a judgement of a subject makes."""
         raise NotImplementedError
 
-    def after(self, row: R | None, rule: Rule, subject: str, found: Any, position: int, at: Moment) -> R | None:
+    def after(
+        self, row: R | None, rule: Rule, subject: str, found: Any, position: int, at: Moment, look: Judging
+    ) -> R | None:
         """Return a row after a judgement at an entry: the very same where nothing changed."""
         raise NotImplementedError
 
@@ -188,6 +232,8 @@ class Judged(Ruled[R]):
 
     How a row stood is asked again, of the rows as they stood.
     """
+
+    is_made = True
 
     def __init__(
         self,
@@ -224,12 +270,16 @@ class Judged(Ruled[R]):
     def key_of(self, rule: Rule, subject: str) -> str:
         return subject
 
-    def after(self, row: R | None, rule: Rule, subject: str, found: R | None, position: int, at: Moment) -> R | None:
+    def after(
+        self, row: R | None, rule: Rule, subject: str, found: R | None, position: int, at: Moment, look: Judging
+    ) -> R | None:
         return row if row == found else found
 
 
 class Derived(Ruled[Finding]):
-    """Findings of rules over the views before it, and over findings. `answered` says what somebody made of one: through the look."""
+    """Findings of rules over the views before it, and over findings. `answered` says what somebody made of one: through the look;
+    `lag_minutes`, how much later than an act what shows it may be recorded.
+    """
 
     keeps_past = True
 
@@ -241,6 +291,7 @@ class Derived(Ruled[Finding]):
         doc: str,
         reads: tuple[View[Any], ...],
         answered: Callable[[Finding, Look], Answer] = lambda row, look: UNANSWERED,
+        lag_minutes: Callable[[Look, Moment], int] = lambda look, at: 0,
     ) -> None:
         super().__init__(
             name,
@@ -248,10 +299,13 @@ class Derived(Ruled[Finding]):
             row=Finding,
             doc=doc,
             kind="finding",
-            reads=reads,
+            # What is made of rows is made once more where late leave counts: of what it was made of.
+            reads=tuple(dict.fromkeys((*(of for read in reads if read.is_made for of in read.reads), *reads))),
             indexes=("rule", "subject", "severity", "is_open", "disposition"),
         )
+        self.read_row = FindingRead
         self._answered = answered
+        self._lag_minutes = lag_minutes
 
     def values_of(self, column: str) -> tuple[str, ...]:
         """Return the names of the rules, for the column that holds them."""
@@ -269,13 +323,17 @@ class Derived(Ruled[Finding]):
 
         return declare
 
+    def read_at(self, row: dict[str, Any], at: Moment) -> dict[str, Any]:
+        return row | {"age_s": seconds_between(row["first_seen_at"], row["resolved_at"] or at) or 0}
+
     def key_of(self, rule: Rule, subject: str) -> str:
         return self.id_of(rule, subject)
 
-    def judged(self, rule: Rule, subject: str, row: Any, look: Look) -> Verdict | None:
+    def judged(self, rule: Rule, subject: str, row: Any, look: Judging) -> Verdict | None:
         breach = bounded(rule.judge(row, look))
         if breach is None:
             return None
+        came = look.came
         named = Finding(
             self.id_of(rule, subject),
             rule.name,
@@ -284,16 +342,55 @@ class Derived(Ruled[Finding]):
             says=breach.says,
             positions=breach.positions,
         )
-        return Verdict(breach, self._answered(named, look))
+        return Verdict(breach, self._answered(named, look), _justified(rule, subject, row, look), came)
 
     def after(
-        self, row: Finding | None, rule: Rule, subject: str, found: Verdict | None, position: int, at: Moment
+        self,
+        row: Finding | None,
+        rule: Rule,
+        subject: str,
+        found: Verdict | None,
+        position: int,
+        at: Moment,
+        look: Judging,
     ) -> Finding | None:
         """Return a row after a verdict: the same one when nothing changed."""
         if found == (row.verdict if row is not None else None) and (row is None or row.changes):
             return row
         row = row or Finding(self.id_of(rule, subject), rule.name, subject, rule.severity)
-        return _standing(row, (*row.changes, change_to(found, position, at)))
+        if found is None:
+            return _standing(row, (*row.changes, Change(position, at, is_open=False)))
+        before = row.changes[-1] if row.changes and row.changes[-1].says else None
+        breach, answer = found.breach, found.answer
+        change = Change(
+            position,
+            at,
+            answer.disposal is None,
+            breach.says,
+            breach.positions,
+            answer,
+            self._acted(found, before, ref(rule.subject.kind, subject), at, look),
+            # What was the first to justify it stays that.
+            before.justified if before is not None and before.justified and found.justified else found.justified,
+        )
+        return _standing(row, (*row.changes, change))
+
+    def _acted(self, found: Verdict, before: Change | None, about: str, now: Moment, look: Judging) -> Acted | None:
+        """Return when what a finding is about was done, and whether it was known then: once for as long as something is found."""
+        if before is not None and before.positions == found.breach.positions:
+            return before.acted
+        entries = [look.entry(position) for position in found.breach.positions]
+        if found.breach.act is not None:
+            entries = [look.entry(found.breach.act)]
+        if not entries:
+            return None
+        entry = next((entry for entry in entries if about in entry.refs), entries[0])
+        at = min(entry.time, entry.recorded_at)
+        if before is not None and before.acted is not None:
+            return Acted(at, entry.position, before.acted.known_then)
+        # What falls due is found at the first entry after it: there is one each hour.
+        known_by = max(entry.recorded_at, later(found.came, hours=1) if found.came is not None else "")
+        return Acted(at, entry.position, now <= later(known_by, minutes=self._lag_minutes(look, at)))
 
     def as_of(self, row: Finding | None, position: int) -> Finding | None:
         """Return a row as it stood at a position, or None where there was none yet."""
@@ -327,12 +424,22 @@ def said_of(rule: str, subject: str, says: str) -> str:
     return base64.b64encode(hashlib.sha256(told).digest()).decode()
 
 
-def change_to(found: Verdict | None, position: int, at: Moment) -> Change:
-    """Return the change that a verdict at an entry would be."""
-    if found is None:
-        return Change(position, at, is_open=False)
-    breach, answer = found.breach, found.answer
-    return Change(position, at, answer.disposal is None, breach.says, breach.positions, answer)
+def _justified(rule: Rule, subject: str, row: Any, look: Judging) -> Justification | None:
+    """Return what would have let through what a rule finds, had it come in time: the last that came late, where by all that did the
+    rule finds nothing.
+    """
+    if not (look.lateness or look.looked_at_made or rule.subject.is_made):
+        return None
+    lenient = look.leniently()
+    seen = lenient.row(rule.subject, subject) if rule.subject.is_made else row
+    is_found = rule.judge(seen, lenient) is not None
+    look.wait_for(lenient)
+    if is_found or not lenient.lateness:
+        return None
+    entry = look.entry(max(lenient.lateness))
+    return Justification(
+        entry.position, getattr(entry.event, "actor", None) or entry.by["principal"], entry.recorded_at
+    )
 
 
 def _standing(row: Finding, changes: tuple[Change, ...]) -> Finding:
@@ -354,8 +461,14 @@ def _standing(row: Finding, changes: tuple[Change, ...]) -> Finding:
         told.says,
         said_of(row.rule, row.subject, told.says),
         told.positions,
+        told.acted.at if told.acted is not None else None,
+        told.acted.position if told.acted is not None else None,
         first.at,
         first.position,
+        told.acted.known_then if told.acted is not None else None,
+        told.justified.at if told.justified is not None else None,
+        told.justified.by if told.justified is not None else None,
+        told.justified.position if told.justified is not None else None,
         None if last.is_open else ended.at,
         None if last.is_open else ended.position,
         disposal.disposition if disposal is not None else None,

@@ -235,7 +235,7 @@ class Judge:
             return None
         made = self.view.key_of(rule, key)
         before = self._rows.row(self.view, made)
-        after = self.view.after(before, rule, key, found, entry.position, now)
+        after = self.view.after(before, rule, key, found, entry.position, now, look)
         if after is before:
             return None
         self._rows.write(self.view, made, after)

@@ -123,7 +123,22 @@ _new: Final = object.__new__
 class Judging:
     """What a finding's rule reads through, for one judgement. No row moves while it lasts: what is asked again is answered as before."""
 
-    __slots__ = ("_asked", "_at", "_lens_of", "_now", "_rows", "_times", "came", "due", "memory", "of_now", "reads")
+    __slots__ = (
+        "_asked",
+        "_at",
+        "_lens_of",
+        "_now",
+        "_rows",
+        "_times",
+        "came",
+        "due",
+        "is_lenient",
+        "lateness",
+        "looked_at_made",
+        "memory",
+        "of_now",
+        "reads",
+    )
 
     def __init__(
         self,
@@ -145,6 +160,28 @@ class Judging:
         # The next time that has not come, and the last that has.
         self.due: Moment | None = None
         self.came: Moment | None = None
+        # Where what would give leave is recorded that was not there in time, and whether it counts all the same.
+        self.lateness: set[int] = set()
+        self.is_lenient = False
+        # Whether it looked at rows that were made of others where late leave does not count.
+        self.looked_at_made = False
+
+    def leniently(self) -> "Judging":
+        """Return what reads the same, and takes leave that came late for leave. What it looks at is noted here."""
+        lenient = Judging(self._rows, self._now, self._lens_of)
+        lenient.reads, lenient.is_lenient = self.reads, True
+        return lenient
+
+    def wait_for(self, other: "Judging") -> None:
+        """Note which times another look asked about."""
+        dues = [due for due in (self.due, other.due) if due is not None]
+        came = [time for time in (self.came, other.came) if time is not None]
+        self.due, self.came = min(dues, default=None), max(came, default=None)
+
+    def late(self, said: Any) -> bool:
+        """Note that something which gives leave was not there in time; say whether it counts all the same."""
+        self.of_now.lateness.add(said.position)
+        return self.of_now.is_lenient
 
     def at(self, time: Moment) -> "Judging":
         if (known := self._times.get(time)) is None:
@@ -156,9 +193,18 @@ class Judging:
         if asked in self._asked:
             return cast(R | None, self._asked[asked])
         self._note(view, row_read(view, key))
-        lens, row = self._lens_of(view), self._rows.row(view, key)
+        lens = self._lens_of(view)
+        if view.is_made:
+            self.of_now.looked_at_made = True
+        row = self._judged_anew(view, key) if self.of_now.is_lenient and view.is_made else self._rows.row(view, key)
         seen = self._asked[asked] = None if row is None else cast(R, lens.over(row))
         return seen
+
+    def _judged_anew(self, view: View[R], key: str) -> R | None:
+        """Return what is made of a row where late leave counts: what stands was made where it does not."""
+        of = self.of_now.row(view.of, key)  # type: ignore[attr-defined]
+        made: R | None = view.judge(of, self.of_now) if of is not None else None  # type: ignore[attr-defined]
+        return made
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
         asked = view, event, about, limit

@@ -258,7 +258,7 @@ def cells(view: View[Any], row: Mapping[str, Any]) -> Sequence[Any]:
 
     A text that begins as a formula does gets an apostrophe before it, unless it is a number.
     """
-    return [_cell(row[name]) for name in view.columns]
+    return [_cell(row[name]) for name in view.read_columns]
 
 
 def _cell(value: Any) -> Any:

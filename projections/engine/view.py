@@ -192,6 +192,8 @@ class View(Generic[R]):
     keeps_past: ClassVar[bool] = False
     # Whether rows follow from rows by rules: after all folds of an entry, so that no fold can read them.
     is_judged: bool = False
+    # Whether one function makes each row of one of another view.
+    is_made: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -223,6 +225,8 @@ class View(Generic[R]):
         self.doc = doc
         self.reads = tuple(reads)
         self.indexes = tuple(indexes)
+        # Rows as they are read: with what is computed then.
+        self.read_row: type[Any] = row
         self.columns = tuple(field.name for field in fields(row))  # type: ignore[arg-type]
         self.key = self.columns[0]
         self.folds: dict[str, _Fold] = {}
@@ -262,6 +266,14 @@ class View(Generic[R]):
     def new(self, key: str) -> R:
         """Return the row before its first entry."""
         return self.row(key)  # type: ignore[call-arg]
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(self.read_row))
+
+    def read_at(self, row: dict[str, Any], at: Moment) -> dict[str, Any]:
+        """Return a row with what is computed when it is read, as of a time. No fold has that clock."""
+        return row
 
     def entries_of(self, key: str, row: R | None) -> Sequence[Match]:
         """Say which entries a row is folded from. `row`, as it stands, may name more of them than the key does."""

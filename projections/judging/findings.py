@@ -17,12 +17,14 @@ from typing import Final
 from projections.engine.derived import Derived
 from projections.judging.disposing import answered
 from projections.readings import READINGS
+from projections.readings.people.speaking import clocks_of
 
 findings = Derived(
     "findings",
-    version=9,
+    version=10,
     reads=READINGS,
     answered=answered,
+    lag_minutes=lambda look, at: clocks_of(look, at).lag_s // 60,
     doc="Findings: which rule which subject breaks or broke, in words, in which entries, since when, and what ended it.",
 )
 

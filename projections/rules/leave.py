@@ -47,7 +47,8 @@ class Clocks:
     began: str = ""
 
 
-def _nothing(said: Recorded) -> bool:
+def never(said: Recorded) -> bool:
+    """Say that nothing which was not on record counts."""
     return False
 
 
@@ -55,13 +56,15 @@ def _nothing(said: Recorded) -> bool:
 class Instant:
     """A time at which an act is judged, until when leave had to be on record, and where the act is recorded.
 
-    `travelled` says of what was recorded later whether it counts all the same.
+    `travelled` says of what was recorded later whether it counts all the same. `late` is told of leave that was not there, and says
+    whether it counts: it does for whoever asks what would justify the act by now.
     """
 
     at: str
     by: str
     position: int
-    travelled: Callable[[Recorded], bool] = field(default=_nothing, compare=False)
+    travelled: Callable[[Recorded], bool] = field(default=never, compare=False)
+    late: Callable[[Recorded], bool] = field(default=never, compare=False)
 
 
 # As of now, of whatever is on record.
@@ -88,15 +91,16 @@ def instants(
     clocks: Clocks,
     *,
     is_history: bool = False,
-    travelled: Callable[[Recorded], bool] = _nothing,
+    travelled: Callable[[Recorded], bool] = never,
+    late: Callable[[Recorded], bool] = never,
 ) -> tuple[Instant, ...]:
     """Return the times at which an act is judged: leave has to be there at each."""
     if is_history:
         return (Instant(act.at, FOR_EVER, act.position),)
-    then = Instant(act.at, _later(act.at, clocks.lag_s), act.position, travelled)
+    then = Instant(act.at, _later(act.at, clocks.lag_s), act.position, travelled, late)
     if not is_reported_late(act, clocks):
         return (then,)
-    when_recorded = Instant(act.recorded_at, _later(act.recorded_at, clocks.lag_s), act.position, travelled)
+    when_recorded = Instant(act.recorded_at, _later(act.recorded_at, clocks.lag_s), act.position, travelled, late)
     return (when_recorded,) if act.at < clocks.began else (then, when_recorded)
 
 
@@ -107,7 +111,7 @@ def hours_late(at: str, recorded_at: str) -> int:
 
 def is_on_record(said: Recorded, instant: Instant) -> bool:
     """Say whether something was on record when an act was done, or within the lag, or counts as if it had been."""
-    return said.recorded_at <= instant.by or instant.travelled(said)
+    return said.recorded_at <= instant.by or instant.travelled(said) or instant.late(said)
 
 
 def comes_before(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
@@ -127,7 +131,7 @@ def replaces(new: Recorded, old: Recorded, clocks: Clocks) -> bool:
 def was_there(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
     """Say whether something that gives leave was true before an act, and on record by then."""
     # In this order: whether something travelled slowly is asked only where it would matter.
-    return comes_before(said, instant, clocks) and is_on_record(said, instant)
+    return is_on_record(said, instant) if comes_before(said, instant, clocks) else instant.late(said)
 
 
 @lru_cache(maxsize=4096)

@@ -37,7 +37,6 @@ from projections.readings.people.identities import are_same
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken
 from projections.rules.calendar import covering, fault_of
 from projections.rules.environments import compared
 from projections.rules.leave import hours_late, is_reported_late, was_there
@@ -52,16 +51,6 @@ PRACTICE: Final = Practice(
 )
 
 
-def _with(words: str, justified: str) -> str:
-    return f"{words}; {justified}" if justified else words
-
-
-def _late(act: Act, said: Spoken, what: str) -> str:
-    """Say what came afterwards, and how late."""
-    hours = hours_late(act.at, said.recorded_at)
-    return f"justified afterwards, by {what} of {said.actor or said.principal}, {hours} hour(s) late"
-
-
 @finding(change_tickets, severity="high")
 def started_without_approval(row: Ticket, look: Look) -> Breach | None:
     """A change was implemented before it was approved. Approvals that came later, or are dated back, justify nothing."""
@@ -72,7 +61,7 @@ def started_without_approval(row: Ticket, look: Look) -> Breach | None:
     if len(row.unlet) > 1:
         words += f", and {len(row.unlet) - 1} time(s) more"
     positions = (*(act.position for act in row.unlet), *(approval.position for approval in row.approvals))
-    return Breach(_with(words, first.justified), positions_of(*positions))
+    return Breach(words, positions_of(*positions), first.position)
 
 
 @finding(change_tickets, severity="high")
@@ -106,6 +95,7 @@ def opened_twice(row: ChangeScope, look: Look) -> Breach | None:
     return Breach(
         f"{row.change_id} was opened again as another change, by {who}",
         positions_of(first.said.position, *(opening.said.position for opening in different)),
+        different[0].said.position,
     )
 
 
@@ -159,14 +149,13 @@ def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
         words = f"{row.deployment_id} put {act.service} into {act.environment} without a change"
         if opened is None:
             named = f": {row.change_id} was never opened" if row.change_id else ""
-            return Breach(words + named, row.positions)
+            return Breach(words + named, row.positions, act.position)
         link = row.links[-1].said
         clocks, moments = clocks_of(look, act.at), instants_of(look, act)
         late = [opened for instant in moments if not was_there(opened, instant, clocks)]
         late += [link for instant in moments if change_at(look, row, act, instant, clocks) is None]
         if late and not is_emergency_procedure(row, scope, look):
-            what = "the link" if late[-1] is link else f"{row.change_id}"
-            return Breach(_with(words, _late(act, late[-1], what)), positions_of(*row.positions, late[-1].position))
+            return Breach(words, positions_of(*row.positions, late[-1].position), act.position)
     return None
 
 
@@ -191,10 +180,8 @@ def artifact_not_approved(row: Deployment, look: Look) -> Breach | None:
             fault = _outside(act, version, look) if version is not None else None
             if fault is None or version is None:
                 continue
-            last = in_force_at(scope.versions, None, clocks)
-            now = _late(act, last.said, "the scope") if last is not None and _outside(act, last, look) is None else ""
             words = f"{row.deployment_id} deployed {fault}, not of {scope.change_id}"
-            return Breach(_with(words, now), positions_of(version.said.position, *row.positions))
+            return Breach(words, positions_of(version.said.position, *row.positions), act.position)
     return None
 
 
@@ -227,7 +214,7 @@ def outside_window(row: Deployment, look: Look) -> Breach | None:
                 continue
             did = "started" if instant.at == act.at else "was reported"
             words = f"{row.deployment_id} {did} at {instant.at}, {why}"
-            return Breach(words, positions_of(window.said.position, act.position))
+            return Breach(words, positions_of(window.said.position, act.position), act.position)
     return None
 
 

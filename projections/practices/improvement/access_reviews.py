@@ -123,7 +123,11 @@ def access_review_incomplete(row: AccessReview, look: Look) -> Breach | None:
         faults.append(f"decided about {words}")
     if not faults:
         return None
-    return Breach(f"{row.review_id}: {'; '.join(faults)}", positions_of(row.opened_position, row.completed_position))
+    return Breach(
+        f"{row.review_id}: {'; '.join(faults)}",
+        positions_of(row.opened_position, row.completed_position),
+        row.completed_position,
+    )
 
 
 @finding(access_reviews, severity="high")

@@ -53,7 +53,7 @@ def withdrawal_of_anothers(row: Withdrawal, look: Look) -> Breach | None:
     if row.stated_by is None or row.stated_by == row.withdrawn_by:
         return None
     words = f"{row.withdrawn_by} withdrew the statement at {row.original_position}, which {row.stated_by} had made"
-    return Breach(words, positions_of(row.original_position, row.position))
+    return Breach(words, positions_of(row.original_position, row.position), row.position)
 
 
 # -- what sources list ---------------------------------------------------------------------------------------------------

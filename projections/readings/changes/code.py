@@ -22,7 +22,7 @@ from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.powers import kind_of
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
-from projections.rules.leave import Clocks, Instant, comes_before, hours_late, replaces, was_there
+from projections.rules.leave import Clocks, Instant, comes_before, replaces, was_there
 
 # How many merges into a branch are looked at, between what runs and what is to run.
 LATEST: Final = 64
@@ -253,7 +253,7 @@ def _fault(row: CodeChange, head: str | None, times: tuple[Instant, ...], clocks
         approvers = _approvers(row, head, last, reads)
         for person, author in authors.items():
             if not approvers - {person}:
-                return f"nobody else than {author} had approved {head or 'it'}{_afterwards(row, head, authors, instant, reads)}"
+                return f"nobody else than {author} had approved {head or 'it'}"
         for person, review in last.items():
             if review.verdict == "changes_requested" and person not in authors:
                 return f"{review.reviewer} had asked for changes"
@@ -312,14 +312,3 @@ def _is_dismissed(review: CodeReview, instant: Instant, authors: Iterable[str], 
         was_there(said, instant, clocks) and person_of(reads, said.actor or said.principal) not in authors
         for said in review.dismissals
     )
-
-
-def _afterwards(row: CodeChange, head: str | None, authors: Iterable[str], instant: Instant, reads: Reads) -> str:
-    """Say who approved it when it had been merged, and how much later that came on record; nothing where nobody did."""
-    for review in row.reviews:
-        is_late = review.said.recorded_at > instant.by or review.said.at > instant.at
-        is_anothers = person_of(reads, review.reviewer) not in authors
-        if review.verdict == "approved" and is_late and is_anothers and _is_of(review, head, row):
-            hours = hours_late(instant.at, review.said.recorded_at)
-            return f"; justified afterwards, by {review.reviewer}, {hours} hour(s) late"
-    return ""

@@ -36,7 +36,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Unlet:
-    """Something that was done for a change without leave: what, when, and why it had none. `justified` says what came afterwards."""
+    """Something that was done for a change without leave: what, when, and why it had none."""
 
     deployment_id: str
     service: str | None
@@ -45,7 +45,6 @@ class Unlet:
     at: Moment
     position: int
     why: str
-    justified: str = ""
 
 
 @dataclass(frozen=True)

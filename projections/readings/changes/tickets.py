@@ -1,8 +1,8 @@
 """Change tickets: where each change is, from opening to review, as the facts and the people are known now.
 
 Made of facts (`change_facts`, `change_scopes`) by one function, and made again whenever something it rests on is another: no ticket is
-older than what is known. Facts are never refused: a deployment without leave moves the change on, and stands in `unlet` for ever, with
-what justified it afterwards. Which approvals count is `approvals`.
+older than what is known. Facts are never refused: a deployment without leave moves the change on, and stands in `unlet` for ever.
+Which approvals count is `approvals`.
 """
 
 from typing import Final
@@ -52,7 +52,7 @@ ESCALATE_AFTER_HOURS: Final = Number(
 )
 change_tickets = Judged(
     "change_tickets",
-    version=9,
+    version=10,
     row=Ticket,
     of=change_facts,
     reads=(

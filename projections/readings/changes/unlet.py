@@ -1,4 +1,4 @@
-"""What was done for a change without leave: why it had none at an instant of the act, and what justified it afterwards.
+"""What was done for a change without leave: why it had none at an instant of the act.
 
 An emergency is put on record, and approved, as soon afterwards as the policy allows; what it owes then is here, too. Not which approvals
 count: that is `approvals`.
@@ -20,7 +20,7 @@ from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.readings.risk.assessments import risk_assessments
-from projections.rules.leave import Instant, comes_before, hours_late, was_there
+from projections.rules.leave import Instant, comes_before, was_there
 
 EMERGENCY_RECORD_HOURS: Final = Number(
     "emergency-record-hours", "within how many hours of a deployment its emergency change is opened", default=24
@@ -48,7 +48,6 @@ def unlet_by(case: Case, act: Done) -> Unlet | None:
                 act.at,
                 act.position,
                 why,
-                _justified(case, act),
             )
     return None
 
@@ -98,16 +97,6 @@ def _is_emergency_procedure(case: Case, act: Done | Spoken, policy: InForce) -> 
         return False
     leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
     return any(approval.recorded_at <= approved_by for approval in leave.counting)
-
-
-def _justified(case: Case, act: Done) -> str:
-    """Say what came afterwards that would have given leave, and how late; empty when nothing did."""
-    policy = case.policy_at(act.at)
-    leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
-    if leave.missing or leave.approved_position is None:
-        return ""
-    last = next(a for a in leave.approvals if a.position == leave.approved_position)
-    return f"justified afterwards, by {last.approver}, {hours_late(act.at, last.recorded_at)} hour(s) late"
 
 
 def retro_of(

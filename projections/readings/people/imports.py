@@ -3,6 +3,7 @@
 Not what was brought in: those are entries like all others, marked where it matters.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, moment, repl
 from projections.readings.people.reconciliations import is_listed
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
-from projections.rules.leave import Clocks, Instant, Recorded, instants
+from projections.rules.leave import Clocks, Instant, Recorded, instants, never
 
 
 @dataclass(frozen=True)
@@ -104,4 +105,5 @@ def instants_of(reads: Rows, act: Recorded, *, is_history: bool = False) -> tupl
     clocks = clocks_of(reads, act.at)
     if row is not None and row.at is not None:
         clocks = Clocks(clocks.lag_s, clocks.skew_s, row.at)
-    return instants(act, clocks, is_history=is_history, travelled=lambda said: is_listed(reads, said))
+    late: Callable[[Recorded], bool] = getattr(reads, "late", never)
+    return instants(act, clocks, is_history=is_history, travelled=lambda said: is_listed(reads, said), late=late)

@@ -35,6 +35,21 @@ def test_findings_are_answered_of_what_they_say_and_how_they_end_is_listed(cli: 
     cli.refused("findings", "dispose", one, "--as", "accepted", *about, words="is not open")
 
 
+def test_findings_are_listed_with_what_came_of_them(cli: Command) -> None:
+    one, name = (told := found(cli)), told.partition("/")[2]
+    asked = ("findings", "list", "--rule", RULE, "--subject", name)
+    (row,) = cli.ok(*asked, "--json").json["items"]
+    assert (row["finding_id"], row["known_then"], row["justified_by"]) == (one, True, None)
+    assert row["age_s"] < 3600
+    words = cli.ok(*asked).out
+    assert all(said in words for said in ("known then", "justified afterwards", "age in days"))
+    answered = ("--as", "accepted", "--reason", "a drill", "--actor", "person:nora", "--until", "2999-01-01T00:00:00Z")
+    cli.ok("findings", "dispose", one, *answered)
+    assert cli.ok(*asked, "--json").json["items"] == []
+    (row,) = cli.ok(*asked, "--all", "--json").json["items"]
+    assert (row["disposition"], row["disposed_until"]) == ("accepted", "2999-01-01T00:00:00.000000Z")
+
+
 def test_what_somebody_answers_in_anothers_name_is_recorded_and_does_not_count(remote: Command) -> None:
     one = found(remote)
     done = remote("findings", "dispose", one, "--as", "accepted", "--reason", "a drill", "--actor", "person:nora")

@@ -102,6 +102,7 @@ def test_a_finding_is_answered_by_whoever_did_not_act_in_it(server: Server, chan
         wait_for_views(server, position)
         page = look(alice, path)
         assert "You cannot answer it" in page
+        assert all(f"<dt>{told}</dt>" in page for told in ("done", "found", "age"))
         assert "person:alice" in page
     with person(server, "olga", "operator", "reporter") as olga:
         page = look(olga, path)

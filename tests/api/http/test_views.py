@@ -132,6 +132,21 @@ def test_all_views_are_listed_served_and_described(server: Server) -> None:
     assert server.get("/readyz", by="nobody").json()["views"]["stopped"] == {}
 
 
+def test_a_finding_is_read_with_its_age_as_of_when_it_is_asked(server: Server) -> None:
+    where = {"deployment_id": "aged-1", "service": "api", "environment": "prod"}
+    position = server.record(event("deployment.started", **where, actor="service:ci"))["position"]
+    path = "/v1/views/findings/deployment-without-change%2Faged-1"
+    row = server.get(path, params={"min_position": position}).json()["row"]
+    assert (row["acted_position"], row["first_seen_position"], row["known_then"]) == (position, position, True)
+    assert row["age_s"] < 3600
+    assert server.get(path, params={"as_of": position}).json()["row"]["age_s"] == 0
+    listed = server.get("/v1/views/findings", params={"subject": "aged-1", "format": "csv"}).text.splitlines()
+    assert listed[0].endswith(",changes,age_s")
+    assert listed[1].rpartition(",")[2].isdigit()
+    schema = server.get("/openapi.json", by="nobody").json()["components"]["schemas"]["FindingRead"]
+    assert {"age_s", "acted_at", "justified_by"} <= schema["properties"].keys()
+
+
 def test_whoever_asks_whether_views_are_ready_is_told_numbers_and_names(server: Server) -> None:
     position = told(server, "ready")
     server.get("/v1/views/deployments", params={"min_position": position})

@@ -81,7 +81,11 @@ def test_a_deployment_without_a_change_stays_found_when_one_is_opened_and_linked
     story.tell("change.linked", actor="person:ann", change_id="CHG-7", deployment_id="d-1")
     assert set(found(story)) == {"deployment-without-change", "started-without-approval"}
     row = finding(story, "deployment-without-change", "d-1")
-    assert row.says.endswith("; justified afterwards, by the link of person:ann, 4 hour(s) late")
+    assert row.says == "d-1 put api into prod without a change"
+    assert (row.acted_at, row.acted_position, row.known_then) == (at(1), 1, True)
+    assert (row.justified_by, row.justified_at, row.justified_position) == ("person:ann", at(5), 5)
+    # That it was done for the change, and the change had no approval, nobody could know then.
+    assert finding(story, "started-without-approval", "CHG-7").known_then is False
 
 
 def test_a_link_within_the_lag_ties_a_deployment_to_its_change() -> None:
@@ -111,7 +115,7 @@ def test_a_scope_that_is_amended_to_what_was_deployed_excuses_nothing() -> None:
     deploy(story, artifact=OTHER)
     story.tell("change.scope_amended", actor="person:alice", **CHG, artifacts=[OTHER])
     assert found(story) == {"artifact-not-approved": ["d-1"]}
-    assert "justified afterwards" in finding(story, "artifact-not-approved", "d-1").says
+    assert finding(story, "artifact-not-approved", "d-1").justified_by == "person:alice"
 
 
 def test_an_approval_that_is_dated_back_justifies_nothing() -> None:
@@ -120,8 +124,8 @@ def test_an_approval_that_is_dated_back_justifies_nothing() -> None:
     deploy(story)
     approve(story, time=at(6))
     assert found(story) == {"started-without-approval": ["CHG-7"]}
-    says = finding(story, "started-without-approval", "CHG-7").says
-    assert says.endswith("; justified afterwards, by person:bob, 2 hour(s) late")
+    row = finding(story, "started-without-approval", "CHG-7")
+    assert (row.known_then, row.justified_by, row.justified_at) == (True, "person:bob", at(len(story.log)))
 
 
 def test_a_deployment_that_is_reported_late_is_judged_at_its_time_and_at_its_recording() -> None:

@@ -86,12 +86,12 @@ def test_how_findings_of_a_rule_end_is_counted() -> None:
             {"until": at(20)} if name == "d-3" else {}
         )
         story.tell("finding.disposed", actor="person:nora", rule=rule, **told)
-    assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 1, 0, 1, 1, 1, "0.3333")
+    assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 1, 0, 1, 1, 1, 0, "0.3333")
     pass_time(story, 24)
-    assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 2, 0, 1, 0, 1, "0.5")
+    assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 2, 0, 1, 0, 1, 0, "0.5")
     story.tell("statement.withdrawn", by="service:ledger", token="key:0", position=7, reason="x")
     story.tell("statement.withdrawn", by="service:ledger", token="key:0", position=8, reason="x")
-    assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 1, 1, 1, 0, 1, "0.5")
+    assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 1, 1, 1, 0, 1, 0, "0.5")
 
 
 def test_a_role_for_dispositions_that_nobody_holds_is_found() -> None:

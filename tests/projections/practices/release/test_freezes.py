@@ -8,6 +8,7 @@ from changes import ARTIFACT, deploy, finding, found, pass_time, ready
 from telling import Story, at
 from year import DAY, START, TITLE, Change, Year, stamp
 
+from projections.judging.ends import finding_ends
 from projections.readings.delivery.freezes import freeze_calendar, freezes
 
 
@@ -32,6 +33,8 @@ def test_a_freeze_that_is_recorded_after_the_fact_finds_what_was_deployed_in_it(
     row = finding(story, "deployed-in-freeze", "d-1")
     assert (row.first_seen_position, row.says.endswith(", in freeze F, declared afterwards")) == (declared, True)
     assert declared in row.positions
+    assert (row.known_then, row.acted_position) == (False, row.positions[0])
+    assert story.row(finding_ends, "deployed-in-freeze").known_later == 1
     freeze(story, services=["web"])
     assert found(story) == {}
 
