@@ -97,6 +97,7 @@ def asking_now(
 class Asking:
     """What a gate's rules read through: it notes of which entries the answer may depend. `but` are types that are no facts to it.
 
+    No row moves while it lasts: what is asked again is answered as before, and a ticket is judged once for all rules.
     `stepped_over` are entries that the views read so far left out, though they are about the rows that were read.
     """
 
@@ -108,12 +109,26 @@ class Asking:
         self._but = frozenset(but)
         self._matches: dict[Match, None] = {}
         self.memory: Memory = {}
+        self._asked: dict[Any, Any] = {}
 
     def at(self, time: Moment) -> "Asking":
         # An entry tells by its refs what it is about, and not which times it touches.
         return self
 
     def row(self, view: View[R], key: str) -> R | None:
+        asked = view, key
+        if asked not in self._asked:
+            self._asked[asked] = self._row(view, key)
+        row: R | None = self._asked[asked]
+        return row
+
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+        asked = view, event, about, limit
+        if asked not in self._asked:
+            self._asked[asked] = self._named(view, event, about, limit)
+        return list(self._asked[asked])
+
+    def _row(self, view: View[R], key: str) -> R | None:
         if isinstance(view, Judged):
             # Judged here and now: so all that it rests on is noted.
             subject = self.row(view.of, key)
@@ -122,7 +137,7 @@ class Asking:
         self._note(view, view.entries_of(key, row))
         return row
 
-    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+    def _named(self, view: View[R], event: type[Event], about: str | None, limit: int | None) -> list[R]:
         if isinstance(view, Judged):
             return [view.judge(row, self) for row in self.named(view.of, event, about, limit)]
         self._note(view, [Match((event.type,), (about,) if about else ())], but=())
