@@ -18,6 +18,7 @@ from servers import Server, event
 from api.cli.policies import approve_in, publish_in
 from api.cli.policy_files import policy_of, starting_policy
 from api.cli.remote_door import RemoteDoor
+from projections.rules.digests import list_digest
 
 # Their numbers at GitHub.
 ANN, BEN, CI = 503, 502, 77
@@ -76,10 +77,26 @@ class Team:
         self.tell(status, "deployment_status")
         return number
 
-    def deliver_what_waited(self) -> None:
+    def deliver_what_waited(self) -> list[dict[str, Any]]:
+        """Deliver what waited; return the statements as they are on record."""
         waited, self.outbox = self.outbox or [], None
+        before = self.server.size()
         for body, kind in waited:
             self.tell(body, kind)
+        entries = [item["entry"] for item in self.server.entries(before)]
+        return [entry["statement"] for entry in entries if entry["recorded_by"]["principal"] == "service:github"]
+
+    def reconcile(self, statements: list[dict[str, Any]], begin: str, end: str) -> None:
+        """Have the code host's own list of a time recorded, by the credential of its hook: what it says happened then."""
+        _, token = self.server.issue_token("reporter", principal="service:github")
+        ids, (source,) = [said["id"] for said in statements], {said["source"] for said in statements}
+        told = {"actor": "service:github", "source": source, "period_start": begin, "period_end": end,
+            "listed": ids, "listed_count": len(ids), "listed_digest": list_digest(ids), "missing_count": 0, "extra_count": 0}  # fmt: skip
+        with self.server.client_with(token) as client:
+            answer = client.post(
+                "/v1/events", json=event("source.reconciled", **told) | {"source": source, "time": end}
+            )
+            assert answer.status_code == 201, answer.text
 
     def ask(self, commit: str) -> dict[str, Any]:
         asked = {
@@ -190,14 +207,22 @@ def test_nothing_is_found_of_a_small_honest_team(team: Team) -> None:
     assert team.ask(commit)["verdict"] == "allow"
     clock.pass_time(hours=30)
 
-    # For most of a day no webhook comes; then all of them do.
-    team.outbox = []
+    # For more than a day no webhook comes; then all of them do.
+    team.outbox, begin = [], clock.now()
     team.propose(3, ANN)
     team.review(3, BEN)
     clock.pass_time(minutes=30)
     late = team.deploy(team.merge(3, ANN), ANN)
-    clock.pass_time(hours=22)
-    team.deliver_what_waited()
+    clock.pass_time(hours=26)
+    delivered, end = team.deliver_what_waited(), clock.now()
+    # By then the review is late by more than the policy lets anybody review afterwards; that it was given in time, the host's list tells.
+    assert team.found() == {
+        "deployed-without-review": [f"github-{late}"],
+        "merged-without-review": [f"{bodies.REPOSITORY}#3"],
+        "reported-late": [f"github-{late}"],
+    }
+    team.reconcile(delivered, begin, end)
+    assert team.found() == {"reported-late": [f"github-{late}"]}
     clock.pass_time(hours=60)
     # What is done afterwards makes overdue what is overdue; and it goes out with all that was merged since.
     team.propose(4, BEN)
