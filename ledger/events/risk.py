@@ -34,7 +34,6 @@ class ModelEvent(Event):
     actor: Identity
     model_id: ModelId
     version: Version
-    model_digest: Digest
 
 
 class RiskModelPublished(ModelEvent):
@@ -42,6 +41,8 @@ class RiskModelPublished(ModelEvent):
 
     type = "risk.model_published"
     says = "{actor} published risk model {model_id} {version} ({form})"
+    # Of the model's file, wherever that is kept: a part of the content, of which the ledger computes the digest.
+    model_digest: Digest | None = None
     form: Literal["weighted_points", "beta_binomial", "logistic"]
     features_version: Version
     # Weights, coefficients, prior, decay, tolerance: by name, as the form defines them.
@@ -52,10 +53,11 @@ class RiskModelPublished(ModelEvent):
 
 
 class RiskModelApproved(ModelEvent):
-    """Somebody else than its author accepted a risk model."""
+    """Somebody else than its author accepted a risk model, as it stands: by the digest that the ledger computed, or that of its file."""
 
     type = "risk.model_approved"
     says = "{actor} approved risk model {model_id} {version}"
+    model_digest: Digest
 
 
 class RiskModelRecalibrated(ModelEvent):
@@ -63,6 +65,7 @@ class RiskModelRecalibrated(ModelEvent):
 
     type = "risk.model_recalibrated"
     says = "{actor} recalibrated {model_id} from {from_version} to {version}"
+    model_digest: Digest | None = None
     from_version: Version
     trained_on: Training
     metrics: tuple[Value, ...] = many(at_least=1)

@@ -3,7 +3,20 @@
 from typing import ClassVar
 
 from ledger.events.base import Event
-from ledger.events.identifiers import Count, Identity, Team, TemplateId, Time
+from ledger.events.change import ExternalDigest
+from ledger.events.identifiers import (
+    Count,
+    Digest,
+    Environment,
+    Identity,
+    PlaybookId,
+    Service,
+    Team,
+    TemplateId,
+    Time,
+    Version,
+    many,
+)
 
 
 class TemplateEvent(Event):
@@ -14,11 +27,27 @@ class TemplateEvent(Event):
     template_id: TemplateId
 
 
+class TemplatePublished(TemplateEvent):
+    """What a kind of change does was written down: of which services, where, and how. Somebody else approves that very text."""
+
+    type = "template.published"
+    says = "{actor} wrote template {template_id} of standard changes"
+    refs = ("template_id", "services", "environments")
+    # None named: any.
+    services: tuple[Service, ...] = many(at_most=32, default=())
+    environments: tuple[Environment, ...] = many(at_most=16, default=())
+    playbook_id: PlaybookId | None = None
+    playbook_version: Version | None = None
+    external_digests: tuple[ExternalDigest, ...] = many(at_most=16, default=())
+
+
 class TemplateApproved(TemplateEvent):
-    """A kind of change was accepted in advance, until a time and as long as it seldom fails."""
+    """A kind of change was accepted in advance, as it was written down, until a time and as long as it seldom fails."""
 
     type = "template.approved"
     says = "{actor} approved standard changes by template {template_id} until {expires_at}"
+    # Of what was written down, as the ledger computed it; without it, of what was written last.
+    template_digest: Digest | None = None
     expires_at: Time
     # How many of its changes may fail before it counts no longer.
     failure_limit: Count

@@ -10,25 +10,29 @@ from typing import Any
 
 import pytest
 from asking import against, ask, define_trigger
-from changes import assess, opened, publish, request
+from changes import assess, open_change, opened, publish, request
 from histories import _pool
 from telling import Story, at
 
 from ledger.errors import StatementError
 from ledger.events import CATALOGUE, example
 from ledger.events.identifiers import TIME_PATTERN
+from projections.readings.changes.templates import templates
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.people.access_reviews import access_reviews
 from projections.readings.people.policies import in_force, policies, policy_digest
 from projections.readings.risk.models import risk_models
 
 Data = dict[str, Any]
+ANOTHER = "another text than the one that was published"
 STATED = "sha256:" + "1" * 64
 # Of each type: what names the thing, who says it, what is stated of it, and why.
 BESIDE: dict[str, set[str]] = {
     "change.scope_amended": {"actor", "change_id", "scope_digest", "previous_digest", "reason"},
     "policy.published": {"actor", "policy_id", "version", "policy_digest"},
-    "risk.model_published": {"actor", "model_id", "version", "model_digest"},
+    "risk.model_published": {"actor", "model_id", "version"},
+    "risk.model_recalibrated": {"actor", "model_id", "version", "model_digest"},
+    "template.published": {"actor", "template_id"},
     "access.granted": {"actor", "grant_id", "owner", "reason"},
 }
 
@@ -204,6 +208,108 @@ def test_no_other_text_of_a_model_scores_under_its_approval() -> None:
         assert first.is_approved
         story.tell("risk.model_published", **data)
         assert story.row(risk_models, "m/1") == first, (name, data)
+
+
+def test_a_model_of_which_anything_is_another_has_another_digest_and_is_approved_by_it_alone() -> None:
+    story = Story()
+    story.tell("risk.model_published", **MODEL)
+    digest = story.row(risk_models, "m/1").digest
+    for name, data in MODELS:
+        other = Story()
+        other.tell("risk.model_published", **data)
+        about = {"actor": "person:erin", "model_id": "m", "version": "1"}
+        other.tell("risk.model_approved", **about, model_digest=digest)
+        assert other.row(risk_models, "m/1").approval_fault == ANOTHER, (name, data)
+        other.tell("risk.model_approved", **about, model_digest=other.row(risk_models, "m/1").digest)
+        # Some of them score nothing.
+        assert other.row(risk_models, "m/1").approval_fault != ANOTHER, (name, data)
+
+
+FITTED = whole("risk.model_recalibrated", actor="person:dan", model_id="m", version="1")
+FITS = list(altered("risk.model_recalibrated", FITTED))
+
+
+def test_every_field_of_what_a_model_was_fitted_on_is_altered() -> None:
+    assert {name for name, _ in FITS} == fields("risk.model_recalibrated")
+
+
+def test_a_model_that_is_said_to_be_fitted_otherwise_after_its_approval_is_approved_no_more() -> None:
+    for name, data in FITS:
+        story = Story()
+        story.tell("risk.model_recalibrated", **FITTED)
+        story.tell("risk.model_published", **MODEL)
+        story.tell("risk.model_recalibrated", **FITTED)
+        story.tell("risk.model_approved", actor="person:erin", model_id="m", version="1",
+            model_digest=story.row(risk_models, "m/1").digest)  # fmt: skip
+        assert story.row(risk_models, "m/1").is_approved
+        story.tell("risk.model_recalibrated", **FITTED)
+        assert story.row(risk_models, "m/1").is_approved
+        story.tell("risk.model_recalibrated", **data)
+        row = story.row(risk_models, "m/1")
+        assert (row.is_approved, row.approval_fault) == (False, ANOTHER), (name, data)
+
+
+# -- templates -----------------------------------------------------------------------------------------------------------
+
+TEMPLATE = whole(
+    "template.published", actor="person:paul", template_id="routine", services=["api", "web"], environments=["prod"]
+)
+TEMPLATES = list(altered("template.published", TEMPLATE))
+
+
+def test_every_field_of_a_template_is_altered() -> None:
+    assert {name for name, _ in TEMPLATES} == fields("template.published")
+
+
+def written(data: Data) -> Story:
+    story = Story()
+    story.tell("template.published", **data)
+    return story
+
+
+def fault_of_resting(story: Story, named: str | None, by: str = "person:carol", **more: Any) -> str | None:
+    """Have a template approved, under a digest; return why a standard change may not rest on it."""
+    digest = {"template_digest": named} if named is not None else {}
+    limits = {"expires_at": at(1000), "failure_limit": 0}
+    story.tell("template.approved", actor=by, template_id="routine", **digest, **limits)
+    open_change(story, "standard", template_id="routine", **more)
+    fault: str | None = story.row(change_tickets, "CHG-7").template_fault
+    return fault
+
+
+def test_nothing_rests_on_a_template_of_which_anything_is_another_than_what_was_approved() -> None:
+    digest = written(TEMPLATE).row(templates, "routine").texts[0].digest
+    assert fault_of_resting(written(TEMPLATE), digest) is None
+    for name, data in TEMPLATES:
+        fault = fault_of_resting(written(data), digest)
+        assert fault == "the approval of template routine does not count: it is of another text than was written", (
+            name,
+            data,
+        )
+        # Written later, it changes nothing of what was approved before.
+        story = written(TEMPLATE)
+        story.tell(
+            "template.approved", actor="person:carol", template_id="routine", expires_at=at(1000), failure_limit=0
+        )
+        story.tell("template.published", **data)
+        open_change(story, "standard", template_id="routine")
+        assert story.row(change_tickets, "CHG-7").template_fault is None, (name, data)
+
+
+@pytest.mark.parametrize(
+    ("by", "more", "fault"),
+    [
+        ("person:carol", {}, None),
+        ("person:carol", {"services": ["web"], "environment": "PROD"}, None),
+        ("person:carol", {"services": ["api", "db"]}, "db is not of template routine"),
+        ("person:carol", {"environment": "live"}, "live is not of template routine"),
+        ("person:paul", {}, "the approval of template routine does not count: person:paul wrote it"),
+    ],
+)
+def test_a_change_rests_on_a_template_that_is_of_its_services_and_environments(
+    by: str, more: Data, fault: str | None
+) -> None:
+    assert fault_of_resting(written(TEMPLATE), None, by, **more) == fault
 
 
 # -- what a review was of ------------------------------------------------------------------------------------------------

@@ -4,26 +4,52 @@ Not whether an approval or a retirement counts: whoever had no power to say it n
 out (`invalid_because`).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ledger.events.template import TemplateApproved, TemplateRetired
+from ledger.events.template import TemplateApproved, TemplatePublished, TemplateRetired
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities
 from projections.readings.people.policies import policies
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.powers import fault_of_speaker, persons_behind
 from projections.readings.people.sources import authorities
 from projections.readings.people.voices import Spoken, spoken
+from projections.rules.digests import content_digest
+from projections.rules.environments import compared
+from projections.rules.words import listed
+
+
+@dataclass(frozen=True)
+class TemplateText:
+    """What a template says: of which services and environments, none named being any; how, stands in the entry. `digest` is of it all."""
+
+    digest: str
+    services: tuple[str, ...]
+    environments: tuple[str, ...]
+    said: Spoken
+
+    def why_outside(self, services: Iterable[str], environments: Iterable[str]) -> str:
+        """Say what of a change is not of the template; empty where it all is."""
+        known = {compared(name) for name in self.environments}
+        others = [name for name in services if self.services and name not in self.services]
+        others += [name for name in environments if known and compared(name) not in known]
+        return listed(others)
 
 
 @dataclass(frozen=True)
 class TemplateApproval:
-    """Somebody approved a template, until a time, and as long as so few of its changes fail."""
+    """Somebody approved a template, until a time, and as long as so few of its changes fail.
+
+    `text` is what it was then, where that was written down; `is_of_another` says that the approval names what nobody had written.
+    """
 
     expires_at: Moment
     failure_limit: int
     said: Spoken
+    text: TemplateText | None = None
+    is_of_another: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,13 +63,14 @@ class Template:
     expires_at: Moment | None = None
     failure_limit: int | None = None
     retired_at: Moment | None = None
+    texts: tuple[TemplateText, ...] = ()
     approvals: tuple[TemplateApproval, ...] = ()
     retirements: tuple[Spoken, ...] = ()
 
 
 templates = View(
     "templates",
-    version=2,
+    version=3,
     row=Template,
     kind="template",
     reads=(credentials, authorities, identities, access_grants, policies),
@@ -51,9 +78,39 @@ templates = View(
 )
 
 
+def template_digest(event: TemplatePublished) -> str:
+    """Return the digest of what a template says: services and environments sorted, and how it is done."""
+    return content_digest(
+        {
+            "services": sorted(set(event.services)),
+            "environments": sorted({compared(name) for name in event.environments}),
+            "playbook_id": event.playbook_id,
+            "playbook_version": event.playbook_version,
+            "external_digests": [
+                {"name": one.name, "digest": one.digest}
+                for one in sorted(event.external_digests, key=lambda one: (one.name, one.digest))
+            ],
+        }
+    )
+
+
+@templates.on(TemplatePublished, key=lambda event: event.template_id)
+def published(row: Template, event: TemplatePublished, entry: EntryInfo) -> Template:
+    """It counts when somebody approves it; until then what was approved before does."""
+    text = TemplateText(template_digest(event), event.services, event.environments, spoken(entry, event.actor))
+    return replace(row, texts=(*row.texts, text))
+
+
 @templates.on(TemplateApproved, key=lambda event: event.template_id)
 def approved(row: Template, event: TemplateApproved, entry: EntryInfo) -> Template:
-    approval = TemplateApproval(moment(event.expires_at), event.failure_limit, spoken(entry, event.actor))
+    named = [text for text in row.texts if event.template_digest in (None, text.digest)]
+    approval = TemplateApproval(
+        moment(event.expires_at),
+        event.failure_limit,
+        spoken(entry, event.actor),
+        named[-1] if named else None,
+        event.template_digest is not None and not named,
+    )
     return replace(
         row,
         approved_by=event.actor,
@@ -71,13 +128,31 @@ def retired(row: Template, event: TemplateRetired, entry: EntryInfo) -> Template
     return replace(row, retired_at=entry.time, retirements=(*row.retirements, spoken(entry, event.actor)))
 
 
-def invalid_because(template: Template | None, now: Moment, failures: int, reads: Reads) -> str | None:
-    """Say why a standard change may not rest on a template at a time, after so many failures of its changes; or None."""
+def _fault_of(reads: Reads, approval: TemplateApproval) -> str:
+    """Say why an approval of a template does not count: of another text, by who wrote it, or by who may not."""
+    if approval.is_of_another:
+        return "it is of another text than was written"
+    if approval.text is not None and persons_behind(reads, approval.said) & persons_behind(reads, approval.text.said):
+        return f"{approval.said.speaker} wrote it"
+    return fault_of_speaker(reads, TemplateApproved.type, approval.said)
+
+
+def invalid_because(
+    template: Template | None,
+    now: Moment,
+    failures: int,
+    reads: Reads,
+    services: Iterable[str] = (),
+    environments: Iterable[str] = (),
+) -> str | None:
+    """Say why a standard change of some services and environments may not rest on a template at a time, after so many failures of its
+    changes; or None.
+    """
     approvals = [approval for approval in template.approvals if approval.said.at <= now] if template is not None else []
     if template is None or not approvals:
         return "no approved template"
     name = f"template {template.template_id}"
-    faults = [fault_of_speaker(reads, TemplateApproved.type, approval.said) for approval in approvals]
+    faults = [_fault_of(reads, approval) for approval in approvals]
     counting = [approval for approval, fault in zip(approvals, faults, strict=True) if not fault]
     if not counting:
         return f"the approval of {name} does not count: {faults[-1]}"
@@ -86,6 +161,8 @@ def invalid_because(template: Template | None, now: Moment, failures: int, reads
         is_ended = said.position > last.said.position and said.at <= now
         if is_ended and not fault_of_speaker(reads, TemplateRetired.type, said):
             return f"{name} is retired"
+    if last.text is not None and (others := last.text.why_outside(services, environments)):
+        return f"{others} is not of {name}"
     if last.expires_at <= now:
         return f"{name} expired at {last.expires_at}"
     if failures > last.failure_limit:

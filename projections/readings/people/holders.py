@@ -167,6 +167,7 @@ GIVE_NOTHING: Final = frozenset(
         "scan.results_reported",
         "secret.detected",
         "statement.withdrawn",
+        "template.published",
         "test.cases_reported",
         "test.shard_finished",
     }

@@ -132,7 +132,7 @@ def _again(
     model = as_model(row) if row is not None else None
     if row is None or model is None:
         return None, f"model {event.model_id} {event.version} was not published"
-    if row.model_digest != event.model_digest:
+    if event.model_digest not in (row.digest, row.model_digest):
         return None, "the model's digest is not the published one"
     if row.model_fault is not None:
         return None, row.model_fault

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ledger.conditions import Match
 from ledger.events import ref
@@ -16,7 +16,10 @@ from projections.readings.people.powers import fault_of_speaker, persons_behind
 from projections.readings.people.sources import authorities
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules import duties as rules
+from projections.rules.digests import content_digest
 from projections.rules.risk import Model, ModelError, check_model
+
+OTHER_TEXT: Final = "another text than the one that was published"
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,12 @@ class Term:
 
 @dataclass(frozen=True)
 class ModelApproval:
-    """Somebody approved a version as one text."""
+    """Somebody approved a version under one digest. `digest` is of what that named then: the computed one, or the one of the file."""
 
     model_digest: str
     at: Moment
     said: Spoken
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,9 @@ class RiskModel:
     model_id: str | None = None
     version: str | None = None
     form: Literal["weighted_points", "beta_binomial", "logistic"] | None = None
+    # As stated: of its file. And as computed, of all that the version says.
     model_digest: str | None = None
+    digest: str | None = None
     features_version: str | None = None
     parameters: tuple[Term, ...] = ()
     bands: tuple[Term, ...] = ()
@@ -89,7 +95,7 @@ def _of_the_model(key: str, row: RiskModel) -> tuple[Match, ...]:
 
 risk_models = View(
     "risk_models",
-    version=3,
+    version=4,
     row=RiskModel,
     kind="model_version",
     entries_of=_of_the_model,
@@ -121,7 +127,44 @@ def published(row: RiskModel, event: RiskModelPublished, entry: EntryInfo) -> Ri
         query_digest=event.trained_on.query_digest if event.trained_on else row.query_digest,
         authors=(*row.authors, spoken(entry, event.actor)),
     )
-    return replace(row, model_fault=fault_of(row, [p.name for p in event.parameters]))
+    return _computed(replace(row, model_fault=fault_of(row, [p.name for p in event.parameters])))
+
+
+def model_digest(row: RiskModel) -> str:
+    """Return the digest of what a version says: its form, numbers and bands, by name, and what it was fitted on."""
+    return content_digest(
+        {
+            "form": row.form,
+            "model_digest": row.model_digest,
+            "features_version": row.features_version,
+            "parameters": _told(row.parameters),
+            "bands": _told(row.bands),
+            "recalibrated_from": row.recalibrated_from,
+            "trained_on": {"from": row.trained_from, "to": row.trained_to, "query_digest": row.query_digest}
+            if row.query_digest is not None
+            else None,
+            "metrics": _told(row.metrics),
+        }
+    )
+
+
+def _told(terms: Sequence[Term]) -> list[dict[str, str]]:
+    return [{"name": t.name, "value": t.value} for t in sorted(terms, key=lambda t: (t.name, t.value))]
+
+
+def _computed(row: RiskModel) -> RiskModel:
+    """Return a version with the digest of what it says. What it was approved as before, it may be no more."""
+    row = replace(row, digest=model_digest(row) if row.published_position is not None else None)
+    if row.is_approved and all(approval.digest != row.digest for approval in row.approvals):
+        return replace(
+            row,
+            is_approved=False,
+            approved_by=None,
+            approved_at=None,
+            approved_position=None,
+            approval_fault=OTHER_TEXT,
+        )
+    return row
 
 
 def fault_of(row: RiskModel, names: Sequence[str]) -> str | None:
@@ -137,7 +180,7 @@ def fault_of(row: RiskModel, names: Sequence[str]) -> str | None:
 
 @risk_models.on(RiskModelRecalibrated, key=_by_version)
 def recalibrated(row: RiskModel, event: RiskModelRecalibrated, entry: EntryInfo) -> RiskModel:
-    return replace(
+    recalibrated = replace(
         row,
         model_id=event.model_id,
         version=event.version,
@@ -149,11 +192,13 @@ def recalibrated(row: RiskModel, event: RiskModelRecalibrated, entry: EntryInfo)
         metrics=tuple(Term(m.name, m.value) for m in event.metrics),
         authors=(*row.authors, spoken(entry, event.actor)),
     )
+    return _computed(recalibrated)
 
 
 @risk_models.on(RiskModelApproved, key=_by_version)
 def approved(row: RiskModel, event: RiskModelApproved, entry: EntryInfo) -> RiskModel:
-    approval = ModelApproval(event.model_digest, entry.time, spoken(entry, event.actor))
+    digest = row.digest if event.model_digest in (row.digest, row.model_digest) else None
+    approval = ModelApproval(event.model_digest, entry.time, spoken(entry, event.actor), digest)
     row = replace(row, approvals=(*row.approvals, approval))
     fault = _fault_of_approval(entry.reads, row, approval)
     if fault is not None:
@@ -176,8 +221,8 @@ def unapproved_because(reads: Reads, row: RiskModel) -> str | None:
 
 def _fault_of_approval(reads: Reads, row: RiskModel, approval: ModelApproval) -> str | None:
     """S8 and S12, only the very text that was published, and one that scores. Who fitted the parameters is an author, too."""
-    if row.model_digest != approval.model_digest:
-        return "another text than the one that was published"
+    if approval.digest is None or approval.digest != row.digest:
+        return OTHER_TEXT
     if row.model_fault is not None:
         return f"it scores nothing: {row.model_fault}"
     approver = person_of(reads, approval.said.speaker)
