@@ -1,8 +1,10 @@
 """The log as folds read it: entries by position, by type and ref. From the database, or from memory for tests and checks."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
+from itertools import islice
 from typing import Final, Protocol
 
 from sqlalchemy.engine import Connection
@@ -62,6 +64,49 @@ class SqlLog:
     def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
         for stored in read_latest(self._connection, match, up_to=up_to, limit=limit):
             yield EntryInfo(stored.document)
+
+
+class Ahead:
+    """A log of which all entries about some things, up to a position, are read ahead: with a few statements for hundreds of things.
+
+    Each entry is told what it means once, and given away as a copy: who folds it says there what it reads.
+    """
+
+    def __init__(self, log: Log, up_to: int) -> None:
+        self._log = log
+        self._up_to = up_to
+        self._held: dict[str, list[EntryInfo]] = {}
+
+    def read(self, names: Collection[str]) -> None:
+        """Read what carries any of some refs, in the place of what was read before."""
+        self._held = {name: [] for name in names}
+        for entry in self._log.entries([Match(refs=(name,)) for name in names], up_to=self._up_to) if names else ():
+            _ = entry.event, entry.time
+            for name in entry.refs:
+                if name in self._held:
+                    self._held[name].append(entry)
+
+    def entry(self, position: int) -> EntryInfo:
+        return self._log.entry(position)
+
+    def entries(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
+        if up_to is None or not all(self._has(match, up_to) for match in matches):
+            yield from self._log.entries(matches, after=after, up_to=up_to)
+            return
+        found = {entry.position: entry for match in matches for entry in self._fitting(match, up_to)}
+        yield from (copy(found[position]) for position in sorted(found) if position > after)
+
+    def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
+        if not self._has(match, up_to):
+            return self._log.latest(match, up_to=up_to, limit=limit)
+        return islice(map(copy, reversed(self._fitting(match, up_to))), limit)
+
+    def _has(self, match: Match, up_to: int) -> bool:
+        return up_to <= self._up_to and match.refs[:1] != () and match.refs[0] in self._held
+
+    def _fitting(self, match: Match, up_to: int) -> list[EntryInfo]:
+        held = self._held[match.refs[0]]
+        return [entry for entry in held if entry.position <= up_to and match.fits(entry.type, tuple(entry.refs))]
 
 
 class Since:

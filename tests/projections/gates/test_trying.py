@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from ledgers import append, cloud_event
 
 from ledger.clock import to_text
@@ -112,3 +113,23 @@ def test_a_decision_more_costs_what_it_alone_looks_at(
         counts.append(len(read))
     # About the same change, everything is read once.
     assert counts[0] == counts[1] == counts[2]
+
+
+def test_decisions_about_as_many_changes_are_read_together(
+    sqlite_ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(sqlite_ledger, 7)
+    runner.catch_up()
+    for number in range(7):
+        decide(sqlite_ledger, f"CHG-{number}")
+    runner.catch_up()
+    said: list[str] = []
+    sa.event.listen(sqlite_ledger.database.engine, "before_cursor_execute", lambda _, __, sql, *more: said.append(sql))
+    counts = []
+    for most in (2, 7):
+        monkeypatch.setattr(trying, "MAX_TRIED", most)
+        said.clear()
+        assert len(tried(sqlite_ledger, under(("quorum", "any", "2"), *SETTINGS[1:])).differs) == most
+        counts.append(len(said))
+    # Not a statement more for five decisions more.
+    assert counts[0] == counts[1]
