@@ -34,7 +34,7 @@ from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.environments import is_production, names_for, same_environment
 from projections.readings.people.identities import identities, person_of
-from projections.readings.people.imports import instants_of, is_history
+from projections.readings.people.imports import by_a_deadline, instants_of, is_history
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.powers import kind_of
 from projections.readings.people.settings import Number, Words
@@ -82,7 +82,7 @@ def _has_to_be_reviewed(row: CodeChange, merge: Merging, policy: InForce) -> boo
 
 def _is_reviewed_by(row: CodeChange, merge: Merging, time: Moment, look: Look) -> bool:
     """Say whether somebody else had reviewed what was merged by a time, which may be after the merge; and that was on record."""
-    return unreviewed_because(row, merge, look, (asked_at(time),)) is None
+    return unreviewed_because(row, merge, look, (by_a_deadline(look, time),)) is None
 
 
 def _may_still_be(row: CodeChange, merge: Merging, since: Moment, policy: InForce, look: Look) -> bool:

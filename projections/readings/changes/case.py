@@ -100,4 +100,5 @@ def template_fault(case: Case, version: Version | None) -> str | None:
     if scope.change_type != "standard" or version is None or not version.is_submitted:
         return None
     template = case.look.row(templates, scope.template_id) if scope.template_id else None
-    return invalid_because(template, version.said.at, case.facts.template_failures, case.look)
+    failures = case.facts.template_failures
+    return invalid_because(template, version.said.at, failures, case.look, version.services, version.environments)

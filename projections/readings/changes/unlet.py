@@ -14,7 +14,7 @@ from projections.readings.changes.facts import Done, change_facts
 from projections.readings.changes.scopes import change_scopes, in_force_at
 from projections.readings.changes.ticket import Unlet
 from projections.readings.environments.environments import is_production
-from projections.readings.people.imports import instants_of
+from projections.readings.people.imports import by_a_deadline, instants_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
@@ -93,10 +93,11 @@ def _is_emergency_procedure(case: Case, act: Done | Spoken, policy: InForce) -> 
         return False
     opened_by = later(act.at, hours=policy.number(EMERGENCY_RECORD_HOURS))
     approved_by = later(act.at, hours=policy.number(RETRO_APPROVAL_HOURS))
-    if scope.openings[0].said.recorded_at > opened_by:
+    if not was_there(scope.openings[0].said, by_a_deadline(case.look, opened_by), case.clocks):
         return False
     leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
-    return any(approval.recorded_at <= approved_by for approval in leave.counting)
+    deadline = by_a_deadline(case.look, approved_by)
+    return any(was_there(approval, deadline, case.clocks) for approval in leave.counting)
 
 
 def retro_of(
@@ -112,5 +113,5 @@ def retro_of(
     if leave.missing:
         return due, "due"
     # Both clocks: an approval that claims an earlier time, and was recorded too late, is late.
-    in_time = case.leave(policy, Instant(due, due, max(a.position for a in leave.approvals) + 1), deployers)
+    in_time = case.leave(policy, by_a_deadline(case.look, due), deployers)
     return due, "late" if in_time.missing else "on_time"

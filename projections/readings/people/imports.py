@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.authority import source_matches
-from ledger.conditions import Match
+from ledger.conditions import AFTER_ALL, Match
 from ledger.events import ref
 from ledger.events.ledger import LedgerImportClosed, LedgerImportOpened, LedgerOpened
 from projections.engine.reads import Rows
@@ -107,3 +107,8 @@ def instants_of(reads: Rows, act: Recorded, *, is_history: bool = False) -> tupl
         clocks = Clocks(clocks.lag_s, clocks.skew_s, row.at)
     late: Callable[[Recorded], bool] = getattr(reads, "late", never)
     return instants(act, clocks, is_history=is_history, travelled=lambda said: is_listed(reads, said), late=late)
+
+
+def by_a_deadline(reads: Rows, time: Moment) -> Instant:
+    """Return the instant of a deadline: what was done and on record by then counts, and what travelled slowly."""
+    return Instant(time, time, AFTER_ALL, lambda said: is_listed(reads, said))

@@ -27,6 +27,7 @@ from year import DAY, HOUR, TITLE, Change, Year, stamp
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.gate_decisions import gate_decisions
+from projections.rules.digests import list_digest
 
 
 def test_a_change_by_the_book_is_no_finding() -> None:
@@ -436,3 +437,18 @@ def plant_a_window_that_recurs_by_a_rule_that_nobody_can_compute(year: Year, cha
         planned_start=stamp(change.begins - HOUR), planned_end=stamp(change.begins + HOUR),
         recurs="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=9999", time_zone="UTC")  # fmt: skip
     return {f"window-holds-nothing/{change.id}"}
+
+
+def test_the_approval_of_an_emergency_that_an_authority_told_late_counts_when_its_own_list_has_it() -> None:
+    story = opened("emergency")
+    story.tell("ledger.source_enrolled", actor="person:olga", source="test", door="github", principal="service:github",
+        must_sign=False, authority_for=["github:*"])  # fmt: skip
+    deploy(story, artifact=ARTIFACT)
+    start = len(story.log)
+    pass_time(story, 40)
+    late = story.tell("approval.granted", by="service:github", actor="github:2", **CHG, time=at(start + 2))
+    assert set(found(story)) == {"retro-approval-overdue", "started-without-approval"}
+    ids = [str(late)]
+    story.tell("source.reconciled", actor="service:github", source="test", period_start=at(0), period_end=at(start + 9),
+        listed=ids, listed_count=1, listed_digest=list_digest(ids), missing_count=0, extra_count=0)  # fmt: skip
+    assert found(story) == {}
