@@ -1,5 +1,6 @@
 """Fixtures: real databases, real keys, and ledgers in them. PostgreSQL is never skipped: a private server is started."""
 
+import gc
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(slow)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # What was imported stays until the end: no collection of garbage looks at it again, and every command ends with one.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,6 @@ from servers import environment_for
 
 from api.cli import main
 
-# What is imported by now stays: collecting after every command need not look at it again.
-gc.collect()
-gc.freeze()
-
 
 @dataclass
 class Result:
