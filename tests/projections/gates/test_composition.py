@@ -15,7 +15,7 @@ from ledger.statement import MAX_STATEMENT_BYTES
 from projections import VIEWS
 from projections.engine.runner import Runner
 from projections.engine.view import Reads
-from projections.gates import asking, composition
+from projections.gates import asking, composition, rechecking
 from projections.gates.asking import MAX_NAMED, MAX_USED, ask
 from projections.gates.composition import GATES, Gate
 from projections.gates.rechecking import recheck
@@ -54,7 +54,8 @@ def decide(ledger: Ledger, **more: Any) -> int:
 
 
 def put(monkeypatch: pytest.MonkeyPatch, gate: str, made: Gate) -> None:
-    monkeypatch.setattr(asking, "GATES", {**GATES, gate: made})
+    for module in (asking, rechecking):
+        monkeypatch.setattr(module, "GATES", {**GATES, gate: made})
 
 
 def never(question: Question, reads: Reads, policy: InForce) -> Said:
