@@ -6,9 +6,12 @@ import typer
 
 from api.app import create_app, end_streams
 from api.cli.common import commands_of, where
+from api.desk import verifier
 from api.http.serving import serve as run_server
 from api.opening import open_ledger, open_signer, open_witnesses
 from api.settings import ViewsPlace
+from ledger.errors import LedgerError
+from ledger.ledger import LOCAL_OPERATOR, Ledger
 
 app = commands_of()
 
@@ -33,6 +36,21 @@ def serve(
     ledger = open_ledger(settings)
     open_signer(settings, ledger.database, ledger.current_authority)
     open_witnesses(settings, ledger)
+    _publish_verifier(ledger)
     ledger.close()
     served = create_app(settings)
     run_server(served, settings.host, settings.port, bounds=settings.bounds, on_exit=lambda: end_streams(served))
+
+
+def _publish_verifier(ledger: Ledger) -> None:
+    """Put verify.html of this version on record after an upgrade. Of several servers that start at once, one does."""
+    try:
+        receipt = verifier.publish_anew(ledger, actor=LOCAL_OPERATOR)
+    except LedgerError as error:
+        # What keeps it from that, health tells; and it is read nonetheless.
+        typer.echo(f"{verifier.NAME} was not put on record: {error}", err=True)
+        return
+    if receipt is not None:
+        typer.echo(
+            f"{verifier.NAME} is on record at position {receipt.position}: SHA-256 {verifier.sha256()}", err=True
+        )

@@ -28,7 +28,7 @@ MIN_NAME: Final = 3
 LOOKED_AT: Final = 8
 _DIGEST: Final = r"(?:sha(?:1|256|384|512)(?::|%3A))?[0-9a-f]{40,128}(?![0-9A-Za-z])|[A-Za-z0-9+/]{43}="
 _find_parts: Final = re.compile(
-    r"(?P<time>\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})(?![\w:]))"
+    r"(?P<time>\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})(?!\w|:\w))"
     rf"|(?P<digest>(?<![0-9A-Za-z+/])(?:{_DIGEST}))"
     r"|(?P<hours>(?<![\w.])[0-9]{1,7} hour(?:\(s\)|s)?(?!\w))"
     # Whatever may be the name of something: without the dot that ends a sentence.

@@ -6,7 +6,7 @@ comes before no meeting of the board, its findings say; only that two plans are 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations, islice
+from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
 
 from api.desk.views import list_of, one_of
@@ -15,6 +15,7 @@ from projections.engine.filters import MAX_LISTED
 from projections.engine.view import View, later
 from projections.judging.findings import findings
 from projections.readings.changes.board import board_meetings, compliance_windows
+from projections.readings.changes.scopes import change_scopes
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.freezes import freezes
 from projections.readings.environments.terms import Terms
@@ -92,33 +93,35 @@ class _Asked:
     def changes(self) -> Iterator[Happening]:
         last = later(self._end, days=LONGEST_DAYS)
         where = {"planned_start__lt": self._end, "planned_end__gte": self._begin, "planned_end__lt": last}
-        rows = self._rows(change_tickets, where, "planned_end")
-        against = self._findings([row["change_id"] for row in rows])
-        for row in rows:
+        once = self._rows(change_tickets, where, "planned_end")
+        again = self._recurring()
+        rows = {row["change_id"]: row for row in (*once, *self._among(change_tickets, "change_id", list(again)))}
+        against = self._findings(list(rows))
+        for name, row in rows.items():
             environments = row["environments"] or [row["environment"] or ""]
-            self.places[row["change_id"]] = {(s, e) for s in row["services"] for e in environments}
-            yield Happening(
-                "change",
-                row["change_id"],
-                row["planned_start"],
-                row["planned_end"],
-                f"{', '.join(row['services']) or 'no service'} in {', '.join(environments) or 'nowhere said'}",
-                row["state"],
-                clashes=against.get(row["change_id"], []),
-            )
+            self.places[name] = {(s, e) for s in row["services"] for e in environments}
+            where_to = f"{', '.join(row['services']) or 'no service'} in {', '.join(environments) or 'nowhere said'}"
+            times = again.get(name) or Times(row["planned_start"], row["planned_end"])
+            for one in self._times("change", name, times, where_to, row["state"]):
+                one.clashes.extend(against.get(name, []))
+                yield one
+
+    def _recurring(self) -> dict[str, Times]:
+        """Return when changes are planned whose windows come again, as long as they are open."""
+        told = self._rows(change_scopes, {"recurs_from__lt": self._end, "is_open": "true"})
+        rows = [change_scopes.load(orjson.dumps(one)) for one in told]
+        return {row.change_id: w.times for row in rows for w in row.windows if w.said.position == row.planned_position}
+
+    def _among(self, view: View[Any], column: str, names: list[str], **where: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows that have one of some names in a column."""
+        for first in range(0, len(names), MAX_LISTED):
+            yield from self._rows(view, {f"{column}__in": one_of(names[first : first + MAX_LISTED])} | where)
 
     def _findings(self, names: list[str]) -> dict[str, list[Clash]]:
         found: dict[str, list[Clash]] = {}
-        for first in range(0, len(names), MAX_LISTED):
-            where = {
-                "subject__in": one_of(names[first : first + MAX_LISTED]),
-                "rule__in": ",".join(_RULES),
-                "is_open": "true",
-            }
-            for row in self._rows(findings, where):
-                found.setdefault(row["subject"], []).append(
-                    Clash(row["rule"].replace("-", " "), "finding", row["finding_id"])
-                )
+        for row in self._among(findings, "subject", names, rule__in=",".join(_RULES), is_open="true"):
+            clash = Clash(row["rule"].replace("-", " "), "finding", row["finding_id"])
+            found.setdefault(row["subject"], []).append(clash)
         return found
 
     def freezes(self) -> Iterator[Happening]:
@@ -156,8 +159,12 @@ def _where(terms: Terms) -> str:
 
 
 def _compare(plans: list[Happening], places: Mapping[str, set[tuple[str, str]]]) -> None:
-    """Note of plans which are of one service in one environment at one time. They are in the order of their ends."""
-    for one, other in combinations(plans, 2):
-        if one.begin < other.end and other.begin < one.end and places[one.name] & places[other.name]:
-            one.clashes.append(Clash(f"at the time of {other.name}", "change", other.name))
-            other.clashes.append(Clash(f"at the time of {one.name}", "change", one.name))
+    """Note of plans which are of one service in one environment at one time."""
+    going: list[Happening] = []
+    for one in sorted(plans, key=lambda plan: plan.begin):
+        going = [other for other in going if one.begin < other.end]
+        for other in going:
+            if one.begin < one.end and one.name != other.name and places[one.name] & places[other.name]:
+                one.clashes.append(Clash(f"at the time of {other.name}", "change", other.name))
+                other.clashes.append(Clash(f"at the time of {one.name}", "change", one.name))
+        going.append(one)

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Final
 
 from ledger.entry import Receipt
+from ledger.errors import EnrolledError
 from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.stewardship.declarations import Tool, publish_tool, tools
@@ -40,6 +41,15 @@ def publish(ledger: Ledger, *, actor: str) -> Receipt | None:
     if published(ledger.database) is not None:
         return None
     # Of two builds of one version each is another program.
-    return publish_tool(
-        ledger, NAME, version=f"{version('change-ledger')}+{sha256()[:12]}", sha256=sha256(), actor=actor
-    )
+    named = f"{version('change-ledger')}+{sha256()[:12]}"
+    try:
+        return publish_tool(ledger, NAME, version=named, sha256=sha256(), actor=actor)
+    except EnrolledError:
+        # Another process did so meanwhile.
+        return None
+
+
+def publish_anew(ledger: Ledger, *, actor: str) -> Receipt | None:
+    """Publish the file where an earlier one is on record: after an upgrade. A ledger that has none yet is left to `init` and `migrate`."""
+    is_known = any(tool.tool == NAME for tool in tools(ledger.database))
+    return publish(ledger, actor=actor) if is_known else None

@@ -3,6 +3,7 @@
 Not how facts of an import are judged (`projections`), nor whether a program checks well: here stands that it is this one.
 """
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ledger.clock import from_text
@@ -103,14 +104,19 @@ def imports(database: Database) -> list[Import]:
 
 def publish_tool(ledger: Ledger, tool: str, *, version: str, sha256: str, actor: str, by: str | None = None) -> Receipt:
     """Publish a program by the SHA-256 (hex) of its bytes. Raises EnrolledError for a version that was published: it is one program."""
-    for known in tools(ledger.database):
-        if (known.tool, known.version) == (tool, version):
-            raise EnrolledError(
-                f"{tool} {version} was published at position {known.published_at}, with SHA-256 {known.sha256}",
-                position=known.published_at,
-            )
     data = {"tool": tool, "version": version, "sha256": sha256}
-    return ledger.act(PUBLISHED, data, actor=actor, by=by)
+    while True:
+        published = tools(ledger.database)
+        for known in published:
+            if (known.tool, known.version) == (tool, version):
+                raise EnrolledError(
+                    f"{tool} {version} was published at position {known.published_at}, with SHA-256 {known.sha256}",
+                    position=known.published_at,
+                )
+        # Of two that publish at once, the second looks again.
+        unseen = Condition((Match((PUBLISHED,)),), after=max((known.published_at for known in published), default=0))
+        with suppress(ConditionFailedError):
+            return ledger.act(PUBLISHED, data, actor=actor, by=by, condition=unseen)
 
 
 def tools(database: Database) -> list[Tool]:

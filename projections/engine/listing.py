@@ -30,7 +30,15 @@ class Listing(View[R]):
     keeps_past = True
 
     def __init__(
-        self, name: str, *, version: int, row: type[R], doc: str, about: str, reads: Iterable[View[Any]] = ()
+        self,
+        name: str,
+        *,
+        version: int,
+        row: type[R],
+        doc: str,
+        about: str,
+        reads: Iterable[View[Any]] = (),
+        indexes: Iterable[str] = (),
     ) -> None:
         # No entry names a line by a ref: nobody looks for one before it is written.
         super().__init__(
@@ -41,7 +49,7 @@ class Listing(View[R]):
             kind="line",
             reads=tuple(reads),
             entries_of=lambda key, row: (),
-            indexes=(about,),
+            indexes=(about, *indexes),
         )
         if missing := {about, POSITION, WITHDRAWN_POSITION} - set(self.columns):
             raise DeclarationError(f"the lines of {name} have no column {' and no '.join(sorted(missing))}")

@@ -25,6 +25,7 @@ from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.attributions import attribution_methods, attributions
 from projections.readings.delivery.budgets import error_budgets, slo_days, slos
+from projections.readings.delivery.cutovers import cutovers
 from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.freezes import freeze_calendar, freezes
@@ -155,6 +156,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     freeze_calendar,
     placements,
     deployments,
+    cutovers,
     gate_decisions,
     incidents,
     attributions,

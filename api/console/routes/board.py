@@ -37,6 +37,7 @@ def meetings(visit: KnownVisit) -> Response:
         "board.html",
         title="Board",
         position=found.position,
+        is_live=True,
         meetings=found.rows,
         waiting=waiting.rows,
         decided=list_of(

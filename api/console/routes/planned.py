@@ -50,6 +50,7 @@ def calendar(visit: KnownVisit, scale: Scale = "month", at: Annotated[str, Query
         "calendar.html",
         title="Calendar",
         position=found.position,
+        is_live=True,
         scale=scale,
         day=day,
         first=first,

@@ -46,6 +46,8 @@ def risk(visit: KnownVisit, version: Version = "", against: Version = "") -> Res
         "risk.html",
         title="Risk",
         position=found.position,
+        # A replay is made for whoever asks, and not for everything that is recorded.
+        is_live=not against,
         models=found.rows,
         measured=measured,
         counting=counting,

@@ -1,34 +1,44 @@
 """Running where: which artifact of each service is in each environment, since when, and by which change; now, or on a given day."""
 
+from datetime import date
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response
 
-from api.console.pages import KnownVisit, PageRoute, page
+from api.console.pages import KnownVisit, PageRoute, Visit, page
+from api.console.sentences import names_of_findings
+from api.console.words import with_query
+from api.desk.running import running_in
 from api.desk.views import list_of, read_when
 from ledger.errors import StatementError
-from projections.readings.delivery.deployments import deployments
+from projections.engine.serving import ViewNotReadyError
+from projections.judging.findings import findings
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-# So many deployments are looked back on: what was deployed before them is not shown, and the page says so.
-LOOKED_BACK: Final = 500
+# What runs as nobody deployed it.
+DIVERGED: Final = "drifted-without-a-change,drifted"
+SOME: Final = 20
+_EXPECTED: Final = "expected at to be a day, such as 2026-11-23, or a time with offset, such as 2026-11-23T12:00:00Z"
 
 
 @router.get("/console/running")
-def running(visit: KnownVisit, at: Annotated[str, Query(max_length=40)] = "") -> Response:
-    """The last deployment to have ended well, of each service in each environment."""
-    if "at" in visit.query and not at:
-        return RedirectResponse(visit.path, 303)
-    when = read_when(at or None, "at")
-    if isinstance(when, int):
-        raise StatementError("expected at to be a time with offset, such as 2026-11-23T12:00:00Z", "/at")
-    where = {"outcome": "success"} | ({"finished_at__lte": when} if when else {"finished_at__null": "false"})
-    found = list_of(visit.ledger, deployments, where, sort="-finished_at", limit=LOOKED_BACK)
-    cells: dict[str, dict[str, dict[str, Any]]] = {}
+def running(
+    visit: KnownVisit,
+    at: Annotated[str, Query(max_length=40)] = "",
+    environment: Annotated[str, Query(max_length=200)] = "",
+    after: Annotated[str | None, Query(max_length=2000)] = None,
+) -> Response:
+    """What ran last in each place, now or at the end of a day, whatever came after."""
+    if "" in visit.query.values():
+        return RedirectResponse(with_query(visit.path, {k: v for k, v in visit.query.items() if v}), 303)
+    when = _when(at) if at else None
+    found = running_in(visit.ledger, at=when, environment=environment or None, cursor=after)
+    cells: dict[str, dict[str, Any]] = {}
     for row in found.rows:
-        if row["service"] and row["environment"]:
-            cells.setdefault(row["service"], {}).setdefault(row["environment"], _cell(row, when))
+        service, _, where = row["place"].partition("@")
+        cells.setdefault(service, {})[where] = row
+    drift = [] if at else _diverged(visit)
     return page(
         visit,
         "running.html",
@@ -36,22 +46,35 @@ def running(visit: KnownVisit, at: Annotated[str, Query(max_length=40)] = "") ->
         position=found.position,
         is_live=not at,
         at=at,
-        services=dict(sorted(cells.items())),
+        when=when,
+        environment=environment,
+        services=cells,
         environments=sorted({name for held in cells.values() for name in held}),
-        is_all=found.next is None,
-        looked_back=LOOKED_BACK,
+        drift=drift,
+        names=names_of_findings(visit.ledger, drift or ()),
+        next=found.next,
+        query=visit.query,
     )
 
 
-def _cell(row: dict[str, Any], when: str | None) -> dict[str, Any]:
-    """Return what is shown of a deployment; what was rolled back by then runs no more."""
-    is_undone = row["rolled_back_at"] is not None and (when is None or row["rolled_back_at"] <= when)
-    artifact = row["rolled_back_to"] if is_undone else row["artifact"] or row["commit"]
-    return {
-        "deployment_id": row["deployment_id"],
-        "change_id": row["change_id"],
-        "artifact": artifact,
-        "since": row["rolled_back_at"] if is_undone else row["finished_at"],
-        "is_undone": is_undone,
-        "verdict": row["verdict"],
-    }
+def _when(at: str) -> str:
+    """Return a time; of a day its end."""
+    try:
+        return f"{date.fromisoformat(at)}T23:59:59.999999Z"
+    except ValueError:
+        pass
+    try:
+        when = read_when(at, "at")
+    except StatementError:
+        when = None
+    if not isinstance(when, str):
+        raise StatementError(_EXPECTED, "/at")
+    return when
+
+
+def _diverged(visit: Visit) -> list[dict[str, Any]] | None:
+    """Return the open findings about what is not as it was deployed; None while they do not answer."""
+    try:
+        return list_of(visit.ledger, findings, {"rule__in": DIVERGED, "is_open": "true"}, limit=SOME).rows
+    except ViewNotReadyError:
+        return None

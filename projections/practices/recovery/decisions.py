@@ -17,6 +17,7 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Remedy, Said, deployment_of, gate_rule, of_deployment
 from projections.practices.practice import Practice
 from projections.readings.delivery.acts import Report
+from projections.readings.delivery.cutovers import cutovers
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.placements import placements
 from projections.readings.delivery.rollbacks import Decided, Rollback, rollbacks
@@ -30,7 +31,7 @@ from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.rules.leave import Instant, replaces, was_there
 
-PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks, placements))
+PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks, placements, cutovers))
 ROLLBACK_WITHIN_HOURS: Final = Number(
     "rollback-within-hours", "within how many hours a decision to roll back is carried out", default=24, zero="no limit"
 )

@@ -104,6 +104,8 @@ class ChangeScope:
     planned_start: Moment | None = None
     planned_end: Moment | None = None
     planned_position: int | None = None
+    # Of a window that comes again: when it begins for the first time.
+    recurs_from: Moment | None = None
     is_open: bool = True
     openings: tuple[Opening, ...] = ()
     versions: tuple[Version, ...] = ()
@@ -112,11 +114,11 @@ class ChangeScope:
 
 change_scopes = View(
     "change_scopes",
-    version=6,
+    version=7,
     row=ChangeScope,
     kind="change",
     reads=READ_BY_POWERS,
-    indexes=("release_id", "template_id"),
+    indexes=("release_id", "template_id", "recurs_from"),
     doc="Scopes of changes: services, environments, artifacts by digest, and the planned window; every version of them.",
 )
 
@@ -229,7 +231,13 @@ def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> Cha
     )
     row = replace(row, windows=(*row.windows, window))
     last = _last(row.windows)
-    return replace(row, planned_start=last.start, planned_end=last.end, planned_position=last.said.position)
+    return replace(
+        row,
+        planned_start=last.start,
+        planned_end=last.end,
+        planned_position=last.said.position,
+        recurs_from=last.start if last.recurs is not None else None,
+    )
 
 
 @change_scopes.on(ChangeCancelled, key=lambda event: event.change_id)

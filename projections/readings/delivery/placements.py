@@ -42,25 +42,28 @@ class Placement:
     """One service in one environment, and what was put there."""
 
     place: str
+    environment: str | None = None
     placed: tuple[Placed, ...] = ()
 
 
 placements = View(
     "placements",
-    version=1,
+    version=2,
     row=Placement,
     kind="placement",
     entries_of=lambda key, row: (Match(refs=(ref("service", key.partition("@")[0]),)),),
+    indexes=("environment",),
     doc="Placements: the artifacts and commits that were put into each environment of each service, one after the other.",
 )
 
 
-def _place(service: str | None, environment: str | None) -> str | None:
+def place_of(service: str | None, environment: str | None) -> str | None:
+    """Return what a service in an environment is called here; None where one is not known."""
     return f"{service}@{compared(environment)}" if service is not None and environment is not None else None
 
 
 def _where(event: Any) -> str | None:
-    return _place(event.service, event.environment)
+    return place_of(event.service, event.environment)
 
 
 def _noted(row: Placement, placed: Placed) -> Placement:
@@ -75,7 +78,7 @@ def _noted(row: Placement, placed: Placed) -> Placement:
             placed.position,
         )
     others = tuple(one for one in row.placed if one is not known)
-    return replace(row, placed=(*others, placed)[-KEPT:])
+    return replace(row, environment=row.place.partition("@")[2], placed=(*others, placed)[-KEPT:])
 
 
 @placements.on(DeploymentStarted, key=_where)
@@ -91,7 +94,7 @@ def finished(row: Placement, event: DeploymentFinished, entry: EntryInfo) -> Pla
     return _noted(row, Placed(name, event.artifact, event.commit, runs_from, entry.position))
 
 
-@placements.on(DeploymentPromoted, key=lambda event: _place(event.service, event.to_environment))
+@placements.on(DeploymentPromoted, key=lambda event: place_of(event.service, event.to_environment))
 def promoted(row: Placement, event: DeploymentPromoted, entry: EntryInfo) -> Placement:
     name = ref("deployment", event.deployment_id)
     return _noted(row, Placed(name, event.artifact, None, entry.time, entry.position))

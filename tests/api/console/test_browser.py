@@ -1,27 +1,49 @@
 """The console in a real browser, with scripts off: every page in both themes, and the way from the sign-in to an approval."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsers import CHROMIUM, NO_BROWSER, launched, looking, sign_in
-from browsing import wait_for_views
+from browsing import person, wait_for_views
 from playwright.sync_api import Browser
 from servers import Server, event
 
 from api.console.templating import PAGES
+from api.http.auth import ROUTES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_BROWSER)
 SCOPE = {"actor": "person:alice", "change_id": "CHG-800", "services": ["api"]}
-ROWS = (
-    "/console/changes/CHG-800",
-    "/console/entries/1",
-    "/console/views/deployments",
-    "/console/views/deployments/d-api",
+# What stands in the paths of pages, by the name of each part: a new one is told here.
+THERE = {
+    "change_id": "CHG-800",
+    "finding_id": "deployment-without-change%2Fd-api",
+    "review_id": "R-79",
+    "meeting_id": "CAB-80",
+    "view": "deployments",
+    "key": "d-api",
+    "ref": "service:api",
+    "position": "1",
+    "path": "nowhere",
+}
+# That there is no such page is told on a page, too.
+NOWHERE = "/console/nowhere"
+# Nobody signs in by these: they are no pages.
+NO_PAGES = ("/console/stream", "/console/entries.json", "/console/verify.html", "/console/static/{name}")
+# Every page that the table of roles knows, one of each kind; and what some show when they are asked for more.
+ALL = (
+    *(
+        path.format(**THERE)
+        for method, path in ROUTES
+        if method == "GET" and path.startswith("/console") and path not in NO_PAGES
+    ),
     "/console/delivery?service=api",
+    "/console/calendar?scale=week",
     "/console/go?q=nothing",
-    "/console/access/R-79",
+    "/console/gates?gate=deploy&change_id=CHG-800&environment=prod",
+    "/console/changes?state=closed",
 )
 # Of a telephone, and of a desk.
 SIZES = {"narrow": {"width": 360, "height": 740}, "wide": {"width": 1440, "height": 900}}
@@ -46,6 +68,14 @@ def told(server: Server) -> dict[str, str]:
     for grant, holder in (("GR-1", "person:grace"), ("GR-2", f"service:{long}")):
         said = {"actor": "person:root", "principal": holder, "principal_kind": "human", "role": "deployer"}
         server.record(event("access.granted", grant_id=grant, environment="prod", **said))
+    meeting = {"actor": "person:olga", "meeting_id": "CAB-80"}
+    hour = {"time_zone": "UTC", "start": "2025-06-02T12:00:00Z", "end": "2025-06-02T13:00:00Z"}
+    with person(server, "olga", "operator", "reporter") as olga:
+        for said in (
+            event("cab.meeting_scheduled", **meeting, **hour),
+            event("cab.agenda_fixed", **meeting, changes=["CHG-800"]),
+        ):
+            assert olga.post("/v1/events", json=said).status_code == 201
     opened = {"review_id": "R-79", "population_digest": "sha256:" + "0" * 64, "population_count": 2}
     position = server.record(
         event("access_review.opened", actor="person:root", due_at="2025-07-01T00:00:00Z", environment="prod", **opened)
@@ -63,25 +93,35 @@ def test_every_page_fits_and_asks_nothing_of_others(
         sign_in(page, told["token"])
         background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         assert background == {"light": "rgb(250, 249, 246)", "dark": "rgb(22, 21, 19)"}[theme]
-        for path in (*(path for _, path in PAGES), *ROWS):
-            page.goto(path)
+        for path in ALL:
+            answer = page.goto(path)
+            assert answer is not None
+            assert answer.status == (404 if path == NOWHERE else 200), path
             assert page.locator("h1").count() == 1, path
             # What is wide scrolls by itself; the page does not.
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, (path, wide)
-        assert wrong == []
+        assert [text for text in wrong if "404" not in text] == []
 
 
-def test_axe_finds_nothing_that_keeps_anybody_out(browser: Browser, server: Server, told: dict[str, str]) -> None:
-    # The pages have no scripts: this is the one that looks at them.
-    with looking(browser, server, color_scheme="dark", java_script_enabled=True) as (page, _):
+def test_axe_finds_nothing_on_any_page(
+    browser: Browser, server: Server, told: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    assert {path.partition("?")[0] for _, path in PAGES} <= set(ALL)
+    # Of each page one theme, one after the other; all of both with --all. What colours go together, test_style.py says of both.
+    themes, both = itertools.cycle(("dark", "light")), ("dark", "light")
+    asked = both if request.config.getoption("--all") else ()
+    found = []
+    # Pages work without scripts: this is one that looks at them.
+    with looking(browser, server, java_script_enabled=True) as (page, _):
         sign_in(page, told["token"])
-        found = []
-        for path in ("/console/", "/console/findings", "/console/gates", "/console/access", *ROWS[:4], ROWS[-1]):
-            page.goto(path)
-            if violations := Axe().run(page).response["violations"]:
-                found.append((path, [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]))
-        assert found == []
+        for path in ALL:
+            for theme in asked or (next(themes),):
+                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+                page.goto(path)
+                violations = Axe().run(page).response["violations"]
+                found += [(path, theme, one["id"], one["nodes"][0]["html"][:200]) for one in violations]
+    assert found == []
 
 
 def test_a_change_is_approved_with_the_keyboard_alone(browser: Browser, server: Server, told: dict[str, str]) -> None:

@@ -20,6 +20,10 @@ def told(server: Server) -> None:
         tell(server, "change.opened", **of, services=["api"], environment="prod")
         start, end = (f"2031-06-10T{hour:02}:00:00Z" for hour in hours)
         tell(server, "change.scheduled", **of, planned_start=start, planned_end=end)
+    of = {"change_id": "CHG-64", "actor": "person:alice"}
+    tell(server, "change.opened", **of, services=["other"], environment="prod")
+    first = {"planned_start": "2031-06-03T08:00:00Z", "planned_end": "2031-06-03T09:00:00Z"}
+    tell(server, "change.scheduled", **of, **first, time_zone="UTC", recurs="FREQ=WEEKLY;COUNT=5")
     about = {"actor": "person:olga", "time_zone": "UTC"}
     days = {"start": "2031-06-12T00:00:00Z", "end": "2031-06-14T00:00:00Z"}
     weekly = {"start": "2031-06-02T12:00:00Z", "end": "2031-06-02T13:00:00Z", "recurs": "FREQ=WEEKLY"}
@@ -56,6 +60,7 @@ def test_a_month_has_each_thing_on_each_of_its_days(server: Server, told: None) 
         # What ends as a day begins is not on it.
         assert days_of(page, "F-6") == ["12 Jun", "13 Jun"]
         assert days_of(page, "CAB-6") == ["2 Jun", "9 Jun", "16 Jun", "23 Jun", "30 Jun"]
+        assert days_of(page, "CHG-64") == ["3 Jun", "10 Jun", "17 Jun", "24 Jun"]
         assert days_of(page, "CHG-69")[-1] == "12 Jun"
         assert "at the time of CHG-62" in page
         assert "at the time of CHG-63" not in page
@@ -63,6 +68,7 @@ def test_a_month_has_each_thing_on_each_of_its_days(server: Server, told: None) 
         july = look(client, "/console/calendar?at=2031-07-01")
         assert days_of(july, "CHG-61") == []
         assert days_of(july, "CAB-6")[0] == "7 Jul"
+        assert days_of(july, "CHG-64") == ["1 Jul"]
 
 
 def test_a_day_and_a_week_say_from_when_to_when(server: Server, told: None) -> None:

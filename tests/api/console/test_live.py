@@ -266,7 +266,10 @@ def test_a_page_over_a_line_that_breaks_again_and_again_shows_all_and_nothing_tw
 
 
 @in_a_browser
-@pytest.mark.parametrize("path", ["/console/", "/console/findings", "/console/running", "/console/entries"])
+@pytest.mark.parametrize(
+    "path",
+    [f"/console/{name}" for name in ("", "findings", "running", "entries", "board", "calendar", "risk")],
+)
 def test_other_pages_follow_as_well(browser: Browser, server: Server, many: int, path: str) -> None:
     with looking(browser, server, java_script_enabled=True) as (page, wrong):
         sign_in(page, server.tokens["auditor"])

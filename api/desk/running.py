@@ -1,0 +1,55 @@
+"""What runs where, or ran at a time: the last cutover of each place up to then, beside the deployment that it was of.
+
+However much came after: each place is looked up by itself. Not what ought to run there.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api.desk.views import list_of, one_of
+from ledger.ledger import Ledger
+from projections.engine.filters import MAX_LISTED
+from projections.engine.view import Moment
+from projections.readings.delivery.cutovers import BETWEEN, cutovers
+from projections.readings.delivery.deployments import deployments
+from projections.readings.delivery.placements import placements
+from projections.rules.environments import compared
+
+# Of places, services in environments, on a page.
+MOST: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What ran at a time. Each row is a cutover, with its `deployment` where one is known; `next` is where further places begin."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    position: int
+    next: str | None
+
+
+def running_in(ledger: Ledger, *, at: Moment | None, environment: str | None, cursor: str | None) -> Running:
+    """Return what ran in each place of an environment, or of all, at a time or now. Raises StatementError for a wrong cursor."""
+    where = {"environment": compared(environment)} if environment is not None else {}
+    places = list_of(ledger, placements, where, limit=MOST, cursor=cursor)
+    found = [row for place in places.rows if (row := _last(ledger, place["place"], at)) is not None]
+    known = _deployments(ledger, [row["deployment_id"] for row in found if row["deployment_id"] is not None])
+    rows = tuple(row | {"deployment": known.get(row["deployment_id"])} for row in found)
+    return Running(rows, places.position, places.next)
+
+
+def _last(ledger: Ledger, place: str, at: Moment | None) -> dict[str, Any] | None:
+    """Return the last cutover of a place up to a time."""
+    first = f"{place}{BETWEEN}"
+    where = {"place_and_time__gte": first, "withdrawn_position__null": "true"}
+    where |= {"place_and_time__lte": f"{first}{at}"} if at is not None else {"place_and_time__lt": f"{first}~"}
+    rows = list_of(ledger, cutovers, where, sort="-place_and_time", limit=1).rows
+    return rows[0] if rows else None
+
+
+def _deployments(ledger: Ledger, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    some = list(dict.fromkeys(names))
+    pages = (some[first : first + MAX_LISTED] for first in range(0, len(some), MAX_LISTED))
+    rows = (row for page in pages for row in list_of(ledger, deployments, {"deployment_id__in": one_of(page)}).rows)
+    return {row["deployment_id"]: row for row in rows}
