@@ -138,6 +138,8 @@ class RowsThen:
         self._whole: RowsThen | None = None
         # Whoever hands over what was taken back folds, and asks for rows as they are from here on.
         self._is_folding = taken_back is not None
+        # What folds makes the rows that others recall.
+        self._recalls = not self._is_folding and until is None
 
     def go_on(self, entry: EntryInfo) -> None:
         """Know one more entry, the next one. Whoever folds goes on with one past, from entry to entry."""
@@ -251,6 +253,7 @@ class RowsThen:
             up_to = max(taken.by_end, default=0)
             self._whole = RowsThen(self.log, self._live, up_to=up_to, skips=self.skips, taken_back=taken)
             self._whole._is_folding = False
+            self._whole._recalls = not self._is_folding
         return self._whole
 
     def changed_at(self, view: View[Any], end: int) -> dict[str, tuple[Any, Any]]:
@@ -387,7 +390,18 @@ class RowsThen:
         entry.original = original_of(self.log, entry)
         if key not in fold.keys(entry.event, entry):
             return row
+        if view.recalls:
+            entry.recalled = self._recalled(view, key) if self._recalls and again == 0 else None
         return fold.apply(row if row is not None else view.new(key), entry.event, entry)
+
+    def _recalled(self, view: View[R], key: str) -> R | None:
+        """Return a row as it stands now, unless it is another one because of what was taken back, at whatever position."""
+        if self._taken.at:
+            if any(entry.position in self._taken.at for entry in self._entries_of(view, key)):
+                return None
+            if view.reads and key in self._carried(view, AFTER_ALL).by_key:
+                return None
+        return self._live.row(view, key)
 
     def _keys_at(self, view: View[Any], position: int) -> tuple[str, ...]:
         """Return the rows that an entry which was taken back had been folded into."""

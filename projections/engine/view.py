@@ -70,7 +70,7 @@ class EntryInfo:
     """What a fold is told of an entry, beside the event: when, where, and by whom it was recorded."""
 
     __slots__ = (
-        "by", "event", "original", "position", "reads", "recorded_at", "refs", "says", "source", "statement", "time", "type",
+        "by", "event", "original", "position", "reads", "recalled", "recorded_at", "refs", "says", "source", "statement", "time", "type",
     )  # fmt: skip
     # The statement's data as its event class, or None for a type that this program does not know.
     event: Event | None
@@ -90,6 +90,8 @@ class EntryInfo:
         self.reads: Reads = NOTHING
         # Of a withdrawal that is being folded: the entry that it is about.
         self.original: EntryInfo | None = None
+        # Where a row is folded again that `recalls`: the row as it stands now, if nothing that it rests on was taken back.
+        self.recalled: Any = None
 
     def __getattr__(self, name: str) -> Any:
         """Compute what not every fold asks for, once. `functools.cached_property` would take a lock each time."""
@@ -186,6 +188,9 @@ class View(Generic[R]):
     A correction carries over: when a row is another because a statement was taken back, rows of other views that were folded of
     entries which name it are folded anew. `follows` says, for a view that is read, which other entries a row of it matters to; rows of
     a view that is not `carried` are read in passing (who may speak, which policy held), and what was folded by them stays.
+
+    A view whose folds work out much at an entry, and keep it in the row, `recalls`: as of an earlier position the fold finds the row as
+    it stands now in `entry.recalled`, and takes over what it worked out at this very entry.
     """
 
     # Whether how rows stood is kept with them, and not folded again.
@@ -212,6 +217,7 @@ class View(Generic[R]):
         keeps_withdrawn: bool = False,
         follows: "Mapping[View[Any], Callable[[Any], Iterable[Match]]]" = MappingProxyType({}),
         is_carried: bool = True,
+        recalls: bool = False,
     ) -> None:
         if "__slots__" in vars(row):
             raise DeclarationError(
@@ -237,6 +243,7 @@ class View(Generic[R]):
         self.keeps_withdrawn = keeps_withdrawn
         self.follows = dict(follows)
         self.is_carried = is_carried
+        self.recalls = recalls
         # Columns by which a row names more of its entries, item by item.
         self.names = tuple(names)
         # Whether rows know better than their keys which entries they are folded from.

@@ -69,6 +69,8 @@ class Promotion:
     champion_brier: Text | None = None
     reliability_error: Text | None = None
     policy_version: str | None = None
+    # By which approval it was tested last: while it counts, a later one tests it anew.
+    tested_position: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,14 @@ def _touched(before: ModelPromotions | None, after: ModelPromotions | None) -> t
 
 model_promotions = View(
     "model_promotions",
-    version=1,
+    version=2,
     row=ModelPromotions,
     kind="risk_model",
     reads=(risk_models, risk_assessments, outcomes, change_scopes, policies),
     # Entries name the model, and not the version.
     follows={risk_models: lambda row: [Match(refs=(ref("risk_model", row.model_id),))] if row.model_id else []},
     touches=_touched,
+    recalls=True,
     doc="Promotions of risk models: which version of each counts, since when, and how each that was approved did against the outcomes.",
 )
 
@@ -109,7 +112,8 @@ def approved(row: ModelPromotions, event: RiskModelApproved, entry: EntryInfo) -
     version = entry.reads.row(risk_models, version_id(event.model_id, event.version))
     if version is None or version.approved_position != entry.position:
         return row
-    promotion = _tried(row, version, spoken(entry, event.actor), entry.reads)
+    said = spoken(entry, event.actor)
+    promotion = _recalled(entry, said) or _tried(row, version, said, entry.reads)
     if promotion.counts and (row.champion, row.is_provisional) == (version.version_id, promotion.is_provisional):
         # It counts since before, and as it did: the test alone is another one.
         again = [
@@ -123,6 +127,13 @@ def approved(row: ModelPromotions, event: RiskModelApproved, entry: EntryInfo) -
     if not promotion.counts:
         return row
     return replace(row, champion=promotion.version_id, is_provisional=promotion.is_provisional)
+
+
+def _recalled(entry: EntryInfo, said: Spoken) -> Promotion | None:
+    """Return what came of the test that was made at an entry, where a row has it still: a test looks at some hundred changes."""
+    promotions = entry.recalled.promotions if entry.recalled is not None else ()
+    known = next((one for one in promotions if one.tested_position == entry.position), None)
+    return replace(known, said=said) if known is not None else None
 
 
 def limits_of(policy: InForce) -> Limits:
@@ -172,6 +183,7 @@ def _promotion(
         trial.champion.brier if trial.champion is not None else None,
         trial.challenger.reliability_error,
         policy_version,
+        said.position,
     )
 
 

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pytest
 from changes import publish as publish_policy
 from scoring import approve, assess, label, open_change, publish, values
 from telling import Story
 
 from projections.readings.changes.tickets import change_tickets
+from projections.readings.risk import promotions
 from projections.readings.risk.promotions import ModelPromotions, model_promotions
 
 # Each outcome is predicted by the feature: 0 or 10 of 10.
@@ -140,3 +142,36 @@ def test_an_approval_by_who_may_not_tries_nothing() -> None:
     publish(story, "2", **SHARP)
     approve(story, by="person:dan", version="2")
     assert [one.version_id for one in story.row(model_promotions, "m").promotions] == ["m/1"]
+
+
+# -- as of an earlier position ---------------------------------------------------------------------------------------------
+
+
+def test_a_test_is_not_made_again_for_whoever_looks_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = tried()
+    approved = len(story.log)
+    first = story.row(model_promotions, "m")
+    challenge(story, **DULL)
+    second = story.row(model_promotions, "m")
+    later = len(story.log)
+    publish(story, "3", **SHARP)
+    approve(story, version="3")
+
+    def nobody(*_: Any) -> None:
+        raise AssertionError("a test was made again")
+
+    monkeypatch.setattr(promotions, "_tried", nobody)
+    assert story.row_as_of(model_promotions, "m", approved) == first
+    assert story.row_as_of(model_promotions, "m", later) == second
+
+
+def test_what_was_taken_back_since_is_not_recalled() -> None:
+    story = tried()
+    alone = story.row(model_promotions, "m")
+    challenge(story, **SHARP)
+    both, looked = story.row(model_promotions, "m"), len(story.log)
+    # The approval of the second version.
+    story.tell("statement.withdrawn", position=looked, reason="mistake")
+    assert story.row(model_promotions, "m").promotions == alone.promotions
+    assert story.row_as_of(model_promotions, "m", looked) == both
+    assert story.row_as_of(model_promotions, "m", len(story.log)) == story.row(model_promotions, "m")
