@@ -35,7 +35,7 @@ def running_in(ledger: Ledger, *, at: Moment | None, environment: str | None, cu
     places = list_of(ledger, placements, where, limit=MOST, cursor=cursor)
     found = [row for place in places.rows if (row := _last(ledger, place["place"], at)) is not None]
     known = _deployments(ledger, [row["deployment_id"] for row in found if row["deployment_id"] is not None])
-    rows = tuple(row | {"deployment": known.get(row["deployment_id"])} for row in found)
+    rows = tuple(_with_what(row, known.get(row["deployment_id"])) for row in found)
     return Running(rows, places.position, places.next)
 
 
@@ -46,6 +46,17 @@ def _last(ledger: Ledger, place: str, at: Moment | None) -> dict[str, Any] | Non
     where |= {"place_and_time__lte": f"{first}{at}"} if at is not None else {"place_and_time__lt": f"{first}~"}
     rows = list_of(ledger, cutovers, where, sort="-place_and_time", limit=1).rows
     return rows[0] if rows else None
+
+
+def _with_what(row: dict[str, Any], deployment: dict[str, Any] | None) -> Mapping[str, Any]:
+    """Return a cutover with its deployment, and with what came where its own report left that out."""
+    told = row | {"deployment": deployment}
+    if deployment is None or row["rollback_id"] is not None or row["artifact"] or row["commit"]:
+        return told
+    acts = [act for act in deployment["acts"] if act["service"] == row["service"]]
+    artifacts = [act["artifacts"][-1] for act in acts if act["artifacts"]]
+    commits = [act["commit"] for act in acts if act["commit"]]
+    return told | {"artifact": artifacts[-1] if artifacts else None, "commit": commits[-1] if commits else None}
 
 
 def _deployments(ledger: Ledger, names: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -48,6 +48,7 @@ KEPT: Final = {
     "finding_ends": "how findings came and went is history: one that ends by a withdrawal was found",
     "sequences": "what a source counted, it counted",
     "change_timeline": "a line is written once, under the changes that a deployment was of then, and says where it was taken back",
+    "cutovers": "a line is written once, under the place that a deployment was known to be of then, and says where it was taken back",
 }
 # What gave somebody power or was the policy: a fold asked for it when they spoke, and does not ask again (decision 41).
 GIVE_POWER: Final = {

@@ -5,11 +5,13 @@ of it: a line of ten years ago costs as much as that of today.
 
     d-1 into prod at 9:00, d-2 at 11:00, d-2 rolled back at 12:00   ->   at 11:30 d-2 runs, at 12:30 what it was rolled back to
 
-Not whether it may: that is judged of deployments. What a deployment is for, and how it went, is told by its own row.
+Not whether it may: that is judged of deployments. What a deployment is for, how it went, and what its report of the end left out is
+told by its own row, as that stands by now. A line is written once, of its entry: where a report names no place, under the one that the
+deployment was known to be of.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ledger.events.deployment import DeploymentEvent, DeploymentFinished, DeploymentPromoted
 from ledger.events.rollback import RollbackCompleted
@@ -69,16 +71,14 @@ def _deployed(event: DeploymentEvent, entry: EntryInfo) -> str | None:
 
 
 @cutovers.on(DeploymentFinished, DeploymentPromoted, key=_deployed)
-def put_there(row: Cutover, event: DeploymentEvent, entry: EntryInfo) -> Cutover:
+def put_there(row: Cutover, event: Any, entry: EntryInfo) -> Cutover:
     service, environment = _deployed_where(event, entry)
-    known = entry.reads.row(deployments, event.deployment_id)
-    acts = [act for act in known.acts if act.service == service] if known is not None else []
     return replace(
         _from(row, event, entry),
         service=service,
         environment=environment,
-        artifact=next((act.artifacts[-1] for act in reversed(acts) if act.artifacts), None),
-        commit=next((act.commit for act in reversed(acts) if act.commit is not None), None),
+        artifact=event.artifact,
+        commit=None if isinstance(event, DeploymentPromoted) else event.commit,
     )
 
 

@@ -35,7 +35,7 @@ def told(server: Server) -> None:
 
 
 def artifact(day: int) -> str:
-    return f"sha256:{day:064x}"
+    return f"sha256:{day:02}{0:062}"
 
 
 def text_of(server: Server, **asked: str) -> str:
@@ -48,6 +48,7 @@ def test_what_ran_on_a_day_is_told_however_much_came_after(server: Server, told:
     first = text_of(server, environment="ran", at="2025-05-01")
     assert "ran-01 · CHG-R01" in first
     assert "ran-02" not in first
+    assert artifact(1)[7:19] in first
     assert "since 1 May 2025, 12:00" in first
     assert "ran-01" not in text_of(server, environment="ran", at="2025-05-01T11:59:00Z")
     # A day is over at its end.
