@@ -109,7 +109,7 @@ class _Asked:
     def _recurring(self) -> dict[str, Times]:
         """Return when changes are planned whose windows come again, as long as they are open."""
         told = self._rows(change_scopes, {"recurs_from__lt": self._end, "is_open": "true"})
-        rows = [change_scopes.load(orjson.dumps(one)) for one in told]
+        rows = map(change_scopes.row_of, told)
         return {row.change_id: w.times for row in rows for w in row.windows if w.said.position == row.planned_position}
 
     def _among(self, view: View[Any], column: str, names: list[str], **where: str) -> Iterator[dict[str, Any]]:
