@@ -3,6 +3,8 @@
 Not how far a change has come, and not who was allowed to say it. An id has one life: the first opening makes the change, and
 another one alters nothing of it. A scope has the digest of what it says, which the ledger computes; what anybody states as its
 digest is kept beside it.
+
+Longer than other modules: what a change is to do, and what is asked of that, is one reading.
 """
 
 import json
