@@ -31,6 +31,8 @@ from signing.notes import NoteKey
 Trust = Literal["signed", "oidc", "hmac", "token", "asserted"]
 LEDGER_PRINCIPAL: Final = "service:ledger"
 RECOVERED: Final = "ledger.key_recovered"
+# How the credential of a source that signs envelopes begins: the ledger checked the signature, whoever brought them.
+ENVELOPE: Final = "envelope:"
 # Entries of these types change who may do what; `head.authority_position` is the last of them.
 AUTHORITY_TYPES: Final = frozenset(
     {
@@ -112,6 +114,9 @@ class EnrolledSource:
     retired_at: int | None = None
     # What its door records for it; empty: every type.
     types: frozenset[str] = frozenset()
+    # Keys by which it signs envelopes, in base64 as they were enrolled, and whether those are kept whole.
+    envelope_keys: tuple[str, ...] = ()
+    keeps_envelopes: bool = False
 
     def records(self, event_type: str) -> bool:
         """Say whether the door may record a fact of a type for this source."""
@@ -258,6 +263,8 @@ class Authority:
                     authority_for=tuple(data.get("authority_for", ())),
                     enrolled_at=position,
                     types=frozenset(data.get("types", ())),
+                    envelope_keys=tuple(data.get("envelope_keys", ())),
+                    keeps_envelopes=data.get("keeps_envelopes", False),
                 )
                 # A new tuple each time: the doors walk over the old one in other threads.
                 self.sources = (*self.sources, enrolled)
@@ -439,6 +446,9 @@ class Authority:
                 _check_claims(caller, caller.token.rule, statement)
         elif caller.trust == "hmac":
             self.door(caller.door, statement.source).check_type(statement.type)
+        elif caller.credential.startswith(ENVELOPE):
+            self._signer(caller, statement.source).check_type(statement.type)
+            return
         if statement.signatures:
             for signature in statement.signatures:
                 self._producer_key(signature.keyid, statement.source)
@@ -448,6 +458,16 @@ class Authority:
                 raise ForbiddenError(
                     f"the source {statement.source} must sign its statements; this one came without a signature"
                 )
+
+    def signers(self, door: str) -> list[EnrolledSource]:
+        """Return the sources in force at a door that sign envelopes, the last one first."""
+        return [s for s in reversed(self.sources) if s.door == door and s.retired_at is None and s.envelope_keys]
+
+    def _signer(self, caller: Caller, source: str) -> EnrolledSource:
+        for enrolled in self.signers(caller.door):
+            if enrolled.credential == caller.credential and source_matches(enrolled.source, source):
+                return enrolled
+        raise ForbiddenError(f"{caller.credential} signs envelopes for {source} no longer, or never did")
 
     def check_signatures(self, statement: Statement) -> None:
         """Raise ForbiddenError unless every signature over a statement is by a producer's key that may sign for its source now."""
@@ -498,7 +518,9 @@ class Authority:
             return None if principal == LEDGER_PRINCIPAL else Kind.RECORDED_BY_FORGED
         if event_type.partition(".")[0] in RESERVED_AREAS:
             return Kind.RESERVED_AREA
-        if trust == "hmac":
+        if trust == "hmac" or credential.startswith(ENVELOPE):
+            if (trust == "signed") != credential.startswith(ENVELOPE) or signed:
+                return Kind.RECORDED_BY_FORGED
             return self._door_fault(credential, principal, position, event_type, source)
         known = self.credentials.get(credential)
         if known is None:

@@ -14,6 +14,7 @@ with lengths in ASCII decimal bytes, so that no two pairs (type, body) share an 
 
 import base64
 import binascii
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,18 @@ class Envelope:
         if not isinstance(payload_type, str):
             raise VerificationError("not a DSSE envelope: payloadType is not a string")
         return cls(payload_type, payload, signatures)
+
+
+def envelopes_in(body: bytes) -> list[Envelope]:
+    """Return the envelopes of a file: one, or one a line, each bare or in a Sigstore bundle. Raises VerificationError for anything else."""
+    try:
+        documents = [json.loads(body)]
+    except ValueError:
+        try:
+            documents = [json.loads(line) for line in body.splitlines() if line.strip()]
+        except ValueError as error:
+            raise VerificationError(f"not DSSE envelopes: {error}") from error
+    return [Envelope.from_json(one.get("dsseEnvelope", one) if isinstance(one, dict) else one) for one in documents]
 
 
 def _from_base64(text: str) -> bytes:

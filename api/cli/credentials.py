@@ -1,5 +1,6 @@
 """`token`, `trust-rule`, `source`: who may submit, and under which names. Not keys (`api.cli.keys`)."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -204,9 +205,20 @@ def source_enrol(
         list[str] | None, typer.Option("--type", help="The only event types its door records for it; default: all.")
     ] = None,
     must_sign: Annotated[bool, typer.Option("--must-sign", help="Refuse what this source did not sign.")] = False,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A public key (PEM: Ed25519, or ECDSA on P-256) by which it signs envelopes, at the door in-toto."
+        ),
+    ] = None,
+    keep_envelopes: Annotated[
+        bool,
+        typer.Option("--keep-envelopes", help="Keep them whole: they hold no secrets, and audits check them again."),
+    ] = False,
 ) -> None:
     """Enrol a source. At a door whose senders sign with a shared secret, a fresh one is proposed."""
     door = where(context).door()
+    keys = [_envelope_key(path) for path in key or ()]
     wanted = {
         "source": source,
         "door": door_name,
@@ -214,6 +226,8 @@ def source_enrol(
         "must_sign": must_sign,
         "authority_for": authority_for or [],
         "types": event_type or [],
+        **({"envelope_keys": keys} if keys else {}),
+        **({"keeps_envelopes": True} if keep_envelopes else {}),
     }
     receipt = door.enrol_source(wanted)
     console.print(f"enrolled {source}, recorded at position {receipt['position']}")
@@ -231,6 +245,19 @@ def source_enrol(
         echo(f"{SIGNED[door_name].secret_variable}={token_hex(32)}")
 
 
+def _envelope_key(path: Path) -> str:
+    """Return a public key of a PEM file as it is enrolled."""
+    from base64 import b64encode
+
+    from signing.outside_keys import outside_key_of_pem
+
+    try:
+        pem = path.read_bytes()
+    except OSError as error:
+        raise SetupError(f"cannot read the key {path}: {error.strerror}") from error
+    return b64encode(outside_key_of_pem(pem).spki).decode()
+
+
 @source_app.command("list")
 def source_list(context: typer.Context, as_json: AsJson = False) -> None:
     """List every source that was enrolled, also those that were retired."""
@@ -238,9 +265,10 @@ def source_list(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         echo_json(found)
         return
-    table = Table("door", "source", "principal", "must sign", "authority for", "types", "enrolled", "retired")
+    table = Table("door", "source", "principal", "must sign", "authority for", "types", "keys", "enrolled", "retired")
     for item in found:
-        lists = (" ".join(item[name]) for name in ("authority_for", "types"))
+        lists = [" ".join(item[name]) for name in ("authority_for", "types")]
+        lists.append(" ".join(f"{key['kind']}:{key['key_id'][:16]}" for key in item["envelope_keys"]))
         ends = (str(item[name] or "") for name in ("enrolled_at", "retired_at"))
         table.add(item["door"], item["source"], item["principal"], "yes" if item["must_sign"] else "", *lists, *ends)
     console.print(table)

@@ -9,9 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from api.intake import DOORS, SIGNED, check_door
+from api.intake import DOORS, FILES, SIGNED, check_door
 from ledger.authority import Authority, Caller, Credential, EnrolledSource
 from ledger.enrolment import ROLES
+from ledger.errors import StatementError
 from ledger.events.identifiers import (
     Area,
     ClaimName,
@@ -22,6 +23,7 @@ from ledger.events.identifiers import (
     Issuer,
     Label,
     Origin,
+    PublicKeyBase64,
     PublicKeyHex,
     Sha256Hex,
     SignatureBase64,
@@ -36,6 +38,7 @@ from ledger.log.database import Database
 from ledger.stewardship import credentials, declarations, keys, removal
 from ledger.trust_rules import TrustRule
 from signing.keyring import KeyRecord
+from signing.outside_keys import outside_key
 
 
 class By(NamedTuple):
@@ -90,6 +93,8 @@ class SourceRequest(BaseModel):
     must_sign: StrictBool = False
     authority_for: list[SourcePattern] = Field([], max_length=16)
     types: list[EventType] = Field([], max_length=32)
+    envelope_keys: list[PublicKeyBase64] = Field([], max_length=8)
+    keeps_envelopes: StrictBool = False
 
 
 class KeyRequest(BaseModel):
@@ -163,6 +168,19 @@ def enrol_source(ledger: Ledger, by: By, wanted: SourceRequest) -> dict[str, Any
     """Enrol a source at a door that there is."""
     check_door(wanted.door)
     said = wanted.model_dump()
+    if wanted.envelope_keys:
+        envelopes = FILES[wanted.door].envelopes if wanted.door in FILES else None
+        if envelopes is None:
+            signed = ", ".join(sorted(known.name for known in FILES.values() if known.envelopes is not None))
+            raise StatementError(
+                f"expected a door of files in signed envelopes ({signed}), found {wanted.door}", "/envelope_keys"
+            )
+        # The enrolment is the power to say it, and so names it.
+        said["types"] = said["types"] or list(envelopes.become)
+    elif wanted.keeps_envelopes:
+        raise StatementError(
+            "expected envelope_keys beside it: envelopes are kept of whoever signs them", "/keeps_envelopes"
+        )
     return credentials.enrol_source(
         ledger, said.pop("source"), **by._asdict(), by_secret=wanted.door in SIGNED, **said
     ).to_json()
@@ -271,6 +289,8 @@ def source_json(source: EnrolledSource) -> dict[str, Any]:
         "must_sign": source.must_sign,
         "authority_for": list(source.authority_for),
         "types": sorted(source.types),
+        "envelope_keys": [{"key_id": key.key_id, "kind": key.kind} for key in map(outside_key, source.envelope_keys)],
+        "keeps_envelopes": source.keeps_envelopes,
         "enrolled_at": source.enrolled_at,
         "retired_at": source.retired_at,
     }

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
+from api.desk.envelopes import ENVELOPES, Vouched, vouched_for
 from api.desk.posted import Headers, Posted, Said
 from api.desk.submitting import Answer, Prepared, Submitting, Wishes, answered, of_the_ledger, prepare
 from api.intake.context import Context
@@ -22,6 +23,7 @@ from api.intake.translation import (
     ContradictionError,
     Fact,
     ForeignError,
+    ForgedError,
     Nothing,
     Translation,
     Unmapped,
@@ -34,8 +36,9 @@ from ledger.ledger import Ledger
 from ledger.log.reading import read_said
 from ledger.statement import Evidence
 
-# The reason of an entry that keeps a body which its headers contradict.
+# The reasons of an entry that keeps a body which its headers, or its own signatures, contradict.
 CONTRADICTED: Final = "contradicts-its-headers"
+FORGED: Final = "signature-does-not-verify"
 # The extension of a statement that says whose word its time is, where it is not the file's.
 TIME_FROM: Final = "timefrom"
 _not_label = re.compile(r"[^A-Za-z0-9._/+-]+")
@@ -53,6 +56,8 @@ class Body:
     content: bytes
     caller_for: Callable[[str], Caller]
     context: Context | None = None
+    # Of a file in envelopes that an enrolled source signed.
+    vouched: Vouched | None = None
 
     @cached_property
     def kept(self) -> bytes | ForeignError:
@@ -71,12 +76,17 @@ class Body:
             return self.known.translate(self.headers, self.content)
         if isinstance(self.kept, ForeignError):
             return Unmapped(self.known.name, str(self.kept), self.context.source)
-        return self.known.translate(self.context.beside(self.content), self.kept)
+        beside = self.context.beside(self.content)
+        return self.known.translate(beside | (self.vouched.beside if self.vouched is not None else {}), self.kept)
 
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
-        """The body as it is kept."""
-        return () if isinstance(self.kept, ForeignError) else (Evidence.of(self.kept, self.known.kept_as(self.kept)),)
+        """The body as it is kept: as the redactor left it, and whole beside that where whoever signed it keeps no secrets in it."""
+        if isinstance(self.kept, ForeignError):
+            return ()
+        cut = Evidence.of(self.kept, self.known.kept_as(self.kept))
+        is_whole = self.vouched is not None and self.vouched.signer.keeps_envelopes
+        return (cut, Evidence.of(self.content, ENVELOPES)) if is_whole else (cut,)
 
     @cached_property
     def sha256(self) -> str:
@@ -85,7 +95,9 @@ class Body:
 
     @cached_property
     def identity(self) -> str:
-        """What names the fact: whatever its headers say, it is this body; of a file, in this context."""
+        """What names the fact: whatever its headers say, it is this body; of a file, in this context; of what is signed, what was."""
+        if self.vouched is not None:
+            return self.vouched.identity
         return self.sha256 if self.context is None else self.context.identity(self.content)
 
 
@@ -147,6 +159,11 @@ def take_at_once(ledger: Ledger, body: Body) -> Answer:
 
 def _taken(ledger: Ledger, body: Body) -> _Taken:
     source = body.context.source if body.context is not None else ""
+    if body.known.envelopes is not None and not isinstance(body.kept, ForeignError):
+        try:
+            body = replace(body, vouched=vouched_for(ledger.authority, body.known, body.context, body.content))
+        except ForgedError as error:
+            return _kept(ledger, body, Unmapped(body.known.name, FORGED), f"/{FORGED}", error)
     try:
         translation = body.translation
         if isinstance(translation, Nothing):
@@ -163,7 +180,8 @@ def _taken(ledger: Ledger, body: Body) -> _Taken:
         if any(not fact.time for fact in translation.facts):
             time, is_known = _time_unsaid(ledger, body, source)
         said = tuple(_said(fact, number, body, time) for number, fact in enumerate(translation.facts))
-        prepared = prepare(ledger, body.caller_for(source), Posted(said, "all"), Wishes())
+        caller = body.vouched.caller if body.vouched is not None else body.caller_for(source)
+        prepared = prepare(ledger, caller, Posted(said, "all"), Wishes())
         submissions = tuple(one._replace(is_tentative=not is_known) for one in prepared.submissions)
         return _Taken(replace(prepared, submissions=submissions))
     except ContradictionError as error:
@@ -187,7 +205,8 @@ def _said(fact: Fact, number: int, body: Body, time: str) -> Said:
     }
     if body.context is not None:
         event[TIME_FROM] = None if fact.time else "context" if "time" in body.context.said else "receipt"
-        event["filesha256"] = body.sha256
+        # Signed anew, or in another wrapping, what was signed is the same.
+        event["filesha256"] = body.sha256 if body.vouched is None else None
     # Of a message it is said only where anything was cut.
     if body.known.redactor is not None and number == 0 and (body.context is not None or body.kept != body.content):
         event["redactor"] = f"{body.known.name}-{body.known.redactor.version}"

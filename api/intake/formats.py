@@ -17,7 +17,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from api.intake.context import KNOWN, Context
 from api.intake.translation import Headers, Translation
 from ledger.errors import SetupError, UnauthenticatedError
 from ledger.events import CATALOGUE
+from signing.dsse import Envelope
 
 JSON: Final = "application/json"
 # What an authentic body becomes that no translator understands.
@@ -98,6 +99,26 @@ class Redactor:
 
 
 @dataclass(frozen=True)
+class Enveloped:
+    """One statement of a file, by the SHA-256 of its payload: the envelope that it came in, if any, and who speaks in it, if it says."""
+
+    payload_sha256: str
+    envelope: Envelope | None
+    speaker: str | None
+
+
+@dataclass(frozen=True)
+class Envelopes:
+    """Of a file that is signed: how its envelopes are read, in the order of its statements, and the types of what signed ones become.
+
+    `read` is pure, and raises ForeignError for what it cannot read.
+    """
+
+    read: Callable[[bytes], Sequence[Enveloped]]
+    become: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Format:
     """An outside format. Raises SetupError for one that could not be served.
 
@@ -106,6 +127,7 @@ class Format:
     must say. `signature` is the header that authenticates a body; without one, the sender shows a token. `translate` is pure.
     A body by token needs one of `media_types`, or headers that `untyped` lets stand in for one; of a signed body the
     type proves nothing, and is not asked. `kept_as` says under which media type a body is kept as evidence.
+    Where a file has `envelopes`, sources may be enrolled with the keys that sign them.
     """
 
     name: str
@@ -120,6 +142,7 @@ class Format:
     asks: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     redactor: Redactor | None = None
+    envelopes: Envelopes | None = None
 
     def __post_init__(self) -> None:
         if not _is_name(self.name) or self.name == "events":

@@ -9,8 +9,8 @@ Each becomes `attestation.received`, which says that it came in; and, by its pre
     https://in-toto.io/attestation/release/…         nothing more: as what it was released
 
 Any other predicate is not understood. Artifacts are subjects by SHA-256 and SHA-512: a name, or a digest of another kind, names no bytes
-that anything here is held against. No signature is looked at, and the fact says so: which keys to believe nobody has said here, and the
-certificates of a transparency log need that log. Times are the predicate's own claims; what says none has none.
+that anything here is held against. Whose signatures are checked, and by which keys, is for the door (`api.desk.envelopes`), which says so
+(`checked_by`). Times are the predicate's own claims; what says none has none.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from typing import Any, Final
 import orjson
 
 from api.intake.context import attempt_of
-from api.intake.formats import JSON, UNMAPPED, Format, Redactor, Sample
+from api.intake.formats import JSON, UNMAPPED, Envelopes, Format, Redactor, Sample
 from api.intake.junit import by_outcome
-from api.intake.statements import IN_TOTO, cut
+from api.intake.statements import IN_TOTO, cut, enveloped, speaker_of
 from api.intake.translation import MAX_PARTS, Fact, Headers, Mapped, Translation, Unmapped, fact, in_parts
 from ledger.clock import normalised
 from ledger.errors import StatementError
@@ -62,6 +62,10 @@ def _facts(beside: Headers, number: int, statement: dict[str, Any]) -> Iterator[
         "released_as": said.get("purl"),
     }
     made = said.get("time") or said.get("finished") or ""
+    if "checked_by" in beside:
+        about |= {"signature": "checked", "checked_by": beside["checked_by"].split()[number]}
+        # Who signed says what a statement says, and nothing beside it.
+        beside = {**beside, "source": speaker_of(said) or beside["source"]}
     for part in parts:
         yield fact(beside["source"], "attestation.received", made, about | {"artifacts": part})
     if "builder" in said:
@@ -160,7 +164,7 @@ FORMAT: Final = Format(
     "in-toto",
     "in-toto attestations",
     "Statements about artifacts, bare, in DSSE envelopes or in Sigstore bundles: SLSA provenance, verification summaries, simple "
-    "verification results, test results and releases. Their signatures are not checked.",
+    "verification results, test results and releases. Signatures are checked by the keys of enrolled sources; certificates are not.",
     translate,
     media_types=(
         JSON,
@@ -171,6 +175,9 @@ FORMAT: Final = Format(
     ),
     asks=("run", "attempt", "suite", "commit", "service", "environment"),
     redactor=Redactor(1, cut),
+    envelopes=Envelopes(
+        enveloped, ("attestation.received", "pipeline_run.finished", "test.cases_reported", "test.shard_finished")
+    ),
     samples=(
         _sample(
             "provenance of SLSA",

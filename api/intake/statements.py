@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import orjson
 
+from api.intake.formats import Enveloped
 from api.intake.translation import MAX_PARTS, ForeignError, ForeignJsonError, pick, pick_text, pick_time, read_json
 from ledger.events.identifiers import valid_unicode
 from ledger.events.test import MAX_NAMES
@@ -36,13 +37,28 @@ _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 def cut(body: bytes) -> bytes:
     """Return what may be kept of the statements of a file. Raises ForeignError."""
-    kept = [_cut_statement(wrapper, payload) for wrapper, payload in _payloads(body)]
+    kept = [_cut_statement(wrapper, payload) for wrapper, payload, _ in _payloads(body)]
     if not 0 < len(kept) <= MAX_STATEMENTS:
         raise ForeignError("too-many-statements" if kept else "no-statement")
     return orjson.dumps({"statements": kept})
 
 
-def _payloads(body: bytes) -> Iterator[tuple[str, bytes]]:
+def enveloped(body: bytes) -> list[Enveloped]:
+    """Return the statements of a file with the envelopes that they came in, and who speaks in each. Raises ForeignError."""
+    found = []
+    for wrapper, payload, envelope in _payloads(body):
+        cut_off = _cut_statement(wrapper, payload)
+        said = cut_off["said"] or {}
+        found.append(Enveloped(cut_off["payload_sha256"], envelope, speaker_of(said)))
+    return found
+
+
+def speaker_of(said: Mapping[str, Any]) -> str | None:
+    """Return who speaks in a statement of which a predicate was read: who built, or who verified; None where it does not say."""
+    return said.get("builder") or said.get("verifier")
+
+
+def _payloads(body: bytes) -> Iterator[tuple[str, bytes, Envelope | None]]:
     """Yield the payloads of a file, each with what it came in: nothing, a DSSE envelope or a bundle. Raises ForeignError."""
     for text, document in _documents(body):
         media_type = pick_text(document, "mediaType") or ""
@@ -57,11 +73,11 @@ def _payloads(body: bytes) -> Iterator[tuple[str, bytes]]:
                 raise ForeignError("other-payload-type")
             if not read.signatures:
                 raise ForeignError("no-signature")
-            yield "bundle" if is_bundle else "dsse", read.payload
+            yield "bundle" if is_bundle else "dsse", read.payload, read
         elif is_bundle or pick(document, "_type") not in _STATEMENTS:
             raise ForeignError("no-statement")
         else:
-            yield "statement", text
+            yield "statement", text, None
 
 
 def _documents(body: bytes) -> Iterator[tuple[bytes, Any]]:

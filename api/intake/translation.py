@@ -34,6 +34,10 @@ class ContradictionError(StatementError):
     """Headers and body say different things: a forgery or a fault of the sender. The bytes are kept, and state nothing."""
 
 
+class ForgedError(ContradictionError):
+    """An envelope names a key that is enrolled, and is not signed by it."""
+
+
 class UnreadableError(StatementError):
     """A file that is not of its format, or that nobody can read: its digest is kept and none of its bytes, and it states nothing."""
 

@@ -15,7 +15,7 @@ from ledger.audit.ranges import RANGE
 from ledger.audit.reading import PAGE, fold_authority, last_position, page, read_commitments, stream, typed
 from ledger.audit.sources import DatabaseSource, Source, stored_checkpoints
 from ledger.audit.summary import Summary, expected_nodes
-from ledger.audit.texts_and_evidence import check_evidence, check_texts, deletions
+from ledger.audit.texts_and_evidence import check_envelopes, check_evidence, check_texts, deletions
 from ledger.audit.walk import Job
 from ledger.faults import Fault, Kind
 from ledger.log import tables
@@ -95,10 +95,16 @@ def finish(connection: Connection, database: Database, job: Job, summary: Summar
     gone = deletions(connection)
     check_texts(connection, job, summary, gone)
     check_evidence(connection, job, summary, gone)
+    envelopes = check_envelopes(connection, job, summary)
     made_later = [
         f"the heads committed to at position {p} came while this audit ran: the next one checks them" for p in later
     ]
-    return [*_missing_guards(connection, database), *made_later]
+    checked = (
+        [f"the signatures of {envelopes} file(s) of envelopes that are kept whole were checked again"]
+        if envelopes
+        else []
+    )
+    return [*_missing_guards(connection, database), *made_later, *checked]
 
 
 def _check_storage(connection: Connection, summary: Summary) -> None:

@@ -16,6 +16,7 @@ from ledger.audit.ranges import beside
 from ledger.audit.reading import page, stream, typed
 from ledger.audit.summary import Summary
 from ledger.audit.walk import Job
+from ledger.authority import EnrolledSource
 from ledger.canonical import encode
 from ledger.conditions import Match
 from ledger.events import CATALOGUE
@@ -23,6 +24,9 @@ from ledger.faults import Fault, Kind
 from ledger.log import tables
 from ledger.log.reading import blob, read_entries
 from ledger.log.tables import SECRET
+from signing.dsse import envelopes_in, pae
+from signing.errors import SigningError, VerificationError
+from signing.outside_keys import outside_key
 
 
 @dataclass(frozen=True)
@@ -118,3 +122,51 @@ def check_evidence(connection: Connection, job: Job, summary: Summary, gone: Del
         rows = secrets.times(rows, secrets.name(digest), position)
     if rows != summary.products.evidence:
         audit_rows.name_evidence_faults(connection, summary, gone.evidence)
+
+
+def check_envelopes(connection: Connection, job: Job, summary: Summary) -> int:
+    """Check again the signatures of envelopes that are kept whole, by the keys that were enrolled then. Returns how many envelopes."""
+    signers = {source.credential: source for source in job.authority.sources if source.keeps_envelopes}
+    v, checked = typed(tables.evidence), 0
+    match = Match(types=("attestation.received",))
+    for stored in read_entries(connection, [match], limit=None) if signers else ():
+        document = orjson.loads(stored.entry)
+        signer = signers.get(document["recorded_by"]["credential"])
+        kept = [item["sha256"] for item in document["evidence"]]
+        if signer is None or len(kept) < 2:
+            continue
+        query = sa.select(v.body).where(v.position == stored.position, v.sha256 == bytes.fromhex(kept[1]))
+        body = connection.execute(query).scalar()
+        if body is None:
+            continue
+        checked += 1
+        if (fault := _envelope_fault(blob(body), document["statement"]["data"], signer)) is not None:
+            summary.faults.append(Fault(stored.position, Kind.PRODUCER_SIGNATURE_WRONG, fault))
+    return checked
+
+
+def _envelope_fault(body: bytes, data: dict[str, Any], signer: EnrolledSource) -> str | None:
+    """Say why what is kept does not bear out that a statement was signed by the key that an entry names, or None."""
+    try:
+        keys = {key.key_id: key for key in map(outside_key, signer.envelope_keys)}
+    except SigningError as error:
+        return f"{signer.source} was enrolled with what is no key: {error}"
+    if (key := keys.get(data.get("checked_by", ""))) is None:
+        return f"{signer.source} is not enrolled with the key that is said to have signed this"
+    try:
+        found = [
+            one
+            for one in envelopes_in(body)
+            if data["attestation"] == f"sha256:{hashlib.sha256(one.payload).hexdigest()}"
+        ]
+    except VerificationError as error:
+        return f"the envelope that is kept cannot be read: {error}"
+    for envelope in found:
+        message = pae(envelope.payload_type, envelope.payload)
+        for signature in envelope.signatures:
+            try:
+                key.check(signature.sig, message)
+            except VerificationError:
+                continue
+            return None
+    return f"the envelope that is kept is not signed by the key {key.key_id[:16]}…, or is of another statement"

@@ -17,7 +17,7 @@ import orjson
 from ledger.audit.checkpoints import Claim, Commitment, Head, RawCheckpoint, claims_by_size, read_claim
 from ledger.audit.fingerprints import PRIME, Fingerprints
 from ledger.audit.ranges import RangeResult, Row, beside
-from ledger.authority import AUTHORITY_TYPES, RECOVERED, Authority, Credential, producer_key_fault
+from ledger.authority import AUTHORITY_TYPES, ENVELOPE, RECOVERED, Authority, Credential, producer_key_fault
 from ledger.clock import from_text
 from ledger.entry import ENTRY_PAYLOAD_TYPE, statement_bytes
 from ledger.errors import LedgerError
@@ -184,8 +184,9 @@ class _Walk:
 
     def _had_to_sign(self, document: dict[str, Any], source: str, position: int) -> bool:
         # What the ledger or its local operator states is signed by the ledger itself.
-        by_ledger = document["recorded_by"]["credential"].startswith("key:")
-        return self.authority.must_sign(source, position) and not by_ledger
+        # Of what came in an envelope, the envelope was.
+        is_vouched = document["recorded_by"]["credential"].startswith(("key:", ENVELOPE))
+        return self.authority.must_sign(source, position) and not is_vouched
 
     def _take_signatures(self, row: Row, signatures: Any, source: str) -> None:
         """Check what a producer signed: by which of its keys, and whether they might sign for the source at this position."""

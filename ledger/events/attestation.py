@@ -13,6 +13,7 @@ from ledger.events.identifiers import (
     Digest,
     Label,
     PredicateType,
+    Sha256Hex,
     many,
 )
 
@@ -29,8 +30,10 @@ class AttestationReceived(Event):
     # Of the statement, whoever signed it and how often.
     attestation: AttestationDigest
     predicate_type: PredicateType
-    # Whether anybody signed it. The ledger looks at no such signature: nobody has said here which keys to believe.
-    signature: Literal["none", "not_checked"]
+    # Whether anybody signed it, and whether the door checked that, by which key. It counts as checked only where the door says so:
+    # in an entry that is recorded by the credential of whoever the key belongs to.
+    signature: Literal["none", "not_checked", "checked"]
+    checked_by: Sha256Hex | None = None
     subjects: Count
     artifacts: tuple[ArtifactDigest, ...] = many(at_most=MAX_SUBJECTS, default=())
     commit: Commit | None = None

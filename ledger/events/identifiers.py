@@ -479,6 +479,16 @@ PublicKeyHex = Annotated[
         says="an Ed25519 key as 64 hexadecimal digits in lower case",
     ),
 ]
+# Of somebody who signs envelopes: SubjectPublicKeyInfo in DER.
+PublicKeyBase64 = Annotated[
+    str,
+    Text(
+        r"[A-Za-z0-9+/]{8,253}={0,2}",
+        256,
+        "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
+        says="a public key as the base64 of its DER, as PEM has it between its lines",
+    ),
+]
 # Base64 of an Ed25519 signature. The example is by the example of a key, over the examples of an origin and a role.
 SignatureBase64 = Annotated[
     str,

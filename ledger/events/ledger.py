@@ -25,6 +25,7 @@ from ledger.events.identifiers import (
     Origin,
     Part,
     Position,
+    PublicKeyBase64,
     PublicKeyHex,
     Sha256Hex,
     SignatureBase64,
@@ -200,6 +201,10 @@ class LedgerSourceEnrolled(OperatorAct):
     authority_for: tuple[SourcePattern, ...] = many(at_most=16, default=())
     # The only event types that its door records for it; none named: all.
     types: tuple[EventType, ...] = many(default=())
+    # By which keys it signs its envelopes; what is signed by one of them, its door records in its name.
+    envelope_keys: tuple[PublicKeyBase64, ...] = many(at_most=8, default=())
+    # Whether its envelopes hold nothing that must not be kept, and are kept whole.
+    keeps_envelopes: Flag = False
 
 
 class LedgerSourceRetired(OperatorAct):

@@ -3,15 +3,17 @@
 Not who may do this (`api`), nor what a credential allows (`ledger.authority`).
 """
 
+import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ledger.authority import token_sha256
+from ledger.authority import ENVELOPE, token_sha256
 from ledger.entry import Receipt
 from ledger.errors import EnrolledError, NotFoundError, StatementError
 from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
 from ledger.trust_rules import TrustRule
+from signing.outside_keys import outside_key
 
 TOKEN_PREFIX: Final = "clt_"
 
@@ -115,19 +117,24 @@ def enrol_source(
     must_sign: bool = False,
     authority_for: list[str] | None = None,
     types: list[str] | None = None,
+    envelope_keys: list[str] | None = None,
+    keeps_envelopes: bool = False,
     by_secret: bool = False,
     by: str | None = None,
 ) -> Receipt:
-    """Make a source known. Raises EnrolledError when it is enrolled at this door already.
+    """Make a source known. Raises EnrolledError when it is enrolled at this door already, KeyFormatError for a key that signs nothing here.
 
     At a door that authenticates by a shared secret (`by_secret`) no token is shown: the enrolment is the credential. Where
-    event `types` are named, the door records no others for it.
+    event `types` are named, the door records no others for it. A source with `envelope_keys` (base64 of SubjectPublicKeyInfo in DER)
+    signs envelopes: what it signed is recorded in its name, whoever brings it.
     """
     if (enrolled := ledger.current_authority().enrolled(door, source)) is not None:
         raise EnrolledError(
             f"{source} is enrolled at the door {door} since position {enrolled.enrolled_at}; retire it first",
             position=enrolled.enrolled_at,
         )
+    keys = sorted({base64.b64encode(outside_key(text).spki).decode() for text in envelope_keys or ()})
+    vouched = "hmac:" if by_secret else ENVELOPE if keys else ""
     data = {
         "source": source,
         "door": door,
@@ -135,7 +142,9 @@ def enrol_source(
         "must_sign": must_sign,
         "authority_for": sorted(authority_for or []),
         **_named_types(types),
-    } | ({"credential": f"hmac:{ledger.random(6).hex()}"} if by_secret else {})
+        **({"envelope_keys": keys, "keeps_envelopes": keeps_envelopes} if keys else {}),
+        **({"credential": f"{vouched}{ledger.random(6).hex()}"} if vouched else {}),
+    }
     return ledger.act("ledger.source_enrolled", data, actor=actor, by=by)
 
 

@@ -1,6 +1,7 @@
 """Attestations: what was stated of artifacts, by whom it was verified, and what came out.
 
-Not whom to believe, and no signature: a row says only whether there was one that nobody here looked at.
+Not whom to believe. Whether a signature was checked, and by which key, is the door's word, and in an entry of the door's alone: anybody may
+claim it.
 
     attestations        sha256:2c26…    verification_summary/v1 of 1 artifact: passed, SLSA_BUILD_LEVEL_3
     attested_artifacts  sha256:0b31…    by https://verifier.example.com/v1: passed, SLSA_BUILD_LEVEL_3
@@ -9,6 +10,7 @@ Not whom to believe, and no signature: a row says only whether there was one tha
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ledger.authority import ENVELOPE
 from ledger.events.attestation import AttestationReceived
 from projections.engine.view import EntryInfo, View, replace
 from projections.readings.people.voices import Spoken, by_whom, spoken
@@ -27,7 +29,8 @@ class Attestation:
 
     attestation: str
     predicate_type: str | None = None
-    signature: Literal["none", "not_checked"] | None = None
+    signature: Literal["none", "not_checked", "checked"] | None = None
+    checked_by: str | None = None
     subjects: int = 0
     artifacts: tuple[str, ...] = ()
     commit: str | None = None
@@ -41,24 +44,28 @@ class Attestation:
 
 attestations = View(
     "attestations",
-    version=1,
+    version=2,
     row=Attestation,
     kind="attestation",
-    indexes=("predicate_type", "verifier", "verdict", "commit"),
-    doc="Attestations: what was stated of which artifacts, who verified them, and what came out. Signatures are not checked.",
+    indexes=("predicate_type", "signature", "verifier", "verdict", "commit"),
+    doc="Attestations: what was stated of which artifacts, who verified them, what came out, and by which key that was checked.",
 )
 
 
 @attestations.on(AttestationReceived, key=lambda event: event.attestation)
 def received(row: Attestation, event: AttestationReceived, entry: EntryInfo) -> Attestation:
     more = tuple(name for name in event.artifacts if name not in row.artifacts)
-    if row.said is not None:
+    is_checked = event.signature == "checked" and entry.by["credential"].startswith(ENVELOPE)
+    if row.said is not None and (row.checked_by is not None or not is_checked):
         # The rest of its artifacts, or the same once more.
         return replace(row, artifacts=(*row.artifacts, *more)[:KEPT]) if more else replace(row, again=row.again + 1)
+    # What somebody only posted may say otherwise: what was checked comes in its place.
     return replace(
         row,
         predicate_type=event.predicate_type,
-        signature=event.signature,
+        signature=event.signature if is_checked or event.signature != "checked" else "not_checked",
+        checked_by=event.checked_by if is_checked else None,
+        again=row.again + (row.said is not None),
         subjects=event.subjects,
         artifacts=event.artifacts[:KEPT],
         commit=event.commit,

@@ -331,6 +331,23 @@ def test_what_a_verifier_found_counts_from_whom_the_policy_lets_say_it() -> None
     assert against(ask(story)) == {"artifact-is-verified": ("insufficient_evidence", "not-verified")}
 
 
+def test_a_signature_counts_as_checked_where_the_door_says_so_and_by_the_enrolment_of_its_key() -> None:
+    story = asking_for_properties(("role-for", "attestation.received", "attester"))
+    checked = {"signature": "checked", "checked_by": "7" * 64}
+    attest(story, **checked)
+    row = story.row(attestations, "sha256:" + "c" * 64)
+    assert (row.signature, row.checked_by) == ("not_checked", None)
+    assert against(ask(story)) == {"artifact-is-verified": ("insufficient_evidence", "not-verified")}
+    story.tell(
+        "ledger.source_enrolled", source="test", door="in-toto", principal="service:verifier", must_sign=False,
+        credential="envelope:0b31", types=["attestation.received"], envelope_keys=["MCowBQYDK2VwAyEA"],
+    )  # fmt: skip
+    attest(story, by="service:verifier", token="envelope:0b31", **checked)
+    assert against(ask(story, hours=40)) == {}
+    row = story.row(attestations, "sha256:" + "c" * 64)
+    assert (row.signature, row.checked_by, row.again) == ("checked", "7" * 64, 1)
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
