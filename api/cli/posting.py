@@ -27,6 +27,7 @@ def intake(
     workspace: Annotated[str | None, typer.Option(help="Which of an environment's states they are about.")] = None,
     service: Annotated[str | None, typer.Option(help="The service that they are about.")] = None,
     repository: Annotated[str | None, typer.Option(help="The repository that they are about.")] = None,
+    host: Annotated[str | None, typer.Option(help="Which code host reads them: github or gitlab.")] = None,
     change: Annotated[str | None, typer.Option(help="The change that they are for.")] = None,
     plan: Annotated[str | None, typer.Option(help="The plan that they are about, by its digest.")] = None,
     deployment: Annotated[str | None, typer.Option(help="The deployment that they are about.")] = None,

@@ -4,7 +4,7 @@ What was signed speaks for its signer, whoever brings it: it is recorded by the 
 `signed`, and takes nothing from the URL, which nobody signed. Every key that is enrolled is tried: ids of keys in envelopes are hints that
 nobody has to give. What no enrolled key signed is said by whoever posts it, as ever.
 
-Not checked are certificates and transparency logs: a bundle whose key comes with a certificate (keyless) is one that no enrolled key signed.
+Not checked are certificates and transparency logs: a bundle whose key comes with a certificate (keyless) is one that no such key signed.
 """
 
 import hashlib

@@ -10,6 +10,7 @@ from typing import Final
 from api.intake import (
     backstage,
     cdevents,
+    codeowners,
     github,
     icalendar,
     intoto,
@@ -35,6 +36,7 @@ FORMATS: Final[tuple[Format, ...]] = (
     prometheus.FORMAT,
     icalendar.FORMAT,
     backstage.FORMAT,
+    codeowners.FORMAT,
     policy_results.FORMAT,
     intoto.FORMAT,
 )

@@ -46,6 +46,7 @@ KNOWN: Final[Mapping[str, Said]] = {
     "workspace": Said("Which of an environment's states it is about.", "payments", identifiers.Workspace),
     "service": Said("The service that it is about.", "payments-api", identifiers.Service),
     "repository": Said("The repository that it is about.", "acme/payments-api", identifiers.Repository),
+    "host": Said("Which code host reads it: github or gitlab.", "github", choices=("github", "gitlab")),
     "change": Said("The change that it is for.", "CHG-7", identifiers.ChangeId),
     "deployment": Said("The deployment that it is about.", "payments-api-1042", identifiers.DeploymentId),
     "actor": Said("Who says so, where the file is somebody's word.", "person:alice", identifiers.Identity),

@@ -1,9 +1,29 @@
-"""Code: what was proposed for merging, what was merged, and what is asked of whoever merges."""
+"""Code: what was proposed for merging, what was merged, what is asked of whoever merges, and who is asked about which paths."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from ledger.events.base import Event
-from ledger.events.identifiers import BranchName, ChangeId, Commit, Identity, Label, Part, PullRequest, Repository, many
+from ledger.events.identifiers import (
+    Attempt,
+    BranchName,
+    ChangeId,
+    Commit,
+    Count,
+    Digest,
+    Flag,
+    Identity,
+    Label,
+    Part,
+    PathPattern,
+    PullRequest,
+    Repository,
+    SectionName,
+    many,
+)
+
+# Rules in one statement, and owners of one.
+MAX_RULES: Final = 40
+MAX_OWNERS: Final = 16
 
 
 class CodeProposed(Event):
@@ -54,3 +74,34 @@ class BranchProtectionChanged(Event):
     rules: tuple[BranchRule, ...] = many(at_most=64, default=())
     # What those that changed were before, as far as its sender says.
     before: tuple[BranchRule, ...] = many(at_most=64, default=())
+
+
+class PathOwners(Part):
+    """One line: whom a code host asks about paths that match a pattern. Of several that match, the last counts, in its section.
+
+    Without owners it asks nobody. `others` are owners who are named by an address alone.
+    """
+
+    pattern: PathPattern
+    owners: tuple[Identity, ...] = many(at_most=MAX_OWNERS, default=())
+    others: Count = 0
+    section: SectionName | None = None
+    optional: Flag = False
+    approvals: Count | None = None
+
+
+class CodeOwnersDeclared(Event):
+    """A repository says whom a code host asks about which of its paths: all of it, in `parts` statements, lines in their order."""
+
+    type = "code.owners_declared"
+    says = "{repository} says who owns its paths[ at {commit}], part {part} of {parts}"
+    refs = ("repository", "commit")
+    repository: Repository
+    commit: Commit | None = None
+    host: Literal["github", "gitlab"]
+    owners_file: Digest
+    part: Attempt = 1
+    parts: Attempt = 1
+    rules: tuple[PathOwners, ...] = many(at_most=MAX_RULES, default=())
+    # Lines that nobody can read, which the host passes over.
+    invalid: Count = 0

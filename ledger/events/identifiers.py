@@ -225,6 +225,7 @@ ScanId = Annotated[str, Identifier("scan", "4711-tfsec")]
 SeriesId = Annotated[str, Identifier("series", "payments-api:prod:tfsec")]
 ToolName = Annotated[str, Identifier("tool", "tfsec")]
 ScanRule = Annotated[str, Identifier("scan_rule", "AVD-AWS-0057")]
+SectionName = Annotated[str, Identifier("section", "Database")]
 FilePath = Annotated[str, Identifier("path", "modules/queue/main.tf")]
 SbomId = Annotated[str, Identifier("sbom", "4711-payments-api")]
 # What one file or one job told, however many statements that takes.
@@ -243,6 +244,7 @@ Ref = Annotated[str, Text(r"[a-z_]+:[!-~]+", 160, "change:CHG-7", says="a ref, k
 
 # A branch of a repository, or a pattern of branches as a code host has it; blanks and what is not ASCII are percent-encoded.
 BranchName = Annotated[str, Text(r"[!-~]+", 256, "release/*", says="a branch without blanks, or several by *,")]
+PathPattern = Annotated[str, Text(r"[!-~]+", 256, "/docs/**", says="a pattern of paths without blanks,")]
 PullRequest = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER, examples=[42])]
 Commit = Annotated[
     str,

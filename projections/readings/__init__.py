@@ -13,6 +13,7 @@ from projections.readings.changes.board import board_facts, board_meetings, comp
 from projections.readings.changes.board_matters import board_matters
 from projections.readings.changes.branch_protections import branch_protections
 from projections.readings.changes.code import code_changes
+from projections.readings.changes.code_owners import code_owners, owned_paths
 from projections.readings.changes.commits import commits
 from projections.readings.changes.dependencies import resources
 from projections.readings.changes.facts import change_facts
@@ -143,6 +144,8 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     compliance_windows,
     code_changes,
     branch_protections,
+    code_owners,
+    owned_paths,
     commits,
     # risk
     base_rates,

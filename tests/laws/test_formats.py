@@ -134,7 +134,7 @@ def test_nobody_comes_in_without_the_right_credential_and_no_body_is_looked_at(s
     else:
         for by in ("auditor", "analyst"):
             check_problem(server.post(b"{not JSON", to=known.path, by=by, kind=known.media_types[0]), 403)
-        check_problem(server.post(b"a note", to=known.path, by="reporter", kind="text/plain"), 415)
+        check_problem(server.post(b"a note", to=known.path, by="reporter", kind="image/png"), 415)
     assert server.size() == before
 
 

@@ -10,6 +10,7 @@ from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, last_fact, ticket_of
 from projections.practices.practice import Practice
+from projections.readings.changes.code_owners import code_owners, owned_paths
 from projections.readings.changes.template_owners import Assignment, TemplateOwner, assignment_at, template_owners
 from projections.readings.changes.templates import Template, templates
 from projections.readings.changes.ticket import Ticket
@@ -24,7 +25,9 @@ from projections.readings.people.voices import Spoken
 from projections.rules.leave import instants
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice("3.5", "Ownership and lifecycle of templates", views=(templates, template_owners))
+PRACTICE: Final = Practice(
+    "3.5", "Ownership and lifecycle of templates", views=(templates, template_owners, code_owners, owned_paths)
+)
 TEMPLATE_OWNER: Final = Words(
     "template-owner",
     "whether a template has an owner, who approves it",
