@@ -1,4 +1,6 @@
-"""Bills of materials in JSON, CycloneDX 1.x and SPDX 2.x: how much each lists, of what; and, where somebody says so, what a release is of.
+"""Bills of materials, CycloneDX 1.x and SPDX 2.x and 3.x: how much each lists, of what; and, where somebody says so, what a release is of.
+
+They come in JSON, in XML, as tags and values, or as a graph of JSON-LD (`api.intake.sbom_forms`); RDF and YAML are not read.
 
 Libraries are no services, and what an artifact is made of is no infrastructure that others share: so no dependency is declared by such a
 file. It is counted, under the digest of its package URLs, and stands in the evidence. Only where whoever posts it names a release, and
@@ -16,6 +18,7 @@ from typing import Any, Final
 import orjson
 
 from api.intake.formats import JSON, UNMAPPED, Format, Redactor, Sample
+from api.intake.sbom_forms import document_of
 from api.intake.translation import (
     Fact,
     ForeignJsonError,
@@ -28,7 +31,6 @@ from api.intake.translation import (
     pick,
     pick_text,
     pick_time,
-    read_json,
 )
 from ledger.canonical import encode
 from ledger.errors import StatementError
@@ -36,6 +38,7 @@ from ledger.events.identifiers import Artifact, Digest, Version, fits, identifie
 
 CYCLONEDX: Final = "application/vnd.cyclonedx+json"
 SPDX: Final = "application/spdx+json"
+_OTHERS: Final = ("application/vnd.cyclonedx+xml", "application/xml", "text/spdx", "application/ld+json")
 # Of a release, as its statement holds them.
 MAX_COMPONENTS: Final = 64
 MAX_EDGES: Final = 128
@@ -47,10 +50,10 @@ _NEEDS: Final = {"DEPENDS_ON": False, "DEPENDENCY_OF": True}
 
 
 def _cut(body: bytes) -> bytes:
-    document = read_json(body)
+    document = document_of(body)
     if pick_text(document, "bomFormat") == "CycloneDX":
         kept = _cut_cyclonedx(document)
-    elif (pick_text(document, "spdxVersion") or "").startswith("SPDX-2."):
+    elif (pick_text(document, "spdxVersion") or "").startswith(("SPDX-2.", "SPDX-3.")):
         kept = _cut_spdx(document)
     else:
         raise ForeignJsonError("not-a-bill-of-materials")
@@ -239,15 +242,16 @@ _OF_RELEASE: Final = {"release": "2026.48", "actor": "person:alice"}
 _LIBRARY: Final = {"type": "library", "name": "left-pad", "version": "1.3.0", "purl": "pkg:npm/left-pad@1.3.0"}
 _BILL: Final = {"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"timestamp": "2026-03-02T09:00:00Z"}}
 _WEB: Final = {"type": "container", "name": "web", "hashes": [{"alg": "SHA-256", "content": "7" * 64}]}
+_TAGS: Final = "SPDXVersion: SPDX-2.3\nPackageName: left-pad\nSPDXID: SPDXRef-a\nPackageVersion: 1.3.0\n"
 
 FORMAT: Final = Format(
     "sbom",
     "Bills of materials",
-    "CycloneDX or SPDX 2, in JSON: how much an artifact is made of; and what goes out in a release, where one is named.",
+    "CycloneDX or SPDX, in any of their forms but YAML and RDF: how much an artifact is made of; and what goes out in a release, if one is named.",
     translate,
-    media_types=(JSON, CYCLONEDX, SPDX),
+    media_types=(JSON, CYCLONEDX, SPDX, *_OTHERS),
     asks=("run", "commit", "service", "release", "actor"),
-    redactor=Redactor(1, _cut),
+    redactor=Redactor(2, _cut),
     samples=(
         Sample("CycloneDX", _BILL | {"components": [_LIBRARY]}, ("sbom.recorded",), context=_SAID),
         Sample(
@@ -256,6 +260,7 @@ FORMAT: Final = Format(
             ("sbom.recorded",),
             context=_SAID,
         ),
+        Sample("SPDX as tags and values", _TAGS, ("sbom.recorded",), context=_SAID),
         Sample(
             "CycloneDX, of a release", _BILL | {"components": [_WEB]}, ("sbom.recorded", "release.scope_defined"),
             context=_OF_RELEASE,

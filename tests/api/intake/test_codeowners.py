@@ -1,7 +1,7 @@
 """CODEOWNERS: who owns which paths, as GitHub and GitLab read it, and what nobody keeps.
 
-Made up here, in the shapes that the two hosts document (github.com/…/about-code-owners, docs.gitlab.com/user/project/codeowners), and of the
-files of public repositories.
+Made up here, in the shapes that the two hosts document ("About code owners", "Code Owners"), and of the files of public
+repositories.
 """
 
 import json

@@ -183,6 +183,82 @@ def test_nobody_defines_a_scope_without_saying_who() -> None:
     assert found == Unmapped("sbom", "no-actor-of-the-release", "/intake/sbom")
 
 
+# -- in other forms ----------------------------------------------------------------------------------------------------------
+
+XML = """<?xml version="1.0"?>
+<bom xmlns="http://cyclonedx.org/schema/bom/1.5" serialNumber="urn:uuid:1" version="1">
+ <metadata><timestamp>2026-03-02T09:00:00Z</timestamp>
+  <component type="container" bom-ref="api"><name>api</name><hashes><hash alg="SHA-256">{digest}</hash></hashes></component></metadata>
+ <components><component type="library" bom-ref="a"><name>a</name><version>1</version><purl>pkg:npm/a@1?x=s3cret</purl>
+  <description>s3cret</description><components><component type="library" bom-ref="b"><name>b</name></component></components></component>
+ </components>
+ <dependencies><dependency ref="api"><dependency ref="a"/></dependency></dependencies>
+</bom>"""
+TAGS = """SPDXVersion: SPDX-2.3
+DataLicense: CC0-1.0
+SPDXID: SPDXRef-DOCUMENT
+Created: 2026-03-02T09:00:00Z
+CreatorComment: <text>s3cret
+PackageName: not one
+</text>
+PackageName: api
+SPDXID: SPDXRef-api
+PackageChecksum: SHA256: {digest}
+PrimaryPackagePurpose: CONTAINER
+PackageName: a
+SPDXID: SPDXRef-a
+ExternalRef: PACKAGE-MANAGER purl pkg:npm/a@1?x=s3cret
+PackageName: b
+SPDXID: SPDXRef-b
+FileName: ./s3cret
+SPDXID: SPDXRef-file
+Relationship: SPDXRef-DOCUMENT DESCRIBES SPDXRef-api
+Relationship: SPDXRef-api DEPENDS_ON SPDXRef-a
+"""
+
+
+def graph(digest: str) -> dict[str, Any]:
+    return {"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": [
+        {"type": "CreationInfo", "@id": "_:info", "specVersion": "3.0.1", "created": "2026-03-02T09:00:00Z", "comment": "s3cret"},
+        {"type": "SpdxDocument", "spdxId": "urn:doc", "rootElement": ["urn:sbom"]},
+        {"type": "software_Sbom", "spdxId": "urn:sbom", "rootElement": ["urn:api"]},
+        {"type": "software_Package", "spdxId": "urn:api", "name": "api", "software_primaryPurpose": "container",
+         "verifiedUsing": [{"type": "Hash", "algorithm": "sha256", "hashValue": digest}]},
+        {"type": "software_Package", "spdxId": "urn:a", "name": "a", "software_packageUrl": "pkg:npm/a@1?x=s3cret"},
+        {"type": "software_Package", "spdxId": "urn:b", "name": "b"},
+        {"type": "software_File", "spdxId": "urn:f", "name": "s3cret"},
+        {"type": "Relationship", "spdxId": "urn:r", "from": "urn:api", "relationshipType": "dependsOn", "to": ["urn:a"]},
+    ]}  # fmt: skip
+
+
+FORMS = {
+    "CycloneDX in XML": (XML.format(digest="7" * 64), ("cyclonedx", "1.5", 2, 1, 1)),
+    "SPDX as tags and values": (TAGS.format(digest="7" * 64), ("spdx", "2.3", 2, 1, 1)),
+    "SPDX 3": (json.dumps(graph("7" * 64)), ("spdx", "3.0.1", 2, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_bill_in_another_form_says_the_same(form: str) -> None:
+    body, expected = FORMS[form]
+    assert FORMAT.redactor is not None
+    assert b"s3cret" not in FORMAT.redactor.cut(body.encode())
+    [fact] = facts_of(FORMAT, body, SAID)
+    assert counts(fact) == expected
+    assert (fact.data["artifact"], fact.time) == ("sha256:" + "7" * 64, "2026-03-02T09:00:00Z")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_mutation_of_another_form_is_worse_than_not_understood(form: str) -> None:
+    assert FORMAT.redactor is not None
+    for changed in mutations(FORMS[form][0].encode(), 200):
+        try:
+            kept = FORMAT.redactor.cut(changed)
+        except ForeignError:
+            continue
+        assert FORMAT.translate(FORMAT.context(SAID).beside(changed), kept) is not None
+
+
 # -- what is none ------------------------------------------------------------------------------------------------------------
 
 
@@ -191,8 +267,12 @@ def test_nobody_defines_a_scope_without_saying_who() -> None:
     [
         (b"", "not-json"),
         (b"[]", "not-a-bill-of-materials"),
-        (b'{"spdxVersion": "SPDX-3.0"}', "not-a-bill-of-materials"),
+        (b'{"spdxVersion": "SPDX-4.0"}', "not-a-bill-of-materials"),
         (b'{"@context": "https://spdx.org/rdf/3.0.0/spdx-context.jsonld", "@graph": []}', "not-a-bill-of-materials"),
+        (b"<bom/>", "not-a-bill-of-materials"),
+        (b'<bom xmlns="http://cyclonedx.org/schema/bom/1.5"/>', "no-components"),
+        (b'<!DOCTYPE a [<!ENTITY x "y">]><bom xmlns="http://cyclonedx.org/schema/bom/1.5">&x;</bom>', "not-xml"),
+        (b"SPDXVersion: SPDX-2.3\nSPDXID: SPDXRef-DOCUMENT\n", "no-components"),
         (b'{"bomFormat": "CycloneDX", "specVersion": "1.4", "vulnerabilities": [{"id": "CVE-1"}]}', "no-components"),
         (b'{"spdxVersion": "SPDX-2.3", "packages": []}', "no-components"),
         (b'{"bomFormat": "CycloneDX", "bomFormat": "CycloneDX"}', "key-twice"),
