@@ -247,7 +247,7 @@ _TAGS: Final = "SPDXVersion: SPDX-2.3\nPackageName: left-pad\nSPDXID: SPDXRef-a\
 FORMAT: Final = Format(
     "sbom",
     "Bills of materials",
-    "CycloneDX or SPDX, in any of their forms but YAML and RDF: how much an artifact is made of; and what goes out in a release, if one is named.",
+    "CycloneDX or SPDX, in any form but YAML and RDF: how much an artifact is made of; and what goes out in a release, where one is named.",
     translate,
     media_types=(JSON, CYCLONEDX, SPDX, *_OTHERS),
     asks=("run", "commit", "service", "release", "actor"),
