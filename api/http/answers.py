@@ -272,6 +272,13 @@ class ToolInfo(Shape):
     published_at: int
 
 
+class EnvelopeKeyInfo(Shape):
+    """A key by which a source signs envelopes."""
+
+    key_id: str
+    kind: str
+
+
 class SourceInfo(Shape):
     """An enrolled source."""
 
@@ -282,6 +289,8 @@ class SourceInfo(Shape):
     must_sign: bool
     authority_for: list[str]
     types: list[str]
+    envelope_keys: list[EnvelopeKeyInfo]
+    keeps_envelopes: bool
     enrolled_at: int
     retired_at: int | None
 

@@ -48,6 +48,7 @@ MAX_RUNS: Final = 50
 # A path of a repository as most are: it has no part that `urlsplit` would find.
 _is_path = re.compile(r"(?!//)[A-Za-z0-9._/-][A-Za-z0-9._/ +-]*").fullmatch
 _LEVELS: Final = ("error", "warning", "note", "none")
+_OF_RESULT: Final = ("ruleId", "ruleIndex", "level", "kind", "baselineState")
 _BASELINES: Final = ("new", "unchanged", "updated", "absent")
 
 
@@ -74,8 +75,15 @@ def _cut_run(run: Any) -> dict[str, Any]:
             for told in _list(run, "invocations")
         ],
         # That there are none is another thing than that there is no list.
-        "results": [_cut_result(result) for result in results] if (results := _found(run)) is not None else None,
+        "results": _cut_results(results) if (results := _found(run)) is not None else None,
     }
+
+
+def _cut_results(results: list[Any]) -> list[Any]:
+    """Cut results where they stand: of a large file, each whole one is let go before the next is cut."""
+    for number, result in enumerate(results):
+        results[number] = _cut_result(result) if isinstance(result, dict) else {}
+    return results
 
 
 def _cut_tool(tool: Any) -> dict[str, Any]:
@@ -88,22 +96,27 @@ def _cut_tool(tool: Any) -> dict[str, Any]:
     return _only(tool, "name", "version", "semanticVersion", "guid") | {"rules": rules}
 
 
-def _cut_result(result: Any) -> dict[str, Any]:
-    place = pick(_first(result, "locations"), "physicalLocation")
-    line, rule = pick(pick(place, "region"), "startLine"), pick(result, "rule")
-    uri, suppressions = pick(pick(place, "artifactLocation"), "uri"), pick(result, "suppressions")
-    return {
-        **_only(result, "ruleId", "ruleIndex", "level", "kind", "baselineState"),
-        "rule": _only(rule, "id", "index") | {"toolComponent": _only(pick(rule, "toolComponent"), "index", "name")}
-        if rule is not None
-        else {},
-        "uri": _without_secrets(uri) if isinstance(uri, str) and uri else None,
-        "line": line if type(line) is int and _is_plain(line) else None,
-        "introducedBy": secrets.introduced_by(result),
-        "suppressions": None if suppressions is None else [
-            _only(told, "kind", "status") for told in _list(result, "suppressions")
-        ],
-    }  # fmt: skip
+def _cut_result(result: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name in _OF_RESULT if (value := result.get(name)) is not None and _is_plain(value)}
+    if (rule := result.get("rule")) is not None:
+        kept["rule"] = _only(rule, "id", "index") | {
+            "toolComponent": _only(pick(rule, "toolComponent"), "index", "name")
+        }
+    place = _at(_first(result, "locations"), "physicalLocation")
+    uri, line = _at(_at(place, "artifactLocation"), "uri"), _at(_at(place, "region"), "startLine")
+    if isinstance(uri, str) and uri and (bare := _without_secrets(uri)) is not None:
+        kept["uri"] = bare
+    if type(line) is int and _is_plain(line):
+        kept["line"] = line
+    if (commit := secrets.introduced_by(result)) is not None:
+        kept["introducedBy"] = commit
+    if result.get("suppressions") is not None:
+        kept["suppressions"] = [_only(told, "kind", "status") for told in _list(result, "suppressions")]
+    return kept
+
+
+def _at(thing: Any, name: str) -> Any:
+    return thing.get(name) if isinstance(thing, dict) else None
 
 
 def _only(thing: Any, *names: str) -> dict[str, Any]:
@@ -125,7 +138,8 @@ def _list(thing: Any, path: str) -> list[Any]:
 
 
 def _first(thing: Any, path: str) -> Any:
-    return next(iter(_list(thing, path)), None)
+    found = _list(thing, path)
+    return found[0] if found else None
 
 
 def _found(run: Any) -> list[Any] | None:
@@ -228,22 +242,25 @@ def _results(run: dict[str, Any], tool: str) -> Iterator[tuple[dict[str, Any], d
     """
     rules, finds_secrets = _Rules(run["tool"]), secrets.is_scanner(tool)
     for result in run["results"] or ():
+        rule, is_secret, level = rules.told_by(result)
+        uri, line, baseline = result.get("uri"), result.get("line"), result.get("baselineState")
         told = {
-            "rule": rules.name_of(result),
-            "path": identifier_of(result["uri"]) if result["uri"] else None,
-            "line": result["line"] if isinstance(result["line"], int) and result["line"] >= 0 else None,
-            "level": rules.level_of(result),
-            "baseline": result.get("baselineState") if result.get("baselineState") in _BASELINES else None,
+            "rule": rule,
+            "path": identifier_of(uri) if uri else None,
+            "line": line if isinstance(line, int) and line >= 0 else None,
+            "level": rules.level_of(result, level),
+            "baseline": baseline if baseline in _BASELINES else None,
             "suppressed": _is_suppressed(result),
         }
-        is_secret = finds_secrets or rules.is_of_secrets(result)
-        yield told, {"secret": is_secret, "introducedBy": result.get("introducedBy")}
+        yield told, {"secret": finds_secrets or is_secret, "introducedBy": result.get("introducedBy")}
 
 
 def _is_suppressed(result: Mapping[str, Any]) -> bool:
     """Say whether a file lets a result pass: an entry without a status is accepted (SARIF 2.1.0 §3.35.3), and one refused says no."""
-    statuses = [told.get("status", "accepted") for told in result["suppressions"] or ()]
-    return bool(statuses) and all(status == "accepted" for status in statuses)
+    if not (told := result.get("suppressions")):
+        return False
+    statuses = [one.get("status", "accepted") for one in told]
+    return all(status == "accepted" for status in statuses)
 
 
 def _rule_id(result: Mapping[str, Any]) -> str | None:
@@ -258,6 +275,7 @@ class _Rules:
     def __init__(self, tool: dict[str, Any]) -> None:
         self._tools = [tool["driver"]["rules"], *(extension["rules"] for extension in tool["extensions"])]
         self._by_id: dict[str, dict[str, Any]] = {}
+        self._known: dict[tuple[Any, Any], tuple[str, bool, str]] = {}
         for rules in self._tools:
             for rule in rules:
                 self._by_id.setdefault(str(rule.get("id", "")), rule)
@@ -273,21 +291,29 @@ class _Rules:
         index = result.get("ruleIndex", pick(result, "rule.index"))
         return rules[index] if isinstance(index, int) and 0 <= index < len(rules) else {}
 
-    def name_of(self, result: Mapping[str, Any]) -> str:
-        return identifier_of(_rule_id(result) or str(self._of(result).get("id") or "unnamed"))
+    def told_by(self, result: Mapping[str, Any]) -> tuple[str, bool, str]:
+        """Return what the rule of a result is called, whether it finds secrets, as its tags say, and the level that it has."""
+        # Of very many results of few rules each rule is looked up once.
+        which = result.get("ruleId"), result.get("ruleIndex") if "rule" not in result else None
+        if "rule" not in result and (known := self._known.get(which)) is not None:
+            return known
+        rule = self._of(result)
+        level = pick(rule, "defaultConfiguration.level")
+        told = (
+            identifier_of(_rule_id(result) or str(rule.get("id") or "unnamed")),
+            rule.get("secret") is True,
+            level if level in _LEVELS else "warning",
+        )
+        if "rule" not in result:
+            self._known[which] = told
+        return told
 
-    def is_of_secrets(self, result: Mapping[str, Any]) -> bool:
-        """Say whether the rule of a result finds secrets, as its tags say."""
-        return self._of(result).get("secret") is True
-
-    def level_of(self, result: Mapping[str, Any]) -> str:
+    @staticmethod
+    def level_of(result: Mapping[str, Any], by_rule: str) -> str:
         """Return the level of a result (§3.27.10): its own, its rule's, or a warning; of what is no failure, none."""
-        if result.get("level") in _LEVELS:
-            return str(result["level"])
-        if result.get("kind", "fail") != "fail":
-            return "none"
-        by_rule = pick(self._of(result), "defaultConfiguration.level")
-        return by_rule if by_rule in _LEVELS else "warning"
+        if (own := result.get("level")) in _LEVELS:
+            return str(own)
+        return "none" if result.get("kind", "fail") != "fail" else by_rule
 
 
 _SAID: Final = {"run": "4711", "service": "payments-api", "commit": "9fceb02d0ae598e95dc970b74767f19372d61af8"}

@@ -39,14 +39,16 @@ class Told:
 
 
 def fingerprinted(tool: str, found: Sequence[tuple[dict[str, Any], T]]) -> Iterator[tuple[dict[str, Any], T]]:
-    """Yield what was found in the order of lines, each under a name; and beside it whatever stood beside it."""
-    times: Counter[tuple[str, str | None]] = Counter()
+    """Yield what was found in the order of lines, each now with a name; and beside it whatever stood beside it."""
+    times: dict[tuple[str, str | None], int] = {}
     for result, more in sorted(found, key=lambda told: (told[0]["path"] or "", told[0]["line"] or 0, told[0]["rule"])):
         which = result["rule"], result["path"]
-        times[which] += 1
+        times[which] = number = times.get(which, 0) + 1
         # None of these names holds a line break.
-        said = f"{tool}\n{result['rule']}\n{result['path'] or ''}\n{times[which]}"
-        yield {"fingerprint": hashlib.sha256(said.encode()).hexdigest()[:32]} | result, more
+        said = f"{tool}\n{which[0]}\n{which[1] or ''}\n{number}"
+        # Of very many results no second one is made.
+        result["fingerprint"] = hashlib.sha256(said.encode()).hexdigest()[:32]
+        yield result, more
 
 
 def facts_of(beside: Headers, told: Told) -> list[Fact] | None:

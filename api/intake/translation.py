@@ -109,6 +109,11 @@ def read_json(body: bytes | str) -> Any:
 
 def dump_json(document: Any) -> bytes:
     """Return what a redactor kept of a document as JSON that every reader takes: U+FFFD for lone surrogates, which have no UTF-8."""
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        # It has a surrogate, or an integer of more than 64 bits.
+        pass
     return valid_unicode(json.dumps(document, ensure_ascii=False, separators=(",", ":"))).encode()
 
 
