@@ -4,8 +4,8 @@
 A plan is named by the SHA-256 of its JSON as it came, which `sha256sum` prints too: what is checked, approved and applied is the same
 when that is. A document without anything planned is no empty plan: the same command prints states, and nothing.
 
-Which modules its configuration uses is told beside it (`module.used`), with what versions each admits. Where a plan holds no
-configuration, nobody knows.
+Which modules and providers its configuration uses is told beside it (`module.used`, `provider.used`), with what versions each admits.
+Where a plan holds no configuration, nobody knows.
 
 Plans hold secrets in clear, and what they mark as sensitive is not all of them. So the redactor keeps addresses, actions and the state of
 the plan, and no value of anything: none before, none after, no variable, no output; of the configuration, where modules come from.
@@ -40,6 +40,7 @@ from ledger.errors import StatementError
 from ledger.events.iac import MAX_CHANGES
 from ledger.events.identifiers import Version, fits, identifier_of
 from ledger.events.module import MAX_USES
+from ledger.events.provider import MAX_PROVIDERS
 
 _is_version = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}").fullmatch
 # Actions as a plan has them -> what is to become of the resource. What replaces something deletes it, whichever comes first.
@@ -146,9 +147,11 @@ def translate(beside: Headers, body: bytes) -> Translation:
         return Unmapped("terraform", "too-many-changes", source)
     if (uses := _uses(document)) is None:
         return Unmapped("terraform", "too-many-modules", source)
+    if document["configuration"] is not None and len(document["configuration"]["providers"]) > MAX_PROVIDERS:
+        return Unmapped("terraform", "too-many-providers", source)
     try:
         facts = _facts(beside, document, list(changes.values()), len(drifted), parts)
-        return Mapped((*facts, *_used(beside, document, uses)))
+        return Mapped((*facts, *_used(beside, document, uses), *_providers(beside, document)))
     except StatementError as error:
         return Unmapped("terraform", f"field{error.place}", source)
 
@@ -238,6 +241,16 @@ def _used(beside: Headers, document: dict[str, Any], parts: list[list[Any]]) -> 
         yield fact(beside["source"], "module.used", made, said)
 
 
+def _providers(beside: Headers, document: dict[str, Any]) -> Iterator[Fact]:
+    """Yield which providers a plan uses, where it names any."""
+    if document["configuration"] is None or not (found := document["configuration"]["providers"]):
+        return
+    uses = tuple({"provider": name} | ({"constraint": constraint} if constraint else {}) for name, constraint in found)
+    said = {name: beside.get(name) for name in ("environment", "workspace", "service")}
+    plan = {"plan": f"sha256:{beside['sha256']}", "uses": uses}
+    yield fact(beside["source"], "provider.used", pick_time(document, "timestamp") or "", plan | said)
+
+
 def _changes(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     yield from (change for change in found if change["address"])
 
@@ -277,20 +290,28 @@ FORMAT: Final = Format(
     "or a state as `terraform state pull` prints it: which, and how often it was written.",
     translate,
     asks=("run", "commit", "service", "environment", "workspace", "change"),
-    redactor=Redactor(2, _cut),
+    redactor=Redactor(3, _cut),
     samples=(
         _sample(
             "a plan",
             "iac.plan_produced",
             "module.used",
+            "provider.used",
             timestamp="2026-03-02T09:00:00Z",
             errored=False,
             complete=True,
             planned_values={},
             configuration={
+                "provider_config": {
+                    "aws": {
+                        "name": "aws",
+                        "full_name": "registry.terraform.io/hashicorp/aws",
+                        "version_constraint": "~> 5.0",
+                    }
+                },
                 "root_module": {
                     "module_calls": {"vpc": {"source": "terraform-aws-modules/vpc/aws", "version_constraint": "~> 5.0"}}
-                }
+                },
             },
             resource_changes=[
                 _change("aws_db_instance.payments", "update"),

@@ -1,4 +1,6 @@
-"""What the configuration in a plan uses: modules by where they come from, each with the versions that it admits.
+"""What the configuration in a plan uses: modules by where they come from, and providers, each with the versions that it admits.
+
+A provider is called as registries call it, without the public ones' names. What several modules ask of it, it is to be all together.
 
 One module has one name, however its source is written: without who logs in, the folder in it, and the version, which is told apart. A
 module in the plan's own repository has none.
@@ -43,7 +45,26 @@ def cut(configuration: Any) -> dict[str, Any] | None:
     if not isinstance(root, dict):
         return None
     uses = sorted({used for call in _calls(root) if (used := _used(call)) is not None})
-    return {"modules": [[used.module, used.constraint, used.version] for used in uses]}
+    return {
+        "modules": [[used.module, used.constraint, used.version] for used in uses],
+        "providers": _providers(pick(configuration, "provider_config")),
+    }
+
+
+def _providers(configured: Any) -> list[list[str]]:
+    """Return the providers of a configuration with what they may be; those without full names, as before Terraform 0.13, are not told."""
+    asked: dict[str, set[str]] = {}
+    for one in configured.values() if isinstance(configured, dict) else ():
+        name, constraint = pick(one, "full_name"), pick(one, "version_constraint")
+        if not isinstance(name, str) or not 0 < len(name) <= _MAX:
+            continue
+        for registry in _REGISTRIES:
+            name = name.removeprefix(registry)
+        of_provider = asked.setdefault(identifier_of(name), set())
+        if isinstance(constraint, str) and constraint.strip():
+            of_provider |= {part.strip() for part in constraint.split(",")}
+    joined = {name: ", ".join(sorted(parts)) for name, parts in sorted(asked.items())}
+    return [[name, said if fits(VersionConstraint, said) else ""] for name, said in joined.items()]
 
 
 def _calls(root: dict[str, Any]) -> Iterator[Any]:

@@ -61,7 +61,13 @@ from projections.readings.infrastructure.module_users import module_series, modu
 from projections.readings.infrastructure.modules import modules
 from projections.readings.infrastructure.plan_modules import plan_modules
 from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
-from projections.readings.infrastructure.releases import compatibilities, module_releases, provider_upgrades
+from projections.readings.infrastructure.releases import (
+    compatibilities,
+    module_releases,
+    plan_providers,
+    provider_steps,
+    provider_upgrades,
+)
 from projections.readings.infrastructure.secrets import secrets
 from projections.readings.infrastructure.states import states
 from projections.readings.people.access_review_facts import access_review_facts
@@ -197,6 +203,10 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     module_users,
     module_releases,
     provider_upgrades,
+    plan_providers,
+    provider_steps,
+    plan_providers,
+    provider_steps,
     compatibilities,
     # pipelines
     test_manifests,

@@ -72,6 +72,21 @@ def may_meet(constraint: str | None, other: str | None) -> bool | None:
     return None if one is None or two is None else not one.is_disjoint(two)
 
 
+def is_step_apart(older: str | None, newer: str | None) -> bool:
+    """Say whether two constraints admit no version in common, and the newer one begins at a higher major number; before 1.0 a minor one."""
+    if may_meet(older, newer) is not False:
+        return False
+    low, high = _lowest(older or ""), _lowest(newer or "")
+    return low is not None and high is not None and _series(high) > _series(low)
+
+
+def _lowest(constraint: str) -> Version | None:
+    """Return where the versions that a constraint admits begin; None where it does not say."""
+    found = [part for part in map(_PART.fullmatch, constraint.split(",")) if part is not None]
+    lows = [_version(part[2], part[3]) for part in found if part[1] in (None, "=", ">", ">=", "~>")]
+    return max((low for low in lows if low is not None), default=None)
+
+
 def is_major_step(older: str, newer: str) -> bool | None:
     """Say whether from one version to another the major number rises: before 1.0 the minor one. None for what is no semantic version."""
     one, two = version_of(older), version_of(newer)

@@ -2,7 +2,9 @@
 
 A release breaks what uses the one before it where an input or an output is gone, or an input has to be said that had not to. Then its
 major version rises; before 1.0, the minor one. A plan that takes a provider over a major step needs a trial of that very version that
-passed, and destroys nothing, unless somebody else disposed of the finding that says so: that is the waiver.
+passed, and destroys nothing, unless somebody else disposed of the finding that says so: that is the waiver. Where nobody tells a step,
+it is seen when the configuration admits no version that the plan applied before admitted. Which version is taken no plan says, so a trial
+of any that it admits counts; constraints that overlap show no step.
 """
 
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ from projections.readings.infrastructure.releases import (
     ProviderUpgrade,
     compatibilities,
     module_releases,
+    plan_providers,
+    provider_steps,
     provider_upgrades,
 )
 from projections.readings.people.imports import instants_of
@@ -34,14 +38,13 @@ from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import Instant, was_there
-from projections.rules.versions import is_major_step, version_of
+from projections.rules.versions import is_major_step, is_within, version_of
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
     "3.4",
     "Versions of modules and providers",
-    views=(module_releases, provider_upgrades, compatibilities),
-    to_come="upgrades that nobody told, from what a plan's configuration admits",
+    views=(module_releases, provider_upgrades, plan_providers, provider_steps, compatibilities),
 )
 PROVIDER_UPGRADES: Final = Words(
     "provider-upgrades",
@@ -94,8 +97,17 @@ def _broken(before: ModuleRelease, after: ModuleRelease) -> list[str]:
 
 
 def _major_steps(look: Look, plan: str) -> list[ProviderUpgrade]:
-    """Return the upgrades of a plan that are a major step, or of which nobody can tell."""
-    return look.where(provider_upgrades, "major_in", plan)[:LATEST]
+    """Return the upgrades of a plan that are a major step, or of which nobody can tell; those that its constraints show, too."""
+    told = look.where(provider_upgrades, "major_in", plan)[:LATEST]
+    row, known = look.row(provider_steps, plan), {step.provider for step in told}
+    shown = [
+        ProviderUpgrade(
+            f"{plan}/{step.provider}", step.provider, step.before, step.after, plan, major_in=plan, said=row.said
+        )
+        for step in (row.steps if row is not None else ())
+        if row is not None and step.provider not in known
+    ]
+    return told + shown
 
 
 def _untried(look: Look, upgrade: ProviderUpgrade, instant: Instant | None, used: list[int | None]) -> str:
@@ -104,7 +116,7 @@ def _untried(look: Look, upgrade: ProviderUpgrade, instant: Instant | None, used
     trials = [
         trial
         for trial in (row.trials if row is not None else ())
-        if trial.version.removeprefix("v") == (upgrade.to_version or "").removeprefix("v")
+        if _is_of(trial.version, upgrade.to_version or "")
         and (instant is None or was_there(trial.said, instant, clocks_of(look, instant.at)))
         and not fault_of_speaker(look, CompatibilityTested.type, trial.said)
     ]
@@ -115,7 +127,12 @@ def _untried(look: Look, upgrade: ProviderUpgrade, instant: Instant | None, used
     return "" if last.is_compatible else f"{upgrade.provider} {upgrade.to_version} had failed: {listed(last.failed)}"
 
 
-@finding(plans, severity="medium", version=2)
+def _is_of(version: str, taken: str) -> bool:
+    """Say whether a trial is of what a plan takes: of that version, or of one that its constraint admits."""
+    return version.removeprefix("v") == taken.removeprefix("v") or is_within(f"= {version}", taken) is True
+
+
+@finding(plans, severity="medium", version=3)
 def upgrade_destroys(row: Plan, look: Look) -> Breach | None:
     """A plan takes a provider over a major step, and destroys something. Whoever is to apply it all the same needs somebody else to dispose
     of this.
@@ -148,7 +165,7 @@ def _breach(row: Application, why: str, *more: int | None) -> Breach:
     return Breach(words, positions_of(position, *more))
 
 
-@finding(plan_applications, severity="high", version=2)
+@finding(plan_applications, severity="high", version=3)
 def untested_upgrade_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that takes a provider over a major step which nobody had tried by then, or which had failed."""
     for instant, steps in _acts(row, look):
@@ -158,7 +175,7 @@ def untested_upgrade_applied(row: Application, look: Look) -> Breach | None:
     return None
 
 
-@finding(plan_applications, severity="high", version=2)
+@finding(plan_applications, severity="high", version=3)
 def destroying_upgrade_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that takes a provider over a major step and destroys something, which nobody else had let pass by then."""
     plan = look.row(plans, row.plan or "")
@@ -173,6 +190,7 @@ def destroying_upgrade_applied(row: Application, look: Look) -> Breach | None:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "not-tried": Remedy("the version is tried, and passes (compatibility.tested)", may(CompatibilityTested)),
         "no-plan": Remedy("the plan is told (iac.plan_produced)"),
@@ -180,7 +198,7 @@ def destroying_upgrade_applied(row: Application, look: Look) -> Breach | None:
             "the plan destroys nothing; or somebody else lets it pass (finding.disposed)",
             may(FindingDisposed, but=both(whoever_asks, authors)),
         ),
-    }
+    },
 )
 def provider_upgrades_are_tried(question: Question, look: Look, policy: InForce) -> Said:
     """A provider that the plan takes over a major step was tried in that version, and the plan destroys nothing; where the policy asks."""

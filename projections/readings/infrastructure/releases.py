@@ -2,6 +2,8 @@
 
 module_releases     acme/vpc/aws/2.0.0           inputs name, zone (required); outputs id
 provider_upgrades   1042                          the entry at position 1042 says that a plan takes hashicorp/aws from 4.67.0 to 5.31.0
+plan_providers      sha256:2c26…                  uses hashicorp/aws ~> 5.0
+provider_steps      sha256:2c26…                  hashicorp/aws from ~> 4.0, in the plan that was applied before
 compatibilities     hashicorp/aws                 tried: 5.31.0, all checks passed
 """
 
@@ -11,15 +13,19 @@ from typing import Final
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.compatibility import CompatibilityTested
+from ledger.events.iac import PlanApplied
 from ledger.events.module import ModuleReleased
-from ledger.events.provider import ProviderUpgraded
-from projections.engine.view import EntryInfo, View, replace
+from ledger.events.provider import ProvidersUsed, ProviderUpgraded
+from projections.engine.view import EntryInfo, Reads, View, replace
+from projections.readings.infrastructure.plans import plan_applications
 from projections.readings.people.voices import Spoken, by_whom, spoken
 from projections.rules.keeping import kept
-from projections.rules.versions import is_major_step
+from projections.rules.versions import is_major_step, is_step_apart
 
 # Of the trials of one provider or module, the last ones are kept.
 KEPT: Final = 200
+# Of the applications in an environment, the last ones are looked at for the one before.
+APPLIED: Final = 50
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,113 @@ def upgraded(row: ProviderUpgrade, event: ProviderUpgraded, entry: EntryInfo) ->
         major_in=event.plan if is_major_step(event.from_version, event.to_version) is not False else None,
         said=spoken(entry, event.actor),
     )
+
+
+# -- what plans admit ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """One provider that a plan uses, and the versions that its configuration admits."""
+
+    provider: str
+    constraint: str | None = None
+
+
+@dataclass(frozen=True)
+class PlanProviders:
+    """The providers of one plan, as they were told first."""
+
+    plan: str
+    environment: str | None = None
+    workspace: str | None = None
+    service: str | None = None
+    uses: tuple[Admitted, ...] = ()
+    said: Spoken | None = None
+
+
+plan_providers = View(
+    "plan_providers",
+    version=1,
+    row=PlanProviders,
+    kind="plan",
+    indexes=("environment", "service"),
+    doc="Which providers plans use, and which versions of each their configurations admit.",
+)
+
+
+@plan_providers.on(ProvidersUsed, key=lambda event: event.plan)
+def used(row: PlanProviders, event: ProvidersUsed, entry: EntryInfo) -> PlanProviders:
+    if row.said is not None:
+        return row
+    return replace(
+        row,
+        environment=event.environment,
+        workspace=event.workspace,
+        service=event.service,
+        uses=tuple(Admitted(one.provider, one.constraint) for one in event.uses),
+        said=spoken(entry, event.actor),
+    )
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One provider that a plan takes over a major step: what the plan before admitted, and what this one does."""
+
+    provider: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class ProviderSteps:
+    """The major steps of one plan, against the plan that was applied last in its workspace when it was told."""
+
+    plan: str
+    against: str | None = None
+    steps: tuple[Stepped, ...] = ()
+    said: Spoken | None = None
+
+
+provider_steps = View(
+    "provider_steps",
+    version=1,
+    row=ProviderSteps,
+    kind="plan",
+    reads=(plan_providers, plan_applications),
+    indexes=("against",),
+    doc="Major steps of providers that nobody had to tell: plans that admit no version which the plan applied before admitted.",
+)
+
+
+@provider_steps.on(ProvidersUsed, key=lambda event: event.plan)
+def compared(row: ProviderSteps, event: ProvidersUsed, entry: EntryInfo) -> ProviderSteps:
+    if row.said is not None:
+        return row
+    said = spoken(entry, event.actor)
+    before = _applied_before(entry.reads, event)
+    if before is None:
+        return replace(row, said=said)
+    admitted = {one.provider: one.constraint for one in before.uses}
+    steps = (
+        Stepped(one.provider, admitted[one.provider] or "", one.constraint or "")
+        for one in event.uses
+        if one.provider in admitted and is_step_apart(admitted[one.provider], one.constraint)
+    )
+    return replace(row, against=before.plan, steps=tuple(steps), said=said)
+
+
+def _applied_before(reads: Reads, event: ProvidersUsed) -> PlanProviders | None:
+    """Return the plan that was applied last to the state that a plan is of; None where nobody knows which that is."""
+    if event.environment is None:
+        return None
+    where = (event.workspace, event.service)
+    for applied in reads.named(plan_applications, PlanApplied, ref("environment", event.environment), limit=APPLIED):
+        if applied.outcome == "success" and applied.plan not in (None, event.plan):
+            row = reads.row(plan_providers, applied.plan or "")
+            if row is not None and row.said is not None and (row.workspace, row.service) == where:
+                return row
+    return None
 
 
 # -- trials ----------------------------------------------------------------------------------------------------------------

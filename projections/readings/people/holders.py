@@ -159,6 +159,7 @@ GIVE_NOTHING: Final = frozenset(
         "pipeline_run.started",
         "pir.opened",
         "provider.upgraded",
+        "provider.used",
         "risk.assessed",
         "rollback.completed",
         "rollback.trigger_fired",

@@ -304,3 +304,28 @@ def test_no_odd_part_of_a_plan_is_worse_than_not_understood() -> None:
     )
     taken = [is_taken(FORMAT, json.dumps(odd).encode(), SAID) for odd in odd_documents(whole)]
     assert any(taken)
+
+
+def test_providers_are_told_by_one_name_with_all_that_is_asked_of_them() -> None:
+    configured = {
+        "aws": {"name": "aws", "full_name": "registry.terraform.io/hashicorp/aws", "version_constraint": "~> 5.0", "expressions":
+                {"secret_key": {"constant_value": "s3cret"}}},
+        "module.a:aws": {"full_name": "registry.terraform.io/hashicorp/aws", "version_constraint": ">= 5.10, ~> 5.0"},
+        "tofu": {"full_name": "registry.opentofu.org/hashicorp/random"},
+        "own": {"full_name": "registry.example.com/acme/own", "version_constraint": "(none)"},
+        "old": {"name": "null", "version_constraint": "~> 2.0"},
+    }  # fmt: skip
+    plan = {
+        "format_version": "1.2",
+        "planned_values": {},
+        "configuration": {"root_module": {}, "provider_config": configured},
+    }
+    assert FORMAT.redactor is not None
+    assert b"s3cret" not in FORMAT.redactor.cut(json.dumps(plan).encode())
+    *_, told = facts_of(FORMAT, json.dumps(plan), {"environment": "prod", "workspace": "blue"})
+    assert (told.type, told.data["environment"], told.data["workspace"]) == ("provider.used", "prod", "blue")
+    assert told.data["uses"] == [
+        {"provider": "hashicorp/aws", "constraint": ">= 5.10, ~> 5.0"},
+        {"provider": "hashicorp/random"},
+        {"provider": "registry.example.com/acme/own"},
+    ]

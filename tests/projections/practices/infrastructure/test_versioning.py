@@ -9,7 +9,12 @@ from telling import Story, at
 from year import HOUR, START, Year
 
 from projections.practices.infrastructure.versioning import LATEST
-from projections.readings.infrastructure.releases import compatibilities, module_releases, provider_upgrades
+from projections.readings.infrastructure.releases import (
+    compatibilities,
+    module_releases,
+    provider_steps,
+    provider_upgrades,
+)
 
 VPC, AWS = "acme/vpc/aws", "hashicorp/aws"
 PLAN = "sha256:" + "a" * 64
@@ -232,6 +237,80 @@ def test_a_major_step_is_seen_among_however_many_others() -> None:
     assert "untested-upgrade-applied" in found(story)
     asked = against(ask(story, "apply", hours=400, plan=PLAN))
     assert asked["provider-upgrades-are-tried"] == ("deny", "not-tried")
+
+
+OTHER = "sha256:" + "b" * 64
+
+
+def use(story: Story, constraint: str, plan: str = PLAN, **more: Any) -> int:
+    """A plan whose configuration admits some versions of a provider."""
+    data = {
+        "plan": plan,
+        "environment": "prod",
+        "service": "api",
+        "uses": [{"provider": AWS, "constraint": constraint}],
+    }
+    return story.tell("provider.used", **data | more)
+
+
+def applied_before(story: Story, constraint: str, **more: Any) -> None:
+    """Another plan of the same state, applied."""
+    use(story, constraint, OTHER, **more)
+    data = {"actor": "service:ci", "plan": OTHER, "environment": "prod", "service": "api", "outcome": "success"}
+    story.tell("iac.applied", **data)
+
+
+def test_a_step_that_nobody_told_is_seen_where_constraints_have_no_version_in_common() -> None:
+    story = asking()
+    applied_before(story, "~> 4.0")
+    produce(story)
+    use(story, "~> 5.0")
+    assert story.row(provider_steps, PLAN).steps[0].before == "~> 4.0"
+    assert answer(story) == ("deny", "not-tried")
+    attempt(story, "4.67.0")
+    assert answer(story) == ("deny", "not-tried")
+    apply(story)
+    assert of_upgrades(story) == {"untested-upgrade-applied"}
+    # Any version that the plan admits will do: which one it takes, no plan says.
+    attempt(story, "5.31.0")
+    assert answer(story) is None
+
+
+def test_a_step_is_against_the_plan_that_was_applied_and_of_the_same_state() -> None:
+    story = asking()
+    applied_before(story, "~> 4.0")
+    # What was only planned takes no step away.
+    use(story, "~> 5.0", "sha256:" + "c" * 64)
+    use(story, "~> 5.0")
+    assert story.row(provider_steps, PLAN).against == OTHER
+    other = asking()
+    applied_before(other, "~> 4.0", workspace="elsewhere")
+    use(other, "~> 5.0")
+    assert other.row(provider_steps, PLAN).against is None
+    assert answer(other) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_step"),
+    [("~> 4.0", "~> 5.0", True), ("4.67.0", "5.0.0", True), ("< 5.0, >= 4.1", ">= 5.0", True), ("~> 0.4.0", "~> 0.5.0", True),
+     ("~> 4.0", "~> 4.60", False), (">= 4.0", "~> 5.0", False), ("4.1.0", "4.2.0", False), ("~> 5.0", "~> 4.0", False),
+     ("~> 4", "~> 5", False)],
+)  # fmt: skip
+def test_constraints_show_a_major_step_where_they_are_apart(before: str, after: str, is_step: bool) -> None:
+    story = asking()
+    applied_before(story, before)
+    use(story, after)
+    assert bool(story.row(provider_steps, PLAN).steps) is is_step
+
+
+def test_a_step_that_somebody_told_is_not_told_twice() -> None:
+    story = asking()
+    applied_before(story, "~> 4.0")
+    produce(story)
+    use(story, "~> 5.0")
+    upgrade(story)
+    attempt(story, "5.31.0")
+    assert answer(story) is None
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------
