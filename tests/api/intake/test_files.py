@@ -144,6 +144,7 @@ SECRETS = {
         b"  definition: s3cret\n  dependsOn: [orders]\n",
         "dependency.declared",
     ),
+    "codeowners": (b"# s3cret\n* @ab\n", "code.owners_declared"),
     "icalendar": (
         b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\nDTSTART:20261223T170000Z\nDURATION:PT1H\nSUMMARY:s3cret\nATTENDEE:s3cret\nEND:VEVENT\n"
         b"END:VCALENDAR",
@@ -164,6 +165,7 @@ SECRETS = {
 }
 # What must be said beside each.
 BESIDE = {
+    "codeowners": {"repository": "acme/shop"},
     "openslo": {"actor": "person:alice"},
     "backstage": {"actor": "person:olga"},
     "icalendar": {"as": "freeze", "actor": "person:olga", "tier": "production"},
