@@ -1,7 +1,7 @@
 """What operators do to a ledger, whoever asks: what they may want, what became of it, and what is told of what there is.
 
 Tokens, trust rules, sources, keys, imports, tools, removals: every change is an entry. Not who may ask, which is the door's,
-nor what makes the entry (`ledger.stewardship`).
+nor what makes the entry (`ledger.stewardship`). Long, because the shapes of all that may be wanted stand beside each other.
 """
 
 from collections.abc import Iterable
