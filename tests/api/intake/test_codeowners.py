@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 from files import facts_of, mutations
-from telling import Story
 
 from api.intake.codeowners import FORMAT
 from api.intake.translation import ForeignError, Mapped
-from projections.readings.changes.code_owners import code_owners, owned_paths
 
 SAID = {"repository": "acme/shop", "commit": "9fceb02d0ae598e95dc970b74767f19372d61af8"}
 GITHUB = r"""# Owners of everything, s3cret
@@ -86,24 +84,11 @@ def test_what_nobody_owns_anything_by_is_no_such_file() -> None:
             FORMAT.redactor.cut(body)
 
 
-def test_many_lines_are_told_in_parts_and_the_view_has_them_all_in_their_order() -> None:
+def test_many_lines_are_told_in_parts() -> None:
     body = "* @acme/core\n" + "".join(f"/src/{n}/ @team-{n}\n" for n in range(90)) + "/free/\n"
     facts = facts_of(FORMAT, body, SAID)
     assert [(said.data["part"], said.data["parts"]) for said in facts] == [(1, 3), (2, 3), (3, 3)]
-    story = Story()
-    for said in facts:
-        story.tell(said.type, **{name: value for name, value in said.data.items() if value is not None})
-    row = story.row(code_owners, "acme/shop")
-    assert (row.lines, row.without_owners, row.of_the_rest, row.seen) == (92, 1, ("github:acme/core",), 3)
-    last = story.row(owned_paths, f"acme/shop@{facts[0].data['owners_file'][7:]}/3")
-    assert last.rules[-1].pattern == "/free/"
-    # The next file takes the place of the one before; an older one that comes later does not.
-    [newer] = facts_of(FORMAT, "* @bob\n", SAID)
-    story.tell(newer.type, **newer.data)
-    assert story.row(code_owners, "acme/shop").of_the_rest == ("github:bob",)
-    [older] = facts_of(FORMAT, "* @carol\n", SAID)
-    story.tell(older.type, time="2026-01-01T00:00:00Z", **older.data)
-    assert story.row(code_owners, "acme/shop").of_the_rest == ("github:bob",)
+    assert facts[-1].data["rules"][-1] == {"pattern": "/free/", "owners": ()}
 
 
 def test_no_mutation_of_a_file_is_worse_than_not_read() -> None:

@@ -9,6 +9,7 @@ from telling import Story, at
 from year import DAY, START, Year, credential_of, stamp
 
 from ledger.authority import LEDGER_PRINCIPAL
+from projections.readings.changes.code_owners import code_owners, owned_paths
 from projections.readings.changes.template_owners import template_owners
 from projections.readings.changes.templates import templates
 
@@ -124,6 +125,44 @@ def test_what_was_implemented_by_a_retired_template_is_found() -> None:
             story.tell("template.retired", actor="person:olga", **T)
         expected = {"template-used-after-retirement": ["CHG-8"]} if how == "before" else {}
         assert of_templates(story) == expected, how
+
+
+# -- who is asked about paths --------------------------------------------------------------------------------------------
+
+
+def tell_owners(
+    story: Story, *rules: tuple[str, str], file: str = "a", part: int = 1, parts: int = 1, **more: Any
+) -> int:
+    """One part of a CODEOWNERS: patterns, and whom each names."""
+    told = [{"pattern": pattern, "owners": owners.split()} for pattern, owners in rules]
+    data = {
+        "repository": "acme/shop",
+        "host": "github",
+        "owners_file": f"sha256:{file * 64}",
+        "part": part,
+        "parts": parts,
+    }
+    return story.tell("code.owners_declared", rules=told, **data | more)
+
+
+def test_who_owns_which_paths_is_what_the_last_file_says_line_by_line() -> None:
+    story = Story()
+    tell_owners(story, ("*", "github:acme/core"), ("*.tf", "github:alice"), parts=2, invalid=3)
+    tell_owners(story, ("/docs/", ""), part=2, parts=2)
+    row = story.row(code_owners, "acme/shop")
+    assert (row.lines, row.without_owners, row.invalid, row.of_the_rest, row.seen) == (
+        3,
+        1,
+        3,
+        ("github:acme/core",),
+        2,
+    )
+    assert story.row(owned_paths, f"acme/shop@{'a' * 64}/2").rules[-1].pattern == "/docs/"
+    # The next file takes the place of the one before; an older one that comes later does not.
+    tell_owners(story, ("*", "github:bob"), file="b")
+    tell_owners(story, ("*", "github:carol"), file="c", time="2026-01-01T00:00:00Z")
+    row = story.row(code_owners, "acme/shop")
+    assert (row.of_the_rest, row.lines, row.owners_file) == (("github:bob",), 1, f"sha256:{'b' * 64}")
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

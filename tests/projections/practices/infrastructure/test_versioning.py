@@ -12,6 +12,7 @@ from projections.practices.infrastructure.versioning import LATEST
 from projections.readings.infrastructure.releases import (
     compatibilities,
     module_releases,
+    plan_providers,
     provider_steps,
     provider_upgrades,
 )
@@ -266,6 +267,7 @@ def test_a_step_that_nobody_told_is_seen_where_constraints_have_no_version_in_co
     produce(story)
     use(story, "~> 5.0")
     assert story.row(provider_steps, PLAN).steps[0].before == "~> 4.0"
+    assert story.row(plan_providers, PLAN).uses[0].constraint == "~> 5.0"
     assert answer(story) == ("deny", "not-tried")
     attempt(story, "4.67.0")
     assert answer(story) == ("deny", "not-tried")
