@@ -57,9 +57,9 @@ def _cut(body: bytes) -> bytes:
     document = _document(body)
     if isinstance(document, list):
         return dump_json({"conftest": [_cut_file(told) for told in document if _is_file(told)]})
-    if pick(document, "kind") in ("List", *_KINDS):
+    if pick(document, "kind") == "List" or _is_report(document):
         items = _list(document, "items") if document["kind"] == "List" else [document]
-        return dump_json({"reports": [_cut_report(told) for told in items if pick(told, "kind") in _KINDS]})
+        return dump_json({"reports": [_cut_report(told) for told in items if _is_report(told)]})
     if isinstance(document, dict) and {"result", "errors"} & document.keys():
         told = [rule for answer in _list(document, "result") for rule in _rules_of(answer)]
         # A file that has an answer to something else does not count as one of these.
@@ -77,9 +77,16 @@ def _document(body: bytes) -> Any:
         if str(error) != "not-json":
             raise
         documents = read_yaml(body)
-        if not any(pick(one, "kind") in _KINDS for one in documents):
+        if not any(_is_report(one) for one in documents):
             raise
         return {"kind": "List", "items": documents}
+
+
+def _is_report(told: Any) -> bool:
+    kind, group = pick(told, "kind"), pick(told, "apiVersion")
+    # OpenReports calls them by names that many others have.
+    is_open = isinstance(group, str) and group.startswith("openreports.io/")
+    return kind in _KINDS or (is_open and kind in ("Report", "ClusterReport"))
 
 
 def _is_file(told: Any) -> bool:

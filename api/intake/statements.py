@@ -155,7 +155,13 @@ def _provenance(predicate: Any) -> dict[str, Any]:
     ]
     return {
         "builder": _uri_at(predicate, "runDetails.builder.id", "builder.id"),
-        "invocation": _uri_at(predicate, "runDetails.metadata.invocationId", "metadata.buildInvocationId"),
+        "invocation": _uri_at(
+            # Builders of SLSA 0.2 write it in either way.
+            predicate,
+            "runDetails.metadata.invocationId",
+            "metadata.buildInvocationId",
+            "metadata.buildInvocationID",
+        ),
         "started": pick_time(predicate, "runDetails.metadata.startedOn", "metadata.buildStartedOn"),
         "finished": pick_time(predicate, "runDetails.metadata.finishedOn", "metadata.buildFinishedOn"),
         "commit": commits[0] if len(set(commits)) == 1 else None,

@@ -259,7 +259,7 @@ Commit = Annotated[
 Artifact = Annotated[
     str,
     Text(
-        r"(pkg:[!-~]+|sha256:[0-9a-f]{64})",
+        r"(pkg:[!-~]+|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})",
         512,
         "pkg:oci/payments-api@sha256%3A0b31b1c02ff458ad",
         says="a package URL or a digest",

@@ -272,3 +272,10 @@ def test_a_statement_that_is_damaged_by_chance_is_read_or_refused_and_nothing_el
                 continue
             translated = FORMAT.translate(FORMAT.context({}).beside(damaged), kept)
             assert isinstance(translated, Mapped | Unmapped)
+
+
+def test_the_run_of_slsa_0_2_is_named_in_either_way_that_builders_write() -> None:
+    written = {name: value for name, value in V02["metadata"].items() if name != "buildInvocationId"}
+    for name in ("buildInvocationId", "buildInvocationID"):
+        said = facts(statement(PROVENANCE_V02, V02 | {"metadata": written | {name: "8373487016-1"}}))
+        assert said[-1].data["run_id"] == "8373487016-1"

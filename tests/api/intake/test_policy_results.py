@@ -83,6 +83,8 @@ FILES: list[tuple[str, Any, bool | None, list[tuple[str, str | None, str, bool]]
     ("report, no result is said", report(held(None)), None, []),
     ("report, a result that nobody knows", report(held("shrug"), held("fail")), None,
         [("labels/check-owner", "shop/Pod/web", "error", False)]),
+    ("report, of OpenReports", report(held(), apiVersion="openreports.io/v1alpha1", kind="ClusterReport", scope=None), True,
+        [("labels/check-owner", "ClusterReport/polr-web", "error", False)]),
     ("report, of a cluster", report(held(), kind="ClusterPolicyReport", scope=None), True,
         [("labels/check-owner", "ClusterPolicyReport/polr-web", "error", False)]),
 ]  # fmt: skip

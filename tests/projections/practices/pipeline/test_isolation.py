@@ -189,6 +189,9 @@ def test_a_digest_names_an_artifact_and_a_version_does_not() -> None:
     digest = "sha256:" + "0b" * 32
     assert digest_of(digest) == digest_of(f"pkg:oci/api@sha256%3A{'0b' * 32}?arch=arm64") == digest
     assert digest_of("sha512:" + "1" * 128) == "sha512:" + "1" * 128
+    by_checksum = "pkg:npm/left-pad@1.3.0?arch=any&checksum=sha1:ad9c,sha512:" + "1" * 128
+    assert digest_of(by_checksum) == "sha512:" + "1" * 128
+    assert digest_of("pkg:npm/left-pad@1.3.0?checksum=sha1:ad9c") is None
     assert digest_of("pkg:npm/left-pad@1.3.0") is digest_of(None) is digest_of("") is None
 
 
