@@ -22,7 +22,7 @@ from ledger.canonical import parse
 from ledger.conditions import Condition, parse_condition
 from ledger.entry import Receipt
 from ledger.errors import ForbiddenError, LedgerError, StatementError
-from ledger.events import CATALOGUE, sentence
+from ledger.events import CATALOGUE, is_of_the_ledger, sentence
 from ledger.ledger import Ledger
 from ledger.log.checkpoints import StoredCheckpoint
 from ledger.log.reading import read_entry, read_size
@@ -104,16 +104,22 @@ def _admitted(ledger: Ledger, caller: Caller, said: Said | Signed) -> Statement:
 
 
 def _check_withdrawal(ledger: Ledger, position: int) -> None:
-    """Raise StatementError where what is to be taken back is a withdrawal itself: it would have no effect."""
+    """Raise StatementError where taking back what stands at a position could never have an effect."""
     with ledger.database.read() as connection:
         there_are = read_size(connection)
         document = read_entry(connection, position).document if 0 < position <= there_are else None
-    if document is not None and document["statement"]["type"] == WITHDRAWN:
-        raise StatementError(
-            f"expected the position of a fact; found a withdrawal at {position}. A withdrawal is not withdrawn: "
-            "state the fact again, as a statement of its own",
-            "/data/position",
+    if document is None:
+        found = f"{position}, and the ledger has {there_are} entries. What is withdrawn must be on record"
+    elif document["statement"]["type"] == WITHDRAWN:
+        found = f"a withdrawal at {position}. A withdrawal is not withdrawn: state the fact again, as a statement of its own"
+    elif is_of_the_ledger(document["statement"]["type"]):
+        found = (
+            f"{document['statement']['type']} at {position}. What the ledger states about itself stands: an operator ends a key, a "
+            "credential, a source or an import by the command for that"
         )
+    else:
+        return
+    raise StatementError(f"expected the position of a fact; found {found}", "/data/position")
 
 
 def of_the_ledger(ledger: Ledger, statement: Statement) -> Prepared:

@@ -64,6 +64,12 @@ RESERVED_AREAS = frozenset({"ledger", "gate", "intake"})
 # Facts of these areas decide who may do what: they need the role `operator`.
 OPERATOR_AREAS = frozenset({"identity", "policy"})
 
+
+def is_of_the_ledger(event_type: str) -> bool:
+    """Say whether a type of event is what the ledger states about itself."""
+    return event_type.startswith("ledger.")
+
+
 __all__ = [
     "CATALOGUE",
     "OPERATOR_AREAS",
@@ -96,6 +102,7 @@ __all__ = [
     "identity",
     "incident",
     "intake",
+    "is_of_the_ledger",
     "kind_and_value",
     "ledger",
     "metric",

@@ -17,7 +17,7 @@ from ledger.log.database import is_outage
 from projections.engine.derived import Ruled
 from projections.engine.judging import Judge
 from projections.engine.listing import Listing
-from projections.engine.log import Log, TakenBack, original_of
+from projections.engine.log import Log, original_of
 from projections.engine.noted import Notes
 from projections.engine.rows_now import RowsNow
 from projections.engine.rows_then import RowsThen, going_along, keys_taken_back
@@ -65,7 +65,8 @@ class Folder:
         self._views = tuple(views)
         self.judges = [Judge(view, self.rows, store) for view in views if isinstance(view, Ruled)]
         self._has_begun = False
-        self._taken: TakenBack
+        # Of the entry that is being folded: what does not count from here on.
+        self._originals: Sequence[EntryInfo] = ()
         self._past: RowsThen | None = None
         # Of the entry that is being folded: the rows it changed, as they were before it.
         self._changed: dict[View[Any], dict[str, Any]] = defaultdict(dict)
@@ -118,13 +119,17 @@ class Folder:
     def _fold(self, entry: EntryInfo) -> None:
         self.rows.begin(entry)
         entry.original = original_of(self.rows.log, entry)
-        self._taken.add(self.rows.log, entry)
+        taken = self.rows.taken
+        taken.add(self.rows.log, entry)
         if self._past is not None:
             self._past.go_on(entry)
             if self._past.is_full():
                 self._past = None
         # What does not count from here on. One past for all views: rows that several of them read are looked up once.
-        originals = [self.rows.log.entry(position) for position in self._taken.by_end.get(entry.position, ())]
+        originals = [self.rows.log.entry(position) for position in taken.by_end.get(entry.position, ())]
+        for original in originals:
+            self.rows.take_back(original)
+        self._originals = originals
         past = self._past_at(entry) if originals else None
         views = self._by_type.get(entry.type, ()) if not originals else self._views
         for view in views:
@@ -191,7 +196,7 @@ class Folder:
         """Return the past up to an entry. One withdrawal after another goes on with what was read for the one before."""
         if self._past is None:
             self._past = RowsThen(
-                self.rows.log, self.rows, up_to=entry.position, taken_back=self._taken, skips=self.skips
+                self.rows.log, self.rows, up_to=entry.position, taken_back=self.rows.taken, skips=self.skips
             )
         self._past.read_from(self.rows.log)
         return self._past
@@ -218,7 +223,7 @@ class Folder:
                 if read in self._changed and not isinstance(read, (Tally, Listing))
             }
             along = going_along(view, changed, past, entry.position) if changed else {}
-            self._taken.carried[view.name].add(entry.position, along)
+            self.rows.taken.carried[view.name].add(entry.position, along)
             keys |= dict.fromkeys(along)
         return {key: past.row(view, key, entry.position) for key in (*keys, *(written if folded else ()))}
 
@@ -230,7 +235,7 @@ class Folder:
         if (refusal := self._refused.get((view.name, entry.position))) is not None:
             self._stop(view, Failure(entry.position, refusal))
             return
-        woken = judge.woken(entry, self._changed)
+        woken = judge.woken(entry, self._originals, self._changed)
         while woken:
             moved: dict[str, Any] = {}
             for rule, key in woken:
@@ -250,7 +255,6 @@ class Folder:
     def _remember(self, position: int) -> None:
         """Take up, in a process that begins at a position, what was noted of judgements."""
         self._has_begun = True
-        self._taken = TakenBack(self.rows.log, up_to=position)
         self.rows.stand_at(position)
         if position:
             now = self.rows.log.entry(position).recorded_at

@@ -15,7 +15,7 @@ from projections.engine.noted import Noted, Span, hull
 from projections.engine.reads import Judging, Lens, about_read, column_read, entry_read, row_read
 from projections.engine.rows_now import RowsNow
 from projections.engine.store import Store
-from projections.engine.view import DeclarationError, EntryInfo, Moment, View
+from projections.engine.view import LATEST, DeclarationError, EntryInfo, Moment, View
 
 # What is the same in all reads of one form: `change_tickets:`, `freezes@environment:`, `access_grants.role=`, `pir.opened@change:`.
 _form_in: Final = re.compile(r"([a-z0-9_]+)(\.[a-z0-9_.]+)?(?::|=|@(?:[a-z0-9_]+:)?)").match
@@ -109,8 +109,8 @@ class Judge:
 
     # -- whom it concerns -------------------------------------------------------------------------------------------
 
-    def woken(self, entry: EntryInfo, changed: Changed) -> list[tuple[Rule, str]]:
-        """Return each rule and subject to judge again after an entry, once."""
+    def woken(self, entry: EntryInfo, originals: Sequence[EntryInfo], changed: Changed) -> list[tuple[Rule, str]]:
+        """Return each rule and subject to judge again after an entry, from which on others do not count; each once."""
         readers: set[str] = set()
         if entry.recorded_at < self._now:
             readers |= self.noted.came_after(entry.recorded_at)
@@ -122,6 +122,11 @@ class Judge:
         if entry.type in self._forms.types:
             whats = [entry_read(entry.type, about) for about in (None, *entry.refs)]
             readers |= self.noted.readers(whats, hull(self._spans(entry)))
+        for original in originals:
+            # It named rows, and does so no more, though nothing of them may change.
+            if original.type in self._forms.types:
+                whats = [entry_read(original.type, about) for about in (None, *original.refs)]
+                readers |= self.noted.readers(whats, ("", LATEST))
         return self._found(readers, changed)
 
     def woken_by_own(self, changed: Mapping[str, Any]) -> list[tuple[Rule, str]]:

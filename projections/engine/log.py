@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from ledger.conditions import Match
 from ledger.errors import NotFoundError
-from ledger.events import ref
+from ledger.events import is_of_the_ledger, ref
 from ledger.log.reading import read_entries, read_entry, read_latest
 from projections.engine.view import EntryInfo
 
@@ -143,10 +143,10 @@ def taken_back_by(log: Log, withdrawal: EntryInfo) -> EntryInfo | None:
     """Return the entry that a `statement.withdrawn` takes back; None when it is another type, or has no effect.
 
     It has one when it comes from the principal whose statement it was, or from an operator. A withdrawal is not taken back: the
-    fact is stated again.
+    fact is stated again. Nor is what the ledger states about itself: whoever judges who may append asks no withdrawals.
     """
     original = original_of(log, withdrawal)
-    if original is None or original.type == WITHDRAWN:
+    if original is None or original.type == WITHDRAWN or is_of_the_ledger(original.type):
         return None
     own = original.by["principal"] == withdrawal.by["principal"]
     return original if own or _is_operator(log, withdrawal) else None
@@ -196,7 +196,11 @@ class TakenBack:
         self.rows: dict[tuple[str, int], frozenset[str]] = {}
         # By view: where rows were folded anew, and by which of their entries; see `past.going_along`. Up to which end that is known.
         self.carried: dict[str, Carried] = defaultdict(Carried)
+        # By type and ref, or type alone: the entries that were taken back. How many more are to be looked at for so many that hold.
+        self._of: dict[tuple[str, str | None], list[int]] = defaultdict(list)
         self._end = 0
+        # The last withdrawal that is known of.
+        self.last = 0
         if up_to is None or up_to > 0:
             for entry in log.entries([Match((WITHDRAWN,))], up_to=up_to):
                 self.add(log, entry)
@@ -205,6 +209,7 @@ class TakenBack:
         """Note what an entry takes back: nothing, when it is of another type, or has no effect."""
         if entry.type != WITHDRAWN:
             return
+        self.last = entry.position
         if entry.position > self._end:
             self._end = _end_of_group(log, entry)
         if entry.statement["data"]["position"] in self.at:
@@ -212,6 +217,21 @@ class TakenBack:
         if (original := taken_back_by(log, entry)) is not None:
             self.at[original.position] = self._end
             self.by_end[self._end].append(original.position)
+            for about in (None, *original.refs):
+                self._of[original.type, about].append(original.position)
+
+    def is_at(self, position: int, known: int) -> bool:
+        """Say whether an entry is taken back by what is known up to a position."""
+        return self.at.get(position, known + 1) <= known
+
+    def latest(
+        self, log: Log, event_type: str, about: str | None, *, up_to: int, known: int, limit: int | None = None
+    ) -> list[EntryInfo]:
+        """Return the entries of a type, and with a ref, up to a position, the last first: without those that are taken back."""
+        gone = self._of.get((event_type, about), ())
+        match = Match((event_type,), (about,) if about else ())
+        found = log.latest(match, up_to=up_to, limit=None if limit is None else limit + len(gone))
+        return [entry for entry in found if not gone or not self.is_at(entry.position, known)][:limit]
 
 
 def _end_of_group(log: Log, entry: EntryInfo) -> int:

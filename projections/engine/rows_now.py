@@ -12,10 +12,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from ledger.conditions import Match
 from ledger.events import Event, kind_and_value
 from projections.engine.derived import Judged
-from projections.engine.log import Log
+from projections.engine.log import Log, TakenBack
 from projections.engine.skips import Skips
 from projections.engine.store import Store, summed
 from projections.engine.tally import Part, Tally
@@ -63,6 +62,8 @@ class RowsNow:
         self._by_column: dict[str, dict[str, dict[Any, set[str]]]] = defaultdict(dict)
         # Of entries by type and ref, or type alone: the keys that each names in a view, as far as was asked; the latest last.
         self._named: _Recent[tuple[str, str | None], dict[tuple[str, int | None], deque[tuple[str, ...]]]] = _Recent()
+        # What does not count any more, and from where on.
+        self.taken = TakenBack(log, up_to=0)
         # Of refs that began here: all entries that carry them. Nothing has to be looked up for these, as for a new release.
         self._begun: _Recent[str, list[EntryInfo]] = _Recent()
         self._kinds_asked: set[str] = set()
@@ -96,14 +97,15 @@ class RowsNow:
         rows = (self.row(view, key) for key in latest)
         return [row for row in rows if row is not None]
 
-    def _entries_of(self, event_type: str, about: str | None, limit: int | None) -> Iterable[EntryInfo]:
-        """Return the entries of a type with a ref, up to the one that is being folded; the latest first."""
+    def _entries_of(self, event_type: str, about: str | None, limit: int | None) -> list[EntryInfo]:
+        """Return the entries of a type with a ref, up to the one that is being folded, that count; the latest first."""
         if about is not None:
             self._kinds_asked.add(about.partition(":")[0])
             if (begun := self._begun.get(about)) is not None:
-                return [entry for entry in reversed(begun) if entry.type == event_type][:limit]
-        match = Match((event_type,), (about,) if about else ())
-        return self.log.latest(match, up_to=self._position, limit=limit)
+                held = (entry for entry in reversed(begun) if entry.type == event_type)
+                return [entry for entry in held if not self.taken.is_at(entry.position, self._position)][:limit]
+        at = self._position
+        return self.taken.latest(self.log, event_type, about, up_to=at, known=at, limit=limit)
 
     def where(self, view: View[R], column: str, value: str) -> list[R]:
         keys = {*self.store.find(view, column, value), *self._touched_by(view, column).get(value, ())}
@@ -156,6 +158,12 @@ class RowsNow:
                 if name == view.name:
                     latest.append(keys)
 
+    def take_back(self, original: EntryInfo) -> None:
+        """Let an entry be among those of its type no more: it does not count from the entry on that is being folded."""
+        for about in (None, *original.refs):
+            for names in (self._named.new, self._named.old):
+                names.pop((original.type, about), None)
+
     def write(self, view: View[Any], key: str, row: Any) -> None:
         """Let a row stand from this entry on; None takes it away."""
         touched = self.touched[view.name]
@@ -178,6 +186,7 @@ class RowsNow:
     def stand_at(self, position: int) -> None:
         """Begin after a position that is stored: what comes before it is read from there."""
         self._position = position
+        self.taken = TakenBack(self.log, up_to=position)
 
     def prefetch(self, entries: Sequence[EntryInfo]) -> None:
         """Load the rows that entries name by their refs, with one statement for each view."""

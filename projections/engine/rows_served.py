@@ -4,25 +4,42 @@ Not how they stood (`projections.engine.rows_then`), nor as they stand while ent
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.engine import Connection
 
 from ledger.conditions import Match
 from ledger.events import Event
+from ledger.log.database import Database
 from projections.engine.derived import Judged
-from projections.engine.log import SqlLog
+from projections.engine.log import WITHDRAWN, SqlLog, TakenBack
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
 from projections.engine.view import EntryInfo, View
 
 R = TypeVar("R")
+# What was taken back, by database: whoever asks reads on from where the last one came to. That never changes, and only grows.
+_taken: Final[WeakKeyDictionary[Database, TakenBack]] = WeakKeyDictionary()
+_reading_on: Final = Lock()
+
+
+def _taken_back(database: Database, log: SqlLog) -> TakenBack:
+    """Return what was taken back, as far as a log shows it at least."""
+    with _reading_on:
+        taken = _taken.get(database) or TakenBack(log, up_to=0)
+        for entry in log.entries([Match((WITHDRAWN,))], after=taken.last, up_to=None):
+            taken.add(log, entry)
+        _taken[database] = taken
+    return taken
 
 
 class RowsServed:
     """Rows as they are served at a position, each read once."""
 
     def __init__(self, connection: Connection, store: SqlStore, position: int, skips: Skips) -> None:
+        self._database = store.database
         self._store = store.on(connection)
         self._log = SqlLog(connection)
         self._skips = skips
@@ -37,8 +54,8 @@ class RowsServed:
             named = self.named(view.of, event, about, limit)
             return list(self._load(view, [getattr(row, view.of.key) for row in named]).values())
         keys: dict[str, None] = {}
-        match = Match((event.type,), (about,) if about else ())
-        for entry in self._log.latest(match, up_to=self._position, limit=limit):
+        taken, at = _taken_back(self._database, self._log), self._position
+        for entry in taken.latest(self._log, event.type, about, up_to=at, known=at, limit=limit):
             entry.reads = self
             keys |= dict.fromkeys(self._skips.keys(view, entry))
         return list(self._load(view, tuple(keys)).values())

@@ -272,18 +272,24 @@ class RowsThen:
         if isinstance(view, Judged):
             named = self.named(view.of, event, about, limit, position, known)
             return [view.judge(row, self.at(position, known)) for row in named]
-        match = Match((event.type,), (about,) if about else ())
         keys: dict[str, None] = {}
-        for entry in self._latest(match, min(position, self._up_to), limit):
+        for entry in self._latest_that_count(event.type, about, min(position, self._up_to), known, limit):
             entry.reads = self.at(entry.position, known)
             keys |= dict.fromkeys(self.skips.keys(view, entry))
         rows = (self.row(view, key, position, known) for key in keys)
         return [row for row in rows if row is not None]
 
-    def _latest(self, match: Match, up_to: int, limit: int | None) -> Iterable[EntryInfo]:
-        """Return the entries up to a position that match, the last first. All that there are is kept, a few of many is not."""
+    def _latest_that_count(
+        self, event_type: str, about: str | None, up_to: int, known: int, limit: int | None
+    ) -> list[EntryInfo]:
+        """Return the entries of a type with a ref up to a position, the last first. All that there are is kept, a few of many is not."""
         if limit is not None:
-            return self.log.latest(match, up_to=up_to, limit=limit)
+            return self._taken.latest(self.log, event_type, about, up_to=up_to, known=known, limit=limit)
+        held = self._latest(Match((event_type,), (about,) if about else ()), up_to)
+        return [entry for entry in held if not self._taken.is_at(entry.position, known)]
+
+    def _latest(self, match: Match, up_to: int) -> Iterable[EntryInfo]:
+        """Return the entries up to a position that match, the last first."""
         if match not in self._of:
             self._of[match] = (self._up_to, list(self.log.entries([match], up_to=self._up_to)))
         read, held = self._of[match]
@@ -361,7 +367,7 @@ class RowsThen:
         self._wanted[view.name, key] |= dict.fromkeys(wanted)
         # What names no ref is of every row of the view: it is read once for all of them.
         everywhere = [match for match in wanted if not match.refs]
-        found = {entry.position: entry for match in everywhere for entry in self._latest(match, self._up_to, None)}
+        found = {entry.position: entry for match in everywhere for entry in self._latest(match, self._up_to)}
         if own := wanted.difference(everywhere):
             found |= {entry.position: entry for entry in self.log.entries(list(own), up_to=self._up_to)}
         return bool(found) and self._add(view, key, [entry for _, entry in sorted(found.items())])

@@ -101,7 +101,7 @@ class SqlStore:
     """Rows of views in the tables of a database, as one connection sees them."""
 
     def __init__(self, database: Database, views: Sequence[View[Any]], suffix: str = "") -> None:
-        self._database = database
+        self.database = database
         self._suffix = suffix
         self._tables = {view.name: table_of(view, suffix) for view in views}
         # Of the tables that were written to: a reader makes none.
@@ -149,23 +149,23 @@ class SqlStore:
         }
         if not keys:
             return {}
-        found = self._database.lookup(self.connection, sql, list(keys))
+        found = self.database.lookup(self.connection, sql, list(keys))
         texts = whole(self.connection, view, {row[0]: row[1] for row in found}, self._suffix)
         return {key: view.load(text) for key, text in texts.items()}
 
     def find(self, view: View[Any], column: str, value: str | bool) -> list[str]:
-        place = "?" if self._database.is_sqlite else "%s"
+        place = "?" if self.database.is_sqlite else "%s"
         sql = f'SELECT "{view.key}" FROM {self._tables[view.name].name} WHERE "{column}" = {place}'
         return [key for (key,) in self.connection.exec_driver_sql(sql, (value,))]
 
     def notes(self, view: View[Any]) -> SqlNotes:
         if view.name not in self._notes:
-            self._notes[view.name] = SqlNotes(self._database, lambda: self.connection, view.name, self._suffix)
+            self._notes[view.name] = SqlNotes(self.database, lambda: self.connection, view.name, self._suffix)
         return self._notes[view.name]
 
     def parts(self, view: Tally[Any], key: str, up_to: int) -> list[tuple[Part, int]]:
         sql = f"SELECT part, sum(count) FROM {parts_of(view, self._suffix).name} WHERE key = ? AND position <= ? GROUP BY part"
-        if not self._database.is_sqlite:
+        if not self.database.is_sqlite:
             sql = sql.replace("?", "%s")
         found = self.connection.exec_driver_sql(sql, (key, up_to))
         return [(tuple(orjson.loads(part)), int(count)) for part, count in found]
@@ -213,7 +213,7 @@ class SqlStore:
         if not rows:
             return
         if table.name not in self._writes:
-            self._writes[table.name] = made(self._database, table)
+            self._writes[table.name] = made(self.database, table)
         self._writes[table.name].run(connection, rows)
 
     def texts(self, view: View[Any]) -> Iterator[str]:

@@ -63,7 +63,10 @@ class Reads(Protocol):
         """Return a row, or None where there is none."""
 
     def named(self, view: "View[R]", event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
-        """Return the rows that entries of a type are about, the latest first: all such entries, or those with a ref."""
+        """Return the rows that entries of a type are about, the latest first: all such entries, or those with a ref.
+
+        What was taken back names no row any more.
+        """
 
 
 class EntryInfo:

@@ -103,7 +103,7 @@ def put_into_force(text: InForce) -> Policy:
         author,
         approvals=(PolicyApproval(approver.speaker, "", 0, approver),),
     )
-    return Policy(text.policy_id, version.version, (version,))
+    return Policy(text.policy_id, version.version, (version,), (version,))
 
 
 def try_policy(database: Database, views: Sequence[View[Any]], text: InForce, since: Moment) -> Tried:

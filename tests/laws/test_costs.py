@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from changes import ARTIFACT, SCOPE
+from changes import ARTIFACT, SCOPE, publish
 from telling import Story, at
 
 from ledger.log.database import Database
@@ -237,6 +237,18 @@ def test_what_can_never_count_of_a_freeze_or_an_environment_has_nothing_judged_a
     assert not {f"D{number}" for number in range(10)} & set(judged)
     assert story.row(freezes, "F").lifts == story.row(freezes, "F").overrides == ()
     assert story.row(freezes, "G") is None
+    # Nor what a policy leaves to holders of a role, from who holds none; nor a draft of a policy.
+    publish(story, ("role-for", "freeze.declared", "freezer"))
+    story.flush()
+    judged.clear()
+    for number in range(3):
+        story.tell("freeze.declared", actor="service:ci", by="service:ci", freeze_id=f"H{number}", **again)
+        story.tell(
+            "policy.published", actor="person:olga", policy_id="change-approval", version=f"draft-{number}", policy_digest=SCOPE,
+            settings=[{"name": "quorum", "applies_to": "any", "value": "7"}],
+        )  # fmt: skip
+    assert not {f"D{number}" for number in range(10)} & set(judged)
+    assert story.row(freezes, "H0") is None
     # Whoever has the power has all of them judged.
     story.tell("freeze.lifted", actor="person:a", freeze_id="F")
     assert {f"D{number}" for number in range(10)} <= set(judged)

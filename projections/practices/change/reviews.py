@@ -54,7 +54,9 @@ def review_owed(ticket: Ticket, look: Look) -> Breach | None:
         return None
     due_at = later(ended_at, hours=hours)
     own = set(ticket.deployed_by) if is_anothers(policy, ticket.change_type, ticket.risk_band) else set()
-    done = [row for row in look.named(reviews, PirCompleted, ref("change", ticket.change_id)) if is_done(look, row)]
+    about = look.named(reviews, PirCompleted, ref("change", ticket.change_id))
+    # One of another change stays that, whatever is said of it later.
+    done = [row for row in about if row.change_id == ticket.change_id and is_done(look, row)]
     if any(row.reviewer is None or person_of(look, row.reviewer) not in own for row in done):
         return None
     if not look.has_come(due_at):

@@ -3,7 +3,8 @@
 A row keeps what was said. Not whether it holds something: that is asked of it, by what was on record (`frozen`).
 
 What can never count, because of who said it, is not folded (decision 41): each would have all that was done in the freeze judged again.
-It is in `doubts`. Where a policy names roles, a grant may come a little later: there everything is folded, and whoever judges asks.
+It is in `doubts`. Where a policy names roles, what comes from whoever had a grant of one on record is folded, and whoever judges asks
+whether that gave power.
 """
 
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def _unless_new(row: Freeze) -> Freeze | None:
 
 freezes = View(
     "freezes",
-    version=5,
+    version=6,
     row=Freeze,
     kind="freeze",
     touches=_touched,
@@ -163,7 +164,7 @@ def _spans_touched(before: FreezeCalendar | None, after: FreezeCalendar | None) 
 ALL: Final = "all"
 freeze_calendar = View(
     "freeze_calendar",
-    version=2,
+    version=3,
     row=FreezeCalendar,
     kind="freeze_calendar",
     entries_of=lambda key, row: (Match((FreezeDeclared.type,)),),

@@ -86,7 +86,7 @@ DECLARATIONS: Final = (Match((EnvironmentDeclared.type,)),)
 
 environments = View(
     "environments",
-    version=2,
+    version=3,
     row=Environment,
     kind="environment",
     entries_of=lambda key, row: DECLARATIONS,

@@ -25,7 +25,7 @@ class Credential:
 
 credentials = View(
     "credentials",
-    version=1,
+    version=2,
     row=Credential,
     kind="credential",
     indexes=("principal",),

@@ -49,7 +49,7 @@ def _entries_of(key: str, row: Identity) -> list[Match]:
 
 identities = View(
     "identities",
-    version=2,
+    version=3,
     row=Identity,
     kind="identity",
     entries_of=_entries_of,

@@ -33,7 +33,7 @@ class Import:
 
 imports = View(
     "imports",
-    version=1,
+    version=2,
     row=Import,
     kind="import",
     indexes=("credential",),
@@ -82,7 +82,7 @@ class Beginning:
 THIS: Final = "ledger"
 beginnings = View(
     "beginnings",
-    version=1,
+    version=2,
     row=Beginning,
     kind="beginning",
     entries_of=lambda key, row: (Match((LedgerOpened.type,)),),

@@ -94,11 +94,15 @@ class PolicyVersion:
 
 @dataclass(frozen=True)
 class Policy:
-    """One policy. `in_force` is the version whose approval counted last when it was given; `effective_from` is judged by whoever asks."""
+    """One policy. `in_force` is the version whose approval counted last when it was given; `effective_from` is judged by whoever asks.
+
+    `approved` are the versions that anybody approved: what a policy says follows from these, so that a draft has nothing judged again.
+    """
 
     policy_id: str
     in_force: str | None = None
     versions: tuple[PolicyVersion, ...] = ()
+    approved: tuple[PolicyVersion, ...] = ()
 
 
 def _touched(before: Policy | None, after: Policy | None) -> tuple[Moment, Moment] | None:
@@ -120,7 +124,7 @@ def _approvals(row: Policy | None) -> list[_Approved]:
     """Return the approvals of a policy, the one that was recorded last first."""
     found = [
         _Approved(max(approval.said.recorded_at, version.effective_from or ""), approval, version)
-        for version in (row.versions if row is not None else ())
+        for version in (row.approved if row is not None else ())
         for approval in version.approvals
     ]
     return sorted(found, key=lambda approved: -approved.approval.position)
@@ -159,7 +163,7 @@ def _other_operator(reads: Reads, said: Spoken) -> str | None:
 
 policies = View(
     "policies",
-    version=5,
+    version=6,
     row=Policy,
     kind="policy",
     reads=(credentials, authorities, identities),
@@ -199,7 +203,8 @@ def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
     if counts:
         now = replace(now, approved_by=event.actor, approved_at=entry.time, approved_position=entry.position)
     versions = tuple(now if known is found else known for known in row.versions)
-    return replace(row, in_force=event.version if counts else row.in_force, versions=versions)
+    with_approval = tuple(known for known in versions if known.approvals)
+    return replace(row, in_force=event.version if counts else row.in_force, versions=versions, approved=with_approval)
 
 
 # -- asking a policy ----------------------------------------------------------------------------------------------------

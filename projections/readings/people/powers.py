@@ -67,9 +67,10 @@ def fault_of_speaker(reads: Reads, event_type: str, said: Spoken, environment: s
 
 
 def can_never_count(reads: Reads, event_type: str, said: Spoken) -> bool:
-    """Say whether a statement counts neither now nor whatever is recorded later: spoken for another, or kept for operators alone.
+    """Say whether a statement counts neither now nor whatever is recorded later: spoken for another, kept for operators alone, or for
+    a role of which the speaker had no grant on record.
 
-    Of what a policy gives to roles nothing is said: a grant may come after it, within the lag.
+    Of a grant that was there nothing is said: what is told of it later may make it count, or not.
     """
     return remembered(reads, _Judge).can_never_count(event_type, said)
 
@@ -198,7 +199,19 @@ class _Judge:
         return (
             holder == "operator"
             and not has_root_power(self._reads, event_type, said)
-            and not all(_roles_for(self._reads, event_type, instant.at) for instant in _instants(self._reads, said))
+            and not all(
+                self._had_any(said, _roles_for(self._reads, event_type, instant.at))
+                for instant in _instants(self._reads, said)
+            )
+        )
+
+    def _had_any(self, said: Spoken, roles: tuple[str, ...]) -> bool:
+        """Say whether a grant of a role to the speaker was on record, whatever became of it. One that comes later gives no power then."""
+        logins = known_logins(self._reads, said.speaker, said.position) if roles else set()
+        return any(
+            span.role in roles and span.said.position < said.position and key_of(span.principal) in logins
+            for grant in self._grants_to(logins)
+            for span in grant.spans
         )
 
     # -- grants -------------------------------------------------------------------------------------------------

@@ -203,7 +203,7 @@ class Arrival:
 
 arrivals = Listing(
     "arrivals",
-    version=1,
+    version=2,
     row=Arrival,
     about="fact",
     reads=(source_lists,),

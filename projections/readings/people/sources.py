@@ -50,7 +50,7 @@ def _all_about_sources(key: str, row: Authority) -> tuple[Match, ...]:
 
 authorities = View(
     "authorities",
-    version=2,
+    version=3,
     row=Authority,
     kind="authority",
     entries_of=_all_about_sources,

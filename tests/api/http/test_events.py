@@ -674,6 +674,9 @@ def test_a_statement_may_name_this_ledger(server: Server) -> None:
 def test_every_example_of_the_catalogue_can_be_posted_as_it_is(server: Server) -> None:
     for described in server.get("/v1/catalogue").json():
         example = server.get(f"/v1/catalogue/{described['type']}").json()["example"]
+        if described["type"] == "statement.withdrawn":
+            # Of what is on record here.
+            example["data"]["position"] = server.record(event())["position"]
         answer = server.post(example | {"id": f"example-{described['type']}", "time": event()["time"]})
         expected = 403 if described["appended_by"] == "the ledger" else 201
         assert answer.status_code == expected, (described["type"], answer.text)
@@ -711,3 +714,12 @@ def test_a_withdrawal_is_not_withdrawn_and_the_door_says_what_to_do_instead(serv
     assert answer.status_code == 422
     assert answer.json()["place"] == "/data/position"
     assert "state the fact again" in answer.json()["detail"]
+
+
+def test_nobody_withdraws_what_the_ledger_states_about_itself_or_what_is_not_on_record(server: Server) -> None:
+    server.issue_token("reporter")
+    issued = server.size()
+    for position, words in ((issued, "What the ledger states about itself stands"), (10**12, "must be on record")):
+        answer = server.post(event("statement.withdrawn", actor="person:ann", position=position, reason="mistaken"))
+        assert (answer.status_code, answer.json()["place"]) == (422, "/data/position")
+        assert words in answer.json()["detail"]

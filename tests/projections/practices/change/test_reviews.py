@@ -109,6 +109,17 @@ def test_a_review_is_due_without_anybody_asking_for_it(why: str) -> None:
     # By whoever deployed it, it is no review; and it ends, late as it is, with another's.
     review(story, "person:dora")
     assert "does not review it" in finding(story, "review-owed", "CHG-7").says
+    # Nor is one of another change, under whose id it is said to be of this one, too.
+    for change in ("CHG-9", "CHG-7"):
+        story.tell(
+            "pir.completed",
+            actor="person:frank",
+            pir_id="PIR-9",
+            change_id=change,
+            outcome="successful",
+            rolled_back=False,
+        )
+    assert "review-owed" in found(story)
     review(story, pir_id="PIR-8")
     assert "review-owed" not in found(story)
     assert finding(story, "review-owed", "CHG-7").resolved_at is not None
