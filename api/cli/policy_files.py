@@ -12,6 +12,7 @@
 `policy` and `effective_from` may be left out. A setting has one value, or an array of them, for all; or a table that says for whom.
 """
 
+import reprlib
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.errors import SetupError
+from ledger.published.durable import read_bounded
 
 # By the name of each: a policy to begin with.
 STARTING: Final = ("starter", "github", "solo")
@@ -27,12 +29,15 @@ STARTING: Final = ("starter", "github", "solo")
 SOLO: Final = "solo"
 _KEYS: Final = {"policy": "policy_id", "version": "version", "effective_from": "effective_from"}
 _ALL: Final = "any"
+# Longer than any policy that could be published.
+MAX_BYTES: Final = 1 << 20
+MAX_BITS: Final = 64
 
 
 def read_policy(path: Path) -> dict[str, Any]:
     """Return what a file says. Raises SetupError naming the place of what is no policy."""
     try:
-        return policy_of(path.read_text("utf-8"), str(path))
+        return policy_of(read_bounded(path, limit=MAX_BYTES).decode(), str(path))
     except UnicodeDecodeError as error:
         raise SetupError(f"{path}: expected TOML in UTF-8: {error}") from None
 
@@ -46,7 +51,8 @@ def policy_of(text: str, place: str) -> dict[str, Any]:
     """Return what a text says, as the body of `/v1/policies/check` has it."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Not of its grammar alone: of numbers with thousands of digits, and of what is nested as deep.
         raise SetupError(f"{place}: expected TOML: {error}") from None
     if unknown := sorted(document.keys() - {*_KEYS, "settings"}):
         raise SetupError(f"{place}: expected {', '.join(_KEYS)} and [settings], found {unknown[0]}")
@@ -79,7 +85,14 @@ def _values(said: Any, place: str) -> Iterator[tuple[str, str]]:
 def _text(value: Any, place: str) -> str:
     """Return a value as statements have it. A policy knows no fractions, and no yes or no."""
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return time_of(value)
+        try:
+            return time_of(value)
+        except OverflowError:
+            raise SetupError(
+                f"{place}: expected a time in the years 1 to 9999 of UTC, found {value.isoformat()}"
+            ) from None
     if not isinstance(value, str | int) or isinstance(value, bool):
-        raise SetupError(f"{place}: expected a text or a whole number, found {value!r}"[:300])
+        raise SetupError(f"{place}: expected a text or a whole number, found {reprlib.repr(value)}"[:300])
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise SetupError(f"{place}: expected a whole number of at most {MAX_BITS} bits, found {value.bit_length()}")
     return str(value)

@@ -9,6 +9,7 @@ import typer
 from api.cli.common import commands_of, where
 from api.cli.terminal import echo, errors_console
 from ledger.errors import LedgerError
+from ledger.published.durable import read_bounded
 
 app = commands_of()
 
@@ -75,7 +76,7 @@ def intake(
     }
     is_all_taken = True
     for path in files:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        content = sys.stdin.buffer.read() if str(path) == "-" else read_bounded(path)
         try:
             status, document = door.take(name, content, said)
         except LedgerError as error:

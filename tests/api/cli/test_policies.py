@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from commands import Command
 
-from api.cli.policy_files import STARTING, policy_of, starting_policy
+from api.cli.policy_files import STARTING, policy_of, read_policy, starting_policy
 from api.desk.policies import PolicyText, read_alone
 from ledger.errors import SetupError
 
@@ -39,12 +39,24 @@ def test_a_file_says_values_and_for_whom() -> None:
         ('version = "1"\nquorum = 1\n[settings]', "found quorum"),
         (HEAD + "quorum = 1.5", "p.toml: quorum: expected a text or a whole number, found 1.5"),
         (HEAD + "quorum = { high = true }", "p.toml: quorum (high): expected"),
+        (HEAD + "quorum = " + "9" * 5000, "p.toml: expected TOML"),
+        (HEAD + "quorum = 0x" + "f" * 9000, "p.toml: quorum: expected a whole number of at most 64 bits"),
+        (HEAD + "quorum = " + "[" * 3000 + "]" * 3000, "p.toml: expected TOML"),
+        (HEAD + "quorum = " + "{a=" * 3000 + "1" + "}" * 3000, "p.toml: expected TOML"),
+        (HEAD + "a." * 20_000 + "b = 1", "p.toml: a (a): expected a text or a whole number"),
+        ("effective_from = 9999-12-31T23:59:59-23:59\n" + HEAD, "expected a time in the years 1 to 9999 of UTC"),
+        ("effective_from = 0001-01-01T00:00:00+14:00\n" + HEAD, "expected a time in the years 1 to 9999 of UTC"),
     ],
 )
 def test_a_file_that_is_no_policy_is_refused_with_its_place(text: str, words: str) -> None:
     with pytest.raises(SetupError) as refused:
         policy_of(text, "p.toml")
     assert words in str(refused.value)
+
+
+def test_a_file_without_end_is_not_read() -> None:
+    with pytest.raises(OSError, match="expected at most"):
+        read_policy(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize("name", STARTING)
