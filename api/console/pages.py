@@ -16,7 +16,7 @@ from jinja2 import UndefinedError
 
 from api.console import words
 from api.console.sessions import Session
-from api.console.signed_in import forget, remember, session_of, sessions_of
+from api.console.signed_in import credential_of, forget, remember, session_of, sessions_of
 from api.console.templating import rendered
 from api.desk.policies import works_alone
 from api.desk.problems import of_error
@@ -81,7 +81,7 @@ def visit_of(request: Request) -> Visit:
     # Another process may have revoked the token.
     ledger.current_authority()
     session = session_of(request)
-    caller = permitted(request, ledger.authority.authenticate(session.token, ledger.clock.now_us()))
+    caller = permitted(request, credential_of(session, ledger.authority, ledger.clock.now_us()))
     request.scope["session"] = session
     return Visit(request, ledger, caller, session)
 

@@ -4,10 +4,13 @@ Nothing is kept here but which sessions were logged out: the cookie is the sessi
 ledger knows it. What is in it can be read and made by nobody who has not both the ledger's secret and a token: a stolen copy
 of the database signs nobody in, and a stolen cookie gives no token away.
 
-    cookie = base64url(nonce ‖ ChaCha20-Poly1305(key, nonce, {"id", "token", "began", "seen"}))
+    cookie = base64url(nonce ‖ ChaCha20-Poly1305(key, nonce, {"id", "kind", "proof", "began", "ends", "seen"}))
     key    = HMAC-SHA256(the ledger's secret, "console session")
 
-Times are microseconds of the ledger's clock. Not who may do what: that is the table of roles, for the token in it.
+`kind` says how somebody signed in, and what `proof` is then: of "token", the token. A session of a kind that this program does not
+know is none here: other fronts may be newer. `ends` is when it is over at the latest: no later than what it stands for.
+
+Times are microseconds of the ledger's clock. Not who may do what: that is the table of roles, for whom the proof is of.
 """
 
 import base64
@@ -15,7 +18,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal, get_args
 
 import orjson
 
@@ -23,6 +26,8 @@ from ledger.errors import UnauthenticatedError
 from signing.errors import VerificationError
 from signing.sealing import NONCE_SIZE, seal, unseal
 
+# How somebody signs in; `api.console.signed_in.credential_of` says as whom.
+Kind = Literal["token"]
 IDLE_US: Final = 30 * 60 * 1_000_000
 WHOLE_US: Final = 12 * 60 * 60 * 1_000_000
 # A cookie is sent anew when it is so old: not with every answer, and often enough that it does not end in use.
@@ -35,18 +40,20 @@ MAX_ENDED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session: whose token, since when, and when it was last used."""
+    """One session: how somebody signed in, by what, since when, until when at the latest, and when it was last used."""
 
     id: str
-    token: str
+    kind: Kind
+    proof: str
     began_us: int
+    ends_us: int
     seen_us: int
 
     def is_over(self, now_us: int) -> bool:
         """Say whether it was left alone for too long, or lasted for long enough. A time in the future does not count."""
         if not self.began_us <= self.seen_us <= now_us + RENEWED_AFTER_US:
             return True
-        return now_us - self.seen_us > IDLE_US or now_us - self.began_us > WHOLE_US
+        return now_us - self.seen_us > IDLE_US or now_us > self.ends_us
 
     def is_stale(self, now_us: int) -> bool:
         """Say whether its cookie is to be sent anew."""
@@ -62,14 +69,21 @@ class Sessions:
         # Ids of sessions that were logged out at this process, until they would be over.
         self._ended: dict[str, int] = {}
 
-    def begin(self, token: str, now_us: int) -> Session:
-        """Return a new session with a token that was found to be good."""
-        return Session(self._random(16).hex(), token, now_us, now_us)
+    def begin(self, kind: Kind, proof: str, now_us: int, good_until_us: int) -> Session:
+        """Return a new session by something that was found to be good, until a time."""
+        return Session(self._random(16).hex(), kind, proof, now_us, min(now_us + WHOLE_US, good_until_us), now_us)
 
     def cookie(self, session: Session) -> str:
         """Return what the browser keeps of a session."""
         told = orjson.dumps(
-            {"id": session.id, "token": session.token, "began": session.began_us, "seen": session.seen_us}
+            {
+                "id": session.id,
+                "kind": session.kind,
+                "proof": session.proof,
+                "began": session.began_us,
+                "ends": session.ends_us,
+                "seen": session.seen_us,
+            }
         )
         return base64.urlsafe_b64encode(seal(self._key, self._random(NONCE_SIZE), told)).decode().rstrip("=")
 
@@ -82,7 +96,9 @@ class Sessions:
             told = orjson.loads(unseal(self._key, sealed))
         except (ValueError, VerificationError):
             raise UnauthenticatedError("this ledger did not begin the session: sign in again") from None
-        session = Session(told["id"], told["token"], told["began"], told["seen"])
+        if told.get("kind") not in get_args(Kind):
+            raise UnauthenticatedError("this ledger did not begin the session: sign in again")
+        session = Session(told["id"], told["kind"], told["proof"], told["began"], told["ends"], told["seen"])
         if session.is_over(now_us) or session.id in self._ended:
             raise UnauthenticatedError("the session has ended")
         return session

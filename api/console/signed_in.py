@@ -10,7 +10,8 @@ from typing import Final
 from fastapi import Request
 from fastapi.responses import Response
 
-from api.console.sessions import WHOLE_US, Session, Sessions
+from api.console.sessions import Session, Sessions
+from ledger.authority import Authority, Credential
 from ledger.errors import ForbiddenError, UnauthenticatedError
 
 _NAME: Final = "change-ledger"
@@ -21,6 +22,13 @@ def sessions_of(request: Request) -> Sessions:
     """Return what makes and reads sessions."""
     found: Sessions = request.app.state.sessions
     return found
+
+
+def credential_of(session: Session, authority: Authority, now_us: int) -> Credential:
+    """Return the credential that a session stands for. Raises UnauthenticatedError where it is good no more."""
+    match session.kind:
+        case "token":
+            return authority.authenticate(session.proof, now_us)
 
 
 def is_secure(request: Request) -> bool:
@@ -78,7 +86,7 @@ def remember(request: Request, answer: Response, session: Session, *, anew: bool
         answer.set_cookie(
             _name(request),
             sessions.cookie(sessions.renewed(session, now_us)),
-            max_age=(session.began_us + WHOLE_US - now_us) // 1_000_000,
+            max_age=(session.ends_us - now_us) // 1_000_000,
             path="/",
             secure=is_secure(request),
             httponly=True,

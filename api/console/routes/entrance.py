@@ -57,7 +57,7 @@ async def sign_in(request: Request) -> Response:
         return plain_page("sign_in.html", status=401, next=after, refused=None, ended=False, fault=str(error))
     request.scope["credential"] = credential.id
     answer = RedirectResponse(after, 303)
-    session = sessions_of(request).begin(token, ledger.clock.now_us())
+    session = sessions_of(request).begin("token", token, ledger.clock.now_us(), credential.expires_at_us)
     remember(request, answer, session, anew=True)
     return answer
 

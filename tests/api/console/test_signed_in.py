@@ -57,7 +57,7 @@ def test_a_form_of_another_site_is_refused(site: str) -> None:
 
 def test_behind_tls_the_cookie_is_bound_to_the_host_and_read_under_that_name_alone() -> None:
     asked, answer = request("https", "ledger.example.com", "192.0.2.7"), Response()
-    session = SESSIONS.begin("t", NOW)
+    session = SESSIONS.begin("token", "t", NOW, 2 * NOW)
     remember(asked, answer, session, anew=True)
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-change-ledger=")
@@ -74,9 +74,9 @@ def test_behind_tls_the_cookie_is_bound_to_the_host_and_read_under_that_name_alo
 
 
 def test_a_cookie_in_use_is_sent_anew_and_a_fresh_one_is_not() -> None:
-    asked, session = request("http", "localhost", "127.0.0.1"), SESSIONS.begin("t", NOW)
+    asked, session = request("http", "localhost", "127.0.0.1"), SESSIONS.begin("token", "t", NOW, 2 * NOW)
     fresh, used = Response(), Response()
     remember(asked, fresh, session)
     assert "set-cookie" not in fresh.headers
-    remember(asked, used, SESSIONS.begin("t", NOW - 120_000_000))
+    remember(asked, used, SESSIONS.begin("token", "t", NOW - 120_000_000, 2 * NOW))
     assert "set-cookie" in used.headers
