@@ -101,6 +101,8 @@ def _round_top(greatest: float) -> float:
 
 # -- bars from when to when ------------------------------------------------------------------------------------------------
 
+# As wide as a day with its name.
+_NAME_OF_TICK: Final = 80
 _LANE: Final = 18
 _NAMES: Final = 190
 # Of a name at the left: what it says in words has all of it.
@@ -129,10 +131,20 @@ def lanes(marks: Sequence[Lane], *, title: str, ticks: Sequence[tuple[float, str
     ]
     for part, name in ticks:
         x = _NAMES + part * inner
+        # What would not fit before the edge stands before its line.
+        is_last = x > _WIDE - _NAME_OF_TICK
         drawn.append(
             Markup(
-                '<line class="grid" x1="{}" x2="{}" y1="0" y2="{}"/><text class="name" x="{}" y="{}">{}</text>'
-            ).format(_at(x), _at(x), len(marks) * _LANE, _at(x + 3), high - 8, name)
+                '<line class="grid" x1="{}" x2="{}" y1="0" y2="{}"/><text class="name" x="{}" y="{}" text-anchor="{}">{}</text>'
+            ).format(
+                _at(x),
+                _at(x),
+                len(marks) * _LANE,
+                _at(x - 3 if is_last else x + 3),
+                high - 8,
+                "end" if is_last else "start",
+                name,
+            )
         )
     for number, mark in enumerate(marks):
         y, begin = number * _LANE, _NAMES + mark.begin * inner

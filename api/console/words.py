@@ -9,16 +9,19 @@ from urllib.parse import quote, urlencode
 HOME: Final = "/console/"
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_is_moment: Final = re.compile(r"[0-9]{4,5}-(0[1-9]|1[0-2])-[0-9]{2}T.*").fullmatch
 # In hex, or a SHA-256 in base64.
 _is_digest: Final = re.compile("[0-9a-f]{40,128}|[A-Za-z0-9+/]{43}=").fullmatch
 
 
 def when(moment: str) -> str:
-    """Return a time as a person reads it, in UTC, to the minute.
+    """Return a time as a person reads it, in UTC, to the minute. What is none is shown as it is: the rest of a page is, too.
 
-    >>> when("2026-11-23T12:00:07.000000Z")
-    '23 Nov 2026, 12:00'
+    >>> when("2026-11-23T12:00:07.000000Z"), when("soon")
+    ('23 Nov 2026, 12:00', 'soon')
     """
+    if not _is_moment(moment):
+        return moment
     date, _, time = moment.partition("T")
     year, month, day = date.split("-")
     return f"{int(day)} {_MONTHS[int(month) - 1]} {year}, {time[:5]}"
