@@ -108,7 +108,7 @@ class _Asked:
 
     def _recurring(self) -> dict[str, Times]:
         """Return when changes are planned whose windows come again, as long as they are open."""
-        told = self._rows(change_scopes, {"recurs_from__lt": self._end, "is_open": "true"})
+        told = self._rows(change_scopes, {"recurs_from__lt": self._end, "is_open": "true"}, "recurs_from")
         rows = map(change_scopes.row_of, told)
         return {row.change_id: w.times for row in rows for w in row.windows if w.said.position == row.planned_position}
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from api.desk.views import list_of, one_of
 from ledger.ledger import Ledger
 from projections.engine.filters import MAX_LISTED
-from projections.engine.view import Moment
+from projections.engine.serving import last_lines
+from projections.engine.view import LATEST, Moment
 from projections.readings.delivery.cutovers import BETWEEN, cutovers
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.placements import placements
@@ -33,19 +34,18 @@ def running_in(ledger: Ledger, *, at: Moment | None, environment: str | None, cu
     """Return what ran in each place of an environment, or of all, at a time or now. Raises StatementError for a wrong cursor."""
     where = {"environment": compared(environment)} if environment is not None else {}
     places = list_of(ledger, placements, where, limit=MOST, cursor=cursor)
-    found = [row for place in places.rows if (row := _last(ledger, place["place"], at)) is not None]
+    with ledger.database.read() as connection:
+        spans = (_until(place["place"], at) for place in places.rows)
+        found = last_lines(connection, cutovers, "place_and_time", spans)
     known = _deployments(ledger, [row["deployment_id"] for row in found if row["deployment_id"] is not None])
     rows = tuple(_with_what(row, known.get(row["deployment_id"])) for row in found)
     return Running(rows, places.position, places.next)
 
 
-def _last(ledger: Ledger, place: str, at: Moment | None) -> dict[str, Any] | None:
-    """Return the last cutover of a place up to a time."""
+def _until(place: str, at: Moment | None) -> tuple[str, str]:
+    """Return from where to where the cutovers of a place are, up to a time."""
     first = f"{place}{BETWEEN}"
-    where = {"place_and_time__gte": first, "withdrawn_position__null": "true"}
-    where |= {"place_and_time__lte": f"{first}{at}"} if at is not None else {"place_and_time__lt": f"{first}~"}
-    rows = list_of(ledger, cutovers, where, sort="-place_and_time", limit=1).rows
-    return rows[0] if rows else None
+    return first, f"{first}{LATEST if at is None else at}"
 
 
 def _with_what(row: dict[str, Any], deployment: dict[str, Any] | None) -> Mapping[str, Any]:

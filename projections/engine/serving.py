@@ -112,6 +112,27 @@ def list_rows(
     return Page(state.made_by, position, found[:limit], more, there_are, skipped)
 
 
+def last_lines(
+    connection: Connection, view: Listing[Any], column: str, spans: Iterable[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Return of each span of values, both ends included, the line whose value is the last one; where there is none, none.
+
+    Lines that were taken back are left out. The column has to be indexed: each span costs one look-up. Raises ViewNotReadyError.
+    """
+    state = state_of(connection, view)
+    if not has_columns_of(view, state.shape):
+        raise ViewNotReadyError(f"the view {view.name} is being built; ask again in a moment")
+    t = table_of(view).c
+    query = (
+        sa.select(t[ROW])
+        .where(t[column] >= sa.bindparam("first"), t[column] <= sa.bindparam("last"), t[WITHDRAWN_POSITION].is_(None))
+        .order_by(t[column].desc(), t[view.key].desc())
+        .limit(1)
+    )
+    found = (connection.execute(query, {"first": first, "last": last}).scalar() for first, last in spans)
+    return [orjson.loads(text) for text in found if text is not None]
+
+
 def _stood_at(
     view: View[Any], state: State, position: int, where: Mapping[str, str], sort: str | None
 ) -> sa.ColumnElement[bool]:

@@ -44,7 +44,7 @@ def today(visit: KnownVisit) -> Response:
         names=names_of_findings(visit.ledger, worst or ()),
         frozen=_rows(visit, freezes, {"start_at__lte": now, "end_at__gt": now, "lifted_at__null": "true"}, "end_at"),
         coming=_rows(visit, freezes, {"start_at__gt": now, "lifted_at__null": "true"}, "start_at"),
-        going=_rows(visit, deployments, {"started_at__null": "false", "finished_at__null": "true"}, "-started_at"),
+        going=_rows(visit, deployments, {"going_since__null": "false"}, "-going_since"),
     )
 
 

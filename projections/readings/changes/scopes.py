@@ -120,7 +120,7 @@ change_scopes = View(
     row=ChangeScope,
     kind="change",
     reads=READ_BY_POWERS,
-    indexes=("release_id", "template_id", "recurs_from"),
+    indexes=("release_id", "template_id", "recurs_from", "scope_digest"),
     doc="Scopes of changes: services, environments, artifacts by digest, and the planned window; every version of them.",
 )
 

@@ -73,6 +73,8 @@ class Deployment:
     started_at: Moment | None = None
     started_position: int | None = None
     finished_at: Moment | None = None
+    # What began and has not ended: since when.
+    going_since: Moment | None = None
     outcome: Outcome | None = None
     verdict: Health | None = None
     verified_at: Moment | None = None
@@ -99,7 +101,7 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=8,
+    version=9,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,
@@ -112,7 +114,7 @@ deployments = View(
             Match((DeploymentStarted.type, DeploymentFinished.type), (ref("service", name),)) for name in scope.services
         ],
     },
-    indexes=("change_id", "service", "environment", "started_at", "deployed_by"),
+    indexes=("change_id", "service", "environment", "started_at", "deployed_by", "going_since", "artifact", "commit"),
     doc="Deployments: what, where, by whom, for which change, and whether it held.",
 )
 
@@ -163,6 +165,7 @@ def _acted(row: Deployment, kind: Kind, event: Any, entry: EntryInfo) -> Deploym
     done = [act for act in acts if act.kind == "deployment"]
     started = [act.started_at for act in done if act.started_at is not None]
     last = max(done, key=lambda act: (act.finished_at or act.at, act.position), default=None)
+    began, ended = min(started, default=None), last.finished_at if last else None
     return replace(
         row,
         acts=acts,
@@ -170,9 +173,10 @@ def _acted(row: Deployment, kind: Kind, event: Any, entry: EntryInfo) -> Deploym
         artifact=row.artifact or event.artifact,
         commit=row.commit or report.commit,
         deployed_by=next((act.actor for act in done if act.actor is not None), row.deployed_by),
-        started_at=min(started, default=None),
+        started_at=began,
         started_position=min((r.said.position for r in reports if r.kind == "started"), default=None),
-        finished_at=last.finished_at if last else None,
+        finished_at=ended,
+        going_since=began if ended is None else None,
         outcome=last.outcome if last else None,
     )
 

@@ -39,7 +39,7 @@ gate_decisions = View(
     kind="gate_decision",
     # No ref names a decision by its position.
     entries_of=lambda key, row: (Match((GateDecided.type,)),),
-    indexes=("gate", "verdict", "service", "environment", "change_id", "deployment_id"),
+    indexes=("gate", "verdict", "service", "environment", "change_id", "deployment_id", "at"),
     doc="What gates answered: to whom, of which service, environment and artifact, and until when an `allow` holds.",
 )
 
