@@ -2,11 +2,12 @@
 
 import hashlib
 import itertools
+import json
 import re
 from pathlib import Path
 
 from commands import Command
-from servers import Server
+from servers import Server, event
 
 numbers = itertools.count(1)
 
@@ -50,3 +51,14 @@ def test_nobody_needs_a_token_to_check_a_program(bare: Command, server: Server, 
     program.write_text("never published")
     found = bare.at("--server", server.url)("tool", "check", program, "--json")
     assert (found.status, found.json) == (1, [])
+
+
+def test_the_digest_of_a_scope_is_printed_before_anybody_records_it(bare: Command) -> None:
+    about = {"change_id": "CHG-digest", "actor": "person:paul"}
+    told = [event("change.opened", **about), event("change.submitted", **about)]
+    lines = "\n".join(map(json.dumps, told)).encode()
+    digest, named, key = bare.ok("digest", "-", stdin=lines).out.split()
+    assert (named, key, len(digest)) == ("change.submitted", "CHG-digest", 71)
+    refused = bare("digest", "-", stdin=json.dumps(event("freeze.lifted")).encode())
+    assert refused.status != 0
+    assert "expected one of change.opened" in refused.err
