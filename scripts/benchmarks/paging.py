@@ -13,8 +13,10 @@ from servers import Server, running_server  # type: ignore[import-not-found,unus
 
 from benchmarks.measure import Row, limit, quartiles
 from benchmarks.prepared import Prepared
+from ledger.clock import Clock
 from ledger.ledger import Ledger
 from ledger.log.database import Database
+from ledger.log.reading import read_head
 from ledger.stewardship.credentials import issue_token
 
 ASKED = 20
@@ -32,6 +34,24 @@ def measure(directory: Path, prepared: Prepared, sizes: Sequence[int]) -> list[R
     return [_pages(directory / f"pages-{changes}", prepared, changes) for changes in sizes]
 
 
+def ended(path: Path) -> Clock:
+    """Return a clock that stands where the ledger's last entry was recorded: a year may end after today."""
+    database = Database(path)
+    with database.read() as connection:
+        last = read_head(connection).recorded_at
+    database.close()
+    return Clock(wall_ns=lambda: last * 1000, steady_ns=lambda: last * 1000)
+
+
+def token_for(ledger: Ledger) -> str:
+    """Issue a token that may see every page, and close the ledger."""
+    _, token, _ = issue_token(
+        ledger, actor="person:olga", principal="service:pages", kind="service", roles=["auditor", "analyst"]
+    )
+    ledger.close()
+    return token
+
+
 def _pages(directory: Path, prepared: Prepared, changes: int) -> Row:
     directory.mkdir()
     path = directory / "ledger.db"
@@ -39,10 +59,8 @@ def _pages(directory: Path, prepared: Prepared, changes: int) -> Row:
     shutil.copytree(prepared.keys.directory / "keys", directory / "keys")
     # A year's checkpoint key is nobody's: its server signs entries alone.
     (directory / "keys" / "checkpoint.pem").unlink()
-    ledger = Ledger.open(Database(f"sqlite:///{path}"), prepared.keys.entry)
-    _, token, _ = issue_token(
-        ledger, actor="person:olga", principal="service:pages", kind="service", roles=["auditor", "reader"]
-    )
+    token = token_for(Ledger.open(Database(path), prepared.keys.entry, clock=ended(path)))
+    ledger = Ledger.open(Database(path), prepared.keys.entry)
     size = ledger.size()
     ledger.close()
     with (

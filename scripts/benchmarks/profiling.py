@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.appending import append
 from benchmarks.events import groups
-from benchmarks.paging import PAGES
+from benchmarks.paging import PAGES, ended, token_for
 from benchmarks.places import Keys, create, reporter
 from benchmarks.prepared import Prepared
 from benchmarks.serving import BATCH, BATCH_CLIENTS, CLIENTS, Load, python, serving, settings_of
@@ -29,7 +29,6 @@ from ledger.audit.of_database import audit_database
 from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.tree import inclusion_proof
-from ledger.stewardship.credentials import issue_token
 from projections import VIEWS
 from projections.engine.runner import Runner
 
@@ -138,12 +137,12 @@ def _serve(bar: str, output: Path, directory: Path) -> None:
     token, load = create(url, keys), Load()
     command = python("-m", "api.cli", "serve", "--port", "0", more=settings_of(directory, url))
     try:
-        with serving([*_spy(output), *command], directory, by_interrupt=True) as port:
+        with serving([*_spy(output), *command], directory, by_interrupt=True) as front:
             batch, clients = SERVED[bar], CLIENTS if SERVED[bar] == 1 else BATCH_CLIENTS
-            answer = load.put(port, token, seconds=SECONDS / 4, clients=clients, batch=batch)
+            answer = load.put(front.port, token, seconds=SECONDS / 4, clients=clients, batch=batch)
             # P9 is asked at half of the greatest rate.
             rate = answer.events / answer.seconds / 2 if bar == "P9" else None
-            load.put(port, token, seconds=SECONDS, clients=clients, batch=batch, rate=rate)
+            load.put(front.port, token, seconds=SECONDS, clients=clients, batch=batch, rate=rate)
     finally:
         load.close()
 
@@ -153,16 +152,14 @@ def _serve_pages(output: Path, directory: Path, prepared: Prepared) -> None:
     shutil.copyfile(prepared.year(CHANGES), path)
     shutil.copytree(prepared.keys.directory / "keys", directory / "keys")
     (directory / "keys" / "checkpoint.pem").unlink()
+    token = token_for(Ledger.open(Database(path), prepared.keys.entry, clock=ended(path)))
     ledger = Ledger.open(Database(path), prepared.keys.entry)
-    _, token, _ = issue_token(
-        ledger, actor="person:olga", principal="service:pages", kind="service", roles=["auditor", "reader"]
-    )
     fold(ledger)
     ledger.close()
     command = python("-m", "api.cli", "serve", "--port", "0", more=settings_of(directory, f"sqlite:///{path}"))
     with (
-        serving([*_spy(output), *command], directory, by_interrupt=True) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600) as client,
+        serving([*_spy(output), *command], directory, by_interrupt=True) as front,
+        httpx.Client(base_url=f"http://127.0.0.1:{front.port}", timeout=600) as client,
     ):
         client.post("/console/sign-in", data={"token": token})
         end = time.monotonic() + SECONDS
