@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.appending import append
 from benchmarks.events import groups
-from benchmarks.paging import PAGES, ended, token_for
+from benchmarks.paging import PAGES, ended, fold, token_for
 from benchmarks.places import Keys, create, reporter
 from benchmarks.prepared import Prepared
 from benchmarks.serving import BATCH, BATCH_CLIENTS, CLIENTS, Load, python, serving, settings_of
@@ -78,14 +78,6 @@ def _ask(ledger: Ledger) -> Iterator[None]:
         for ask in questions(ledger, f"CHG-{CHANGES // 2}").values():
             ask()
             yield
-
-
-def fold(ledger: Ledger) -> None:
-    """Bring all views to the end of a ledger."""
-    runner = Runner(ledger.database, VIEWS, ledger.watcher)
-    runner.acquire()
-    runner.catch_up()
-    runner.close()
 
 
 # What a bar's work is, and how many entries the ledger has on which it is done; of a year where it is folded.
@@ -156,7 +148,9 @@ def _serve_pages(output: Path, directory: Path, prepared: Prepared) -> None:
     ledger = Ledger.open(Database(path), prepared.keys.entry)
     fold(ledger)
     ledger.close()
-    command = python("-m", "api.cli", "serve", "--port", "0", more=settings_of(directory, f"sqlite:///{path}"))
+    command = python(
+        "-m", "api.cli", "serve", "--views", "none", "--port", "0", more=settings_of(directory, f"sqlite:///{path}")
+    )
     with (
         serving([*_spy(output), *command], directory, by_interrupt=True) as front,
         httpx.Client(base_url=f"http://127.0.0.1:{front.port}", timeout=600) as client,
