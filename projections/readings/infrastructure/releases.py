@@ -16,7 +16,8 @@ from ledger.events.compatibility import CompatibilityTested
 from ledger.events.iac import PlanApplied
 from ledger.events.module import ModuleReleased
 from ledger.events.provider import ProvidersUsed, ProviderUpgraded
-from projections.engine.view import EntryInfo, Reads, View, replace
+from projections.engine.view import EntryInfo, Moment, Reads, View, replace
+from projections.readings.environments.environments import READ_BY_ASKING, same_environment
 from projections.readings.infrastructure.plans import plan_applications
 from projections.readings.people.voices import Spoken, by_whom, spoken
 from projections.rules.keeping import kept
@@ -202,7 +203,7 @@ provider_steps = View(
     version=1,
     row=ProviderSteps,
     kind="plan",
-    reads=(plan_providers, plan_applications),
+    reads=(plan_providers, plan_applications, *READ_BY_ASKING),
     indexes=("against",),
     doc="Major steps of providers that nobody had to tell: plans that admit no version which the plan applied before admitted.",
 )
@@ -213,7 +214,7 @@ def compared(row: ProviderSteps, event: ProvidersUsed, entry: EntryInfo) -> Prov
     if row.said is not None:
         return row
     said = spoken(entry, event.actor)
-    before = _applied_before(entry.reads, event)
+    before = _applied_before(entry.reads, event, said.at)
     if before is None:
         return replace(row, said=said)
     admitted = {one.provider: one.constraint for one in before.uses}
@@ -225,16 +226,19 @@ def compared(row: ProviderSteps, event: ProvidersUsed, entry: EntryInfo) -> Prov
     return replace(row, against=before.plan, steps=tuple(steps), said=said)
 
 
-def _applied_before(reads: Reads, event: ProvidersUsed) -> PlanProviders | None:
+def _applied_before(reads: Reads, event: ProvidersUsed, at: Moment) -> PlanProviders | None:
     """Return the plan that was applied last to the state that a plan is of; None where nobody knows which that is."""
     if event.environment is None:
         return None
     where = (event.workspace, event.service)
-    for applied in reads.named(plan_applications, PlanApplied, ref("environment", event.environment), limit=APPLIED):
-        if applied.outcome == "success" and applied.plan not in (None, event.plan):
-            row = reads.row(plan_providers, applied.plan or "")
-            if row is not None and row.said is not None and (row.workspace, row.service) == where:
-                return row
+    about = ref("service", event.service) if event.service is not None else None
+    for applied in reads.named(plan_applications, PlanApplied, about, limit=APPLIED):
+        if applied.outcome != "success" or applied.plan in (None, event.plan):
+            continue
+        row = reads.row(plan_providers, applied.plan or "")
+        is_there = row is not None and row.said is not None and (row.workspace, row.service) == where
+        if is_there and same_environment(reads, applied.environment, event.environment, at):
+            return row
     return None
 
 

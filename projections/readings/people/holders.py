@@ -117,6 +117,7 @@ GIVE_NOTHING: Final = frozenset(
         "change.submitted",
         "code.branch_protection_changed",
         "code.merged",
+        "code.owners_declared",
         "code.proposed",
         "dataset.loaded",
         "dependency.declared",
