@@ -81,14 +81,14 @@ SENDERS: Final[dict[str, Sender]] = {
         "service:infrastructure-ci",
         "service",
         ("reporter",),
-        ("attestation", "iac", "module", "pipeline_run", "scan", "secret", "state", "test"),
+        ("attestation", "iac", "module", "pipeline_run", "sbom", "scan", "secret", "state", "test"),
         ("https://ci.example.com/infrastructure",),
     ),
     "platform": Sender(
         "service:platform",
         "service",
         ("reporter",),
-        ("backup", "environment", "perf_test", "resource", "restore", "service"),
+        ("backup", "dataset", "environment", "perf_test", "resource", "restore", "service"),
         ("https://platform.example.com/",),
     ),
     "access": Sender(

@@ -18,12 +18,14 @@ COUNTED: Final[tuple[tuple[tuple[str, str, dict[str, str]], ...], ...]] = (
         ("rollout{s} as chosen", "strategy_conformance", {"is_as_chosen": "true"}),
         ("release{s} signed off", "releases", {"is_signed_off": "true"}),
         ("objective{s}", "slos", {}),
+        ("meeting{s} of the board", "board_meetings", {}),
     ),
     (
         ("run{s}", "pipeline_runs", {}),
         ("run{s} of tests", "test_runs", {}),
         ("scan{s}", "scans", {}),
         ("attestation{s}", "attestations", {}),
+        ("bill{s} of materials", "sboms", {}),
     ),
     (
         ("plan{s}", "plans", {}),
@@ -36,6 +38,7 @@ COUNTED: Final[tuple[tuple[tuple[str, str, dict[str, str]], ...], ...]] = (
         ("environment{s} set up", "environment_lifetimes", {}),
         ("reservation{s}", "reservations", {}),
         ("backup{s}", "backups", {}),
+        ("load{s} of data", "data_loads", {}),
         ("tagged resource{s}", "tagged_resources", {}),
     ),
     (("change{s}", "change_tickets", {}), ("assessment{s}", "risk_assessments", {}), ("review{s}", "reviews", {})),

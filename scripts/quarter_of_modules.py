@@ -20,6 +20,7 @@ SETTINGS: Final = (
     ("rpo-minutes", "identity-api", "20160"),
 )
 _PROD: Final[Facts] = {"environment": "prod"}
+_IN_PROD: Final[Facts] = {"environments": ["prod"]}
 _EDGE: Final[Facts] = {"service": "edge-proxy", **_PROD}
 _MODULE: Final = "acme/network/aws"
 
@@ -54,7 +55,8 @@ def _digest(name: str) -> str:
 
 
 def _releases(quarter: Quarter) -> None:
-    """A matrix and a canary kept, then one that everybody had at once; a release signed off; a budget kept, and one spent."""
+    """A matrix and a canary kept, then one that everybody had at once; a release signed off; a budget kept, and one spent; the board."""
+    _board(quarter)
     say, stamp = quarter.say, quarter.stamp
     say(2 * _DAY, "olga", "strategy.matrix_published", "strategies/1", actor="person:olga", matrix_id="release-strategies",
         version="1", cells=[{"stateful": True, "strategies": ["canary"]}, {"strategies": ["canary", "rolling"]}])  # fmt: skip
@@ -87,11 +89,35 @@ def _releases(quarter: Quarter) -> None:
                 unit="events", good=str(good if week == 6 else 100_000), total="100000")  # fmt: skip
 
 
+def _board(quarter: Quarter) -> None:
+    """Two days on which the board is asked about everything that goes out: it decided about the first change, and not about the second."""
+    say, stamp = quarter.say, quarter.stamp
+    for who in ("alice", "bob", "carol"):
+        say(_DAY, "access", "access.granted", f"GR-cab-{who}/granted", actor="person:olga", grant_id=f"GR-cab-{who}",
+            principal=f"person:{who}", principal_kind="human", role="cab")  # fmt: skip
+    submitted = {data["change_id"]: at for at, data in quarter.told("change.submitted")}
+    asked = [(change, at) for change, at in _deployed_changes(quarter) if at > 5 * _WEEK and change in submitted][:2]
+    for number, (change, at) in enumerate(asked):
+        say(2 * _DAY, "olga", "compliance_window.declared", f"close/{number}", actor="person:olga", window_id=f"close-{number}",
+            start=stamp(at - 5), end=stamp(at + 5), services=["edge-proxy"], framework="soc2", **_IN_PROD)  # fmt: skip
+        if number == 0:
+            met: Facts = {"meeting_id": "CAB-5"}
+            begin = submitted[change] + 4
+            say(begin - 3, "olga", "cab.meeting_scheduled", "CAB-5", actor="person:olga", **met, start=stamp(begin),
+                end=stamp(begin + 4))  # fmt: skip
+            say(begin - 1, "olga", "cab.agenda_fixed", "CAB-5/agenda", actor="person:olga", **met, changes=[change])
+            for place, who in enumerate(("bob", "carol")):
+                say(begin + place, who, "cab.vote_cast", f"CAB-5/{who}", actor=f"person:{who}", **met, change_id=change,
+                    vote="for")  # fmt: skip
+            say(begin + 3, "olga", "cab.decision_recorded", "CAB-5/decision", actor="person:olga", **met, change_id=change,
+                verdict="approved")  # fmt: skip
+
+
 # -- 2 Pipeline architecture -----------------------------------------------------------------------------------------------
 
 
 def _pipelines(quarter: Quarter) -> None:
-    """Runs of a suite on two shards, one of which never comes once; scans, provenance, and two tenants on one runner."""
+    """Runs of a suite on two shards, one of which never comes once; scans, provenance, bills, and two tenants on one runner."""
     say = quarter.say
     suite: Facts = {"suite": "payments-api", "version": "1"}
     tests = ["refunds::paid_once", "refunds::paid_abroad"]
@@ -122,6 +148,9 @@ def _pipelines(quarter: Quarter) -> None:
         say(at - 159, "infrastructure", "attestation.received", f"{run}/provenance", attestation=_digest(f"{run} provenance"),
             predicate_type="https://slsa.dev/provenance/v1", signature="not_checked", subjects=1, artifacts=[made],
             commit=commit)  # fmt: skip
+        say(at - 158, "infrastructure", "sbom.recorded", f"{run}/bill", sbom=f"{run}-bill", format="cyclonedx", format_version="1.6",
+            artifact=made, service="payments-api", commit=commit, run_id=run, components=214, identified=211, dependencies=208,
+            components_digest=_digest(f"{run} components"), complete=True)  # fmt: skip
     for number, tenant in enumerate(("payments", "data")):
         about: Facts = {"run_id": f"shared-{number}", "tenant": tenant, "runner_id": "runner-shared"}
         say(50 * _DAY + number * 20, "infrastructure", "pipeline_run.started", f"shared-{number}/started", **about)
@@ -203,7 +232,10 @@ def _apply(quarter: Quarter, minute: int, name: str, *, serial: int, **more: Any
 
 
 def _environments(quarter: Quarter) -> None:
-    """Previews torn down in time, but one; two who reserved one environment; backups; tags; and one that is late for a release."""
+    """Previews torn down in time, but one; two who reserved one environment; backups; tags; one that is late for a release; and staging,
+    how like production it is, and what data it holds.
+    """
+    _staging(quarter)
     say, stamp = quarter.say, quarter.stamp
     for number, hours in ((1, 20), (2, 70), (3, 200)):
         at, about = number * _WEEK, Facts(environment=f"pr-{number}")
@@ -235,3 +267,23 @@ def _environments(quarter: Quarter) -> None:
         ready_by=stamp(75 * _DAY))  # fmt: skip
     say(77 * _DAY, "platform", "environment.ready_attested", "2026.8/ready", **late,
         checks=[{"name": "smoke", "passed": True}])  # fmt: skip
+
+
+def _staging(quarter: Quarter) -> None:
+    """Compared with production each month, with a key that nobody explained; masked data loaded as somebody else let it, and once not."""
+    say, staging = quarter.say, Facts(environment="staging")
+    for month, equal in ((1, 96), (2, 97), (3, 97)):
+        differs = [{"key": "replicas", "here": _digest("2"), "there": _digest("6")}] if month > 1 else []
+        say(month * 28 * _DAY, "platform", "environment.config_compared", f"staging/compared-{month}", **staging, other="prod",
+            equal=equal, differences=differs)  # fmt: skip
+    data, job = Facts(dataset_id="customers"), _digest("masking job")
+    say(20 * _DAY, "oscar", "dataset.classified", "customers/class", actor="person:oscar", **data,
+        classification="confidential")  # fmt: skip
+    say(
+        21 * _DAY, "oscar", "dataset.masking_verified", "customers/masked", actor="person:oscar", **data, job_digest=job
+    )
+    say(21 * _DAY + _HOUR, "olga", "dataset.load_approved", "customers/let", actor="person:olga", **data, **staging,
+        requester="person:paul")  # fmt: skip
+    for number, more in enumerate(({"job_digest": job}, {})):
+        say((22 + 30 * number) * _DAY, "platform", "dataset.loaded", f"customers/load-{number}", actor="service:platform", **data,
+            **staging, load_id=f"LOAD-{number}", source="prod", **more)  # fmt: skip

@@ -15,8 +15,10 @@ from projections.practices.curriculum import MODULES
 from projections.practices.serving import capabilities
 from projections.readings.people.powers import HOLDERS
 
+# What the board had not decided about are three changes that went out together.
 PLANTED = {
-    "Release strategy": {"strategy-not-kept": 1, "error-budget-spent": 1, "deployed-in-freeze": 1, "planned-in-freeze": 2},
+    "Release strategy": {"strategy-not-kept": 1, "error-budget-spent": 1, "deployed-in-freeze": 1, "planned-in-freeze": 2,
+        "deployed-without-the-board": 3, "misses-the-board": 3},
     "Pipeline architecture": {
         "isolation-violated": 1, "tests-not-run": 1, "unapproved-plan-applied": 1, "unchecked-plan-applied": 1,
     },
@@ -24,6 +26,7 @@ PLANTED = {
     "Governance of infrastructure as code": {"module-not-approved": 1, "secret-not-rotated": 2, "drifted": 1},
     "Environments": {
         "backup-older-than-rpo": 1, "environment-overdue": 1, "readiness-late": 1, "reservations-overlap": 1, "tags-missing": 1,
+        "difference-unexplained": 1, "sensitive-data-loaded": 1,
     },
 }  # fmt: skip
 

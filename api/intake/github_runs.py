@@ -4,6 +4,7 @@ A run is named by its number, which survives that it is run again; an attempt co
 with that. Whether a runner is made for one job is not in the body, whatever its name looks like.
 """
 
+import re
 from typing import Any, Final
 
 from api.intake.translation import need, pick, pick_text
@@ -18,6 +19,22 @@ _OUTCOMES: Final = {
     "startup_failure": "failure",
     "cancelled": "cancelled",
 }
+
+
+# Where a run of a workflow is, on github.com or on a server of one's own; and how provenance of the generators of SLSA names one.
+_is_address = re.compile(r"https://[^/]+/[^/]+/[^/]+/actions/runs/([0-9]+)(?:/attempts/([0-9]{1,4}))?/?").fullmatch
+_is_number = re.compile(r"([0-9]+)-([0-9]{1,4})").fullmatch
+_BUILDERS: Final = "https://github.com/"
+
+
+def run_named(told: str, builder: str | None = None) -> tuple[str, int | None] | None:
+    """Return the number of a run that somebody else names, and which try it is, where that is said; None where it is no run of these.
+
+    >>> run_named("https://github.com/acme/api/actions/runs/4711/attempts/2")
+    ('4711', 2)
+    """
+    found = _is_address(told) or (_is_number(told) if (builder or "").startswith(_BUILDERS) else None)
+    return (found[1], int(found[2]) if found[2] else None) if found is not None else None
 
 
 def run_of(document: dict[str, Any]) -> tuple[str, str, dict[str, Any]] | str:

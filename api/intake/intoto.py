@@ -21,6 +21,7 @@ import orjson
 
 from api.intake.context import attempt_of
 from api.intake.formats import JSON, UNMAPPED, Envelopes, Format, Redactor, Sample
+from api.intake.github_runs import run_named
 from api.intake.junit import by_outcome
 from api.intake.statements import IN_TOTO, cut, enveloped, speaker_of
 from api.intake.translation import MAX_PARTS, Fact, Headers, Mapped, Translation, Unmapped, fact, in_parts
@@ -93,6 +94,14 @@ def _commit(statement: dict[str, Any]) -> str | None:
     return commit if fits(Commit, commit) else None
 
 
+def _named(beside: Headers, told: str | None, builder: str | None = None) -> tuple[str | None, int]:
+    """Return which run a statement is about, and which try of it: as whoever posts it says, or as the webhooks of the run call it."""
+    if "run" in beside or told is None:
+        return beside.get("run"), attempt_of(beside)
+    run, attempt = run_named(told, builder) or (told, None)
+    return run, attempt or attempt_of(beside)
+
+
 def _run(
     beside: Headers, statement: dict[str, Any], said: dict[str, Any], parts: list[tuple[str, ...]]
 ) -> Iterator[Fact]:
@@ -101,9 +110,10 @@ def _run(
     # A run that ended before it began says neither.
     if started and finished and normalised(finished) < normalised(started):
         started = finished = None
+    run, attempt = _named(beside, said["invocation"], said["builder"])
     about = {
-        "run_id": beside.get("run") or said["invocation"] or f"provenance-{statement['payload_sha256'][:16]}",
-        "attempt": attempt_of(beside),
+        "run_id": run or f"provenance-{statement['payload_sha256'][:16]}",
+        "attempt": attempt,
         "builder_id": said["builder"],
         "service": beside.get("service"),
         "commit": said["commit"] or beside.get("commit"),
@@ -116,7 +126,7 @@ def _run(
 
 def _tests(beside: Headers, number: int, statement: dict[str, Any], said: dict[str, Any]) -> Iterator[Fact]:
     """Yield the tests of a run, where the run is known: by what was said beside the file, or by its address."""
-    run = beside.get("run") or said["run"]
+    run, attempt = _named(beside, said["run"])
     if run is None:
         return
     # What passed with a warning passed; what is in two lists failed.
@@ -130,7 +140,7 @@ def _tests(beside: Headers, number: int, statement: dict[str, Any], said: dict[s
     is_whole = len(parts) < 2
     report = {"report": f"{beside['identity']}/{number}", "run_id": run}
     summary = report | {
-        "attempt": attempt_of(beside),
+        "attempt": attempt,
         **{name: beside.get(name) for name in ("suite", "service", "environment")},
         "commit": _commit(statement) or beside.get("commit"),
         # A verdict without a test that ran does not count.

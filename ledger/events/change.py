@@ -16,6 +16,7 @@ from ledger.events.identifiers import (
     Identity,
     Label,
     Part,
+    PlanDigest,
     PlaybookId,
     Region,
     ReleaseId,
@@ -79,7 +80,7 @@ class ScopeContent(Part):
     playbook_version: Version | None = None
     template_id: TemplateId | None = None
     # Of the plans of infrastructure to be applied.
-    plans: tuple[Digest, ...] = many(at_most=16, default=())
+    plans: tuple[PlanDigest, ...] = many(at_most=16, default=())
     window_start: Time | None = None
     window_end: Time | None = None
     external_digests: tuple[ExternalDigest, ...] = many(default=())
@@ -90,7 +91,7 @@ class ChangeSubmitted(ChangeEvent, ScopeContent):
 
     type = "change.submitted"
     says = "{actor} submitted {change_id}[ with scope {scope_digest}]"
-    refs = ("change_id", "services", "environments")
+    refs = ("change_id", "services", "environments", "plans")
     actor: Identity
     # What whoever states it takes for the digest of the scope; the ledger computes it.
     scope_digest: Digest | None = None
@@ -101,7 +102,7 @@ class ChangeScopeAmended(ChangeEvent, ScopeContent):
 
     type = "change.scope_amended"
     says = "{actor} amended the scope of {change_id}[ to {scope_digest}]"
-    refs = ("change_id", "services", "environments")
+    refs = ("change_id", "services", "environments", "plans")
     actor: Identity
     scope_digest: Digest | None = None
     previous_digest: Digest | None = None

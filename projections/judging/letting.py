@@ -7,7 +7,7 @@ from projections.engine.reads import Look
 from projections.judging.disposing import fault_of, persons_in
 from projections.judging.findings import findings
 from projections.readings.assurance.dispositions import dispositions
-from projections.rules.leave import Clocks, Instant, was_there
+from projections.rules.leave import Clocks, Instant, Recorded, was_there
 
 
 def let_pass(look: Look, rule: str, subject: str) -> int | None:
@@ -19,6 +19,22 @@ def let_pass(look: Look, rule: str, subject: str) -> int | None:
     if row is None or row.is_open or row.disposition not in ("accepted", "false_positive"):
         return None
     return None if look.has_come(row.disposed_until) else row.disposed_position
+
+
+def was_let_pass_since(look: Look, rule: str, subject: str, since: Recorded, instant: Instant, clocks: Clocks) -> bool:
+    """Say whether somebody who may had let a state pass, which has ended meanwhile: after it began, and before something was done."""
+    told = look.row(dispositions, findings.key_of(findings.rules[rule], subject))
+    if told is None:
+        return False
+    involved = persons_in(Finding(told.finding_id, rule, subject, positions=(since.position,)), look)
+    return any(
+        one.disposition in ("accepted", "false_positive")
+        and (one.until is None or one.until > instant.at)
+        and since.position < one.by.position
+        and was_there(one.by, instant, clocks)
+        and not fault_of(one.by, involved, look)
+        for one in told.disposed
+    )
 
 
 def was_let_pass(look: Look, rule: str, row: Any, subject: str, instant: Instant, clocks: Clocks) -> bool:

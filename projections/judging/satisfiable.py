@@ -11,6 +11,7 @@ from ledger.events.access import AccessGranted
 from ledger.events.ledger import LedgerCredentialIssued, LedgerSourceEnrolled
 from projections.engine.reads import Look
 from projections.readings.changes.approvals import BANDS, BOARD_BAND, BOARD_QUORUM, BOARD_ROLE, QUORUM, REQUIRED_ROLE
+from projections.readings.environments.environments import canonical
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
@@ -19,10 +20,14 @@ from projections.readings.people.powers import fault_of_grant
 from projections.readings.people.settings import ANY
 from projections.readings.people.sources import authorities
 from projections.rules import duties
-from projections.rules.environments import compared
+from projections.rules.leave import FOR_EVER
 
 # So many grants and credentials are looked at for people: where there are more, there are others enough.
 FEW: Final = 40
+
+
+def _called(environment: str, look: Look) -> str:
+    return canonical(look, environment, FOR_EVER)
 
 
 def unsatisfied_because(policy: InForce, look: Look) -> str:
@@ -34,10 +39,10 @@ def unsatisfied_because(policy: InForce, look: Look) -> str:
             continue
         held = {role: _holders(role, look) for role in roles}
         # Where grants name no environment at all, they are for all of them; else each that one names has to have enough.
-        named = {compared(where): where for found in held.values() for _, where in found if where is not None}
+        named = {_called(where, look): where for found in held.values() for _, where in found if where is not None}
         for key, environment in sorted(named.items()) or [("", "")]:
             members = {
-                role: {person for person, where in found if where is None or compared(where) == key}
+                role: {person for person, where in found if where is None or _called(where, look) == key}
                 for role, found in held.items()
             }
             authors = ["", *sorted({person for found in members.values() for person in found})]

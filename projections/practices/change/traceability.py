@@ -19,6 +19,7 @@ from projections.readings.changes.commits import is_same as is_same_commit
 from projections.readings.changes.facts import change_facts
 from projections.readings.changes.scopes import (
     ChangeScope,
+    Opening,
     Version,
     change_scopes,
     in_force_at,
@@ -32,13 +33,12 @@ from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, change_at, deployments
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, gate_decisions
-from projections.readings.environments.environments import is_production
+from projections.readings.environments.environments import canonical, is_production
 from projections.readings.people.identities import are_same
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.speaking import clocks_of
 from projections.rules.calendar import covering, fault_of
-from projections.rules.environments import compared
 from projections.rules.leave import hours_late, is_reported_late, was_there
 from projections.rules.recurrence import NotComputableError
 from projections.rules.words import listed
@@ -85,7 +85,7 @@ def opened_twice(row: ChangeScope, look: Look) -> Breach | None:
         and (
             opening.change_type != first.change_type
             or set(opening.services) != set(first.services)
-            or {compared(name) for name in opening.environments} != {compared(name) for name in first.environments}
+            or _names(opening, look) != _names(first, look)
             or not are_same(look, opening.said.actor or "", first.said.actor or "")
         )
     ]
@@ -97,6 +97,10 @@ def opened_twice(row: ChangeScope, look: Look) -> Breach | None:
         positions_of(first.said.position, *(opening.said.position for opening in different)),
         different[0].said.position,
     )
+
+
+def _names(opening: Opening, look: Look) -> set[str]:
+    return {canonical(look, name, opening.said.at) for name in opening.environments}
 
 
 @finding(change_scopes, severity="low")

@@ -20,17 +20,17 @@ from projections.readings.environments.backups import (
     Provision,
     Restore,
     StatefulResource,
+    StatefulService,
     backups,
     fault_of,
     key_of,
     last_backup,
     last_good,
-    provision_of,
     restores_of,
     rows_of,
+    set_up,
     stateful_resources,
     stateful_services,
-    used_since,
 )
 from projections.readings.environments.environments import names_for
 from projections.readings.environments.lifetimes import is_gone
@@ -79,7 +79,8 @@ def _uses(rows: list[StatefulResource], look: Look) -> list[tuple[str, Provision
         for row in rows
         for service in row.services
         if row.resource is not None and row.environment is not None and not is_gone(look, row.environment)
-        if (provision := used_since(look, service, row.environment, row.resource, FOR_EVER)) is not None
+        if (found := set_up(look, service, row.environment, FOR_EVER)) is not None
+        and (provision := found.resources.get(row.resource)) is not None
     ]
 
 
@@ -91,7 +92,7 @@ def _rows(row: StatefulResource, look: Look) -> list[StatefulResource]:
     return rows if rows and rows[0].key == row.key else []
 
 
-@finding(stateful_resources, severity="high")
+@finding(stateful_resources, severity="high", version=2)
 def backup_older_than_rpo(row: StatefulResource, look: Look) -> Breach | None:
     """What holds a service's state was not backed up for longer than the policy lets state be lost."""
     rows, policy = _rows(row, look), in_force_now(look)
@@ -109,7 +110,7 @@ def backup_older_than_rpo(row: StatefulResource, look: Look) -> Breach | None:
     return None
 
 
-@finding(stateful_resources, severity="medium")
+@finding(stateful_resources, severity="medium", version=2)
 def restore_not_tested(row: StatefulResource, look: Look) -> Breach | None:
     """No backup of what holds a service's state was restored, whole and in time, for longer than the policy allows."""
     rows, policy = _rows(row, look), in_force_now(look)
@@ -144,6 +145,21 @@ def orphan_backups(row: StatefulResource, look: Look) -> Breach | None:
     return Breach(f"{words}, and none was restored since {since}", positions_of(_said(last_backup(look, rows))))
 
 
+@finding(stateful_services, severity="medium")
+def state_denied_by_another(row: StatefulService, look: Look) -> Breach | None:
+    """Somebody said that a service holds no state, or no longer where another had said that it does, and may not take that back."""
+    refused = {
+        one.said.position: one
+        for provision in row.provisions
+        if (found := set_up(look, row.service, provision.environment, FOR_EVER)) is not None
+        for one in found.refused
+    }
+    if not refused:
+        return None
+    words = listed(f"{one.said.speaker} at {one.said.at}" for one in refused.values())
+    return Breach(f"of the state of {row.service} less was said than others know: by {words}", tuple(sorted(refused)))
+
+
 @finding(backups, severity="high")
 def restore_failed(row: Backup, look: Look) -> Breach | None:
     """A backup did not come back as it should when it was restored last: a check failed, it was another one, or it took too long."""
@@ -164,6 +180,7 @@ def restore_failed(row: Backup, look: Look) -> Breach | None:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "not-backed-up": Remedy(
             "a backup within the RPO (backup.completed), and a restore of one within the RTO (restore.verified)",
@@ -173,7 +190,7 @@ def restore_failed(row: Backup, look: Look) -> Breach | None:
             "somebody else than who asks says how the service is set up, and what holds its state (service.provisioned)",
             holding(ServiceProvisioned, but=both(whoever_asks, authors)),
         ),
-    }
+    },
 )
 def state_is_backed_up(question: Question, look: Look, policy: InForce) -> Said:
     """What holds the service's state was backed up within the RPO, and a backup was restored within the RTO, where the policy asks."""
@@ -182,23 +199,24 @@ def state_is_backed_up(question: Question, look: Look, policy: InForce) -> Said:
     names = _for(look, policy, question.service, question.environment, question.asked_at)
     if "required" not in policy.words(BACKUP_GATE, *names):
         return "allow", "not-asked-for", "the policy asks for no backup", ()
-    provision = provision_of(look, question.service, question.environment, question.asked_at)
-    if provision is None:
+    found = set_up(look, question.service, question.environment, question.asked_at)
+    if found is None:
         words = f"nobody said how {question.service} is set up in {question.environment}"
         return "insufficient_evidence", "not-known", words, ()
+    provision = found.stateful or found.last
     used: list[int | None] = [provision.said.position]
-    if not provision.stateful:
+    if found.stateful is None:
         ticket = ticket_of(question, look)
         asking = {person_of(look, name) for name in (question.actor, *(ticket.authors if ticket else ())) if name}
         if asking & persons_behind(look, provision.said):
             words = f"{provision.said.speaker} said that {question.service} holds no state, and is of those who ask"
             return "insufficient_evidence", "said-by-who-asks", words, used
         return "allow", "no-state", f"{question.service} holds no state", used
-    if not provision.resources:
+    if not found.resources:
         words = f"nobody said what holds the state of {question.service}"
         return "insufficient_evidence", "not-said-where", words, used
     faults = []
-    for resource in provision.resources:
+    for resource in found.resources:
         rows = rows_of(look, resource, question.environment, question.asked_at)
         last = last_backup(look, rows)
         tested = last_good(look, rows, policy.number(RTO_MINUTES, *names))
@@ -206,7 +224,7 @@ def state_is_backed_up(question: Question, look: Look, policy: InForce) -> Said:
         faults += [f"{resource}: {why}" for why in _lacking(last, tested, names, question.asked_at, policy)]
     if faults:
         return "deny", "not-backed-up", listed(faults), used
-    return "allow", "backed-up", f"{listed(provision.resources)} can be gone back to", used
+    return "allow", "backed-up", f"{listed(found.resources)} can be gone back to", used
 
 
 def _lacking(

@@ -16,7 +16,7 @@ from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import change_scopes, in_force_at
 from projections.readings.environments.environments import names_for
-from projections.readings.infrastructure.module_users import module_series, module_users, module_uses, series_of
+from projections.readings.infrastructure.module_users import applied_last, module_series, module_users, module_uses
 from projections.readings.infrastructure.modules import Standing, Word, modules, standing_of
 from projections.readings.infrastructure.plan_modules import parts_of, plan_modules
 from projections.readings.infrastructure.plans import Application, plan_applications
@@ -104,12 +104,12 @@ def _plans_of(question: Question, look: Look) -> tuple[str, ...]:
     version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at)) if scope is not None else None
     if version is not None and version.plans:
         return version.plans
-    series = look.row(module_series, series_of(question.environment or "", question.service))
-    return (series.applied,) if series is not None and series.applied is not None else ()
+    applied = applied_last(look, question.environment or "", question.service)
+    return (applied,) if applied is not None else ()
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "deprecated": Remedy("the plan uses another module, or another version of it; or it is approved again"),
         "not-known": Remedy("the plan names the version of the module, or one that is approved whole"),

@@ -4,24 +4,29 @@ What policies as code find is a result of a scan (2.4), whichever tool says so: 
 else disposes of it. A secret is another matter: that it is deleted changes nothing about who read it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from ledger.events import ref
 from ledger.events.finding import FindingDisposed
-from ledger.events.secret import SecretRotated
+from ledger.events.secret import SecretDetected, SecretRotated
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.engine.view import Moment, Reads
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
-from projections.judging.letting import let_pass
+from projections.judging.letting import let_pass, was_let_pass_since
 from projections.practices.practice import Practice
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commit_of
+from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.environments import names_for
-from projections.readings.infrastructure.secrets import SEVERAL, Secret, is_in, secrets, state_of
-from projections.readings.people.policies import InForce
+from projections.readings.infrastructure.secrets import SEVERAL, Secret, is_in, open_at, secrets, state_of
+from projections.readings.people.imports import instants_of
+from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Words
+from projections.readings.people.speaking import clocks_of
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice("3.6", "Scanning for secrets and policy breaches", views=(secrets,))
@@ -32,6 +37,10 @@ SECRET_GATE: Final = Words(
     choices=("required", "optional"),
     default=("optional",),
 )
+
+
+# How many secrets of a service, or a repository, are looked at: those that were found last.
+LATEST: Final = 200
 
 
 def _where(row: Secret) -> str:
@@ -61,17 +70,56 @@ def rotated_secret_found_again(row: Secret, look: Look) -> Breach | None:
     return Breach(f"{words}: it may be another one", positions_of(state.closed.position, state.again.position))
 
 
+@finding(deployments, severity="high")
+def deployed_with_an_open_secret(row: Deployment, look: Look) -> Breach | None:
+    """Something was deployed while a secret of it had been found and not rotated, nor let pass by somebody else; where the policy asks.
+
+    What is rotated afterwards excuses nothing.
+    """
+    for act in row.acts:
+        if act.is_history or act.service is None or act.environment is None:
+            continue
+        for instant in instants_of(look, act):
+            then, clocks = look.at(instant.at), clocks_of(look, instant.at)
+            if not _is_asked_for(then, in_force(then, instant.at), act.service, act.environment, instant.at):
+                continue
+            for one in _found_in(then, act.service, _repositories(look, act.service, act.commit)):
+                since = open_at(look, one, instant, clocks)
+                if since is None or was_let_pass_since(look, "secret-not-rotated", one.secret, since, instant, clocks):
+                    continue
+                words = f"{row.deployment_id} put {act.service} into {act.environment} at {act.at}"
+                known = f"{one.rule} had been found {_where(one)} at {since.at}, and was not rotated by then"
+                return Breach(f"{words}: {known}", positions_of(since.position, act.position))
+    return None
+
+
+def _found_in(reads: Reads, service: str, repositories: Iterable[str]) -> list[Secret]:
+    """Return the secrets that were ever found in a service, or in some repositories; those found last, in the order of their names."""
+    abouts = (ref("service", service), *(ref("repository", name) for name in repositories))
+    found = (row for about in abouts for row in reads.named(secrets, SecretDetected, about, limit=LATEST))
+    return sorted({row.secret: row for row in found}.values(), key=lambda row: row.secret)
+
+
+def _repositories(look: Look, service: str, commit: str | None) -> list[str]:
+    """Return the repositories that a commit is of; a code host calls a service as its repository, where nobody says otherwise."""
+    names = {service}
+    for key in commit_of(look, commit).code_changes if commit is not None else ():
+        code = look.row(code_changes, key)
+        names |= {code.repository} if code is not None and code.repository is not None else set()
+    return sorted(names)
+
+
+def _is_asked_for(reads: Reads, policy: InForce, service: str, environment: str, at: Moment) -> bool:
+    return "required" in policy.words(SECRET_GATE, service, *names_for(reads, policy, environment, at))
+
+
 def _open_in(question: Question, look: Look) -> Iterator[Secret]:
     """Yield the secrets that are open in a service, and in the repositories that the commit is of."""
     service = question.service or ""
     yield from look.where(secrets, "open_in_service", service)
     yield from (row for row in look.where(secrets, "open_in_service", SEVERAL) if is_in(row.services, service))
-    # A code host calls a service as its repository, where nobody says otherwise.
-    names = {service}
-    for key in commit_of(look, question.commit).code_changes if question.commit is not None else ():
-        code = look.row(code_changes, key)
-        names |= {code.repository} if code is not None and code.repository is not None else set()
-    for name in sorted(names):
+    names = _repositories(look, service, question.commit)
+    for name in names:
         yield from look.where(secrets, "open_in_repository", name)
     several = look.where(secrets, "open_in_repository", SEVERAL)
     yield from (row for row in several if any(is_in(row.repositories, name) for name in names))
@@ -93,8 +141,7 @@ def secrets_are_rotated(question: Question, look: Look, policy: InForce) -> Said
     """Every secret that was found in the service, or in the repository of the commit, was rotated after that; where the policy asks."""
     if question.environment is None or question.service is None:
         return "insufficient_evidence", "not-said", "expected an environment and a service in the question", ()
-    names = names_for(look, policy, question.environment, question.asked_at)
-    if "required" not in policy.words(SECRET_GATE, question.service, *names):
+    if not _is_asked_for(look, policy, question.service, question.environment, question.asked_at):
         return "allow", "not-asked-for", "the policy does not ask for secrets", ()
     found = {row.secret: row for row in _open_in(question, look)}
     used: list[int | None] = []

@@ -18,7 +18,7 @@ from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for
 from projections.readings.infrastructure.plans import plans
-from projections.readings.infrastructure.states import Seen, State, key_of, states
+from projections.readings.infrastructure.states import Seen, State, state_of, states
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker
@@ -42,22 +42,36 @@ STATE_OBSERVED_MINUTES: Final = Number(
 )
 
 
-@finding(states, severity="high", version=2)
+def _whole(row: State, look: Look) -> State | None:
+    """Return all that there is of a state, under whichever name of its environment; None where another row stands for it."""
+    whole = state_of(look, row.environment, row.workspace) if row.environment is not None else None
+    return whole if whole is not None and whole.state == row.state else None
+
+
+@finding(states, severity="high", version=3)
 def state_unaccounted(row: State, look: Look) -> Breach | None:
     """What was found of a state is not what was attested of it last: something wrote it that nobody told of."""
-    last = _last(row, look)
-    if last is None or is_history(look, last.said):
+    whole = _whole(row, look)
+    last = _last(whole, look) if whole is not None else None
+    if whole is None or last is None or is_history(look, last.said):
         return None
-    attested = _attested(row, last, look)
+    attested = _attested(whole, last, look)
     if attested is None or attested.digest == last.digest:
         return None
-    words = f"{_called(row)} was {last.digest} at {last.said.at}, and {attested.digest} by what was {_words(attested)}"
+    words = (
+        f"{_called(whole)} was {last.digest} at {last.said.at}, and {attested.digest} by what was {_words(attested)}"
+    )
     return Breach(words, positions_of(attested.said.position, last.said.position))
 
 
-@finding(states, severity="high", version=2)
+@finding(states, severity="high", version=3)
 def serial_went_back(row: State, look: Look) -> Breach | None:
     """A state was found that was written less often than before, or as often and otherwise: an older one took its place."""
+    whole = _whole(row, look)
+    return _went_back(whole, look) if whole is not None else None
+
+
+def _went_back(row: State, look: Look) -> Breach | None:
     last = _last(row, look)
     if last is None or last.serial is None or is_history(look, last.said):
         return None
@@ -141,7 +155,7 @@ def _words(attested: Seen) -> str:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "not-observed": Remedy("the state is looked at (state.observed)", may(StateObserved)),
         "stale": Remedy("the state is looked at again (state.observed)", may(StateObserved)),
@@ -164,7 +178,7 @@ def state_is_accounted(question: Question, look: Look, policy: InForce) -> Said:
     if "required" not in policy.words(STATE_ACCOUNT, *names):
         return "allow", "not-asked-for", "the policy asks nothing of the state", ()
     plan = look.row(plans, question.plan)
-    row = look.row(states, key_of(question.environment, plan.workspace if plan is not None else None))
+    row = state_of(look, question.environment, plan.workspace if plan is not None else None)
     last = _last(row, look) if row is not None else None
     if row is None or last is None:
         return "insufficient_evidence", "not-observed", "nobody told what the state is", ()
@@ -178,6 +192,6 @@ def state_is_accounted(question: Question, look: Look, policy: InForce) -> Said:
     used.append(attested.said.position)
     if attested.digest != last.digest:
         return "deny", "unaccounted", f"the state is {last.digest}, and is to be {attested.digest}", used
-    if (breach := serial_went_back(row, look)) is not None:
+    if (breach := _went_back(row, look)) is not None:
         return "deny", "went-back", breach.says, [*used, *breach.positions]
     return "allow", "accounted", f"the state is what was {_words(attested)}", used

@@ -7,6 +7,8 @@ whose scope names the plan. A plan of a part only is applied when somebody else 
 from collections.abc import Iterator
 from typing import Final
 
+from ledger.events import ref
+from ledger.events.change import ChangeScopeAmended, ChangeSubmitted
 from ledger.events.finding import FindingDisposed
 from ledger.events.iac import PlanValidated
 from projections.engine.derived import Breach
@@ -18,7 +20,7 @@ from projections.judging.letting import let_pass
 from projections.practices.change.approvals import change_is_approved
 from projections.practices.practice import Practice
 from projections.readings.changes.commits import is_same as is_same_commit
-from projections.readings.changes.scopes import change_scopes, in_force_at
+from projections.readings.changes.scopes import ChangeScope, change_scopes, in_force_at
 from projections.readings.changes.unlet import why_unlet
 from projections.readings.environments.environments import is_production, names_for, same_environment
 from projections.readings.infrastructure.plans import Application, Check, Plan, plan_applications, plan_changes, plans
@@ -27,6 +29,7 @@ from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
 from projections.rules.leave import Instant, was_there
 from projections.rules.words import listed
 
@@ -48,6 +51,8 @@ PLAN_APPROVAL: Final = Words(
     choices=_ASKED,
     nothing="`required` in production",
 )
+# How many changes whose scopes name a plan are looked at: the last ones.
+LATEST: Final = 16
 # Of the versions of the format, those that are read; a major version may mean anything (terraform-json refuses it, too).
 MAJORS: Final = ("0", "1")
 
@@ -120,7 +125,7 @@ def unchecked_plan_applied(row: Application, look: Look) -> Breach | None:
     return None
 
 
-@finding(plan_applications, severity="high")
+@finding(plan_applications, severity="high", version=2)
 def unapproved_plan_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that was of no change which had been approved by then. What is approved afterwards excuses nothing."""
     for instant, plan in _instants(row, look):
@@ -150,13 +155,30 @@ def _was_asked_for(setting: Words, row: Application, look: Look, instant: Instan
 def _without_approval(row: Application, plan: Plan, look: Look, instant: Instant) -> str:
     # What is told of a plan afterwards ties it to no change.
     change_id = row.change_id or (plan.change_id if _was_told(plan, look, instant) else None)
-    scope = look.row(change_scopes, change_id) if change_id is not None else None
-    if scope is None or change_id is None or row.said is None:
-        return f"{change_id} was never opened" if change_id is not None else "it was of no change"
+    if row.said is None:
+        return "it was of no change"
+    if change_id is not None:
+        return _unlet_by(look.row(change_scopes, change_id), change_id, plan, row.said, look, instant)
+    # Nobody said for which change: then one that is approved, and whose scope names this very plan, is the one.
+    whys = [
+        _unlet_by(scope, scope.change_id, plan, row.said, look, instant)
+        for scope in dict.fromkeys(
+            scope
+            for event in (ChangeSubmitted, ChangeScopeAmended)
+            for scope in look.named(change_scopes, event, ref("plan", plan.plan), limit=LATEST)
+        )
+    ]
+    return "" if "" in whys else next(iter(whys), "it was of no change")
+
+
+def _unlet_by(scope: ChangeScope | None, change_id: str, plan: Plan, said: Spoken, look: Look, instant: Instant) -> str:
+    """Say why a change did not let a plan be applied at an instant, or ""."""
+    if scope is None:
+        return f"{change_id} was never opened"
     version = in_force_at(scope.versions, instant, clocks_of(look, instant.at))
     if version is None or plan.plan not in version.plans:
         return f"the scope of {change_id} did not name it"
-    return why_unlet(look, change_id, row.said, instant)
+    return why_unlet(look, change_id, said, instant)
 
 
 def _breach(row: Application, plan: Plan, why: str, *more: int) -> Breach:

@@ -37,6 +37,7 @@ from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.delivery.placements import placements, undoing, undone_by, what_was_placed
+from projections.readings.environments.environments import READ_BY_ASKING
 from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.outcomes import base_rates, failures_of_template
 
@@ -111,7 +112,7 @@ change_facts = View(
     kind="change",
     entries_of=_entries_of,
     names=("deployments", "undone_by", "incidents"),
-    reads=(change_scopes, placements, deployments, incidents, base_rates),
+    reads=(change_scopes, placements, deployments, incidents, base_rates, *READ_BY_ASKING),
     follows={placements: what_was_placed},
     doc="What was said and done about changes: decisions, deployments and reviews, as they were recorded.",
 )

@@ -9,14 +9,13 @@ Made of reports, whatever their order: what is known of an act does not depend o
          api prod attempt 1: known by its end alone, 11:02
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ledger.events.deployment import Outcome
 from projections.engine.view import Moment
 from projections.readings.people.voices import Spoken
-from projections.rules.environments import compared
 
 Kind = Literal["started", "finished", "promoted"]
 
@@ -62,18 +61,22 @@ class Act:
     is_history: bool = False
 
 
-def is_repeated(reports: Iterable[Report], report: Report) -> bool:
+# Under which name all names of one environment compare.
+Naming = Callable[[str], str]
+
+
+def is_repeated(reports: Iterable[Report], report: Report, naming: Naming) -> bool:
     """Say whether something was said in the same words before."""
-    words = _words(report)
-    return any(_words(known) == words for known in reports)
+    words = _words(report, naming)
+    return any(_words(known, naming) == words for known in reports)
 
 
-def _words(report: Report) -> tuple[object, ...]:
-    place = compared(report.environment) if report.environment is not None else None
+def _words(report: Report, naming: Naming) -> tuple[object, ...]:
+    place = naming(report.environment) if report.environment is not None else None
     return report.kind, report.said.at, report.service, place, report.attempt, report.artifact, report.outcome
 
 
-def acts_of(reports: Iterable[Report]) -> tuple[Act, ...]:
+def acts_of(reports: Iterable[Report], naming: Naming) -> tuple[Act, ...]:
     """Return the acts that reports of one deployment make, in the order in which the ledger came to know of them."""
     groups: dict[tuple[str | None, str | None, bool, int], list[Report]] = {}
     called: dict[str | None, str | None] = {}
@@ -87,7 +90,7 @@ def acts_of(reports: Iterable[Report]) -> tuple[Act, ...]:
         # A promotion names where it goes.
         environment = environment if is_promotion else report.environment or environment
         named = report.environment if is_promotion else environment
-        name = compared(named) if named is not None else None
+        name = naming(named) if named is not None else None
         called.setdefault(name, named)
         groups.setdefault((service, name, is_promotion, report.attempt), []).append(report)
     acts: list[Act] = []

@@ -7,6 +7,7 @@ artifact that is deployed in its place. Longer than other files because so many 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal
 
 from ledger.conditions import Match
@@ -29,7 +30,7 @@ from projections.readings.changes.scopes import change_scopes, found_for
 from projections.readings.delivery.acts import Act, Kind, Report, acts_of, is_repeated
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.delivery.placements import placements, undoing, undone_by, what_was_placed
-from projections.readings.environments.environments import READ_BY_ASKING
+from projections.readings.environments.environments import READ_BY_ASKING, canonical
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.voices import Spoken, spoken
@@ -160,8 +161,13 @@ def _acted(row: Deployment, kind: Kind, event: Any, entry: EntryInfo) -> Deploym
         is_history(entry.reads, said),
     )
     # A list of its own: each report is written once, however many there are of one act.
-    reports = row.reports if is_repeated(row.reports, report) else (*row.reports, report)
-    acts = acts_of(reports)
+
+    @cache
+    def naming(name: str) -> str:
+        return canonical(entry.reads, name, entry.time)
+
+    reports = row.reports if is_repeated(row.reports, report, naming) else (*row.reports, report)
+    acts = acts_of(reports, naming)
     done = [act for act in acts if act.kind == "deployment"]
     started = [act.started_at for act in done if act.started_at is not None]
     last = max(done, key=lambda act: (act.finished_at or act.at, act.position), default=None)

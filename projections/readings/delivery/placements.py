@@ -10,7 +10,7 @@ last, whatever its statement is called; so does a rollback that names a service 
 Of each service in each environment the last placements are kept: what ran long before is not known to be older.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from ledger.events.deployment import DeploymentFinished, DeploymentPromoted, Dep
 from ledger.events.rollback import RollbackCompleted
 from projections.engine.view import EntryInfo, Moment, View, replace
 from projections.readings.changes.commits import is_same
+from projections.readings.environments.environments import under_all_names
 from projections.rules.environments import compared
 
 # A row is written for every deployment: it stays short.
@@ -67,18 +68,24 @@ def _where(event: Any) -> str | None:
 
 
 def _noted(row: Placement, placed: Placed) -> Placement:
-    """Know one more report of a placement: what one leaves out another has said."""
-    known = next((one for one in row.placed if one.name == placed.name), None)
-    if known is not None:
-        placed = Placed(
-            placed.name,
-            placed.artifact or known.artifact,
-            placed.commit or known.commit,
-            placed.runs_from or known.runs_from,
-            placed.position,
-        )
-    others = tuple(one for one in row.placed if one is not known)
-    return replace(row, environment=row.place.partition("@")[2], placed=(*others, placed)[-KEPT:])
+    placed_there = _together((*row.placed, placed))[-KEPT:]
+    return replace(row, environment=row.place.partition("@")[2], placed=placed_there)
+
+
+def _together(placed: Iterable[Placed]) -> tuple[Placed, ...]:
+    """Return placements, each once, where it was reported last: what one report leaves out another has said."""
+    found: dict[str, Placed] = {}
+    for one in placed:
+        if (known := found.pop(one.name, None)) is not None:
+            one = Placed(
+                one.name,
+                one.artifact or known.artifact,
+                one.commit or known.commit,
+                one.runs_from or known.runs_from,
+                one.position,
+            )
+        found[one.name] = one
+    return tuple(found.values())
 
 
 @placements.on(DeploymentStarted, key=_where)
@@ -128,11 +135,12 @@ def undoing(event: Event) -> str | None:
 def undone_by(event: Any, entry: EntryInfo) -> str | None:
     """Return the deployment that an entry undoes without naming it: what ran there, where something older takes its place."""
     name = undoing(event)
-    place = _where(event) if name is not None else None
-    row = entry.reads.row(placements, place) if place is not None else None
-    if row is None:
+    service, environment = (event.service, event.environment) if name is not None else (None, None)
+    if service is None or environment is None:
         return None
-    ran = sorted((one for one in row.placed if one.runs_from is not None), key=_order)
+    rows = under_all_names(entry.reads, placements, environment, entry.time, lambda called: _place(service, called))
+    placed = _together(sorted((one for row in rows for one in row.placed), key=lambda one: one.position))
+    ran = sorted((one for one in placed if one.runs_from is not None), key=_order)
     new = next((one for one in ran if one.name == name), None)
     before = [
         one for one in ran if one is not new and _order(one) < (_order(new) if new else (entry.time, entry.position))

@@ -11,7 +11,8 @@ from ledger.events.rollback import Decision, RollbackCompleted, RollbackDecided,
 from projections.engine.view import EntryInfo, Moment, View, replace, seconds_between
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.placements import placements, undone_by, what_was_placed
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.environments.environments import READ_BY_ASKING
+from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import replaces
@@ -68,7 +69,7 @@ rollbacks = View(
     kind="rollback",
     entries_of=_entries_of,
     names=("deployment_id",),
-    reads=(placements, deployments, *READ_BY_POWERS),
+    reads=(placements, deployments, *READ_BY_ASKING),
     follows={placements: what_was_placed},
     indexes=("deployment_id", "service", "decided_at"),
     doc="Rollback decisions: options, who decided and how soon, recovery, and evidence that was recorded only afterwards.",

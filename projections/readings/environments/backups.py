@@ -14,9 +14,9 @@ from ledger.events.backup import BackupCompleted, BackupOutcome
 from ledger.events.restore import RestoreVerified
 from ledger.events.service import ServiceProvisioned
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
-from projections.readings.environments.environments import names_of, same_environment
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.environments.environments import same_environment, under_all_names
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, persons_behind, rests_on_grants
+from projections.readings.people.voices import Spoken, has_root_power, spoken
 from projections.rules.environments import compared
 from projections.rules.words import listed
 
@@ -230,19 +230,51 @@ def _with(ids: tuple[str, ...], backup_id: str) -> tuple[str, ...]:
 # -- asking --------------------------------------------------------------------------------------------------------------
 
 
-def provision_of(reads: Reads, service: str, environment: str, at: Moment) -> Provision | None:
-    """Return how a service is set up in an environment: as was said last by somebody who counts, by time."""
-    return next(reversed(_provisions(reads, service, environment, at)), None)
+# That a service holds state at all, wherever: what stands beside its resources.
+_ANYWHERE: Final = ""
 
 
-def used_since(reads: Reads, service: str, environment: str, resource: str, at: Moment) -> Provision | None:
-    """Return since which statement a resource holds a service's state in an environment; None where it does not."""
-    first: Provision | None = None
-    for provision in _provisions(reads, service, environment, at):
+@dataclass(frozen=True)
+class SetUp:
+    """How a service is set up in an environment: what holds its state, and since which statement.
+
+    `refused` are statements that there is less of it, by somebody who may not take back what another had said.
+    """
+
+    last: Provision
+    held: dict[str, Provision]
+    refused: tuple[Provision, ...] = ()
+
+    @property
+    def stateful(self) -> Provision | None:
+        return next(iter(self.held.values()), None)
+
+    @property
+    def resources(self) -> dict[str, Provision]:
+        return {name: since for name, since in self.held.items() if name != _ANYWHERE}
+
+
+def set_up(reads: Reads, service: str, environment: str, at: Moment) -> SetUp | None:
+    """Return how a service is set up in an environment, by what was said of it by those who count, in the order of their times.
+
+    That something holds state anybody may say. That it does not any more, says whoever said that it does, or whoever has the power.
+    """
+    held: dict[str, Provision] = {}
+    refused: list[Provision] = []
+    told = _provisions(reads, service, environment, at)
+    for one in told:
+        named = (_ANYWHERE, *one.resources) if one.stateful else ()
+        kept = {k: since for k, since in held.items() if k not in named and not _may_take_back(reads, one, since)}
+        refused += [one] if kept else []
         # To say again that it does begins nothing anew.
-        is_used = provision.stateful and resource in provision.resources
-        first = (first or provision) if is_used else None
-    return first
+        held = kept | {name: held.get(name, one) for name in named}
+    return SetUp(told[-1], held, tuple(refused)) if told else None
+
+
+def _may_take_back(reads: Reads, one: Provision, since: Provision) -> bool:
+    if persons_behind(reads, one.said) & persons_behind(reads, since.said):
+        return True
+    return any(has(reads, ServiceProvisioned.type, one.said) for has in (has_root_power, rests_on_grants))
 
 
 def _provisions(reads: Reads, service: str, environment: str, at: Moment) -> list[Provision]:
@@ -258,8 +290,7 @@ def _provisions(reads: Reads, service: str, environment: str, at: Moment) -> lis
 
 def rows_of(reads: Reads, resource: str, environment: str, at: Moment) -> list[StatefulResource]:
     """Return what there is of a resource in an environment, under all names that this goes by at a time; its own first."""
-    found = (reads.row(stateful_resources, f"{resource}#{name}") for name in names_of(reads, environment, at))
-    return [row for row in found if row is not None]
+    return under_all_names(reads, stateful_resources, environment, at, lambda name: key_of(resource, name))
 
 
 def last_backup(reads: Reads, rows: Iterable[StatefulResource]) -> Backup | None:

@@ -11,8 +11,9 @@ knows, as production. The first declaration of a name that nobody knew judges wh
 was done by whoever declares; any other declaration counts for later acts only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ledger.clock import from_text, to_text
 from ledger.conditions import Match
@@ -37,6 +38,8 @@ from projections.rules.environments import (
     fits,
     tier_told_by,
 )
+
+R = TypeVar("R")
 
 NOT_PRODUCTION_NAMES: Final = Words(
     "not-production-names",
@@ -209,6 +212,16 @@ def names_of(reads: Reads, name: str, at: Moment) -> tuple[str, ...]:
     key = canonical(reads, name, at)
     said = _holding(reads, key, at)
     return tuple(dict.fromkeys((key, compared(name), *(said.aliases if said is not None else ()))))
+
+
+def under_all_names(reads: Reads, view: View[R], name: str, at: Moment, key_of: Callable[[str], str | None]) -> list[R]:
+    """Return the rows that a view, whose keys hold a name, has of an environment under all names that it goes by at a time.
+
+    The first stands for all of them: it is that of its own name, where there is one.
+    """
+    keys = (key_of(called) for called in names_of(reads, name, at))
+    found = (reads.row(view, key) for key in keys if key is not None)
+    return [row for row in found if row is not None]
 
 
 def _known_tier(reads: Reads, name: str | None, at: Moment, by: str | None) -> Tier | None:

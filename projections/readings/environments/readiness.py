@@ -19,7 +19,7 @@ from ledger.events.release import ReleaseScheduled
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
-from projections.readings.environments.environments import READ_BY_ASKING, names_of
+from projections.readings.environments.environments import READ_BY_ASKING, under_all_names
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
@@ -165,8 +165,7 @@ def scheduled(row: ReleaseSchedule, event: ReleaseScheduled, entry: EntryInfo) -
 
 def rows_of(reads: Reads, release_id: str, environment: str, at: Moment) -> list[Readiness]:
     """Return what was said of an environment for a release, under all names that it goes by at a time; its own first."""
-    found = (reads.row(readiness, f"{release_id}#{name}") for name in names_of(reads, environment, at))
-    return [row for row in found if row is not None]
+    return under_all_names(reads, readiness, environment, at, lambda name: key_of(release_id, name))
 
 
 def promises_of(reads: Reads, rows: Iterable[Readiness]) -> list[Promise]:

@@ -16,8 +16,8 @@ from projections.engine.tally import Part, Tally
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
-from projections.readings.environments.environments import names_of
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, persons_behind
+from projections.readings.environments.environments import READ_BY_ASKING, names_of, same_environment
+from projections.readings.people.powers import fault_of_speaker, persons_behind
 from projections.readings.people.voices import Spoken, has_root_power, spoken
 from projections.rules.cells import days_of, hours_of
 from projections.rules.environments import compared
@@ -55,7 +55,7 @@ reservations = View(
     version=1,
     row=Reservation,
     kind="reservation",
-    reads=READ_BY_POWERS,
+    reads=READ_BY_ASKING,
     entries_of=lambda key, row: (
         Match((EnvironmentReserved.type, EnvironmentReleased.type), (ref("reservation", key),)),
     ),
@@ -69,15 +69,16 @@ def reserved(row: Reservation, event: EnvironmentReserved, entry: EntryInfo) -> 
     said = spoken(entry, event.actor)
     if not counts(entry.reads, EnvironmentReserved, said, event.environment):
         return row
-    terms = (compared(event.environment), moment(event.start), moment(event.end), event.exclusive)
+    terms = (moment(event.start), moment(event.end), event.exclusive)
     if row.said is not None:
-        is_same = terms == (compared(row.environment or ""), row.start_at, row.end_at, row.exclusive)
+        is_there = same_environment(entry.reads, event.environment, row.environment, said.at)
+        is_same = is_there and terms == (row.start_at, row.end_at, row.exclusive)
         return row if is_same else replace(row, again=(*row.again, said))
     return replace(
         row,
         environment=event.environment,
-        start_at=terms[1],
-        end_at=terms[2],
+        start_at=terms[0],
+        end_at=terms[1],
         exclusive=event.exclusive,
         purpose=event.purpose,
         team=event.team,
@@ -204,7 +205,7 @@ perf_tests = View(
     version=1,
     row=PerfTest,
     kind="perf_test",
-    reads=READ_BY_POWERS,
+    reads=READ_BY_ASKING,
     indexes=("service", "environment", "started_at", "outcome", "artifact"),
     doc="Tests of performance: of what, where, from when to when, under which reservation, and what was measured.",
 )
@@ -229,6 +230,8 @@ def executed(row: PerfTest, event: PerfTestExecuted, entry: EntryInfo) -> PerfTe
     )
     if row.said is None:
         return replace(new, said=said)
+    if same_environment(entry.reads, row.environment, event.environment, said.at):
+        new = replace(new, environment=row.environment)
     return row if replace(row, said=None, again=()) == new else replace(row, again=(*row.again, said))
 
 

@@ -12,7 +12,7 @@ from ledger.events import ref
 from ledger.events.resource import ResourceTagged
 from projections.engine.tally import Part, Tally
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
-from projections.readings.environments.environments import names_of
+from projections.readings.environments.environments import under_all_names
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
@@ -73,10 +73,11 @@ def tagged(row: TaggedResource, event: ResourceTagged, entry: EntryInfo) -> Tagg
 
 def sight_of(reads: Reads, row: TaggedResource, at: Moment) -> TaggedResource | None:
     """Return a resource as it was seen last under all names of its environment; None where another row stands for it."""
-    if row.resource is None or row.environment is None:
+    resource = row.resource
+    if resource is None or row.environment is None:
         return None
-    found = (reads.row(tagged_resources, f"{row.resource}#{name}") for name in names_of(reads, row.environment, at))
-    rows = [one for one in found if one is not None and one.said is not None]
+    found = under_all_names(reads, tagged_resources, row.environment, at, lambda name: f"{resource}#{name}")
+    rows = [one for one in found if one.said is not None]
     if not rows or rows[0].key != row.key:
         return None
     return max(rows, key=lambda one: (one.seen_at or "", one.said.position if one.said is not None else 0))

@@ -8,7 +8,7 @@ one drift, and not many.
     plan 13:00 nothing                           gone after three hours; by a change, where one was applied in between
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,68 +17,24 @@ from ledger.events import ref
 from ledger.events.iac import PlanApplied, PlanProduced
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
-from projections.engine.view import EntryInfo, Moment, View, later, replace, seconds_between
-from projections.readings.environments.environments import READ_BY_ASKING, same_environment
+from projections.engine.view import EntryInfo, Moment, Reads, View, later, replace, seconds_between
+from projections.readings.environments.environments import READ_BY_ASKING, same_environment, under_all_names
 from projections.readings.infrastructure.plans import Plan, plan_applications, plan_changes, plans
-from projections.readings.people.policies import in_force_now
+from projections.readings.people.policies import in_force, in_force_now
 from projections.readings.people.settings import Number
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
 from projections.rules.figures import mean
+from projections.rules.keeping import kept
+from projections.rules.leave import FOR_EVER
 
 DRIFT_FLAP_HOURS: Final = Number(
     "drift-flap-hours", "within how many hours what drifted, was gone and is back is one drift", default=24
 )
-# How many plans of a series, and applications of a service, are looked at; and how many drifts that are gone are shown: the last ones.
-PLANS: Final = 200
+# So many plans of a series are kept as they were told, the last ones: what came of those before is kept instead. Applications of a
+# service that are looked at, the last ones; and drifts that are gone that are shown, of each address the last ones.
+PLANS: Final = 64
 LATEST: Final = 64
-
-
-@dataclass(frozen=True)
-class PlanSeen:
-    """One plan of a series."""
-
-    plan: str
-    said: Spoken
-
-
-@dataclass(frozen=True)
-class PlanSeries:
-    """All plans of one environment and service, in the order of the record. The key is `environment/service`."""
-
-    series: str
-    environment: str | None = None
-    service: str | None = None
-    seen: tuple[PlanSeen, ...] = ()
-
-
-def _series(event: PlanProduced) -> str | None:
-    return f"{compared(event.environment)}/{event.service or ''}" if event.environment is not None else None
-
-
-plan_series = View(
-    "plan_series",
-    version=1,
-    row=PlanSeries,
-    kind="plan_series",
-    # Entries write an environment in any spelling.
-    entries_of=lambda key, row: (Match((PlanProduced.type,)),),
-    indexes=("service",),
-    doc="Series of plans: all of one environment and service, one after the other.",
-)
-
-
-@plan_series.on(PlanProduced, key=_series)
-def produced(row: PlanSeries, event: PlanProduced, entry: EntryInfo) -> PlanSeries:
-    return replace(
-        row,
-        environment=row.environment or event.environment,
-        service=event.service,
-        seen=(*row.seen, PlanSeen(event.plan, spoken(entry, event.actor))),
-    )
-
-
-# -- what drifted --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -99,6 +55,77 @@ class Drifted:
 
 
 @dataclass(frozen=True)
+class Drifting:
+    """What came of some plans: what stands, or is gone for so short that it may come back; what is gone; and the last whole plan."""
+
+    standing: tuple[Drifted, ...] = ()
+    gone: tuple[Drifted, ...] = ()
+    before: Moment | None = None
+
+
+@dataclass(frozen=True)
+class PlanSeen:
+    """One plan of a series."""
+
+    plan: str
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class PlanSeries:
+    """The last plans of one environment and service, in the order of their times, and what came of those before.
+
+    The key is `environment/service`.
+    """
+
+    series: str
+    environment: str | None = None
+    service: str | None = None
+    seen: tuple[PlanSeen, ...] = ()
+    earlier: Drifting = Drifting()
+
+
+def key_of(environment: str, service: str | None) -> str:
+    """Return the key of the plans of an environment and a service."""
+    return f"{compared(environment)}/{service or ''}"
+
+
+plan_series = View(
+    "plan_series",
+    version=2,
+    row=PlanSeries,
+    kind="plan_series",
+    # Entries write an environment in any spelling.
+    entries_of=lambda key, row: (Match((PlanProduced.type,)),),
+    reads=(plans, plan_changes, plan_applications, *READ_BY_ASKING),
+    indexes=("service",),
+    doc="Series of plans of one environment and service: the last ones, and what had drifted by those before.",
+)
+
+
+@plan_series.on(
+    PlanProduced, key=lambda event: key_of(event.environment, event.service) if event.environment is not None else None
+)
+def produced(row: PlanSeries, event: PlanProduced, entry: EntryInfo) -> PlanSeries:
+    new = PlanSeen(event.plan, spoken(entry, event.actor))
+    row = replace(row, environment=row.environment or event.environment, service=event.service)
+    seen = _in_order((*row.seen, new))
+    if len(seen) <= PLANS:
+        return replace(row, seen=seen)
+    first, *others = seen
+    flap = in_force(entry.reads, entry.recorded_at).number(DRIFT_FLAP_HOURS)
+    earlier = _after(entry.reads, row, row.earlier, first, flap)
+    return replace(row, seen=tuple(others), earlier=_settled(earlier, first.said.at, flap))
+
+
+def _in_order(seen: Iterable[PlanSeen]) -> tuple[PlanSeen, ...]:
+    return tuple(sorted(seen, key=lambda one: (one.said.at, one.said.position)))
+
+
+# -- what drifted --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
 class Drift:
     """What drifted of one environment and service: what still is, and what was; and how long it took to be gone, on the average."""
 
@@ -114,7 +141,7 @@ class Drift:
 
 drifts = Judged(
     "drifts",
-    version=1,
+    version=2,
     row=Drift,
     of=plan_series,
     reads=(plans, plan_changes, plan_applications, *READ_BY_ASKING),
@@ -125,45 +152,86 @@ drifts = Judged(
 
 @drifts.by
 def drift(row: PlanSeries, look: Look) -> Drift:
-    """What drifted of one series of plans, and what is gone again."""
+    """What drifted of one series of plans, and what is gone again; where its environment has several names, under the first."""
+    service, environment = row.service, row.environment
+    rows = (
+        under_all_names(look, plan_series, environment, FOR_EVER, lambda name: key_of(name, service))
+        if environment is not None
+        else []
+    )
+    if not rows or rows[0].series != row.series:
+        return Drift(row.series, environment, service)
     flap = in_force_now(look).number(DRIFT_FLAP_HOURS)
-    standing: dict[str, Drifted] = {}
-    gone: list[Drifted] = []
-    before: Moment | None = None
-    for seen in sorted(row.seen[-PLANS:], key=lambda one: (one.said.at, one.said.position)):
-        plan = look.row(plans, seen.plan)
-        if plan is None or plan.errored:
-            continue
-        found = set(_addresses(look, plan))
-        for address in sorted(found):
-            standing[address] = _again(standing.get(address), address, seen.said, before, flap, gone)
-        if not _shows_all(plan, len(found)):
-            continue
-        before = seen.said.at
-        for address in sorted(set(standing) - found):
-            if standing[address].gone_at is None:
-                standing[address] = _gone(look, row, standing[address], seen.said)
-    for address, one in list(standing.items()):
-        # What came back before may come back again: it is gone when it has been for long enough.
-        if one.gone_at is not None and (one.times == 1 or look.has_come(later(one.gone_at, hours=flap))):
-            gone.append(standing.pop(address))
-    gone.sort(key=lambda one: (one.gone_at or "", one.address))
+    found = _together([one.earlier for one in rows])
+    for seen in _in_order(seen for one in rows for seen in one.seen):
+        found = _after(look, row, found, seen, flap)
+    # What came back before may come back again: it is gone when it has been for long enough.
+    over = [
+        one
+        for one in found.standing
+        if one.gone_at is not None and (one.times == 1 or look.has_come(later(one.gone_at, hours=flap)))
+    ]
+    standing = tuple(one for one in found.standing if one not in over)
+    gone = sorted((*found.gone, *over), key=lambda one: (one.gone_at or "", one.address))
     took = [one.seconds for one in gone if one.seconds is not None]
     return Drift(
-        row.series,
-        row.environment,
-        row.service,
-        bool(standing),
-        tuple(standing[address] for address in sorted(standing)),
-        tuple(gone[-LATEST:]),
-        mean(sorted(took)),
-        before,
+        row.series, environment, service, bool(standing), standing, tuple(gone), mean(sorted(took)), found.before
     )
 
 
-def _addresses(look: Look, plan: Plan) -> Iterator[str]:
+def _together(some: Sequence[Drifting]) -> Drifting:
+    """Return what came of the plans of one environment that were told under several names."""
+    if len(some) == 1:
+        return some[0]
+    standing: dict[str, Drifted] = {}
+    for one in sorted((one for each in some for one in each.standing), key=lambda one: (one.since, one.position)):
+        standing.setdefault(one.address, one)
+    return Drifting(
+        tuple(standing[address] for address in sorted(standing)),
+        tuple(one for each in some for one in each.gone),
+        max((each.before for each in some if each.before is not None), default=None),
+    )
+
+
+def _after(reads: Reads, series: PlanSeries, known: Drifting, seen: PlanSeen, flap: int) -> Drifting:
+    """Return what there is after one more plan."""
+    plan, at = reads.row(plans, seen.plan), seen.said.at
+    if plan is None or plan.errored:
+        return known
+    standing, gone = {one.address: one for one in known.standing}, list(known.gone)
+    found = set(_addresses(reads, plan))
+    # What is told very late is of a time before the last whole plan: it shows what it shows, and nothing gone.
+    is_late = at < (known.before or "")
+    for address in sorted(found):
+        before = None if is_late else known.before
+        standing[address] = _again(standing.get(address), address, seen.said, before, flap, gone)
+    if not is_late and _shows_all(plan, len(found)):
+        for address in sorted(set(standing) - found):
+            if standing[address].gone_at is None:
+                standing[address] = _gone(reads, series, standing[address], seen.said)
+        known = replace(known, before=at)
+    kept_gone: tuple[Drifted, ...] = tuple(gone[: len(known.gone)])
+    for one in gone[len(known.gone) :]:
+        kept_gone = kept((*kept_gone, one), one, _address, LATEST)
+    return replace(known, standing=tuple(standing[address] for address in sorted(standing)), gone=kept_gone)
+
+
+def _settled(known: Drifting, at: Moment, flap: int) -> Drifting:
+    """Call gone what is gone for so long by a time that it is another drift when it comes back."""
+    gone = known.gone
+    over = [one for one in known.standing if one.gone_at is not None and later(one.gone_at, hours=flap) < at]
+    for one in over:
+        gone = kept((*gone, one), one, _address, LATEST)
+    return replace(known, standing=tuple(one for one in known.standing if one not in over), gone=gone)
+
+
+def _address(one: Drifted) -> str:
+    return one.address
+
+
+def _addresses(reads: Reads, plan: Plan) -> Iterator[str]:
     for part in (0, *plan.seen):
-        told = look.row(plan_changes, f"{plan.plan}/{part}")
+        told = reads.row(plan_changes, f"{plan.plan}/{part}")
         yield from (change.address for change in (told.changes if told is not None else ()) if change.drifted)
 
 
@@ -183,14 +251,14 @@ def _again(
     return replace(known, times=times, seen_at=said.at, gone_at=None, gone_position=None, seconds=None, change_id=None)
 
 
-def _gone(look: Look, row: PlanSeries, known: Drifted, said: Spoken) -> Drifted:
+def _gone(reads: Reads, series: PlanSeries, known: Drifted, said: Spoken) -> Drifted:
     """Return a drift that a plan shows no more, with the change that was applied between."""
     change_id = None
-    about = ref("service", row.service) if row.service is not None else None
-    for applied in look.named(plan_applications, PlanApplied, about, limit=LATEST):
+    about = ref("service", series.service) if series.service is not None else None
+    for applied in reads.named(plan_applications, PlanApplied, about, limit=LATEST):
         if applied.said is None or applied.outcome != "success" or not known.seen_at <= applied.said.at <= said.at:
             continue
-        if same_environment(look, applied.environment, row.environment, said.at):
+        if same_environment(reads, applied.environment, series.environment, said.at):
             change_id = applied.change_id
             break
     return replace(

@@ -5,7 +5,7 @@ module_series   prod/api                                  which plan was applied
 module_users    terraform-aws-modules/vpc/aws#prod/api    whether it is used still, and whether it is deprecated
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,12 +14,13 @@ from ledger.events.iac import PlanApplied
 from ledger.events.module import ModuleUsed
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
-from projections.engine.view import EntryInfo, Moment, View, replace
+from projections.engine.view import EntryInfo, Moment, Reads, View, replace
+from projections.readings.environments.environments import READ_BY_ASKING, under_all_names
 from projections.readings.infrastructure.modules import Word, modules, standing_of
 from projections.readings.infrastructure.plan_modules import Use, parts_of, plan_modules
-from projections.readings.people.powers import READ_BY_POWERS
 from projections.readings.people.voices import spoken
 from projections.rules.environments import compared
+from projections.rules.leave import FOR_EVER
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,10 @@ class ModuleUser:
 
 module_users = Judged(
     "module_users",
-    version=1,
+    version=2,
     row=ModuleUser,
     of=module_uses,
-    reads=(modules, module_series, plan_modules, *READ_BY_POWERS),
+    reads=(modules, module_series, plan_modules, *READ_BY_ASKING),
     indexes=("module", "service", "is_used", "is_deprecated", "standing"),
     doc="Who uses which module, by the plan that was applied last, or told last where none was; and whether it is deprecated.",
 )
@@ -140,26 +141,53 @@ _WORST: Final[tuple[Word, ...]] = ("deprecated", "not-approved", "expired", "not
 
 @module_users.by
 def user(row: ModuleUseFacts, look: Look) -> ModuleUser:
-    """How the use of one module by one service stands."""
-    series = look.row(module_series, row.key.partition("#")[2])
-    plan = (series.applied or series.planned) if series is not None else None
+    """How the use of one module by one service stands; where its environment has several names, under the first."""
+    environment, service = row.environment, row.service
+    if environment is None:
+        return ModuleUser(row.key)
+    rows = under_all_names(
+        look, module_uses, environment, FOR_EVER, lambda name: f"{row.module}#{series_of(name, service)}"
+    )
+    if not rows or rows[0].key != row.key:
+        return ModuleUser(row.key, row.module, environment, service)
+    plan = plan_of(look, environment, service)
     uses = [use for use in _uses_of(look, plan) if use.module == row.module]
     found = [standing_of(look, use) for use in uses]
     worst = min(found, key=lambda standing: _WORST.index(standing.word), default=None)
     return ModuleUser(
         row.key,
         row.module,
-        row.environment,
-        row.service,
+        environment,
+        service,
         is_used=bool(uses),
         is_deprecated=worst is not None and worst.word == "deprecated",
         versions=tuple(sorted({use.version or use.constraint or "" for use in uses})),
         standing=worst.word if worst is not None else None,
         why=worst.why if worst is not None else "",
         plan=plan,
-        first_at=row.first_at,
-        last_at=row.last_at,
+        first_at=min((one.first_at for one in rows if one.first_at is not None), default=None),
+        last_at=max(one.last_at for one in rows),
     )
+
+
+def plan_of(reads: Reads, environment: str, service: str | None) -> str | None:
+    """Return the plan of a service that was applied last in an environment, under all its names, or told last where none was."""
+    return applied_last(reads, environment, service) or _last(
+        (one.planned_at, one.planned) for one in _all_series(reads, environment, service)
+    )
+
+
+def applied_last(reads: Reads, environment: str, service: str | None) -> str | None:
+    """Return the plan of a service that was applied last in an environment, under all its names."""
+    return _last((one.applied_at, one.applied) for one in _all_series(reads, environment, service))
+
+
+def _all_series(reads: Reads, environment: str, service: str | None) -> list[ModuleSeries]:
+    return under_all_names(reads, module_series, environment, FOR_EVER, lambda name: series_of(name, service))
+
+
+def _last(told: Iterable[tuple[Moment | None, str | None]]) -> str | None:
+    return max(((at or "", plan) for at, plan in told if plan is not None), default=(None, None))[1]
 
 
 def _uses_of(look: Look, plan: str | None) -> Iterator[Use]:

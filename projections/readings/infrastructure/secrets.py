@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.events.secret import SecretDetected, SecretRotated
-from projections.engine.view import EntryInfo, Reads, View, replace
+from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, replace
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
-from projections.rules.leave import replaces
+from projections.rules.keeping import kept
+from projections.rules.leave import Clocks, Instant, replaces, was_there
 
-# Of the rotations of one secret, the last ones are kept.
+# Of the rotations of one secret, and of the times that it was open, the last ones are kept.
 KEPT: Final = 64
 # In so many services, and repositories, a secret is kept apart; one that was found in more blocks all of them.
 PLACES: Final = 48
@@ -53,16 +54,25 @@ class Secret:
     services: tuple[str, ...] = ()
     repositories: tuple[str, ...] = ()
     opened: Spoken | None = None
+    # Since when it was open, each time.
+    openings: tuple[Spoken, ...] = ()
     # When it was found last.
     last: Spoken | None = None
     rotations: tuple[Spoken, ...] = ()
 
 
+def _touched(before: Secret | None, after: Secret | None) -> tuple[Moment, Moment]:
+    """A secret is a matter of the time since it was found first."""
+    return min((said.at for row in (before, after) if row is not None for said in row.openings), default=""), LATEST
+
+
 secrets = View(
     "secrets",
-    version=2,
+    version=3,
     row=Secret,
     kind="secret",
+    about={"service": lambda row: row.services, "repository": lambda row: row.repositories},
+    touches=_touched,
     reads=READ_BY_POWERS,
     indexes=("service", "repository", "is_open", "open_in_service", "open_in_repository"),
     doc="Secrets that were found where they may be read: by which tool and where, since when, and whether each was rotated after that.",
@@ -88,6 +98,7 @@ def detected(row: Secret, event: SecretDetected, entry: EntryInfo) -> Secret:
         introduced_by=row.introduced_by or event.introduced_by,
         by_place=row.by_place or event.by_place,
         opened=said if row.opened is None or is_open_again else row.opened,
+        openings=_known((*row.openings, said), said) if row.opened is None or is_open_again else row.openings,
         last=said if row.last is None or said.at > row.last.at else row.last,
     )
     return _as_it_stands(known, entry.reads)
@@ -95,8 +106,12 @@ def detected(row: Secret, event: SecretDetected, entry: EntryInfo) -> Secret:
 
 @secrets.on(SecretRotated, key=lambda event: event.secret)
 def rotated(row: Secret, event: SecretRotated, entry: EntryInfo) -> Secret:
-    known = replace(row, rotations=(*row.rotations, spoken(entry, event.actor))[-KEPT:])
-    return _as_it_stands(known, entry.reads)
+    said = spoken(entry, event.actor)
+    return _as_it_stands(replace(row, rotations=_known((*row.rotations, said), said)), entry.reads)
+
+
+def _known(told: tuple[Spoken, ...], said: Spoken) -> tuple[Spoken, ...]:
+    return kept(told, said, lambda one: one.principal, KEPT)
 
 
 def _with(places: tuple[str, ...], place: str | None) -> tuple[str, ...]:
@@ -152,3 +167,20 @@ def state_of(reads: Reads, row: Secret) -> State:
         closed=min(after, key=lambda said: (said.at, said.position)),
         again=row.last if is_again else None,
     )
+
+
+def open_at(reads: Reads, row: Secret, instant: Instant, clocks: Clocks) -> Spoken | None:
+    """Return since when a secret was open when something was done, as was on record then; None where it was not, or nobody knew.
+
+    That it was rotated counts within the lag; that it was found, only where whoever acted could have known.
+    """
+    there = [said for said in row.openings if max(said.at, said.recorded_at) <= instant.at]
+    last = max(there, key=lambda said: (said.at, said.position), default=None)
+    if last is None or any(
+        replaces(said, last, clocks)
+        and was_there(said, instant, clocks)
+        and not fault_of_speaker(reads, SecretRotated.type, said)
+        for said in row.rotations
+    ):
+        return None
+    return last

@@ -7,6 +7,7 @@ Not whether what was found is what was attested: that is judged. Facts stand in 
             baseline.published 12:00 sha256:9f86…, serial 3  attested, and the serial counts from there on
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,10 +16,12 @@ from ledger.events import Event
 from ledger.events.baseline import BaselinePublished
 from ledger.events.iac import PlanApplied
 from ledger.events.state import StateEvent, StateObserved
-from projections.engine.view import EntryInfo, View, replace
+from projections.engine.view import EntryInfo, Reads, View, replace
+from projections.readings.environments.environments import under_all_names
 from projections.readings.people.voices import Spoken, by_whom, spoken
 from projections.rules.environments import compared
 from projections.rules.keeping import kept
+from projections.rules.leave import FOR_EVER
 
 _TELLING: Final = (PlanApplied.type, StateObserved.type, BaselinePublished.type)
 # The workspace of whoever has only one, as the tools call it.
@@ -51,11 +54,6 @@ class State:
     observed: tuple[Seen, ...] = ()
     # What was written most often of all.
     highest: Seen | None = None
-
-    @property
-    def last(self) -> Seen | None:
-        """What was found last."""
-        return self.observed[-1] if self.observed else None
 
 
 def key_of(environment: str, workspace: str | None) -> str:
@@ -103,5 +101,29 @@ def told(row: State, event: Event, entry: EntryInfo) -> State:
 
 
 def _with(known: tuple[Seen, ...], seen: Seen) -> tuple[Seen, ...]:
-    ordered = sorted((*known, seen), key=lambda one: (one.said.at, one.said.position))
-    return kept(ordered, seen, by_whom, KEPT)
+    return kept(_in_order((*known, seen)), seen, by_whom, KEPT)
+
+
+def _in_order(told: Iterable[Seen]) -> tuple[Seen, ...]:
+    return tuple(sorted(told, key=lambda one: (one.said.at, one.said.position)))
+
+
+def state_of(reads: Reads, environment: str, workspace: str | None) -> State | None:
+    """Return what there is of a state under all names of its environment, under the first of them; None where there is nothing."""
+    rows = under_all_names(reads, states, environment, FOR_EVER, lambda name: key_of(name, workspace))
+    if len(rows) < 2:
+        return rows[0] if rows else None
+    first = rows[0]
+    observed = _in_order(one for row in rows for one in row.observed)
+    return State(
+        first.state,
+        first.environment,
+        first.workspace,
+        attested=_in_order(one for row in rows for one in row.attested),
+        observed=observed,
+        highest=max(
+            (row.highest for row in rows if row.highest is not None),
+            key=lambda one: (one.serial or 0, -one.said.position),
+            default=None,
+        ),
+    )

@@ -168,7 +168,7 @@ def counted_before(reads: Reads, change_id: str, at: Moment, model: Model) -> di
     decay, least = float(model.parameters.get("decay", "1")), Decimal(model.parameters.get("least", "20"))
     today = date.fromisoformat(at[:10])
     levels: dict[int, list[tuple[Decimal, Decimal]]] = {}
-    for name in scopes_of(scope):
+    for name in scopes_of(reads, scope, at):
         if name.startswith("template:"):
             continue
         rate = reads.row(base_rates, name)

@@ -25,10 +25,9 @@ from projections.readings.changes.scopes import ChangeScope, change_scopes
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.delivery.placements import placements, undoing, undone_by, what_was_placed
-from projections.readings.environments.environments import READ_BY_ASKING, is_production
+from projections.readings.environments.environments import READ_BY_ASKING, canonical, is_production
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.voices import spoken
-from projections.rules.environments import compared
 
 Label = Literal["success", "failure"]
 # What may show what became of a change.
@@ -43,12 +42,10 @@ OBSERVING: Final = (
 EVERYTHING: Final = "all"
 
 
-def scopes_of(scope: ChangeScope) -> list[str]:
+def scopes_of(reads: Reads, scope: ChangeScope, at: Moment) -> list[str]:
     """Return the scopes that a change counts in, the narrowest first."""
-    found = [
-        f"{service}/{compared(scope.environment) if scope.environment else 'any'}/{scope.change_type}"
-        for service in scope.services
-    ]
+    environment = canonical(reads, scope.environment, at) if scope.environment else "any"
+    found = [f"{service}/{environment}/{scope.change_type}" for service in scope.services]
     found += [f"service:{service}" for service in scope.services]
     found += [f"team:{scope.team}"] if scope.team else []
     found += [f"template:{scope.template_id}"] if scope.template_id else []
@@ -148,7 +145,11 @@ def _labelled(row: Outcome, entry: EntryInfo) -> Outcome:
     if row.at is not None:
         return row
     scope = entry.reads.row(change_scopes, row.change_id)
-    return replace(row, at=entry.time, scopes=tuple(scopes_of(scope)) if scope is not None else (EVERYTHING,))
+    return replace(
+        row,
+        at=entry.time,
+        scopes=tuple(scopes_of(entry.reads, scope, entry.time)) if scope is not None else (EVERYTHING,),
+    )
 
 
 def _told(row: Outcome, label: Label, by: Literal["label", "review"], entry: EntryInfo) -> Outcome:

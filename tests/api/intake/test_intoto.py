@@ -227,6 +227,27 @@ def test_what_is_said_beside_a_file_says_what_it_cannot() -> None:
     assert unnamed.data["run_id"].startswith("provenance-")
 
 
+@pytest.mark.parametrize(
+    ("told", "builder", "run", "attempt"),
+    [
+        ("https://github.com/acme/api/actions/runs/4711/attempts/2", BUILDER, "4711", 2),
+        ("https://ghes.example.com/acme/api/actions/runs/4711", "https://ci.example.com/builder", "4711", 1),
+        (
+            "4711-2",
+            "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/builder.yml@v2",
+            "4711",
+            2,
+        ),
+        ("4711-2", "https://ci.example.com/builder", "4711-2", 1),
+        ("https://ci.example.com/runs/4711", BUILDER, "https://ci.example.com/runs/4711", 1),
+    ],
+)
+def test_a_run_of_github_is_named_as_its_webhooks_name_it(told: str, builder: str, run: str, attempt: int) -> None:
+    details = {"builder": {"id": builder}, "metadata": {"invocationId": told}}
+    [_, made] = facts(statement(PROVENANCE_V1, {"runDetails": details}))
+    assert (made.data["run_id"], made.data["attempt"]) == (run, attempt)
+
+
 def test_a_run_that_ended_before_it_began_says_neither() -> None:
     metadata = {"invocationId": "1", "startedOn": "2026-03-02T09:00:00Z", "finishedOn": "2026-03-02T08:00:00Z"}
     [_, run] = facts(statement(PROVENANCE_V1, V1 | {"runDetails": {"builder": {"id": BUILDER}, "metadata": metadata}}))

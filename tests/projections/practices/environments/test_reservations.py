@@ -94,6 +94,16 @@ def test_a_reservation_has_one_life() -> None:
     assert found(story) == {"reserved-twice": ["R-1"], "reservations-overlap": ["R-2"]}
 
 
+def test_what_is_said_again_under_another_name_of_the_environment_says_nothing_else() -> None:
+    story = Story()
+    story.tell("environment.declared", actor="person:olga", environment="qa-perf", tier="testing", aliases=["blue"])
+    reserve(story)
+    reserve(story, environment="Blue")
+    run(story, reservation_id="R-1")
+    run(story, reservation_id="R-1", environment="blue")
+    assert found(story) == {}
+
+
 def test_a_stranger_takes_no_id_away() -> None:
     story = Story()
     reserve(story, by="service:ci", begin=1, end=2)

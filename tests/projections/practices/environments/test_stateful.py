@@ -8,6 +8,7 @@ from changes import finding, found, pass_time, publish
 from telling import Story, at
 from year import DAY, HOUR, START, Year
 
+from ledger.authority import LEDGER_PRINCIPAL
 from projections.readings.environments.backups import backups, stateful_resources, stateful_services
 
 DB = "db.orders"
@@ -167,6 +168,19 @@ def test_a_role_that_is_held_where_a_backup_is_gives_the_power_to_report_it() ->
     assert found(story) == {}
 
 
+def test_only_who_said_that_there_is_state_or_has_the_power_says_that_there_is_none_any_more() -> None:
+    story = stateful()
+    pass_time(story, 11)
+    assert found(story) == {"backup-older-than-rpo": ["db.orders#prod"]}
+    for more in ({"stateful": False}, {"resources": ["db.new"]}):
+        provision(story, actor="service:ci", **more)
+        assert found(story)["backup-older-than-rpo"][0] == "db.orders#prod"
+        assert found(story)["state-denied-by-another"] == ["api"]
+    assert "service:ci" in finding(story, "state-denied-by-another", "api").says
+    provision(story, by=LEDGER_PRINCIPAL, token="key:story", stateful=False)
+    assert found(story) == {"state-denied-by-another": ["api"]}
+
+
 # -- the gate --------------------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +237,15 @@ def plant_state_that_is_not_backed_up(year: Year) -> set[str]:
                 year.say(START + day * DAY + HOUR, "restore.verified", actor="service:backup", **backup, resource=name,
                     duration_s=60, checks=[{"name": "rows", "passed": True}])  # fmt: skip
     return {"backup-older-than-rpo/db.two#prod", "restore-not-tested/db.two#prod"}
+
+
+def plant_state_that_somebody_else_denies(year: Year) -> set[str]:
+    where = {"service": "service-2", "environment": "staging"}
+    year.say(
+        START + 6 * DAY, "service.provisioned", actor="service:platform", **where, stateful=True, resources=["db.six"]
+    )
+    year.say(START + 7 * DAY, "service.provisioned", actor="service:team-2-ci", **where, stateful=False)
+    return {"state-denied-by-another/service-2"}
 
 
 def plant_backups_that_nobody_needs_and_one_that_does_not_come_back(year: Year) -> set[str]:

@@ -7,7 +7,7 @@ from changes import CHG, finding, found, opened, pass_time, publish
 from telling import Story, at
 from year import DAY, HOUR, START, Year
 
-from projections.readings.infrastructure.drifts import drifts, plan_series
+from projections.readings.infrastructure.drifts import PLANS, drifts, plan_series
 
 KEY = "prod/api"
 
@@ -102,6 +102,38 @@ def test_of_many_a_disposition_is_of_these() -> None:
     before = finding(story, "drifted", KEY).said
     plan(story, *(f"r{number:02}" for number in (*range(11), 13)))
     assert finding(story, "drifted", KEY).said != before
+
+
+def test_drift_is_remembered_however_many_plans_come_after_it() -> None:
+    story = Story()
+    plan(story)
+    first = plan(story, "db", "web")
+    plan(story, "db")
+    for _ in range(PLANS + 30):
+        plan(story, "db", complete=False)
+    row = story.row(plan_series, KEY)
+    assert len(row.seen) == PLANS
+    assert [one.address for one in row.earlier.standing] == ["db"]
+    told = story.row(drifts, KEY)
+    assert [(one.address, one.position, one.after) for one in told.open] == [("db", first, at(1))]
+    # What is gone for long is kept as well, and so is what nobody had a change for.
+    assert [one.address for one in told.gone] == ["web"]
+    assert found(story)["drifted-without-a-change"] == [KEY]
+    plan(story)
+    assert "drifted" not in found(story)
+    # What is told very late shows what it shows, and nothing gone.
+    plan(story, "old", time=at(1.5))
+    assert [one.address for one in story.row(drifts, KEY).gone] == ["web", "db", "old"]
+
+
+def test_drift_is_of_an_environment_under_all_its_names() -> None:
+    story = Story()
+    story.tell("environment.declared", actor="person:olga", environment="prod", tier="production", aliases=["blue"])
+    plan(story, environment="blue")
+    plan(story, "db")
+    assert found(story)["drifted-without-a-change"] == [KEY]
+    plan(story, environment="Blue")
+    assert "drifted" not in found(story)
 
 
 def test_what_is_applied_for_a_change_remediates() -> None:

@@ -245,6 +245,14 @@ def test_who_still_uses_what_is_deprecated_is_told_by_the_plan_that_was_applied_
     row = story.row(module_users, key)
     assert (row.is_used, row.is_deprecated, row.versions) == (False, False, ())
     assert story.row(module_users, f"{DNS}#prod/api").is_used
+    # Nor does another name of the environment make another user of it.
+    story.tell("environment.declared", actor="person:olga", environment="prod", tier="production", aliases=["blue"])
+    third = "sha256:" + "9" * 64
+    use(story, {"module": DNS}, plan=third, environment="blue")
+    apply(story, third, environment="blue")
+    assert not story.row(module_users, f"{DNS}#blue/api").is_used
+    row = story.row(module_users, f"{DNS}#prod/api")
+    assert (row.is_used, row.plan) == (True, third)
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from asking import against, ask, ready_to_deploy
+from asking import against, ask, deployed, ready_to_deploy
 from changes import finding, found
 from telling import Story, at
-from year import HOUR, START, Year
+from year import DAY, HOUR, START, Year
 
 from projections.readings.infrastructure.secrets import PLACES, secrets
 
@@ -152,6 +152,45 @@ def test_of_many_open_secrets_the_first_ten_are_told() -> None:
     assert said.words.count("aws-access-token") == 10
 
 
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [("open", True), ("rotated", False), ("rotated afterwards", True), ("found afterwards", False), ("let pass", False),
+     ("let pass before it was open again", True), ("open again since", True), ("of another service", False),
+     ("of the repository", True), ("not asked for", False), ("not production", False)],
+)  # fmt: skip
+def test_what_is_deployed_while_a_secret_is_open_is_found_whatever_comes_afterwards(how: str, expected: bool) -> None:
+    story = asked() if how != "not asked for" else ready_to_deploy()
+    if how != "found afterwards":
+        place = {"service": "web"} if how == "of another service" else {"service": None, "repository": "acme/api"}
+        detect(story, **place if how.startswith("of ") else {})
+    if how == "rotated":
+        rotate(story)
+    if how.startswith("let pass"):
+        story.tell("finding.disposed", actor="person:olga", disposition="false_positive", rule=RULE, reason={"sha256": "0" * 64},
+            findings=[{"subject": PRINT, "said": finding(story, RULE, PRINT).said}])  # fmt: skip
+    if how.endswith("open again"):
+        rotate(story)
+        detect(story, again=True)
+    if how == "of the repository":
+        story.tell(
+            "code.proposed",
+            actor="person:alice",
+            repository="acme/api",
+            pull_request=7,
+            head_sha=COMMIT,
+            authors=["person:alice"],
+        )
+    deployed(story, environment="staging" if how == "not production" else "prod", commit=COMMIT)
+    if how == "rotated afterwards":
+        rotate(story)
+    if how == "found afterwards":
+        detect(story)
+    if how == "open again since":
+        rotate(story)
+        detect(story, again=True)
+    assert ("deployed-with-an-open-secret" in found(story)) is expected
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -168,3 +207,15 @@ def plant_secrets(year: Year) -> set[str]:
     # Until they are rotated, all three are found.
     not_rotated = {f"{RULE}/sha256:{number:064x}" for number in (1, 2, 3)}
     return {*not_rotated, f"rotated-secret-found-again/sha256:{2:064x}"}
+
+
+def plant_a_deployment_while_a_secret_was_open(year: Year) -> set[str]:
+    """And neighbours: before it was found, and after it was rotated."""
+    year.settings += [("secret-gate", "leaky", "required")]
+    name = f"sha256:{4:064x}"
+    year.say(START + 10 * DAY, "secret.detected", tool="trivy", rule="private-key", service="leaky", secret=name)
+    year.say(START + 12 * DAY, "secret.rotated", actor="person:dan", secret=name)
+    for day in (9, 11, 13):
+        year.say(START + day * DAY, "deployment.started", actor="service:platform", deployment_id=f"leaky-{day}", service="leaky",
+            environment="staging")  # fmt: skip
+    return {f"{RULE}/{name}", "deployed-with-an-open-secret/leaky-11"}

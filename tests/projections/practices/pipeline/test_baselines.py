@@ -51,6 +51,17 @@ def test_a_state_is_what_was_applied_last_and_anything_else_is_found_until_it_is
     assert (row.digest, row.serial, row.highest.serial) == (C, 9, 9)
 
 
+def test_a_state_is_one_under_all_names_of_its_environment() -> None:
+    story = Story()
+    story.tell("environment.declared", actor="person:olga", environment="staging", tier="staging", aliases=["green"])
+    apply(story)
+    observe(story, B, 8, environment="Green")
+    assert of_states(story) == {"state-unaccounted": ["staging#default"]}
+    apply(story, C, 9, environment="green")
+    observe(story, C, 9)
+    assert of_states(story) == {}
+
+
 def test_an_application_that_is_told_afterwards_accounts_for_nothing_that_was_seen_before() -> None:
     story = Story()
     apply(story)

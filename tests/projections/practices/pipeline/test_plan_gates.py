@@ -200,11 +200,26 @@ def test_a_plan_that_nobody_told_of_is_found_and_telling_it_afterwards_excuses_n
     produce(story)
     assert of_plans(story) == {"unfit-plan-applied"}
     # Nor does it tie what was applied to a change.
-    story = approved(PLAN)
+    story = approved()
     check(story)
     apply(story, change_id=None)
     produce(story, change_id="CHG-7")
     assert of_plans(story) == {"unfit-plan-applied", "unapproved-plan-applied"}
+    amend(story, PLAN)
+    assert of_plans(story) == {"unfit-plan-applied", "unapproved-plan-applied"}
+
+
+def test_a_plan_that_is_applied_without_naming_a_change_is_of_the_one_whose_approved_scope_names_it() -> None:
+    story = whole()
+    apply(story, change_id=None)
+    assert of_plans(story) == set()
+    # A scope that names it, and is not approved, lets nothing through.
+    story = ready_to_deploy()
+    produce(story)
+    check(story)
+    amend(story, PLAN)
+    position = apply(story, change_id=None)
+    assert "approval(s) missing" in finding(story, "unapproved-plan-applied", str(position)).says
 
 
 def test_a_plan_that_was_not_checked_by_then_is_found() -> None:

@@ -8,6 +8,9 @@ from telling import Story, at
 from projections.readings.delivery.acts import Act, Report, acts_of
 from projections.readings.delivery.deployments import deployments
 from projections.readings.people.voices import Spoken
+from projections.rules.environments import compared
+
+FIRST, SECOND = (f"sha256:{letter * 64}" for letter in "ab")
 
 
 def report(kind: Any, hour: float, position: int, **more: Any) -> Report:
@@ -22,7 +25,8 @@ def told(acts: tuple[Act, ...]) -> set[tuple[Any, ...]]:
 def test_a_start_after_an_end_is_the_next_attempt_in_whatever_order_they_are_told() -> None:
     times = [("started", 1, None), ("finished", 2, "failure"), ("started", 3, None), ("finished", 4, "success")]
     for order in itertools.permutations(times):
-        acts = acts_of(report(kind, hour, place, outcome=how) for place, (kind, hour, how) in enumerate(order, 1))
+        reports = (report(kind, hour, place, outcome=how) for place, (kind, hour, how) in enumerate(order, 1))
+        acts = acts_of(reports, compared)
         assert told(acts) == {
             ("api", "prod", 1, at(1), at(2), "failure"),
             ("api", "prod", 2, at(3), at(4), "success"),
@@ -75,6 +79,20 @@ def test_the_same_said_again_adds_nothing() -> None:
         story.tell("deployment.started", time=at(1), deployment_id="d", service="api", environment="prod")
     row = story.row(deployments, "d")
     assert (len(row.acts), len(row.reports)) == (1, 1)
+
+
+def test_the_start_and_the_end_of_one_act_may_call_its_environment_by_two_names() -> None:
+    story = Story()
+    story.tell("environment.declared", actor="person:olga", environment="prod", tier="production", aliases=["blue"])
+    story.tell("deployment.started", deployment_id="d", service="api", environment="prod", artifact=FIRST)
+    story.tell("deployment.finished", deployment_id="d", service="api", environment="Blue", outcome="success")
+    row = story.row(deployments, "d")
+    assert [(act.attempt, act.environment, act.outcome) for act in row.acts] == [(1, "prod", "success")]
+    # What ran there before is there under either name as well.
+    for name, artifact, where in (("e", SECOND, "blue"), ("f", FIRST, "prod")):
+        story.tell("deployment.finished", deployment_id=name, service="api", environment=where, artifact=artifact,
+            outcome="success")  # fmt: skip
+    assert story.row(deployments, "e").undone_by == ("deployment:f",)
 
 
 def test_what_an_import_brings_in_is_history_and_nothing_else_of_its_credential() -> None:
