@@ -13,7 +13,8 @@ from projections.readings.changes.scopes import ChangeScope, change_scopes, in_f
 from projections.readings.changes.unlet import EMERGENCY_RECORD_HOURS
 from projections.readings.environments.environments import is_production
 from projections.readings.infrastructure.drifts import DRIFT_FLAP_HOURS, Drift, Drifted, drifts, plan_series
-from projections.readings.people.policies import in_force
+from projections.readings.people.policies import in_force, in_force_now
+from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
 from projections.rules.calendar import overlapping
 from projections.rules.digests import content_digest
@@ -22,6 +23,11 @@ from projections.rules.recurrence import NotComputableError
 from projections.rules.words import AT_MOST, listed
 
 PRACTICE: Final = Practice("3.3", "Drift detection", views=(plan_series, drifts), settings=(DRIFT_FLAP_HOURS,))
+DRIFT_RECORD_HOURS: Final = Number(
+    "drift-record-hours",
+    "within how many hours drift that nobody had a change for is put on record as an unauthorized change",
+    default=24,
+)
 # How many changes of a service are looked at: the last ones.
 LATEST: Final = 64
 
@@ -44,24 +50,62 @@ def drifted_without_a_change(row: Drift, look: Look) -> Breach | None:
 
     Where no plan before shows it as it was applied, or nobody says of which service it is, nobody knows.
     """
-    service, environment = row.service, row.environment
-    if service is None or environment is None:
+    without = _without_a_change(row, look)
+    if not without:
         return None
-    without = [
+    first = without[0]
+    words = (
+        f"{listed(one.address for one in without)} of {row.service} in {row.environment} was changed without a change"
+    )
+    return Breach(f"{words}, between {first.after} and {first.since}", positions_of(*(one.position for one in without)))
+
+
+@finding(drifts, severity="medium")
+def drift_not_put_on_record(row: Drift, look: Look) -> Breach | None:
+    """Drift that nobody had a change for was not put on record in time as an unauthorized change, which somebody has to review.
+
+    It ends when that is opened, after the drift was seen.
+    """
+    hours = in_force_now(look).number(DRIFT_RECORD_HOURS)
+    opened = [scope for scope in _changes_of(row, look) if scope.change_type == "unauthorized"]
+    late = [
+        one
+        for one in _without_a_change(row, look)
+        if look.has_come(later(one.since, hours=hours))
+        and not any(
+            scope.openings[0].said.at >= one.since
+            and is_for(look, scope.environments, row.environment or "", one.since)
+            for scope in opened
+            if scope.openings
+        )
+    ]
+    if not late:
+        return None
+    words = (
+        f"that {listed(one.address for one in late)} of {row.service} in {row.environment} was changed without a change"
+    )
+    return Breach(
+        f"{words} was to be on record as an unauthorized change by {later(late[0].since, hours=hours)}",
+        positions_of(*(one.position for one in late)),
+    )
+
+
+def _without_a_change(row: Drift, look: Look) -> list[Drifted]:
+    """Return what drifted in production while no change of the service was open and planned."""
+    environment = row.environment
+    if row.service is None or environment is None:
+        return []
+    return [
         one
         for one in (*row.gone, *row.open)
         if one.after is not None
         and is_production(look, environment, one.since)
-        and not any(
-            _covers(look, scope, environment, one)
-            for scope in look.named(change_scopes, ChangeOpened, ref("service", service), limit=LATEST)
-        )
+        and not any(_covers(look, scope, environment, one) for scope in _changes_of(row, look))
     ]
-    if not without:
-        return None
-    first = without[0]
-    words = f"{listed(one.address for one in without)} of {service} in {environment} was changed without a change"
-    return Breach(f"{words}, between {first.after} and {first.since}", positions_of(*(one.position for one in without)))
+
+
+def _changes_of(row: Drift, look: Look) -> list[ChangeScope]:
+    return look.named(change_scopes, ChangeOpened, ref("service", row.service or ""), limit=LATEST)
 
 
 def _covers(look: Look, scope: ChangeScope, environment: str, one: Drifted) -> bool:

@@ -15,7 +15,7 @@ from projections.readings.changes.template_owners import Assignment, TemplateOwn
 from projections.readings.changes.templates import Template, templates
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
-from projections.readings.people.identities import are_same
+from projections.readings.people.identities import are_same, person_of
 from projections.readings.people.leaving import ends_of
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import fault_of_speaker
@@ -82,20 +82,29 @@ def template_review_overdue(row: TemplateOwner, look: Look) -> Breach | None:
 @finding(templates, severity="medium")
 def template_approved_without_its_owner(row: Template, look: Look) -> Breach | None:
     """A template was approved, or approved anew, by nobody who answered for it then; where the policy wants its owner to."""
-    for approval in row.approvals:
-        said = approval.said
+    for said in _approvals(look, row):
         policy = in_force(look.at(said.at), said.at)
         if "required" not in policy.words(TEMPLATE_OWNER, row.template_id):
             continue
-        if fault_of_speaker(look, TemplateApproved.type, said):
-            continue
-        clocks = clocks_of(look, said.at)
-        owned = assignment_at(look, row.template_id, instants(said, clocks)[0], clocks)
-        if owned is None or any(are_same(look, who, said.speaker) for who in owned.answering):
-            continue
-        words = f"template {row.template_id} was approved by {said.speaker}; {listed(owned.answering)} answered for it"
-        return Breach(words, positions_of(owned.said.position, said.position))
+        if (owned := _passed_over(look, row, said)) is not None:
+            return Breach(_approved_by(row, said, owned), positions_of(owned.said.position, said.position))
     return None
+
+
+def _approvals(reads: Reads, row: Template) -> list[Spoken]:
+    return [one.said for one in row.approvals if not fault_of_speaker(reads, TemplateApproved.type, one.said)]
+
+
+def _passed_over(reads: Reads, row: Template, said: Spoken) -> Assignment | None:
+    """Return who answered for a template when somebody else approved it; None where nobody did, or they did themselves."""
+    clocks = clocks_of(reads, said.at)
+    owned = assignment_at(reads, row.template_id, instants(said, clocks)[0], clocks)
+    is_ones_own = owned is None or any(are_same(reads, who, said.speaker) for who in owned.answering)
+    return None if is_ones_own else owned
+
+
+def _approved_by(row: Template, said: Spoken, owned: Assignment) -> str:
+    return f"template {row.template_id} was approved by {said.speaker}; {listed(owned.answering)} answered for it"
 
 
 @finding(change_tickets, severity="medium")
@@ -112,16 +121,27 @@ def template_used_after_retirement(row: Ticket, look: Look) -> Breach | None:
     return None
 
 
+def _owners(question: Question, look: Look, policy: InForce) -> set[str]:
+    """Return who answers for the template that the question's change rests on, and may approve it."""
+    ticket = ticket_of(question, look)
+    owned = assignment_at(look, ticket.template_id) if ticket is not None and ticket.template_id is not None else None
+    return {person_of(look, who) for who in owned.answering} if owned is not None else set()
+
+
 @gate_rule(
+    version=2,
     remedies={
+        "not-by-its-owner": Remedy(
+            "whoever answers for the template approves it, as it is (template.approved)", _owners
+        ),
         "": Remedy(
             "somebody who is still there is made the owner of the template (template.ownership_assigned)",
             may(TemplateOwnershipAssigned),
-        )
-    }
+        ),
+    },
 )
 def template_is_owned(question: Question, look: Look, policy: InForce) -> Said:
-    """A standard change rests on a template for which somebody answers who is still there; where the policy asks."""
+    """A standard change rests on a template for which somebody answers who is still there, and had approved it; where the policy asks."""
     ticket = ticket_of(question, look)
     name = ticket.template_id if ticket is not None else None
     if ticket is None or ticket.change_type != "standard" or name is None:
@@ -140,4 +160,10 @@ def template_is_owned(question: Question, look: Look, policy: InForce) -> Said:
             f"template {name} was to be looked at again by {owned.review_by}",
             [owned.said.position],
         )
+    row = look.row(templates, name)
+    last = max(
+        _approvals(look, row) if row is not None else (), key=lambda said: (said.at, said.position), default=None
+    )
+    if row is not None and last is not None and (then := _passed_over(look, row, last)) is not None:
+        return "deny", "not-by-its-owner", _approved_by(row, last, then), [then.said.position, last.position]
     return "allow", "owned", f"{owned.owner} answers for template {name}", [owned.said.position]

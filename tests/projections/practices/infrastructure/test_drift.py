@@ -172,6 +172,24 @@ def test_drift_that_nobody_had_a_change_for_is_a_change_without_one(how: str, ex
     assert ("drifted-without-a-change" in found(story)) is expected
 
 
+def test_drift_without_a_change_is_put_on_record_as_an_unauthorized_one_that_somebody_reviews() -> None:
+    story = Story()
+    publish(story, ("drift-record-hours", "any", "5"))
+    plan(story)
+    plan(story, "db")
+    assert "drift-not-put-on-record" not in found(story)
+    pass_time(story, 5)
+    assert found(story)["drift-not-put-on-record"] == [KEY]
+    for kind, environment, is_found in (
+        ("normal", "prod", True), ("unauthorized", "staging", True), ("unauthorized", "prod", False),
+    ):  # fmt: skip
+        story.tell("change.opened", actor="person:alice", change_id=f"CHG-{kind}-{environment}", change_type=kind, services=["api"],
+            environment=environment, title={"sha256": "0" * 64})  # fmt: skip
+        assert ("drift-not-put-on-record" in found(story)) is is_found
+    # What was done without a change stays done without one.
+    assert found(story)["drifted-without-a-change"] == [KEY]
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +203,7 @@ def planned(year: Year, days: int, service: str, *drifted: str, environment: str
 def plant_drift_that_nobody_had_a_change_for(year: Year) -> set[str]:
     planned(year, 10, "adrift")
     planned(year, 11, "adrift", "db")
-    return {"drifted/prod/adrift", "drifted-without-a-change/prod/adrift"}
+    return {f"{rule}/prod/adrift" for rule in ("drifted", "drifted-without-a-change", "drift-not-put-on-record")}
 
 
 def plant_nothing_where_drift_is_gone_again(year: Year) -> set[str]:

@@ -108,6 +108,7 @@ def test_a_template_is_approved_anew_by_who_owned_it_then(who: str, before: bool
     if not before:
         own(story)
     assert ("template-approved-without-its-owner" in of_templates(story)) is expected
+    assert answer(story) == (("deny", "not-by-its-owner") if expected else None)
     # Who owns it afterwards excuses nothing, and accuses nobody.
     own(story, "person:olga" if expected else "person:zoe", time=at(1))
     assert ("template-approved-without-its-owner" in of_templates(story)) is expected
