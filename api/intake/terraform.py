@@ -8,7 +8,8 @@ Which modules and providers its configuration uses is told beside it (`module.us
 Where a plan holds no configuration, nobody knows.
 
 Plans hold secrets in clear, and what they mark as sensitive is not all of them. So the redactor keeps addresses, actions and the state of
-the plan, and no value of anything: none before, none after, no variable, no output; of the configuration, where modules come from.
+the plan, and no value of anything: none before, none after, no variable, no output; of what is created, the keys of its tags; of the
+configuration, where modules come from.
 Longer than other files because one command prints both kinds of documents.
 """
 
@@ -19,7 +20,7 @@ from typing import Any, Final
 
 import orjson
 
-from api.intake import terraform_modules
+from api.intake import terraform_modules, terraform_tags
 from api.intake.formats import UNMAPPED, Format, Redactor, Sample
 from api.intake.translation import (
     Fact,
@@ -113,6 +114,7 @@ def _cut_change(change: Any) -> dict[str, Any]:
         "mode": pick(change, "mode") if pick(change, "mode") in ("managed", "data") else None,
         "actions": [action for action in actions if isinstance(action, str) and action.isascii() and len(action) < 16],
         "importing": bool(pick(change, "change.importing")),
+        "tags": terraform_tags.cut(change),
     }
 
 
@@ -140,6 +142,7 @@ def translate(beside: Headers, body: bytes) -> Translation:
         {"address": identifier_of(address)}
         | ({"action": action} if (action := _action(changes.get(address, {}))) else {})
         | ({"drifted": True} if address in drifted else {})
+        | (changes.get(address, {}).get("tags") or {})
         for address in sorted({*changes, *drifted})
     ]
     parts = in_parts([change for change in listed if len(change) > 1], MAX_CHANGES)
@@ -290,7 +293,7 @@ FORMAT: Final = Format(
     "or a state as `terraform state pull` prints it: which, and how often it was written.",
     translate,
     asks=("run", "commit", "service", "environment", "workspace", "change"),
-    redactor=Redactor(3, _cut),
+    redactor=Redactor(4, _cut),
     samples=(
         _sample(
             "a plan",

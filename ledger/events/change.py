@@ -80,7 +80,7 @@ class ScopeContent(Part):
     playbook_version: Version | None = None
     template_id: TemplateId | None = None
     # Of the plans of infrastructure to be applied.
-    plans: tuple[PlanDigest, ...] = many(at_most=16, default=())
+    plans: tuple[PlanDigest, ...] = many(at_most=12, default=())
     window_start: Time | None = None
     window_end: Time | None = None
     external_digests: tuple[ExternalDigest, ...] = many(default=())

@@ -18,11 +18,13 @@ from ledger.events.identifiers import (
     Resource,
     RunId,
     Service,
+    TagKey,
     ToolName,
     Version,
     Workspace,
     many,
 )
+from ledger.events.resource import MAX_TAGS
 
 Action = Literal["create", "update", "replace", "delete", "forget", "read", "import", "move"]
 # Changes in one statement.
@@ -30,11 +32,17 @@ MAX_CHANGES: Final = 400
 
 
 class PlannedChange(Part):
-    """What is to become of one resource, named by its address; `drifted` where it was changed outside of the tool."""
+    """What is to become of one resource, named by its address; `drifted` where it was changed outside of the tool.
+
+    Of what is created, `tags` are the keys of its tags: all of them, some, where others are known when it is applied, or none, where
+    resources of its type have no tags.
+    """
 
     address: Resource
     action: Action | None = None
     drifted: Flag = False
+    tagged: Literal["all", "some", "none"] | None = None
+    tags: tuple[TagKey, ...] = many(at_most=MAX_TAGS, default=())
 
 
 class PlanEvent(Event):

@@ -1,9 +1,11 @@
 """Resources: the tags that each carries, by which its cost and its owner are known."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from ledger.events.base import Event
 from ledger.events.identifiers import Environment, Flag, Part, Resource, TagKey, TagValue, many
+
+MAX_TAGS: Final = 50
 
 
 class Tag(Part):
@@ -21,5 +23,5 @@ class ResourceTagged(Event):
     refs: ClassVar[tuple[str, ...]] = ("resource", "environment")
     resource: Resource
     environment: Environment
-    tags: tuple[Tag, ...] = many(at_most=50)
+    tags: tuple[Tag, ...] = many(at_most=MAX_TAGS)
     is_there: Flag = True

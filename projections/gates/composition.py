@@ -22,6 +22,7 @@ from projections.practices.change.risk import risk_comes_out_again
 from projections.practices.change.traceability import change_may_start, deployed_is_approved, window_is_open
 from projections.practices.environments.readiness import environment_is_ready
 from projections.practices.environments.stateful import state_is_backed_up
+from projections.practices.environments.tags import tags_are_planned
 from projections.practices.environments.tiers import data_may_be_loaded
 from projections.practices.improvement.trail import findings_are_answered
 from projections.practices.infrastructure.ownership import template_is_owned
@@ -92,7 +93,7 @@ GATES: Final[Mapping[str, Gate]] = {
     ),
     "promote": Gate(2, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
     "apply": Gate(
-        5,
+        6,
         (
             policy_is_in_force,
             plan_may_be_applied,
@@ -101,6 +102,7 @@ GATES: Final[Mapping[str, Gate]] = {
             state_is_accounted,
             modules_are_approved,
             provider_upgrades_are_tried,
+            tags_are_planned,
             no_freeze_holds,
         ),
     ),

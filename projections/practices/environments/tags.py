@@ -6,11 +6,13 @@ from ledger.events.identifiers import identifier_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.findings import finding, positions_of
+from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for
 from projections.readings.environments.lifetimes import is_gone
 from projections.readings.environments.tags import TaggedResource, sight_of, tag_coverage, tagged_resources
-from projections.readings.people.policies import in_force_now
+from projections.readings.infrastructure.plans import plan_changes, plans
+from projections.readings.people.policies import InForce, in_force_now
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.rules.leave import FOR_EVER
@@ -20,7 +22,7 @@ PRACTICE: Final = Practice(
     "4.5",
     "Tagging",
     views=(tagged_resources, tag_coverage),
-    to_come="tags of what a plan is about to create",
+    to_come="values of tags of what a plan is about to create: of a plan no value is kept",
 )
 REQUIRED_TAG: Final = Words(
     "required-tag",
@@ -53,3 +55,41 @@ def tags_missing(row: TaggedResource, look: Look) -> Breach | None:
     if not faults:
         return None
     return Breach(f"{row.resource} in {row.environment} has {listed(faults)}", positions_of(seen.said.position))
+
+
+@gate_rule(
+    remedies={
+        "no-plan": Remedy("the plan is told, with all its parts (iac.plan_produced)"),
+        "tags-missing": Remedy("what is created is tagged, and planned anew"),
+        "": Remedy("a plan says with which keys it tags what it creates: as `show -json` prints it, and not computed"),
+    }
+)
+def tags_are_planned(question: Question, look: Look, policy: InForce) -> Said:
+    """Whatever the plan creates carries the tags that the policy asks for, where its type has tags; by their keys, not their values."""
+    if question.plan is None or question.environment is None:
+        return "insufficient_evidence", "not-said", "expected a plan and an environment in the question", ()
+    required = policy.words(REQUIRED_TAG, *names_for(look, policy, question.environment, question.asked_at))
+    if not required:
+        return "allow", "not-asked-for", "the policy asks for no tags", ()
+    plan = look.row(plans, question.plan)
+    if plan is None or plan.said is None or plan.missing:
+        return "insufficient_evidence", "no-plan", "nobody told of this plan, or of a part of it", ()
+    parts = [look.row(plan_changes, f"{plan.plan}/{part}") for part in (0, *plan.seen)]
+    used = [part.position for part in parts if part is not None]
+    created = [one for part in parts if part is not None for one in part.changes if one.action in ("create", "replace")]
+    lacking = [
+        (one, without)
+        for one in created
+        if one.tagged != "none"
+        and (without := [key for key in required if key not in {identifier_of(tag) for tag in one.tags}])
+    ]
+    if missing := [f"{one.address} has no {listed(without)}" for one, without in lacking if one.tagged == "all"]:
+        return "deny", "tags-missing", listed(missing, "; "), used
+    if lacking:
+        return (
+            "insufficient_evidence",
+            "not-known",
+            f"nobody knows the tags of {listed(o.address for o, _ in lacking)}",
+            used,
+        )
+    return "allow", "tagged", f"all that the plan creates carries {listed(required)}", used

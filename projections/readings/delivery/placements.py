@@ -138,7 +138,7 @@ def undone_by(event: Any, entry: EntryInfo) -> str | None:
     service, environment = (event.service, event.environment) if name is not None else (None, None)
     if service is None or environment is None:
         return None
-    rows = under_all_names(entry.reads, placements, environment, entry.time, lambda called: _place(service, called))
+    rows = under_all_names(entry.reads, placements, environment, entry.time, lambda called: place_of(service, called))
     placed = _together(sorted((one for row in rows for one in row.placed), key=lambda one: one.position))
     ran = sorted((one for one in placed if one.runs_from is not None), key=_order)
     new = next((one for one in ran if one.name == name), None)

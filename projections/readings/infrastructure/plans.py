@@ -186,6 +186,8 @@ class Planned:
     address: str
     action: Action | None
     drifted: bool
+    tagged: Literal["all", "some", "none"] | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ def _plan_of(key: str, row: PlanPart) -> list[Match]:
 
 plan_changes = View(
     "plan_changes",
-    version=1,
+    version=2,
     row=PlanPart,
     kind="plan_part",
     entries_of=_plan_of,
@@ -217,5 +219,5 @@ plan_changes = View(
 def told(row: PlanPart, event: ChangesEvent, entry: EntryInfo) -> PlanPart:
     if row.position is not None:
         return row
-    changes = tuple(Planned(change.address, change.action, change.drifted) for change in event.changes)
+    changes = tuple(Planned(one.address, one.action, one.drifted, one.tagged, one.tags) for one in event.changes)
     return replace(row, plan=event.plan, changes=changes, position=entry.position)

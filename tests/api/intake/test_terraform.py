@@ -75,7 +75,7 @@ def test_drift_is_what_changed_outside_and_not_what_will_be_done() -> None:
     data = data_of(plan(change("a.gone", "create"), change("a.kept", "no-op"), resource_drift=drift))
     assert (data["drifted"], data["creates"], data["destroys"], data["updates"]) == (3, 1, 0, 0)
     assert data["changes"] == [
-        {"address": "a.gone", "action": "create", "drifted": True},
+        {"address": "a.gone", "action": "create", "drifted": True, "tagged": "none"},
         {"address": "a.kept", "drifted": True},
         {"address": "a.silent", "drifted": True},
     ]
@@ -141,7 +141,35 @@ def test_what_is_no_plan_is_no_empty_one(body: bytes, reason: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_plan_is_read_as_a_shell_wrote_it(encoding: str) -> None:
     [fact] = facts_of(FORMAT, json.dumps(plan(change("a.é", "create"))).encode(encoding), SAID)
-    assert fact.data["changes"] == [{"address": "a.%C3%A9", "action": "create"}]
+    assert fact.data["changes"] == [{"address": "a.%C3%A9", "action": "create", "tagged": "none"}]
+
+
+# What the values after it say, and which are known later; the keys of tags that are told, and whether these are all.
+TAGS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    ({"tags": {"owner": "s3cret", "blank": " "}, "tags_all": {"owner": "s3cret", "team": "s3cret"}}, {},
+     {"tagged": "all", "tags": ["owner", "team"]}),
+    ({"tags": {"owner": "s3cret"}}, {"tags": {"id": True}, "tags_all": True}, {"tagged": "some", "tags": ["id", "owner"]}),
+    ({"tags": None}, {}, {"tagged": "all"}),
+    ({"labels": {"owner": "s3cret"}}, {}, {"tagged": "all", "tags": ["owner"]}),
+    ({"tags": {"owner": "s3cret"}}, {"sensitive": {"tags": True}}, {"tagged": "some"}),
+    ({"tags": {"owner": "s3cret", "s\u00e9cret": "x"}}, {}, {"tagged": "some", "tags": ["owner"]}),
+    ({"tags": ["http-server"]}, {}, {"tagged": "none"}),
+    ({"policy": "s3cret"}, {}, {"tagged": "none"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("after", "unknown", "expected"), TAGS)
+def test_of_the_tags_of_what_is_created_the_keys_are_told(
+    after: dict[str, Any], unknown: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    made, sensitive = change("a.b", "create"), unknown.pop("sensitive", {})
+    made["change"] |= {"after": after, "after_unknown": unknown, "after_sensitive": sensitive}
+    data = data_of(plan(made))
+    assert data["changes"] == [{"address": "a.b", "action": "create"} | expected]
+    assert "s3cret" not in json.dumps(data)
+    # Of what is there already nothing is told.
+    made["change"]["actions"] = ["update"]
+    assert data_of(plan(made))["changes"] == [{"address": "a.b", "action": "update"}]
 
 
 def test_no_value_of_a_plan_is_kept() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from asking import against, ask, ready_to_deploy
 from changes import finding, found, publish
 from telling import Story, at
 from year import DAY, START, Year
@@ -94,6 +95,44 @@ def test_coverage_is_of_what_there_is_and_stands_as_of_every_date() -> None:
     )  # fmt: skip
     then = story.row_as_of(tag_coverage, "prod", last)
     assert (then.resources, [(one.key, one.percent) for one in then.tags]) == (3, [("cost center", 33), ("owner", 66)])
+
+
+# -- the gate --------------------------------------------------------------------------------------------------------------
+
+PLAN = "sha256:" + "7" * 64
+
+
+def produce(story: Story, *changes: dict[str, Any], **more: Any) -> int:
+    return story.tell("iac.plan_produced", **{"plan": PLAN, "format_version": "1.2", "environment": "prod", "creates": len(changes),
+        "updates": 0, "destroys": 0, "changes": list(changes)} | more)  # fmt: skip
+
+
+def create(address: str, *tags: str, tagged: str | None = "all", action: str = "create") -> dict[str, Any]:
+    return {"address": address, "action": action, "tags": list(tags)} | ({"tagged": tagged} if tagged else {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "expected"),
+    [
+        ([create("db", "owner", "cost center", "more")], {}, None),
+        ([create("db", "owner")], {}, ("deny", "tags-missing")),
+        ([create("db", "owner", action="replace")], {}, ("deny", "tags-missing")),
+        ([create("db", "owner", action="update")], {}, None),
+        ([create("db", "owner", tagged="some")], {}, ("insufficient_evidence", "not-known")),
+        ([create("db", tagged=None)], {}, ("insufficient_evidence", "not-known")),
+        ([create("rule", tagged="none")], {}, None),
+        ([], {"parts": 2}, ("insufficient_evidence", "no-plan")),
+    ],
+)
+def test_what_a_plan_creates_is_tagged_as_the_policy_asks(
+    changes: list[dict[str, Any]], more: dict[str, Any], expected: Any
+) -> None:
+    story = ready_to_deploy("normal", *ASKED)
+    assert against(ask(story, "apply", plan=PLAN))["tags-are-planned"] == ("insufficient_evidence", "no-plan")
+    produce(story, *changes, **more)
+    assert against(ask(story, "apply", plan=PLAN)).get("tags-are-planned") == expected
+    # Where nobody asks for tags, nothing is asked of the plan.
+    assert "tags-are-planned" not in against(ask(story, "apply", plan=PLAN, environment="staging"))
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------
