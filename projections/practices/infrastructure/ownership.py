@@ -122,10 +122,10 @@ def template_used_after_retirement(row: Ticket, look: Look) -> Breach | None:
 
 
 def _owners(question: Question, look: Look, policy: InForce) -> set[str]:
-    """Return who answers for the template that the question's change rests on, and may approve it."""
-    ticket = ticket_of(question, look)
+    """Return who may approve the template that the question's change rests on, of those who answer for it where anybody does."""
+    ticket, found = ticket_of(question, look), set(may(TemplateApproved)(question, look, policy))
     owned = assignment_at(look, ticket.template_id) if ticket is not None and ticket.template_id is not None else None
-    return {person_of(look, who) for who in owned.answering} if owned is not None else set()
+    return found & {person_of(look, who) for who in owned.answering} if owned is not None else found
 
 
 @gate_rule(
