@@ -284,6 +284,6 @@ def _staging(quarter: Quarter) -> None:
     )
     say(21 * _DAY + _HOUR, "olga", "dataset.load_approved", "customers/let", actor="person:olga", **data, **staging,
         requester="person:paul")  # fmt: skip
-    for number, more in enumerate(({"job_digest": job}, {})):
+    for number, more in enumerate((Facts(job_digest=job), Facts())):
         say((22 + 30 * number) * _DAY, "platform", "dataset.loaded", f"customers/load-{number}", actor="service:platform", **data,
             **staging, load_id=f"LOAD-{number}", source="prod", **more)  # fmt: skip

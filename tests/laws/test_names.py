@@ -196,10 +196,12 @@ ROOT = Path(__file__).parents[2]
 KNOWS: frozenset[str] = frozenset(
     {"projections/rules/environments.py", "projections/readings/environments/environments.py"}
 )
-# Whoever keys rows by a name asks for them under all names; a grant cannot, as whether an alias counts rests on grants.
+# Whoever keys rows by a name asks for them under all names; a grant cannot, as whether an alias counts rests on grants. What a template
+# says is content, in whichever spelling.
 KEYS: frozenset[str] = frozenset(
     {
-        "projections/readings/changes/dependencies.py", "projections/readings/delivery/placements.py",
+        "projections/readings/changes/dependencies.py", "projections/readings/changes/templates.py",
+        "projections/readings/delivery/placements.py",
         "projections/readings/environments/backups.py", "projections/readings/environments/lifetimes.py",
         "projections/readings/environments/named.py", "projections/readings/environments/parity.py",
         "projections/readings/environments/readiness.py", "projections/readings/environments/reservations.py",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ledger.events.template import TemplateApproved, TemplatePublished, TemplateRetired
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.readings.environments.environments import canonical
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities
@@ -30,11 +31,11 @@ class TemplateText:
     environments: tuple[str, ...]
     said: Spoken
 
-    def why_outside(self, services: Iterable[str], environments: Iterable[str]) -> str:
-        """Say what of a change is not of the template; empty where it all is."""
-        known = {compared(name) for name in self.environments}
+    def why_outside(self, services: Iterable[str], environments: Iterable[str], at: Moment, reads: Reads) -> str:
+        """Say what of a change is not of the template at a time; empty where it all is."""
+        known = {canonical(reads, name, at) for name in self.environments}
         others = [name for name in services if self.services and name not in self.services]
-        others += [name for name in environments if known and compared(name) not in known]
+        others += [name for name in environments if known and canonical(reads, name, at) not in known]
         return listed(others)
 
 
@@ -161,7 +162,7 @@ def invalid_because(
         is_ended = said.position > last.said.position and said.at <= now
         if is_ended and not fault_of_speaker(reads, TemplateRetired.type, said):
             return f"{name} is retired"
-    if last.text is not None and (others := last.text.why_outside(services, environments)):
+    if last.text is not None and (others := last.text.why_outside(services, environments, now, reads)):
         return f"{others} is not of {name}"
     if last.expires_at <= now:
         return f"{name} expired at {last.expires_at}"
