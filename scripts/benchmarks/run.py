@@ -94,7 +94,10 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     # Read before anything is measured: a run of an hour is not lost to a wrong name.
-    then, before = comparing.read(arguments.against) if arguments.against else ({}, [])
+    try:
+        then, before = comparing.read(arguments.against) if arguments.against else ({}, [])
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     if arguments.profile:
         profiling.profile(arguments.profile, ROOT / "build" / f"profile-{arguments.profile}.svg", arguments.ledgers)
         return 0
