@@ -8,13 +8,16 @@ and `sha256sum` alone.
 import hashlib
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from signing.errors import KeyFormatError, VerificationError
+
+# Longer than any key in PEM with whatever stands beside it. What has no end is no key, and is not read to it.
+MAX_PEM_BYTES: Final = 1 << 16
 
 SIGNATURE_SIZE = 64
 PUBLIC_KEY_SIZE = 32
@@ -88,11 +91,16 @@ def save(key: SigningKey, path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_PEM_BYTES)
+
+
 def load(path: Path) -> SigningKey:
     """Read a private key from PEM. Refuses a file that others than its owner can read, as ssh does."""
     try:
         mode = path.stat().st_mode
-        pem = path.read_bytes()
+        pem = _read(path)
     except OSError as error:
         raise KeyFormatError(f"cannot read the private key {path}: {error.strerror}") from error
     if mode & 0o077:
@@ -103,7 +111,7 @@ def load(path: Path) -> SigningKey:
 def load_public(path: Path) -> bytes:
     """Read the raw public key of a PEM file that holds a public or a private Ed25519 key."""
     try:
-        pem = path.read_bytes()
+        pem = _read(path)
     except OSError as error:
         raise KeyFormatError(f"cannot read the key {path}: {error.strerror}") from error
     if b"PRIVATE KEY" in pem:

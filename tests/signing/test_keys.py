@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signing.errors import KeyFormatError, VerificationError
-from signing.keys import SigningKey, VerifyingKey, key_id, load, save
+from signing.keys import SigningKey, VerifyingKey, key_id, load, load_public, save
 
 # RFC 8032 §7.1, TEST 1, 2, 3 and SHA(abc): seed, public key, message, signature.
 VECTORS = [
@@ -168,6 +169,12 @@ def test_a_key_file_that_only_its_owner_may_read_loads_whether_writable_or_not(t
     save(SigningKey.generate(), tmp_path / "k.pem")
     (tmp_path / "k.pem").chmod(0o400)
     load(tmp_path / "k.pem")
+
+
+@pytest.mark.parametrize("read", [load, load_public])
+def test_a_file_without_end_is_no_key(read: Callable[[Path], object]) -> None:
+    with pytest.raises(KeyFormatError):
+        read(Path("/dev/zero"))
 
 
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
