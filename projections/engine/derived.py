@@ -35,8 +35,8 @@ class Breach:
 
     says: str
     positions: tuple[int, ...] = ()
-    # Where the act is recorded that it is about; where it does not say, the first of these entries that names the subject, or else the
-    # first.
+    # Where the act is recorded that it is about; where it does not say, the first of these entries that names the subject, or is it, or
+    # else the last.
     act: int | None = field(default=None, compare=False)
 
 
@@ -369,13 +369,15 @@ class Derived(Ruled[Finding]):
             breach.says,
             breach.positions,
             answer,
-            self._acted(found, before, ref(rule.subject.kind, subject), at, look),
+            self._acted(found, before, ref(rule.subject.kind, subject), position, at, look),
             # What was the first to justify it stays that.
             before.justified if before is not None and before.justified and found.justified else found.justified,
         )
         return _standing(row, (*row.changes, change))
 
-    def _acted(self, found: Verdict, before: Change | None, about: str, now: Moment, look: Judging) -> Acted | None:
+    def _acted(
+        self, found: Verdict, before: Change | None, about: str, place: int, now: Moment, look: Judging
+    ) -> Acted | None:
         """Return when what a finding is about was done, and whether it was known then: once for as long as something is found."""
         if before is not None and before.positions == found.breach.positions:
             return before.acted
@@ -384,13 +386,18 @@ class Derived(Ruled[Finding]):
             entries = [look.entry(found.breach.act)]
         if not entries:
             return None
-        entry = next((entry for entry in entries if about in entry.refs), entries[0])
+        # Those that tell of the subject itself, or are it; where none does, the last of all.
+        key = about.partition(":")[2]
+        own = [entry for entry in entries if about in entry.refs or str(entry.position) == key] or entries[-1:]
+        entry = own[0]
         at = min(entry.time, entry.recorded_at)
         if before is not None and before.acted is not None:
             return Acted(at, entry.position, before.acted.known_then)
-        # What falls due is found at the first entry after it: there is one each hour.
-        known_by = max(entry.recorded_at, later(found.came, hours=1) if found.came is not None else "")
-        return Acted(at, entry.position, now <= later(known_by, minutes=self._lag_minutes(look, at)))
+        # What falls due is found at the first entry after it.
+        last = look.entry(place - 1).recorded_at if place > 1 else ""
+        fell_due = found.came is not None and last < found.came
+        in_time = now <= later(own[-1].recorded_at, minutes=self._lag_minutes(look, at))
+        return Acted(at, entry.position, fell_due or in_time)
 
     def as_of(self, row: Finding | None, position: int) -> Finding | None:
         """Return a row as it stood at a position, or None where there was none yet."""

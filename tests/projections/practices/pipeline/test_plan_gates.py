@@ -245,7 +245,9 @@ def test_a_plan_of_no_approved_change_is_found() -> None:
         check(story)
         position = apply(story, change_id=change)
         assert of_plans(story) == {"unapproved-plan-applied"}
-        assert why in finding(story, "unapproved-plan-applied", str(position)).says
+        row = finding(story, "unapproved-plan-applied", str(position))
+        assert why in row.says
+        assert (row.acted_position, row.known_then) == (position, True)
     story = ready_to_deploy()
     produce(story)
     check(story)
