@@ -90,7 +90,7 @@ def test_when_an_operator_sets_the_clock_back_what_had_come_due_is_not_due_any_m
 
 
 def test_the_oracle_notices_a_judgement_that_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Judge, "woken", lambda judge, entry, changed: [])
+    monkeypatch.setattr(Judge, "woken", lambda judge, entry, originals, changed: [])
     story = Story()
     deploy(story, change=None)
     story.flush()
