@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from telling import retold
 
 from projections import VIEWS
-from projections.engine import standing, tables
+from projections.engine import rows_now, tables
 
 
 def test_no_view_is_called_as_a_table_that_keeps_all_of_them() -> None:
@@ -34,8 +34,8 @@ def test_any_batch_size_gives_the_same_rows_and_every_row_is_its_own_past(
 @given(histories(), st.integers(1, 5), st.integers(0, 4))
 def test_what_is_kept_between_batches_makes_no_difference(told: list[dict[str, Any]], batch: int, kept: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(standing, "MAX_CACHED", kept)
-        patched.setattr(standing, "MAX_BEGUN", kept)
+        patched.setattr(rows_now, "MAX_CACHED", kept)
+        patched.setattr(rows_now, "MAX_BEGUN", kept)
         forgetful = retold(told, batch=batch)
     assert forgetful.digests() == retold(told, batch=batch).digests()
 
