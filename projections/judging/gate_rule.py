@@ -203,9 +203,7 @@ def by_state(ticket: Ticket, look: Look, *allowed: str) -> Said:
 # Of rules that ask where a change is.
 BY_STATE: Final[Mapping[str, Remedy]] = {
     "draft": Remedy("its author submits the change (change.submitted)"),
-    "assessing": Remedy(
-        "the change is scored by the model that counts (risk.assessed), and reviewed where the policy asks for that"
-    ),
+    "assessing": Remedy("the change is scored by the model that counts, and reviewed where the policy asks for that"),
     "authorizing": Remedy("the approvals that are missing"),
     "": Remedy("nothing: what comes next needs another change"),
 }

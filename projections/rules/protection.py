@@ -33,3 +33,9 @@ def _is_weaker(name: str, before: str, after: str) -> bool:
 
 def _much(value: str) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else _ORDER.get(value)
+
+
+def weakest(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """Return the rules of before and after together: of each that both have, the value that asks for less."""
+    kept = {name: value for name, value in before.items() if name in after and not _is_weaker(name, value, after[name])}
+    return {**before, **after, **kept}

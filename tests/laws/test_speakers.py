@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from changes import deploy, found, open_change, publish, ready
+from people import enrol, issue
 from telling import Story, at
 
 from ledger.events import CATALOGUE, OPERATOR_AREAS, example
@@ -22,25 +23,6 @@ from projections.readings.risk.outcomes import base_rates, outcomes
 
 # How a credential may speak that is not the actor's own: not at all; by an authority for nobody, for others, or that was retired.
 STRANGERS = ("a token of somebody else", "a source for nobody", "a source for others", "a source that was retired")
-
-
-def issue(story: Story, principal: str, *roles: str, kind: str = "human") -> str:
-    """Issue a credential to somebody; return it."""
-    credential = f"token:{principal.replace(':', '.')}"
-    story.tell(
-        "ledger.credential_issued", actor="person:root", credential=credential, principal=principal, kind=kind,
-        roles=roles or ("reporter",), areas=["*"], sources=["*"], token_sha256="0" * 64, by="service:ledger",
-        token="key:story",
-    )  # fmt: skip
-    return credential
-
-
-def enrol(story: Story, principal: str, *identities: str, types: tuple[str, ...] = ()) -> None:
-    """Enrol the source of all stories as somebody's, and as an authority for identities."""
-    story.tell(
-        "ledger.source_enrolled", actor="person:root", source="test", door="events", principal=principal,
-        must_sign=False, authority_for=identities, types=types, by="service:ledger", token="key:story",
-    )  # fmt: skip
 
 
 def say(story: Story, event_type: str, actor: str, by: str, token: str) -> int:

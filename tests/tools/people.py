@@ -1,4 +1,4 @@
-"""The steps of grants, policies and deployments, told to a story in memory."""
+"""The steps of credentials, sources, grants, policies and deployments, told to a story in memory."""
 
 from typing import Any
 
@@ -39,3 +39,22 @@ def deploy(story: Story, **more: Any) -> None:
     data = {"deployment_id": "d-1", "service": "api", "environment": "prod"} | more
     story.tell("deployment.started", actor="service:ci", **data, artifact=DIGEST)
     story.tell("deployment.finished", **data, outcome="success")
+
+
+def issue(story: Story, principal: str, *roles: str, kind: str = "human") -> str:
+    """Issue a credential to somebody; return it."""
+    credential = f"token:{principal.replace(':', '.')}"
+    story.tell(
+        "ledger.credential_issued", actor="person:root", credential=credential, principal=principal, kind=kind,
+        roles=roles or ("reporter",), areas=["*"], sources=["*"], token_sha256="0" * 64, by="service:ledger",
+        token="key:story",
+    )  # fmt: skip
+    return credential
+
+
+def enrol(story: Story, principal: str, *identities: str, types: tuple[str, ...] = ()) -> None:
+    """Enrol the source of all stories as somebody's, and as an authority for identities."""
+    story.tell(
+        "ledger.source_enrolled", actor="person:root", source="test", door="events", principal=principal,
+        must_sign=False, authority_for=identities, types=types, by="service:ledger", token="key:story",
+    )  # fmt: skip

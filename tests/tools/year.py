@@ -109,6 +109,8 @@ class Change:
     score_is_off_by: int = 0
     # How many services its assessment says that it has.
     services_stated: int = 1
+    # Whether it is scored once more, as less critical.
+    is_scored_down: bool = False
     early: timedelta = timedelta()
     # How long its deployment is held back before it is reported.
     late: timedelta = timedelta()
@@ -334,6 +336,9 @@ class Year:
                 score=_number(criticality + size / 2 + change.score_is_off_by), band="low",
                 features=[value("criticality", criticality), value("size", size),
                     value("scope_services", change.services_stated)])  # fmt: skip
+            if change.is_scored_down:
+                self.say(at + 2.5 * HOUR, "risk.assessed", change_id=change.id, **self.model, score=_number(size / 2 - 1),
+                    band="low", features=[value("criticality", -1), value("size", size)])  # fmt: skip
             self.say(at + 3 * HOUR, "approval.requested", **about, policy_id="change-approval",
                 policy_version="1", rule=change.kind, required_roles=["release-approver"],
                 quorum=2 if change.kind == "emergency" else 1)  # fmt: skip

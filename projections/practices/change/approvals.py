@@ -28,14 +28,17 @@ from projections.readings.changes.approvals import (
     BOARD_ROLE,
     QUORUM,
     REQUIRED_ROLE,
+    authors_of,
 )
 from projections.readings.changes.facts import change_facts
+from projections.readings.changes.scopes import change_scopes
 from projections.readings.changes.templates import templates
 from projections.readings.changes.ticket import Approval, Ticket
 from projections.readings.changes.tickets import ESCALATE_AFTER_HOURS, approval_fault, change_tickets
 from projections.readings.changes.unlet import EMERGENCY_RECORD_HOURS, RETRO_APPROVAL_HOURS
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import PEOPLE, InForce, Policy, PolicyVersion, in_force_now, policies
+from projections.readings.people.powers import kind_of
 from projections.readings.people.settings import fault_of
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import CLOCK_SKEW_SECONDS, EVIDENCE_LAG_MINUTES
@@ -202,8 +205,13 @@ def policy_is_in_force(question: Question, look: Look, policy: InForce) -> Said:
 
 
 @rule_of_a_change(
-    version=3,
-    remedies={"quorum": Remedy("approvals of this scope by people who did not write or deploy it", approvers)},
+    version=4,
+    remedies={
+        "quorum": Remedy("approvals of this scope by people who did not write or deploy it", approvers),
+        "no-author": Remedy(
+            "whoever wrote it opens or submits the change; or its scope names the commits, and the code host tells who wrote them"
+        ),
+    },
 )
 @of_change
 def change_is_approved(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
@@ -222,6 +230,10 @@ def change_is_approved(ticket: Ticket, question: Question, look: Look, policy: I
             f"; do not count: {listed(others, '; ')}" if others else ""
         )
         return "needs_approval", "quorum", words, [*used, *last_fact(ticket, look)]
+    scope = look.row(change_scopes, ticket.change_id)
+    if scope is not None and all(kind_of(look, who) == "service" for who in authors_of(look, scope)):
+        words = f"{listed(scope.authors)} opened it, and nobody says who wrote it: whoever approved may have"
+        return "insufficient_evidence", "no-author", words, used
     return "allow", "approved", f"approved by {listed(a.approver for a in counting)}", used
 
 

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from ledger.events.risk import RiskAssessed
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, of_change
 from projections.judging.of_a_change import rule_of_a_change
@@ -57,14 +59,30 @@ def risk_feature_differs(row: RiskAssessments, look: Look) -> Breach | None:
             if term.name in known:
                 continue
             value, other = told.get(term.name, (term.value, found))
-            if other.by != found.by and differing({term.name: term.value}, {term.name: value}):
-                words.append(f"{term.name} stated {term.value} by {found.by}, and {value} by {other.by}")
+            if other.said.principal != found.said.principal and differing({term.name: term.value}, {term.name: value}):
+                words.append(
+                    f"{term.name} stated {term.value} by {found.said.principal}, and {value} by {other.said.principal}"
+                )
             told[term.name] = term.value, found
         if words:
             faulty[found.position] = words
     if not faulty:
         return None
     return Breach(f"{row.change_id}: {listed(faulty[max(faulty)])}", positions_of(*faulty))
+
+
+@finding(risk_assessments, severity="medium")
+def score_lowered_without_power(row: RiskAssessments, look: Look) -> Breach | None:
+    """A score asks for less than one before it, by another number that was stated, and whoever stated it has no power to score."""
+    found = counting(look, row.assessments)
+    if found is None or not found.passed_over:
+        return None
+    last, stands = found.passed_over[-1], found.assessment
+    words = (
+        f"{last.score} ({last.band}) by {last.said.speaker} does not take the place of {stands.score} ({stands.band})"
+    )
+    used = (stands.position, *(one.position for one in found.passed_over))
+    return Breach(f"{row.change_id}: {words} by {stands.said.speaker}", positions_of(*used))
 
 
 def _differing(found: Assessment) -> list[FeatureSeen]:
@@ -96,16 +114,18 @@ def approved_model_does_not_pass(row: ModelPromotions, look: Look) -> Breach | N
 
 
 @rule_of_a_change(
-    version=5,
+    version=6,
     remedies={
         "": Remedy(
-            "the model that counts scores the change, from what is on record (risk.assessed); or the policy asks its type for none"
+            "the model that counts scores the change, from what is on record (risk.assessed); or the policy asks its type for none",
+            holding(RiskAssessed),
         ),
     },
 )
 @of_change
 def risk_comes_out_again(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
-    """The score is by the version of a model that counts, and comes out again. The policy may ask some types for none."""
+    """The score is by the version of a model that counts, and by who may score, and comes out again. The policy may ask some types for
+    none."""
     row = look.row(risk_assessments, ticket.change_id)
     assessments = row.assessments if row is not None else ()
     found = counting(look, assessments)
@@ -115,9 +135,9 @@ def risk_comes_out_again(ticket: Ticket, question: Question, look: Look, policy:
         others = dict.fromkeys(a.version_id for a in assessments)
         by = f"; {listed(others)} did not count when it scored" if others else ""
         return "insufficient_evidence", "not-assessed", f"no score by an approved model{by}", ()
-    last, promotion = found
-    used = [last.position, promotion.said.position]
-    if last.fault:
-        return "insufficient_evidence", "not-reproducible", last.fault, used
+    last, promotion = found.assessment, found.promotion
+    used = [last.position, promotion.said.position, *(one.position for one in found.passed_over)]
+    if fault := next((one.fault for one in reversed((last, *found.passed_over)) if one.fault), ""):
+        return "insufficient_evidence", "not-reproducible", fault, used
     so_far = f", which counts provisionally: {promotion.why}" if promotion.is_provisional else ""
     return "allow", "reproducible", f"{last.score} ({last.band}) by {last.version_id}{so_far}", used

@@ -10,10 +10,9 @@ from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for
 from projections.readings.environments.lifetimes import is_gone
-from projections.readings.environments.tags import TaggedResource, sight_of, tag_coverage, tagged_resources
+from projections.readings.environments.tags import TaggedResource, sights_of, tag_coverage, tagged_resources
 from projections.readings.infrastructure.plans import plan_changes, plans
 from projections.readings.people.policies import InForce, in_force_now
-from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.rules.leave import FOR_EVER
 from projections.rules.words import listed
@@ -36,25 +35,27 @@ TAG_VALUE: Final = Words(
 )
 
 
-@finding(tagged_resources, severity="low")
+@finding(tagged_resources, severity="low", version=2)
 def tags_missing(row: TaggedResource, look: Look) -> Breach | None:
-    """A resource lacks a tag that the policy asks for, or has another value than it allows."""
-    seen = sight_of(look, row, FOR_EVER)
-    if seen is None or seen.said is None or not seen.is_there or row.environment is None:
+    """A resource lacks a tag that the policy asks for, or has another value than it allows. Whoever saw that, or who has the power to
+    say so, tells when it is mended, and nobody else.
+    """
+    sights = [seen for seen in sights_of(look, row, FOR_EVER) if seen.is_there]
+    if not sights or row.environment is None or is_gone(look, row.environment):
         return None
-    if fault_of_speaker(look, "resource.tagged", seen.said, seen.environment) or is_gone(look, row.environment):
-        return None
-    # A policy writes keys and values as identifiers.
-    policy, values = in_force_now(look), {identifier_of(tag.key): tag.value for tag in seen.tags}
-    required = policy.words(REQUIRED_TAG, *names_for(look, policy, row.environment, seen.said.at))
-    faults = [f"no {key}" for key in required if not values.get(key, "").strip()]
-    for key, value in values.items():
-        allowed = policy.words(TAG_VALUE, key)
-        if value.strip() and allowed and identifier_of(value) not in allowed:
-            faults.append(f"{key} as {value}")
-    if not faults:
-        return None
-    return Breach(f"{row.resource} in {row.environment} has {listed(faults)}", positions_of(seen.said.position))
+    policy = in_force_now(look)
+    for seen in reversed(sights):
+        # A policy writes keys and values as identifiers.
+        values = {identifier_of(tag.key): tag.value for tag in seen.tags}
+        required = policy.words(REQUIRED_TAG, *names_for(look, policy, row.environment, seen.said.at))
+        faults = [f"no {key}" for key in required if not values.get(key, "").strip()]
+        for key, value in values.items():
+            allowed = policy.words(TAG_VALUE, key)
+            if value.strip() and allowed and identifier_of(value) not in allowed:
+                faults.append(f"{key} as {value}")
+        if faults:
+            return Breach(f"{row.resource} in {row.environment} has {listed(faults)}", positions_of(seen.said.position))
+    return None
 
 
 @gate_rule(

@@ -94,7 +94,7 @@ def _may_still_be(row: CodeChange, merge: Merging, since: Moment, policy: InForc
     return _is_reviewed_by(row, merge, due, look) or not look.has_come(due)
 
 
-@finding(code_changes, severity="high", version=3)
+@finding(code_changes, severity="high", version=4)
 def merged_without_review(row: CodeChange, look: Look) -> Breach | None:
     """Code was merged or pushed that nobody but its author had approved as it was, or that somebody wanted changed.
 
@@ -152,7 +152,7 @@ def _ran_before(look: Look, service: str | None, environment: str | None, at: Mo
     yield from (commit for _, commit in sorted(acts, reverse=True))
 
 
-@finding(deployments, severity="high")
+@finding(deployments, severity="high", version=2)
 def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed that was never merged, or of which nobody else had reviewed a part; the policy asks for it."""
     for act in row.acts:
@@ -187,10 +187,11 @@ def _reviewers(question: Question, look: Look, policy: InForce) -> set[str]:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "not-merged": Remedy("the commit is merged by a pull request that the code host tells of"),
         "not-reviewed": Remedy("somebody else approves the pull request, as it was merged", _reviewers),
-    }
+    },
 )
 def code_is_reviewed(question: Question, look: Look, policy: InForce) -> Said:
     """What is deployed was merged, and somebody else has reviewed all that goes out with it. The policy may ask for it."""

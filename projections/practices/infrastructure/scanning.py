@@ -48,7 +48,7 @@ def _where(row: Secret) -> str:
     return " ".join(filter(None, (f"in {of}" if of else "", f"in {row.path}" if row.path else ""))) or "somewhere"
 
 
-@finding(secrets, severity="high", version=2)
+@finding(secrets, severity="high", version=3)
 def secret_not_rotated(row: Secret, look: Look) -> Breach | None:
     """A secret was found where it may be read, and nobody rotated it after that. That it was deleted ends nothing."""
     state = state_of(look, row)
@@ -57,6 +57,9 @@ def secret_not_rotated(row: Secret, look: Look) -> Breach | None:
     words = f"{row.tool} found {row.rule} {_where(row)} at {row.opened.at}, and it was not rotated after that"
     if state.too_early is not None:
         words += f"; it was said to be rotated at {state.too_early.at}"
+    if state.by_who_may_not is not None:
+        said = state.by_who_may_not
+        words += f"; {said.speaker} says that it was at {said.at}, and may not close it"
     return Breach(words, positions_of(row.opened.position))
 
 
@@ -126,7 +129,7 @@ def _open_in(question: Question, look: Look) -> Iterator[Secret]:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "open-secrets": Remedy(
             "each secret is rotated (secret.rotated); or somebody else finds that it is not a secret (finding.disposed)",

@@ -10,9 +10,10 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_deployment
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
-from projections.readings.delivery.verifications import Verified, verifications
+from projections.readings.delivery.verifications import Verification, Verified, verifications
 from projections.readings.environments.environments import names_for
 from projections.readings.people.policies import InForce
+from projections.readings.people.replacing import standing
 from projections.readings.people.settings import Words
 from projections.rules.words import listed
 
@@ -52,22 +53,29 @@ def deployment_held(row: Deployment, question: Question, look: Look, policy: InF
 
 
 @gate_rule(
+    version=2,
     remedies={
         "": Remedy(
             "a verification of what was deployed, by its checks, says that it is healthy (deployment.verified)",
             holding(DeploymentVerified),
         )
-    }
+    },
 )
 @of_deployment
 def deployment_is_healthy(row: Deployment, question: Question, look: Look, policy: InForce) -> Said:
-    """The deployment was verified as healthy, where the policy asks for it."""
+    """The deployment was verified as healthy, where the policy asks for it; and by nobody else as anything else."""
     if "required" not in policy.words(VERIFICATION, *names_for(look, policy, question.environment, question.asked_at)):
         return "allow", "not-asked-for", "the policy asks for no verification", ()
     verified = look.row(verifications, row.deployment_id)
-    last = verified.last if verified is not None else None
-    if last is None:
+    told = standing(look, DeploymentVerified.type, verified.of_each) if verified is not None else []
+    if not told:
         return "insufficient_evidence", "not-verified", "it was not verified", row.positions
+    found = [_said_of(row, one) for one in reversed(told)]
+    return next((said for said in found if said[0] != "allow"), found[0])
+
+
+def _said_of(row: Deployment, last: Verification) -> Said:
+    """Return what one verification says of a deployment."""
     if last.artifact is not None and row.artifact is not None and last.artifact != row.artifact:
         words = f"{last.artifact} was verified, and {row.artifact} was deployed"
         return "insufficient_evidence", "another-artifact", words, row.positions

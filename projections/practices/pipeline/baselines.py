@@ -1,13 +1,16 @@
 """2.5 State held against baselines: what is found of a state is what was attested of it last, and it was written again since, not back.
 
 Attested is what an application says that it left (`iac.applied`), or a baseline: somebody who may says what the state is to be from there
-on. An application that is told after the state was looked at accounts for nothing that was seen before; a baseline does, because it is
-somebody's decision. A state of which nothing was ever attested is neither right nor wrong.
+on. Of what several find, the last of each stands, until somebody with the power to says otherwise: nobody looks a state right that
+somebody else found wrong. An application that is told after the state was looked at accounts for nothing that was seen before; a baseline
+does, because it is somebody's decision. A state of which nothing was ever attested is neither right nor wrong.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from ledger.events.baseline import BaselinePublished
+from ledger.events.iac import PlanApplied
 from ledger.events.state import StateObserved
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
@@ -22,6 +25,7 @@ from projections.readings.infrastructure.states import Seen, State, state_of, st
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import standing
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import was_there
@@ -48,23 +52,26 @@ def _whole(row: State, look: Look) -> State | None:
     return whole if whole is not None and whole.state == row.state else None
 
 
-@finding(states, severity="high", version=3)
+@finding(states, severity="high", version=4)
 def state_unaccounted(row: State, look: Look) -> Breach | None:
     """What was found of a state is not what was attested of it last: something wrote it that nobody told of."""
     whole = _whole(row, look)
-    last = _last(whole, look) if whole is not None else None
-    if whole is None or last is None or is_history(look, last.said):
+    return _unaccounted_for(whole, look) if whole is not None else None
+
+
+def _unaccounted_for(row: State, look: Look) -> Breach | None:
+    return _first(_unaccounted(row, seen, look) for seen in _found(row, look))
+
+
+def _unaccounted(row: State, last: Seen, look: Look) -> Breach | None:
+    attested = _attested(row, last, look)
+    if attested is None or attested.digest == last.digest or is_history(look, last.said):
         return None
-    attested = _attested(whole, last, look)
-    if attested is None or attested.digest == last.digest:
-        return None
-    words = (
-        f"{_called(whole)} was {last.digest} at {last.said.at}, and {attested.digest} by what was {_words(attested)}"
-    )
+    words = f"{_called(row)} was {last.digest} at {last.said.at}, and {attested.digest} by what was {_words(attested)}"
     return Breach(words, positions_of(attested.said.position, last.said.position))
 
 
-@finding(states, severity="high", version=3)
+@finding(states, severity="high", version=4)
 def serial_went_back(row: State, look: Look) -> Breach | None:
     """A state was found that was written less often than before, or as often and otherwise: an older one took its place."""
     whole = _whole(row, look)
@@ -72,8 +79,15 @@ def serial_went_back(row: State, look: Look) -> Breach | None:
 
 
 def _went_back(row: State, look: Look) -> Breach | None:
-    last = _last(row, look)
-    if last is None or last.serial is None or is_history(look, last.said):
+    return _first(_written_back(row, seen, look) for seen in _found(row, look))
+
+
+def _first(found: Iterable[Breach | None]) -> Breach | None:
+    return next((breach for breach in found if breach is not None), None)
+
+
+def _written_back(row: State, last: Seen, look: Look) -> Breach | None:
+    if last.serial is None or is_history(look, last.said):
         return None
     before = _before(row, last, look)
     if before is None or before.serial is None or before.serial < last.serial:
@@ -86,9 +100,9 @@ def _went_back(row: State, look: Look) -> Breach | None:
     return Breach(words, positions_of(before.said.position, last.said.position))
 
 
-def _last(row: State, look: Look) -> Seen | None:
-    """Return what a state was found to be last, by those who may say so: that it is as it should be acquits."""
-    return next((one for one in reversed(row.observed) if not _fault(one, StateObserved.type, row, look)), None)
+def _found(row: State, look: Look) -> list[Seen]:
+    """Return what stands of what a state was found to be, by those who may say so, the last first: that it is as it should be acquits."""
+    return standing(look, StateObserved.type, row.observed, row.environment)[::-1]
 
 
 def _fault(one: Seen, event_type: str, row: State, look: Look) -> str:
@@ -112,7 +126,9 @@ def _attested(row: State, last: Seen, look: Look) -> Seen | None:
     applied = [
         one
         for one in row.attested
-        if one.kind == "applied" and all(was_there(one.said, instant, clocks) for instant in instants)
+        if one.kind == "applied"
+        and all(was_there(one.said, instant, clocks) for instant in instants)
+        and not _fault(one, PlanApplied.type, row, look)
     ]
     newest = applied[-1] if applied else None
     if baseline is None or (newest is not None and newest.said.at > baseline.said.at):
@@ -179,10 +195,10 @@ def state_is_accounted(question: Question, look: Look, policy: InForce) -> Said:
         return "allow", "not-asked-for", "the policy asks nothing of the state", ()
     plan = look.row(plans, question.plan)
     row = state_of(look, question.environment, plan.workspace if plan is not None else None)
-    last = _last(row, look) if row is not None else None
-    if row is None or last is None:
+    found = _found(row, look) if row is not None else []
+    if row is None or not found:
         return "insufficient_evidence", "not-observed", "nobody told what the state is", ()
-    used = [last.said.position]
+    last, used = found[0], [seen.said.position for seen in found]
     minutes = policy.number(STATE_OBSERVED_MINUTES, *names)
     if minutes and later(last.said.at, minutes=minutes) < question.asked_at:
         return "insufficient_evidence", "stale", f"the state was looked at last at {last.said.at}", used
@@ -190,8 +206,8 @@ def state_is_accounted(question: Question, look: Look, policy: InForce) -> Said:
     if attested is None:
         return "insufficient_evidence", "not-attested", "nobody told what the state is to be", used
     used.append(attested.said.position)
-    if attested.digest != last.digest:
-        return "deny", "unaccounted", f"the state is {last.digest}, and is to be {attested.digest}", used
+    if (breach := _unaccounted_for(row, look)) is not None:
+        return "deny", "unaccounted", breach.says, [*used, *breach.positions]
     if (breach := _went_back(row, look)) is not None:
         return "deny", "went-back", breach.says, [*used, *breach.positions]
     return "allow", "accounted", f"the state is what was {_words(attested)}", used

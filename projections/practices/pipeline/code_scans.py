@@ -5,6 +5,7 @@ A result that is let pass is a finding that was disposed of: accepted, or no bre
 the code nor scanned it. What a file says of itself is that is to be let pass lets nothing pass.
 """
 
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -20,7 +21,9 @@ from projections.judging.letting import let_pass
 from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for
 from projections.readings.people.policies import InForce
+from projections.readings.people.replacing import standing
 from projections.readings.people.settings import Words
+from projections.readings.people.voices import Spoken
 from projections.readings.pipelines.scans import (
     FoundInCode,
     Result,
@@ -46,14 +49,18 @@ SCAN_TOOL: Final = Words(
 )
 
 
-@finding(scan_results, severity="high")
+@finding(scan_results, severity="high", version=2)
 def scan_error_stands(row: Result, look: Look) -> Breach | None:
-    """The last whole scan found an error in the code. It ends when a later one does not, or somebody else disposes of it."""
-    if row.level != "error" or row.baseline == "absent" or row.series is None:
+    """The last whole scan found an error in the code. It ends when a later one by the same who told it, or by who has the power to, does
+    not; or somebody else disposes of it.
+    """
+    errors = [one for one in row.found_by if one.level == "error" and one.baseline != "absent"]
+    if not errors or row.series is None:
         return None
     series = look.row(scan_series, row.series)
+    last = {one.scan for one in standing(look, ScanCompleted.type, series.of_each)} if series is not None else set()
     # While the parts of a scan come in, what the one before found still stands.
-    if series is None or series.last not in (row.scan, row.scan_before):
+    if not any({one.scan, one.scan_before} & last for one in errors):
         return None
     where = f" in {row.path}" if row.path is not None else ""
     return Breach(f"{row.tool} found {row.rule}{where} ({row.series})", positions_of(row.first_position))
@@ -69,16 +76,19 @@ def scan_did_not_run(row: Scan, look: Look) -> Breach | None:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "errors": Remedy(
             "what was found is mended; or somebody who did not write it disposes of it (finding.disposed)",
             may(FindingDisposed),
         ),
         "": Remedy("each tool that the policy names scans this very commit to its end, and its report is taken in"),
-    }
+    },
 )
 def scans_are_clean(question: Question, look: Look, policy: InForce) -> Said:
-    """Each tool that the policy names scanned this very commit to its end, and found no error but what somebody else let pass."""
+    """Each tool that the policy names scanned this very commit to its end, and found no error but what somebody else let pass: by the last
+    scan of each who tells of one.
+    """
     tools = policy.words(SCAN_TOOL, *names_for(look, policy, question.environment, question.asked_at))
     if not tools:
         return "allow", "not-asked-for", "the policy names no tool that scans", ()
@@ -90,14 +100,27 @@ def scans_are_clean(question: Question, look: Look, policy: InForce) -> Said:
         own = [row for row in of_commit if row.tool == tool and row.service in (None, question.service)]
         if not own:
             return "insufficient_evidence", "not-scanned", f"{tool} did not scan {question.commit}", used
-        scan = max(own, key=lambda row: row.said.position if row.said is not None else 0)
-        said = _fault_of(scan, look, used)
-        if said is not None:
-            return said
+        last = standing(look, ScanCompleted.type, [Told(row, row.said) for row in own if row.said is not None])
+        if not last:
+            return "insufficient_evidence", "not-scanned", f"nobody who may says that {tool} scanned it", used
+        for told in reversed(last):
+            if (fault := _fault_of(told.scan, look, used)) is not None:
+                return fault
     return "allow", "clean", f"{listed(tools)} scanned {question.commit}, and what was found is answered", used
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A scan, and who told it."""
+
+    scan: Scan
+    said: Spoken
+
+
 def _fault_of(scan: Scan, look: Look, used: list[int | None]) -> Said | None:
+    if scan.again:
+        others = listed(said.speaker for said in scan.again)
+        return "insufficient_evidence", "told-twice", f"{others} told another scan of the name {scan.scan}", used
     used += [scan.said.position] if scan.said is not None else []
     if scan.executed is False:
         return "deny", "not-executed", f"{scan.tool} did not run to its end", used

@@ -5,7 +5,7 @@ A run is a span of time. That a run had ended excuses the next one where it was 
 after a day. Of whom nobody says for which tenant they ran, nobody says that they were not kept apart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from ledger.authority import source_matches
@@ -18,12 +18,16 @@ from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
+from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.environments import names_for
+from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.powers import fault_of_speaker, persons_behind
+from projections.readings.people.replacing import acquits, standing
 from projections.readings.people.settings import Words
+from projections.readings.people.sources import sources_of
 from projections.readings.people.speaking import clocks_of
 from projections.readings.pipelines.attestations import Verified, attestations, attested_artifacts
 from projections.readings.pipelines.runs import Making, Run, builds, pipeline_runs, runners
@@ -138,8 +142,13 @@ def run_stated_otherwise(row: Run, look: Look) -> Breach | None:
 # -- what they made ------------------------------------------------------------------------------------------------------
 
 
-def _makings(reads: Rows, artifact: str | None, instant: Instant | None, at: str) -> list[Making]:
-    """Return by which runs something is said to have been made, by whoever may say so: as things stand, or as was on record."""
+def _makings(
+    reads: Rows, artifact: str | None, instant: Instant | None, at: str, deployers: Collection[str]
+) -> list[Making]:
+    """Return by which runs something is said to have been made, by whoever may say so: as things stand, or as was on record.
+
+    Whoever deploys it says nothing of who made it, without the power to.
+    """
     digest = digest_of(artifact)
     row = reads.row(builds, digest) if digest is not None else None
     clocks = clocks_of(reads, at)
@@ -148,7 +157,7 @@ def _makings(reads: Rows, artifact: str | None, instant: Instant | None, at: str
         for making in (row.made if row is not None else ())
         if making.builder_id is not None
         and (instant is None or was_there(making.said, instant, clocks))
-        and not fault_of_speaker(reads, PipelineRunFinished.type, making.said)
+        and acquits(reads, PipelineRunFinished.type, making.said, deployers)
     ]
 
 
@@ -156,7 +165,7 @@ def _is_by(making: Making, builders: tuple[str, ...]) -> bool:
     return any(source_matches(pattern, making.builder_id or "") for pattern in builders)
 
 
-@finding(deployments, severity="high")
+@finding(deployments, severity="high", version=2)
 def built_by_another_builder(row: Deployment, look: Look) -> Breach | None:
     """What was deployed was made by no builder that the policy knows, as far as anybody had said by then."""
     for act in row.acts:
@@ -168,25 +177,38 @@ def built_by_another_builder(row: Deployment, look: Look) -> Breach | None:
             builders = policy.words(BUILDER, *names_for(then, policy, act.environment, instant.at))
             # What names no artifact, nobody knows what made it. What is promoted was deployed before.
             named: tuple[str | None, ...] = act.artifacts or ((None,) if act.kind == "deployment" else ())
+            did = _deployers(act, look)
             for artifact in named if builders else ():
-                makings = _makings(look, artifact, instant, instant.at)
+                makings = _makings(look, artifact, instant, instant.at, did)
                 if any(_is_by(making, builders) for making in makings):
                     continue
                 by = listed(dict.fromkeys(making.builder_id or "" for making in makings))
-                why = f"{by} made it" if by else "nobody had told what made it"
+                why = f"{by} made it" if by else "nobody else had told what made it"
                 words = f"{row.deployment_id} put {artifact or 'what it does not name'} to {act.environment}: {why}"
                 return Breach(words, positions_of(act.position, *(making.said.position for making in makings)))
     return None
 
 
+def _deployers(act: Act, look: Look) -> set[str]:
+    """Return who did something, and who reported it in another's name without being an authority for them; as persons."""
+    told_by = sources_of(look, act.reported_by, act.position) if act.reported_by is not None else []
+    is_vouched = act.actor is not None and any(
+        source_matches(known, act.actor) for _, identities in told_by for known in identities
+    )
+    who = (act.actor, None if is_vouched else act.reported_by)
+    return {person_of(look, name) for name in who if name is not None}
+
+
 @gate_rule(
+    version=2,
     remedies={
         "other-builder": Remedy("the artifact is made by a builder that the policy names, and that is told"),
         "not-built": Remedy(
-            "whoever made the artifact tells so (pipeline_run.finished), or posts its provenance",
+            "whoever made the artifact, and does not deploy it, tells so (pipeline_run.finished) or posts its provenance; "
+            "or a source that is enrolled for that",
             holding(PipelineRunFinished),
         ),
-    }
+    },
 )
 def builder_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
     """What is deployed was made by a builder that the policy knows, where it names any."""
@@ -195,10 +217,10 @@ def builder_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
         return "allow", "not-asked-for", "the policy names no builder", ()
     if digest_of(question.artifact) is None:
         return "insufficient_evidence", "not-said", "expected an artifact with a digest in the question", ()
-    makings = _makings(look, question.artifact, None, question.asked_at)
+    makings = _makings(look, question.artifact, None, question.asked_at, _asking(question, look))
     used = [making.said.position for making in makings]
     if not makings:
-        return "insufficient_evidence", "not-built", f"nobody says what made {question.artifact}", ()
+        return "insufficient_evidence", "not-built", f"nobody else says what made {question.artifact}", ()
     if good := [making for making in makings if _is_by(making, builders)]:
         return "allow", "built", f"{good[0].builder_id} made it, in run {good[0].run}", used
     by = listed(dict.fromkeys(making.builder_id or "" for making in makings))
@@ -206,13 +228,15 @@ def builder_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "failed": Remedy("what was found is mended, and an artifact is made anew"),
         "no-verifier": Remedy("the policy says whom it believes (`verifier`)"),
         "not-verified": Remedy(
-            "a verifier that the policy believes verifies the artifact, and its statement is posted"
+            "a verifier that the policy believes verifies the artifact, and its statement is posted by who neither made "
+            "nor deploys it, or by a source that is enrolled for that"
         ),
-    }
+    },
 )
 def artifact_is_verified(question: Question, look: Look, policy: InForce) -> Said:
     """Verifiers that the policy believes found the properties of the artifact that it asks for; where it asks for any."""
@@ -225,22 +249,33 @@ def artifact_is_verified(question: Question, look: Look, policy: InForce) -> Sai
     digest = digest_of(question.artifact)
     if digest is None:
         return "insufficient_evidence", "not-said", "expected an artifact with a digest in the question", ()
-    found = _last_of_each(look, digest, believed)
+    found = _standing(look, digest, believed)
     used = [one.said.position for one in found]
-    if failed := [one.verifier for one in found if one.verdict == "failed"]:
+    if failed := dict.fromkeys(one.verifier for one in found if one.verdict == "failed"):
         return "deny", "failed", f"{listed(failed)} found against {digest}", used
-    missing = [name for name in wanted if not any(name in one.properties for one in found)]
+    row = look.row(builds, digest)
+    own = set(_asking(question, look)).union(
+        *(persons_behind(look, making.said) for making in (row.made if row is not None else ()))
+    )
+    good = [one for one in found if acquits(look, AttestationReceived.type, one.said, own)]
+    missing = [name for name in wanted if not any(name in one.properties for one in good)]
     if missing:
-        return "insufficient_evidence", "not-verified", f"nobody found {listed(missing)} of {digest}", used
-    return "allow", "verified", f"{listed(one.verifier for one in found)} found {listed(wanted)}", used
+        return "insufficient_evidence", "not-verified", f"nobody else found {listed(missing)} of {digest}", used
+    return "allow", "verified", f"{listed(dict.fromkeys(one.verifier for one in good))} found {listed(wanted)}", used
 
 
-def _last_of_each(look: Look, digest: str, believed: tuple[str, ...]) -> list[Verified]:
-    """Return the last that each believed verifier found of an artifact, of what whoever may said."""
+def _asking(question: Question, look: Look) -> set[str]:
+    """Return who is going to deploy, as a person, where the question says so."""
+    return {person_of(look, question.actor)} if question.actor is not None else set()
+
+
+def _standing(look: Look, digest: str, believed: tuple[str, ...]) -> list[Verified]:
+    """Return what stands of what believed verifiers found of an artifact. One that failed passes by the word of whoever told that, or of
+    who has the power to tell.
+    """
     row = look.row(attested_artifacts, digest)
-    last: dict[str, Verified] = {}
-    for one in sorted(row.verified if row is not None else (), key=lambda one: (one.said.at, one.said.position)):
-        is_believed = any(source_matches(pattern, one.verifier) for pattern in believed)
-        if is_believed and not fault_of_speaker(look, AttestationReceived.type, one.said):
-            last[one.verifier] = one
-    return list(last.values())
+    by_verifier: dict[str, list[Verified]] = {}
+    for one in row.verified if row is not None else ():
+        if any(source_matches(pattern, one.verifier) for pattern in believed):
+            by_verifier.setdefault(one.verifier, []).append(one)
+    return [one for told in by_verifier.values() for one in standing(look, AttestationReceived.type, told)]

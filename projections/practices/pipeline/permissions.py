@@ -7,13 +7,18 @@ How long is too long, the policy says, as it is in force when the time comes; wi
 from typing import Final
 
 from ledger.events.access import AccessGranted
+from ledger.events.attestation import AttestationReceived
 from ledger.events.identifiers import name_of
+from ledger.events.pipeline_run import PipelineRunFinished
+from ledger.events.secret import SecretRotated
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, ticket_of
+from projections.practices.infrastructure.scanning import SECRET_GATE
+from projections.practices.pipeline.isolation import BUILDER, VERIFIER
 from projections.practices.practice import Practice
 from projections.readings.changes.branch_protections import Protection, branch_protections
 from projections.readings.delivery.deployments import Deployment, deployments
@@ -24,17 +29,17 @@ from projections.readings.people.grants import Grant, access_grants, has_ended_b
 from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.permission_use import UNUSED_AFTER_DAYS, permission_use
-from projections.readings.people.policies import InForce, in_force, in_force_now
+from projections.readings.people.policies import InForce, Policy, in_force, in_force_now, policies
 from projections.readings.people.powers import ROLE_FOR, fault_of_speaker, is_for_oneself
 from projections.readings.people.roles import roles_of, roles_on_record
-from projections.readings.people.settings import Number, Words
+from projections.readings.people.settings import ANY, Number, Words
 from projections.rules.protection import ALLOWING
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
     "2.3",
     "Least-privilege permissions of pipelines",
-    views=(access_grants, permission_use, credentials, doubts, branch_protections),
+    views=(access_grants, permission_use, credentials, doubts, policies, branch_protections),
     settings=(ROLE_FOR, UNUSED_AFTER_DAYS),
 )
 DEPLOYER_ROLE: Final = Words(
@@ -164,6 +169,33 @@ def wildcard_grant(row: Grant, look: Look) -> Breach | None:
         return None
     words = f"{row.principal} holds {row.grant_id} ({row.role}) for {listed(stars) or 'every environment and every resource'}"
     return Breach(words, positions_of(row.granted_position))
+
+
+# Settings that rest on what somebody says, with the value at which they do, and the type of event.
+_RESTING: Final = (
+    (BUILDER.name, None, PipelineRunFinished.type),
+    (VERIFIER.name, None, AttestationReceived.type),
+    (SECRET_GATE.name, "required", SecretRotated.type),
+)
+
+
+@finding(policies, severity="low")
+def policy_believes_anybody(row: Policy, look: Look) -> Breach | None:
+    """A policy rests on what is said of builders, verifiers or rotated secrets, and names no role for whoever says it (`role-for`)."""
+    for version in row.versions:
+        if version is not row.versions[-1] and version.version != row.in_force:
+            continue
+        roles = {setting.applies_to for setting in version.settings if setting.name == ROLE_FOR.name}
+        asked = [
+            f"{name} on {event_type}"
+            for name, value, event_type in _RESTING
+            if roles.isdisjoint((event_type, ANY))
+            and any(setting.name == name and value in (None, setting.value) for setting in version.settings)
+        ]
+        if asked:
+            words = f"{row.policy_id} {version.version} rests {listed(asked)}, and names no role for it"
+            return Breach(words, positions_of(version.published_position))
+    return None
 
 
 @finding(branch_protections, severity="high")

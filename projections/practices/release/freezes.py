@@ -93,7 +93,7 @@ def freeze_holds_nothing(row: Freeze, look: Look) -> Breach | None:
     return Breach(f"freeze {row.freeze_id} holds nothing: {why}", (last.said.position,)) if why else None
 
 
-@finding(change_scopes, severity="low")
+@finding(change_scopes, severity="low", version=2)
 def planned_in_freeze(row: ChangeScope, look: Look) -> Breach | None:
     """A change is planned for a time in which a freeze holds it, and nobody let it through yet."""
     window = planned(row) if row.is_open else None

@@ -5,19 +5,22 @@ and of people as they are known now: S1 to S6 and S12 accuse whenever they becom
 was true and on record by then (`rules.leave`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.events.approval import ApprovalGranted
+from ledger.events.change import ChangeEscalated
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads
+from projections.readings.changes.code_of import code_of
 from projections.readings.changes.facts import ChangeFacts, Decision
 from projections.readings.changes.scopes import ChangeScope, Version, in_force_at
 from projections.readings.changes.ticket import Approval
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker, kind_of
+from projections.readings.people.replacing import standing
 from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.voices import Spoken, by_whom
@@ -52,12 +55,11 @@ AT_MOST: Final = 500
 
 @dataclass(frozen=True)
 class Asked:
-    """What has to be there: so many people, each with one of some roles; and so many of a higher body, where it is asked."""
+    """What has to be there: so many people, each with one of some roles; and so many of each higher body that is asked, by its role."""
 
     quorum: int = 1
     roles: tuple[str, ...] = ()
-    board_role: str | None = None
-    board_quorum: int = 0
+    bodies: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,14 @@ class Leave:
 
 
 def asked_of(
-    policy: InForce, change_type: str | None, band: str | None, requests: Sequence[Decision], escalated_to: str | None
+    policy: InForce,
+    change_type: str | None,
+    band: str | None,
+    requests: Sequence[Decision],
+    escalated_to: Sequence[str],
 ) -> Asked:
     """Return what a policy asks for. Whoever asked for approvals can ask for more of them, and never for less; for the roles, too,
-    only where the policy names none.
+    only where the policy names none. A body that a change was escalated to comes beside the board of the policy.
     """
     bands = policy.words(BANDS)
     judged_as = band if band is not None else bands[-1]
@@ -89,12 +95,10 @@ def asked_of(
     roles = policy.words(REQUIRED_ROLE, change_type, judged_as) or (last.roles if last else ())
     (from_band,) = policy.words(BOARD_BAND)[:1] or (None,)
     needs_board = from_band in bands and (judged_as not in bands or bands.index(judged_as) >= bands.index(from_band))
-    board = policy.words(BOARD_ROLE)[0] if needs_board else None
-    body = escalated_to or board
-    if body is None:
-        return Asked(quorum, roles)
-    members = max(1, policy.number(BOARD_QUORUM)) if needs_board else 1
-    return Asked(quorum, tuple(dict.fromkeys((*roles, body))) if roles else (), body, members)
+    bodies = dict.fromkeys(escalated_to, 1)
+    if needs_board:
+        bodies[policy.words(BOARD_ROLE)[0]] = max(1, policy.number(BOARD_QUORUM))
+    return Asked(quorum, tuple(dict.fromkeys((*roles, *bodies))) if roles else (), tuple(bodies.items()))
 
 
 # -- one decision --------------------------------------------------------------------------------------------------------
@@ -169,8 +173,9 @@ def leave_at(
     # Whatever takes leave away counts by its time, whenever it was recorded.
     against = [d for d in decisions if instant is None or comes_before(d.said, instant, clocks)]
     requests = [d for d in some if d.word == "requested"]
-    escalations = [d for d in against if d.word == "escalated"]
-    asked = asked_of(policy, scope.change_type, band, requests, escalations[-1].role if escalations else None)
+    # Whoever put a change before a body may put it before another; nobody takes it from one that somebody else put it before.
+    escalated = standing(look, ChangeEscalated.type, (d for d in against if d.word == "escalated"), scope.environment)
+    asked = asked_of(policy, scope.change_type, band, requests, [d.role for d in escalated if d.role is not None])
     ended = [d for d in against if d.word in ("rejected", "reverted", "withdrawn")]
     ends = [d for d in ended if _ends(d, scope, current, look, clocks)]
     approvals = tuple(
@@ -179,20 +184,20 @@ def leave_at(
         if d.word in ("granted", "rejected")
     )
     persons: set[str] = set()
-    board: set[str] = set()
+    members: dict[str, set[str]] = {role: set() for role, _ in asked.bodies}
     for approval in sorted((a for a in approvals if a.counts), key=lambda approval: approval.position):
         persons.add(approval.person)
-        if asked.board_role is not None and asked.board_role in roles_of(
-            look, approval.approver, approval.at, scope.environment
-        ):
-            board.add(approval.person)
-        if not _missing(asked, persons, board):
+        held = roles_of(look, approval.approver, approval.at, scope.environment) if members else {}
+        for role in members.keys() & set(held):
+            members[role].add(approval.person)
+        if not _missing(asked, persons, members):
             return Leave(asked, approvals, 0, approval.at, approval.position)
-    return Leave(asked, approvals, _missing(asked, persons, board))
+    return Leave(asked, approvals, _missing(asked, persons, members))
 
 
-def _missing(asked: Asked, persons: set[str], board: set[str]) -> int:
-    return max(duties.s6_missing_from_quorum(persons, asked.quorum), asked.board_quorum - len(board), 0)
+def _missing(asked: Asked, persons: set[str], members: Mapping[str, set[str]]) -> int:
+    of_bodies = (number - len(members[role]) for role, number in asked.bodies)
+    return max(duties.s6_missing_from_quorum(persons, asked.quorum), *of_bodies, 0)
 
 
 def _ends(decision: Decision, scope: ChangeScope, current: Version | None, look: Look, clocks: Clocks) -> bool:
@@ -214,8 +219,13 @@ def is_anothers_rejection(decision: Decision, scope: ChangeScope, look: Reads) -
 
 
 def authors_of(reads: Reads, scope: ChangeScope) -> set[str]:
-    """Return the persons who opened, submitted or amended a change."""
-    return {person_of(reads, author) for author in scope.authors}
+    """Return the persons who opened, submitted or amended a change; where all of them are services, whoever wrote its code, too."""
+    authors = {person_of(reads, author) for author in scope.authors}
+    if authors and all(kind_of(reads, author) == "service" for author in scope.authors):
+        commits = scope.versions[-1].commits if scope.versions else ()
+        code, _ = code_of(reads, scope.change_id, commits)
+        authors |= {person_of(reads, author) for brought in code for author in brought.row.authors}
+    return authors
 
 
 def _judged(

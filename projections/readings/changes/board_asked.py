@@ -71,5 +71,5 @@ def _band(reads: Reads, policy: InForce, scope: ChangeScope, instant: Instant, c
     row = reads.row(risk_assessments, scope.change_id)
     there = [a for a in (row.assessments if row else ()) if was_there(a, instant, clocks)]
     if (found := counting(reads, there)) is not None:
-        return found[0].band
+        return found.assessment.band
     return policy.words(BANDS)[-1] if needs_score(policy, scope.change_type) else None

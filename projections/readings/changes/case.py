@@ -17,7 +17,7 @@ from projections.readings.changes.templates import invalid_because, templates
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.settings import Words
 from projections.readings.risk.assessments import Assessment
-from projections.readings.risk.promotions import Promotion, counting
+from projections.readings.risk.promotions import Counting, counting
 from projections.rules.leave import AS_THINGS_STAND, Clocks, Instant, was_there
 
 RISK: Final = Words(
@@ -47,11 +47,11 @@ class Case:
         return in_force_now(self.look) if time is None else in_force(self.look.at(time), time)
 
     def assessed(self, instant: Instant | None = None) -> Assessment | None:
-        """Return the last score by the version of a model that counted."""
+        """Return the score that counts: by the version of a model that did, and asking for no less than one before it."""
         found = self.scored(instant)
-        return found[0] if found is not None else None
+        return found.assessment if found is not None else None
 
-    def scored(self, instant: Instant | None = None) -> tuple[Assessment, Promotion] | None:
+    def scored(self, instant: Instant | None = None) -> Counting | None:
         there = [a for a in self.assessments if instant is None or was_there(a, instant, self.clocks)]
         return counting(self.look, there)
 

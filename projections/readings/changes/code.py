@@ -19,9 +19,10 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.commits import ambiguous, commit_of, is_same, key_of
 from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
-from projections.readings.people.powers import kind_of
+from projections.readings.people.powers import fault_of_speaker, kind_of
+from projections.readings.people.replacing import has_power
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, has_root_power, is_vouched, spoken
 from projections.rules.leave import Clocks, Instant, comes_before, replaces, was_there
 
 # How many merges into a branch are looked at, between what runs and what is to run.
@@ -62,7 +63,7 @@ class Merging:
 class CodeChange:
     """One pull request, or one direct push. `author` is the first of `authors`. Whoever pressed the button is no author.
 
-    `merged_…`, `merge_sha` and `branch` are of the first merge: what another door says again of the same head changes nothing.
+    `merged_…`, `merge_sha` and `branch` are of the first merge: what is said again of the same head changes nothing of it.
     """
 
     key: str
@@ -91,7 +92,7 @@ def _of_the_repository(key: str, row: CodeChange) -> tuple[Match, ...]:
 
 code_changes = View(
     "code_changes",
-    version=4,
+    version=5,
     row=CodeChange,
     kind="code_change",
     entries_of=_of_the_repository,
@@ -143,7 +144,7 @@ def dismissed(row: CodeChange, event: CodeReviewDismissed, entry: EntryInfo) -> 
 def merged(row: CodeChange, event: CodeMerged, entry: EntryInfo) -> CodeChange:
     merge = Merging(spoken(entry, event.actor), event.head_sha, event.merge_sha, event.branch)
     row = replace(_seen(row, event), change_id=event.change_id or row.change_id)
-    if any((known.head, known.commit) == (merge.head, merge.commit) for known in row.merges):
+    if any(_is_told_again(known, merge) for known in row.merges):
         return row
     row = replace(row, merges=(*row.merges, merge))
     if event.pull_request is None:
@@ -161,6 +162,12 @@ def merged(row: CodeChange, event: CodeMerged, entry: EntryInfo) -> CodeChange:
         merge_sha=event.merge_sha,
         branch=event.branch,
     )
+
+
+def _is_told_again(known: Merging, merge: Merging) -> bool:
+    """Say whether one sender tells the same merge again. What another tells is kept: it may be whom one believes."""
+    is_same_merge = (known.head, known.commit) == (merge.head, merge.commit)
+    return is_same_merge and known.said.principal == merge.said.principal
 
 
 # -- whether it had been reviewed --------------------------------------------------------------------------------------
@@ -194,14 +201,40 @@ def unreviewed_because(
 
 
 def merges_of(commit: str, reads: Reads) -> list[tuple[CodeChange, Merging]]:
-    """Return where a commit was merged or pushed, as itself or as the head of a pull request. Of a hash that may be several: nowhere."""
+    """Return where a commit was merged or pushed, as itself or as the head of a pull request, as far as whoever says so is believed. Of a
+    hash that may be several: nowhere.
+    """
     return [
         (row, merge)
         for key in commit_of(reads, commit).code_changes
         if (row := reads.row(code_changes, key)) is not None
         for merge in row.merges
-        if is_same(commit, merge.commit) or is_same(commit, merge.head)
+        if (is_same(commit, merge.commit) or is_same(commit, merge.head)) and is_believed(row, merge, reads)
     ]
+
+
+def is_believed(row: CodeChange, merge: Merging, reads: Reads) -> bool:
+    """Say whether somebody is believed who says that a pull request was merged as some commit: an authority, where one tells of the pull
+    request; else a human, or who told of it first. A direct push accuses, and is believed.
+
+    Else whoever deploys says that what they deploy is what somebody once approved.
+    """
+    if row.pull_request is None or _is_an_authority(CodeMerged.type, merge.said, reads):
+        return True
+    told = [
+        *((CodeProposed.type, head.said) for head in row.heads),
+        *((CodeReviewSubmitted.type, review.said) for review in row.reviews),
+        *((CodeMerged.type, other.said) for other in row.merges),
+    ]
+    if any(_is_an_authority(event_type, said, reads) for event_type, said in told):
+        return False
+    said = merge.said
+    is_first = bool(row.heads) and row.heads[0].said.principal == said.principal
+    return is_first or (said.speaker == said.principal and kind_of(reads, said.speaker, said) == "human")
+
+
+def _is_an_authority(event_type: str, said: Spoken, reads: Reads) -> bool:
+    return is_vouched(reads, said) or has_root_power(reads, event_type, said)
 
 
 def merged_between(reads: Reads, first: Merging, row: CodeChange, last: Merging) -> list[tuple[CodeChange, Merging]]:
@@ -296,6 +329,10 @@ def _last(
         counts = was_there if review.verdict == "approved" else comes_before
         if review.verdict == "commented" or not counts(review.said, instant, clocks):
             continue
+        fault = fault_of_speaker(reads, CodeReviewSubmitted.type, review.said)
+        # Of whom it is not known who they are, nobody heard an objection; of whom nobody asks for a review, an objection is one.
+        if fault.startswith("S12") or (fault and review.verdict == "approved"):
+            continue
         person = person_of(reads, review.reviewer)
         if person not in last or replaces(review.said, last[person].said, clocks):
             last[person] = review
@@ -305,10 +342,13 @@ def _last(
 
 
 def _is_dismissed(review: CodeReview, instant: Instant, authors: Iterable[str], clocks: Clocks, reads: Reads) -> bool:
-    """Say whether a review was dismissed by then: an objection only where that was on record, and not by whom it was about."""
+    """Say whether a review was dismissed by then: an objection only where that was on record, by a human, and not by whom it was about."""
     if review.verdict == "approved":
         return any(comes_before(said, instant, clocks) for said in review.dismissals)
     return any(
-        was_there(said, instant, clocks) and person_of(reads, said.actor or said.principal) not in authors
+        was_there(said, instant, clocks)
+        and person_of(reads, said.speaker) not in authors
+        and not fault_of_speaker(reads, CodeReviewDismissed.type, said)
+        and (kind_of(reads, said.speaker, said) == "human" or has_power(reads, CodeReviewDismissed.type, said))
         for said in review.dismissals
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ledger.events import ref
 from ledger.events.code import CodeProposed
 from projections.engine.view import Reads
-from projections.readings.changes.code import LATEST, CodeChange, approvers_of, code_changes
+from projections.readings.changes.code import LATEST, CodeChange, approvers_of, code_changes, is_believed
 from projections.readings.changes.commits import commit_of, is_same
 from projections.readings.people.identities import person_of
 from projections.rules.leave import Instant
@@ -45,7 +45,11 @@ def _brought_by(reads: Reads, commit: str) -> Iterator[Brought]:
         row = reads.row(code_changes, key)
         if row is None or row.pull_request is None:
             continue
-        merged = [merge.head or row.merged_head for merge in row.merges if is_same(commit, merge.commit)]
+        merged = [
+            merge.head or row.merged_head
+            for merge in row.merges
+            if is_same(commit, merge.commit) and is_believed(row, merge, reads)
+        ]
         heads = [head.commit for head in row.heads if is_same(commit, head.commit)]
         head = next((head for head in (*merged, *heads) if head is not None), None)
         if head is not None:

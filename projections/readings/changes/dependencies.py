@@ -10,8 +10,9 @@ from typing import Final
 from ledger.events.dependency import DependencyDeclared, DependencyRemoved
 from ledger.events.resource import ResourceTagged
 from projections.engine.view import EntryInfo, Reads, View, replace
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, rests_on_grants
-from projections.readings.people.voices import has_root_power, spoken
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.replacing import has_power
+from projections.readings.people.voices import spoken
 from projections.rules.environments import compared
 
 # Of more than depend on one resource, so many are looked at: an assessment names two hundred at most.
@@ -38,12 +39,17 @@ class Dependent:
 
 @dataclass(frozen=True)
 class SeenWith:
-    """With which tags a resource was seen in an environment from an entry on: the keys of those that say that something is so."""
+    """With which tags somebody saw a resource in an environment from an entry on: the keys of those that say that something is so.
+
+    Who has the power to takes the place of what all saw before.
+    """
 
     # As names are compared.
     place: str
     keys: tuple[str, ...]
     position: int
+    seen_by: str = ""
+    has_power: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Resource:
 
 resources = View(
     "resources",
-    version=5,
+    version=6,
     row=Resource,
     kind="resource",
     reads=READ_BY_POWERS,
@@ -86,7 +92,7 @@ def removed(row: Resource, event: DependencyRemoved, entry: EntryInfo) -> Resour
     said = spoken(entry, event.actor)
     if fault_of_speaker(entry.reads, entry.type, said):
         return row
-    is_given = has_root_power(entry.reads, entry.type, said) or rests_on_grants(entry.reads, entry.type, said)
+    is_given = has_power(entry.reads, entry.type, said)
 
     def is_taken(one: Dependent) -> bool:
         return (
@@ -104,19 +110,40 @@ def tagged(row: Resource, event: ResourceTagged, entry: EntryInfo) -> Resource |
     """Other tags than before are kept with the entry. Of a resource that never had any, there is nothing to tell."""
     place = compared(event.environment)
     keys = tuple(sorted({tag.key for tag in event.tags if tag.value.strip().lower() not in NOT_SO}))
-    before = next((seen.keys for seen in reversed(row.tagged) if seen.place == place), ())
-    if keys == before or fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor), event.environment):
+    said = spoken(entry, event.actor)
+    before = next((one for one in reversed(row.tagged) if one.place == place and one.seen_by == said.principal), None)
+    may = has_power(entry.reads, entry.type, said)
+    is_so_still = keys == (before.keys if before is not None else ()) and not (may and _disagrees(row, place, keys))
+    if is_so_still or fault_of_speaker(entry.reads, entry.type, said, event.environment):
         return row if row.tagged or row.dependents else None
-    return replace(row, tagged=(*row.tagged, SeenWith(place, keys, entry.position)))
+    return replace(row, tagged=(*row.tagged, SeenWith(place, keys, entry.position, said.principal, may)))
+
+
+def _disagrees(row: Resource, place: str, keys: tuple[str, ...]) -> bool:
+    """Say whether something else than some tags stands for an environment."""
+    return any(one.keys != keys for one in _standing(row, None).get(place, ()))
+
+
+def _standing(row: Resource, at: int | None) -> dict[str, list[SeenWith]]:
+    """Return what stands of what was seen, by environment: the last of each, and nothing from before somebody with the power told."""
+    found: dict[str, dict[str, SeenWith]] = {}
+    for seen in row.tagged:
+        if at is None or seen.position <= at:
+            of_place = found.setdefault(seen.place, {})
+            if seen.has_power:
+                of_place.clear()
+            of_place[seen.seen_by] = seen
+    return {place: list(of_place.values()) for place, of_place in found.items()}
 
 
 def is_tagged(row: Resource, key: str, places: frozenset[str], at: int | None) -> bool:
-    """Say whether a resource was seen last with a tag, at a position or now, in one of some environments; in any where none is named.
+    """Say whether somebody saw a resource last with a tag, at a position or now, in one of some environments; in any where none is named.
 
     `places` are all names that they go by, as names are compared.
     """
-    last = {seen.place: seen for seen in row.tagged if at is None or seen.position <= at}
-    return any(key in seen.keys for place, seen in last.items() if not places or place in places)
+    return any(
+        key in seen.keys for place, told in _standing(row, at).items() if not places or place in places for seen in told
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Review:
 
 reviews = View(
     "reviews",
-    version=5,
+    version=6,
     row=Review,
     kind="pir",
     reads=(outcomes, risk_assessments, model_promotions, *READ_BY_POWERS),
@@ -163,8 +163,8 @@ def completed(row: Review, event: PirCompleted, entry: EntryInfo) -> Review:
         outcome=event.outcome,
         rolled_back=event.rolled_back,
         caused_incidents=event.caused_incidents,
-        predicted_score=counted[0].score if counted else None,
-        predicted_band=counted[0].band if counted else None,
+        predicted_score=counted.assessment.score if counted else None,
+        predicted_band=counted.assessment.band if counted else None,
         claimed_score=event.predicted_score,
         actions=tuple(Action(a.name, a.owner, moment(a.due_at)) for a in event.actions),
         judged=judged,

@@ -42,7 +42,7 @@ from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import not_yet_said
 from projections.readings.risk.assessments import Assessment, risk_assessments
 from projections.readings.risk.outcomes import outcomes
-from projections.readings.risk.promotions import model_promotions
+from projections.readings.risk.promotions import Counting, model_promotions
 
 ESCALATE_AFTER_HOURS: Final = Number(
     "escalate-after-hours",
@@ -52,7 +52,7 @@ ESCALATE_AFTER_HOURS: Final = Number(
 )
 change_tickets = Judged(
     "change_tickets",
-    version=10,
+    version=11,
     row=Ticket,
     of=change_facts,
     reads=(
@@ -95,7 +95,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     fault = template_fault(case, version)
     unlet = tuple(found for act in done if (found := unlet_by(case, act)) is not None)
     scored = case.scored()
-    assessed = scored[0] if scored is not None else None
+    assessed = scored.assessment if scored is not None else None
     review = _closing(case, deployers, assessed)
     remaining = _remaining(case, version)
     cancelled_at = _cancelled_at(case, first)
@@ -105,7 +105,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     elif facts.done or scope.change_type == "unauthorized":
         state = _state_once_begun(case, review, remaining)
     else:
-        state = _state_before(case, leave, policy, version, fault, assessed, unreviewed)
+        state = _state_before(case, leave, policy, version, fault, scored, unreviewed)
     requests = [d for d in facts.decisions if d.word == "requested"]
     escalations = [d for d in facts.decisions if d.word == "escalated"]
     retro_due_at, retro = retro_of(case, policy, first, leave, in_production)
@@ -130,7 +130,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
         assessed.score if assessed else None,
         assessed.band if assessed else None,
         assessed.position if assessed else None,
-        scored is not None and scored[1].is_provisional,
+        scored is not None and scored.promotion.is_provisional,
         unreviewed,
         leave.asked.roles,
         leave.asked.quorum,
@@ -193,7 +193,7 @@ def _state_before(
     policy: InForce,
     version: Version | None,
     template_fault: str | None,
-    assessed: Assessment | None,
+    scored: Counting | None,
     unreviewed: str | None,
 ) -> State:
     scope = case.scope
@@ -201,7 +201,7 @@ def _state_before(
         return "draft"
     if scope.change_type == "standard" and template_fault is None:
         return "scheduled"
-    is_scored = assessed is not None and assessed.position > version.said.position
+    is_scored = scored is not None and scored.last.position > version.said.position
     if scope.change_type != "emergency" and needs_score(policy, _type_of(scope, template_fault)) and not is_scored:
         return "assessing"
     if unreviewed:

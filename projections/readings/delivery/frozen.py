@@ -65,7 +65,7 @@ def freezes_between(reads: Reads, place: Place, plan: Times) -> Iterator[tuple[H
     begin, end = hull(plan)
     for row in _meeting(reads, begin, end):
         terms = _standing(reads, row)
-        if terms is None:
+        if terms is None or place.change_type in terms.exempt_types:
             continue
         if not is_selected(reads, terms, place.environment, place.service, begin):
             continue

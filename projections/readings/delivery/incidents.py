@@ -2,14 +2,15 @@
 
 What holds is what was said last, by time; where two times lie within the clocks' skew, by the record. So a confirmation of
 another cause takes the first one's place, and an incident that is seen again after its end is open again. What somebody had no power
-to say, or said in another's name, changes nothing: neither a cause nor an end.
+to say, or said in another's name, changes nothing: neither a cause nor an end. Nor does what a machine says of an incident that another one
+saw first, or of a cause that somebody else confirmed, unless it is enrolled for that.
 
 Not how likely a cause is: that is `attributions`.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ledger.events import ref
 from ledger.events.incident import (
@@ -20,7 +21,8 @@ from ledger.events.incident import (
     IncidentResolved,
 )
 from projections.engine.view import LATEST, EntryInfo, Moment, Number, Reads, View, replace
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, kind_of
+from projections.readings.people.replacing import has_power
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import happened, replaces
@@ -76,6 +78,7 @@ class Incident:
     was_change_id: str | None = None
     suspected: tuple[str, ...] = ()
     attributions: tuple[Attribution, ...] = ()
+    first_seen: Spoken | None = None
     last_seen: Spoken | None = None
     last_resolved: Spoken | None = None
     positions: tuple[int, ...] = ()
@@ -92,7 +95,7 @@ def _touches(before: Incident | None, after: Incident | None) -> tuple[Moment, M
 
 incidents = View(
     "incidents",
-    version=4,
+    version=5,
     row=Incident,
     kind="incident",
     reads=READ_BY_POWERS,
@@ -103,11 +106,15 @@ incidents = View(
 )
 
 
+_SEEING: Final = (IncidentDetected, IncidentOpened)
+
+
 def _known(row: Incident, event: Any, entry: EntryInfo) -> Incident:
     return replace(
         row,
         service=row.service or event.service,
         environment=row.environment or event.environment,
+        first_seen=row.first_seen or (spoken(entry, event.actor) if isinstance(event, _SEEING) else None),
         positions=(*row.positions, entry.position),
     )
 
@@ -162,10 +169,22 @@ def acknowledged(row: Incident, event: IncidentAcknowledged, entry: EntryInfo) -
     return replace(row, acknowledged_by=event.actor, acknowledged_at=row.acknowledged_at or entry.time)
 
 
+def _may_replace(entry: EntryInfo, said: Spoken, before: Spoken) -> bool:
+    """Say whether somebody may take the place of what was said before: by themselves, as a human, or with the power to."""
+    return (
+        said.principal == before.principal
+        or has_power(entry.reads, entry.type, said)
+        or kind_of(entry.reads, said.speaker, said) == "human"
+    )
+
+
 @incidents.on(IncidentResolved, key=lambda event: event.incident_id)
 def resolved(row: Incident, event: IncidentResolved, entry: EntryInfo) -> Incident:
     row = _known(row, event, entry)
-    if fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor), event.environment):
+    said = spoken(entry, event.actor)
+    if fault_of_speaker(entry.reads, entry.type, said, event.environment):
+        return row
+    if row.first_seen is not None and not _may_replace(entry, said, row.first_seen):
         return row
     return _ended(replace(row, last_resolved=_last(row.last_resolved, event, entry)), entry)
 
@@ -184,6 +203,15 @@ def attributed(row: Incident, event: IncidentAttributed, entry: EntryInfo) -> In
         event.none_score,
         fault_of_speaker(entry.reads, entry.type, said, event.environment),
     )
+    if (
+        not told.fault
+        and told.is_confirmed
+        and row.confirmed is not None
+        and not _may_replace(entry, said, row.confirmed)
+    ):
+        told = replace(
+            told, fault=f"{said.speaker} is not known to be a human, and {row.confirmed.speaker} confirmed a cause"
+        )
     row = replace(
         _known(row, event, entry),
         attributions=(*row.attributions, told),

@@ -11,12 +11,15 @@ from ledger.events.deployment import Check, DeploymentVerified, Health
 from projections.engine.view import EntryInfo, View, replace
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, by_whom, spoken
+from projections.rules.keeping import kept
 from projections.rules.leave import replaces
 from projections.rules.words import listed
 
 # So many checks are told by their names.
 TOLD: Final = 16
+# Of so many who verify one deployment, the last word of each is kept.
+KEPT: Final = 8
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,17 @@ class Verification:
 
 @dataclass(frozen=True)
 class Verified:
-    """The last verification of a deployment, by its time, and every one that contradicts itself."""
+    """The last verification of a deployment, by its time, the last of each who told of one, and every one that contradicts itself."""
 
     deployment_id: str
     last: Verification | None = None
+    of_each: tuple[Verification, ...] = ()
     contradictions: tuple[Verification, ...] = ()
 
 
 verifications = View(
     "verifications",
-    version=2,
+    version=3,
     row=Verified,
     kind="deployment",
     reads=READ_BY_POWERS,
@@ -72,8 +76,13 @@ def verified(row: Verified, event: DeploymentVerified, entry: EntryInfo) -> Veri
     )
     if told.contradiction:
         row = replace(row, contradictions=(*row.contradictions, told))
-    if row.last is None or replaces(told.said, row.last.said, clocks_of(entry.reads, entry.recorded_at)):
+    clocks = clocks_of(entry.reads, entry.recorded_at)
+    if row.last is None or replaces(told.said, row.last.said, clocks):
         row = replace(row, last=told)
+    own = next((one for one in row.of_each if one.said.principal == said.principal), None)
+    if own is None or replaces(said, own.said, clocks):
+        others = [one for one in row.of_each if one is not own]
+        row = replace(row, of_each=kept((*others, told), told, by_whom, KEPT))
     return row
 
 

@@ -14,8 +14,10 @@ from projections.engine.tally import Part, Tally
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.environments.environments import under_all_names
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.replacing import standing
+from projections.readings.people.voices import Spoken, by_whom, spoken
 from projections.rules.environments import compared
+from projections.rules.keeping import kept
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,21 @@ class Tag:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What somebody saw of a resource."""
+
+    environment: str
+    is_there: bool
+    tags: tuple[Tag, ...]
+    said: Spoken
+
+
+@dataclass(frozen=True)
 class TaggedResource:
-    """One resource in one environment, `aws_db_instance.payments#prod`, as it was seen last by whoever may say so."""
+    """One resource in one environment, `aws_db_instance.payments#prod`, as it was seen last by whoever may say so.
+
+    `sights` is what each who tells of it saw last: which of them stand, whoever judges asks.
+    """
 
     key: str
     resource: str | None = None
@@ -37,13 +52,16 @@ class TaggedResource:
     tags: tuple[Tag, ...] = ()
     seen_at: Moment | None = None
     said: Spoken | None = None
+    sights: tuple[Sight, ...] = ()
 
 
+# Of so many who tell of one resource, what each saw last is kept.
+KEPT: Final = 16
 _TAGGED: Final = (ResourceTagged.type,)
 
 tagged_resources = View(
     "tagged_resources",
-    version=1,
+    version=2,
     row=TaggedResource,
     kind="tagged_resource",
     entries_of=lambda key, row: (Match(_TAGGED, (ref("resource", key.partition("#")[0]),)),),
@@ -56,31 +74,42 @@ tagged_resources = View(
 @tagged_resources.on(ResourceTagged, key=lambda event: f"{event.resource}#{compared(event.environment)}")
 def tagged(row: TaggedResource, event: ResourceTagged, entry: EntryInfo) -> TaggedResource:
     said = spoken(entry, event.actor)
+    if fault_of_speaker(entry.reads, entry.type, said, event.environment):
+        return row
+    tags = tuple(Tag(tag.key, tag.value) for tag in {tag.key: tag for tag in event.tags}.values())
+    row = replace(row, sights=_with(row.sights, Sight(event.environment, event.is_there, tags, said)))
     # What was seen earlier and is told later takes no newer sight's place.
-    is_older = row.said is not None and said.at < row.said.at
-    if is_older or fault_of_speaker(entry.reads, entry.type, said, event.environment):
+    if row.said is not None and said.at < row.said.at:
         return row
     return replace(
         row,
         resource=event.resource,
         environment=event.environment,
         is_there=event.is_there,
-        tags=tuple(Tag(tag.key, tag.value) for tag in {tag.key: tag for tag in event.tags}.values()),
+        tags=tags,
         seen_at=said.at,
         said=said,
     )
 
 
-def sight_of(reads: Reads, row: TaggedResource, at: Moment) -> TaggedResource | None:
-    """Return a resource as it was seen last under all names of its environment; None where another row stands for it."""
+def _with(sights: tuple[Sight, ...], seen: Sight) -> tuple[Sight, ...]:
+    own = next((one for one in sights if one.said.principal == seen.said.principal), None)
+    if own is not None and own.said.at > seen.said.at:
+        return sights
+    return kept((*(one for one in sights if one is not own), seen), seen, by_whom, KEPT)
+
+
+def sights_of(reads: Reads, row: TaggedResource, at: Moment) -> list[Sight]:
+    """Return what stands of what was seen of a resource under all names of its environment; none where another row stands for it."""
     resource = row.resource
     if resource is None or row.environment is None:
-        return None
+        return []
     found = under_all_names(reads, tagged_resources, row.environment, at, lambda name: f"{resource}#{name}")
     rows = [one for one in found if one.said is not None]
     if not rows or rows[0].key != row.key:
-        return None
-    return max(rows, key=lambda one: (one.seen_at or "", one.said.position if one.said is not None else 0))
+        return []
+    sights = (sight for one in rows for sight in one.sights)
+    return standing(reads, ResourceTagged.type, sights, row.environment)
 
 
 # -- coverage ------------------------------------------------------------------------------------------------------------

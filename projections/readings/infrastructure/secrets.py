@@ -5,6 +5,8 @@ read there before. Found again it is the same secret, and closed still, unless i
 
     found 10:00, rotated 09:00        open: what was rotated then was another one, or nobody knew yet
     found 10:00, rotated 11:00        closed
+    found 10:00 by the scanner, a pipeline says at 11:00 that it was rotated
+                                      open: a machine closes what it found itself, or what it is enrolled for
     found again 12:00                 closed; where only its place names it, it may be another one: see `state_of`
     found 12:00, open `again`         open, until it is rotated after that
 
@@ -16,7 +18,8 @@ from typing import Final
 
 from ledger.events.secret import SecretDetected, SecretRotated
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, replace
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, kind_of
+from projections.readings.people.replacing import has_power
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.keeping import kept
@@ -53,6 +56,8 @@ class Secret:
     # Everywhere that it was found: the same one may be in several, and whoever told of it first need not have known the right one.
     services: tuple[str, ...] = ()
     repositories: tuple[str, ...] = ()
+    # Who found it first.
+    first: Spoken | None = None
     opened: Spoken | None = None
     # Since when it was open, each time.
     openings: tuple[Spoken, ...] = ()
@@ -68,7 +73,7 @@ def _touched(before: Secret | None, after: Secret | None) -> tuple[Moment, Momen
 
 secrets = View(
     "secrets",
-    version=3,
+    version=4,
     row=Secret,
     kind="secret",
     about={"service": lambda row: row.services, "repository": lambda row: row.repositories},
@@ -97,6 +102,7 @@ def detected(row: Secret, event: SecretDetected, entry: EntryInfo) -> Secret:
         line=row.line if row.line is not None else event.line,
         introduced_by=row.introduced_by or event.introduced_by,
         by_place=row.by_place or event.by_place,
+        first=row.first or said,
         opened=said if row.opened is None or is_open_again else row.opened,
         openings=_known((*row.openings, said), said) if row.opened is None or is_open_again else row.openings,
         last=said if row.last is None or said.at > row.last.at else row.last,
@@ -143,13 +149,14 @@ def _where(places: tuple[str, ...]) -> str | None:
 
 @dataclass(frozen=True)
 class State:
-    """How a secret stands: which rotation closed it, if one did, and the last that came too early to.
+    """How a secret stands: which rotation closed it, if one did, the last that came too early to, and the last by who may not close it.
 
     `again` is when it was found after all rotations, where only its place names it: then it may be another one.
     """
 
     closed: Spoken | None = None
     too_early: Spoken | None = None
+    by_who_may_not: Spoken | None = None
     again: Spoken | None = None
 
 
@@ -158,10 +165,12 @@ def state_of(reads: Reads, row: Secret) -> State:
     if row.opened is None or row.last is None:
         return State()
     clocks = clocks_of(reads, row.opened.at)
-    counting = [said for said in row.rotations if not fault_of_speaker(reads, SecretRotated.type, said)]
+    told = [said for said in row.rotations if not fault_of_speaker(reads, SecretRotated.type, said)]
+    counting = [said for said in told if _may_close(reads, row, said)]
     after = [said for said in counting if replaces(said, row.opened, clocks)]
     if not after:
-        return State(too_early=counting[-1] if counting else None)
+        others = [said for said in told if said not in counting]
+        return State(too_early=_last(counting), by_who_may_not=_last(others))
     is_again = row.by_place and all(replaces(row.last, said, clocks) for said in after)
     return State(
         closed=min(after, key=lambda said: (said.at, said.position)),
@@ -180,7 +189,19 @@ def open_at(reads: Reads, row: Secret, instant: Instant, clocks: Clocks) -> Spok
         replaces(said, last, clocks)
         and was_there(said, instant, clocks)
         and not fault_of_speaker(reads, SecretRotated.type, said)
+        and _may_close(reads, row, said)
         for said in row.rotations
     ):
         return None
     return last
+
+
+def _may_close(reads: Reads, row: Secret, said: Spoken) -> bool:
+    """Say whether somebody who says that a secret was rotated is believed: who has the power, whatever found it first, or a human."""
+    if has_power(reads, SecretRotated.type, said) or (row.first is not None and said.principal == row.first.principal):
+        return True
+    return kind_of(reads, said.speaker, said) == "human"
+
+
+def _last(told: list[Spoken]) -> Spoken | None:
+    return told[-1] if told else None

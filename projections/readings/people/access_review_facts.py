@@ -3,7 +3,8 @@
 Not what that comes to: whose decisions count, and what waits for whom, is `access_reviews`.
 
 The population is replayed from the grants as of the opening, and as of its recording where the opening was reported late: what was granted
-later is not part of it, and what the opener left out is.
+later is not part of it, and what the opener left out is. What somebody granted without the power to is no access, and stands apart; a grant
+whose giver lost that power later stays where it was.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from projections.readings.environments.environments import READ_BY_ASKING, same_
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities
-from projections.readings.people.powers import fault_of_speaker, rests_on_grants, spans_at
+from projections.readings.people.powers import fault_of_grant, fault_of_speaker, rests_on_grants, spans_at
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
@@ -52,10 +53,11 @@ class Completion:
 
 @dataclass(frozen=True)
 class Held:
-    """One grant of a population, and whose it was."""
+    """One grant that was there when a review began, and whose it was; `why` says why it gave nothing, as was known then."""
 
     grant_id: str
     principal: str
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class AccessReviewFacts:
 
 access_review_facts = View(
     "access_review_facts",
-    version=2,
+    version=3,
     row=AccessReviewFacts,
     kind="access_review",
     reads=(credentials, authorities, identities, access_grants, *READ_BY_ASKING),
@@ -86,15 +88,18 @@ access_review_facts = View(
 def population(reads: Reads, environment: str | None, time: Moment) -> dict[str, Held]:
     """Return the grants that were in force at a time: in one environment, or all of them. One for none in particular is in each.
 
-    Those that give nothing, because of who gave them, are among them: somebody says that there is access, and it is looked at.
+    Those that give nothing, because of who gave them, are among them with the reason: somebody says that there is access.
     """
+    found: dict[str, Held] = {}
     # All of them: an entry may spell an environment in another way.
-    return {
-        grant.grant_id: Held(grant.grant_id, span.principal)
-        for grant in reads.named(access_grants, AccessGranted)
-        for span in spans_at(reads, grant, time)
-        if None in (environment, span.environment) or same_environment(reads, span.environment, environment, time)
-    }
+    for grant in reads.named(access_grants, AccessGranted):
+        for span in spans_at(reads, grant, time):
+            if None in (environment, span.environment) or same_environment(reads, span.environment, environment, time):
+                why = fault_of_grant(reads, span)
+                # What somebody says without power is not what a grant is that counts.
+                if not why or grant.grant_id not in found:
+                    found[grant.grant_id] = Held(grant.grant_id, span.principal, why)
+    return found
 
 
 @access_review_facts.on(AccessReviewOpened, key=lambda event: event.review_id)
@@ -104,7 +109,9 @@ def opened(row: AccessReviewFacts, event: AccessReviewOpened, entry: EntryInfo) 
     said = spoken(entry, event.actor)
     found: dict[str, Held] = {}
     for instant in instants(said, clocks_of(entry.reads, said.at)):
-        found |= population(entry.reads, event.environment, instant.at)
+        for grant_id, held in population(entry.reads, event.environment, instant.at).items():
+            if not held.why or grant_id not in found:
+                found[grant_id] = held
     return replace(
         row,
         environment=event.environment,

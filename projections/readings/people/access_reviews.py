@@ -27,12 +27,14 @@ from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.policies import in_force
-from projections.readings.people.powers import fault_of_speaker, revocations_of
+from projections.readings.people.powers import fault_of_grant, fault_of_speaker, revocations_of, spans_at
 from projections.readings.people.settings import Number
 from projections.readings.people.sources import authorities
+from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.rules import duties as rules
 from projections.rules.digests import list_digest
+from projections.rules.leave import instants
 
 REVOKE_WITHIN_DAYS: Final = Number(
     "revoke-within-days", "within how many days a review's decision to revoke is carried out", default=7
@@ -57,6 +59,15 @@ class ReviewedGrant:
     revoked_at: Moment | None = None
     # Of one without a decision that counts: who is asked first. Anybody else but the holder may decide as well.
     waits_for: str | None = None
+
+
+@dataclass(frozen=True)
+class Apart:
+    """One grant that gives nothing, and why: nobody has to decide about it."""
+
+    grant_id: str
+    principal: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -98,12 +109,14 @@ class AccessReview:
     waits_for: tuple[Waiting, ...] = ()
     # Decided about, and not in the population.
     outside: tuple[str, ...] = ()
+    # Said to be granted then, by who may not.
+    apart: tuple[Apart, ...] = ()
     items: tuple[ReviewedGrant, ...] = ()
 
 
 access_reviews = Judged(
     "access_reviews",
-    version=4,
+    version=5,
     row=AccessReview,
     of=access_review_facts,
     reads=(credentials, authorities, identities, access_grants, *READ_BY_ASKING),
@@ -117,11 +130,12 @@ def reviewed(row: AccessReviewFacts, look: Look) -> AccessReview:
     """What a review comes to by what is known now."""
     held = {item.grant_id for item in row.population}
     reviewing = _Reviewing(row, look)
-    items = tuple(reviewing.item(item) for item in row.population)
+    apart = {item.grant_id for item in row.population if item.why and reviewing.gives_nothing(item)}
+    items = tuple(reviewing.item(item) for item in row.population if item.grant_id not in apart)
     whole = (completion for completion in row.completions if not completion.given_anew)
     done = next((c for c in whole if not reviewing.fault(AccessReviewCompleted.type, c.said)), None)
     # A review over nothing asks nobody for anything.
-    is_over_nothing = row.opened is not None and not held and row.stated_count == 0
+    is_over_nothing = row.opened is not None and not items and row.stated_count == 0
     end = done.said if done is not None else row.opened if is_over_nothing else None
     waiting = Counter(item.waits_for for item in items if item.waits_for is not None)
     return AccessReview(
@@ -147,6 +161,9 @@ def reviewed(row: AccessReviewFacts, look: Look) -> AccessReview:
         revoke_due_at=min((i.revoke_by for i in items if i.revoke_by and i.revoked_at is None), default=None),
         waits_for=tuple(Waiting(who, count) for who, count in sorted(waiting.items())),
         outside=tuple(dict.fromkeys(d.grant_id for d in row.decisions if d.grant_id not in held)),
+        apart=tuple(
+            Apart(item.grant_id, item.principal, item.why) for item in row.population if item.grant_id in apart
+        ),
         items=items,
     )
 
@@ -164,6 +181,15 @@ class _Reviewing:
 
     def fault(self, event_type: str, said: Spoken) -> str:
         return fault_of_speaker(self._look, event_type, said, self._row.environment)
+
+    def gives_nothing(self, held: Held) -> bool:
+        """Say whether no statement by which somebody had a grant when the review began counts, as is known now."""
+        grant, opened = self._look.row(access_grants, held.grant_id), self._row.opened
+        if grant is None or opened is None:
+            return True
+        clocks = clocks_of(self._look, opened.at)
+        spans = (span for at in instants(opened, clocks) for span in spans_at(self._look, grant, at.at))
+        return all(fault_of_grant(self._look, span) for span in spans)
 
     def item(self, held: Held) -> ReviewedGrant:
         last: ItemDecision | None = None

@@ -5,8 +5,11 @@
     scan_series    payments-api:prod:tfsec        scans of one thing by one tool: the last that is whole and ran
     scan_results   payments-api:prod:tfsec/9f86…  one thing that was found, and by which scans, the last two
 
-What a scan says stands: told again under its name, it changes nothing. One that did not run, or of which parts are missing, takes the
-place of none.
+What a scan says stands: told again under its name, it changes nothing, and where somebody else told it again that is kept. One that did
+not run, or of which parts are missing, takes the place of none; and a scan that somebody else told takes the place of none either, unless
+they have the power to.
+
+Longer than other files because a scan, its parts, its series and what it found are folded of the same two statements.
 """
 
 from dataclasses import dataclass
@@ -17,8 +20,11 @@ from ledger.events import ref
 from ledger.events.scan import Baseline, Level, ScanCompleted, ScanEvent, ScanResult, ScanResultsReported
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
 from projections.readings.parts import InParts, with_part
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, by_whom, spoken
+from projections.rules.keeping import kept
 
+# Of so many who tell of one thing, what each told last is kept.
+TELLERS: Final = 8
 _REPORTING: Final = (ScanCompleted.type, ScanResultsReported.type)
 
 
@@ -44,11 +50,13 @@ class Scan(InParts):
     seen: tuple[int, ...] = ()
     started_at: Moment | None = None
     said: Spoken | None = None
+    # Others who told a scan of this name.
+    again: tuple[Spoken, ...] = ()
 
 
 scans = View(
     "scans",
-    version=1,
+    version=2,
     row=Scan,
     kind="scan",
     indexes=("series", "tool", "commit", "service", "executed"),
@@ -58,8 +66,10 @@ scans = View(
 
 @scans.on(ScanCompleted, key=lambda event: event.scan)
 def completed(row: Scan, event: ScanCompleted, entry: EntryInfo) -> Scan:
+    said = spoken(entry, event.actor)
     if row.said is not None:
-        return row
+        is_another = all(said.principal != known.principal for known in (row.said, *row.again))
+        return replace(row, again=(*row.again, said)[:TELLERS]) if is_another else row
     return replace(
         row,
         series=event.series,
@@ -77,7 +87,7 @@ def completed(row: Scan, event: ScanCompleted, entry: EntryInfo) -> Scan:
         suppressed=event.suppressed,
         parts=event.parts,
         started_at=moment(event.started_at) if event.started_at is not None else None,
-        said=spoken(entry, event.actor),
+        said=said,
     )
 
 
@@ -146,19 +156,39 @@ def told(row: ScanPart, event: ScanEvent, entry: EntryInfo) -> ScanPart:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A scan that is whole and did not say that it failed."""
+
+    scan: str
+    said: Spoken
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A scan that lacks parts still: how many came of how many."""
+
+    scan: str
+    came: int
+    parts: int
+    said: Spoken
+
+
+@dataclass(frozen=True)
 class Series:
-    """Scans of one thing by one tool. `last` is the last one, by its time, that is whole and did not say that it failed."""
+    """Scans of one thing by one tool. `last` is the last one, by its time, that is whole and did not say that it failed; `of_each` the last
+    of each who tells of them.
+    """
 
     series: str
     last: str | None = None
     last_at: Moment | None = None
-    # Those that lack parts still: how many came of how many, and when each was made.
-    waiting: tuple[tuple[str, int, int, Moment], ...] = ()
+    of_each: tuple[Whole, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
 
 
 scan_series = View(
     "scan_series",
-    version=1,
+    version=2,
     row=Series,
     kind="series",
     doc="Scans of one thing by one tool, and which of them is the last that is whole and ran.",
@@ -169,29 +199,50 @@ WAITING: Final = 16
 
 @scan_series.on(ScanCompleted, key=lambda event: event.series)
 def followed(row: Series, event: ScanCompleted, entry: EntryInfo) -> Series:
-    at = spoken(entry, event.actor).at
-    if event.executed is False or at < (row.last_at or ""):
+    said = spoken(entry, event.actor)
+    if event.executed is False:
         return row
     if not event.parts:
-        return replace(row, last=event.scan, last_at=at)
-    return replace(row, waiting=(*row.waiting, (event.scan, 0, event.parts, at))[-WAITING:])
+        return _with_last(row, Whole(event.scan, said))
+    waiting = (*row.waiting, Waiting(event.scan, 0, event.parts, said))
+    return replace(row, waiting=kept(waiting, waiting[-1], by_whom, WAITING))
 
 
 @scan_series.on(ScanResultsReported, key=lambda event: event.series)
 def went_on(row: Series, event: ScanResultsReported, entry: EntryInfo) -> Series:
-    waiting, last, last_at = [], row.last, row.last_at
-    for scan, came, parts, at in row.waiting:
-        came += scan == event.scan
-        if came < parts:
-            waiting.append((scan, came, parts, at))
-        elif at >= (last_at or ""):
-            last, last_at = scan, at
-    return replace(row, last=last, last_at=last_at, waiting=tuple(waiting))
+    told = [replace(one, came=one.came + (one.scan == event.scan)) for one in row.waiting]
+    row = replace(row, waiting=tuple(one for one in told if one.came < one.parts))
+    for one in told:
+        if one.came >= one.parts:
+            row = _with_last(row, Whole(one.scan, one.said))
+    return row
+
+
+def _with_last(row: Series, whole: Whole) -> Series:
+    own = next((one for one in row.of_each if one.said.principal == whole.said.principal), None)
+    if own is not None and own.said.at > whole.said.at:
+        return row
+    others = [one for one in row.of_each if one is not own]
+    row = replace(row, of_each=kept((*others, whole), whole, by_whom, TELLERS))
+    if whole.said.at < (row.last_at or ""):
+        return row
+    return replace(row, last=whole.scan, last_at=whole.said.at)
+
+
+@dataclass(frozen=True)
+class FoundBy:
+    """One thing as somebody told last that a scan found it, and by which two scans of theirs."""
+
+    said: Spoken
+    scan: str
+    scan_before: str | None
+    level: Level
+    baseline: Baseline | None
 
 
 @dataclass(frozen=True)
 class Result:
-    """One thing that scans of a series found: as the last of them found it, and by which two of them last."""
+    """One thing that scans of a series found: as the last of them found it, and each who told of it last."""
 
     result_id: str
     series: str | None = None
@@ -204,7 +255,7 @@ class Result:
     # Whether the file itself lets it pass. That is nobody's decision.
     suppressed: bool = False
     scan: str | None = None
-    scan_before: str | None = None
+    found_by: tuple[FoundBy, ...] = ()
     first_at: Moment | None = None
     first_position: int | None = None
     last_at: Moment = ""
@@ -216,7 +267,7 @@ def _series_of(key: str, row: Result) -> list[Match]:
 
 scan_results = View(
     "scan_results",
-    version=1,
+    version=2,
     row=Result,
     kind="scan_result",
     entries_of=_series_of,
@@ -234,8 +285,9 @@ def _keys(event: ScanEvent) -> list[str]:
 def found(row: Result, event: ScanEvent, entry: EntryInfo) -> Result:
     fingerprint = row.result_id.rpartition("/")[2]
     one: ScanResult = next(one for one in event.results if one.fingerprint == fingerprint)
-    at = spoken(entry, event.actor).at
-    if at < row.last_at:
+    said = spoken(entry, event.actor)
+    row = replace(row, found_by=_with_found(row.found_by, event.scan, one, said))
+    if said.at < row.last_at:
         return row
     scan = entry.reads.row(scans, event.scan)
     return replace(
@@ -249,8 +301,16 @@ def found(row: Result, event: ScanEvent, entry: EntryInfo) -> Result:
         baseline=one.baseline,
         suppressed=one.suppressed,
         scan=event.scan,
-        scan_before=row.scan if row.scan != event.scan else row.scan_before,
-        first_at=row.first_at or at,
+        first_at=row.first_at or said.at,
         first_position=row.first_position or entry.position,
-        last_at=at,
+        last_at=said.at,
     )
+
+
+def _with_found(known: tuple[FoundBy, ...], scan: str, one: ScanResult, said: Spoken) -> tuple[FoundBy, ...]:
+    own = next((found for found in known if found.said.principal == said.principal), None)
+    if own is not None and own.said.at > said.at:
+        return known
+    before = None if own is None else own.scan if own.scan != scan else own.scan_before
+    new = FoundBy(said, scan, before, one.level, one.baseline)
+    return kept((*(found for found in known if found is not own), new), new, by_whom, TELLERS)

@@ -2,13 +2,16 @@
 
 Scored again at the entry, from what was known there: labels that come later change no score. Features that the ledger computes of its
 entries (`projections.rules.features`) are computed there as well: a score rests on those, whatever is stated. An assessment is never
-rewritten; a newer one stands beside it.
+rewritten; a newer one stands beside it. Which of them counts, `promotions` say.
+
+The outcome is that of `outcomes`, as of the last entry that showed something of it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from ledger.conditions import Match
 from ledger.events import Event, ref
@@ -16,10 +19,19 @@ from ledger.events.pir import PirCompleted
 from ledger.events.risk import RiskAssessed, RiskOutcomeLabelled
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
 from projections.readings.changes.scopes import change_scopes
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.features import READ_BY_FEATURES, computed_for
 from projections.readings.risk.models import RiskModel, Term, as_model, risk_models, version_id
-from projections.readings.risk.outcomes import Label, base_rates, outcomes, scopes_of
-from projections.rules.leave import happened
+from projections.readings.risk.outcomes import (
+    OBSERVING,
+    Label,
+    base_rates,
+    changes_observed,
+    outcomes,
+    scopes_of,
+    told_by,
+)
 from projections.rules.risk import COUNTED, Model, ModelError, Scored, decayed, score, text
 from projections.rules.words import listed
 
@@ -45,6 +57,7 @@ class Assessment:
     score: Number
     band: str
     features: tuple[Term, ...]
+    said: Spoken
     # Of those that it states, or its model uses, the ones that the ledger computes.
     seen: tuple[FeatureSeen, ...] = ()
     # As the ledger computes it from the features; None when it cannot.
@@ -53,8 +66,8 @@ class Assessment:
     fault: str = ""
     # Of a version that nobody approved: it has no effect.
     is_challenger: bool = False
-    # By whose credential it was stated.
-    by: str | None = None
+    # Why it did not count when it was stated, because of who stated it.
+    speaker_fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,14 +88,22 @@ class RiskAssessments:
     labelled_at: Moment | None = None
     labelled_position: int | None = None
     assessments: tuple[Assessment, ...] = ()
+    # What showed the outcome and does not name the change, as refs.
+    shown_by: tuple[str, ...] = ()
+
+
+def _entries_of(key: str, row: RiskAssessments) -> list[Match]:
+    return [Match(refs=(name,)) for name in (ref("change", key), *row.shown_by)]
 
 
 risk_assessments = View(
     "risk_assessments",
-    version=6,
+    version=7,
     row=RiskAssessments,
     kind="change",
-    reads=(outcomes, risk_models, *READ_BY_FEATURES),
+    entries_of=_entries_of,
+    names=("shown_by",),
+    reads=(outcomes, risk_models, *READ_BY_POWERS, *READ_BY_FEATURES),
     # A version of a model is scored by; entries name the model.
     follows={risk_models: lambda row: (Match(refs=(ref("risk_model", row.model_id),)),) if row.model_id else ()},
     indexes=("version_id", "band"),
@@ -94,7 +115,8 @@ risk_assessments = View(
 def assessed(row: RiskAssessments, event: RiskAssessed, entry: EntryInfo) -> RiskAssessments:
     model_row = entry.reads.row(risk_models, version_id(event.model_id, event.version))
     features = {feature.name: feature.value for feature in event.features}
-    at = happened(entry.time, entry.recorded_at)
+    said = spoken(entry, event.actor)
+    at = said.at
     used = {parameter.name for parameter in model_row.parameters} if model_row is not None else set()
     found, missing = computed_for(entry.reads, event.change_id, at, sorted({*features, *used}))
     seen = [FeatureSeen(name, features.get(name), value) for name, value in found.items()]
@@ -108,15 +130,16 @@ def assessed(row: RiskAssessments, event: RiskAssessed, entry: EntryInfo) -> Ris
         event.score,
         event.band,
         tuple(Term(name, value) for name, value in features.items()),
+        said,
         tuple(sorted(seen, key=lambda one: one.name)),
         scored.score if scored else None,
         scored.probability if scored else None,
         fault,
         is_challenger=model_row is None or not model_row.is_approved,
-        by=entry.by["principal"],
+        speaker_fault=fault_of_speaker(entry.reads, entry.type, said),
     )
     row = replace(row, assessments=(*row.assessments, made), faults=row.faults + bool(fault))
-    if made.is_challenger:
+    if made.is_challenger or made.speaker_fault:
         return row
     return replace(row, version_id=made.version_id, score=made.score, band=made.band, assessed_position=entry.position)
 
@@ -189,7 +212,21 @@ def _level(scope: str) -> int:
 
 @risk_assessments.on(RiskOutcomeLabelled, PirCompleted, key=lambda event: event.change_id)
 def labelled(row: RiskAssessments, event: Event, entry: EntryInfo) -> RiskAssessments:
+    return _with_outcome(row, entry)
+
+
+@risk_assessments.on(*OBSERVING, key=changes_observed)
+def observed(row: RiskAssessments, event: Any, entry: EntryInfo) -> RiskAssessments | None:
+    """What was observed wins over what was written, here as in `outcomes`."""
+    row = _with_outcome(row, entry)
+    return row if row.assessments or row.labelled_position is not None else None
+
+
+def _with_outcome(row: RiskAssessments, entry: EntryInfo) -> RiskAssessments:
     outcome = entry.reads.row(outcomes, row.change_id)
-    if outcome is None or not outcome.labellings:
+    if outcome is None:
+        return replace(row, label=None, labelled_at=None, labelled_position=None, shown_by=())
+    row = replace(row, shown_by=tuple(told_by(outcome)))
+    if not outcome.labellings:
         return replace(row, label=None, labelled_at=None, labelled_position=None)
     return replace(row, label=outcome.label, labelled_at=outcome.at, labelled_position=outcome.labellings[0].position)

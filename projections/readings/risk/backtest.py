@@ -22,6 +22,8 @@ from projections.engine.log import PAGE, WITHDRAWN, SqlLog
 from projections.engine.sql_store import SqlStore
 from projections.engine.store import MemoryStore
 from projections.engine.view import EntryInfo, Reads, with_all_they_read
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.voices import spoken
 from projections.readings.risk.assessments import counted_before
 from projections.readings.risk.features import READ_BY_FEATURES, computed_for
 from projections.readings.risk.models import as_model, risk_models
@@ -31,7 +33,7 @@ from projections.rules.fitting import fit_logistic
 from projections.rules.leave import happened
 from projections.rules.risk import Model, ModelError, score
 
-_VIEWS: Final = with_all_they_read(outcomes, *READ_BY_FEATURES)
+_VIEWS: Final = with_all_they_read(outcomes, *READ_BY_POWERS, *READ_BY_FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def samples(database: Database, model: Model, first: int, last: int) -> list[Sam
             folder.fold([entry])
             if isinstance(entry.event, RiskAssessed) and entry.position >= first:
                 known = folder.rows.row(outcomes, entry.event.change_id)
-                if known is None or known.label is None:
+                may = not fault_of_speaker(folder.rows, entry.type, spoken(entry, entry.event.actor))
+                if may and (known is None or known.label is None):
                     features = _features_then(folder.rows, entry.event, entry, model)
                     found[entry.event.change_id] = Sample(entry.event.change_id, features, None)
             if len(folder.rows.touched[outcomes.name]) > PAGE:

@@ -38,11 +38,15 @@ class Calibrated:
 
 
 def predictions(row: RiskAssessments | None) -> dict[str, Assessment]:
-    """Return, by model version, the last assessment that gave a probability before the change's outcome was known."""
+    """Return, by model version, the last assessment that gave a probability before the change's outcome was known, by who may."""
     if row is None or row.labelled_position is None:
         return {}
     known = row.labelled_position
-    return {a.version_id: a for a in row.assessments if a.position < known and a.probability is not None}
+    return {
+        a.version_id: a
+        for a in row.assessments
+        if a.position < known and a.probability is not None and not a.speaker_fault
+    }
 
 
 def _parts(row: RiskAssessments) -> dict[str, Part]:
@@ -72,7 +76,7 @@ def _added(row: Calibrated, part: Part, count: int) -> Calibrated:
 
 calibrations = Tally(
     "calibrations",
-    version=2,
+    version=3,
     row=Calibrated,
     kind="model_version",
     of=risk_assessments,

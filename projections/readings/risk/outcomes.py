@@ -7,7 +7,7 @@ days count less. Longer than other files because a rate is the sum of what the o
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -26,7 +26,9 @@ from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.delivery.placements import placements, undoing, undone_by, what_was_placed
 from projections.readings.environments.environments import READ_BY_ASKING, canonical, is_production
+from projections.readings.people.identities import person_of
 from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import acquits
 from projections.readings.people.voices import spoken
 
 Label = Literal["success", "failure"]
@@ -54,12 +56,13 @@ def scopes_of(reads: Reads, scope: ChangeScope, at: Moment) -> list[str]:
 
 @dataclass(frozen=True)
 class Labelling:
-    """One label that a change was given, and where."""
+    """One label that a change was given, and where; `is_own` if it speaks for whoever said it."""
 
     label: Label
     by: Literal["label", "review"]
     at: Moment
     position: int
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,18 +98,20 @@ class Outcome:
     undone_by: tuple[str, ...] = ()
 
 
+def told_by(row: Outcome) -> Iterator[str]:
+    """Yield the refs by which entries show what became of a change, where they do not name it."""
+    yield from row.undone_by
+    yield from (ref("deployment", name) for name in row.deployments)
+    yield from (ref("incident", name) for name in row.incidents)
+
+
 def _entries_of(key: str, row: Outcome) -> list[Match]:
-    named = (
-        *row.undone_by,
-        *(ref("deployment", name) for name in row.deployments),
-        *(ref("incident", name) for name in row.incidents),
-    )
-    return [Match(refs=(name,)) for name in (ref("change", key), *named)]
+    return [Match(refs=(name,)) for name in (ref("change", key), *told_by(row))]
 
 
 outcomes = View(
     "outcomes",
-    version=6,
+    version=7,
     row=Outcome,
     kind="change",
     entries_of=_entries_of,
@@ -152,22 +157,41 @@ def _labelled(row: Outcome, entry: EntryInfo) -> Outcome:
     )
 
 
-def _told(row: Outcome, label: Label, by: Literal["label", "review"], entry: EntryInfo) -> Outcome:
-    return _labelled(
-        replace(row, labellings=(*row.labellings, Labelling(label, by, entry.time, entry.position))), entry
-    )
+def _told(
+    row: Outcome,
+    label: Label,
+    by: Literal["label", "review"],
+    event: RiskOutcomeLabelled | PirCompleted,
+    entry: EntryInfo,
+) -> Outcome:
+    said = spoken(entry, event.actor)
+    is_own = label == "success" and not acquits(entry.reads, entry.type, said, _own(row, entry))
+    told = Labelling(label, by, entry.time, entry.position, is_own)
+    return _labelled(replace(row, labellings=(*row.labellings, told)), entry)
 
 
-def current_labelling(labellings: Iterable[Labelling]) -> Labelling:
-    """Return the one that counts: the last explicit label, else what the last review said."""
-    return max(labellings, key=lambda labelling: (labelling.by == "label", labelling.position))
+def _own(row: Outcome, entry: EntryInfo) -> set[str]:
+    """Return the persons who wrote a change, or deployed it, as far as that is known by then."""
+    scope = entry.reads.row(change_scopes, row.change_id)
+    who = set(scope.authors) if scope is not None else set()
+    for name in row.deployments:
+        deployed = entry.reads.row(deployments, name)
+        for act in deployed.acts if deployed is not None else ():
+            who |= {name for name in (act.actor, act.reported_by) if name is not None}
+    return {person_of(entry.reads, name) for name in who}
+
+
+def current_labelling(labellings: Sequence[Labelling]) -> Labelling:
+    """Return the one that counts: the last explicit label, else what the last review said; of others than it speaks for, if any."""
+    others = [labelling for labelling in labellings if not labelling.is_own]
+    return max(others or labellings, key=lambda labelling: (labelling.by == "label", labelling.position))
 
 
 @outcomes.on(RiskOutcomeLabelled, key=lambda event: event.change_id)
 def labelled(row: Outcome, event: RiskOutcomeLabelled, entry: EntryInfo) -> Outcome:
     if fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor)):
         return row
-    return _told(replace(row, causes=event.causes), event.label, "label", entry)
+    return _told(replace(row, causes=event.causes), event.label, "label", event, entry)
 
 
 @outcomes.on(PirCompleted, key=lambda event: event.change_id)
@@ -176,7 +200,7 @@ def reviewed(row: Outcome, event: PirCompleted, entry: EntryInfo) -> Outcome:
     if fault_of_speaker(entry.reads, entry.type, spoken(entry, event.actor)):
         return row
     failed = event.rolled_back or event.caused_incidents or event.outcome in ("unsuccessful", "backed_out")
-    return _told(row, "failure" if failed else "success", "review", entry)
+    return _told(row, "failure" if failed else "success", "review", event, entry)
 
 
 def changes_observed(event: Any, entry: EntryInfo) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ Both are held against the last changes that were assessed by the model and label
     95  risk.model_approved  v1       61 outcomes, reliable: it counts, and no longer provisionally
 
 A test is made when the approval is recorded, from what is on record by then, and never again: whoever wants another test approves again.
+
+Longer than other files because a version that counts, and the score that counts by it, are one question.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,14 +23,18 @@ from ledger.events.risk import RiskAssessed, RiskModelApproved
 from projections.engine.reads import as_of_time
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, replace
 from projections.engine.view import Number as Text
+from projections.readings.changes.approvals import BANDS
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.people.policies import InForce, in_force, policies
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import has_power
 from projections.readings.people.settings import Number
 from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.assessments import Assessment, RiskAssessments, risk_assessments
 from projections.readings.risk.calibrations import predictions
 from projections.readings.risk.models import RiskModel, as_model, risk_models, version_id
 from projections.readings.risk.outcomes import outcomes
+from projections.rules.features import differing
 from projections.rules.promotion import Limits, Outcome, Trial, trial_of
 from projections.rules.risk import Model, ModelError, score
 
@@ -214,7 +220,7 @@ def _predicted(row: RiskAssessments, version: RiskModel) -> Text | None:
     if own is not None and not own.fault:
         return own.probability
     model = as_model(version)
-    before = [a for a in row.assessments if a.position < (row.labelled_position or 0)]
+    before = [a for a in row.assessments if a.position < (row.labelled_position or 0) and not a.speaker_fault]
     if model is None or not before or model.form == "beta_binomial":
         return None
     return _scored(model, before[-1])
@@ -239,22 +245,65 @@ def promoted_at(row: ModelPromotions | None, position: int) -> Promotion | None:
     return next((one for one in reversed(promotions) if one.counts and one.said.position < position), None)
 
 
-def counting(reads: Reads, assessments: Sequence[Assessment]) -> tuple[Assessment, Promotion] | None:
-    """Return the assessment of a change that counts, and by which approval: the last by a version that counted when it was made.
+@dataclass(frozen=True)
+class Counting:
+    """The assessment of a change that counts, by which approval, and later ones that ask for less and do not count for that."""
 
-    One by a version that counts provisionally takes the place of none by a version that passed its test.
+    assessment: Assessment
+    promotion: Promotion
+    passed_over: tuple[Assessment, ...] = ()
+
+    @property
+    def last(self) -> Assessment:
+        """The last by who may score: of what the change was when that was made."""
+        return self.passed_over[-1] if self.passed_over else self.assessment
+
+
+def counting(reads: Reads, assessments: Sequence[Assessment]) -> Counting | None:
+    """Return the assessment of a change that counts: the last by a version that counted when it was made, and by who may score.
+
+    One by a version that counts provisionally takes the place of none by a version that passed its test. Whoever asks for more is
+    heard; one that asks for less takes the place of another only as `may_lower` says.
     """
-    found: tuple[Assessment, Promotion] | None = None
-    for assessment in sorted(assessments, key=lambda one: one.position, reverse=True):
-        if assessment.is_challenger:
-            continue
-        # So a promotion of today wakes no ticket of last year.
-        then = as_of_time(reads, assessment.recorded_at)
-        model = assessment.version_id.rpartition("/")[0]
-        promotion = promoted_at(then.row(model_promotions, model), assessment.position)
-        if promotion is None or promotion.version_id != assessment.version_id:
-            continue
-        if not promotion.is_provisional:
-            return assessment, promotion
-        found = found or (assessment, promotion)
+    known = [(one, promotion) for one in assessments if (promotion := _counted(reads, one)) is not None]
+    known = [one for one in known if not one[1].is_provisional] or known
+    found: Counting | None = None
+    for one, promotion in sorted(known, key=lambda pair: pair[0].position):
+        if found is None or not _asks_for_less(reads, one, found.assessment) or may_lower(reads, one, found.assessment):
+            found = Counting(one, promotion)
+        else:
+            found = replace(found, passed_over=(*found.passed_over, one))
     return found
+
+
+def _counted(reads: Reads, one: Assessment) -> Promotion | None:
+    """Return by which approval the version of an assessment counted when it was made, where whoever made it may score."""
+    if one.is_challenger:
+        return None
+    # So a promotion of today wakes no ticket of last year.
+    then = as_of_time(reads, one.recorded_at)
+    promotion = promoted_at(then.row(model_promotions, one.version_id.rpartition("/")[0]), one.position)
+    if promotion is None or promotion.version_id != one.version_id:
+        return None
+    return None if fault_of_speaker(reads, RiskAssessed.type, one.said) else promotion
+
+
+def _asks_for_less(reads: Reads, new: Assessment, old: Assessment) -> bool:
+    """Say whether a score is lower than another, or its band. A band that the policy does not name is as the highest."""
+    bands = in_force(reads, new.at).words(BANDS)
+    ranks = [bands.index(one.band) if one.band in bands else len(bands) for one in (new, old)]
+    is_lower = new.version_id == old.version_id and Decimal(new.score) < Decimal(old.score)
+    return is_lower or ranks[0] < ranks[1] or (ranks[0] == ranks[1] and new.band != old.band)
+
+
+def may_lower(reads: Reads, new: Assessment, old: Assessment) -> bool:
+    """Say whether a score may ask for less than an earlier one: it comes out again, and nobody stated another number for it; or whoever
+    stated it has the power to score, as an operator, by a role that the policy names, or as a source that is enrolled for it.
+    """
+    if new.fault:
+        return False
+    computed = {one.name for one in (*new.seen, *old.seen) if one.computed is not None}
+    stated = {term.name: term.value for term in old.features if term.name not in computed}
+    if not differing(stated, {term.name: term.value for term in new.features}):
+        return True
+    return has_power(reads, RiskAssessed.type, new.said)

@@ -25,6 +25,8 @@ from changes import (
 from telling import at
 from year import DAY, DAYS, HOUR, START, Change, Year
 
+from projections.readings.changes.tickets import change_tickets
+
 
 def test_approving_ones_own_change_is_found_also_when_the_logins_are_linked_later() -> None:
     story = opened(actor="github:1")
@@ -111,6 +113,50 @@ def test_approvals_that_do_not_come_in_time_are_found_until_the_change_is_escala
     )
     story.tell("change.escalated", actor="person:alice", **CHG, to_role="cab")
     assert found(story) == {}
+
+
+def test_of_what_services_opened_the_authors_of_the_commits_are_the_authors_and_without_any_nobody_approved_it() -> (
+    None
+):
+    commit = "a" * 40
+    story = opened(actor="service:ci")
+    publish(story)
+    define_trigger(story)
+    assess(story)
+    approve(story)
+    assert against(ask(story)) == {"change-is-approved": ("insufficient_evidence", "no-author")}
+    for author, expected in (("person:bob", ("needs_approval", "quorum")), ("person:zoe", None)):
+        story = opened(actor="service:ci")
+        publish(story)
+        define_trigger(story)
+        about = {"actor": "service:ci", **CHG, "commits": [commit], "artifacts": [ARTIFACT]}
+        story.tell("change.submitted", **about)
+        story.tell("code.proposed", repository="acme/api", pull_request=1, head_sha=commit, authors=[author])
+        assess(story)
+        approve(story)
+        assert against(ask(story)).get("change-is-approved") == expected
+
+
+def test_an_escalation_takes_a_change_from_no_body_that_the_policy_or_somebody_else_put_it_before() -> None:
+    story = opened()
+    publish(story, ("board-band", "any", "high"), ("required-role", "any", "release-approver"))
+    assess(story, "high")
+    request(story)
+    approve(story)
+    about = {"actor": "service:ci", **CHG}
+    assert story.row(change_tickets, "CHG-7").missing_approvals == 1
+    story.tell("change.escalated", **about, to_role="release-approver")
+    assert story.row(change_tickets, "CHG-7").missing_approvals == 1
+    story = opened()
+    publish(story)
+    assess(story)
+    approve(story)
+    story.tell("change.escalated", actor="person:dan", **CHG, to_role="board")
+    story.tell("change.escalated", **about, to_role="release-approver")
+    assert story.row(change_tickets, "CHG-7").missing_approvals == 1
+    # Whoever put it there may put it elsewhere.
+    story.tell("change.escalated", actor="person:dan", **CHG, to_role="release-approver")
+    assert story.row(change_tickets, "CHG-7").missing_approvals == 0
 
 
 def test_an_escalation_of_an_earlier_scope_does_not_excuse_the_next_one() -> None:

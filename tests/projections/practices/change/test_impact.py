@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from asking import against, ask, ready_to_deploy
 from changes import ARTIFACT, CHG, deploy, finding, found, publish, ready, review
+from people import enrol
 from telling import Story
 from year import DAY, HOUR, Change, Year
 
 from ledger.authority import LEDGER_PRINCIPAL
-from projections.readings.changes.dependencies import dependents_of, resources
+from projections.readings.changes.dependencies import dependents_of, is_tagged, resources
 from projections.readings.changes.impacts import impacts
 
 
@@ -120,9 +121,29 @@ def test_an_assessment_is_due_when_a_target_is_known_to_be_shared(tell: Callable
     assert why in answer.words
 
 
-def tag(story: Story, resource: str, value: str, environment: str = "prod") -> None:
+def test_a_tag_that_another_saw_is_there_until_they_or_who_has_the_power_see_it_no_more() -> None:
+    story = Story()
+    shared: dict[str, Any] = {"key": "shared", "places": frozenset(), "at": None}
+
+    def is_shared() -> bool:
+        return is_tagged(story.row(resources, "api"), **shared)
+
+    tag(story, "api", "true", actor="service:inventory")
+    for _ in range(3):
+        tag(story, "api", "no")
+    assert is_shared()
+    assert len(story.row(resources, "api").tagged) == 1
+    tag(story, "api", "no", actor="service:inventory")
+    assert not is_shared()
+    tag(story, "api", "true")
+    enrol(story, "service:cloud", types=("resource.tagged",))
+    tag(story, "api", "no", actor="service:cloud")
+    assert not is_shared()
+
+
+def tag(story: Story, resource: str, value: str, environment: str = "prod", actor: str = "service:ci") -> None:
     tags = [{"key": "shared", "value": value}]
-    story.tell("resource.tagged", actor="service:ci", resource=resource, environment=environment, tags=tags)
+    story.tell("resource.tagged", actor=actor, resource=resource, environment=environment, tags=tags)
 
 
 def submit(story: Story, **more: Any) -> None:

@@ -4,11 +4,16 @@ from typing import Any
 
 import scoring
 from asking import against, ask, ready_to_deploy
-from changes import CHG, OTHER, assess, finding, found, opened, publish, value
+from changes import ARTIFACT, CHG, OTHER, approve, assess, deploy, finding, found, opened, publish, review, value
+from people import enrol, issue
 from telling import Story
 from year import DAY, HOUR, MODEL, START, Change, Year
 
+from projections.readings.changes.tickets import change_tickets
+from projections.readings.people.powers import ROLE_FOR
+from projections.readings.risk.assessments import risk_assessments
 from projections.readings.risk.models import risk_models
+from projections.readings.risk.outcomes import outcomes
 
 
 def test_a_score_that_does_not_come_out_again_is_found() -> None:
@@ -35,9 +40,11 @@ def test_a_feature_that_is_stated_otherwise_than_the_ledger_computes_it_is_found
 
 def test_a_feature_that_somebody_else_states_otherwise_is_found_and_that_who_stated_it_states_it_anew_is_not() -> None:
     story = opened()
-    assess(story, "high")
     assess(story)
+    assess(story, "high")
     assert found(story) == {}
+    story = opened()
+    assess(story)
     model = {"model_id": "m", "version": "1", "model_digest": OTHER}
     story.tell(
         "risk.assessed", **CHG, **model, score="9", band="high", features=[value("criticality", 9)], by="service:ci"
@@ -48,6 +55,123 @@ def test_a_feature_that_somebody_else_states_otherwise_is_found_and_that_who_sta
     # The same number by another is no contradiction, and takes none back.
     assess(story, "high")
     assert finding(story, "risk-feature-differs", "CHG-7").says == says
+
+
+def _scored(story: Story, score: int, band: str, by: str = "service:ci", **more: Any) -> None:
+    told = {"model_id": "m", "version": "1", "model_digest": OTHER, "features": [value("criticality", score)]} | more
+    story.tell("risk.assessed", by=by, **CHG, **told, score=str(score), band=band)
+
+
+def test_a_score_that_asks_for_less_by_another_stated_number_takes_the_place_of_none_and_is_found() -> None:
+    story = opened()
+    publish(story, ("quorum", "high", "2"))
+    assess(story, "high")
+    approve(story)
+    _scored(story, 1, "low")
+    ticket = story.row(change_tickets, "CHG-7")
+    assert (ticket.risk_band, ticket.quorum, ticket.missing_approvals) == ("high", 2, 1)
+    assert sorted(found(story)) == ["risk-feature-differs", "score-lowered-without-power"]
+    row = finding(story, "score-lowered-without-power", "CHG-7")
+    assert row.says == ("CHG-7: 1 (low) by service:ci does not take the place of 9 (high) by service:desk")
+    # Nor does the same number by another band, or one that does not come out again; and whoever asks for more is heard.
+    _scored(story, 9, "low")
+    assert story.row(change_tickets, "CHG-7").risk_band == "high"
+    _scored(story, 12, "high")
+    assert story.row(change_tickets, "CHG-7").risk_score == "12"
+
+
+def test_whoever_has_the_power_to_score_lowers_a_score() -> None:
+    # An operator; by a role that the policy names; a source that is enrolled for it.
+    story = opened()
+    assess(story, "high")
+    issue(story, "person:olga", "operator")
+    _scored(story, 1, "low", by="person:olga", token="token:person.olga")
+    assert story.row(change_tickets, "CHG-7").risk_band == "low"
+    for actor in ("service:desk", "service:ci"):
+        story = opened()
+        publish(story, (ROLE_FOR.name, "risk.assessed", "scorer"))
+        for number, who in enumerate(("service:desk", "service:other")):
+            story.tell(
+                "access.granted", actor="person:olga", grant_id=f"S{number}", principal=who, principal_kind="service",
+                role="scorer",
+            )  # fmt: skip
+        assess(story, "high")
+        _scored(story, 1, "low", by=actor)
+        counts = actor == "service:desk"
+        assert story.row(change_tickets, "CHG-7").risk_band == ("low" if counts else "high")
+        assert ("without-power" in found(story)) is not counts
+    story = opened()
+    assess(story, "high")
+    enrol(story, "service:risk-desk", types=("risk.assessed",))
+    _scored(story, 1, "low", by="service:risk-desk")
+    assert story.row(change_tickets, "CHG-7").risk_band == "low"
+
+
+def test_a_score_that_the_ledgers_own_numbers_make_lower_takes_the_place_of_another() -> None:
+    story = Story()
+    publish(story)
+    scoring.open_change(story, "CHG-1")
+    scoring.publish(story, parameters=scoring.values(scope_artifacts="1", criticality="1"))
+    scoring.approve(story)
+    for artifacts, band in ((6, "high"), (1, "low")):
+        story.tell(
+            "change.submitted",
+            actor="person:alice",
+            change_id="CHG-1",
+            artifacts=["sha256:" + f"{number:064x}" for number in range(artifacts)],
+        )
+        stated = scoring.values(criticality="2")
+        scoring.assess(story, score=str(artifacts + 2), band=band, features=stated)
+        assert story.row(change_tickets, "CHG-1").risk_band == band
+    assert "score-lowered-without-power" not in found(story)
+
+
+def test_a_score_in_anothers_name_counts_neither_now_nor_against_the_outcomes() -> None:
+    story = opened()
+    assess(story)
+    story.tell("risk.assessed", **CHG, actor="service:desk", by="service:ci", model_id="m", version="1",
+        model_digest=OTHER, score="9", band="high", features=[value("criticality", 9)])  # fmt: skip
+    assert story.row(change_tickets, "CHG-7").risk_band == "low"
+    assert story.row(risk_assessments, "CHG-7").band == "low"
+    assert sorted(found(story)) == ["risk-feature-differs", "spoken-for-another"]
+
+
+def test_what_was_observed_wins_over_what_was_written_against_the_predictions_too() -> None:
+    story = opened()
+    publish(story)
+    assess(story)
+    approve(story)
+    deploy(story)
+    review(story)
+    assert story.row(risk_assessments, "CHG-7").label == "success"
+    told = len(story.log) + 1
+    story.tell("rollback.completed", actor="service:ci", rollback_id="R", deployment_id="d-1", service="api",
+        environment="prod", from_artifact=ARTIFACT, to_artifact=OTHER, outcome="success")  # fmt: skip
+    for view in (outcomes, risk_assessments):
+        assert story.row(view, "CHG-7").label == "failure"
+    story.tell("statement.withdrawn", position=told, actor="service:ci", reason="mistaken")
+    for view in (outcomes, risk_assessments):
+        assert story.row(view, "CHG-7").label == "success"
+
+
+def test_who_wrote_or_deployed_a_change_labels_it_as_a_success_only_where_nobody_else_said_otherwise() -> None:
+    story = opened()
+    publish(story)
+    assess(story)
+    approve(story)
+    deploy(story)
+    told = {"change_id": "CHG-7", "label": "success"}
+    story.tell("risk.outcome_labelled", **told, actor="service:ci")
+    assert story.row(outcomes, "CHG-7").label == "success"
+    review(story, outcome="unsuccessful")
+    for who in ("service:ci", "person:alice"):
+        story.tell("risk.outcome_labelled", **told, actor=who)
+        assert story.row(outcomes, "CHG-7").label == "failure"
+    story.tell("risk.outcome_labelled", **told, actor="service:desk")
+    assert story.row(outcomes, "CHG-7").label == "success"
+    # That it failed, they may say of themselves.
+    story.tell("risk.outcome_labelled", **told | {"label": "failure"}, actor="service:ci")
+    assert story.row(outcomes, "CHG-7").label == "failure"
 
 
 def test_a_model_that_its_author_approved_is_found() -> None:
@@ -131,6 +255,11 @@ def test_a_model_that_was_approved_and_does_not_pass_is_found() -> None:
 def plant_a_wrong_score(year: Year, change: Change) -> set[str]:
     change.score_is_off_by = 1
     return {f"assessment-not-reproducible/{change.id}"}
+
+
+def plant_a_score_that_asks_for_less(year: Year, change: Change) -> set[str]:
+    change.is_scored_down = True
+    return {f"score-lowered-without-power/{change.id}"}
 
 
 def plant_a_feature_that_is_not_so(year: Year, change: Change) -> set[str]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from asking import against, ask, ready_to_deploy
 from changes import finding, found, publish
+from people import enrol
 from telling import Story, at
 from year import DAY, START, Year
 
@@ -62,6 +63,24 @@ def test_what_is_there_no_more_and_what_nobody_asks_for_is_not_found() -> None:
     tag(story, tags={})
     story.tell("environment.created", environment="prod")
     story.tell("environment.deleted", environment="prod")
+    assert found(story) == {}
+
+
+def test_nobody_says_that_what_another_saw_is_mended_unless_they_have_the_power() -> None:
+    story = Story()
+    publish(story, *ASKED)
+    tag(story, tags={})
+    tag(story, actor="service:ci")
+    tag(story, actor="service:ci", environment="PROD")
+    tag(story, actor="service:ci", is_there=False)
+    assert found(story) == {"tags-missing": ["db#prod"]}
+    enrol(story, "service:cloud", types=("resource.tagged",))
+    tag(story, actor="service:cloud")
+    assert found(story) == {}
+    # Whoever sees less is heard, and takes it back themselves.
+    tag(story, actor="service:ci", tags={})
+    assert found(story) == {"tags-missing": ["db#prod"]}
+    tag(story, actor="service:ci")
     assert found(story) == {}
 
 

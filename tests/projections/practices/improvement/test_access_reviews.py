@@ -10,12 +10,14 @@ from year import DAY, START, AccessReview, Year, credential_of, stamp
 from ledger.authority import LEDGER_PRINCIPAL
 from projections.readings.people.access_review_facts import access_review_facts, population
 from projections.readings.people.access_reviews import access_reviews
+from projections.readings.people.powers import ROLE_FOR
 from projections.rules.digests import list_digest
 
 
 def access_review(story: Story, *grants: str, count: int = 3, digest: str | None = None, **more: Any) -> None:
     story.flush()
-    known = list_digest(population(story.folder.rows, None, at(10**6)))
+    there = population(story.folder.rows, None, at(10**6))
+    known = list_digest(grant_id for grant_id, held in there.items() if not held.why)
     said = {"actor": "person:olga", "review_id": "Q", "population_count": count, "due_at": at(40)} | more
     story.tell("access_review.opened", population_digest=digest or known, **said)
     for number, grant in enumerate(grants):
@@ -44,6 +46,36 @@ def test_a_review_of_every_grant_by_somebody_else_is_none() -> None:
     complete(story)
     pass_time(story, 50)
     assert found(story) == {}
+
+
+def test_a_grant_that_gives_nothing_stands_apart_unless_its_giver_had_the_power_to_as_comes_to_be_known() -> None:
+    story = opened()
+    publish(story, (ROLE_FOR.name, "access.granted", "granter"))
+    about = {"principal_kind": "human", "role": "release-approver", "by": "person:mallory", "actor": "person:mallory"}
+    story.tell("access.granted", grant_id="GR-3", principal="person:zoe", **about)
+    # Nor does a stranger say whose a grant is.
+    story.tell("access.granted", grant_id="GR-0", principal="person:zoe", **about)
+    access_review(story, "GR-0", "GR-1", "GR-2")
+    complete(story)
+    row = story.row(access_reviews, "Q")
+    assert (row.items[0].grant_id, row.items[0].principal) == ("GR-0", "person:alice")
+    assert (row.population_count, row.state, row.undecided, row.outside) == (3, "done", 0, ())
+    assert [(one.grant_id, one.principal) for one in row.apart] == [("GR-3", "person:zoe")]
+    assert row.apart[0].why.startswith("without power: person:mallory held no grant of granter")
+    assert sorted(found(story)) == ["without-power"]
+
+
+def test_a_grant_whose_giver_lost_the_power_later_is_reviewed_as_before() -> None:
+    story = opened()
+    publish(story, (ROLE_FOR.name, "access.granted", "granter"))
+    story.tell("access.granted", actor="person:olga", grant_id="GR-G", principal="person:gus", principal_kind="human",
+        role="granter")  # fmt: skip
+    story.tell("access.granted", actor="person:gus", by="person:gus", grant_id="GR-3", principal="person:zoe",
+        principal_kind="human", role="release-approver")  # fmt: skip
+    access_review(story, count=5)
+    story.tell("access.revoked", actor="person:olga", grant_id="GR-G", principal="person:gus", time=at(0))
+    row = story.row(access_reviews, "Q")
+    assert (row.population_count, row.apart) == (5, ())
 
 
 @pytest.mark.parametrize(("days", "is_found"), [(1, True), (0, False)])

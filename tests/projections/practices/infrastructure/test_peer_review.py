@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from asking import against, ask, ready_to_deploy
 from changes import ARTIFACT, deploy, finding, found, found_by_any_process, give, pass_time, publish, request
+from people import enrol, issue
 from telling import Story, at, document
 from year import DAY, HOUR, START, Change, Year
 
@@ -328,6 +329,48 @@ def test_what_could_not_wait_is_reviewed_within_the_hours_of_the_policy(hours: i
     both = {"deployed-without-review": ["d-1"], "merged-without-review": ["acme/api#12"]}
     assert found(story) == (both if is_found else {})
     found_by_any_process(story)
+
+
+def test_a_review_in_anothers_name_reviews_nothing_and_no_machine_dismisses_an_objection() -> None:
+    story = needs_review()
+    issue(story, "person:bob")
+    propose(story)
+    story.tell("code_review.submitted", actor="person:bob", by="service:ci", **PULL, review_id="1", commit=A,
+        verdict="approved")  # fmt: skip
+    merge(story)
+    assert found(story)["merged-without-review"] == ["acme/api#12"]
+    question = {"change_id": None, "commit": "c" * 40}
+    assert against(ask(story, **question))["code-is-reviewed"] == ("needs_approval", "not-reviewed")
+    story = Story()
+    propose(story)
+    look_at(story, "person:rob", verdict="changes_requested", number="2")
+    look_at(story)
+    told = {**PULL, "review_id": "2", "commit": A, "reviewer": "person:rob"}
+    story.tell("code_review.dismissed", actor="service:ci", **told)
+    story.tell("code_review.dismissed", actor="person:lead", by="service:ci", **told)
+    merge(story)
+    assert found(story)["merged-without-review"] == ["acme/api#12"]
+
+
+def test_what_a_pipeline_says_was_merged_from_a_reviewed_pull_request_was_not_where_others_tell_of_that() -> None:
+    evil = {**PULL, "head_sha": A, "merge_sha": "e" * 40}
+    for who in ("service:desk", "service:github"):
+        story = needs_review()
+        enrol(story, "service:github", "github:*")
+        head = {**PULL, "head_sha": A, "authors": ["github:1"]}
+        story.tell("code.proposed", by=who, **head)
+        story.tell("code_review.submitted", by="service:github", actor="github:2", **PULL, review_id="1", commit=A,
+            verdict="approved")  # fmt: skip
+        # However often it tells of the pull request itself.
+        story.tell("code.proposed", by="service:ci", **head)
+        story.tell("code.merged", by="service:ci", **evil)
+        put(story, "e" * 40)
+        assert finding(story, "deployed-without-review", "d-1").says.endswith(f"nobody had merged {'e' * 40}")
+        question = {"change_id": None, "commit": "e" * 40}
+        assert against(ask(story, **question))["code-is-reviewed"] == ("insufficient_evidence", "not-merged")
+        # The code host tells what it merged; it is believed about that.
+        story.tell("code.merged", by="service:github", actor="github:1", **evil)
+        assert "code-is-reviewed" not in against(ask(story, **question))
 
 
 def test_what_was_never_merged_or_not_reviewed_is_found_when_it_is_deployed() -> None:

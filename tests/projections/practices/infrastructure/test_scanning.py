@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from asking import against, ask, deployed, ready_to_deploy
 from changes import finding, found
+from people import enrol
 from telling import Story, at
 from year import DAY, HOUR, START, Year
 
@@ -70,6 +71,25 @@ def test_a_rotation_counts_after_it_was_found_of_this_secret_and_by_who_may_say_
     rotate(story, **more)
     assert (RULE in found(story)) is is_open
     assert ("spoken-for-another" in found(story)) is ("by" in more)
+
+
+def test_a_machine_closes_what_it_found_itself_or_is_enrolled_for() -> None:
+    story = Story()
+    detect(story)
+    # Finding it once more makes nobody the one who found it.
+    rotate(story, who="service:ci")
+    detect(story, by="service:ci", again=True)
+    rotate(story, who="service:ci")
+    assert found(story)[RULE] == [PRINT]
+    assert "service:ci says that it was at" in finding(story, RULE, PRINT).says
+    rotate(story, who="service:desk")
+    assert RULE not in found(story)
+    for other in ("person:carol", "service:vault"):
+        story = Story()
+        enrol(story, "service:vault", types=("secret.rotated",))
+        detect(story)
+        rotate(story, who=other)
+        assert RULE not in found(story)
 
 
 def test_a_rotated_secret_that_is_found_again_is_the_same_unless_its_place_alone_names_it() -> None:

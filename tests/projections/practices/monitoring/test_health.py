@@ -5,13 +5,16 @@ from typing import Any
 import pytest
 from asking import against, ask, deployed, ready_to_deploy
 from changes import ARTIFACT, deploy, found
+from people import enrol
 from telling import Story, at
 from year import HOUR, Change, Year
 
+from projections.readings.delivery.incidents import incidents
 
-def verify(story: Story, verdict: str) -> None:
+
+def verify(story: Story, verdict: str, **more: Any) -> None:
     checks = [{"name": "probe", "passed": verdict == "healthy", "observations": 3}]
-    story.tell("deployment.verified", deployment_id="d-1", verdict=verdict, checks=checks)
+    story.tell("deployment.verified", deployment_id="d-1", verdict=verdict, checks=checks, **more)
 
 
 def test_what_is_healthy_may_be_promoted() -> None:
@@ -25,6 +28,35 @@ def test_what_is_healthy_may_be_promoted() -> None:
     story.tell("incident.attributed", incident_id="INC-1", method="m", method_version="1", deployment_id="d-1",
         confirmed=True)  # fmt: skip
     assert against(ask(story, "promote", **q)) == {"deployment-held": ("deny", "incident")}
+
+
+def test_nobody_verifies_as_healthy_what_another_found_to_be_degraded_unless_they_have_the_power() -> None:
+    story = deployed(ready_to_deploy())
+    enrol(story, "service:monitoring", types=("deployment.verified",))
+    verify(story, "degraded")
+    verify(story, "healthy", by="service:ci")
+    assert against(ask(story, "promote", **Q)) == {"deployment-is-healthy": ("deny", "degraded")}
+    verify(story, "healthy", by="service:monitoring")
+    assert ask(story, "promote", **Q).verdict == "allow"
+
+
+def test_a_machine_takes_back_no_cause_that_somebody_else_confirmed_and_ends_no_incident_that_another_saw() -> None:
+    story = deployed(ready_to_deploy())
+    story.tell("incident.detected", incident_id="INC", service="api", environment="prod", by="service:alerts")
+    cause = {"incident_id": "INC", "method": "m", "method_version": "1", "confirmed": True}
+    story.tell("incident.attributed", **cause, deployment_id="d-1", actor="person:bob")
+    for again in ({"deployment_id": "d-0"}, {}):
+        story.tell("incident.attributed", **cause, **again, actor="service:ci")
+    story.tell("incident.detected", incident_id="INC", service="api", environment="prod", by="service:ci")
+    story.tell("incident.resolved", incident_id="INC", actor="service:ci")
+    row = story.row(incidents, "INC")
+    assert (row.deployment_id, row.resolved_at) == ("d-1", None)
+    assert row.attributions[-1].fault == "service:ci is not known to be a human, and person:bob confirmed a cause"
+    assert against(ask(story, "promote", **Q))["deployment-held"] == ("deny", "incident")
+    story.tell("incident.resolved", incident_id="INC", actor="service:alerts")
+    story.tell("incident.attributed", **cause, deployment_id="d-0", actor="person:carol")
+    row = story.row(incidents, "INC")
+    assert (row.deployment_id, row.resolved_at is not None) == ("d-0", True)
 
 
 Q = {"deployment_id": "d-1", "to_environment": "prod", "environment": "staging"}

@@ -200,8 +200,20 @@ def test_what_others_say_in_somebodys_name_accounts_for_no_state() -> None:
     for _ in range(KEPT + 1):
         observe(story, A, 8, actor="service:inspector", by="service:ci")
     assert of_states(story) == {"state-unaccounted": ["staging#default"]}
+    # And in its own name neither: it was another who found the state to be wrong.
     observe(story, A, 8, actor="service:inspector")
+    assert of_states(story) == {"state-unaccounted": ["staging#default"]}
+    observe(story, A, 8)
     assert of_states(story) == {}
+
+
+def test_an_application_in_anothers_name_attests_nothing() -> None:
+    story = Story()
+    apply(story)
+    apply(story, B, 8, by="service:stranger")
+    observe(story, B, 8)
+    assert of_states(story) == {"state-unaccounted": ["staging#default"]}
+    assert "spoken-for-another" in found(story)
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from asking import against, ask, ready_to_deploy
 from changes import finding, found
+from people import enrol
 from telling import Story, at
 from year import HOUR, START, Year
 
@@ -54,6 +55,32 @@ def test_a_clean_scan_of_the_very_commit_lets_it_through() -> None:
     assert answer(story) is None
     assert (story.row(scans, "T").errors, story.row(scan_parts, "T/0").results) == (0, ())
     assert story.row(scan_series, SERIES).last == "T"
+
+
+def test_nobody_scans_clean_what_another_found_wrong_unless_they_have_the_power() -> None:
+    story = asked()
+    enrol(story, "service:scanner", types=("scan.completed",))
+    scan(story, error())
+    for number in range(3):
+        scan(story, name=f"clean-{number}", by="service:ci")
+        scan(story, error(level="note"), name=f"note-{number}", by="service:ci")
+    assert answer(story) == ("deny", "errors")
+    assert found(story)[RULE] == [RESULT]
+    scan(story, name="S-2", by="service:scanner")
+    assert answer(story) is None
+    assert RULE not in found(story)
+
+
+def test_a_scan_whose_name_somebody_else_took_first_is_no_evidence() -> None:
+    story = asked()
+    scan(story, by="service:ci")
+    assert answer(story) is None
+    scan(story, error())
+    assert answer(story) == ("insufficient_evidence", "told-twice")
+    # Nor is one that is told in another's name.
+    story = asked()
+    scan(story, actor="service:desk", by="service:ci")
+    assert answer(story) == ("insufficient_evidence", "not-scanned")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from asking import against, ask, ready_to_deploy
 from changes import ARTIFACT, deploy, finding, found, pass_time, publish
+from people import enrol
 from telling import Story, at
 from year import DAY, HOUR, START, Year, stamp
 
@@ -209,6 +210,20 @@ def test_what_is_deployed_was_made_by_a_builder_that_the_policy_names() -> None:
     assert story.row(builds, ARTIFACT).made[-1].builder_id == HOSTED
 
 
+def test_whoever_deploys_says_nothing_of_who_made_it_without_the_power_to() -> None:
+    story = ready_to_deploy("normal", ("builder", "prod", HOSTED))
+    build(story, by="service:ci")
+    assert against(ask(story)) == {"builder-is-allowed": ("insufficient_evidence", "not-built")}
+    # Under another name neither: the credential is the deployer's.
+    deploy(story, artifact=ARTIFACT)
+    deploy(story, "d-2", artifact=ARTIFACT, actor="service:other", by="service:ci")
+    assert found(story)["built-by-another-builder"] == ["d-1", "d-2"]
+    story = ready_to_deploy("normal", ("builder", "prod", HOSTED))
+    enrol(story, "service:ci", types=("pipeline_run.finished",))
+    build(story, by="service:ci")
+    assert against(ask(story)) == {}
+
+
 def test_a_builder_that_nobody_names_made_nothing_and_no_policy_asks_for_none() -> None:
     assert against(ask(ready_to_deploy())) == {}
     story = ready_to_deploy("normal", ("builder", "prod", HOSTED))
@@ -243,7 +258,7 @@ def test_what_was_deployed_and_made_by_another_builder_is_found_and_provenance_a
     story = ready_to_deploy("normal", ("builder", "prod", HOSTED))
     deploy(story, artifact=ARTIFACT)
     assert found(story)["built-by-another-builder"] == ["d-1"]
-    assert "nobody had told what made it" in finding(story, "built-by-another-builder", "d-1").says
+    assert "nobody else had told what made it" in finding(story, "built-by-another-builder", "d-1").says
     build(story)
     assert found(story)["built-by-another-builder"] == ["d-1"]
     deploy(story, "d-2", artifact=ARTIFACT)
@@ -305,6 +320,20 @@ def test_an_artifact_has_the_properties_that_a_believed_verifier_found_of_it_las
     for number in range(20):
         attest(story, f"https://x{number}.example.com/", by="service:stranger")
     assert against(ask(story, hours=90)) == {}
+
+
+def test_neither_who_made_it_nor_who_deploys_it_verifies_it_or_takes_back_what_another_found() -> None:
+    story = asking_for_properties()
+    build(story, by="service:builder")
+    for by in ("service:ci", "service:builder"):
+        attest(story, by=by)
+    assert against(ask(story)) == {"artifact-is-verified": ("insufficient_evidence", "not-verified")}
+    attest(story, by="service:verifier", verdict="failed")
+    attest(story, by="service:ci")
+    attest(story, by="service:stranger")
+    assert against(ask(story, hours=40)) == {"artifact-is-verified": ("deny", "failed")}
+    attest(story, by="service:verifier")
+    assert against(ask(story, hours=40)) == {}
 
 
 def test_a_failed_verification_is_pushed_out_of_nobodys_sight() -> None:
@@ -380,6 +409,6 @@ def plant_what_was_made_by_another_builder(year: Year) -> set[str]:
         digest = year.digest()
         where: dict[str, Any] = {"deployment_id": f"edge-{number}", "service": "edge", "environment": "qa-edge"}
         year.say(begin, "pipeline_run.finished", run_id=f"edge-{number}", builder_id=builder, artifacts=[digest],
-            started_at=stamp(begin - HOUR))  # fmt: skip
+            started_at=stamp(begin - HOUR), by="service:builder")  # fmt: skip
         year.say(begin + HOUR, "deployment.finished", **where, artifact=digest, outcome="success")
-    return {"built-by-another-builder/edge-1"}
+    return {"built-by-another-builder/edge-1", "policy-believes-anybody/change-approval"}

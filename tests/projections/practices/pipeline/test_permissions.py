@@ -3,6 +3,7 @@
 import pytest
 from asking import against, ask, ready_to_deploy
 from changes import CI, deploy, finding, found, found_by_any_process, give, limit, pass_time, publish, ready
+from people import enrol
 from telling import Story, at
 from year import DAY, DESK, START, Change, Year, stamp
 
@@ -302,6 +303,46 @@ def test_admins_who_may_pass_by_are_found_where_the_policy_forbids_it_until_they
     assert "reviews" in finding(story, "admins-may-bypass", "acme/api#main").says
     protect(story, admins_enforced="true")
     assert found(story) == {}
+
+
+def test_nobody_says_that_more_is_asked_of_a_branch_than_another_told_unless_they_have_the_power() -> None:
+    def asked(story: Story) -> dict[str, str]:
+        row = story.row(branch_protections, "acme/api#main")
+        return {rule.name: rule.value for rule in row.rules} | {"state": row.state}
+
+    story = Story()
+    publish(story, ("admin-bypass", "acme/api", "forbidden"))
+    about = {"actor": "service:ci", "repository": "acme/api", "branch": "main", "action": "edited"}
+    more = [{"name": "admins_enforced", "value": "true"}, {"name": "required_approvals", "value": "2"}]
+    protect(story, admins_enforced="false")
+    assert found(story)["admins-may-bypass"] == ["acme/api#main"]
+    # What nobody told of before is told; what the code host told stands, however often another says otherwise.
+    for _ in range(2):
+        story.tell("code.branch_protection_changed", **about, rules=more)
+        assert asked(story) == {"admins_enforced": "false", "required_approvals": "2", "state": "protected"}
+        assert found(story)["admins-may-bypass"] == ["acme/api#main"]
+    story.tell("code.branch_protection_changed", **about | {"action": "deleted"}, rules=[])
+    story.tell("code.branch_protection_changed", **about, rules=more)
+    assert asked(story) == {"state": "unprotected"}
+    protect(story, admins_enforced="true")
+    assert asked(story) == {"admins_enforced": "true", "state": "protected"}
+    # One that is enrolled for it.
+    enrol(story, "service:inventory", types=("code.branch_protection_changed",))
+    protect(story, admins_enforced="false")
+    story.tell("code.branch_protection_changed", **about | {"actor": "service:inventory"}, rules=more)
+    assert "admins-may-bypass" not in found(story)
+
+
+def test_a_policy_that_rests_on_what_anybody_may_say_is_found() -> None:
+    story = Story()
+    publish(story, ("builder", "any", "https://b.example.com/*"), ("secret-gate", "prod", "optional"))
+    assert found(story) == {"policy-believes-anybody": ["change-approval"]}
+    says = finding(story, "policy-believes-anybody", "change-approval").says
+    assert says == "change-approval 1 rests builder on pipeline_run.finished, and names no role for it"
+    for number, name in enumerate(("secret.rotated", "any"), 2):
+        settings = (("verifier", "any", "https://v.example.com/*"), ("secret-gate", "prod", "required"))
+        publish(story, *settings, ("role-for", name, "teller"), version=str(number))
+        assert ("policy-believes-anybody" in found(story)) is (name != "any")
 
 
 def test_which_of_two_values_is_weaker() -> None:

@@ -1,0 +1,56 @@
+"""Whose word takes the place of whose: nobody takes back what somebody else said, and nobody acquits themselves, without the power to.
+
+Not whether a statement counts: that is `powers`. Of one thing, with a scanner and a pipeline that both may say what they see:
+
+    10:00 scanner     the database has no owner         stands
+    11:00 pipeline    the database has an owner         stands beside it: whoever judges finds the one of 10:00
+    12:00 scanner     the database has an owner         takes the place of its own of 10:00
+    13:00 inventory   the database has no cost centre   enrolled for this type of event: takes the place of all before
+
+Power is an operator's, is given by a role that the policy names for the type, or is of a source that an operator enrolled: with the
+type, or as an authority for the actor.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Protocol, TypeVar
+
+from projections.engine.view import Reads
+from projections.readings.people.powers import fault_of_speaker, persons_behind, rests_on_grants
+from projections.readings.people.voices import Spoken, has_root_power, is_vouched
+
+
+class _Said(Protocol):
+    @property
+    def said(self) -> Spoken: ...
+
+
+T = TypeVar("T", bound=_Said)
+
+
+def has_power(reads: Reads, event_type: str, said: Spoken) -> bool:
+    """Say whether somebody who may say something has the power to say it against others, and of themselves."""
+    return (
+        has_root_power(reads, event_type, said) or is_vouched(reads, said) or rests_on_grants(reads, event_type, said)
+    )
+
+
+def standing(reads: Reads, event_type: str, words: Iterable[T], environment: str | None = None) -> list[T]:
+    """Return what stands of what several said of one thing, in the order of its time: the last word of each that counts, and of
+    nobody what was said before somebody with the power spoke.
+    """
+    found: dict[str, T] = {}
+    for one in sorted(words, key=lambda one: (one.said.at, one.said.position)):
+        if fault_of_speaker(reads, event_type, one.said, environment):
+            continue
+        if has_power(reads, event_type, one.said):
+            found.clear()
+        found.pop(one.said.principal, None)
+        found[one.said.principal] = one
+    return list(found.values())
+
+
+def acquits(reads: Reads, event_type: str, said: Spoken, accused: Collection[str]) -> bool:
+    """Say whether a statement may speak for persons: it counts, and is by none of them, unless they have the power to say it."""
+    if fault_of_speaker(reads, event_type, said):
+        return False
+    return has_power(reads, event_type, said) or not persons_behind(reads, said) & set(accused)
