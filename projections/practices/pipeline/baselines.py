@@ -171,7 +171,7 @@ def _words(attested: Seen) -> str:
 
 
 @gate_rule(
-    version=3,
+    version=4,
     remedies={
         "not-observed": Remedy("the state is looked at (state.observed)", may(StateObserved)),
         "stale": Remedy("the state is looked at again (state.observed)", may(StateObserved)),
