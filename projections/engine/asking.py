@@ -17,10 +17,11 @@ from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.following import Watcher
 from ledger.log.reading import read_size
+from projections.engine.answers import Still
 from projections.engine.derived import Judged
 from projections.engine.log import WITHDRAWN, SqlLog, taken_back_by
 from projections.engine.progress import State, read_states
-from projections.engine.reads import Memory, Rows
+from projections.engine.reads import Rows
 from projections.engine.rows_served import RowsServed
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.skips import Skips
@@ -94,7 +95,7 @@ def asking_now(
     return Asking(RowsServed(connection, SqlStore(database, views), position, skips), now, skips), position
 
 
-class Asking:
+class Asking(Still):
     """What a gate's rules read through: it notes of which entries the answer may depend. `but` are types that are no facts to it.
 
     No row moves while it lasts: what is asked again is answered as before, and a ticket is judged once for all rules.
@@ -108,8 +109,8 @@ class Asking:
         self._now = now
         self._but = frozenset(but)
         self._matches: dict[Match, None] = {}
-        self.memory: Memory = {}
         self._asked: dict[Any, Any] = {}
+        super().__init__()
 
     def at(self, time: Moment) -> "Asking":
         # An entry tells by its refs what it is about, and not which times it touches.

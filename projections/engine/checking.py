@@ -11,6 +11,7 @@ from typing import Any, Final
 from ledger.errors import LedgerError
 from ledger.log.database import Database
 from ledger.log.reading import read_entries
+from projections.engine.answers import Answers
 from projections.engine.derived import Derived, Ruled
 from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
@@ -89,10 +90,12 @@ def judged_otherwise(view: Ruled[Any], rows: Rows, store: Store, now: Moment) ->
         elif row.verdict is not None:
             standing[row.finding_id] = row.verdict
     found: dict[str, Any] = {}
+    # What was kept of answers while entries were folded is not believed here.
+    answers = Answers(rows)
     for rule in view.rules.values():
         for text in store.texts(rule.subject):
             row = rule.subject.load(text)
-            look = Judging(rows, now, lambda read: Lens(read, lambda column: None))
+            look = Judging(rows, now, lambda read: Lens(read, lambda column: None), answers=answers)
             subject = getattr(row, rule.subject.key)
             if (said := view.judged(rule, subject, row, look)) is not None:
                 found[view.key_of(rule, subject)] = said

@@ -4,21 +4,18 @@ It knows no rule. Which judgements those are follows from what they looked at be
 """
 
 import heapq
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, get_args
+from typing import Any, get_args
 
 from projections.engine.derived import SEPARATOR, Derived, Disposition, Rule, Ruled
 from projections.engine.noted import Noted, Span, hull
-from projections.engine.reads import Judging, Lens, about_read, column_read, entry_read, row_read
+from projections.engine.reads import Judging, Lens, entry_read, form_in, row_read, whats_of
 from projections.engine.rows_now import RowsNow
 from projections.engine.store import Store
 from projections.engine.view import LATEST, DeclarationError, EntryInfo, Moment, View
 
-# What is the same in all reads of one form: `change_tickets:`, `freezes@environment:`, `access_grants.role=`, `pir.opened@change:`.
-_form_in: Final = re.compile(r"([a-z0-9_]+)(\.[a-z0-9_.]+)?(?::|=|@(?:[a-z0-9_]+:)?)").match
 # Rows that an entry changed, as they were before it.
 Changed = Mapping[View[Any], Mapping[str, Any]]
 # The columns in which two rows differ; None where one of them is not there.
@@ -38,7 +35,7 @@ class _Forms:
 
     def add(self, rule: str, form: str) -> None:
         self.rules[form].add(rule)
-        parts = _form_in(form)
+        parts = form_in(form)
         if parts is not None and "@" in form and parts[2]:
             self.types.add(form.partition("@")[0])
         elif parts is not None:
@@ -67,6 +64,7 @@ class Judge:
         self._lens_of: dict[str, Callable[[View[Any]], Lens]] = {}
         self._by_subject: dict[View[Any], list[Rule]] = defaultdict(list)
         # What follows from these: of each view the columns that any rule looks at, and whom a change of some of them concerns.
+        self._views: set[View[Any]] = set()
         self._looked_at: dict[View[Any], tuple[str, ...]] = {}
         self._concerned: dict[tuple[View[Any], Moved], tuple[list[Rule], set[str]]] = {}
         for rule in view.rules.values():
@@ -87,6 +85,7 @@ class Judge:
             if view in views:
                 lens = self._lenses[name].setdefault(views[view], self._lens(self.view.rules[name], views[view]))
                 lens.add(column)
+        self._views.clear()
         self._looked_at.clear()
         self._concerned.clear()
         if isinstance(self.view, Derived):
@@ -127,7 +126,7 @@ class Judge:
             if original.type in self._forms.types:
                 whats = [entry_read(original.type, about) for about in (None, *original.refs)]
                 readers |= self.noted.readers(whats, ("", LATEST))
-        return self._found(readers, changed)
+        return self._found(readers, changed) if readers or not self._looking().isdisjoint(changed) else []
 
     def woken_by_own(self, changed: Mapping[str, Any]) -> list[tuple[Rule, str]]:
         """Return each rule and subject to judge again after rows of the view itself changed: of rules that judge such rows."""
@@ -181,21 +180,14 @@ class Judge:
                 spans += [was[1], is_now[1]]
             span = hull(spans)
         if others:
-            found = self.noted.readers(list(self._whats(view, key, before, after)), span)
+            found = self.noted.readers(list(whats_of(view, key, before, after, self._forms.rules)), span)
             readers.update(reader for reader in found if reader.partition(SEPARATOR)[0] in others)
 
-    def _whats(self, view: View[Any], key: str, before: Any, after: Any) -> Iterator[str]:
-        """Yield what was read by those whom a change of a row may concern."""
-        forms = self._forms.rules
-        if (form := row_read(view, "")) in forms:
-            yield form + key
-        some = [row for row in (before, after) if row is not None]
-        for about in {about for row in some for about in view.abouts(row)}:
-            if about_read(view, f"{about.partition(':')[0]}:") in forms:
-                yield about_read(view, about)
-        for column in view.indexes:
-            if column_read(view, column, "") in forms:
-                yield from {column_read(view, column, getattr(row, column)) for row in some}
+    def _looking(self) -> set[View[Any]]:
+        """Return the views at whose rows any rule looks."""
+        if not self._views:
+            self._views = {view for lenses in self._lenses.values() for view in lenses}
+        return self._views
 
     def _columns(self, view: View[Any]) -> tuple[str, ...]:
         """Return the columns of a view that any rule looks at; the key, where all that counts is whether a row is there."""
@@ -250,7 +242,7 @@ class Judge:
 
     def _learn(self, rule: str, what: str) -> None:
         """Note in which form a rule looked at something, when it is the first time."""
-        if (form := _form_in(what)) is not None and rule not in self._forms.rules.get(form[0], ()):
+        if (form := form_in(what)) is not None and rule not in self._forms.rules.get(form[0], ()):
             self._forms.add(rule, form[0])
             self._concerned.clear()
             self.noted.know(rule, f"form {form[0]}")
@@ -273,6 +265,7 @@ class Judge:
 
     def _grown(self, rule: Rule, what: str) -> None:
         """Note that a rule looked at a view or a column for the first time."""
+        self._views.clear()
         self._looked_at.clear()
         self._concerned.clear()
         self.noted.know(rule.name, what)

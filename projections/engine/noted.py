@@ -25,6 +25,8 @@ from projections.engine.view import LATEST, Moment
 
 # How many judgements' reads are kept between batches that were asked for of late; as many again are kept from before that.
 MAX_CACHED: Final = 50_000
+# Who read something is kept where they are so few; where they are more, they are asked for by time.
+FEW: Final = 100
 Span = tuple[Moment, Moment]
 Wait = tuple[Moment | None, Moment | None]
 # By reader and what was read: whether it is read from now on, or no more.
@@ -54,8 +56,8 @@ class NotesStore(Protocol):
     def readers(self, whats: Collection[str], span: Span | None) -> list[tuple[str, str, Moment]]:
         """Return (reader, what, at) of who read any of some things: as of now, or of a time within the span."""
 
-    def are_read(self, whats: Collection[str]) -> set[str]:
-        """Return which of some things anybody read."""
+    def few_readers(self, whats: Collection[str], most: int) -> dict[str, list[tuple[str, Moment]]]:
+        """Return (reader, at) of who read some things, by what was read: of those things alone that so many read at most."""
 
     def reads_of(self, readers: Collection[str]) -> list[tuple[str, str, Moment]]:
         """Return (reader, what, at) of what some readers read."""
@@ -80,8 +82,8 @@ class Noted:
         self.waits: dict[str, Wait | None] = {}
         # The same reads by what was read: who came, and at which time.
         self._came: dict[str, dict[tuple[str, Moment], None]] = defaultdict(dict)
-        # What nobody read when it was looked for. Kept for a batch.
-        self._unread: set[str] = set()
+        # Who read something, and of which time, where all are known; None where they are many, and are asked for each time.
+        self._readers: dict[str, dict[tuple[str, Moment], None] | None] = {}
         # What judgements read, as far as it is known here; NO_READS where nothing.
         self._of: dict[str, frozenset[Read]] = {}
         self._of_before: dict[str, frozenset[Read]] = {}
@@ -90,21 +92,28 @@ class Noted:
     # -- who reads ------------------------------------------------------------------------------------------------
 
     def prefetch(self, whats: Iterable[str]) -> None:
-        """Look up together which of some things nobody reads."""
-        asked = {what for what in whats if what not in self._unread}
-        if asked:
-            self._unread |= asked - self._store.are_read(asked)
+        """Look up together who reads some things."""
+        asked = {what for what in whats if what not in self._readers}
+        few = self._store.few_readers(asked, FEW) if asked else {}
+        for what in asked:
+            if what not in few:
+                self._readers[what] = None
+                continue
+            stored = (read for read in few[what] if self.reads.get((read[0], what, read[1]), True))
+            self._readers[what] = dict.fromkeys(stored) | self._came.get(what, {})
 
     def readers(self, whats: Iterable[str], span: Span | None) -> set[str]:
         """Return who read any of some things: as of now, or of a time within the span."""
         asked = list(whats)
+        self.prefetch(asked)
         found: set[str] = set()
-        if stored := [what for what in asked if what not in self._unread]:
-            for reader, what, at in self._store.readers(stored, span):
+        if many := [what for what in asked if self._readers[what] is None]:
+            for reader, what, at in self._store.readers(many, span):
                 if self.reads.get((reader, what, at), True):
                     found.add(reader)
         for what in asked:
-            for reader, at in self._came.get(what, ()):
+            known = self._readers[what]
+            for reader, at in self._came.get(what, ()) if known is None else known:
                 if at == "" or (span is not None and span[0] <= at <= span[1]):
                     found.add(reader)
         return found
@@ -163,10 +172,18 @@ class Noted:
         key = (reader, what, at)
         # What came and went within a batch may also have been there before it: then it goes for good.
         self.reads[key] = is_read
+        read, known = (reader, at), self._readers.get(what)
         if is_read:
-            self._came[what][reader, at] = None
+            self._came[what][read] = None
         else:
-            self._came[what].pop((reader, at), None)
+            self._came[what].pop(read, None)
+        if known is not None:
+            if is_read:
+                known[read] = None
+            else:
+                known.pop(read, None)
+            if len(known) > 2 * FEW:
+                self._readers[what] = None
 
     def know(self, rule: str, what: str) -> None:
         """Note at which view or column, or in which form, a rule looked for the first time."""
@@ -203,7 +220,8 @@ class Noted:
         self.reads.clear()
         self.waits.clear()
         self._came.clear()
-        self._unread.clear()
+        if len(self._readers) > MAX_CACHED:
+            self._readers.clear()
         if len(self._of) > MAX_CACHED:
             self._of_before, self._of = self._of, {}
             # A wait is known of whom the reads are known.
@@ -227,8 +245,8 @@ class MemoryNotes:
             if at == "" or low <= at <= high
         ]
 
-    def are_read(self, whats: Collection[str]) -> set[str]:
-        return {what for what in whats if self._by_what.get(what)}
+    def few_readers(self, whats: Collection[str], most: int) -> dict[str, list[tuple[str, Moment]]]:
+        return {what: list(found) for what in whats if len(found := self._by_what.get(what, {})) <= most}
 
     def reads_of(self, readers: Collection[str]) -> list[tuple[str, str, Moment]]:
         return [(reader, *read) for reader in readers for read in self._by_reader.get(reader, ())]

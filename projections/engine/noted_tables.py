@@ -78,9 +78,14 @@ class SqlNotes:
             WHERE t.what = j.a AND t.at > '' AND t.at BETWEEN j.b AND j.c"""
         return [(reader, what, at) for reader, what, at in self._ask(sql, asked)]
 
-    def are_read(self, whats: Collection[str]) -> set[str]:
-        sql = f"SELECT j.a FROM {{j}} WHERE EXISTS (SELECT 1 FROM {self._reads} t WHERE t.what = j.a)"
-        return {what for (what,) in self._ask(sql, [(what,) for what in whats])}
+    def few_readers(self, whats: Collection[str], most: int) -> dict[str, list[tuple[str, Moment]]]:
+        sql = f"""SELECT j.a FROM {{j}}
+            WHERE (SELECT count(*) FROM (SELECT 1 FROM {self._reads} t WHERE t.what = j.a LIMIT {most + 1}) few) <= {most}"""
+        found: dict[str, list[tuple[str, Moment]]] = {what: [] for (what,) in self._ask(sql, [(w,) for w in whats])}
+        sql = f"SELECT t.what, t.reader, t.at FROM {{j}} CROSS JOIN {self._reads} t WHERE t.what = j.a"
+        for what, reader, at in self._ask(sql, [(what,) for what in found]):
+            found[what].append((reader, at))
+        return found
 
     def reads_of(self, readers: Collection[str]) -> list[tuple[str, str, Moment]]:
         sql = f"SELECT t.reader, t.what, t.at FROM {{j}} CROSS JOIN {self._reads} t WHERE t.reader = j.a"

@@ -18,16 +18,21 @@ by now concerns whoever asked for it. And of a row only those columns count that
 view says: a freeze from Monday to Friday, declared over three thousand deployments, wakes those that lie in that week.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from ledger.events import Event
 from projections.engine.view import DeclarationError, EntryInfo, Moment, Reads, View
 
 R = TypeVar("R")
+T = TypeVar("T")
 # What was looked at, and as of which time; "" is now.
 Read = tuple[str, Moment]
 NO_READS: Final[frozenset[Read]] = frozenset()
+# What is the same in all reads of one form: `change_tickets:`, `freezes@environment:`, `access_grants.role=`, `pir.opened@change:`.
+form_in: Final = re.compile(r"([a-z0-9_]+)(\.[a-z0-9_.]+)?(?::|=|@(?:[a-z0-9_]+:)?)").match
 
 
 class Rows(Reads, Protocol):
@@ -48,26 +53,6 @@ class Look(Rows, Protocol):
 
     def has_come(self, time: Moment | None) -> bool:
         """Say whether a time has come; no time never does. It is the only clock that a rule has."""
-
-
-T = TypeVar("T")
-# What was found out in one judgement, by who made it.
-Memory = dict[Any, Any]
-
-
-def remembered(reads: Reads, make: Callable[[Reads], T]) -> T:
-    """Return what is made of reads: the same for all who ask within one judgement, so that it may keep what it found out.
-
-    It reads as of now, also for who asks about one time: who has power rests on other times than that. A new one is made where reads
-    belong to no judgement: then rows may be others at the next entry.
-    """
-    memory: Memory | None = getattr(reads, "memory", None)
-    if memory is None:
-        return make(reads)
-    if make not in memory:
-        memory[make] = make(getattr(reads, "of_now", reads))
-    found: T = memory[make]
-    return found
 
 
 def as_of_time(reads: Reads, time: Moment) -> Reads:
@@ -96,6 +81,8 @@ class Lens:
         self.view = view
         self.columns: tuple[str, ...] = ()
         self._grown = grown
+        # What was noted together.
+        self._noted: set[tuple[str, ...]] = set()
 
     def note(self, column: str) -> None:
         if column not in self.columns:
@@ -106,6 +93,13 @@ class Lens:
         """Know a column that was looked at before."""
         if column in self.view.columns and column not in self.columns:
             self.columns = (*self.columns, column)
+
+    def note_all(self, columns: tuple[str, ...]) -> None:
+        """Note columns at which somebody looked in the rule's stead."""
+        if columns not in self._noted:
+            self._noted.add(columns)
+            for column in columns:
+                self.note(column)
 
     def over(self, row: Any) -> Any:
         held = row.__dict__
@@ -120,10 +114,27 @@ class Lens:
 _new: Final = object.__new__
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered to a question, what that rests on, and at which columns of which views it looked."""
+
+    value: Any
+    reads: frozenset[Read]
+    looks: tuple[tuple[View[Any], tuple[str, ...]], ...]
+
+
+class Answering(Protocol):
+    """Who keeps answers: `projections.engine.answers`."""
+
+    def ask(self, question: Callable[..., Any], args: tuple[Any, ...]) -> Answer:
+        """Return what is answered to a question about some values."""
+
+
 class Judging:
     """What a finding's rule reads through, for one judgement. No row moves while it lasts: what is asked again is answered as before."""
 
     __slots__ = (
+        "_answers",
         "_asked",
         "_at",
         "_lens_of",
@@ -135,7 +146,6 @@ class Judging:
         "is_lenient",
         "lateness",
         "looked_at_made",
-        "memory",
         "of_now",
         "reads",
     )
@@ -147,14 +157,15 @@ class Judging:
         lens_of: Callable[[View[Any]], Lens],
         of_now: "Judging | None" = None,
         at: Moment = "",
+        answers: "Answering | None" = None,
     ) -> None:
         self._rows = rows
         self._now = now
         self._lens_of = lens_of
         self._at = at
         self.of_now = of_now or self
-        self.memory: Memory = of_now.memory if of_now is not None else {}
         self.reads: set[Read] = of_now.reads if of_now is not None else set()
+        self._answers: Answering | None = answers or getattr(rows, "answers", None)
         self._asked: dict[Any, Any] = {}
         self._times: dict[Moment, Judging] = of_now._times if of_now is not None else {}
         # The next time that has not come, and the last that has.
@@ -168,7 +179,7 @@ class Judging:
 
     def leniently(self) -> "Judging":
         """Return what reads the same, and takes leave that came late for leave. What it looks at is noted here."""
-        lenient = Judging(self._rows, self._now, self._lens_of)
+        lenient = Judging(self._rows, self._now, self._lens_of, answers=self._answers)
         lenient.reads, lenient.is_lenient = self.reads, True
         return lenient
 
@@ -191,7 +202,7 @@ class Judging:
     def row(self, view: View[R], key: str) -> R | None:
         asked = view, key
         if asked in self._asked:
-            return cast(R | None, self._asked[asked])
+            return cast("R | None", self._asked[asked])
         self._note(view, row_read(view, key))
         lens = self._lens_of(view)
         if view.is_made:
@@ -238,6 +249,20 @@ class Judging:
     def entry(self, position: int) -> EntryInfo:
         return self._rows.entry(position)
 
+    def answer(self, question: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Return what is answered to a question that is kept (`projections.engine.answers`), as of now; and note what that rests on."""
+        here, asked = self.of_now, (question, args)
+        if asked not in here._asked:
+            if here._answers is None:
+                here._asked[asked] = question(here, *args)
+            else:
+                known = here._answers.ask(question, args)
+                here.reads |= known.reads
+                for view, columns in known.looks:
+                    here._lens_of(view).note_all(columns)
+                here._asked[asked] = known.value
+        return here._asked[asked]
+
     def has_come(self, time: Moment | None) -> bool:
         if time is None:
             return False
@@ -266,3 +291,16 @@ def column_read(view: View[Any], column: str, value: object) -> str:
 def entry_read(event_type: str, about: str | None) -> str:
     # A type has dots, and no view's name has: the two forms with `@` do not meet.
     return f"{event_type}@{about or ''}"
+
+
+def whats_of(view: View[R], key: str, before: R | None, after: R | None, forms: Container[str]) -> Iterator[str]:
+    """Yield what was read by whoever looked at a row as it was before it moved, or is after: of the forms alone in which anybody looks."""
+    if (form := row_read(view, "")) in forms:
+        yield form + key
+    some = [row for row in (before, after) if row is not None]
+    for about in {about for row in some for about in view.abouts(row)}:
+        if about_read(view, f"{about.partition(':')[0]}:") in forms:
+            yield about_read(view, about)
+    for column in view.indexes:
+        if column_read(view, column, "") in forms:
+            yield from {column_read(view, column, getattr(row, column)) for row in some}

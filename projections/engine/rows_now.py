@@ -9,10 +9,11 @@ Rows, and which entries of a type carry a ref, are looked up once and then kept 
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from ledger.events import Event, kind_and_value
+from projections.engine.answers import Answers
 from projections.engine.derived import Judged
 from projections.engine.log import Log, TakenBack
 from projections.engine.skips import Skips
@@ -71,6 +72,7 @@ class RowsNow:
         self._by_kind: dict[str, list[View[Any]]] = defaultdict(list)
         for view in views:
             self._by_kind[view.kind].append(view)
+        self.answers = Answers(self)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -116,6 +118,10 @@ class RowsNow:
     def entry(self, position: int) -> EntryInfo:
         return self.log.entry(position)
 
+    def answer(self, question: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Return what is answered to a question that is kept (`projections.engine.answers`)."""
+        return self.answers.ask(question, args).value
+
     def _touched_by(self, view: View[Any], column: str) -> dict[Any, set[str]]:
         """Return the keys of touched rows by what a column held since the last save: the store does not know yet."""
         by_value = self._by_column[view.name].get(column)
@@ -141,6 +147,7 @@ class RowsNow:
         """Stand at an entry."""
         self._position = entry.position
         entry.reads = self
+        self.answers.named(entry.type, entry.refs)
         for about, (count, _) in entry.refs.items():
             if count == 1 and about.partition(":")[0] in self._kinds_asked:
                 self._begun.new[about] = [entry]
@@ -160,15 +167,17 @@ class RowsNow:
 
     def take_back(self, original: EntryInfo) -> None:
         """Let an entry be among those of its type no more: it does not count from the entry on that is being folded."""
+        self.answers.named(original.type, original.refs)
         for about in (None, *original.refs):
             for names in (self._named.new, self._named.old):
                 names.pop((original.type, about), None)
 
     def write(self, view: View[Any], key: str, row: Any) -> None:
         """Let a row stand from this entry on; None takes it away."""
-        touched = self.touched[view.name]
+        touched, before = self.touched[view.name], self.row(view, key)
         if key not in touched:
-            self.before[view.name][key] = self.row(view, key)
+            self.before[view.name][key] = before
+        self.answers.moved(view, key, before, row)
         self._rows[view.name].new[key] = touched[key] = row
         for column, by_value in self._by_column[view.name].items():
             by_value[getattr(row, column, None)].add(key)
@@ -192,8 +201,8 @@ class RowsNow:
         """Load the rows that entries name by their refs, with one statement for each view."""
         wanted: dict[str, dict[str, None]] = defaultdict(dict)
         for entry in entries:
-            for name in entry.refs:
-                kind, value = kind_and_value(name)
+            # Rows of single statements lie under their positions.
+            for kind, value in (("statement", str(entry.position)), *map(kind_and_value, entry.refs)):
                 if kind in self._by_kind:
                     wanted[kind][value] = None
         for kind, keys in wanted.items():
@@ -212,6 +221,7 @@ class RowsNow:
         self.before.clear()
         self.counted.clear()
         self._by_column.clear()
+        self.answers.make_room()
         if sum(len(cached.new) for cached in self._rows.values()) > MAX_CACHED:
             for cached in self._rows.values():
                 cached.age()

@@ -19,10 +19,10 @@ from typing import Any, Final, TypeVar
 
 from ledger.conditions import AFTER_ALL, Match
 from ledger.events import Event
+from projections.engine.answers import Still
 from projections.engine.derived import Derived, Judged
 from projections.engine.listing import Listing
 from projections.engine.log import Carried, Log, Since, TakenBack, original_of
-from projections.engine.reads import Memory
 from projections.engine.skips import Skips
 from projections.engine.tally import Live, Tally
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
@@ -69,14 +69,14 @@ def going_along(
     return {key: tuple(positions) for key, positions in found.items()}
 
 
-class _At:
+class _At(Still):
     """The views as they stood at one position, without what was taken back up to `known`: what a fold reads, and what judges."""
 
     def __init__(self, past: "RowsThen", position: int, known: int) -> None:
         self._past = past
         self._position = position
         self._known = known
-        self.memory: Memory = {}
+        super().__init__()
 
     def row(self, view: View[R], key: str) -> R | None:
         return self._past.row(view, key, self._position, self._known)

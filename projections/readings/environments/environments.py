@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from ledger.clock import from_text, to_text
 from ledger.conditions import Match
 from ledger.events.environment import EnvironmentDeclared
+from projections.engine.answers import kept
 from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.people.credentials import credentials
@@ -159,6 +160,7 @@ def is_known(look: Look, name: str) -> bool:
     return bool(_counting(look, compared(name))) or _told(in_force_now(look), name) is not None
 
 
+@kept
 def canonical(reads: Reads, name: str, at: Moment) -> str:
     """Return under which name all names of one environment compare at a time: that of which it is an alias, or its own."""
     key = compared(name)
@@ -188,6 +190,7 @@ def regions_of(reads: Reads, name: str, at: Moment) -> tuple[str, ...]:
     return said.regions if said is not None else ()
 
 
+@kept
 def names_for(reads: Reads, policy: InForce, name: str | None, at: Moment) -> tuple[str, ...]:
     """Return for whom a policy's settings may hold in an environment, the closest first: by a name, a pattern, its tier."""
     if name is None:
@@ -207,6 +210,7 @@ def is_called(reads: Reads, name: str, whom: str, at: Moment) -> bool:
     return is_named or tier_of(reads, name, at) == whom
 
 
+@kept
 def names_of(reads: Reads, name: str, at: Moment) -> tuple[str, ...]:
     """Return all names that an environment goes by at a time, as names are compared; that of which the others are aliases first."""
     key = canonical(reads, name, at)
@@ -224,6 +228,7 @@ def under_all_names(reads: Reads, view: View[R], name: str, at: Moment, key_of: 
     return [row for row in found if row is not None]
 
 
+@kept
 def _known_tier(reads: Reads, name: str | None, at: Moment, by: str | None) -> Tier | None:
     if name is None:
         return None
@@ -241,6 +246,7 @@ def _told(policy: InForce, name: str) -> Tier | None:
     return tier_told_by(name, policy.words(NOT_PRODUCTION_NAMES), policy.words(PRODUCTION_NAMES))
 
 
+@kept
 def _counting(reads: Reads, key: str) -> tuple[Declaration, ...]:
     """Return the declarations of a name that count: by whoever has the power to declare."""
     row = reads.row(environments, key)

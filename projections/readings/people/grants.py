@@ -36,6 +36,9 @@ class Span:
     expires_at: Moment | None
     said: Spoken
 
+    def __hash__(self) -> int:
+        return self.said.position
+
     @property
     def words(self) -> tuple[str | None, ...]:
         """What it gives, whoever said so, and when."""

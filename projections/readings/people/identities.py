@@ -15,6 +15,7 @@ from ledger.events import ref
 from ledger.events.access import AccessGranted
 from ledger.events.identity import IdentityLinked
 from ledger.events.ledger import LedgerCredentialIssued, LedgerTrustRuleEnrolled
+from projections.engine.answers import kept
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.people.credentials import credentials, principal_of
 from projections.readings.people.sources import authorities
@@ -96,14 +97,16 @@ def issued(row: Identity, event: Any, entry: EntryInfo) -> Identity:
     return replace(_seen(row, principal_of(event), entry), credentials=tuple(known))
 
 
-def logins_of(reads: Reads, identity: str) -> set[str]:
+@kept
+def logins_of(reads: Reads, identity: str) -> frozenset[str]:
     """Return all logins of one person or service, in lower case: by every link on record."""
-    return _linked(reads, identity, None)
+    return frozenset(_linked(reads, identity, None))
 
 
-def known_logins(reads: Reads, identity: str, before: int) -> set[str]:
+@kept
+def known_logins(reads: Reads, identity: str, before: int) -> frozenset[str]:
     """Return the logins that belong together by links that count: said by who had the power, before a position."""
-    return _linked(reads, identity, before)
+    return frozenset(_linked(reads, identity, before))
 
 
 def _linked(reads: Reads, identity: str, before: int | None) -> set[str]:
@@ -127,7 +130,7 @@ def _counts(reads: Reads, said: Spoken, before: int) -> bool:
     )
 
 
-def spellings_of(reads: Reads, logins: set[str]) -> list[str]:
+def spellings_of(reads: Reads, logins: frozenset[str]) -> list[str]:
     """Return logins as statements wrote them."""
     found = set(logins)
     for login in logins:
@@ -136,6 +139,7 @@ def spellings_of(reads: Reads, logins: set[str]) -> list[str]:
     return sorted(found)
 
 
+@kept
 def person_of(reads: Reads, identity: str) -> str:
     """Return the name under which all logins of one person or service are compared: the one that sorts first."""
     return min(logins_of(reads, identity))

@@ -11,7 +11,8 @@ from typing import Final
 
 from ledger.events.ledger import LedgerCredentialIssued, LedgerTrustRuleEnrolled
 from ledger.events.policy import PolicyApproved, PolicyPublished
-from projections.engine.reads import Look, remembered
+from projections.engine.answers import kept
+from projections.engine.reads import Look, as_of_time
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.credentials import credentials
 from projections.readings.people.identities import are_same, identities
@@ -77,6 +78,10 @@ class PolicyVersion:
     approved_at: Moment | None = None
     approved_position: int | None = None
     approvals: tuple[PolicyApproval, ...] = ()
+
+    def __hash__(self) -> int:
+        # One entry published it. To hash all its settings costs more than most that is asked of them.
+        return self.published_position
 
     @property
     def digest(self) -> str:
@@ -224,6 +229,9 @@ class InForce:
     approved_position: int | None = None
     settings: tuple[Setting, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash((self.policy_id, self.version, self.approved_position))
+
     @property
     def is_of_one(self) -> bool:
         """Say whether one person works here alone."""
@@ -270,57 +278,31 @@ def _limited(value: str) -> int:
     return min(int(value), MOST)
 
 
+@kept
 def in_force(reads: Reads, at: Moment, policy_id: str = POLICY) -> InForce:
     """Return what a policy says at a time: its version whose approval was recorded last, of those that had come into effect."""
-    return remembered(reads, _Policies).at(reads.row(policies, policy_id), policy_id, at)
+    row = as_of_time(reads, at).row(policies, policy_id)
+    return _last(reads, policy_id, row, lambda since: since <= at)
 
 
 def in_force_now(look: Look, policy_id: str = POLICY) -> InForce:
     """Return what a policy says now; a version that comes into effect later wakes whoever asks."""
-    return remembered(look, _Policies).by_now(look, look.row(policies, policy_id), policy_id)
+    return _last(look, policy_id, look.row(policies, policy_id), look.has_come)
 
 
-class _Policies:
-    """What was found out about policies in one judgement, which asks for them at every turn."""
+def _last(reads: Reads, policy_id: str, row: Policy | None, holds: Callable[[Moment], bool]) -> InForce:
+    for approved in [known for known in _approvals(row) if holds(known.since)]:
+        if not _fault_of_approval(reads, approved.version, approved.approval.said):
+            return _said(reads, policy_id, approved.version, approved.approval.position)
+    return InForce(policy_id)
 
-    def __init__(self, reads: Reads) -> None:
-        self._reads = reads
-        self._approvals: dict[str, list[_Approved]] = {}
-        # Those that put nothing into force.
-        self._void: dict[tuple[int, int], bool] = {}
-        self._said: dict[tuple[str, int], InForce] = {}
-        self._at: dict[tuple[str, Moment], InForce] = {}
 
-    def at(self, row: Policy | None, policy_id: str, at: Moment) -> InForce:
-        asked = policy_id, at
-        if (known := self._at.get(asked)) is None:
-            known = self._at[asked] = self._last(policy_id, row, lambda since: since <= at)
-        return known
+@kept
+def _fault_of_approval(reads: Reads, version: PolicyVersion, said: Spoken) -> str:
+    return fault_of_approval(reads, version, said)
 
-    def by_now(self, look: Look, row: Policy | None, policy_id: str) -> InForce:
-        return self._last(policy_id, row, look.has_come)
 
-    def _last(self, policy_id: str, row: Policy | None, holds: Callable[[Moment], bool]) -> InForce:
-        if policy_id not in self._approvals:
-            self._approvals[policy_id] = _approvals(row)
-        for approved in [known for known in self._approvals[policy_id] if holds(known.since)]:
-            if not self._is_void(approved):
-                return self._says(policy_id, approved)
-        return self._says(policy_id, None)
-
-    def _is_void(self, approved: _Approved) -> bool:
-        asked = approved.version.published_position, approved.approval.position
-        if asked not in self._void:
-            self._void[asked] = bool(fault_of_approval(self._reads, approved.version, approved.approval.said))
-        return self._void[asked]
-
-    def _says(self, policy_id: str, approved: _Approved | None) -> InForce:
-        asked = policy_id, approved.approval.position if approved is not None else 0
-        if asked not in self._said:
-            version = approved.version if approved is not None else None
-            self._said[asked] = (
-                InForce(policy_id)
-                if version is None
-                else InForce(policy_id, version.version, asked[1], version.settings)
-            )
-        return self._said[asked]
+@kept
+def _said(reads: Reads, policy_id: str, version: PolicyVersion, approved_position: int) -> InForce:
+    """Return what a version says: one and the same, which knows its settings by name."""
+    return InForce(policy_id, version.version, approved_position, version.settings)

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal
 from ledger.conditions import AFTER_ALL
 from ledger.events import OPERATOR_AREAS, ref
 from ledger.events.access import AccessGranted, AccessRevoked
-from projections.engine.reads import remembered
+from projections.engine.answers import kept
 from projections.engine.view import Moment, Reads, View
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import Grant, Span, access_grants
@@ -63,7 +63,7 @@ def fault_of_speaker(reads: Reads, event_type: str, said: Spoken, environment: s
 
     A role that is held in one environment gives power there. Raises KeyError for a type that gives nothing.
     """
-    return remembered(reads, _Judge).fault(event_type, said, environment)
+    return _fault(reads, event_type, said, environment, AFTER_ALL)
 
 
 def can_never_count(reads: Reads, event_type: str, said: Spoken) -> bool:
@@ -72,9 +72,10 @@ def can_never_count(reads: Reads, event_type: str, said: Spoken) -> bool:
 
     Of a grant that was there nothing is said: what is told of it later may make it count, or not.
     """
-    return remembered(reads, _Judge).can_never_count(event_type, said)
+    return _Judge(reads).can_never_count(event_type, said)
 
 
+@kept
 def rests_on_grants(reads: Reads, event_type: str, said: Spoken) -> bool:
     """Say whether the power to make a statement, where there is any, was somebody's by a role."""
     return not has_root_power(reads, event_type, said) and any(
@@ -110,29 +111,30 @@ def persons_behind(reads: Reads, said: Spoken) -> set[str]:
 
 def fault_of_grant(reads: Reads, span: Span) -> str:
     """Say why a grant gives nothing, or "": because of who gave it."""
-    return remembered(reads, _Judge).fault_of(span)
+    return _Judge(reads).fault_of(span)
 
 
 def is_for_oneself(reads: Reads, span: Span) -> str:
     """Say in words that somebody gave a grant to themselves, or each holds their power by the other; else ""."""
-    return remembered(reads, _Judge).circle(span)
+    return _Judge(reads).circle(span)
 
 
-def granted_to(reads: Reads, identity: str, time: Moment, before: int | None = None) -> list[Span]:
+@kept
+def granted_to(reads: Reads, identity: str, time: Moment, before: int | None = None) -> tuple[Span, ...]:
     """Return what somebody holds at a time, under any login: by grants that count, recorded before a position, if one is said."""
-    judge = remembered(reads, _Judge)
-    return [span for span in judge.held(identity, time, before) if not judge.fault_of(span)]
+    judge = _Judge(reads)
+    return tuple(span for span in judge.held(identity, time, before) if not judge.fault_of(span))
 
 
 def revocations_of(reads: Reads, grant: Grant) -> list[Spoken]:
     """Return the revocations of a grant that count."""
-    judge = remembered(reads, _Judge)
+    judge = _Judge(reads)
     return [said for said in grant.revocations if not judge.fault(AccessRevoked.type, said, grant.environment)]
 
 
 def spans_at(reads: Reads, grant: Grant, time: Moment) -> list[Span]:
     """Return what a grant said that was in force at a time, whether it gives anything or not."""
-    judge = remembered(reads, _Judge)
+    judge = _Judge(reads)
     return [span for span in grant.spans if judge.is_in_force(grant, span, time)]
 
 
@@ -146,31 +148,41 @@ def kind_of(reads: Reads, identity: str, said: Spoken | None = None) -> Literal[
     `said` is a statement of theirs, which tells by whom it was reported; then only what was on record before it is asked. A service is
     never a human, and a name that begins with `person:` makes nobody one.
     """
-    return remembered(reads, _Judge).kind(identity, said)
+    return _Judge(reads).kind(identity, said)
+
+
+@kept
+def _fault(reads: Reads, event_type: str, said: Spoken, environment: str | None, known: int) -> str:
+    return _Judge(reads, known).fault_anew(event_type, said, environment)
+
+
+@kept
+def _fault_of_grant(reads: Reads, span: Span, known: int) -> str:
+    judge = _Judge(reads, known)
+    return judge.fault(AccessGranted.type, span.said, span.environment) or judge.circle(span)
+
+
+@kept
+def _is_without(reads: Reads, span: Span, person: str, known: int) -> bool:
+    return _Judge(reads, known).is_without_anew(span, person)
+
+
+@kept
+def _kind(reads: Reads, identity: str, said: Spoken | None, known: int) -> Literal["human", "service"] | None:
+    return _Judge(reads, known).kind_anew(identity, said)
 
 
 class _Judge:
-    """Questions about power within one judgement, answered with a memory of the statements, grants and logins it comes across."""
+    """Questions about power, with the revocations that were on record at a position. What was found out once is kept."""
 
     def __init__(self, reads: Reads, known: int = AFTER_ALL) -> None:
         self._reads = reads
-        # Up to where revocations are on record.
         self._known = known
-        self._faults: dict[int, str] = {}
-        self._without: dict[tuple[int, str], bool] = {}
-        self._said: dict[tuple[str, str, int, str | None], str] = {}
-        self._kinds: dict[tuple[str, int, str], Literal["human", "service"] | None] = {}
-        self._granted: dict[frozenset[str], list[Grant]] = {}
-        # As was known at a position.
-        self._earlier: dict[int, _Judge] = {}
 
     def fault(self, event_type: str, said: Spoken, environment: str | None = None) -> str:
-        asked = (event_type, said.speaker, said.position, environment)
-        if asked not in self._said:
-            self._said[asked] = self._fault(event_type, said, environment)
-        return self._said[asked]
+        return _fault(self._reads, event_type, said, environment, self._known)
 
-    def _fault(self, event_type: str, said: Spoken, environment: str | None) -> str:
+    def fault_anew(self, event_type: str, said: Spoken, environment: str | None) -> str:
         holder = HOLDERS[event_type]
         if fault := voice_fault(self._reads, said, holder):
             return f"S12: {fault}"
@@ -217,33 +229,28 @@ class _Judge:
     # -- grants -------------------------------------------------------------------------------------------------
 
     def fault_of(self, span: Span) -> str:
-        position = span.said.position
-        if position not in self._faults:
-            fault = self.fault(AccessGranted.type, span.said, span.environment)
-            self._faults[position] = fault or self.circle(span)
-        return self._faults[position]
+        return _fault_of_grant(self._reads, span, self._known)
 
     def circle(self, span: Span) -> str:
         holder = person_of(self._reads, span.principal)
         if person_of(self._reads, span.said.speaker) == holder:
             return f"{span.said.speaker} gave {span.role} to themselves"
-        if self.fault(AccessGranted.type, span.said, span.environment) or self._is_without(span, holder):
+        if self.fault(AccessGranted.type, span.said, span.environment) or _is_without(
+            self._reads, span, holder, self._known
+        ):
             return ""
         return f"{span.said.speaker} and {span.principal} hold their power by each other"
 
-    def _is_without(self, span: Span, person: str) -> bool:
+    def is_without_anew(self, span: Span, person: str) -> bool:
         """Say whether the power to give a grant comes from the root by others than one person."""
         if has_root_power(self._reads, AccessGranted.type, span.said):
             return True
-        known = self._without.get((span.said.position, person))
-        if known is None:
-            roles = _roles_for(self._reads, AccessGranted.type, span.said.at)
-            known = any(
-                person_of(self._reads, support.said.speaker) != person and self._is_without(support, person)
-                for support in self._supports(span.said, span.said.at, roles, span.environment)
-            )
-            self._without[span.said.position, person] = known
-        return known
+        roles = _roles_for(self._reads, AccessGranted.type, span.said.at)
+        return any(
+            person_of(self._reads, support.said.speaker) != person
+            and _is_without(self._reads, support, person, self._known)
+            for support in self._supports(span.said, span.said.at, roles, span.environment)
+        )
 
     def _supports(self, said: Spoken, time: Moment, roles: tuple[str, ...], environment: str | None) -> Iterator[Span]:
         """Yield the grants by which whoever said something held one of some roles at a time, as was on record when they said it."""
@@ -264,15 +271,12 @@ class _Judge:
                 if is_theirs and self.is_in_force(grant, span, time, before):
                     yield span
 
-    def _grants_to(self, logins: set[str]) -> list[Grant]:
-        asked = frozenset(logins)
-        if asked not in self._granted:
-            found = {}
-            for login in spellings_of(self._reads, logins):
-                for grant in self._reads.named(access_grants, AccessGranted, ref("identity", login)):
-                    found[grant.grant_id] = grant
-            self._granted[asked] = [found[grant_id] for grant_id in sorted(found)]
-        return self._granted[asked]
+    def _grants_to(self, logins: frozenset[str]) -> list[Grant]:
+        found = {}
+        for login in spellings_of(self._reads, logins):
+            for grant in self._reads.named(access_grants, AccessGranted, ref("identity", login)):
+                found[grant.grant_id] = grant
+        return [found[grant_id] for grant_id in sorted(found)]
 
     def is_in_force(self, grant: Grant, span: Span, time: Moment, before: int | None = None) -> bool:
         """Say whether a grant was in force at a time: begun, not over, not taken away, and not given anew in other words."""
@@ -293,24 +297,14 @@ class _Judge:
 
     def _counts(self, revocation: Spoken, span: Span) -> bool:
         # Judged by what was on record before it: two who took each other's power away are judged in order.
-        known = revocation.position
-        if known not in self._earlier:
-            self._earlier[known] = _Judge(self._reads, known)
-        return not self._earlier[known].fault(AccessRevoked.type, revocation, span.environment)
+        return not _fault(self._reads, AccessRevoked.type, revocation, span.environment, revocation.position)
 
     # -- kinds --------------------------------------------------------------------------------------------------
 
     def kind(self, identity: str, said: Spoken | None) -> Literal["human", "service"] | None:
-        asked = (
-            identity,
-            said.position if said is not None else AFTER_ALL,
-            said.credential if said is not None else "",
-        )
-        if asked not in self._kinds:
-            self._kinds[asked] = self._kind(identity, said)
-        return self._kinds[asked]
+        return _kind(self._reads, identity, said, self._known)
 
-    def _kind(self, identity: str, said: Spoken | None) -> Literal["human", "service"] | None:
+    def kind_anew(self, identity: str, said: Spoken | None) -> Literal["human", "service"] | None:
         before = said.position if said is not None else AFTER_ALL
         logins = known_logins(self._reads, identity, before)
         # What makes somebody a service accuses: by links that do not count, too.

@@ -5,6 +5,7 @@ Not whether somebody may say something: that is `powers`.
 
 from typing import Final
 
+from projections.engine.answers import kept
 from projections.engine.view import Moment, Reads
 from projections.readings.people.policies import in_force
 from projections.readings.people.settings import Number
@@ -18,6 +19,7 @@ CLOCK_SKEW_SECONDS: Final = Number(
 )
 
 
+@kept
 def clocks_of(reads: Reads, at: Moment) -> Clocks:
     """Return how the policy in force at a time compares clocks."""
     policy = in_force(reads, at)

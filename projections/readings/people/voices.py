@@ -33,6 +33,10 @@ class Spoken:
     recorded_at: Moment
     position: int
 
+    def __hash__(self) -> int:
+        # What is on record differs by its position.
+        return self.position
+
     @property
     def speaker(self) -> str:
         """Who says it: the actor that it names, else whose credential it is."""
