@@ -219,7 +219,7 @@ class _Judge:
 
     def _had_any(self, said: Spoken, roles: tuple[str, ...]) -> bool:
         """Say whether a grant of a role to the speaker was on record, whatever became of it. One that comes later gives no power then."""
-        logins = known_logins(self._reads, said.speaker, said.position) if roles else set()
+        logins = known_logins(self._reads, said.speaker, said.position) if roles else frozenset()
         return any(
             span.role in roles and span.said.position < said.position and key_of(span.principal) in logins
             for grant in self._grants_to(logins)
