@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from projections.engine.reads import Answer, Judging, Lens, Rows, Seen, entry_read, form_in, whats_of
+from projections.engine.lenses import Lens, Seen
+from projections.engine.reads import Answer, Judging, Rows, entry_read, form_in, whats_of
 from projections.engine.view import DeclarationError, Reads, View
 
 P = ParamSpec("P")

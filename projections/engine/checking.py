@@ -14,9 +14,10 @@ from ledger.log.reading import read_entries
 from projections.engine.answers import Answers
 from projections.engine.derived import Derived, Ruled
 from projections.engine.folding import Folder
+from projections.engine.lenses import Lens
 from projections.engine.log import SqlLog
 from projections.engine.progress import is_served, read_states, with_dependents, with_inputs
-from projections.engine.reads import Judging, Lens, Rows
+from projections.engine.reads import Judging, Rows
 from projections.engine.sql_store import SqlStore
 from projections.engine.store import MemoryStore, Store, digest_of
 from projections.engine.view import EntryInfo, Moment, View

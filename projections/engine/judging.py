@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from projections.engine.derived import SEPARATOR, Derived, Disposition, Rule, Ruled
+from projections.engine.lenses import Lens
 from projections.engine.noted import Noted, Span, hull
-from projections.engine.reads import Judging, Lens, entry_read, form_in, row_read, whats_of
+from projections.engine.reads import Judging, entry_read, form_in, row_read, whats_of
 from projections.engine.rows_now import RowsNow
 from projections.engine.store import Store
 from projections.engine.view import LATEST, DeclarationError, EntryInfo, Moment, View

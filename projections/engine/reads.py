@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from ledger.events import Event
+from projections.engine.lenses import Lens
 from projections.engine.view import DeclarationError, EntryInfo, Moment, Reads, View
 
 R = TypeVar("R")
@@ -59,59 +60,6 @@ def as_of_time(reads: Reads, time: Moment) -> Reads:
     """Return the same rows for a question about one time, where a rule looks at them (`Look.at`). A fold has no time but its own."""
     at: Callable[[Moment], Reads] | None = getattr(reads, "at", None)
     return at(time) if at is not None else reads
-
-
-class Seen:
-    """A row of which is noted what columns are looked at. Those that the rule looked at before are here; others are asked for."""
-
-    def __getattr__(self, name: str) -> Any:
-        row, lens = self.__dict__["_row"], self.__dict__["_lens"]
-        if name not in lens.view.columns:
-            # A property or a method of the row: it looks at columns through this.
-            return getattr(type(row), name).__get__(self)
-        lens.note(name)
-        value = self.__dict__[name] = getattr(row, name)
-        return value
-
-
-class Lens:
-    """How one rule sees the rows of one view: which columns it ever looked at. That never shrinks."""
-
-    def __init__(self, view: View[Any], grown: Callable[[str], None]) -> None:
-        self.view = view
-        self.columns: tuple[str, ...] = ()
-        self._grown = grown
-        # What was noted together.
-        self._noted: set[tuple[str, ...]] = set()
-
-    def note(self, column: str) -> None:
-        if column not in self.columns:
-            self.add(column)
-            self._grown(column)
-
-    def add(self, column: str) -> None:
-        """Know a column that was looked at before."""
-        if column in self.view.columns and column not in self.columns:
-            self.columns = (*self.columns, column)
-
-    def note_all(self, columns: tuple[str, ...]) -> None:
-        """Note columns at which somebody looked in the rule's stead."""
-        if columns not in self._noted:
-            self._noted.add(columns)
-            for column in columns:
-                self.note(column)
-
-    def over(self, row: Any) -> Any:
-        held = row.__dict__
-        seen = _new(Seen)
-        shown = seen.__dict__
-        shown["_row"], shown["_lens"] = row, self
-        for name in self.columns:
-            shown[name] = held[name]
-        return seen
-
-
-_new: Final = object.__new__
 
 
 @dataclass(frozen=True, slots=True)

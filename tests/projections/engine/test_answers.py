@@ -9,7 +9,8 @@ from ledger.events.change import ChangeOpened
 from ledger.events.deployment import DeploymentStarted
 from projections.engine.answers import Answers, kept
 from projections.engine.derived import Breach, Derived
-from projections.engine.reads import Judging, Lens, Look
+from projections.engine.lenses import Lens
+from projections.engine.reads import Judging, Look
 from projections.engine.view import DeclarationError, EntryInfo, Reads, View, replace
 
 ASKED: list[str] = []
