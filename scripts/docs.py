@@ -40,6 +40,7 @@ from projections.engine.view import Moment
 from projections.gates.composition import GATES
 from projections.practices.serving import Served, capabilities
 from projections.readings.people.settings import SETTINGS
+from projections.rules.duties import DUTIES
 from projections.rules.features import FEATURES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -495,8 +496,13 @@ them. What a policy sets that nothing reads, or that means nothing, is the findi
 """
 
 
+_ABOUT_DUTIES = """What keeps duties apart. Where something breaks one, or does not count because of it, the reason begins with its code.
+People are compared as persons: all logins that are linked to one human are one.
+"""
+
+
 def gates_page() -> str:
-    """The gates: their rules in order, and the settings of a policy that rules look for."""
+    """The gates: their rules in order, the settings of a policy that rules look for, and the duties that rules keep apart."""
     parts = [f"# Gates\n\n{_MADE}\n", _ABOUT_GATES]
     for name, gate in GATES.items():
         rows = [[f"`{rule.name}`", str(rule.version), rule.doc] for rule in gate.rules]
@@ -506,7 +512,9 @@ def gates_page() -> str:
         for name, setting in sorted(SETTINGS.items())
     ]
     parts.append(f"\n## Settings of a policy\n\n{_ABOUT_SETTINGS}\n")
-    return "".join([*parts, _table(["setting", "means", "holds", "applies to", "otherwise"], settings)])
+    parts.append(_table(["setting", "means", "holds", "applies to", "otherwise"], settings))
+    duties = [[f"`{code}`", asked] for code, asked in DUTIES.items()]
+    return "".join([*parts, f"\n## Duties\n\n{_ABOUT_DUTIES}\n", _table(["duty", "asks that"], duties)])
 
 
 _ABOUT_FEATURES = """Numbers about a change that the ledger computes itself, of the entries before its assessment (`risk.assessed`). Whoever

@@ -1,9 +1,9 @@
 """A made-up quarter of one company's changes, as the posts that its systems and people send. One seed, the same bytes.
 
 A dozen services, about 300 changes in 13 weeks, and what an auditor looks for among them: failures and their rollbacks,
-a freeze with an override and a breach, deployments without a change, a self-approval, two access reviews, a statement
-taken back. Nothing here knows a ledger. Positions, which only a ledger assigns, are 1 in the body; `Post.positions`
-says which earlier statement is meant.
+a freeze with an override and a breach, deployments without a change, one of what nobody had approved, a self-approval,
+two access reviews, a statement taken back. Nothing here knows a ledger. Positions, which only a ledger assigns, are 1 in
+the body; `Post.positions` says which earlier statement is meant.
 
 Longer than other files here because it is one story: its threads share their people, services and clock.
 """
@@ -41,6 +41,8 @@ _TITLES: Final = (
     "Raise the connection pool", "Upgrade the base image", "Add an index", "New rule", "Rotate certificates",
     "Tune timeouts", "Move to the new queue", "Drop the old endpoint",
 )  # fmt: skip
+# What was deployed for this change had been built again after the approval: not what was approved.
+BUILT_AGAIN: Final = "CHG-1136"
 # Deployed through GitHub and through a pipeline that speaks CDEvents; all others post to /v1/events.
 GITHUB_SERVICE: Final = "mobile-bff"
 CDEVENTS_SERVICE: Final = "data-export"
@@ -441,6 +443,8 @@ class _Quarter:
         chance = 0.02 + 0.03 * float(change.score) + (0.05 if change.kind == "emergency" else 0)
         failed = not twist and self.rng.random() < chance
         artifact, before = change.artifact, self.artifact(change.service)
+        if change.id == BUILT_AGAIN:
+            artifact = self.digest(artifact, "built again")
         deployment, end = self.deploy(begin, change, artifact)
         end = self.soon(end, 5, 20)
         self.say(end, "monitoring", "deployment.verified", f"{deployment}/verified", deployment_id=deployment,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from history import SENDERS, history
+from history import BUILT_AGAIN, SENDERS, history
 from meaning import COUNTED
 from telling import Story, document
 from year import SALTED
@@ -66,6 +66,13 @@ def test_what_breaks_a_rule_in_the_first_four_modules_is_what_was_planted() -> N
         if practice.part in found:
             found[practice.part] |= {rule: rules[rule] for rule in practice.findings if rules[rule]}
     assert found == PLANTED
+    [breach] = [
+        row for text in story.store.texts(findings) if (row := findings.load(text)).rule == "artifact-not-approved"
+    ]
+    assert breach.subject == f"checkout-web-{BUILT_AGAIN.removeprefix('CHG-')}"
+    assert {"change.submitted", "deployment.started"} <= {
+        story.log.entry(position).type for position in breach.positions
+    }
 
 
 def test_each_line_of_the_demo_counts_views_and_columns_that_there_are() -> None:

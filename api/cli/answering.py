@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
 
-from api.cli.common import AsJson, commands_of, recorded, where
+from api.cli.common import AsJson, commands_of, in_words, recorded, where
 from api.cli.terminal import Table, console, echo_json
 from api.desk.disposing import AT_ONCE, disposal
 from ledger.errors import SetupError
@@ -58,7 +58,8 @@ def _told(row: dict[str, Any]) -> tuple[str, ...]:
     until = f" until {row['disposed_until']}" if row["disposed_until"] else ""
     answered = f"{row['disposition']} by {row['disposed_by']}{until}" if row["disposition"] else ""
     age = str(row["age_s"] // 86_400)
-    return row["finding_id"], row["says"], row["acted_at"] or "", row["first_seen_at"], known, justified, answered, age
+    says = in_words(row["says"])
+    return row["finding_id"], says, row["acted_at"] or "", row["first_seen_at"], known, justified, answered, age
 
 
 @findings.command()
@@ -93,7 +94,7 @@ def dispose(
     ]
     for row in refused:
         why = row["refused"]["why"] if row["refused"] else "it says something else by now"
-        console.print(f"{row['finding_id']}: recorded, and does not count: {why}", style="red")
+        console.print(f"{row['finding_id']}: recorded, and does not count: {in_words(why)}", style="red")
     console.print(
         f"{len(dict.fromkeys(ids)) - len(refused)} answered as {disposition}, recorded up to position {position}"
     )

@@ -6,6 +6,7 @@ no settings, no database, no HTTP.
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # What is told where one person works alone.
 NOBODY_ELSE: Final = "nobody else looks at this: the policy says that one person works here alone"
+_has_code: Final = re.compile(r"\bS[0-9]+: ").search
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
@@ -48,6 +50,16 @@ def recorded(door: "Door", source: str, event_type: str, data: dict[str, Any]) -
         raise LedgerError(answer["problem"]["detail"])
     receipt: dict[str, Any] = answer["receipt"]
     return receipt
+
+
+def in_words(said: str) -> str:
+    """Return what a rule said, with the codes of duties explained, as the console has them."""
+    if not _has_code(said):
+        # The rules cost a second to import.
+        return said
+    from projections.rules.duties import explained
+
+    return explained(said)
 
 
 def cell(value: Any) -> str:

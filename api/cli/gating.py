@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from api.cli.common import NOBODY_ELSE, AsJson, commands_of, where
+from api.cli.common import NOBODY_ELSE, AsJson, commands_of, in_words, where
 from api.cli.terminal import Table, console, echo_json
 
 app = commands_of()
@@ -88,7 +88,7 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         table = Table("rule", "verdict", "why", "positions")
         for rule in found["rules"]:
             positions = " ".join(str(position) for position in rule["positions"])
-            table.add(rule["rule"], rule["verdict"], rule["words"], positions)
+            table.add(rule["rule"], rule["verdict"], in_words(rule["words"]), positions)
         console.print(table)
         for rule in found["rules"]:
             if rule["remedy"]:

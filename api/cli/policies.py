@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from api.cli.common import AsJson, commands_of, recorded, where
+from api.cli.common import AsJson, commands_of, in_words, recorded, where
 from api.cli.policy_files import STARTING, read_policy, starting_policy, time_of
 from api.cli.terminal import Table, console, echo, echo_json
 from ledger.errors import NotFoundError, SetupError
@@ -67,7 +67,7 @@ def _print_faults(found: dict[str, Any]) -> None:
     for fault in found["faults"]:
         console.print(fault, style="red")
     if found.get("unsatisfied"):
-        console.print(f"S11: {found['unsatisfied']}", style="red")
+        console.print(in_words(f"S11: {found['unsatisfied']}"), style="red")
     if not found["faults"] and not found.get("unsatisfied"):
         people = "" if "unsatisfied" in found else "; whether people can satisfy it was not looked at"
         console.print(f"{found['policy_id']} {found['version']} {found['policy_digest']}: nothing is wrong{people}")

@@ -22,6 +22,7 @@ WAITS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 MAX_WAIT_S: Final = 60.0
 # How long the trial of a policy may take, over ten thousand decisions.
 TRIAL_S: Final = 600.0
+JSON: Final = "application/json"
 pause: Callable[[float], None] = time.sleep
 
 
@@ -45,6 +46,22 @@ def patiently(send: Callable[[], httpx.Response]) -> httpx.Response:
                 return answer
         pause(max(wait, asked) * random.uniform(1, 2))
     return send()
+
+
+def kind_of(name: str, content: bytes) -> str:
+    """Return the media type under which a file of a format is posted: what it looks like, where the format takes that.
+
+    A format that is not known here may be known to the server: such a file is JSON, or XML when it begins with a tag.
+    """
+    from api.intake import FILES
+
+    begins = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    looks = "application/xml" if begins == b"<" else JSON
+    known = FILES[name].media_types if name in FILES else (looks,)
+    if begins in (b"<", b"{", b"[") and looks in known:
+        return looks
+    # What is neither, such as YAML: a file has no name for its type.
+    return next((kind for kind in known if kind not in (JSON, "application/xml")), known[0])
 
 
 class RemoteDoor:
@@ -71,9 +88,7 @@ class RemoteDoor:
         return items
 
     def take(self, name: str, content: bytes, said: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        # A file of XML begins with its first tag, whatever it is called; all others are JSON.
-        kind = "application/xml" if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "application/json"
-        path, headers = f"/v1/intake/{quote(name, safe='')}", {"Content-Type": kind}
+        path, headers = f"/v1/intake/{quote(name, safe='')}", {"Content-Type": kind_of(name, content)}
         answer = patiently(lambda: self._client.post(path, content=content, params=said, headers=headers))
         return answer.status_code, self._document(answer)
 

@@ -6,6 +6,7 @@ import typer
 
 from api.app import create_app, end_streams
 from api.cli.common import commands_of, where
+from api.cli.terminal import errors_console
 from api.desk import verifier
 from api.http.serving import serve as run_server
 from api.opening import open_ledger, open_signer, open_witnesses
@@ -48,9 +49,9 @@ def _publish_verifier(ledger: Ledger) -> None:
         receipt = verifier.publish_anew(ledger, actor=LOCAL_OPERATOR)
     except LedgerError as error:
         # What keeps it from that, health tells; and it is read nonetheless.
-        typer.echo(f"{verifier.NAME} was not put on record: {error}", err=True)
+        errors_console.print(f"{verifier.NAME} was not put on record: {error}")
         return
     if receipt is not None:
-        typer.echo(
-            f"{verifier.NAME} is on record at position {receipt.position}: SHA-256 {verifier.sha256()}", err=True
+        errors_console.print(
+            f"{verifier.NAME} is on record at position {receipt.position}: SHA-256 {verifier.sha256()}"
         )

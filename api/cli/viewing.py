@@ -3,16 +3,19 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from api.cli.common import AsJson, Where, cell, commands_of, where
+from api.cli.common import AsJson, Where, cell, commands_of, in_words, where
 from api.cli.terminal import Table, console, echo, echo_json, errors_console
 from ledger.errors import SetupError
 
 if TYPE_CHECKING:
     from ledger.log.database import Database
+
+# Columns that say in words what a rule found.
+_SENTENCES: Final = ("says", "why")
 
 app = commands_of()
 
@@ -224,5 +227,5 @@ def _show(name: str, rows: list[dict[str, Any]], is_one: bool, columns: str | No
         return
     table = Table(*names)
     for row in rows:
-        table.add(*(cell(row[column]) for column in names))
+        table.add(*(in_words(cell(row[column])) if column in _SENTENCES else cell(row[column]) for column in names))
     console.print(table)

@@ -1,4 +1,5 @@
-"""Sentences as people read them: the same words, with times, digests, spans and names as the rest of a page has them.
+"""Sentences as people read them: the same words, with times, digests, spans and names as the rest of a page has them, and codes of
+duties explained.
 
     D-7 put sha256:0123456789abcdef… into prod at 2026-11-23T12:00:07Z, 76 hour(s) late
     D-7 put 0123456789ab into prod at 23 Nov 2026, 12:00 UTC, 3 d 4 h late
@@ -21,6 +22,7 @@ from ledger.events import kind_and_value
 from ledger.ledger import Ledger
 from projections.engine.filters import read_time
 from projections.judging.findings import findings
+from projections.rules.duties import explained
 
 # A shorter name is a word of many sentences, and seldom the thing.
 MIN_NAME: Final = 3
@@ -45,6 +47,7 @@ def sentence(text: str, names: Mapping[str, str] | None = None) -> Markup:
     Markup('<a href="/console/changes/CHG-7">CHG-7</a> came <span title="76 hours">3 d 4 h</span> late')
     """
     known = names or {}
+    text = explained(text)
     made, place = [], 0
     for match in _find_parts(text):
         said = match[0]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from string import Formatter
-from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin
 from urllib.parse import quote, unquote
 from zoneinfo import available_timezones
 
@@ -114,7 +114,10 @@ class Catalogue(Mapping[str, type[Event]]):
         _refuse_loose_schema(cls.model_json_schema(), name)
         marks = {field: _find_mark(info, Text) for field, info in cls.model_fields.items()}
         cls.identifier_fields = tuple(field for field, mark in marks.items() if isinstance(mark, Identifier))
-        cls.said_fields = tuple((f, name_of if f in cls.identifier_fields else str) for f in named)
+        cls.said_fields = tuple(
+            (f, name_of if f in cls.identifier_fields else _in_words if _is_choice(cls.model_fields[f]) else str)
+            for f in named
+        )
         cls.ref_fields = tuple(_ref_field(cls, field) for field in cls.refs)
         self.identifier_kinds |= {marks[f].kind for f in cls.identifier_fields}
         cls.erasable_fields = tuple(f for f, info in cls.model_fields.items() if _find_mark(info, ERASABLE))
@@ -245,6 +248,15 @@ def example(cls: type[Event]) -> dict[str, Any]:
 
 def _fields(says: str) -> list[str]:
     return [field for _, field, _, _ in Formatter().parse(says) if field is not None]
+
+
+def _is_choice(info: FieldInfo) -> bool:
+    """Say whether a field is one of several words of ours, such as `roll_back`."""
+    return any(get_origin(part) is Literal for part in (info.annotation, *get_args(info.annotation)))
+
+
+def _in_words(word: str) -> str:
+    return word.replace("_", " ")
 
 
 def _readable(value: Any, of_text: Callable[[str], str] = str) -> str:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from servers import Server, check_problem, environment_for, running_server
 from sockets import connect, head
 
+from api.cli.remote_door import kind_of
 from api.intake import DOORS, FORMATS, SIGNED, check_door
 from api.intake.formats import UNMAPPED, Format, HmacHeader, Sample
 from api.intake.translation import ForeignError, Mapped, Translation, Unmapped
@@ -101,6 +102,13 @@ def test_a_sample_becomes_what_it_says_and_its_bytes_are_kept(server: Server, kn
     # The same body is the same facts.
     again = deliver(server, known, sample.content, sample)
     assert (again.status_code, again.json()) == (200, answer.json())
+
+
+@each_sample
+def test_the_command_posts_a_file_as_what_its_door_takes(known: Format, sample: Sample) -> None:
+    body = sample.body if isinstance(sample.body, str) else json.dumps(sample.body)
+    if known.is_file:
+        assert kind_of(known.name, body.encode()) in known.media_types
 
 
 @each_sample

@@ -27,6 +27,7 @@ def text_of(said: str, **names: str) -> str:
         (f"said {'A' * 43}=", f"said {'A' * 12}"),
         ("justified afterwards, 76 hour(s) late", "justified afterwards, 3 d 4 h late"),
         ("for more than 5 hours", "for more than 5 h"),
+        ("S7: somebody holds the grant", "S7 (nobody reviews their own access): somebody holds the grant"),
         # What only looks like it, is as it was.
         ("2026-13-45T99:00:00Z and 2026-11-23", "2026-13-45T99:00:00Z and 2026-11-23"),
         ("1.5 hours, 7 hourly, deadbeef, " + "0" * 200, "1.5 hours, 7 hourly, deadbeef, " + "0" * 200),

@@ -469,3 +469,11 @@ def test_the_sentence_shows_lists_texts_and_what_was_not_said(strange: type[Even
     said = make(actor="person:alice", change_type="normal", change_id="CHG-7", services=["a", "b"])
     assert said == "person:alice opened normal change CHG-7 for a, b"
     assert make(services=[]) == "(not said) opened (not said) change (not said) for nothing"
+    decided = {
+        "actor": "person:ann",
+        "decision": "roll_back",
+        "service": "pay_api",
+        "environment": "prod",
+        "rollback_id": "R",
+    }
+    assert sentence(CATALOGUE["rollback.decided"], decided) == "person:ann decided to roll back pay_api in prod (R)"
