@@ -19,6 +19,7 @@ from projections.readings.environments.readiness import (
     Readiness,
     ReleaseSlack,
     attestations_of,
+    failing,
     promises_of,
     readiness,
     ready_since,
@@ -28,6 +29,7 @@ from projections.readings.environments.readiness import (
 )
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.replacing import standing
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import FOR_EVER, Clocks, is_on_record
@@ -45,7 +47,7 @@ READINESS_GATE: Final = Words(
 )
 
 
-@finding(readiness, severity="medium")
+@finding(readiness, severity="medium", version=2)
 def readiness_late(row: Readiness, look: Look) -> Breach | None:
     """An environment was not ready when it was promised to be, and still is not. Another promise afterwards takes nothing of that away."""
     if row.release_id is None or row.environment is None:
@@ -56,10 +58,12 @@ def readiness_late(row: Readiness, look: Look) -> Breach | None:
     if not promises or rows[0].key != row.key:
         return None
     clocks = clocks_of(look, promises[-1].said.at)
-    if ready_since(attestations, clocks) is not None:
+    if ready_since(look, attestations, clocks) is not None:
         return None
     missed = [
-        one for one in _standing(promises) if look.has_come(one.ready_by) and not _was_kept(one, attestations, clocks)
+        one
+        for one in _standing(promises)
+        if look.has_come(one.ready_by) and not _was_kept(one, attestations, clocks, look)
     ]
     if not missed:
         return None
@@ -76,9 +80,9 @@ def _standing(promises: list[Promise]) -> list[Promise]:
     ]
 
 
-def _was_kept(promise: Promise, attestations: list[Attestation], clocks: Clocks) -> bool:
+def _was_kept(promise: Promise, attestations: list[Attestation], clocks: Clocks, reads: Reads) -> bool:
     by_then = [one for one in attestations if one.said.at <= promise.ready_by]
-    since = ready_since(by_then, clocks)
+    since = ready_since(reads, by_then, clocks)
     return since is not None and since <= promise.ready_by
 
 
@@ -104,12 +108,13 @@ def _unready(release_id: str, environment: str, at: Moment, told: list[Attestati
     """Say why an environment is not ready for a release by what was attested, or ""."""
     if not told:
         return f"nobody had attested that {environment} is ready for release {release_id}"
-    if ready_since(told, clocks_of(reads, at)) is None:
-        return f"{environment} was not ready for release {release_id}: {listed(told[-1].failed)} did not pass"
+    if ready_since(reads, told, clocks_of(reads, at)) is None:
+        words = standing(reads, EnvironmentReadyAttested.type, told, lambda one: one.environment)
+        return f"{environment} was not ready for release {release_id}: {listed(failing(words))} did not pass"
     return ""
 
 
-@finding(deployments, severity="high")
+@finding(deployments, severity="high", version=2)
 def started_unready(row: Deployment, look: Look) -> Breach | None:
     """Something of a release was put where nobody had attested by then that all is ready for it, where the policy asks for that."""
     for act in row.acts:
@@ -137,12 +142,13 @@ def started_unready(row: Deployment, look: Look) -> Breach | None:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "not-ready": Remedy(
             "somebody looks, and attests that the environment is ready for the release (environment.ready_attested)",
             holding(EnvironmentReadyAttested),
         )
-    }
+    },
 )
 def environment_is_ready(question: Question, look: Look, policy: InForce) -> Said:
     """The environment is attested as ready for the release that the change is of, where the policy asks for that."""

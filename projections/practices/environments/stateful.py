@@ -26,9 +26,9 @@ from projections.readings.environments.backups import (
     key_of,
     last_backup,
     last_good,
-    restores_of,
     rows_of,
     set_up,
+    standing_restores,
     stateful_resources,
     stateful_services,
 )
@@ -160,23 +160,20 @@ def state_denied_by_another(row: StatefulService, look: Look) -> Breach | None:
     return Breach(f"of the state of {row.service} less was said than others know: by {words}", tuple(sorted(refused)))
 
 
-@finding(backups, severity="high")
+@finding(backups, severity="high", version=2)
 def restore_failed(row: Backup, look: Look) -> Breach | None:
     """A backup did not come back as it should when it was restored last: a check failed, it was another one, or it took too long."""
     if row.environment is None or row.resource is None:
         return None
-    last = max(restores_of(look, row), key=lambda restore: (restore.said.at, restore.said.position), default=None)
-    if last is None:
-        return None
-    at, held = last.said.at, look.row(stateful_resources, key_of(row.resource, row.environment))
+    held = look.row(stateful_resources, key_of(row.resource, row.environment))
     service = next(iter(held.services), None) if held is not None else None
-    policy = in_force(look.at(at), at)
-    why = fault_of(row, last, policy.number(RTO_MINUTES, *_for(look, policy, service, row.environment, at)))
-    if not why:
-        return None
-    return Breach(
-        f"backup {row.backup_id} of {row.resource} did not come back: {why}", positions_of(last.said.position)
-    )
+    for last in reversed(standing_restores(look, row)):
+        at = last.said.at
+        policy = in_force(look.at(at), at)
+        if why := fault_of(row, last, policy.number(RTO_MINUTES, *_for(look, policy, service, row.environment, at))):
+            words = f"backup {row.backup_id} of {row.resource} did not come back: {why}"
+            return Breach(words, positions_of(last.said.position))
+    return None
 
 
 @gate_rule(

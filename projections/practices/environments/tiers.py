@@ -42,14 +42,15 @@ from projections.readings.environments.named import NamedEnvironment, named_envi
 from projections.readings.environments.parity import (
     Differing,
     Parity,
+    comparisons_of,
     config_differences,
-    last_comparison,
     parity,
 )
 from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import fault_of_speaker, persons_behind
+from projections.readings.people.replacing import standing
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
@@ -107,40 +108,41 @@ def _staging_of(one: str, other: str, at: Moment, reads: Reads) -> str | None:
     return tiers["staging"] if set(tiers) == {"staging", PRODUCTION} else None
 
 
-@finding(config_differences, severity="medium")
+@finding(config_differences, severity="medium", version=2)
 def difference_unexplained(row: Differing, look: Look) -> Breach | None:
     """Staging and production differ in a key of their configuration, and nobody gave a reason: that is to accept this finding."""
     if row.pair is None:
         return None
     one, _, other = row.pair.partition("#")
-    found = last_comparison(look, one, other, FOR_EVER)
-    if found is None or found[0] != row.pair:
+    found = [
+        (told, differing)
+        for told in comparisons_of(look, one, other, FOR_EVER)
+        if told.pair == row.pair
+        for differing in told.comparison.differences
+        if differing.name == row.name and _staging_of(one, other, told.said.at, look) is not None
+    ]
+    if not found:
         return None
-    said = found[1]
-    differing = next((known for known in said.differences if known.name == row.name), None)
-    if differing is None or _staging_of(one, other, said.said.at, look) is None:
-        return None
+    said, differing = found[-1]
     sides = [name for name, value in ((one, differing.here), (other, differing.there)) if value is not None]
     how = f"is only in {sides[0]}, and not in" if len(sides) == 1 else f"is another in {one} than in"
     away = next((name for name in (one, other) if name not in sides), other)
     return Breach(f"{row.name} {how} {away}", positions_of(said.said.position))
 
 
-@finding(parity, severity="low")
+@finding(parity, severity="low", version=2)
 def parity_too_low(row: Parity, look: Look) -> Breach | None:
     """Staging has less in common with production than the policy asks for."""
-    found = (
-        last_comparison(look, row.one, row.other, FOR_EVER) if row.one is not None and row.other is not None else None
-    )
-    if found is None or found[0] != row.pair or row.one is None or row.other is None:
+    if row.one is None or row.other is None:
         return None
-    said, policy = found[1], in_force_now(look)
-    staging = _staging_of(row.one, row.other, said.said.at, look)
-    least = policy.number(PARITY_PERCENT, *names_for(look, policy, staging, said.said.at))
-    if staging is None or said.percent >= least:
-        return None
-    words = f"{row.one} and {row.other} have {said.percent} of a hundred keys in common, the policy asks for {least}"
-    return Breach(words, positions_of(said.said.position))
+    policy = in_force_now(look)
+    for told in reversed(comparisons_of(look, row.one, row.other, FOR_EVER)):
+        staging, percent = _staging_of(row.one, row.other, told.said.at, look), told.comparison.percent
+        least = policy.number(PARITY_PERCENT, *names_for(look, policy, staging, told.said.at))
+        if told.pair == row.pair and staging is not None and percent < least:
+            words = f"{row.one} and {row.other} have {percent} of a hundred keys in common, the policy asks for {least}"
+            return Breach(words, positions_of(told.said.position))
+    return None
 
 
 @finding(environments, severity="low")
@@ -164,9 +166,10 @@ def _compared_at(names: Iterable[str], look: Look) -> Iterator[Moment]:
     """Yield when staging was compared with production last, for each production that it was compared with."""
     for name in names:
         for row in (*look.where(parity, "one", name), *look.where(parity, "other", name)):
-            found = last_comparison(look, row.one or "", row.other or "", FOR_EVER)
-            if found is not None and _staging_of(row.one or "", row.other or "", found[1].said.at, look) is not None:
-                yield found[1].said.at
+            one, other = row.one or "", row.other or ""
+            for told in comparisons_of(look, one, other, FOR_EVER)[-1:]:
+                if _staging_of(one, other, told.said.at, look) is not None:
+                    yield told.said.at
 
 
 # -- data ----------------------------------------------------------------------------------------------------------------
@@ -184,7 +187,7 @@ def _by_others(said: Spoken, event_type: str, loaders: set[str], reads: Reads, e
 
 
 def _class_of(row: Dataset | None, loaders: set[str], instant: Instant, policy: InForce, reads: Reads) -> str | None:
-    """Return how sensitive data is, as others than whoever loads it say: the last word by then, or a stricter one that came late."""
+    """Return how sensitive data is, as others than whoever loads it say: the strictest that stood by then, or came late."""
     told = [
         one
         for one in (row.classifications if row is not None else ())
@@ -192,11 +195,8 @@ def _class_of(row: Dataset | None, loaders: set[str], instant: Instant, policy: 
     ]
     clocks = clocks_of(reads, instant.at)
     then = [one for one in told if was_there(one.said, instant, clocks)]
-    last = max(then, key=lambda one: (one.said.at, one.said.position), default=None)
-    said = [one.classification for one in told if one not in then]
-    return max(
-        (*said, *((last.classification,) if last is not None else ())), key=lambda c: _level(policy, c), default=None
-    )
+    said = [*standing(reads, "dataset.classified", then), *(one for one in told if one not in then)]
+    return max((one.classification for one in said), key=lambda c: _level(policy, c), default=None)
 
 
 def _lacking(
@@ -246,7 +246,7 @@ def _approvals(
     ]
 
 
-@finding(data_loads, severity="high")
+@finding(data_loads, severity="high", version=2)
 def sensitive_data_loaded(row: DataLoad, look: Look) -> Breach | None:
     """Sensitive data was loaded where no production is, and nobody else had verified that it is masked, or had let it."""
     for load in row.loads:
@@ -278,6 +278,7 @@ def _lacking_for(load: Load, instant: Instant, look: Look) -> tuple[list[str], l
 
 
 @gate_rule(
+    version=2,
     remedies={
         "not-classified": Remedy(
             "somebody else than who loads it says how sensitive the dataset is (dataset.classified)",
@@ -287,7 +288,7 @@ def _lacking_for(load: Load, instant: Instant, look: Look) -> tuple[list[str], l
             "the dataset is masked (dataset.masking_verified), and somebody else approves the load (dataset.load_approved)",
             both(may(DatasetLoadApproved, but=whoever_asks), holding(DatasetMaskingVerified, but=whoever_asks)),
         ),
-    }
+    },
 )
 def data_may_be_loaded(question: Question, look: Look, policy: InForce) -> Said:
     """Sensitive data is masked and its load approved by others than whoever loads it; nobody needs that in production."""

@@ -34,7 +34,7 @@ from projections.readings.infrastructure.releases import (
 )
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import standing
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import Instant, was_there
@@ -111,20 +111,25 @@ def _major_steps(look: Look, plan: str) -> list[ProviderUpgrade]:
 
 
 def _untried(look: Look, upgrade: ProviderUpgrade, instant: Instant | None, used: list[int | None]) -> str:
-    """Say why an upgrade was not tried as it should, or "". The last trial of the version counts."""
+    """Say why an upgrade was not tried as it should, or "". The trials of the version that stand count."""
     row = look.row(compatibilities, upgrade.provider or "")
-    trials = [
-        trial
-        for trial in (row.trials if row is not None else ())
-        if _is_of(trial.version, upgrade.to_version or "")
-        and (instant is None or was_there(trial.said, instant, clocks_of(look, instant.at)))
-        and not fault_of_speaker(look, CompatibilityTested.type, trial.said)
-    ]
-    last = max(trials, key=lambda trial: (trial.said.at, trial.said.position), default=None)
-    if last is None:
+    trials = standing(
+        look,
+        CompatibilityTested.type,
+        (
+            trial
+            for trial in (row.trials if row is not None else ())
+            if _is_of(trial.version, upgrade.to_version or "")
+            and (instant is None or was_there(trial.said, instant, clocks_of(look, instant.at)))
+        ),
+    )
+    if not trials:
         return f"nobody had tried {upgrade.provider} {upgrade.to_version}"
-    used.append(last.said.position)
-    return "" if last.is_compatible else f"{upgrade.provider} {upgrade.to_version} had failed: {listed(last.failed)}"
+    used += [trial.said.position for trial in trials]
+    if all(trial.is_compatible for trial in trials):
+        return ""
+    failed = dict.fromkeys(name for trial in trials for name in trial.failed)
+    return f"{upgrade.provider} {upgrade.to_version} had failed: {listed(failed)}"
 
 
 def _is_of(version: str, taken: str) -> bool:
@@ -165,7 +170,7 @@ def _breach(row: Application, why: str, *more: int | None) -> Breach:
     return Breach(words, positions_of(position, *more))
 
 
-@finding(plan_applications, severity="high", version=3)
+@finding(plan_applications, severity="high", version=4)
 def untested_upgrade_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that takes a provider over a major step which nobody had tried by then, or which had failed."""
     for instant, steps in _acts(row, look):
@@ -190,7 +195,7 @@ def destroying_upgrade_applied(row: Application, look: Look) -> Breach | None:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "not-tried": Remedy("the version is tried, and passes (compatibility.tested)", may(CompatibilityTested)),
         "no-plan": Remedy("the plan is told (iac.plan_produced)"),

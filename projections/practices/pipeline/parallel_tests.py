@@ -23,7 +23,9 @@ from projections.readings.environments.environments import names_for
 from projections.readings.people.identities import are_same
 from projections.readings.people.policies import InForce, in_force_now
 from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import has_power, standing
 from projections.readings.people.settings import Number, Words
+from projections.readings.people.voices import Spoken
 from projections.readings.pipelines.tests import (
     Acceptance,
     Cases,
@@ -72,6 +74,7 @@ class _Ran:
     """What the last tries of a run's shards say together."""
 
     reports: tuple[ShardReport, ...]
+    # What whoever told a report names in it: nobody else adds tests to it.
     cases: tuple[Cases, ...]
     # Failed in an earlier try, and did not in the last.
     recovered: frozenset[str]
@@ -102,20 +105,41 @@ class _Ran:
         """Say which shards, or parts of their reports, did not come; "" for none."""
         came = {report.shard for report in self.reports}
         found = [f"shard {number} of {shards}" for number in range(1, shards + 1) if number not in came][:100]
+        told = {part.part_id for part in self.cases}
         found += [
-            f"part {part} of {report.parts} of {report.report}" for report in self.reports for part in report.missing
+            f"part {part} of {report.parts} of {report.report}"
+            for report in self.reports
+            for part in range(1, report.parts + 1)
+            if f"{report.report}/{part}" not in told
         ]
+        found += [f"one word of {report.report}" for report in self.reports if report.contradicted is not None]
         return listed(found)
 
 
 def _ran(row: SuiteRun, look: Look) -> _Ran:
     about = ref("run", row.run_id)
-    reports = look.named(test_reports, ShardFinished, about)
-    cases = [*look.named(test_cases, ShardFinished, about), *look.named(test_cases, CasesReported, about)]
-    last: dict[int, int] = {}
-    for report in reports:
-        last[report.shard] = max(report.attempt, last.get(report.shard, 0))
-    counting = {report.report: report for report in reports if report.attempt == last[report.shard]}
+    reports = [
+        (report, report.said)
+        for report in look.named(test_reports, ShardFinished, about)
+        if report.said is not None and not fault_of_speaker(look, ShardFinished.type, report.said, report.environment)
+    ]
+    told = {report.report: said.principal for report, said in reports}
+    cases = [
+        part
+        for event in (ShardFinished, CasesReported)
+        for part in look.named(test_cases, event, about)
+        if part.report is not None and part.by == told.get(part.report)
+    ]
+    # A later try takes the place of one by the same; of others' it does where whoever tells it has the power.
+    last: dict[tuple[int, str | None], int] = {}
+    for report, said in reports:
+        for whose in (said.principal, None) if has_power(look, ShardFinished.type, said) else (said.principal,):
+            last[report.shard, whose] = max(report.attempt, last.get((report.shard, whose), 0))
+    counting = {
+        report.report: report
+        for report, said in reports
+        if report.attempt == max(last[report.shard, said.principal], last.get((report.shard, None), 0))
+    }
     failed_before = {name for part in cases if part.report not in counting for name in (*part.failed, *part.errored)}
     now = tuple(part for part in cases if part.report in counting)
     passed = {name for part in now for name in part.passed}
@@ -189,6 +213,30 @@ def _made(parts: list[ManifestPart]) -> Manifest:
         tuple(number for number in range(1, min(most, 10_000) + 1) if number not in there),
         tuple(part.said.position for part in parts if part.said is not None),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What somebody says came of a run."""
+
+    run_id: str
+    is_failed: bool
+    said: Spoken
+
+
+def _failed_by_others(runs: list[SuiteRun], look: Look) -> _Outcome | None:
+    """Return a run that did not pass, of the last ones by each who reports any: a run by another takes none of them back."""
+    told = []
+    for run in runs:
+        ran = _ran(run, look)
+        by_whom: dict[str, list[ShardReport]] = {}
+        for report in ran.reports:
+            if report.said is not None:
+                by_whom.setdefault(report.said.principal, []).append(report)
+        for reports in by_whom.values():
+            last = max((report.said for report in reports if report.said is not None), key=lambda said: said.position)
+            told.append(_Outcome(run.run_id, any(report.outcome == "failed" for report in reports), last))
+    return next((one for one in standing(look, ShardFinished.type, told) if one.is_failed), None)
 
 
 # -- findings --------------------------------------------------------------------------------------------------------------
@@ -280,13 +328,14 @@ def tests_flaky(row: SuiteRun, look: Look) -> Breach | None:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "no-manifest": Remedy(
             "somebody else accepts the list of what the suite is to run (test.manifest_accepted)",
             may(ManifestAccepted, but=both(whoever_asks, authors)),
         ),
         "": Remedy("the suites that the policy names run on this very commit, all of each, and pass"),
-    }
+    },
 )
 def tests_are_whole(question: Question, look: Look, policy: InForce) -> Said:
     """The suites that the policy names ran on this commit, all of each, and passed."""
@@ -305,6 +354,8 @@ def tests_are_whole(question: Question, look: Look, policy: InForce) -> Said:
         run = max(runs, key=lambda run: run.last_recorded_at or "")
         ran, manifest = _ran(run, look), manifest_of(run, look)
         used += [*ran.positions, *(manifest.positions if manifest is not None else ())]
+        if failed := _failed_by_others(runs, look):
+            return "deny", "failed", f"run {failed.run_id} did not pass", [*used, failed.said.position]
         if lacking := ran.lacks(run.shards):
             return "insufficient_evidence", "incomplete", f"of run {run.run_id} there is no {lacking}", used
         if manifest is None or manifest.missing:

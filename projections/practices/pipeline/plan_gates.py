@@ -4,6 +4,7 @@ A plan is named by the digest of its JSON, so that whoever checks, approves and 
 whose scope names the plan. A plan of a part only is applied when somebody else disposed of the finding that says so: that is the waiver.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -26,7 +27,7 @@ from projections.readings.environments.environments import is_production, names_
 from projections.readings.infrastructure.plans import Application, Check, Plan, plan_applications, plan_changes, plans
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import standing
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
@@ -88,14 +89,12 @@ def plan_of_a_part(row: Plan, look: Look) -> Breach | None:
 
 
 def _checks_by(plan: Plan, look: Look, instant: Instant | None, at: str) -> list[Check]:
-    """Return the last check of a plan by each tool that counts: as things stand, or as was on record when somebody acted."""
-    clocks, last = clocks_of(look, at), {}
-    for check in sorted(plan.checks, key=lambda check: (check.said.at, check.said.position)):
-        if instant is not None and not was_there(check.said, instant, clocks):
-            continue
-        if not fault_of_speaker(look, PlanValidated.type, check.said):
-            last[check.tool] = check
-    return list(last.values())
+    """Return what stands of the checks of a plan by each tool: as things stand, or as was on record when somebody acted."""
+    clocks, by_tool = clocks_of(look, at), defaultdict[str, list[Check]](list)
+    for check in plan.checks:
+        if instant is None or was_there(check.said, instant, clocks):
+            by_tool[check.tool].append(check)
+    return [check for told in by_tool.values() for check in standing(look, PlanValidated.type, told)]
 
 
 # -- findings --------------------------------------------------------------------------------------------------------------
@@ -111,7 +110,7 @@ def unfit_plan_applied(row: Application, look: Look) -> Breach | None:
     return None
 
 
-@finding(plan_applications, severity="high")
+@finding(plan_applications, severity="high", version=2)
 def unchecked_plan_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that had not passed a check by then, or had failed one. What is checked afterwards excuses nothing."""
     for instant, plan in _instants(row, look):
@@ -237,10 +236,11 @@ def plan_may_be_applied(question: Question, look: Look, policy: InForce) -> Said
 
 
 @gate_rule(
+    version=2,
     remedies={
         "failed": Remedy("what was found against the plan is mended, and it is planned anew"),
         "": Remedy("a tool checks the plan (iac.validated)", holding(PlanValidated)),
-    }
+    },
 )
 def plan_is_validated(question: Question, look: Look, policy: InForce) -> Said:
     """The very plan passed the checks that were made of it, and at least one was; where that is asked for."""

@@ -87,7 +87,7 @@ def _is_enforced(reads: Reads, policy: InForce, environment: str | None, at: str
     return "enforced" in policy.words(ERROR_BUDGET, *names_for(reads, policy, environment, at))
 
 
-@finding(deployments, severity="high")
+@finding(deployments, severity="high", version=2)
 def deployed_over_budget(row: Deployment, look: Look) -> Breach | None:
     """Something that mends nothing was deployed when the error budget was spent, or releases were halted; where the policy asks."""
     for act in acts_in_production(row, look):
@@ -129,12 +129,13 @@ _MENDS: Final = "the change is of a type that mends (error-budget-exempt)"
 
 
 @gate_rule(
+    version=2,
     remedies={
         "no-objective": Remedy("an objective of the service is published (slo.published)", may(SloPublished)),
         "not-measured": Remedy("its budget is measured (error_budget.measured)", holding(ErrorBudgetMeasured)),
         "halted": Remedy(f"releases go on (release_policy.applied), or {_MENDS}", may(ReleasePolicyApplied)),
         "spent": Remedy(f"time passes without errors, until some budget is left; or {_MENDS}"),
-    }
+    },
 )
 def error_budget_is_left(question: Question, look: Look, policy: InForce) -> Said:
     """No error budget of the service is spent, or the change mends; where the policy asks."""

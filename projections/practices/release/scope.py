@@ -134,6 +134,18 @@ def release_cannot_be(row: ReleaseFacts, look: Look) -> Breach | None:
     return Breach(f"release {row.release_id}: {listed(faults, '; ')}", (scope.said.position,))
 
 
+@finding(release_facts, severity="medium")
+def scope_narrowed_by_another(row: ReleaseFacts, look: Look) -> Breach | None:
+    """The last scope of a release leaves out what somebody else had put into it, by somebody who may not take that back."""
+    scope = scope_at(look, row, AS_THINGS_STAND, Clocks())
+    if scope is None or not scope.kept:
+        return None
+    words = (
+        f"{scope.said.speaker} left {listed(scope.kept)} out of release {row.release_id}, which another had put into it"
+    )
+    return Breach(words, (scope.said.position,))
+
+
 def _owners(question: Question, look: Look, policy: InForce) -> set[str]:
     """Return who could sign off what nobody did: owners of these services."""
     at = question.asked_at
@@ -151,13 +163,14 @@ _AMENDED: Final = Remedy("the scope of the release is amended (release.scope_ame
 
 
 @gate_rule(
+    version=2,
     remedies={
         "no-scope": Remedy("the scope of the release is defined (release.scope_defined)", holding(ReleaseScopeDefined)),
         "cannot-be": _AMENDED,
         "scope-exceeded": _AMENDED,
         "not-signed-off": Remedy("an owner of each service signs off what of it goes out", _owners),
         "before-what-it-needs": Remedy("what the service needs is deployed first"),
-    }
+    },
 )
 def release_is_in_order(question: Question, look: Look, policy: InForce) -> Said:
     """Of a change of a release: all owners signed off what goes out, this is of it, and what it needs is there. Where the policy asks."""

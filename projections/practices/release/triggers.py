@@ -23,13 +23,13 @@ from projections.readings.delivery.measurements import (
     trigger_firings,
 )
 from projections.readings.delivery.rollbacks import rollbacks
-from projections.readings.delivery.triggers import Definition, definition_at, rollback_triggers
+from projections.readings.delivery.triggers import Definition, definitions_at, rollback_triggers
 from projections.readings.environments.environments import is_meant, names_for, same_environment
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
 from projections.rules.environments import PRODUCTION
-from projections.rules.leave import Clocks, Instant, instants, was_there
+from projections.rules.leave import Clocks, Instant, asked_at, instants, was_there
 from projections.rules.triggers import due, held, meets, window_before
 
 PRACTICE: Final = Practice(
@@ -57,7 +57,7 @@ ROLLBACK_WATCH_HOURS: Final = Number(
 LATEST: Final = 64
 
 
-@finding(deployments, severity="high")
+@finding(deployments, severity="high", version=2)
 def rollback_trigger_missed(row: Deployment, look: Look) -> Breach | None:
     """By what was measured after a deployment a rollback was due, and nobody rolled back, or decided about it, in time."""
     for act in acts_in_production(row, look):
@@ -86,13 +86,16 @@ def _triggers_of(row: Deployment, act: Act, look: Look) -> Iterator[tuple[str, D
     clocks = clocks_of(look, act.at)
     instant = instants(act, clocks)[-1]
     for trigger in look.named(rollback_triggers, RollbackTriggerDefined, ref("service", act.service or "")):
-        definition = definition_at(look, trigger, instant, clocks)
-        if definition is None or definition.service != act.service:
-            continue
-        if definition.change_id in (None, row.change_id) and is_meant(
-            look, definition.environment, act.environment, act.at
-        ):
-            yield trigger.trigger_id, definition
+        for definition in definitions_at(look, trigger, instant, clocks):
+            if _is_for(look, definition, act.service, act.environment, row.change_id, act.at):
+                yield trigger.trigger_id, definition
+
+
+def _is_for(
+    look: Look, one: Definition, service: str | None, environment: str | None, change_id: str | None, at: Moment
+) -> bool:
+    is_of_it = one.service == service and one.change_id in (None, change_id)
+    return is_of_it and is_meant(look, one.environment, environment, at)
 
 
 def _measures(definition: Definition, act: Act, since: Moment, until: Moment, look: Look) -> list[Measurement]:
@@ -145,10 +148,11 @@ def rollback_trigger_unjustified(row: Firing, look: Look) -> Breach | None:
         return None
     clocks = clocks_of(look, said.at)
     then = instants(said, clocks)[0]
-    definition = definition_at(look, trigger, then, clocks, row.version) if trigger is not None else None
+    defined = definitions_at(look, trigger, then, clocks, row.version) if trigger is not None else []
     words = f"{row.trigger_id} {row.version} was said to have fired at {said.at}"
-    if definition is None:
+    if not defined:
         return Breach(f"{words}, and nobody had defined it", (said.position,))
+    definition = defined[-1]
     positions = positions_of(definition.said.position, said.position)
     condition = definition.condition
     if not meets(condition, row.measured):
@@ -168,23 +172,31 @@ def rollback_trigger_unjustified(row: Firing, look: Look) -> Breach | None:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "": Remedy(
             "a trigger says when the service is rolled back (rollback.trigger_defined); or the policy asks for fewer",
             holding(RollbackTriggerDefined),
         )
-    }
+    },
 )
 def rollback_is_prepared(question: Question, look: Look, policy: InForce) -> Said:
     """The service has a trigger that says when a rollback is due."""
     least = policy.number(ROLLBACK_TRIGGERS, *names_for(look, policy, question.environment, question.asked_at))
     if question.service is None:
         return "insufficient_evidence", "not-said", "expected a service in the question", ()
+    at = question.asked_at
+    now, clocks = asked_at(at), clocks_of(look, at)
     found = [
-        trigger.defined_position
+        fitting[-1].said.position
         for trigger in look.named(rollback_triggers, RollbackTriggerDefined, ref("service", question.service))
-        if is_meant(look, trigger.environment, question.environment, question.asked_at)
-        and trigger.change_id in (None, question.change_id)
+        if (
+            fitting := [
+                one
+                for one in definitions_at(look, trigger, now, clocks)
+                if _is_for(look, one, question.service, question.environment, question.change_id, at)
+            ]
+        )
     ]
     if len(found) < least:
         return "deny", "no-trigger", f"{len(found)} rollback trigger(s) of {question.service}; expected {least}", found

@@ -22,14 +22,14 @@ from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, later, moment, replace
 from projections.readings.delivery.deployments import deployments, done_to
 from projections.readings.environments.environments import READ_BY_ASKING, is_meant, is_production
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.powers import READ_BY_POWERS, can_never_count, fault_of_speaker
+from projections.readings.people.replacing import standing
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.budgets import Promise, once, spent, spent_by
 from projections.rules.leave import AS_THINGS_STAND, FOR_EVER, Clocks, Instant, is_on_record, was_there
 
-# How many objectives of a service are looked at: the last ones.
-LATEST: Final = 64
+# How many objectives of a service are looked at, and how many times that releases by one were halted or let through: the last ones.
 AT_MOST: Final = 500
 
 
@@ -80,9 +80,10 @@ class Slo:
 
 slos = View(
     "slos",
-    version=1,
+    version=2,
     row=Slo,
     kind="slo",
+    reads=READ_BY_POWERS,
     indexes=("service",),
     doc="Objectives of services: target, method and window, every wording of them; and who halted releases, or let them through.",
 )
@@ -122,7 +123,11 @@ def measured(row: Slo, event: ErrorBudgetMeasured, entry: EntryInfo) -> Slo:
 
 @slos.on(ReleasePolicyApplied, key=lambda event: event.slo_id)
 def applied(row: Slo, event: ReleasePolicyApplied, entry: EntryInfo) -> Slo:
-    return replace(row, applied=(*row.applied, Applied(event.action, moment(event.until), spoken(entry, event.actor))))
+    said = spoken(entry, event.actor)
+    # However much is said by who may not, it pushes nothing out.
+    if can_never_count(entry.reads, event.type, said):
+        return row
+    return replace(row, applied=(*row.applied, Applied(event.action, moment(event.until), said)))
 
 
 # -- measurements --------------------------------------------------------------------------------------------------------
@@ -177,14 +182,10 @@ def measured_on(row: SloDay, event: ErrorBudgetMeasured, entry: EntryInfo) -> Sl
 # -- asking a budget -----------------------------------------------------------------------------------------------------
 
 
-def objective_at(reads: Reads, slo: Slo, instant: Instant, clocks: Clocks) -> Objective | None:
-    """Return what was promised when something was done: the last wording that counts and was on record by then."""
-    there = [
-        objective
-        for objective in slo.objectives
-        if was_there(objective.said, instant, clocks) and not fault_of_speaker(reads, SloPublished.type, objective.said)
-    ]
-    return max(there, key=lambda objective: (objective.said.at, objective.said.position), default=None)
+def objectives_at(reads: Reads, slo: Slo, instant: Instant, clocks: Clocks) -> list[Objective]:
+    """Return what stands of what was promised when something was done, as was on record by then: nobody softens another's promise."""
+    there = (objective for objective in slo.objectives if was_there(objective.said, instant, clocks))
+    return standing(reads, SloPublished.type, there)
 
 
 def measurements_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) -> list[BudgetMeasured]:
@@ -213,12 +214,11 @@ def slos_of(
     reads: Reads, service: str, environment: str | None, instant: Instant, clocks: Clocks
 ) -> Iterator[tuple[Slo, Objective]]:
     """Yield the objectives of a service in an environment, as they were promised at an instant."""
-    for slo in reads.named(slos, SloPublished, ref("service", service), limit=LATEST):
-        objective = objective_at(reads, slo, instant, clocks)
-        if objective is None or objective.service != service:
-            continue
-        if environment is None or is_meant(reads, objective.environment, environment, instant.at):
-            yield slo, objective
+    for slo in reads.named(slos, SloPublished, ref("service", service), limit=AT_MOST):
+        for objective in objectives_at(reads, slo, instant, clocks):
+            is_there = environment is None or is_meant(reads, objective.environment, environment, instant.at)
+            if objective.service == service and is_there:
+                yield slo, objective
 
 
 def decided_by_policy(reads: Reads, slo: Slo, instant: Instant, clocks: Clocks) -> Applied | None:
@@ -262,7 +262,7 @@ class ErrorBudget:
 
 error_budgets = Judged(
     "error_budgets",
-    version=1,
+    version=2,
     row=ErrorBudget,
     of=slos,
     reads=(slo_days, deployments, *READ_BY_ASKING),
@@ -278,11 +278,14 @@ def budget(row: Slo, look: Look) -> ErrorBudget:
     if until is None or row.service is None:
         return ErrorBudget(row.slo_id, row.service, row.environment, row.target)
     now = Instant(until, FOR_EVER, AFTER_ALL)
-    objective = objective_at(look, row, AS_THINGS_STAND, clocks_of(look, until))
-    if objective is None:
+    told = [
+        (objective, measures := measurements_at(look, row, objective, now), spent(objective.promise, measures))
+        for objective in reversed(objectives_at(look, row, AS_THINGS_STAND, clocks_of(look, until)))
+    ]
+    if not told:
         return ErrorBudget(row.slo_id, row.service, row.environment, row.target, measured_until=until)
-    measures = measurements_at(look, row, objective, now)
-    found = spent(objective.promise, measures)
+    # Of several promises that stand, the one of which most is spent; else what was said last.
+    objective, measures, found = max(told, key=lambda one: -1 if one[2] is None else one[2])
     burns = tuple(_burns(look, objective, measures))
     return ErrorBudget(
         row.slo_id,

@@ -1,6 +1,7 @@
 """Releases: what of several teams goes out together, by digest; who signed off which; and what ran where before what needs it.
 
 As it was said, every time; and what is asked of it: which scope held at an instant, who owned a service and stood by it.
+Longer than other files because what a release holds, who signed it off and what of it runs are asked about together.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.delivery.deployments import deployments, done_to
 from projections.readings.environments.environments import READ_BY_ASKING, is_production, same_environment
 from projections.readings.people.policies import InForce, in_force_now
-from projections.readings.people.powers import fault_of_speaker, granted_to
+from projections.readings.people.powers import fault_of_speaker, granted_to, persons_behind
+from projections.readings.people.replacing import has_power
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
@@ -48,6 +50,8 @@ class ReleaseScope:
     digest: str
     parts: tuple[ReleasePart, ...]
     edges: tuple[tuple[str, str], ...] = ()
+    # What this leaves out, and whoever said so may not take back: it is of the release still.
+    kept: tuple[str, ...] = ()
 
     def parts_of(self, service: str | None) -> list[ReleasePart]:
         return [part for part in self.parts if part.service == service]
@@ -84,12 +88,16 @@ release_facts = View(
 def _scope(release_id: str, event: ReleaseContent, said: Spoken) -> ReleaseScope:
     parts = tuple(ReleasePart(c.service, c.artifact, c.owner_team) for c in event.components)
     edges = tuple((edge.consumer, edge.provider) for edge in event.edges)
+    return ReleaseScope(said, _digest(release_id, parts, edges), parts, edges)
+
+
+def _digest(release_id: str, parts: tuple[ReleasePart, ...], edges: tuple[tuple[str, str], ...]) -> str:
     content = {
         "release": release_id,
         "components": sorted([part.service, part.artifact, part.owner_team or ""] for part in parts),
         "edges": sorted(list(edge) for edge in edges),
     }
-    return ReleaseScope(said, content_digest(content), parts, edges)
+    return content_digest(content)
 
 
 @release_facts.on(ReleaseScopeDefined, key=lambda event: event.release_id)
@@ -112,17 +120,48 @@ def signed_off(row: ReleaseFacts, event: TeamSignedOff, entry: EntryInfo) -> Rel
 
 
 def scope_at(reads: Reads, facts: ReleaseFacts | None, instant: Instant, clocks: Clocks) -> ReleaseScope | None:
-    """Return what a release held when something was done: the last of its scopes that counts and was on record by then."""
-    there = [
-        scope
-        for scope in (facts.scopes if facts is not None else ())
-        if was_there(scope.said, instant, clocks) and not _fault_of_scope(reads, scope.said)
-    ]
-    return max(there, key=lambda scope: (scope.said.at, scope.said.position), default=None)
+    """Return what a release held when something was done, by the scopes that count and were on record by then.
+
+    The last one says as which artifact a service goes out. That a service, or a need, is of the release no longer, says whoever said
+    that it is, or whoever has the power: what others leave out is of it still.
+    """
+    there = sorted(
+        (
+            scope
+            for scope in (facts.scopes if facts is not None else ())
+            if was_there(scope.said, instant, clocks) and not fault_of_speaker(reads, _DEFINED, scope.said)
+        ),
+        key=lambda scope: (scope.said.at, scope.said.position),
+    )
+    if facts is None or not there:
+        return None
+    last = there[-1]
+    held: dict[str | tuple[str, str], tuple[Spoken, tuple[ReleasePart, ...]]] = {}
+    for scope in there:
+        named: list[str | tuple[str, str]] = [*(part.service for part in scope.parts), *scope.edges]
+        kept = {
+            name: known
+            for name, known in held.items()
+            if name not in named and not _may_take_back(reads, scope.said, known[0])
+        }
+        # To say again that it is begins nothing anew.
+        since = {name: held[name][0] if name in held else scope.said for name in named}
+        held = kept | {
+            name: (since[name], tuple(scope.parts_of(name)) if isinstance(name, str) else ()) for name in named
+        }
+        last = replace(scope, kept=tuple(name if isinstance(name, str) else " needs ".join(name) for name in kept))
+    if not last.kept:
+        return last
+    parts = tuple(part for _, parts in held.values() for part in parts)
+    edges = tuple(name for name in held if not isinstance(name, str))
+    return replace(last, digest=_digest(facts.release_id, parts, edges), parts=parts, edges=edges)
 
 
-def _fault_of_scope(reads: Reads, said: Spoken) -> str:
-    return fault_of_speaker(reads, ReleaseScopeDefined.type, said)
+_DEFINED: Final = ReleaseScopeDefined.type
+
+
+def _may_take_back(reads: Reads, said: Spoken, since: Spoken) -> bool:
+    return bool(persons_behind(reads, said) & persons_behind(reads, since)) or has_power(reads, _DEFINED, said)
 
 
 def owner_who_signed(
@@ -231,7 +270,7 @@ class Release:
 
 releases = Judged(
     "releases",
-    version=1,
+    version=2,
     row=Release,
     of=release_facts,
     reads=(deployments, *READ_BY_ASKING),

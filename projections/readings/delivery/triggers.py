@@ -5,7 +5,7 @@ from typing import Final
 
 from ledger.events.rollback import Mode, RollbackTriggerDefined, RollbackTriggerFired
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import standing
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import Clocks, Instant, was_there
 from projections.rules.triggers import Condition
@@ -112,15 +112,16 @@ def fired(row: Trigger, event: RollbackTriggerFired, entry: EntryInfo) -> Trigge
 MOST_S: Final = 86_400
 
 
-def definition_at(
+def definitions_at(
     reads: Reads, row: Trigger, instant: Instant, clocks: Clocks, version: str | None = None
-) -> Definition | None:
-    """Return what a trigger said when something was done: its last wording that counts and was on record; of a version, if one is said."""
+) -> list[Definition]:
+    """Return what stands of a trigger when something was done, of what was on record by then; of a version, if one is said.
+
+    Whoever has no power over others' thresholds sets one beside them: then a rollback is due by either.
+    """
     there = [
         definition
         for definition in row.definitions
-        if version in (None, definition.version)
-        and was_there(definition.said, instant, clocks)
-        and not fault_of_speaker(reads, RollbackTriggerDefined.type, definition.said, definition.environment)
+        if version in (None, definition.version) and was_there(definition.said, instant, clocks)
     ]
-    return max(there, key=lambda definition: (definition.said.at, definition.said.position), default=None)
+    return standing(reads, RollbackTriggerDefined.type, there, lambda one: one.environment)

@@ -16,6 +16,7 @@ from ledger.events.service import ServiceProvisioned
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import same_environment, under_all_names
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, persons_behind, rests_on_grants
+from projections.readings.people.replacing import standing
 from projections.readings.people.voices import Spoken, has_root_power, spoken
 from projections.rules.environments import compared
 from projections.rules.words import listed
@@ -302,6 +303,11 @@ def last_backup(reads: Reads, rows: Iterable[StatefulResource]) -> Backup | None
 def restores_of(reads: Reads, backup: Backup) -> list[Restore]:
     """Return the restores of a backup that count, good or not."""
     return [one for one in backup.restores if _counts(reads, RestoreVerified, one.said, one.environment)]
+
+
+def standing_restores(reads: Reads, backup: Backup) -> list[Restore]:
+    """Return what stands of the restores of a backup: nobody takes back that it did not come back when another tried."""
+    return standing(reads, RestoreVerified.type, backup.restores, lambda one: one.environment)
 
 
 def last_good(reads: Reads, rows: Iterable[StatefulResource], rto_minutes: int) -> Restore | None:

@@ -12,7 +12,7 @@ from ledger.conditions import Match
 from ledger.events.environment import EnvironmentConfigCompared
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.environments.environments import names_of
-from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import standing
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
 
@@ -145,18 +145,29 @@ def differed(row: Differing, event: EnvironmentConfigCompared, entry: EntryInfo)
 # -- asking --------------------------------------------------------------------------------------------------------------
 
 
-def last_comparison(reads: Reads, one: str, other: str, at: Moment) -> tuple[str, Comparison] | None:
-    """Return the last comparison that counts of two environments, in either order and under all names that they go by at a time; and
-    of which pair.
+@dataclass(frozen=True)
+class Compared:
+    """What somebody says of a pair."""
+
+    pair: str
+    comparison: Comparison
+
+    @property
+    def said(self) -> Spoken:
+        return self.comparison.said
+
+
+def comparisons_of(reads: Reads, one: str, other: str, at: Moment) -> list[Compared]:
+    """Return what stands of the comparisons of two environments, in either order and under all names that they go by at a time, in
+    the order of their times.
     """
     found = [
-        (pair, said)
+        Compared(pair, comparison)
         for pair in _pairs(names_of(reads, one, at), names_of(reads, other, at))
         if (row := reads.row(parity, pair)) is not None
-        for said in row.comparisons
-        if not fault_of_speaker(reads, EnvironmentConfigCompared.type, said.said, row.one)
+        for comparison in row.comparisons
     ]
-    return max(found, key=lambda told: (told[1].said.at, told[1].said.position), default=None)
+    return standing(reads, EnvironmentConfigCompared.type, found, lambda told: told.pair.partition("#")[0])
 
 
 def _pairs(ones: tuple[str, ...], others: tuple[str, ...]) -> dict[str, None]:

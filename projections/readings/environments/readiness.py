@@ -21,6 +21,7 @@ from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import READ_BY_ASKING, under_all_names
 from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import standing
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
@@ -46,6 +47,7 @@ class Attestation:
     """Somebody looked whether an environment is ready: it is not where a check failed."""
 
     said: Spoken
+    environment: str
     failed: tuple[str, ...] = ()
 
 
@@ -75,7 +77,7 @@ def key_of(release_id: str, environment: str) -> str:
 
 readiness = View(
     "readiness",
-    version=1,
+    version=2,
     row=Readiness,
     kind="readiness",
     entries_of=lambda key, row: (Match(_ABOUT, (ref("release", key.partition("#")[0]),)),),
@@ -110,7 +112,7 @@ def attested(row: Readiness, event: EnvironmentReadyAttested, entry: EntryInfo) 
         release_id=event.release_id,
         environment=row.environment or event.environment,
         is_ready=not failed,
-        attestations=(*row.attestations, Attestation(spoken(entry, event.actor), failed)),
+        attestations=(*row.attestations, Attestation(spoken(entry, event.actor), event.environment, failed)),
     )
 
 
@@ -190,16 +192,23 @@ def attestations_of(reads: Reads, rows: Iterable[Readiness]) -> list[Attestation
     return sorted(found, key=lambda one: (one.said.at, one.said.position))
 
 
-def ready_since(attestations: Iterable[Attestation], clocks: Clocks) -> Moment | None:
+def ready_since(reads: Reads, attestations: Iterable[Attestation], clocks: Clocks) -> Moment | None:
     """Return since when an environment is ready by its attestations, in the order of their times; None where it is not.
 
-    One that is told late counts from when it is told.
+    It is not as long as one that stands says so. One that is told late counts from when it is told.
     """
     since: Moment | None = None
+    told: list[Attestation] = []
     for one in attestations:
+        told = standing(reads, EnvironmentReadyAttested.type, (*told, one), one.environment)
         at = one.said.recorded_at if is_reported_late(one.said, clocks) else one.said.at
-        since = None if one.failed else since or at
+        since = None if failing(told) else since or at
     return since
+
+
+def failing(told: Iterable[Attestation]) -> list[str]:
+    """Return the checks that did not pass by attestations."""
+    return list(dict.fromkeys(name for one in told for name in one.failed))
 
 
 def _fault_of(reads: Reads, event: type[Event], said: Spoken, environment: str | None = None) -> str:
@@ -240,7 +249,7 @@ class ReleaseSlack:
 
 release_slack = Judged(
     "release_slack",
-    version=1,
+    version=2,
     row=ReleaseSlack,
     of=release_schedules,
     reads=(readiness, *READ_BY_ASKING),
@@ -266,7 +275,7 @@ def slack_of(row: ReleaseSchedule, look: Look) -> ReleaseSlack:
 def _environment_slack(release_id: str, name: str, start_at: Moment, look: Look) -> EnvironmentSlack:
     rows = rows_of(look, release_id, name, FOR_EVER)
     promises = promises_of(look, rows)
-    since = ready_since(attestations_of(look, rows), clocks_of(look, start_at))
+    since = ready_since(look, attestations_of(look, rows), clocks_of(look, start_at))
     ready_at = since or (promises[-1].ready_by if promises else None)
     return EnvironmentSlack(
         name,

@@ -16,12 +16,13 @@ from ledger.events.iac import Action, ChangesEvent, PlanApplied, PlanChangesRepo
 from projections.engine.view import EntryInfo, Moment, View, replace
 from projections.readings.parts import InParts, with_part
 from projections.readings.people.imports import imports, is_history
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, by_whom, spoken
+from projections.rules.keeping import kept
 
 _REPORTING: Final = (PlanProduced.type, PlanChangesReported.type)
 # What a plan does, which its digest stands for: told again, it is the same.
 _DOING: Final = ("creates", "updates", "destroys", "replaces", "forgets")
-# So many checks of one plan are kept, the first and the last ones.
+# So many checks of one plan are kept: of whoever tells too many, the last ones.
 KEPT: Final = 200
 
 
@@ -70,7 +71,7 @@ class Plan(InParts):
 
 plans = View(
     "plans",
-    version=2,
+    version=3,
     row=Plan,
     kind="plan",
     indexes=("environment", "service", "commit", "change_id"),
@@ -117,7 +118,7 @@ def part_came(row: Plan, event: PlanChangesReported, entry: EntryInfo) -> Plan:
 def validated(row: Plan, event: PlanValidated, entry: EntryInfo) -> Plan:
     check = Check(spoken(entry, event.actor), event.tool, event.verdict)
     checks = (*row.checks, check)
-    return replace(row, checks=checks if len(checks) <= KEPT else (*checks[: KEPT // 2], *checks[-KEPT // 2 :]))
+    return replace(row, checks=kept(checks, check, by_whom, KEPT))
 
 
 @plans.on(PlanApplied, key=lambda event: event.plan)

@@ -105,7 +105,9 @@ HOLDERS: Final[Mapping[str, Holder]] = MappingProxyType(
         "source.reconciled": "anybody",
         "state.observed": "anybody",
         "strategy.selected": "anybody",
+        "test.cases_reported": "anybody",
         "test.manifest_declared": "anybody",
+        "test.shard_finished": "anybody",
     }
 )
 # What says something and lets nobody do anything: acts, requests, observations, what the ledger says of itself. A withdrawal has a
@@ -170,7 +172,5 @@ GIVE_NOTHING: Final = frozenset(
         "secret.detected",
         "statement.withdrawn",
         "template.published",
-        "test.cases_reported",
-        "test.shard_finished",
     }
 )

@@ -11,7 +11,7 @@ Power is an operator's, is given by a role that the policy names for the type, o
 type, or as an authority for the actor.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol, TypeVar
 
 from projections.engine.view import Reads
@@ -34,13 +34,18 @@ def has_power(reads: Reads, event_type: str, said: Spoken) -> bool:
     )
 
 
-def standing(reads: Reads, event_type: str, words: Iterable[T], environment: str | None = None) -> list[T]:
+def standing(
+    reads: Reads, event_type: str, words: Iterable[T], environment: str | Callable[[T], str | None] | None = None
+) -> list[T]:
     """Return what stands of what several said of one thing, in the order of its time: the last word of each that counts, and of
     nobody what was said before somebody with the power spoke.
+
+    A role that is held in one environment gives power there: that of the thing, or of each word, where these differ.
     """
     found: dict[str, T] = {}
     for one in sorted(words, key=lambda one: (one.said.at, one.said.position)):
-        if fault_of_speaker(reads, event_type, one.said, environment):
+        where = environment(one) if callable(environment) else environment
+        if fault_of_speaker(reads, event_type, one.said, where):
             continue
         if has_power(reads, event_type, one.said):
             found.clear()

@@ -9,7 +9,8 @@ statements, and each is written once.
     test_cases       4711-unit-2/0          the tests that a statement names, by outcome; 0 is the report itself
     test_runs        4711                   how many shards there are, and how long they took
 
-What a report says stands: told again under its name, it changes nothing. Longer than other files because these rows mean nothing alone.
+What a report says stands: told again under its name, it changes nothing; told by somebody else, and otherwise, it is no evidence.
+Longer than other files because these rows mean nothing alone.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from projections.readings.parts import InParts, with_part
 from projections.readings.people.voices import Spoken, spoken
 
 _REPORTING: Final = (ShardFinished.type, CasesReported.type)
+# What a report says that matters: whoever else tells the same has not contradicted it.
+_TELLING: Final = ("run_id", "attempt", "shard", "shards", "suite", "commit", "outcome", "tests", "parts")
 
 
 # -- what is to run ------------------------------------------------------------------------------------------------------
@@ -154,11 +157,13 @@ class ShardReport(InParts):
     duration_ms: int | None = None
     coverage: Number | None = None
     said: Spoken | None = None
+    # Where somebody else told it, and otherwise.
+    contradicted: int | None = None
 
 
 test_reports = View(
     "test_reports",
-    version=1,
+    version=2,
     row=ShardReport,
     kind="report",
     indexes=("run_id", "suite", "outcome"),
@@ -169,7 +174,9 @@ test_reports = View(
 @test_reports.on(ShardFinished, key=lambda event: event.report)
 def finished(row: ShardReport, event: ShardFinished, entry: EntryInfo) -> ShardReport:
     if row.said is not None:
-        return row
+        is_told_again = row.contradicted is not None or row.said.principal == entry.by["principal"]
+        is_same = all(getattr(row, name) == getattr(event, name) for name in _TELLING)
+        return row if is_told_again or is_same else replace(row, contradicted=entry.position)
     return replace(
         row,
         run_id=event.run_id,
@@ -208,6 +215,7 @@ class Cases:
     skipped: tuple[str, ...] = ()
     flaky: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
+    by: str | None = None
     position: int | None = None
 
 
@@ -217,7 +225,7 @@ def _report_of(key: str, row: Cases) -> list[Match]:
 
 test_cases = View(
     "test_cases",
-    version=1,
+    version=2,
     row=Cases,
     kind="case",
     entries_of=_report_of,
@@ -240,6 +248,7 @@ def told(row: Cases, event: ReportEvent, entry: EntryInfo) -> Cases:
         skipped=event.skipped,
         flaky=event.flaky,
         repeated=event.repeated,
+        by=entry.by["principal"],
         position=entry.position,
     )
 

@@ -216,3 +216,14 @@ def plant_a_deployment_where_nothing_was_attested(year: Year) -> set[str]:
         year.say(at + HOUR, "deployment.started", actor="service:platform", deployment_id=f"d-{name}", service="service-1",
             environment="qa-3", change_id=change)  # fmt: skip
     return {"started-unready/d-REL-3"}
+
+
+def test_nobody_attests_away_that_another_saw_what_is_not_ready() -> None:
+    story = Story()
+    promise(story, 5)
+    attest(story, passed=False)
+    attest(story, actor="service:ci")
+    pass_time(story, 5)
+    assert found(story) == {"readiness-late": ["R-1#staging"]}
+    attest(story)
+    assert found(story) == {}

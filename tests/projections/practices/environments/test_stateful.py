@@ -253,3 +253,13 @@ def plant_backups_that_nobody_needs_and_one_that_does_not_come_back(year: Year) 
     year.say(START + 4 * DAY, "backup.completed", **about, environment="prod", outcome="success")
     year.say(START + 5 * DAY, "restore.verified", **about, duration_s=9, checks=[{"name": "rows", "passed": False}])
     return {"orphan-backups/db.old#prod", "restore-failed/old-1"}
+
+
+def test_nobody_takes_back_that_a_backup_did_not_come_back() -> None:
+    story = stateful()
+    back_up(story)
+    restore(story, passed=False)
+    restore(story, actor="service:ci")
+    assert found(story) == {"restore-failed": ["b-1"]}
+    restore(story)
+    assert found(story) == {}

@@ -282,6 +282,9 @@ def test_the_gate_lets_data_be_loaded_that_others_classified_masked_and_let() ->
     assert answer() == ("allow", "not-sensitive")
     classify(story)
     assert answer() == ("deny", "not-let")
+    # Nobody takes back what another said of it.
+    classify(story, "public", who="person:mallory")
+    assert answer() == ("deny", "not-let")
     verify(story)
     assert answer() == ("deny", "not-let")
     let(story)
@@ -334,3 +337,12 @@ def plant_sensitive_data_that_nobody_let_be_loaded(year: Year) -> set[str]:
             at + DAY, "dataset.loaded", actor="person:dan", **about, **job, load_id=f"{name}-1", environment="uat-2"
         )
     return {"sensitive-data-loaded/people-1"}
+
+
+def test_nobody_compares_a_difference_away() -> None:
+    story = Story()
+    compare(story, "replicas")
+    compare(story, actor="service:ci")
+    assert found(story) == {"difference-unexplained": ["staging#prod#replicas"]}
+    compare(story)
+    assert found(story) == {}

@@ -337,3 +337,14 @@ def plant_versions(year: Year) -> set[str]:
         for found_too in ("unchecked-plan-applied", "unapproved-plan-applied", *((rule,) if rule else ())):
             year.doubt(found_too, done)
     return {"semver-violated/acme/net/aws/1.1.0", f"upgrade-destroys/sha256:{2:063x}b"}
+
+
+def test_nobody_takes_back_that_a_version_failed_when_another_tried_it() -> None:
+    story = asking()
+    produce(story)
+    upgrade(story)
+    attempt(story, "5.31.0", "terraform-1.9", actor="service:tests")
+    attempt(story, actor="service:ci")
+    assert answer(story) == ("deny", "not-tried")
+    attempt(story, actor="service:tests")
+    assert answer(story) is None

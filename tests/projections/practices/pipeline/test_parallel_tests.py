@@ -223,3 +223,33 @@ def plant_runs_of_a_suite(year: Year) -> set[str]:
         "tests-not-run/year-gap", "tests-not-in-manifest/year-other", "tests-newly-skipped/year-skip",
         "tests-flaky/year-flaky", "tests-run-twice/year-twice",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["another run", "another try", "a part of theirs", "their report before them"])
+def test_nobody_takes_back_that_tests_of_another_failed_or_did_not_run(how: str) -> None:
+    story = suite("a", "b")
+    ours, theirs = {"by": "service:ci"}, {"by": "service:tests"}
+    if how == "their report before them":
+        finish(story, 1, 1, "a", "b", **ours)
+    if how == "a part of theirs":
+        finish(story, 1, 1, "a", **theirs)
+        story.tell("test.cases_reported", report="R-1-1", run_id="R", part=1, parts=1, passed=["b"], **ours)
+        assert answer(story) == ("deny", "not-run")
+        return
+    finish(story, 1, 1, "a", failed=["b"], **theirs)
+    if how == "another run":
+        finish(story, 1, 1, "a", "b", run="S", **ours)
+    elif how == "another try":
+        finish(story, 1, 1, "a", "b", attempt=2, **ours)
+    assert answer(story) == (
+        ("insufficient_evidence", "incomplete") if how == "their report before them" else ("deny", "failed")
+    )
+    if how == "another try":
+        finish(story, 1, 1, "a", "b", attempt=3, **theirs)
+        assert answer(story) is None
+
+
+def test_a_report_in_anothers_name_is_none() -> None:
+    story = suite("a")
+    finish(story, 1, 1, "a", actor="service:tests", by="service:ci")
+    assert answer(story) == ("insufficient_evidence", "incomplete")

@@ -8,7 +8,7 @@ from changes import approve, assess, finding, found, publish, request
 from telling import Story, at
 from year import HOUR, START, Year
 
-from projections.readings.infrastructure.plans import plan_applications, plan_changes, plans
+from projections.readings.infrastructure.plans import KEPT, plan_applications, plan_changes, plans
 
 PLAN, OTHER = "sha256:" + "7" * 64, "sha256:" + "8" * 64
 COMMIT = "9fceb02d0ae598e95dc970b74767f19372d61af8"
@@ -277,3 +277,14 @@ def plant_plans(year: Year) -> set[str]:
     for rule in ("unfit-plan-applied", "unchecked-plan-applied", "unapproved-plan-applied"):
         year.doubt(rule, done)
     return {f"plan-of-a-part/{OTHER}"}
+
+
+def test_nobody_passes_a_plan_that_anothers_check_failed_nor_pushes_that_out() -> None:
+    story = approved(PLAN)
+    produce(story)
+    check(story, "failed", actor="service:scanner")
+    for _ in range(KEPT + 1):
+        check(story, actor="service:ci")
+    assert answer(story) == {"plan-is-validated": ("deny", "failed")}
+    check(story, actor="service:scanner")
+    assert answer(story) == {}

@@ -199,3 +199,30 @@ def plant_nothing_more_where_budget_is_left(year: Year, change: Change) -> set[s
 
 def elsewhere(change: Change) -> set[str]:
     return {f"{rule}/{change.deployment}" for rule in ("artifact-not-approved", "deployer-without-grant")}
+
+
+@pytest.mark.parametrize(
+    "more", [{"target": "0.5"}, {"service": "web"}, {"environment": "staging"}, {"window_days": 0}]
+)
+def test_another_human_softens_no_promise(more: dict[str, Any]) -> None:
+    story = with_objective()
+    measure(story, 98, 2)
+    promise(story, actor="person:mallory", **more)
+    assert answer(story) == ("deny", "spent")
+    assert story.row(error_budgets, "S").is_spent
+    assert out(story)["deployed-over-budget"] == ["d-1"]
+    # Whoever promised it may.
+    story = with_objective()
+    measure(story, 98, 2)
+    promise(story, target="0.5")
+    assert answer(story) is None
+
+
+def test_what_is_said_by_who_may_not_pushes_no_halt_out() -> None:
+    story = with_objective()
+    measure(story, 100, 2)
+    apply(story, "halt", 9000)
+    for _ in range(501):
+        apply(story, "resume", 9000, actor="service:ci", by="service:ci")
+    assert answer(story) == ("deny", "halted")
+    assert len(story.row(slos, "S").applied) == 1

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from asking import against, ask, define_trigger, refused
-from changes import ARTIFACT, OTHER, approve, assess, deploy, found, give, opened, publish, request
+from changes import ARTIFACT, OTHER, approve, assess, deploy, finding, found, give, opened, publish, request
 from telling import Story, at
 from year import HOUR, START, Change, Year
 
@@ -244,6 +244,13 @@ def plant_a_release_that_goes_round_in_a_circle(year: Year) -> set[str]:
     return {"release-cannot-be/R-ring"}
 
 
+def plant_a_release_that_another_narrows(year: Year) -> set[str]:
+    parts = [{"service": name, "artifact": year.digest()} for name in ("wide-a", "wide-b")]
+    year.say(START + HOUR, "release.scope_defined", actor="person:frank", release_id="R-wide", components=parts)
+    year.say(START + 2 * HOUR, "release.scope_amended", actor="service:ci", release_id="R-wide", components=parts[:1])
+    return {"scope-narrowed-by-another/R-wide"}
+
+
 def plant_an_environment_for_which_the_policy_asks_for_sign_offs(year: Year) -> set[str]:
     year.settings.append(("release-sign-offs", "prod-signed", "required"))
     return set()
@@ -255,3 +262,20 @@ def plant_a_release_that_no_owner_signed_off(year: Year, change: Change) -> set[
     scoped(year, change, change.artifact)
     rules = ("released-without-sign-off", "artifact-not-approved", "deployer-without-grant")
     return {f"{rule}/{change.deployment}" for rule in rules}
+
+
+def test_what_another_put_into_a_release_is_left_out_by_them_alone() -> None:
+    story = of_a_release()
+    define(story)
+    sign(story)
+    narrow: dict[str, Any] = {"components": [{"service": "api", "artifact": ARTIFACT}], "edges": ()}
+    define(story, type="release.scope_amended", actor="service:ci", **narrow)
+    assert answer(story) == ("needs_approval", "not-signed-off")
+    deploy(story, artifact=ARTIFACT)
+    told = found(story)
+    assert told["scope-narrowed-by-another"] == ["R-1"]
+    assert told["released-before-what-it-needs"] == ["d-1"]
+    assert "service:ci left db, api needs db out of" in finding(story, "scope-narrowed-by-another", "R-1").says
+    define(story, type="release.scope_amended", **narrow)
+    assert answer(story) is None
+    assert "scope-narrowed-by-another" not in found(story)

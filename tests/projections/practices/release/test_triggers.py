@@ -220,3 +220,44 @@ def plant_a_trigger_that_was_said_to_fire_and_was_not_due(year: Year, change: Ch
         service=change.service, environment="prod", measured="0.001", samples=900)  # fmt: skip
     year.doubt("rollback-trigger-unjustified", told)
     return set()
+
+
+@pytest.mark.parametrize("more", [{"threshold": "1000"}, {"service": "web"}, {"environment": "staging"}])
+def test_nobody_moves_a_threshold_that_another_set(more: dict[str, Any]) -> None:
+    story = ready()
+    publish(story, HOURS)
+    define_trigger(story)
+    told = {
+        "trigger_id": "T",
+        "version": "2",
+        "service": "api",
+        "environment": "prod",
+        "metric": "error_rate",
+        "comparator": "gt",
+    }
+    told |= {"threshold": "0.02", "window_s": 300, "min_samples": 10, "mode": "manual"}
+    story.tell("rollback.trigger_defined", actor="service:ci", **told | more)
+    deploy(story, artifact=ARTIFACT)
+    measure(story)
+    pass_time(story, 8)
+    assert missed(story)
+
+
+@pytest.mark.parametrize("how", ["moved to another service", "in another name"])
+def test_a_trigger_that_is_not_the_services_or_not_its_speakers_prepares_nothing(how: str) -> None:
+    story = unprepared()
+    told = {
+        "trigger_id": "T",
+        "version": "2",
+        "service": "api",
+        "environment": "prod",
+        "metric": "error_rate",
+        "comparator": "gt",
+    }
+    told |= {"threshold": "0.02", "window_s": 300, "min_samples": 10, "mode": "manual"}
+    if how == "in another name":
+        story.tell("rollback.trigger_defined", actor="person:bob", by="service:ci", **told)
+    else:
+        define_trigger(story)
+        story.tell("rollback.trigger_defined", actor="person:bob", **told | {"service": "web"})
+    assert against(ask(story)) == {"rollback-is-prepared": ("deny", "no-trigger")}
