@@ -9,6 +9,7 @@ import typer
 from api.cli import pins
 from api.cli.checkpoints import open_to_read, sign_what_is_new
 from api.cli.common import Where, commands_of, where
+from api.cli.progress import bar
 from api.cli.remote_files import RemoteFiles, is_url
 from api.cli.terminal import console, errors_console
 from api.cli.under_a_pin import (
@@ -29,7 +30,6 @@ from api.cli.verifying import (
     Vkey,
     Witnesses,
     Workers,
-    bar,
     finish,
 )
 from api.opening import refuse_lost_history
@@ -128,14 +128,9 @@ def audit(
             )
         finish(report.to_json(), as_json, without_pin=WHERE_FROM)
         return
-    with bar() as progress:
-        task = progress.add_task("verify", total=None)
-
-        def on_progress(done: int, size: int) -> None:
-            progress.update(task, completed=done, total=size)
-
+    with bar() as tell:
         if opaque:
-            report = audit_opaque(files, [parse_verifier_key(vkey)] if vkey else [], on_progress)
+            report = audit_opaque(files, [parse_verifier_key(vkey)] if vkey else [], tell)
         else:
             origin = read_head(files)[1].origin.partition("#")[0]
             pin = pin_of_flags(genesis, vkey) or pins.read(place.settings.known_ledgers_path, origin)
@@ -147,7 +142,7 @@ def audit(
                 given=given,
                 receipts=receipts,
                 state=state,
-                on_progress=on_progress,
+                on_progress=tell,
             )
     finish(report.to_json(), as_json, without_pin=WHERE_FROM)
 

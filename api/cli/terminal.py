@@ -63,7 +63,7 @@ class Terminal:
     def print(self, what: str | Table, *, style: str | None = None) -> None:
         """Print a line, or a table."""
         stream: IO[str] = sys.stderr if self._stderr else sys.stdout
-        if style is not None or (isinstance(what, Table) and stream.isatty()):
+        if stream.isatty() and (style is not None or isinstance(what, Table)):
             self._draw(what, style)
             return
         # A plain line needs no library, which costs a fifth of a command's start. Whoever follows reads each line as it comes.

@@ -11,8 +11,8 @@ from typing import Any
 
 from api.cli import pins
 from api.cli.common import Where
+from api.cli.progress import bar
 from api.cli.terminal import echo
-from api.cli.verifying import bar
 from ledger.audit.of_database import audit_database
 from ledger.audit.reading import fold_authority
 from ledger.audit.report import Pin, Report
@@ -51,12 +51,11 @@ def verify_database(
             on_progress=lambda done, size: echo(json.dumps({"checked": done, "size": size})),
             **wanted,
         )
-    with bar() as progress:
-        task = progress.add_task("verify", total=None)
+    with bar() as tell:
         return audit_database(
             database,
             pin=pin,
-            on_progress=lambda done, size: progress.update(task, completed=done, total=size),
+            on_progress=tell,
             **wanted,
         )
 

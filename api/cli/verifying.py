@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from api.cli.common import Where, commands_of, where
-from api.cli.terminal import console, echo, echo_json, errors_console
+from api.cli.progress import bar
+from api.cli.terminal import console, echo, echo_json
 from ledger.errors import SetupError
 
 app = commands_of()
@@ -119,29 +118,15 @@ def verify(
     finish(report.to_json(), as_json)
 
 
-def bar(doing: str = "verifying") -> Progress:
-    """Return the bar that shows how far a walk over the entries has come."""
-    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=errors_console.rich, transient=True, disable=not errors_console.rich.is_terminal)
-
-
-class _Rate(ProgressColumn):
-    """Entries a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} entries/s" if task.speed else "")
-
-
 def _verify_remotely(place: Where, wanted: dict[str, Any]) -> dict[str, Any]:
     place.door()
     door = place.remote_door()
     last: dict[str, Any] = {}
-    with bar() as progress:
-        task = progress.add_task("verify", total=None)
+    with bar() as tell:
         for line in door.verify(wanted):
             last = line
             if "checked" in line:
-                progress.update(task, completed=line["checked"], total=line["size"])
+                tell(line["checked"], line["size"])
     if "faults" not in last:
         raise SetupError(f"the server could not verify: {last.get('detail', 'no report came')}")
     return last

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from api.cli.common import AsJson, Where, cell, commands_of, in_words, where
+from api.cli.progress import bar
 from api.cli.terminal import Table, console, echo, echo_json, errors_console
 from ledger.errors import SetupError
 
@@ -124,17 +125,14 @@ def check_(
 
     Exits with 1 when a row differs, or a view is not served. Over --server the server does it: its own word.
     """
-    from api.cli.verifying import bar
-
     place = where(context)
     if progress_json:
         found = _checked(place, names or [], lambda done, size: echo(json.dumps({"checked": done, "size": size})))
         echo(json.dumps(found))
     else:
-        with bar("folding") as progress:
-            task = progress.add_task("fold", total=None)
+        with bar("folding") as tell:
             checked = _checked if place.server is None else _checked_remotely
-            found = checked(place, names or [], lambda done, size: progress.update(task, completed=done, total=size))
+            found = checked(place, names or [], tell)
         _report(found, as_json)
     if found["not_checked"] or not all(view["is_equal"] for view in found["views"]):
         raise typer.Exit(1)

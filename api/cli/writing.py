@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.cli.common import commands_of, where
+from api.cli.progress import bar
 from api.cli.terminal import echo, errors_console
 from ledger.canonical import parse
 from ledger.errors import LedgerError
@@ -67,16 +67,7 @@ def append(
     door = where(context).door()
     events = list(read_events(files))
     counts = {"recorded": 0, "repeated": 0, "refused": 0}
-    with Progress(
-        TextColumn("appending"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors_console.rich,
-        transient=True,
-        disable=not errors_console.rich.is_terminal,
-    ) as progress:
-        task = progress.add_task("append", total=len(events))
+    with bar("appending") as tell:
         for start in range(0, len(events), BATCH):
             part = events[start : start + BATCH]
             good = [(place, event) for place, event in part if not isinstance(event, LedgerError)]
@@ -93,7 +84,7 @@ def append(
                 if isinstance(event, LedgerError):
                     counts["refused"] += 1
                     errors_console.print(f"{place}: {event}")
-            progress.advance(task, len(part))
+            tell(start + len(part), len(events))
     errors_console.print(", ".join(f"{count} {what}" for what, count in counts.items()))
     if counts["refused"] or not events:
         if not events:
