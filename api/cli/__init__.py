@@ -55,7 +55,10 @@ COMMANDS: Final = {
         "policies",
         "Policies as files: begin one, check it, hold it against what is in force, publish it; approve what was published.",
     ),
-    "digest": ("digesting", "Print the digests of what statements say: of scopes, policies, risk models and templates."),
+    "digest": (
+        "digesting",
+        "Print the digests of what statements say: of scopes, policies, risk models and templates.",
+    ),
     "risk": ("risking", "Models of risk: backtest them, fit them."),
     "verify": ("verifying", "Verify the ledger."),
     "export": ("auditing", "Write the ledger as files that any web server can hold, and that are audited without us."),
