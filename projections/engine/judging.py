@@ -7,7 +7,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from projections.engine.derived import SEPARATOR, Derived, Disposition, Rule, Ruled
 from projections.engine.lenses import Lens
@@ -41,6 +41,14 @@ class _Forms:
             self.types.add(form.partition("@")[0])
         elif parts is not None:
             self.of_view[parts[1]].add(rule)
+
+
+class _Asked(NamedTuple):
+    """Who has to be looked for: those of some rules who read any of some things, as of now or of a time within a span."""
+
+    rules: set[str]
+    whats: list[str]
+    span: Span | None
 
 
 class Judge:
@@ -135,10 +143,16 @@ class Judge:
 
     def _found(self, readers: set[str], changed: Changed) -> list[tuple[Rule, str]]:
         begun: list[str] = []
+        asked: list[_Asked] = []
         for view, rows in changed.items():
             if columns := self._columns(view):
                 for key, before in rows.items():
-                    self._concern(view, columns, key, before, readers, begun)
+                    self._concern(view, columns, key, before, readers, begun, asked)
+        # Who read what of all these rows is looked up together.
+        self.noted.prefetch(what for one in asked for what in one.whats)
+        for one in asked:
+            found_here = self.noted.readers(one.whats, one.span)
+            readers.update(reader for reader in found_here if reader.partition(SEPARATOR)[0] in one.rules)
         for reader in begun:
             self.noted.begin(reader)
         self.noted.load(readers)
@@ -158,9 +172,16 @@ class Judge:
                 yield from (view.touches(None, row) for row in rows if row is not None)
 
     def _concern(
-        self, view: View[Any], columns: tuple[str, ...], key: str, before: Any, readers: set[str], begun: list[str]
+        self,
+        view: View[Any],
+        columns: tuple[str, ...],
+        key: str,
+        before: Any,
+        readers: set[str],
+        begun: list[str],
+        asked: list["_Asked"],
     ) -> None:
-        """Add whom a change of a row concerns."""
+        """Add whom a change of a row concerns, and who has to be asked for."""
         after = self._rows.row(view, key)
         moved: Moved = None
         if before is not None and after is not None:
@@ -181,8 +202,7 @@ class Judge:
                 spans += [was[1], is_now[1]]
             span = hull(spans)
         if others:
-            found = self.noted.readers(list(whats_of(view, key, before, after, self._forms.rules)), span)
-            readers.update(reader for reader in found if reader.partition(SEPARATOR)[0] in others)
+            asked.append(_Asked(others, list(whats_of(view, key, before, after, self._forms.rules)), span))
 
     def _looking(self) -> set[View[Any]]:
         """Return the views at whose rows any rule looks."""
