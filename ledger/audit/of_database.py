@@ -16,7 +16,7 @@ from ledger.audit.fingerprints import Fingerprints
 from ledger.audit.held import check_memory, check_receipts
 from ledger.audit.parallel import Progress, walk_ranges
 from ledger.audit.progress import Resumable
-from ledger.audit.ranges import RANGE
+from ledger.audit.ranges import RANGE, whole_tiles
 from ledger.audit.reading import fold_authority, last_position, page, read_commitments, typed
 from ledger.audit.report import Pin, Report, make_report
 from ledger.audit.sources import DatabaseSource, Source
@@ -93,13 +93,11 @@ def audit_database(
         progress = Resumable(state, job, genesis, "database") if state else None
         job = progress.job if progress else job
         summary = progress.summary if progress else Summary.of(job)
-        ranges = size // RANGE
-        beside = tables_beside(job.secrets, ranges * RANGE)
-        found = walk_ranges(
-            source, job, summary, ranges, workers, lambda done: on_progress(done, size), progress, beside
-        )
+        end = whole_tiles(size)
+        beside = tables_beside(job.secrets, end)
+        found = walk_ranges(source, job, summary, end, workers, lambda done: on_progress(done, size), progress, beside)
         with database.read() as connection:
-            notes = finish(connection, database, job, summary, Beside(ranges * RANGE, *found) if found else Beside())
+            notes = finish(connection, database, job, summary, Beside(end, *found) if found else Beside())
             summary.faults += check_receipts(connection, receipts)
         if remembered is not None:
             with database.read() as connection:

@@ -18,7 +18,7 @@ from ledger.audit.fingerprints import Fingerprints
 from ledger.audit.log_files import Files, FilesSource, check_upper, read_head, read_or_none, refuse_another_format
 from ledger.audit.parallel import Progress, walk_ranges
 from ledger.audit.progress import Resumable
-from ledger.audit.ranges import RANGE
+from ledger.audit.ranges import whole_tiles
 from ledger.audit.report import Pin, Report, make_report
 from ledger.audit.summary import Summary, beyond_the_end
 from ledger.audit.timestamps import read_timestamps
@@ -87,7 +87,9 @@ def audit_files(
     )
     progress = Resumable(state, job, genesis, f"files under {head.root.hex()}") if state else None
     job, summary = (progress.job, progress.summary) if progress else (job, Summary.of(job))
-    walk_ranges(source, job, summary, head.size // RANGE, workers, lambda done: on_progress(done, head.size), progress)
+    walk_ranges(
+        source, job, summary, whole_tiles(head.size), workers, lambda done: on_progress(done, head.size), progress
+    )
     if rest := head.size - summary.size:
         start = summary.size + 1
         summary.add(job.walk(source.rows(start, rest), start, rest, source.checkpoints(start, rest)))

@@ -50,18 +50,19 @@ def walk_ranges(
     source: Source,
     job: Job,
     summary: Summary,
-    ranges: int,
+    to: int,
     workers: int | None,
     on_progress: Callable[[int], None],
     progress: Resumable | None = None,
     beside: Sequence[Callable[[Source], Any]] = (),
 ) -> list[Any]:
-    """Walk the full ranges that `summary` does not cover yet, in parallel, and join them in order.
+    """Walk up to position `to`, the end of a tile, what `summary` does not cover yet, in parallel, and join it in order.
 
     What else may be done meanwhile is `beside`. Returns what that found, or nothing where one process does everything: then it
     was not done, because it would be done in vain.
     """
-    starts = range(summary.size + 1, ranges * RANGE + 1, RANGE)
+    # The last may be shorter: what was left of it to one process was up to 8,191 entries.
+    parts = [(start, min(RANGE, to - start + 1)) for start in range(summary.size + 1, to + 1, RANGE)]
     workers = workers or os.cpu_count() or 1
 
     def join(part: RangeResult) -> None:
@@ -70,17 +71,17 @@ def walk_ranges(
         if progress:
             progress.save()
 
-    if len(starts) < MIN_PARALLEL or workers == 1:
-        for start in starts:
-            join(_walk(source, job, start, RANGE))
+    if to - summary.size < MIN_PARALLEL * RANGE or workers == 1:
+        for start, count in parts:
+            join(_walk(source, job, start, count))
         return []
     # Spawned, not forked: the caller may have threads and open connections.
     with ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (source,)) as pool:
         # First: each of them may take as long as many ranges.
         done_beside = [pool.submit(_do_in_worker, work) for work in beside]
         waiting: list[Future[RangeResult]] = []
-        for start in starts:
-            waiting.append(pool.submit(_walk_in_worker, job, start, RANGE))
+        for start, count in parts:
+            waiting.append(pool.submit(_walk_in_worker, job, start, count))
             if len(waiting) > 2 * workers:
                 join(waiting.pop(0).result())
         for future in waiting:

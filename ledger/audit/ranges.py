@@ -14,6 +14,11 @@ from signing.merkle import TILE_WIDTH
 RANGE: Final = 32 * TILE_WIDTH
 
 
+def whole_tiles(size: int) -> int:
+    """Return the position at which the last full tile ends: nothing joins a tile that two ranges have begun."""
+    return size // TILE_WIDTH * TILE_WIDTH
+
+
 class Row(NamedTuple):
     """One stored entry. The columns beside the bytes are None where they are not at hand."""
 

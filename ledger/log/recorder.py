@@ -19,7 +19,7 @@ A group of four on a ledger of six entries:
                 b  is a repeat                     the receipt of 5, and no entry
                 c  its condition fails by a        refused, and nothing of it is recorded
                 d  is new and allowed              position 8, prev = leaf 7, environment:prod [5, 7]
-    inserted    the rows of 7 and 8, table by table, while other threads sign both; the head moves to 8
+    inserted    the rows of 7 and 8, while other threads sign what is long; the head moves to 8
     committed   the turn is given back; then all four are answered
 
 Long, because what happens under the lock is read in one piece, from `_append_locked` down.
@@ -30,7 +30,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy.engine import Connection
@@ -59,9 +59,9 @@ from ledger.errors import (
 from ledger.log import tables
 from ledger.log.authority import catch_up
 from ledger.log.conditions import first_matches
-from ledger.log.database import NOTIFY_CHANNEL, WRITING_ERRORS, Database, is_about_values, is_outage
+from ledger.log.database import WRITING_ERRORS, Database, is_about_values, is_outage
 from ledger.log.reading import read_size
-from ledger.log.sql import Ref, Statements
+from ledger.log.sql import Bulk, Ref, Statements
 from ledger.statement import Statement
 from signing import dsse
 from signing.keys import Signer
@@ -634,35 +634,30 @@ class Recorder:
         """Insert the group's rows; the signatures are made in other threads meanwhile. Returns the signatures."""
         # Dies anywhere below: the transaction is rolled back by whoever opens the database next; nobody was answered.
         signing = self._start_signing(group)
-        sql = self._sql
-        if group.new_types:
-            sql.insert_type.run(connection, group.new_types)
-        if group.new_sources:
-            sql.insert_source.run(connection, group.new_sources)
-        sql.insert_statement.run(connection, group.statements)
-        if group.entry_refs:
-            sql.insert_entry_ref.run(connection, group.entry_refs)
-        if new := [(name, ref.id, ref.count, ref.last) for name, ref in group.touched_refs.items() if ref.is_new]:
-            sql.insert_ref.run(connection, new)
-        if moved := [(ref.count, ref.last, name) for name, ref in group.touched_refs.items() if not ref.is_new]:
-            sql.move_ref.run(connection, moved)
-        if group.nodes:
-            sql.insert_node.run(connection, group.nodes)
-        if group.texts:
-            sql.insert_text.run(connection, group.texts)
-            sql.insert_submitted.run(connection, group.submitted)
-        if group.evidence:
-            sql.insert_evidence.run(connection, group.evidence)
+        sql, touched = self._sql, group.touched_refs.items()
+        work: list[tuple[Bulk, Sequence[Sequence[Any]]]] = [
+            (sql.insert_type, group.new_types),
+            (sql.insert_source, group.new_sources),
+            (sql.insert_statement, group.statements),
+            (sql.insert_entry_ref, group.entry_refs),
+            (sql.insert_ref, [(name, ref.id, ref.count, ref.last) for name, ref in touched if ref.is_new]),
+            (sql.move_ref, [(ref.count, ref.last, name) for name, ref in touched if not ref.is_new]),
+            (sql.insert_node, group.nodes),
+            (sql.insert_text, group.texts),
+            (sql.insert_submitted, group.submitted),
+            (sql.insert_evidence, group.evidence),
+        ]
+        if len(signing) > 1:
+            sql.run(connection, work, tell=False)
+            work = []
         signatures = [signature for part in signing for signature in part()]
         key_number = self._key_number(group)
-        sql.insert_entry.run(
-            connection,
-            [
-                (position, type_id, key_number, leaf, signature, entry)
-                for (position, type_id, leaf, entry), signature in zip(group.entries, signatures, strict=True)
-            ],
-        )
-        self._write_head(connection, group)
+        rows = [
+            (position, type_id, key_number, leaf, signature, entry)
+            for (position, type_id, leaf, entry), signature in zip(group.entries, signatures, strict=True)
+        ]
+        head = sql.move_head if group.stored else sql.insert_head
+        sql.run(connection, [*work, (sql.insert_entry, rows), (head, [self._head_row(group)])], tell=True)
         return signatures
 
     def _start_signing(self, group: _Group) -> list[Callable[[], list[bytes]]]:
@@ -678,7 +673,7 @@ class Recorder:
         sign = self._signer.sign
         return [sign(dsse.pae(ENTRY_PAYLOAD_TYPE, entry)) for entry in entries]
 
-    def _write_head(self, connection: Connection, group: _Group) -> None:
+    def _head_row(self, group: _Group) -> tuple[Any, ...]:
         head = group.head
         if group.authority:
             # What these entries change is in force from the next position on; the head says so to every appender.
@@ -687,7 +682,8 @@ class Recorder:
                 after.fold(position, statement.type, statement.data)
             head.authority_position = after.position
             head.entry_keys = [record.key_id for record in after.keyring.valid_at("entry", head.size + 1)]
-        row = (
+        return (
+            HEAD_ID,
             head.size,
             head.last_leaf,
             head.frontier.to_bytes(),
@@ -695,13 +691,6 @@ class Recorder:
             head.authority_position,
             ",".join(head.entry_keys),
         )
-        if group.stored:
-            connection.exec_driver_sql(self._sql.move_head.sql, (*row, HEAD_ID))
-        else:
-            self._sql.insert_head.run(connection, [(HEAD_ID, *row)])
-        if not self.database.is_sqlite:
-            # Delivered to subscribers in other processes when this transaction commits, and not before.
-            connection.exec_driver_sql(f"NOTIFY {NOTIFY_CHANNEL}")
 
     def _key_number(self, group: _Group) -> int:
         if group.stored == 0:

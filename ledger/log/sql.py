@@ -1,6 +1,6 @@
 """The hot statements of appending and reading, compiled once for a database's dialect."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from ledger.conditions import Match
 from ledger.log import tables
-from ledger.log.database import Database
+from ledger.log.database import NOTIFY_CHANNEL, Database
 
 _POSTGRESQL: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -37,7 +37,7 @@ class Bulk:
         else:
             types = [table.c[name].type.compile(_POSTGRESQL).partition(" COLLATE")[0].lower() for name in names]
             arrays = ", ".join(f"%b::{kind}[]" for kind in types)
-            self._sql = f"WITH j({columns}) AS (SELECT * FROM unnest({arrays})) {body}"
+            self.sql = f"WITH j({columns}) AS (SELECT * FROM unnest({arrays})) {body}"
             self.run = self._run_arrays
 
     def _run_values(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
@@ -48,7 +48,12 @@ class Bulk:
                 start += size
 
     def _run_arrays(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
-        connection.exec_driver_sql(self._sql, tuple(list(column) for column in zip(*rows, strict=True)))
+        connection.exec_driver_sql(self.sql, arrays_of(rows))
+
+
+def arrays_of(rows: Sequence[Sequence[Any]]) -> tuple[list[Any], ...]:
+    """Return rows as arrays of columns."""
+    return tuple(list(column) for column in zip(*rows, strict=True))
 
 
 @dataclass(slots=True)
@@ -87,12 +92,9 @@ class Statements:
             "UPDATE refs SET count = j.count, last_position = j.last_position FROM j WHERE refs.ref = j.ref",
         )
         columns = ("size", "last_leaf", "frontier", "recorded_at", "authority_position", "entry_keys")
-        self.move_head = database.hot(
-            sa.update(t.head)
-            .values({c: sa.bindparam(f"b_{c}") for c in columns})
-            .where(t.head.c.id == sa.bindparam("b_id")),
-            *(f"b_{c}" for c in columns),
-            "b_id",
+        moved = ", ".join(f"{name} = j.{name}" for name in columns)
+        self.move_head = Bulk(
+            database, t.head, ("id", *columns), f"UPDATE head SET {moved} FROM j WHERE head.id = j.id"
         )
         self.insert_head = insert(t.head, "id", *columns)
         self.head = f"SELECT {', '.join(columns)} FROM head" + ("" if database.is_sqlite else " FOR UPDATE")
@@ -117,6 +119,21 @@ class Statements:
             "postgresql": "SELECT s.source_id, s.id, s.position FROM unnest(%s::bigint[], %s::text[]) AS j(source_id, id) "
             "JOIN statements s ON s.source_id = j.source_id AND s.id = j.id",
         }
+
+        self._is_sqlite = database.is_sqlite
+
+    def run(self, connection: Connection, work: Iterable[tuple[Bulk, Sequence[Sequence[Any]]]], *, tell: bool) -> None:
+        """Write rows of several tables, of no row twice. On PostgreSQL in one round trip, which may also `tell` who follows the log."""
+        work = [(bulk, rows) for bulk, rows in work if rows]
+        if self._is_sqlite:
+            for bulk, rows in work:
+                bulk.run(connection, rows)
+            return
+        parts = ", ".join(f"w{number} AS ({bulk.sql})" for number, (bulk, _) in enumerate(work))
+        # Delivered to subscribers in other processes when the transaction commits, and not before.
+        last = f"pg_notify('{NOTIFY_CHANNEL}', '')" if tell else "1"
+        values = tuple(chain.from_iterable(arrays_of(rows) for _, rows in work))
+        connection.exec_driver_sql(f"WITH {parts} SELECT {last}", values).close()
 
 
 def match_of_parameters(types: int, refs: int, number: int = 0) -> Any:

@@ -15,8 +15,9 @@ from ledger.audit.of_database import audit_database
 from ledger.audit.report import Report
 from ledger.log.database import Database
 
-# Three ranges of one tile, and some entries that are in none.
-RANGE, SIZE = 256, 800
+# Three ranges of two tiles, a shorter one, and some entries that are in none.
+RANGE, SIZE = 512, 1_800
+TILES_END = 1_792
 
 
 class InThisProcess:
@@ -63,6 +64,18 @@ def test_a_sound_ledger_is_sound_by_many_processes_as_by_one(made: Path) -> None
     assert (one.faults, one.entries) == ((), SIZE)
 
 
+def test_processes_walk_all_but_what_no_tile_is_full_of(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walked, walk = list[tuple[int, int]](), parallel._walk_in_worker
+
+    def noted(job: Any, start: int, count: int) -> Any:
+        walked.append((start, count))
+        return walk(job, start, count)
+
+    monkeypatch.setattr(parallel, "_walk_in_worker", noted)
+    audit(made, 2)
+    assert walked == [(1, 512), (513, 512), (1025, 512), (1537, 256)]
+
+
 @pytest.mark.parametrize(
     "edit",
     [
@@ -83,8 +96,9 @@ def test_a_row_that_is_wrong_is_found_by_many_processes_as_by_one(made: Path, tm
     connection = sqlite3.connect(path)
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
-    # In the first range, on both sides of the last one's end, and at the end of all.
-    changed = sum(connection.execute(edit.format(position=p)).rowcount for p in (5, 3 * RANGE, 3 * RANGE + 1, SIZE))
+    # In the first range, on both sides of the ends of the last two, and at the end of all.
+    places = (5, 3 * RANGE, 3 * RANGE + 1, TILES_END, TILES_END + 1, SIZE)
+    changed = sum(connection.execute(edit.format(position=p)).rowcount for p in places)
     connection.commit()
     connection.close()
     one, two = audit(path, 1), audit(path, 2)

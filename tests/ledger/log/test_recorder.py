@@ -898,13 +898,16 @@ def test_a_group_of_500_takes_no_more_statements_than_a_group_of_one(ledger: Led
             append(ledger, *(cloud_event(**known_refs(number)) for number in range(size)))
         counts[size] = shapes(seen)
         assert_no_more_than_pieces(ledger, counts[size], 4 * size)
-    assert set(counts[1]) == set(counts[2]) == set(counts[40]) == set(counts[150])
+    # PostgreSQL writes a long group in two round trips: the first goes on while it is signed.
+    assert set(counts[1]) == set(counts[2])
+    assert set(counts[40]) == set(counts[150])
     assert set(counts[1].values()) == {1}
+    assert (len(counts[1]), len(counts[40])) == ((10, 10) if ledger.database.is_sqlite else (6, 7))
     with watched(ledger) as seen:
         append(ledger, *(cloud_event(**known_refs(number)) for number in range(500)))
     found = shapes(seen)
     # Two nodes of the tree were completed meanwhile.
-    assert len(set(found) - set(counts[1])) == 1
+    assert len(set(found) - set(counts[40])) == 1
     assert len(found) <= MOST_STATEMENTS
     assert_no_more_than_pieces(ledger, found, 4 * 500)
 
