@@ -15,6 +15,7 @@ from projections.engine.derived import Derived, Rule
 from projections.engine.noted import NO_NOTES
 from projections.engine.reads import Look
 from projections.engine.sql_store import SqlStore
+from projections.readings.changes.scopes import MOST
 from projections.readings.delivery.freezes import freezes
 
 CHANGE = {"change_id": "CHG-7"}
@@ -252,3 +253,28 @@ def test_what_can_never_count_of_a_freeze_or_an_environment_has_nothing_judged_a
     # Whoever has the power has all of them judged.
     story.tell("freeze.lifted", actor="person:a", freeze_id="F")
     assert {f"D{number}" for number in range(10)} <= set(judged)
+
+
+@pytest.mark.parametrize("said", ["opened", "submitted", "scope_amended", "scheduled"])
+def test_what_is_done_for_a_change_is_not_judged_again_without_end(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    story, inner = Story(), Derived.judged
+    opening = {"change_type": "normal", "services": ["api"], "environment": "prod", "title": TEXT}
+    scope = {"artifacts": [ARTIFACT]}
+    more = {"opened": opening, "scheduled": {"planned_start": at(0), "planned_end": at(10**5), "time_zone": "UTC"}}
+    story.tell("change.opened", actor="person:alice", **CHANGE, **opening)
+    deploy(story, 0)
+    for _ in range(MOST):
+        story.tell(f"change.{said}", actor="person:alice", **CHANGE, **more.get(said, scope))
+
+    def counted(view: Derived, rule: Rule, subject: str, row: Any, look: Look) -> Any:
+        judged.append(subject)
+        return inner(view, rule, subject, row, look)
+
+    story.flush()
+    monkeypatch.setattr(Derived, "judged", counted)
+    for number in range(10):
+        who = {"actor": f"person:p{number}", "by": "service:ci"}
+        story.tell(f"change.{said}", **who, **CHANGE, **more.get(said, {"artifacts": [SCOPE]}))
+    story.flush()
+    assert "D0" not in judged

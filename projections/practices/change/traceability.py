@@ -18,6 +18,7 @@ from projections.practices.practice import Practice
 from projections.readings.changes.commits import is_same as is_same_commit
 from projections.readings.changes.facts import change_facts
 from projections.readings.changes.scopes import (
+    MOST,
     ChangeScope,
     Opening,
     Version,
@@ -113,6 +114,17 @@ def stated_digest_differs(row: ChangeScope, look: Look) -> Breach | None:
     return Breach(
         f"the scope of {row.change_id} is {last.digest}, and was stated as {last.stated}",
         positions_of(*(version.said.position for version in wrong)),
+    )
+
+
+@finding(change_scopes, severity="medium")
+def scope_said_too_often(row: ChangeScope, look: Look) -> Breach | None:
+    """A change was opened, submitted, amended or scheduled so often that it counts no more: what is to be done else is another change."""
+    if row.uncounted_from is None:
+        return None
+    return Breach(
+        f"{row.change_id} was opened, submitted with its amendments, or scheduled more than {MOST} times; what came after does not count",
+        (row.uncounted_from,),
     )
 
 

@@ -2,7 +2,8 @@
 
 Not how far a change has come, and not who was allowed to say it. An id has one life: the first opening makes the change, and
 another one alters nothing of it. A scope has the digest of what it says, which the ledger computes; what anybody states as its
-digest is kept beside it.
+digest is kept beside it. Of each kind of statement the first so many count (decision 73), so that nobody has what was done for a change
+judged again without end.
 
 Longer than other modules: what a change is to do, and what is asked of that, is one reading.
 """
@@ -10,7 +11,7 @@ Longer than other modules: what a change is to do, and what is asked of that, is
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from ledger.events import ref
 from ledger.events.change import (
@@ -32,6 +33,9 @@ from projections.rules.leave import Clocks, Instant, was_there
 from projections.rules.recurrence import NotComputableError
 
 S = TypeVar("S", "Opening", "Version", "Window")
+
+# How many openings, wordings and windows of one change count, of each: all that is deployed for it is judged again by each of them.
+MOST: Final = 100
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ class Window:
 class ChangeScope:
     """One change's scope, as it was fixed last. `is_open` until it was cancelled or reviewed.
 
-    `authors` are all who opened, submitted or amended it. `versions`, `windows` and `openings` are in the order of the record.
+    `authors` are all who opened, submitted or amended it. `versions`, `windows` and `openings` are in the order of the record, as many as
+    count; `uncounted_from` is the first entry that does not.
     """
 
     change_id: str
@@ -112,11 +117,12 @@ class ChangeScope:
     openings: tuple[Opening, ...] = ()
     versions: tuple[Version, ...] = ()
     windows: tuple[Window, ...] = ()
+    uncounted_from: int | None = None
 
 
 change_scopes = View(
     "change_scopes",
-    version=7,
+    version=8,
     row=ChangeScope,
     kind="change",
     reads=READ_BY_POWERS,
@@ -127,6 +133,8 @@ change_scopes = View(
 
 @change_scopes.on(ChangeOpened, key=lambda event: event.change_id)
 def opened(row: ChangeScope, event: ChangeOpened, entry: EntryInfo) -> ChangeScope:
+    if len(row.openings) >= MOST:
+        return _uncounted(row, entry)
     named = (event.environment, *event.environments)
     environments = tuple(dict.fromkeys(name for name in named if name is not None))
     opening = Opening(spoken(entry, event.actor), event.change_type, event.services, environments)
@@ -146,6 +154,10 @@ def opened(row: ChangeScope, event: ChangeOpened, entry: EntryInfo) -> ChangeSco
     )
     row = replace(row, versions=tuple(_filled(row, version) for version in row.versions))
     return _of_version(row, _last(row.versions)) if row.versions else row
+
+
+def _uncounted(row: ChangeScope, entry: EntryInfo) -> ChangeScope:
+    return row if row.uncounted_from is not None else replace(row, uncounted_from=entry.position)
 
 
 def _by(row: ChangeScope, actor: str) -> ChangeScope:
@@ -191,6 +203,8 @@ def _filled(row: ChangeScope, version: Version) -> Version:
 
 @change_scopes.on(ChangeSubmitted, key=lambda event: event.change_id)
 def submitted(row: ChangeScope, event: ChangeSubmitted, entry: EntryInfo) -> ChangeScope:
+    if len(row.versions) >= MOST:
+        return _uncounted(row, entry)
     version = _version(row, event, spoken(entry, event.actor), event.scope_digest, submitted=True)
     row = replace(row, playbook_id=event.playbook_id, playbook_version=event.playbook_version)
     return _fixed(_by(row, event.actor), version)
@@ -198,6 +212,8 @@ def submitted(row: ChangeScope, event: ChangeSubmitted, entry: EntryInfo) -> Cha
 
 @change_scopes.on(ChangeScopeAmended, key=lambda event: event.change_id)
 def amended(row: ChangeScope, event: ChangeScopeAmended, entry: EntryInfo) -> ChangeScope:
+    if len(row.versions) >= MOST:
+        return _uncounted(row, entry)
     version = _version(row, event, spoken(entry, event.actor), event.scope_digest, submitted=False)
     return _fixed(_by(row, event.actor), version)
 
@@ -223,6 +239,8 @@ def _last(said: Sequence[S]) -> S:
 
 @change_scopes.on(ChangeScheduled, key=lambda event: event.change_id)
 def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> ChangeScope:
+    if len(row.windows) >= MOST:
+        return _uncounted(row, entry)
     window = Window(
         spoken(entry, event.actor),
         moment(event.planned_start),

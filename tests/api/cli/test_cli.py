@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -607,6 +608,15 @@ def test_tampering_is_found_and_its_position_named(
     report = filled("verify", "--json")
     assert report.status == 1
     assert position in {fault["position"] for fault in report.json["faults"]}
+
+
+def test_faults_of_one_kind_are_told_one_by_one_three_times_and_then_counted(filled: Command, directory: Path) -> None:
+    tamper(directory, "UPDATE entries SET signature = zeroblob(64) WHERE position BETWEEN 5 AND 12")
+    kinds = Counter(fault["kind"] for fault in filled("verify", "--json").json["faults"])
+    [(kind, count)] = [(kind, count) for kind, count in kinds.items() if count > 3]
+    lines = filled("verify").out.splitlines()
+    assert len([line for line in lines if line.startswith("FAULT ") and kind in line]) == 3
+    assert f"         … and {count - 3} more of {kind}; --json lists them all" in lines
 
 
 def test_a_ledger_without_a_first_entry_is_not_called_sound(filled: Command, directory: Path) -> None:

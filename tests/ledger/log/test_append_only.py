@@ -3,9 +3,11 @@
 What is found after the triggers were taken away is in `test_tampering`.
 """
 
+import re
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -423,6 +425,34 @@ def test_the_applications_role_makes_the_tables_of_views_in_their_own_schema(app
     ledger.close()
     assert set(found) == {("views", role)}
     assert len(found) == len(VIEWS) + 1
+
+
+@pytest.mark.postgres
+def test_an_analyst_with_the_grants_of_the_page_reads_the_tables_of_views_that_are_there_and_those_to_come(
+    application: Application,
+) -> None:
+    owner, make, role = application
+    page = (Path(__file__).resolve().parents[3] / "docs" / "howto" / "query-with-sql.md").read_text()
+    [grants] = [block for block in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) if "GRANT" in block]
+    analyst = f"analyst_{uuid.uuid4().hex[:12]}"
+    grants = re.sub(r"\banalyst\b", analyst, re.sub(r"\bapp\b", role, grants))
+    as_application = make().engine
+    with as_application.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE views.view_there (key text)")
+    with owner.database.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {analyst}")
+        connection.exec_driver_sql(grants)
+    with as_application.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE views.view_to_come (key text)")
+    with owner.database.engine.begin() as connection:
+        connection.exec_driver_sql(f"SET LOCAL ROLE {analyst}")
+        for table in ("views.view_there", "views.view_to_come"):
+            assert connection.exec_driver_sql(f"SELECT key FROM {table}").all() == []
+        with pytest.raises(sa.exc.DBAPIError, match="permission denied"):
+            connection.exec_driver_sql("DELETE FROM views.view_there")
+    with owner.database.engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {analyst}")
+        connection.exec_driver_sql(f"DROP ROLE {analyst}")
 
 
 @pytest.mark.postgres

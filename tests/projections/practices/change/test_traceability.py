@@ -24,7 +24,7 @@ from changes import (
 from telling import Story, at
 from year import DAY, HOUR, TITLE, Change, Year, stamp
 
-from projections.readings.changes.scopes import change_scopes
+from projections.readings.changes.scopes import MOST, change_scopes
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.rules.digests import list_digest
@@ -53,6 +53,30 @@ def test_a_scope_that_is_amended_after_the_start_takes_no_approval_back() -> Non
     deploy(story)
     story.tell("change.scope_amended", actor="person:alice", **CHG, artifacts=[OTHER])
     assert found(story) == {}
+
+
+def test_what_is_said_of_a_change_beyond_the_first_hundred_counts_for_nothing_and_is_found_once() -> None:
+    story = opened()
+    window = {"planned_start": at(0), "planned_end": at(90000), "time_zone": "UTC"}
+    for _ in range(MOST - 1):
+        taken_back = story.tell("change.scope_amended", actor="person:alice", **CHG, artifacts=[ARTIFACT])
+    assert found(story) == {}
+    beyond = story.tell("change.scope_amended", actor="person:zoe", **CHG, artifacts=[OTHER])
+    story.tell("change.submitted", actor="person:zoe", **CHG, artifacts=[OTHER])
+    row = story.row(change_scopes, "CHG-7")
+    assert (row.artifacts, row.authors, len(row.versions)) == ((ARTIFACT,), ("person:alice",), MOST)
+    assert finding(story, "scope-said-too-often", "CHG-7").positions == (beyond,)
+    # What is taken back makes room.
+    story.tell("statement.withdrawn", actor="person:alice", position=taken_back, reason="stated-in-error")
+    row = story.row(change_scopes, "CHG-7")
+    assert (row.artifacts, row.authors) == ((OTHER,), ("person:alice", "person:zoe"))
+    story = opened()
+    for number in range(MOST + 2):
+        story.tell("change.scheduled", actor="person:alice", **CHG, **window | {"planned_end": at(90000 + number)})
+        open_change(story, "normal")
+    row = story.row(change_scopes, "CHG-7")
+    assert (row.planned_end, len(row.windows), len(row.openings)) == (at(90000 + MOST - 1), MOST, MOST)
+    assert set(found(story)) == {"scope-said-too-often"}
 
 
 def test_an_unauthorized_change_is_found_until_it_is_reviewed() -> None:
@@ -412,6 +436,13 @@ def plant_a_change_that_another_opens_again(year: Year, change: Change) -> set[s
     year.say(change.begins - 25 * HOUR, "change.opened", actor="person:frank", change_id=change.id, change_type="emergency",
         services=[change.service], environment="prod", title=TITLE)  # fmt: skip
     return {f"opened-twice/{change.id}"}
+
+
+def plant_a_change_that_is_amended_without_end(year: Year, change: Change) -> set[str]:
+    for _ in range(MOST):
+        year.say(change.begins - 28.5 * HOUR, "change.submitted", actor=change.author, change_id=change.id,
+            artifacts=[change.artifact])  # fmt: skip
+    return {f"scope-said-too-often/{change.id}"}
 
 
 def plant_a_digest_that_is_not_the_scopes(year: Year, change: Change) -> set[str]:
