@@ -8,6 +8,7 @@ from telling import Story, at
 from api.desk.digests import CONTENTS, digests_of
 from ledger.errors import StatementError
 from ledger.events import CATALOGUE, example
+from projections.readings.changes.scopes import MOST
 
 SALTED = {"sha256": "0" * 64}
 
@@ -44,3 +45,20 @@ def test_words_that_are_written_freely_are_none_of_it_and_what_says_no_content_i
     assert digest == same
     with pytest.raises(StatementError, match=r"expected one of change\.opened"):
         list(digests_of([{"type": "freeze.lifted", "data": {}}]))
+
+
+@pytest.mark.parametrize("other", [0, None, "change.opened", [], {"type": ["change.opened"]}, {}])
+def test_what_is_no_statement_is_refused_in_words(other: Any) -> None:
+    with pytest.raises(StatementError, match="expected"):
+        list(digests_of([other]))
+
+
+@pytest.mark.parametrize("time", [0, None, [], "yesterday", "9999-12-31T23:59:59-14:00"])
+def test_a_content_has_its_digest_whatever_its_writer_says_of_the_time(time: Any) -> None:
+    scope = {"type": "change.submitted", "data": whole("change.submitted")}
+    assert list(digests_of([scope | {"time": time}])) == list(digests_of([scope]))
+
+
+def test_a_wording_that_comes_after_all_that_count_has_no_digest() -> None:
+    scope = {"type": "change.submitted", "data": whole("change.submitted")}
+    assert len(list(digests_of([scope] * (MOST + 2)))) == MOST
