@@ -18,6 +18,7 @@ from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
 from ledger.log import tables
 from ledger.log.database import Database
 from ledger.log.reading import read_entry, read_size
+from ledger.published.durable import read_bounded
 from ledger.published.signer import Memory
 from ledger.stewardship.clock import correct_clock
 from signing import keys as signing_keys
@@ -61,7 +62,7 @@ def init(
             "another origin, or remove that line if the ledger is gone"
         )
     check_origin(origin)
-    before = parse_note(predecessor.read_bytes()) if predecessor is not None else None
+    before = parse_note(read_bounded(predecessor)) if predecessor is not None else None
     if before is not None and parse_checkpoint(before.text).origin.partition("#")[0] == origin:
         raise SetupError(
             f"{predecessor} is a checkpoint of {origin} itself: a successor is another log, and has another name"

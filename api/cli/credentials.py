@@ -249,10 +249,11 @@ def _envelope_key(path: Path) -> str:
     """Return a public key of a PEM file as it is enrolled."""
     from base64 import b64encode
 
+    from ledger.published.durable import read_bounded
     from signing.outside_keys import outside_key_of_pem
 
     try:
-        pem = path.read_bytes()
+        pem = read_bounded(path)
     except OSError as error:
         raise SetupError(f"cannot read the key {path}: {error.strerror}") from error
     return b64encode(outside_key_of_pem(pem).spki).decode()

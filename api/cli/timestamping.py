@@ -14,6 +14,7 @@ from api.opening import open_ledger
 from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
 from ledger.log.checkpoints import read_checkpoint
+from ledger.published.durable import read_bounded
 from ledger.published.timestamps import message_of
 from ledger.stewardship.commitments import record_timestamp
 from signing.errors import VerificationError
@@ -42,7 +43,7 @@ def timestamp(
     if place.server is not None:
         raise SetupError("a timestamp is recorded on the machine itself, with the entry key, not over HTTP")
     _check_url(authority)
-    roots = read_certificates(certificate.read_bytes())
+    roots = read_certificates(read_bounded(certificate))
     ledger = open_ledger(place.settings)
     try:
         with ledger.database.read() as connection:

@@ -83,7 +83,7 @@ def with_outsiders(pin: Pin | None, witnesses: list[str] | None, certificate: Pa
         keys = frozenset(parse_verifier_key(line).public_key for line in witnesses)
         pin = replace(pin or Pin(), witnesses=keys)
     if certificate is not None:
-        pin = replace(pin or Pin(), authorities=read_certificates(certificate.read_bytes()))
+        pin = replace(pin or Pin(), authorities=read_certificates(read_bounded(certificate)))
     return pin
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,16 +13,19 @@ from api.cli.progress import bar
 from api.cli.terminal import echo, errors_console
 from ledger.canonical import parse
 from ledger.errors import LedgerError
+from ledger.published.durable import read_bounded
 
 app = commands_of()
 
 BATCH = 200
+# Years of history come in one file; what has no end does not.
+MAX_BYTES: Final = 1 << 30
 
 
 def read_events(paths: list[Path]) -> Iterator[tuple[str, Any]]:
     """Yield (where it stood, event or error) for every statement: a file is one event, an array of them, or one a line (NDJSON)."""
     for path in paths:
-        text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        text = sys.stdin.buffer.read() if str(path) == "-" else read_bounded(path, limit=MAX_BYTES)
         try:
             whole = parse(text)
         except LedgerError as error:

@@ -24,7 +24,7 @@ from commands import Command, Result, run_on_a_taken_port
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append
 from servers import Server, environment_for, event, running_server
 
-from api.cli import remote_door
+from api.cli import remote_door, writing
 from api.desk.verifier import sha256
 from ledger.audit.of_database import audit_database
 from ledger.audit.ranges import RANGE
@@ -329,6 +329,22 @@ def test_a_fault_in_an_event_of_many_lines_is_told_once_with_its_place(cli: Comm
     assert result.status == 1
     assert "/sequence" in result.err
     assert counts_of(result) == "0 recorded, 0 repeated, 1 refused"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("append",), ("digest",), ("source", "enrol", "in-toto", "https://b.example.com", "--principal", "service:b", "--key"),
+        ("timestamp", "--authority", "https://t.example.com", "--certificate"), ("init", "--origin", "x.example/l", "--predecessor"),
+    ],
+)  # fmt: skip
+def test_a_file_without_end_is_not_read_to_it(
+    filled: Command, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MAX_BYTES", 1 << 20)
+    refused = filled(*words, "/dev/zero")
+    assert refused.status == 2, refused.err
+    assert "expected at most" in refused.err
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"[]"])

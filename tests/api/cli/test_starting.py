@@ -114,7 +114,8 @@ def test_a_command_over_http_imports_no_server_no_database_and_no_catalogue(
     found = imported_by(tmp_path, "--server", server.url, "--token", server.tokens["all"], *words, status=status)
     assert "httpx" in found
     assert packages(found) & HEAVY == set()
-    assert {name for name in found if name.startswith("ledger.")} <= {"ledger.errors", "ledger.canonical"}
+    light = {"ledger.errors", "ledger.canonical", "ledger.published", "ledger.published.durable"}
+    assert {name for name in found if name.startswith("ledger.")} <= light
     # Lines that a pipe reads are drawn by nobody.
     assert "rich" not in packages(found)
 
