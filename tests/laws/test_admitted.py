@@ -155,7 +155,7 @@ def test_either_database_bears_every_field_at_its_extremes(
     with ledger.database.read() as connection:
         for view in VIEWS:
             page = list_rows(connection, view, where={}, limit=MAX_LIMIT)
-            csv.writer(io.StringIO()).writerows(cells(view, row) for row in page.rows)
+            csv.writer(io.StringIO()).writerows(cells(view, view.read_at(row, QUESTION.asked_at)) for row in page.rows)
             if page.rows:
                 row_as_of(connection, store, view, page.rows[0][view.key], page.position)
     keep_checkpoint(ledger)
