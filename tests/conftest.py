@@ -113,10 +113,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def taking(server: Server) -> Iterator[Server]:
     """The server, at whose GitHub door the organisation acme is enrolled while a module's tests run."""
-    wanted: dict[str, Any] = {"source": "https://github.com/acme/*", "door": "github", "principal": "service:github"}
+    wanted = {"source": "https://github.com/acme/*", "door": "github", "principal": "service:github"}
     # Whoever reviews there says so there: the host tells it as an authority for its logins.
-    wanted |= {"authority_for": ["github:*"]}
-    assert server.client().post("/v1/ledger/sources", json=wanted).status_code == 201
+    asked = wanted | {"authority_for": ["github:*"]}
+    assert server.client().post("/v1/ledger/sources", json=asked).status_code == 201
     yield server
     retired = server.client().delete("/v1/ledger/sources", params={"source": wanted["source"], "door": "github"})
     assert retired.status_code == 200
