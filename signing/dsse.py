@@ -67,20 +67,24 @@ class Envelope:
             raise VerificationError(
                 f"not a DSSE envelope: expected payload, payloadType and signatures[].sig in base64, found a fault at {error}"
             ) from error
-        if not isinstance(payload_type, str):
-            raise VerificationError("not a DSSE envelope: payloadType is not a string")
+        # JSON can say half of a surrogate pair, which has no encoding that anybody could sign.
+        if not isinstance(payload_type, str) or payload_type.encode(errors="ignore").decode() != payload_type:
+            raise VerificationError("not a DSSE envelope: payloadType is no text")
         return cls(payload_type, payload, signatures)
 
 
 def envelopes_in(body: bytes) -> list[Envelope]:
     """Return the envelopes of a file: one, or one a line, each bare or in a Sigstore bundle. Raises VerificationError for anything else."""
+    # What is nested thousands deep is no envelope, and ends nobody's audit.
     try:
         documents = [json.loads(body)]
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
             documents = [json.loads(line) for line in body.splitlines() if line.strip()]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise VerificationError(f"not DSSE envelopes: {error}") from error
+    if not documents:
+        raise VerificationError("not DSSE envelopes: the file is empty")
     return [Envelope.from_json(one.get("dsseEnvelope", one) if isinstance(one, dict) else one) for one in documents]
 
 

@@ -130,34 +130,37 @@ def check_envelopes(connection: Connection, job: Job, summary: Summary) -> int:
     v, checked = typed(tables.evidence), 0
     match = Match(types=("attestation.received",))
     for stored in read_entries(connection, [match], limit=None) if signers else ():
-        document = orjson.loads(stored.entry)
-        signer = signers.get(document["recorded_by"]["credential"])
-        kept = [item["sha256"] for item in document["evidence"]]
+        try:
+            document = orjson.loads(stored.entry)
+            signer = signers.get(document["recorded_by"]["credential"])
+            kept = [bytes.fromhex(item["sha256"]) for item in document["evidence"]]
+            data = document["statement"]["data"]
+            attestation, checked_by = str(data["attestation"]), str(data.get("checked_by", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # Reported by the walk.
         if signer is None or len(kept) < 2:
             continue
-        query = sa.select(v.body).where(v.position == stored.position, v.sha256 == bytes.fromhex(kept[1]))
+        query = sa.select(v.body).where(v.position == stored.position, v.sha256 == kept[1])
         body = connection.execute(query).scalar()
         if body is None:
             continue
         checked += 1
-        if (fault := _envelope_fault(blob(body), document["statement"]["data"], signer)) is not None:
+        if (fault := _envelope_fault(blob(body), attestation, checked_by, signer)) is not None:
             summary.faults.append(Fault(stored.position, Kind.PRODUCER_SIGNATURE_WRONG, fault))
     return checked
 
 
-def _envelope_fault(body: bytes, data: dict[str, Any], signer: EnrolledSource) -> str | None:
+def _envelope_fault(body: bytes, attestation: str, checked_by: str, signer: EnrolledSource) -> str | None:
     """Say why what is kept does not bear out that a statement was signed by the key that an entry names, or None."""
     try:
         keys = {key.key_id: key for key in map(outside_key, signer.envelope_keys)}
     except SigningError as error:
         return f"{signer.source} was enrolled with what is no key: {error}"
-    if (key := keys.get(data.get("checked_by", ""))) is None:
+    if (key := keys.get(checked_by)) is None:
         return f"{signer.source} is not enrolled with the key that is said to have signed this"
     try:
         found = [
-            one
-            for one in envelopes_in(body)
-            if data["attestation"] == f"sha256:{hashlib.sha256(one.payload).hexdigest()}"
+            one for one in envelopes_in(body) if attestation == f"sha256:{hashlib.sha256(one.payload).hexdigest()}"
         ]
     except VerificationError as error:
         return f"the envelope that is kept cannot be read: {error}"

@@ -11,7 +11,7 @@ from securesystemslib.dsse import Envelope as OtherEnvelope
 from securesystemslib.exceptions import VerificationError as OtherVerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
-from signing.dsse import Envelope, Signature, pae, sign, verify
+from signing.dsse import Envelope, Signature, envelopes_in, pae, sign, verify
 from signing.errors import VerificationError
 from signing.keys import SigningKey, VerifyingKey
 
@@ -206,6 +206,7 @@ GOOD: dict[str, Any] = envelope().to_json()
         {**GOOD, "payload": GOOD["payload"].rstrip("=") + "\n"},
         {**GOOD, "payloadType": 7},
         {**GOOD, "payloadType": None},
+        {**GOOD, "payloadType": "application/\ud800"},
         {**GOOD, "signatures": None},
         {**GOOD, "signatures": 1},
         {**GOOD, "signatures": "abc"},
@@ -228,3 +229,11 @@ def test_a_signature_without_a_key_id_is_read_and_then_refused() -> None:
     read = Envelope.from_json({**GOOD, "signatures": [{"sig": base64.b64encode(bytes(64)).decode()}]})
     with pytest.raises(VerificationError):
         verify(read, TYPE, [PUBLIC])
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"7", b"\xff", b"[" * 200_000, b'{"a":' * 200_000, b"{}\n" + b"[" * 200_000]
+)
+def test_a_file_that_holds_anything_else_is_refused_with_the_errors_of_this_room(body: bytes) -> None:
+    with pytest.raises(VerificationError):
+        assert envelopes_in(body)

@@ -192,6 +192,14 @@ def test_envelopes_that_are_kept_whole_are_checked_again_by_an_audit(sqlite_ledg
         )
     kinds = {fault.kind for fault in audit_database(sqlite_ledger.database, workers=1).faults}
     assert Kind.PRODUCER_SIGNATURE_WRONG in kinds
+    # Nor does what is no envelope, or no entry, end the audit before it has told.
+    with sqlite_ledger.database.engine.begin() as connection:
+        connection.execute(sa.update(tables.evidence).where(e.position == position).values(body=b"[" * 200_000))
+    kinds = {fault.kind for fault in audit_database(sqlite_ledger.database, workers=1).faults}
+    assert Kind.PRODUCER_SIGNATURE_WRONG in kinds
+    with sqlite_ledger.database.engine.begin() as connection:
+        connection.execute(sa.update(tables.entries).where(tables.entries.c.position == position).values(entry=b"[]"))
+    assert Kind.ENTRY_ALTERED in {fault.kind for fault in audit_database(sqlite_ledger.database, workers=1).faults}
 
 
 def test_a_key_of_another_kind_is_refused_and_keys_are_enrolled_where_envelopes_come_in(sqlite_ledger: Ledger) -> None:
