@@ -134,6 +134,8 @@ def no_such(kind: str, name: str, known: Collection[str], *, listed_by: str = ""
     """
     close = difflib.get_close_matches(name[:80], known, n=1)
     hint = f"; did you mean {close[0]}?" if close else "."
-    # Ranges and lists of a column are one word: COLUMN__gte and the like.
-    there_are = f"There are {', '.join(word for word in known if '__' not in word)}" if known else "It takes none"
+    # Ranges and lists of a column are one word each: COLUMN__gte and the like. They are told by their ends.
+    ends = dict.fromkeys(f"__{end}" for _, mark, end in (word.partition("__") for word in known) if mark)
+    more = f"; some also with an end: {', '.join(sorted(ends))}" if ends else ""
+    there_are = f"There are {', '.join(word for word in known if '__' not in word)}{more}" if known else "It takes none"
     return f"there is no {kind} {name[:80]!r}{hint} {listed_by or there_are}"[:MAX_TOLD]

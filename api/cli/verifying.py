@@ -160,7 +160,9 @@ def finish(report: dict[str, Any], as_json: bool, *, without_pin: str = PIN_AS_I
         if report["root"]:
             console.print(f"root     {report['root']}")
         console.print(_window(report))
-        console.print(f"genesis  {report['genesis']}" + ("  (pinned)" if report["pinned"] else "  (not pinned)"))
+        contradicted = any(fault["kind"].startswith("not-pinned-") for fault in faults)
+        anchor = "pinned" if report["pinned"] else "the pin says otherwise" if contradicted else "not pinned"
+        console.print(f"genesis  {report['genesis']}  ({anchor})")
         for tool in report["tools"]:
             console.print(f"tool     {tool['sha256']}  {tool['tool']} {tool['version']}, position {tool['position']}")
         for entry in report["affected"][:100]:

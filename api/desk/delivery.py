@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from api.desk.views import list_of
-from ledger.errors import StatementError
+from ledger.errors import NotFoundError, StatementError
 from ledger.ledger import Ledger
 from projections.engine.filters import read_time
 from projections.engine.serving import MAX_LIMIT, Page
+from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.metrics import DEFINITION, counted, figures_of
 
@@ -21,7 +22,8 @@ def figures_in(
 ) -> dict[str, Any]:
     """Return the metrics of the deployments that were first seen from `since` on and before `until`, with the ids of these.
 
-    Raises StatementError for what is not a time, or for a period with more than MAX_DEPLOYMENTS; ViewNotReadyError.
+    Raises StatementError for what is not a time, or for a period with more than MAX_DEPLOYMENTS; NotFoundError for a team that no
+    change names; ViewNotReadyError.
     """
     where = {"is_counted": "true"}
     asked = {
@@ -40,6 +42,11 @@ def figures_in(
                 f"expected at most {MAX_DEPLOYMENTS} deployments in a period, found more: ask for a shorter one",
                 "/since",
             )
+    if team is not None and not rows and not list_of(ledger, change_scopes, {"team": team}, limit=1).rows:
+        raise NotFoundError(
+            f"no change is of team {team[:80]!r}: expected a team as change.opened names it; "
+            "the view change_scopes has the team of each change"
+        )
     items = counted(rows)
     return {
         "definition": DEFINITION,

@@ -194,7 +194,10 @@ def view_named(name: str) -> View[Any]:
     for view in VIEWS:
         if view.name == name:
             return view
-    raise NotFoundError(no_such("view", name, [view.name for view in VIEWS], listed_by="GET /v1/views lists all"))
+    listed_by = "GET /v1/views lists all"
+    if name.endswith(".csv"):
+        listed_by = f"A list is had as CSV by format=csv: GET /v1/views/{name.removesuffix('.csv')[:80]}?format=csv"
+    raise NotFoundError(no_such("view", name, [view.name for view in VIEWS], listed_by=listed_by))
 
 
 def list_of(

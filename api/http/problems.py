@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
@@ -16,6 +16,7 @@ from api.http.addresses import NOWHERE
 from ledger import errors
 from projections import VIEWS
 
+CONSOLE: Final = "/console/"
 # Of the request that is being answered: callers quote it, and operators find it in the access log.
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -81,6 +82,8 @@ def count_failure(request: Request, error: errors.UnauthenticatedError) -> None:
 
 def _nothing_at(path: str, routes: Sequence[APIRoute]) -> str:
     """Say that there is nothing at a path, and what there is."""
+    if path == "/":
+        return f"there is nothing at /: people look at {CONSOLE}, and /openapi.json describes what programs ask"
     paths = sorted({route.path_format for route in routes})
     views = [path.replace("{view}", view.name) for path in paths if "{view}" in path for view in VIEWS]
     there_are = [*(path for path in paths if "{view}" not in path), *views]
@@ -106,6 +109,9 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     async def http(request: Request, error: Exception) -> Response:
         status, detail = getattr(error, "status_code", 500), str(getattr(error, "detail", ""))
         headers, path = dict(getattr(error, "headers", None) or {}), request.scope["path"]
+        if status == 404 and path == "/" and "text/html" in request.headers.get("accept", ""):
+            # Whoever types the server's address wants its pages.
+            return RedirectResponse(CONSOLE, 303)
         if status == 404:
             document = problem(404, "Not found", _nothing_at(path, routes))
         elif status == 405:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledger.clock import from_text, to_text
-from ledger.errors import StatementError
+from ledger.errors import StatementError, no_such
 from projections.engine.tables import table_of
 from projections.engine.view import Moment, Number, View
 
@@ -164,8 +164,7 @@ def conditions(connection: Connection, view: View[Any], where: Mapping[str, str]
     bounds: dict[str, dict[str, Any]] = {}
     for name, text in where.items():
         if name not in filters_of(view):
-            words = ", ".join(filterable(view))
-            raise StatementError(f"{view.name} is filtered by {words}; found {name[:80]!r}"[:1500], f"/{name[:80]}")
+            raise StatementError(no_such(f"filter of {view.name}", name, filters_of(view)), f"/{name[:80]}")
         column, asked = filters_of(view)[name]
         if len(text) > MAX_VALUE:
             raise StatementError(f"expected at most {MAX_VALUE} characters, found {len(text)}", f"/{name}")

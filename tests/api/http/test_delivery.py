@@ -20,3 +20,13 @@ def test_figures_are_of_a_service_and_a_time_and_name_their_deployments(server: 
     where = ("--server", server.url, "--token", server.tokens["all"])
     printed = run(*where, "delivery", "--service", "figures", "--until", "2026-04-01T00:00:00Z", "--json")
     assert json.loads(printed.stdout)["counted"] == ["figures-0"]
+
+
+def test_a_team_that_no_change_names_is_told_and_has_no_figures(server: Server) -> None:
+    opened = event("change.opened", change_id="CHG-of-a-team", team="figure-skaters")
+    asked = {"team": "figure-skaters", "min_position": str(server.record(opened)["position"])}
+    assert server.get("/v1/delivery", params=asked).json()["deployments"] == 0
+    problem = check_problem(server.get("/v1/delivery", params=asked | {"team": "figure-skater"}), 404)
+    assert "no change is of team 'figure-skater'" in problem["detail"]
+    refused = run("--server", server.url, "--token", server.tokens["all"], "delivery", "--team", "figure-skater")
+    assert (refused.returncode, "no change is of team" in refused.stderr) == (2, True)

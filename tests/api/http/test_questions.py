@@ -21,6 +21,7 @@ def test_a_misspelt_parameter_is_answered_with_the_one_that_was_meant(server: Se
     assert "did you mean started_at__gte?" in said("/v1/views/deployments", started_at_gte="2026-01-01T00:00:00Z")
     assert "no parameter 'as_of'" in said("/v1/views/change_tickets", as_of="5")
     assert "no parameter 'known_at'" in said("/v1/views/change_tickets", known_at="5")
+    assert "some also with an end: __gt, __gte, __in, __lt, __lte, __null" in said("/v1/views/deployments", serv1ce="x")
     assert "did you mean deployment.started?" in said("/v1/events", type="deployment.startet")
     assert "did you mean change?" in said("/v1/events", ref="chagne:CHG-7")
     assert "one of draft, assessing" in said("/v1/views/change_tickets", state="overdue")
@@ -48,6 +49,18 @@ def test_what_there_is_not_is_answered_with_what_was_meant_and_what_there_is(
 def test_a_view_that_there_is_not_is_answered_with_who_lists_those_that_there_are(server: Server) -> None:
     problem = check_problem(server.get("/v1/views/nothing-like-it"), 404)
     assert "GET /v1/views lists all" in problem["detail"]
+
+
+def test_a_list_as_a_file_is_answered_with_how_it_is_had_as_csv(server: Server) -> None:
+    assert "/v1/views/findings?format=csv" in check_problem(server.get("/v1/views/findings.csv"), 404)["detail"]
+
+
+def test_a_browser_is_led_to_the_console_and_a_program_told_of_both(server: Server) -> None:
+    led = server.get("/", by="nobody", headers={"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"})
+    assert (led.status_code, led.headers["location"]) == (303, "/console/")
+    said = check_problem(server.get("/", by="nobody"), 404)["detail"]
+    assert "/console/" in said
+    assert "/openapi.json" in said
 
 
 def test_another_method_is_answered_with_those_that_there_are(server: Server) -> None:
