@@ -254,12 +254,14 @@ def test_every_link_between_the_pages_leads_somewhere():
     assert broken == []
 
 
-def test_every_decision_is_in_the_index_and_has_its_sections():
+def test_every_decision_is_in_the_index_once_in_order_and_has_its_sections():
     index = page("decisions/README.md")
+    numbers = [int(number) for number in re.findall(r"^- \[(\d+)\. ", index, re.MULTILINE)]
+    assert numbers == sorted(set(numbers)), "expected each decision once, by its number"
     for path in sorted((DOCS / "decisions").glob("0*.md")):
         assert f"]({path.name})" in index, path.name
-        for heading in ("## Context", "## Decision", "## Consequences", "## Sources"):
-            assert heading in path.read_text(), f"{path.name} has no section {heading}"
+        for part in ("\nStatus: ", "## Context", "## Decision", "## Consequences", "## Sources"):
+            assert part in path.read_text(), f"{path.name} has no {part.strip()}"
 
 
 def test_every_dependency_has_its_reason_in_the_decision_about_dependencies():
