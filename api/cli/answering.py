@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 import typer
 
 from api.cli.common import AsJson, commands_of, in_words, recorded, where
-from api.cli.terminal import Table, console, echo_json
+from api.cli.terminal import Table, console, echo_json, errors_console
 from api.desk.disposing import AT_ONCE, disposal
 from ledger.errors import SetupError
 
@@ -49,7 +49,7 @@ def list_(
         table.add(*_told(row))
     console.print(table)
     if "next" in found:
-        console.print(f"There are more than {limit}: narrow them down, or ask for more.")
+        errors_console.print(f"there are more than {limit}: narrow them down, or ask for more (--limit)")
 
 
 def _told(row: dict[str, Any]) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def digests_of(statements: Iterable[Any]) -> Iterator[tuple[str, str, str]]:
     rows: dict[tuple[str, str], Any] = {}
     for position, statement in enumerate(statements, 1):
         if not isinstance(statement, Mapping):
-            raise StatementError("expected a statement as an object", "")
+            raise StatementError(f"expected a statement as an object, found {str(statement)[:80]!r}", "")
         named = str(statement.get("type"))
         if named not in CONTENTS:
             raise StatementError(f"expected one of {', '.join(CONTENTS)}; found {named!r}"[:400], "/type")

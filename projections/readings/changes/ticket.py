@@ -4,13 +4,11 @@ Two modules make it, of the facts: `tickets` says where the change is, `approval
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from projections.engine.view import Moment, Number
 
 State = Literal["draft", "assessing", "authorizing", "scheduled", "implementing", "reviewing", "closed", "cancelled"]
-# Until it is implemented, a change can go back to draft.
-PRE_START: Final = ("draft", "assessing", "authorizing", "scheduled")
 
 
 @dataclass(frozen=True)
