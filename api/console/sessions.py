@@ -8,7 +8,7 @@ of the database signs nobody in, and a stolen cookie gives no token away.
     key    = HMAC-SHA256(the ledger's secret, "console session")
 
 `kind` says how somebody signed in, and what `proof` is then: of "token", the token. A session of a kind that this program does not
-know is none here: other fronts may be newer. `ends` is when it is over at the latest: no later than what it stands for.
+know does not count here: other fronts may be newer. `ends` is when it is over at the latest: no later than what it stands for.
 
 Times are microseconds of the ledger's clock. Not who may do what: that is the table of roles, for whom the proof is of.
 """

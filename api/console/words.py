@@ -15,7 +15,7 @@ _is_digest: Final = re.compile("[0-9a-f]{40,128}|[A-Za-z0-9+/]{43}=").fullmatch
 
 
 def when(moment: str) -> str:
-    """Return a time as a person reads it, in UTC, to the minute. What is none is shown as it is: the rest of a page is, too.
+    """Return a time as a person reads it, in UTC, to the minute. What is no time is shown as it is: the rest of a page is, too.
 
     >>> when("2026-11-23T12:00:07.000000Z"), when("soon")
     ('23 Nov 2026, 12:00', 'soon')

@@ -39,7 +39,7 @@ CONTENTS: Final[Mapping[str, tuple[View[Any], Callable[[Any], str | None]]]] = {
 def digests_of(statements: Iterable[Any]) -> Iterator[tuple[str, str, str]]:
     """Yield the type, the key and the digest of each content that statements say, in their order.
 
-    Raises StatementError for one that says no content, or is none.
+    Raises StatementError for one that says no content, and for what is no statement.
     """
     rows: dict[tuple[str, str], Any] = {}
     for position, statement in enumerate(statements, 1):
