@@ -24,7 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DONE = "-- done --"
 DEADLINE_S = 90
 PATIENCE_S = 20
-READS = re.compile(r"curl -s(?: -[io])? \S+(?:; echo| \| [^>]*)?|change-ledger witness show\b.*|grep -o .* server\.log")
+READS = re.compile(
+    r"curl -s(?: -[io])? \S+(?:; echo| \| [^>]*)?|change-ledger (?:witness|views) show\b.*|grep -o .* server\.log"
+)
 SCP = r"""#!/bin/sh
 # Between the machines of a test: HOST: is the directory of that machine.
 for word; do
