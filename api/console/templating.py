@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 from api.console import words
 from api.console.columns import Column, Facet, columns_of
 from api.console.finding_ways import page_of_row
+from api.console.guarding import guarded
 from api.console.sentences import names_in, sentence
 from api.console.static import ICON, SCRIPTS, STYLE
 
@@ -106,6 +107,7 @@ _templates.globals |= {
     "facet_names": _facet_names,
     "asks_any": lambda facets, where: not _facet_names(facets).isdisjoint(where),
     "page_of_row": page_of_row,
+    "guarded": guarded,
     "names_in": names_in,
     "pages": PAGES,
     "style": words.address("static", STYLE.name),

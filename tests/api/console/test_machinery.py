@@ -16,7 +16,9 @@ from projections import VIEWS
 from projections.engine.filters import filterable
 from projections.engine.serving import Page
 from projections.engine.view import Moment, Number, View
+from projections.judging.findings import findings
 from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.deployments import deployments
 
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202egnp.exe {{7*7}} ../%2e data:text/html,x \u200b"
@@ -95,6 +97,16 @@ def test_today_shows_what_there_is_where_views_do_not_answer(held: Any) -> None:
     assert ("Nothing that was recorded breaks a rule" in text) == (held == [])
 
 
+def test_today_shows_what_else_there_is_where_one_thing_cannot_be_shown() -> None:
+    parts = ("waiting", "overdue", "access", "worst", "frozen", "coming")
+    row = row_of(deployments.read_row)
+    going = [row | {"deployment_id": "first", "started_at": {"a": 1}}, row | {"deployment_id": "second"}]
+    common = {"visit": visit("/console/"), **AROUND, "title": "Today"}
+    text = rendered("today.html", **common, now="2026", counts=None, going=going, **dict.fromkeys(parts, ()))
+    cannot_be_shown(text, address("views", "deployments.json", "first"))
+    assert ("going-second" in text, "going-first" in text) == (True, False)
+
+
 def test_rows_of_an_earlier_version_are_shown_without_what_they_lack() -> None:
     row = row_of(change_tickets.row)
     lacks = row | {"approvals": [dict(list(one.items())[:2]) for one in row["approvals"]]}
@@ -116,6 +128,45 @@ def test_rows_of_an_earlier_version_are_shown_without_what_they_lack() -> None:
         known_at="",
     )  # fmt: skip
     assert read_page(text).tags
+
+
+def cannot_be_shown(text: str, place: str) -> None:
+    """Check that a page says of one row alone that it cannot be shown, and where it can be read."""
+    assert read_page(text).text.count("This row cannot be shown here") == 1
+    assert f'cannot be shown here. <a href="{place}">Read it as JSON</a>' in text
+
+
+@pytest.mark.parametrize(("view", "time"), [(change_tickets, "opened_at"), (findings, "first_seen_at")])
+def test_a_row_that_cannot_be_shown_says_so_and_hides_no_other(
+    view: View[Any], time: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = row_of(view.read_row)
+    rows = [row | {view.key: "first"}, row | {view.key: "second", time: {"a": 1}}, row | {view.key: "third"}]
+    path = address("views", view.name)
+    for _ in range(2):
+        text = rendered(
+            "findings.html" if view is findings else "list.html", visit=visit(path), **AROUND, title="", view=view,
+            found=Page(1, 9, rows), columns=list(columns_of(view)), there_are=9, is_wide=True, facets=[], where={},
+            query={}, sort="", base=path, beside_base=path, is_listing=False, rules={}, counts={}, names={},
+        )  # fmt: skip
+        cannot_be_shown(text, f"{path}.json/second")
+        assert 'id="row-first"' in text
+        assert 'id="row-third"' in text
+    # A page that is looked at again says it again, and the log does not; nor does it hold what the row holds.
+    [told] = caplog.messages
+    assert told == f"a row of the console cannot be shown: TypeError at {path}.json/second"
+
+
+def test_an_entry_that_cannot_be_shown_hides_no_other() -> None:
+    statement = {"type": "a.b", "time": "2026-11-23T12:00:00.000000Z"}
+    entry = {"refs": [], "recorded_by": {"principal": "person:a"}, "recorded_at": "2026", "statement": statement}
+    items = [{"position": at, "says": says, "entry": entry} for at, says in ((2, "said"), (3, 7), (4, "said"))]
+    text = rendered(
+        "entries.html", visit=visit("/console/entries"), **AROUND, title="Entries", items=items, types=[], size=9,
+        asked=dict.fromkeys(("type", "ref", "since", "until"), ""), is_latest_first=True, earlier=None, later=None,
+    )  # fmt: skip
+    cannot_be_shown(text, "/console/entries/3.json")
+    assert {"entry-2", "entry-4"} == {f"entry-{at}" for at in range(9) if f'id="entry-{at}"' in text}
 
 
 @pytest.mark.parametrize("alone", [True, False, None])
