@@ -220,7 +220,7 @@ def _uses(document: dict[str, Any]) -> list[list[Any]] | None:
     """Return which modules a plan uses, in parts; nothing where it does not say, and None where they are too many."""
     if document["configuration"] is None:
         return []
-    named = ("module", "constraint", "version")
+    named = ("module", "constraint", "version", "commit")
     uses = [
         {name: value for name, value in zip(named, used, strict=True) if value}
         for used in document["configuration"]["modules"]
@@ -293,7 +293,7 @@ FORMAT: Final = Format(
     "or a state as `terraform state pull` prints it: which, and how often it was written.",
     translate,
     asks=("run", "commit", "service", "environment", "workspace", "change"),
-    redactor=Redactor(4, _cut),
+    redactor=Redactor(5, _cut),
     samples=(
         _sample(
             "a plan",

@@ -2,12 +2,13 @@
 
 A provider is called as registries call it, without the public ones' names. What several modules ask of it, it is to be all together.
 
-One module has one name, however its source is written: without who logs in, the folder in it, and the version, which is told apart. A
-module in the plan's own repository has none.
+One module has one name, however its source is written: without who logs in, the folder in it, and the version or the commit, which are
+told apart. A module in the plan's own repository has none.
 
     terraform-aws-modules/vpc/aws//modules/x          terraform-aws-modules/vpc/aws
     registry.terraform.io/acme/vpc/aws                acme/vpc/aws
     git::https://x:y@github.com/acme/vpc.git?ref=v1.2.0    git:github.com/acme/vpc, 1.2.0
+    git::https://github.com/acme/vpc?ref=51d462976d84fdea54b47d80dcabbf680badcdb8    git:github.com/acme/vpc, at that commit
     git@github.com:acme/vpc.git, github.com/acme/vpc  git:github.com/acme/vpc
     ./modules/vpc                                     none
 """
@@ -27,16 +28,18 @@ _REGISTRIES: Final = ("registry.terraform.io/", "registry.opentofu.org/")
 _GIT_HOSTS: Final = ("github.com/", "bitbucket.org/", "gitlab.com/")
 # How Git's own short form of SSH begins.
 _ssh = re.compile(r"(?:[A-Za-z0-9._-]+@)?([A-Za-z0-9.-]+):(?!//)(?=[A-Za-z0-9])").match
+_is_commit: Final = re.compile("[0-9a-f]{40}|[0-9a-f]{64}").fullmatch
 _MAX: Final = 1000
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Used:
-    """One module, and which versions of it are admitted, or which one it is. What is not said is empty."""
+    """One module, and which versions of it are admitted, or which version or commit it is. What is not said is empty."""
 
     module: str
     constraint: str = ""
     version: str = ""
+    commit: str = ""
 
 
 def cut(configuration: Any) -> dict[str, Any] | None:
@@ -46,7 +49,7 @@ def cut(configuration: Any) -> dict[str, Any] | None:
         return None
     uses = sorted({used for call in _calls(root) if (used := _used(call)) is not None})
     return {
-        "modules": [[used.module, used.constraint, used.version] for used in uses],
+        "modules": [[used.module, used.constraint, used.version, used.commit] for used in uses],
         "providers": _providers(pick(configuration, "provider_config")),
     }
 
@@ -85,7 +88,7 @@ def _used(call: Any) -> Used | None:
     if not name:
         return None
     said = constraint.strip() if isinstance(constraint, str) else ""
-    return Used(identifier_of(name), said if fits(VersionConstraint, said) else "", version)
+    return Used(identifier_of(name), said if fits(VersionConstraint, said) else "", version, commit_of(source, name))
 
 
 def module_of(source: str) -> tuple[str, str]:
@@ -93,7 +96,7 @@ def module_of(source: str) -> tuple[str, str]:
     if source.startswith(("./", "../", ".\\", "..\\")):
         return "", ""
     address, _, query = source.partition("?")
-    ref = parse_qs(query).get("ref", [""])[0]
+    ref = _ref(query)
     version = ref.removeprefix("v") if version_of(ref) is not None and fits(Version, ref) else ""
     forced, scheme, rest = _taken_apart(address)
     # A folder in it is no part of its name.
@@ -104,6 +107,16 @@ def module_of(source: str) -> tuple[str, str]:
     for registry in _REGISTRIES:
         rest = rest.removeprefix(registry) if not forced and not scheme else rest
     return "".join((f"{forced}::" if forced else "", f"{scheme}://" if scheme else "", rest)), version
+
+
+def commit_of(source: str, name: str) -> str:
+    """Return the commit of a Git repository that the source of a module names whole, or "": a part of one may come to be another's."""
+    ref = _ref(source.partition("?")[2]).lower()
+    return ref if name.startswith("git:") and _is_commit(ref) else ""
+
+
+def _ref(query: str) -> str:
+    return parse_qs(query).get("ref", [""])[0]
 
 
 def _taken_apart(address: str) -> tuple[str, str, str]:

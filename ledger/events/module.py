@@ -38,11 +38,13 @@ class ModuleEvent(Event):
 
 
 class ModuleApproved(ModuleEvent):
-    """Somebody let a module be used, in some versions, until a time; with a digest, exactly what has it."""
+    """Somebody let a module be used, in some versions, until a time; with a digest or a commit, exactly what has it."""
 
     type = "module.approved"
-    says = "{actor} approved {module}[ {versions}][ until {expires_at}]"
+    says = "{actor} approved {module}[ {versions}][ at {commit}][ until {expires_at}]"
+    refs = ("module", "commit")
     digest: Digest | None = None
+    commit: Commit | None = None
     expires_at: Time | None = None
 
 
@@ -56,12 +58,13 @@ class ModuleDeprecated(ModuleEvent):
 
 
 class ModuleUse(Part):
-    """One module that a plan uses: which versions its configuration admits, or which one it is, where that is known."""
+    """One module that a plan uses: which versions its configuration admits, or which version or commit it is, where that is known."""
 
     module: ModuleSource
     constraint: VersionConstraint | None = None
     version: Version | None = None
     digest: Digest | None = None
+    commit: Commit | None = None
 
 
 class ModuleUsed(Event):

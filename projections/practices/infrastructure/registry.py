@@ -75,7 +75,7 @@ def _breach(row: Application, faults: list[Standing]) -> Breach | None:
     return Breach(words, positions_of(row.said.position, *(at for fault in faults for at in fault.positions)))
 
 
-@finding(plan_applications, severity="high", version=2)
+@finding(plan_applications, severity="high", version=3)
 def module_not_approved(row: Application, look: Look) -> Breach | None:
     """A plan was applied that used a module which nobody had approved by then, in what versions it admits; where the policy asks."""
     faults = [
@@ -109,13 +109,15 @@ def _plans_of(question: Question, look: Look) -> tuple[str, ...]:
 
 
 @gate_rule(
-    version=3,
+    version=4,
     remedies={
         "deprecated": Remedy("the plan uses another module, or another version of it; or it is approved again"),
         "not-known": Remedy("the plan names the version of the module, or one that is approved whole"),
         "told-twice": Remedy("the plan is made anew, and its modules are told once"),
         "no-modules": Remedy("a plan of it is taken in with its configuration (terraform show -json)"),
-        "": Remedy("the module is approved, in these versions (module.approved)", may(ModuleApproved)),
+        "": Remedy(
+            "the module is approved, in these versions or at this commit (module.approved)", may(ModuleApproved)
+        ),
     },
 )
 def modules_are_approved(question: Question, look: Look, policy: InForce) -> Said:

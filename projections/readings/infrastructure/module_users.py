@@ -129,7 +129,7 @@ class ModuleUser:
 
 module_users = Judged(
     "module_users",
-    version=2,
+    version=3,
     row=ModuleUser,
     of=module_uses,
     reads=(modules, module_series, plan_modules, *READ_BY_ASKING),
@@ -161,7 +161,7 @@ def user(row: ModuleUseFacts, look: Look) -> ModuleUser:
         service,
         is_used=bool(uses),
         is_deprecated=worst is not None and worst.word == "deprecated",
-        versions=tuple(sorted({use.version or use.constraint or "" for use in uses})),
+        versions=tuple(sorted({use.which for use in uses})),
         standing=worst.word if worst is not None else None,
         why=worst.why if worst is not None else "",
         plan=plan,

@@ -1,9 +1,10 @@
 """Modules of infrastructure: what somebody said may be used, in which versions and until when; and whether a use is let by that.
 
     terraform-aws-modules/vpc/aws    approved `~> 5.0` until 2027, deprecated `< 5.1`
+    git:github.com/acme/vpc          approved at 51d4…
 
 An approval that was given again after a deprecation counts again. A use whose configuration admits versions that nobody approved is not
-approved: which one is taken, no plan says.
+approved: which one is taken, no plan says. A commit is approved by itself, or with every version; a branch may be any commit.
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ KEPT: Final = 200
 
 @dataclass(frozen=True)
 class ModuleWord:
-    """Somebody approved a module, or deprecated it: in which versions, and of an approval until when, and exactly which content."""
+    """Somebody approved a module, or deprecated it: in which versions, and of an approval until when, and exactly which one."""
 
     said: Spoken
     is_approval: bool
@@ -33,6 +34,7 @@ class ModuleWord:
     digest: str | None = None
     expires_at: Moment | None = None
     replaced_by: str | None = None
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Module:
 
 modules = View(
     "modules",
-    version=2,
+    version=3,
     row=Module,
     kind="module",
     doc="Modules of infrastructure: who approved each, in which versions and until when, and who deprecated it.",
@@ -55,7 +57,7 @@ modules = View(
 @modules.on(ModuleApproved, key=lambda event: event.module)
 def approved(row: Module, event: ModuleApproved, entry: EntryInfo) -> Module:
     expires_at = moment(event.expires_at) if event.expires_at is not None else None
-    said = ModuleWord(spoken(entry, event.actor), True, event.versions, event.digest, expires_at)
+    said = ModuleWord(spoken(entry, event.actor), True, event.versions, event.digest, expires_at, commit=event.commit)
     return replace(row, words=kept((*row.words, said), said, by_whom, KEPT))
 
 
@@ -108,7 +110,8 @@ def _counts(look: Look, word: ModuleWord, instant: Instant | None, clocks: Clock
 
 def _approval(word: ModuleWord, use: Use, *, is_over: bool) -> Standing | None:
     positions = (word.said.position,)
-    is_in = is_within(use.asked, word.versions)
+    is_the_commit = word.commit is not None and use.commit == word.commit
+    is_in = is_the_commit or is_within(use.asked, word.versions)
     if is_in is None:
         return Standing("not-known", f"nobody knows which versions {use.words} is", positions)
     if not is_in:
@@ -117,6 +120,9 @@ def _approval(word: ModuleWord, use: Use, *, is_over: bool) -> Standing | None:
         return None
     if is_over:
         return Standing("expired", f"the approval of {use.words} was until {word.expires_at}", positions)
+    if word.commit is not None and not is_the_commit:
+        # What a branch or a tag led to, no plan says.
+        return Standing("not-approved", f"{use.words} may be another than {word.commit}, as approved", positions)
     if word.digest is not None and use.digest != word.digest:
         if use.digest is None:
             return Standing("not-known", f"nobody says whether {use.words} is {word.digest}, as approved", positions)

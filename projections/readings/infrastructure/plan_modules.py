@@ -21,6 +21,7 @@ class Use:
     constraint: str | None = None
     version: str | None = None
     digest: str | None = None
+    commit: str | None = None
 
     @property
     def asked(self) -> str | None:
@@ -28,8 +29,13 @@ class Use:
         return f"= {self.version}" if self.version is not None else self.constraint
 
     @property
+    def which(self) -> str:
+        """Which one it is, as far as that is known; else which it may be, or ""."""
+        return self.version or (f"at {self.commit}" if self.commit is not None else self.constraint or "")
+
+    @property
     def words(self) -> str:
-        return f"{self.module} {self.version or self.constraint or 'in any version'}"
+        return f"{self.module} {self.which or 'in any version'}"
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class PlanModules:
 
 plan_modules = View(
     "plan_modules",
-    version=2,
+    version=3,
     row=PlanModules,
     kind="plan_modules",
     entries_of=lambda key, row: (Match((ModuleUsed.type,), (ref("plan", key.rpartition("/")[0]),)),),
@@ -58,7 +64,7 @@ plan_modules = View(
 
 @plan_modules.on(ModuleUsed, key=lambda event: f"{event.plan}/{event.part}")
 def told(row: PlanModules, event: ModuleUsed, entry: EntryInfo) -> PlanModules:
-    uses = tuple(Use(one.module, one.constraint, one.version, one.digest) for one in event.uses)
+    uses = tuple(Use(one.module, one.constraint, one.version, one.digest, one.commit) for one in event.uses)
     if row.position is not None:
         is_same = (set(uses), event.parts) == (set(row.uses), row.parts)
         return row if is_same or row.contradicted is not None else replace(row, contradicted=entry.position)

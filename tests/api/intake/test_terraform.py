@@ -11,7 +11,7 @@ import pytest
 from files import facts_of, is_taken, mutations, odd_documents
 
 from api.intake.terraform import FORMAT
-from api.intake.terraform_modules import module_of
+from api.intake.terraform_modules import commit_of, module_of
 from api.intake.translation import Fact, ForeignError, Mapped, Unmapped
 
 SAID = {"environment": "prod", "run": "4711"}
@@ -251,6 +251,29 @@ def test_a_module_has_one_name_however_its_source_is_written(source: str, name: 
     assert module_of(source) == (name, version)
 
 
+@pytest.mark.parametrize(
+    ("source", "commit"),
+    [
+        (
+            "git::https://example.com/vpc.git?ref=51d462976d84fdea54b47d80dcabbf680badcdb8",
+            "51d462976d84fdea54b47d80dcabbf680badcdb8",
+        ),
+        (
+            "github.com/acme/vpc//net?depth=1&ref=51D462976D84FDEA54B47D80DCABBF680BADCDB8",
+            "51d462976d84fdea54b47d80dcabbf680badcdb8",
+        ),
+        (f"git@example.com:vpc.git?ref={'a' * 64}", "a" * 64),
+        # A part of a commit may come to be another's, a branch may lead elsewhere, and a ZIP has no commit.
+        ("git::https://example.com/vpc.git?ref=51d4629", ""),
+        ("git::https://example.com/vpc.git?ref=main", ""),
+        ("git::https://example.com/vpc.git", ""),
+        (f"https://example.com/vpc.zip?ref={'a' * 40}", ""),
+    ],
+)
+def test_the_source_of_a_git_module_names_a_commit_whole_or_none(source: str, commit: str) -> None:
+    assert commit_of(source, module_of(source)[0]) == commit
+
+
 def configured(**calls: dict[str, Any]) -> dict[str, Any]:
     constant = {"expressions": {"secret": {"constant_value": "s3cret"}}}
     return {
@@ -277,6 +300,7 @@ def test_a_plan_says_which_modules_it_uses_and_which_versions_it_admits() -> Non
             a={"source": "acme/a/aws", "version_constraint": ">= 1.0, < 2.0", "module": inner},
             again={"source": "acme/a/aws//sub", "version_constraint": ">= 1.0, < 2.0"},
             git={"source": "git::https://s3cret@github.com/acme/c?ref=v1.2.0"},
+            pinned={"source": f"git::https://github.com/acme/e?ref={'a' * 40}"},
             odd={"source": "acme/d/aws", "version_constraint": "s3cret é"},
             none={"source": 3},
         )
@@ -286,6 +310,7 @@ def test_a_plan_says_which_modules_it_uses_and_which_versions_it_admits() -> Non
         {"module": "acme/b/aws", "constraint": "~> 2.0"},
         {"module": "acme/d/aws"},
         {"module": "git:github.com/acme/c", "version": "1.2.0"},
+        {"module": "git:github.com/acme/e", "commit": "a" * 40},
     ]
     assert (told.data["part"], told.data["parts"], told.data["environment"]) == (1, 1, "prod")
 

@@ -16,6 +16,7 @@ VPC, DNS = "terraform-aws-modules/vpc/aws", "acme/dns/aws"
 PLAN, OTHER = "sha256:" + "7" * 64, "sha256:" + "8" * 64
 DIGEST = "sha256:" + "d" * 64
 ASKED = ("module-approval", "prod", "apply")
+GIT, COMMIT, NEXT = "git:github.com/acme/vpc", "c" * 40, "e" * 40
 RULES = {"module-not-approved", "deprecated-module-used"}
 
 
@@ -65,6 +66,38 @@ def test_each_module_of_a_plan_is_approved_in_the_versions_that_it_admits() -> N
     assert answer(story) is None
     assert [word.versions for word in story.row(modules, VPC).words] == ["~> 5.0"]
     assert [one.module for one in story.row(plan_modules, f"{PLAN}/1").uses] == [VPC, DNS]
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        ({"commit": COMMIT}, None),
+        ({"commit": NEXT}, ("deny", "not-approved")),
+        # A branch or a tag may lead elsewhere tomorrow.
+        ({}, ("deny", "not-approved")),
+        ({"version": "1.2.0"}, ("deny", "not-approved")),
+    ],
+)
+def test_a_module_is_approved_at_one_commit_and_no_other(used: dict[str, Any], expected: Any) -> None:
+    story = asking()
+    approve(story, None, GIT, commit=COMMIT)
+    use(story, {"module": GIT} | used)
+    assert answer(story) == expected
+    apply(story)
+    assert of_modules(story) == ({"module-not-approved"} if expected else set())
+    # The approval of another commit takes none away, and that of every version lets all be used.
+    approve(story, None, GIT, commit=NEXT)
+    assert answer(story) == (None if "commit" in used else expected)
+    approve(story, None, GIT)
+    assert answer(story) is None
+
+
+def test_who_uses_a_commit_is_told_with_it() -> None:
+    story = asking()
+    approve(story, "= 1.2.0", GIT, commit=COMMIT)
+    use(story, {"module": GIT, "commit": COMMIT})
+    row = story.row(module_users, f"{GIT}#prod/api")
+    assert (row.versions, row.standing) == ((f"at {COMMIT}",), "approved")
 
 
 @pytest.mark.parametrize(
