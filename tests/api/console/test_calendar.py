@@ -65,6 +65,7 @@ def test_a_month_has_each_thing_on_each_of_its_days(server: Server, told: None) 
         assert "at the time of CHG-62" in page
         assert "at the time of CHG-63" not in page
         assert page.count("<title>meeting CAB-6") == 5
+        assert "/v1/calendar.ics" in page
         july = look(client, "/console/calendar?at=2031-07-01")
         assert days_of(july, "CHG-61") == []
         assert days_of(july, "CAB-6")[0] == "7 Jul"
