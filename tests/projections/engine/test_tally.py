@@ -66,7 +66,8 @@ def test_a_count_stands_as_it_stood_whatever_was_corrected_or_taken_back_later()
 
 def test_a_change_counts_in_the_scope_that_it_had_when_it_was_labelled_first() -> None:
     story = Story()
-    where = {"actor": "person:ann", "change_id": "CHG-1", "change_type": "normal", "title": {"sha256": "0" * 64}}
+    # Whoever wrote it may not turn its failure into a success.
+    where = {"actor": "person:paul", "change_id": "CHG-1", "change_type": "normal", "title": {"sha256": "0" * 64}}
     story.tell("change.opened", **where, services=["api"], environment="prod")
     label(story, "CHG-1", "failure")
     story.tell("change.opened", **where, services=["web"], environment="prod")
