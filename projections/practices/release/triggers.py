@@ -28,8 +28,9 @@ from projections.readings.environments.environments import is_meant, names_for, 
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken, has_root_power, is_vouched
 from projections.rules.environments import PRODUCTION
-from projections.rules.leave import Clocks, Instant, asked_at, instants, was_there
+from projections.rules.leave import Instant, asked_at, instants, was_there
 from projections.rules.triggers import due, held, meets, window_before
 
 PRACTICE: Final = Practice(
@@ -57,7 +58,7 @@ ROLLBACK_WATCH_HOURS: Final = Number(
 LATEST: Final = 64
 
 
-@finding(deployments, severity="high", version=2)
+@finding(deployments, severity="high", version=3)
 def rollback_trigger_missed(row: Deployment, look: Look) -> Breach | None:
     """By what was measured after a deployment a rollback was due, and nobody rolled back, or decided about it, in time."""
     for act in acts_in_production(row, look):
@@ -105,8 +106,17 @@ def _measures(definition: Definition, act: Act, since: Moment, until: Moment, lo
 
 
 def _was_answered(act: Act, begin: Moment, deadline: Moment, look: Look) -> bool:
-    """Say whether it was rolled back, or somebody decided about it, between two times, and that was on record."""
+    """Say whether it was rolled back, or somebody decided about it, between two times, and that was on record.
+
+    A rollback was one to what had run there before; to what else, or to nothing that is named, whoever has the power may say so.
+    """
     clocks = clocks_of(look, act.at)
+    acts = [
+        other
+        for _, other in done_to(look, act.service or "")
+        if same_environment(look, other.environment, act.environment, act.at)
+    ]
+    before = {artifact for other in acts if other.at < act.at for artifact in other.artifacts} - set(act.artifacts)
     by = Instant(deadline, later(deadline, minutes=clocks.lag_s // 60), 0)
     about = ref("service", act.service or "")
     for event in (RollbackDecided, RollbackCompleted):
@@ -115,21 +125,11 @@ def _was_answered(act: Act, begin: Moment, deadline: Moment, look: Look) -> bool
                 continue
             if row.decided is not None and begin <= row.decided.at <= deadline and was_there(row.decided, by, clocks):
                 return True
-            if row.completed_at is not None and begin <= row.completed_at <= deadline and row.outcome == "success":
-                recorded = look.entry(row.completed_position).recorded_at if row.completed_position else deadline
-                if recorded <= by.by:
-                    return True
-    return _went_back(act, begin, by, clocks, look)
-
-
-def _went_back(act: Act, begin: Moment, by: Instant, clocks: Clocks, look: Look) -> bool:
-    """Say whether what had run there before was deployed again: a rollback by another name."""
-    acts = [
-        other
-        for _, other in done_to(look, act.service or "")
-        if same_environment(look, other.environment, act.environment, act.at)
-    ]
-    before = {artifact for other in acts if other.at < act.at for artifact in other.artifacts} - set(act.artifacts)
+            if row.completed is None or row.outcome != "success" or not begin <= row.completed.at <= deadline:
+                continue
+            if row.completed.recorded_at <= by.by and (row.to_artifact in before or _is_of_power(row.completed, look)):
+                return True
+    # What had run there before was deployed again: a rollback by another name.
     return any(
         begin <= other.at
         and was_there(other, by, clocks)
@@ -137,6 +137,11 @@ def _went_back(act: Act, begin: Moment, by: Instant, clocks: Clocks, look: Look)
         and before.issuperset(other.artifacts)
         for other in acts
     )
+
+
+def _is_of_power(said: Spoken, look: Look) -> bool:
+    """Say whether somebody who tells of a rollback is believed where nothing shows it: an operator, or a source that one enrolled."""
+    return has_root_power(look, RollbackCompleted.type, said) or is_vouched(look, said)
 
 
 @finding(trigger_firings, severity="medium")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from asking import against, ask, define_trigger
 from changes import ARTIFACT, OTHER, approve, assess, deploy, finding, found, opened, pass_time, publish, ready, request
+from people import enrol
 from telling import Story, at
 from year import HOUR, Change, Year, stamp
 
@@ -14,6 +15,7 @@ from projections.readings.delivery.triggers import rollback_triggers
 # Within how many minutes something is done about it: as long as five statements of a story take.
 HOURS = ("rollback-within-minutes", "any", "300")
 MINUTES = 1 / 60
+UNHEARD = "sha256:" + "9" * 64
 
 
 def unprepared(*settings: tuple[str, str, str]) -> Story:
@@ -110,11 +112,31 @@ def test_whoever_decides_or_rolls_back_in_time_has_missed_nothing(how: str) -> N
     if how in ("decided", "held"):
         undo(story, decision="hold" if how == "held" else "roll_back")
     elif how == "completed":
-        undo(story, "rollback.completed")
+        undo(story, "rollback.completed", to_artifact=OTHER)
     else:
         deploy(story, "d-2", artifact=OTHER)
     pass_time(story, 20)
     assert "d-1" not in found(story).get("rollback-trigger-missed", [])
+
+
+@pytest.mark.parametrize("more", [{"deployment_id": "d-9"}, {}, {"to_artifact": ARTIFACT}, {"to_artifact": UNHEARD}])
+def test_a_rollback_that_is_told_and_that_nothing_shows_answers_nothing_unless_who_tells_it_has_the_power(
+    more: dict[str, str],
+) -> None:
+    story = ready()
+    enrol(story, "service:argo", types=("rollback.completed",))
+    publish(story, HOURS)
+    define_trigger(story)
+    deploy(story, "d-0", artifact=OTHER)
+    deploy(story, artifact=ARTIFACT)
+    measure(story)
+    undo(story, "rollback.completed", **more)
+    answered = story.tell("rollback.completed", actor="service:argo", rollback_id="S", service="api", environment="prod",
+        outcome="success")  # fmt: skip
+    pass_time(story, 20)
+    assert "d-1" not in found(story).get("rollback-trigger-missed", [])
+    story.tell("statement.withdrawn", position=answered, reason="x")
+    assert "d-1" in found(story)["rollback-trigger-missed"]
 
 
 @pytest.mark.parametrize("how", ["by a machine", "elsewhere", "failed", "before", "the same artifact again"])
