@@ -78,9 +78,10 @@ def _uses(rows: list[StatefulResource], look: Look) -> list[tuple[str, Provision
         (service, provision)
         for row in rows
         for service in row.services
-        if row.resource is not None and row.environment is not None and not is_gone(look, row.environment)
+        if row.resource is not None and row.environment is not None
         if (found := set_up(look, service, row.environment, FOR_EVER)) is not None
         and (provision := found.resources.get(row.resource)) is not None
+        and not is_gone(look, row.environment, provision.said)
     ]
 
 
@@ -92,7 +93,7 @@ def _rows(row: StatefulResource, look: Look) -> list[StatefulResource]:
     return rows if rows and rows[0].key == row.key else []
 
 
-@finding(stateful_resources, severity="high", version=2)
+@finding(stateful_resources, severity="high", version=3)
 def backup_older_than_rpo(row: StatefulResource, look: Look) -> Breach | None:
     """What holds a service's state was not backed up for longer than the policy lets state be lost."""
     rows, policy = _rows(row, look), in_force_now(look)
@@ -110,7 +111,7 @@ def backup_older_than_rpo(row: StatefulResource, look: Look) -> Breach | None:
     return None
 
 
-@finding(stateful_resources, severity="medium", version=2)
+@finding(stateful_resources, severity="medium", version=3)
 def restore_not_tested(row: StatefulResource, look: Look) -> Breach | None:
     """No backup of what holds a service's state was restored, whole and in time, for longer than the policy allows."""
     rows, policy = _rows(row, look), in_force_now(look)
@@ -128,7 +129,7 @@ def restore_not_tested(row: StatefulResource, look: Look) -> Breach | None:
     return None
 
 
-@finding(stateful_resources, severity="low")
+@finding(stateful_resources, severity="low", version=2)
 def orphan_backups(row: StatefulResource, look: Look) -> Breach | None:
     """There are backups of something that no service is known to use, and none was restored in the time that the policy sets."""
     rows, policy = _rows(row, look), in_force_now(look)

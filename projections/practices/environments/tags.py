@@ -35,13 +35,19 @@ TAG_VALUE: Final = Words(
 )
 
 
-@finding(tagged_resources, severity="low", version=2)
+@finding(tagged_resources, severity="low", version=3)
 def tags_missing(row: TaggedResource, look: Look) -> Breach | None:
     """A resource lacks a tag that the policy asks for, or has another value than it allows. Whoever saw that, or who has the power to
     say so, tells when it is mended, and nobody else.
     """
-    sights = [seen for seen in sights_of(look, row, FOR_EVER) if seen.is_there]
-    if not sights or row.environment is None or is_gone(look, row.environment):
+    if row.environment is None:
+        return None
+    sights = [
+        seen
+        for seen in sights_of(look, row, FOR_EVER)
+        if seen.is_there and not is_gone(look, row.environment, seen.said)
+    ]
+    if not sights:
         return None
     policy = in_force_now(look)
     for seen in reversed(sights):

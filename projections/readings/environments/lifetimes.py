@@ -19,6 +19,7 @@ from ledger.events.environment import EnvironmentCreated, EnvironmentDeleted, En
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import names_of
 from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import has_power
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
@@ -150,10 +151,23 @@ def lives_of(reads: Reads, name: str) -> list[Life]:
     return lives
 
 
-def is_gone(reads: Reads, name: str) -> bool:
-    """Say whether an environment was torn down, and not set up again."""
+def is_gone(reads: Reads, name: str, known: Spoken) -> bool:
+    """Say whether an environment was torn down with what somebody had said is there, and not set up again.
+
+    Whoever had said that tells, or had set the environment up before, or has the power: nobody else takes it back by tearing down.
+    """
     lives = lives_of(reads, name)
-    return bool(lives) and lives[-1].teardown is not None
+    if not lives or lives[-1].teardown is None:
+        return False
+    begun = lives[-1].creation.said
+    theirs = {known.principal, begun.principal} if begun.position < known.position else {known.principal}
+    return any(
+        isinstance(told, Teardown)
+        and (begun.at, begun.position) < (told.said.at, told.said.position)
+        and known.at <= told.said.at
+        and (told.said.principal in theirs or has_power(reads, EnvironmentDeleted.type, told.said))
+        for told in _told(reads, name, FOR_EVER)
+    )
 
 
 def torn_down(reads: Reads, name: str, instant: Instant) -> Teardown | None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from asking import against, ask, ready_to_deploy
 from changes import finding, found, pass_time, publish
+from people import enrol
 from telling import Story, at
 from year import DAY, HOUR, START, Year
 
@@ -84,14 +85,33 @@ def test_to_say_again_that_it_is_there_gives_no_more_time() -> None:
 
 def test_what_was_torn_down_needs_no_backup_and_without_a_policy_nothing_does() -> None:
     story = Story()
+    story.tell("environment.created", environment="prod")
     provision(story)
     pass_time(story, 1000)
     assert found(story) == {}
     publish(story, RPO)
     assert "backup-older-than-rpo" in found(story)
-    story.tell("environment.created", environment="prod")
     story.tell("environment.deleted", environment="Prod")
     assert found(story) == {}
+
+
+@pytest.mark.parametrize("who", ["service:ci", "service:platform", "service:janitor"])
+def test_nobody_says_that_what_another_set_up_was_torn_down_with_its_environment_unless_they_have_the_power(
+    who: str,
+) -> None:
+    story = stateful()
+    enrol(story, "service:janitor", types=("environment.deleted",))
+    pass_time(story, 10)
+    # That the environment is set up is said afterwards, by whoever says that it is torn down.
+    for event in ("created", "deleted"):
+        story.tell(f"environment.{event}", actor="service:ci", environment="prod")
+    assert found(story) == {"backup-older-than-rpo": ["db.orders#prod"]}
+    story.tell("environment.deleted", actor=who, environment="prod")
+    assert found(story) == ({"backup-older-than-rpo": ["db.orders#prod"]} if who == "service:ci" else {})
+    if who == "service:platform":
+        # It is there again: what it was before is not what it is now.
+        story.tell("environment.created", actor=who, environment="prod")
+        assert "backup-older-than-rpo" in found(story)
 
 
 def test_backups_are_of_an_environment_under_all_its_names() -> None:

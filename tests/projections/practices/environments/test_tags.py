@@ -63,7 +63,12 @@ def test_what_is_there_no_more_and_what_nobody_asks_for_is_not_found() -> None:
     tag(story, tags={})
     story.tell("environment.created", environment="prod")
     story.tell("environment.deleted", environment="prod")
+    assert found(story) == {"tags-missing": ["db#prod"]}
+    story.tell("environment.deleted", actor="service:inventory", environment="prod")
     assert found(story) == {}
+    # What is seen afterwards is there.
+    tag(story, tags={})
+    assert found(story) == {"tags-missing": ["db#prod"]}
 
 
 def test_nobody_says_that_what_another_saw_is_mended_unless_they_have_the_power() -> None:
