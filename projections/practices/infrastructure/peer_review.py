@@ -1,6 +1,6 @@
 """3.1 Mandatory peer review: nothing is merged, or deployed, that nobody else has reviewed; nor changed, where the policy says so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ledger.events import ref
@@ -39,7 +39,7 @@ from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.powers import kind_of
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
-from projections.rules.leave import asked_at
+from projections.rules.leave import Instant, asked_at, was_there
 
 PRACTICE: Final = Practice(
     "3.1",
@@ -124,10 +124,22 @@ def _needs_review(policy: InForce, reads: Reads, environment: str | None, at: Mo
 
 
 def _goes_out(
-    look: Look, commit: str, service: str | None, environment: str | None, at: Moment
+    look: Look,
+    commit: str,
+    service: str | None,
+    environment: str | None,
+    at: Moment,
+    times: Sequence[Instant] = (),
 ) -> list[tuple[CodeChange, Merging]]:
-    """Return what goes out with a commit: its own merge, and what was merged into that branch since what ran there before."""
-    merged = merges_of(commit, look)
+    """Return what goes out with a commit: its own merge, where that was on record at all times of an act, and what was merged into that
+    branch since what ran there before.
+    """
+    clocks = clocks_of(look, at)
+    merged = [
+        (row, merge)
+        for row, merge in merges_of(commit, look)
+        if is_history(look, merge.said) or all(was_there(merge.said, instant, clocks) for instant in times)
+    ]
     if not merged:
         return []
     row, last = merged[0]
@@ -152,7 +164,7 @@ def _ran_before(look: Look, service: str | None, environment: str | None, at: Mo
     yield from (commit for _, commit in sorted(acts, reverse=True))
 
 
-@finding(deployments, severity="high", version=2)
+@finding(deployments, severity="high", version=3)
 def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed that was never merged, or of which nobody else had reviewed a part; the policy asks for it."""
     for act in row.acts:
@@ -160,14 +172,15 @@ def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
         if act.is_history or not _needs_review(policy, look, act.environment, act.at):
             continue
         where = f"{row.deployment_id} put {act.service} into {act.environment}"
-        goes = _goes_out(look, act.commit, act.service, act.environment, act.at) if act.commit is not None else []
+        times = instants_of(look, act)
+        goes = _goes_out(look, act.commit, act.service, act.environment, act.at, times) if act.commit else []
         if not goes:
             fault = f"nobody had merged {act.commit}" if act.commit is not None else "no commit is told"
             return Breach(f"{where}, and {fault}", positions_of(act.position))
         for code, merge in goes:
             if is_history(look, merge.said) or _may_still_be(code, merge, act.at, policy, look):
                 continue
-            for instant in instants_of(look, act):
+            for instant in times:
                 fault = unreviewed_because(code, merge, look, (instant,)) or ""
                 if fault:
                     return Breach(f"{where} with {code.key}: {fault}", positions_of(act.position, merge.said.position))
@@ -214,7 +227,7 @@ def code_is_reviewed(question: Question, look: Look, policy: InForce) -> Said:
 # -- what is changed -------------------------------------------------------------------------------------------------------
 
 
-@finding(change_tickets, severity="high")
+@finding(change_tickets, severity="high", version=2)
 def changed_without_technical_review(row: Ticket, look: Look) -> Breach | None:
     """A change went to production that nobody else had technically reviewed, by its code or as a whole; the policy asks for it."""
     facts, scope = look.row(change_facts, row.change_id), look.row(change_scopes, row.change_id)
@@ -242,7 +255,7 @@ def _technical_reviewers(question: Question, look: Look, policy: InForce) -> set
 
 
 @rule_of_a_change(
-    version=2,
+    version=3,
     remedies={
         "": Remedy(
             "somebody else approves the pull requests that bring it; or reviews the change itself (change.reviewed), in a role "

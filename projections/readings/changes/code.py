@@ -60,6 +60,14 @@ class Merging:
 
 
 @dataclass(frozen=True)
+class Naming:
+    """A pull request was said to bring a change."""
+
+    change_id: str
+    said: Spoken
+
+
+@dataclass(frozen=True)
 class CodeChange:
     """One pull request, or one direct push. `author` is the first of `authors`. Whoever pressed the button is no author.
 
@@ -84,6 +92,8 @@ class CodeChange:
     merge_sha: str | None = None
     branch: str | None = None
     merges: tuple[Merging, ...] = ()
+    # Of everybody the change that they named last.
+    namings: tuple[Naming, ...] = ()
 
 
 def _of_the_repository(key: str, row: CodeChange) -> tuple[Match, ...]:
@@ -92,7 +102,7 @@ def _of_the_repository(key: str, row: CodeChange) -> tuple[Match, ...]:
 
 code_changes = View(
     "code_changes",
-    version=5,
+    version=6,
     row=CodeChange,
     kind="code_change",
     entries_of=_of_the_repository,
@@ -105,14 +115,25 @@ def _seen(row: CodeChange, event: Any) -> CodeChange:
     return replace(row, repository=event.repository, pull_request=event.pull_request)
 
 
+def _named(row: CodeChange, event: CodeProposed | CodeMerged, entry: EntryInfo) -> CodeChange:
+    row = _seen(row, event)
+    if event.change_id is None:
+        return row
+    row = replace(row, change_id=event.change_id)
+    naming = Naming(event.change_id, spoken(entry, event.actor))
+    theirs = next((one for one in row.namings if one.said.principal == naming.said.principal), None)
+    if theirs is not None and theirs.change_id == naming.change_id:
+        return row
+    return replace(row, namings=(*(one for one in row.namings if one is not theirs), naming))
+
+
 @code_changes.on(CodeProposed, key=key_of)
 def proposed(row: CodeChange, event: CodeProposed, entry: EntryInfo) -> CodeChange:
     authors = tuple(dict.fromkeys((*row.authors, *event.authors)))
     head = Head(event.head_sha, spoken(entry, event.actor))
     last = row.heads[-1] if row.heads else None
     return replace(
-        _seen(row, event),
-        change_id=event.change_id or row.change_id,
+        _named(row, event, entry),
         head_sha=event.head_sha,
         head_position=entry.position,
         author=next(iter(authors), None),
@@ -143,7 +164,7 @@ def dismissed(row: CodeChange, event: CodeReviewDismissed, entry: EntryInfo) -> 
 @code_changes.on(CodeMerged, key=key_of)
 def merged(row: CodeChange, event: CodeMerged, entry: EntryInfo) -> CodeChange:
     merge = Merging(spoken(entry, event.actor), event.head_sha, event.merge_sha, event.branch)
-    row = replace(_seen(row, event), change_id=event.change_id or row.change_id)
+    row = _named(row, event, entry)
     if any(_is_told_again(known, merge) for known in row.merges):
         return row
     row = replace(row, merges=(*row.merges, merge))
@@ -219,16 +240,29 @@ def is_believed(row: CodeChange, merge: Merging, reads: Reads) -> bool:
 
     Else whoever deploys says that what they deploy is what somebody once approved.
     """
-    if row.pull_request is None or _is_an_authority(CodeMerged.type, merge.said, reads):
+    return row.pull_request is None or _may_tell_of(row, CodeMerged.type, merge.said, reads)
+
+
+def brings(row: CodeChange, change_id: str, reads: Reads) -> tuple[Spoken, ...]:
+    """Return by whom it was said that a pull request brings a change, of those who would be believed about its merge.
+
+    Else whoever deploys names the change in a pull request of others that somebody once approved.
+    """
+    types = (CodeProposed.type, CodeMerged.type)
+    said = (one.said for one in row.namings if one.change_id == change_id)
+    return tuple(one for one in said if any(_may_tell_of(row, event_type, one, reads) for event_type in types))
+
+
+def _may_tell_of(row: CodeChange, event_type: str, said: Spoken, reads: Reads) -> bool:
+    if _is_an_authority(event_type, said, reads):
         return True
     told = [
         *((CodeProposed.type, head.said) for head in row.heads),
         *((CodeReviewSubmitted.type, review.said) for review in row.reviews),
         *((CodeMerged.type, other.said) for other in row.merges),
     ]
-    if any(_is_an_authority(event_type, said, reads) for event_type, said in told):
+    if any(_is_an_authority(known_type, known, reads) for known_type, known in told):
         return False
-    said = merge.said
     is_first = bool(row.heads) and row.heads[0].said.principal == said.principal
     return is_first or (said.speaker == said.principal and kind_of(reads, said.speaker, said) == "human")
 

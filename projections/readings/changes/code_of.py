@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from ledger.events import ref
 from ledger.events.code import CodeProposed
 from projections.engine.view import Reads
-from projections.readings.changes.code import LATEST, CodeChange, approvers_of, code_changes, is_believed
+from projections.readings.changes.code import LATEST, CodeChange, approvers_of, brings, code_changes, is_believed
 from projections.readings.changes.commits import commit_of, is_same
 from projections.readings.people.identities import person_of
+from projections.readings.people.voices import Spoken
 from projections.rules.leave import Instant
 
 
@@ -22,6 +23,9 @@ class Brought:
 
     row: CodeChange
     head: str
+    # Who is believed that it is of the change; None where a commit of its scope shows that. Where nobody is, it has to be reviewed,
+    # too, and its review is none of the change.
+    said: tuple[Spoken, ...] | None = None
 
 
 def code_of(reads: Reads, change_id: str, commits: Sequence[str]) -> tuple[list[Brought], list[str]]:
@@ -35,8 +39,8 @@ def code_of(reads: Reads, change_id: str, commits: Sequence[str]) -> tuple[list[
             unknown.append(commit)
     for row in reads.named(code_changes, CodeProposed, ref("change", change_id), limit=LATEST):
         head = row.merged_head or row.head_sha
-        if row.change_id == change_id and head is not None:
-            found.setdefault(row.key, Brought(row, head))
+        if head is not None and any(naming.change_id == change_id for naming in row.namings):
+            found.setdefault(row.key, Brought(row, head, brings(row, change_id, reads)))
     return [found[key] for key in sorted(found)], unknown
 
 

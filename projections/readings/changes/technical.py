@@ -71,7 +71,7 @@ def unreviewed_because(
         return fault
     by = f", nor did anybody who holds {' or '.join(roles)} review it" if roles else ""
     code, unknown = code_of(look, scope.change_id, version.commits)
-    if unknown or not code:
+    if unknown or not any(one.said is None or any(was_there(it, instant, clocks) for it in one.said) for one in code):
         return f"no pull request is known of {listed(unknown) if unknown else 'its code'}{by}"
     faults = (_of_code(one, scope, look, instant) for one in code)
     return next((f"{fault}{by}" for fault in faults if fault), "")

@@ -398,6 +398,24 @@ def test_what_was_never_merged_or_not_reviewed_is_found_when_it_is_deployed() ->
     assert f"with acme/api@{B}: nobody had reviewed" in finding(story, "deployed-without-review", "d-3").says
 
 
+def test_a_merge_that_is_told_after_the_deployment_excuses_it_only_where_an_authoritys_own_list_has_it() -> None:
+    story = needs_review()
+    enrol(story, "service:github", "github:*")
+    propose(story)
+    look_at(story)
+    put(story, "c" * 40)
+    done = len(story.log)
+    merge(story, time=at(done - 1.5))
+    assert finding(story, "deployed-without-review", "d-1").says.endswith(f"nobody had merged {'c' * 40}")
+    merged = {**PULL, "head_sha": A, "merge_sha": "c" * 40}
+    late = story.tell("code.merged", by="service:github", actor="github:1", **merged, time=at(done - 1.5))
+    assert found(story) == {"deployed-without-review": ["d-1"]}
+    ids = [str(late)]
+    story.tell("source.reconciled", actor="service:github", source="test", period_start=at(0), period_end=at(done),
+        listed=ids, listed_count=1, listed_digest=list_digest(ids), missing_count=0, extra_count=0)  # fmt: skip
+    assert found(story) == {}
+
+
 def test_where_no_change_is_asked_for_code_review_is_the_approval() -> None:
     story = needs_review(("rollback-triggers", "any", "0"))
     propose(story)
@@ -445,9 +463,9 @@ def to_be_reviewed(*settings: tuple[str, str, str]) -> Story:
     return story
 
 
-def technical(story: Story) -> tuple[str, str]:
+def technical(story: Story, hours: float = 20) -> tuple[str, str]:
     """What the gate says of the technical review: the reason, and the words."""
-    rule = next(answer for answer in ask(story).answers if answer.rule == "change-is-technically-reviewed")
+    rule = next(answer for answer in ask(story, hours=hours).answers if answer.rule == "change-is-technically-reviewed")
     return rule.reason, rule.words
 
 
@@ -509,6 +527,34 @@ def test_code_that_names_the_change_is_its_code_and_an_objection_keeps_it_back()
     assert ask(story).verdict == "allow"
     look_at(story, "person:carol", verdict="changes_requested", number="2")
     assert technical(story) == ("not-reviewed", "person:carol had asked for changes")
+
+
+def test_a_pull_request_of_others_is_no_code_of_a_change_because_a_pipeline_says_so() -> None:
+    for host, who in (("service:desk", "service:ci"), ("service:github", "person:mallory")):
+        story = to_be_reviewed(TECHNICAL[0])
+        enrol(story, "service:github", types=("code.proposed",))
+        told = {**PULL, "head_sha": A, "authors": ["person:ann"]}
+        story.tell("code.proposed", by=host, **told)
+        look_at(story)
+        story.tell("code.proposed", actor=who, **told, change_id="CHG-7")
+        assert technical(story) == ("not-reviewed", "no pull request is known of its code"), host
+        # Where somebody else says that it brings the change, and nobody approved it, that is not forgotten.
+        other = {"repository": "acme/api", "pull_request": 13, "head_sha": B, "authors": ["person:ann"]}
+        story.tell("code.proposed", by=host, **other, change_id="CHG-7")
+        story.tell("code.proposed", actor=who, **other, change_id="CHG-8")
+        assert technical(story) == ("not-reviewed", f"nobody else than its authors had approved acme/api#13 at {B}")
+        story.tell("code_review.submitted", actor="person:bob", repository="acme/api", pull_request=13, review_id="2",
+            commit=B, verdict="approved")  # fmt: skip
+        assert technical(story, 60)[0] == "reviewed"
+
+
+def test_a_pull_request_that_is_said_to_bring_a_change_after_it_went_out_excuses_nothing() -> None:
+    story = to_be_reviewed(TECHNICAL[0])
+    propose(story)
+    look_at(story)
+    deploy(story)
+    story.tell("code.proposed", **PULL, head_sha=A, authors=["person:ann"], change_id="CHG-7")
+    assert found(story) == {"changed-without-technical-review": ["CHG-7"]}
 
 
 def test_an_objection_holds_however_much_others_ask_for_meanwhile() -> None:
