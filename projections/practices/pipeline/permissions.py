@@ -8,17 +8,27 @@ from typing import Final
 
 from ledger.events.access import AccessGranted
 from ledger.events.attestation import AttestationReceived
+from ledger.events.backup import BackupCompleted
+from ledger.events.environment import EnvironmentReadyAttested
+from ledger.events.iac import PlanValidated
 from ledger.events.identifiers import name_of
 from ledger.events.pipeline_run import PipelineRunFinished
+from ledger.events.scan import ScanCompleted
 from ledger.events.secret import SecretRotated
+from ledger.events.test import ShardFinished
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, ticket_of
+from projections.practices.environments.readiness import READINESS_GATE
+from projections.practices.environments.stateful import BACKUP_GATE
 from projections.practices.infrastructure.scanning import SECRET_GATE
+from projections.practices.pipeline.code_scans import SCAN_TOOL
 from projections.practices.pipeline.isolation import BUILDER, VERIFIER
+from projections.practices.pipeline.parallel_tests import TEST_SUITE
+from projections.practices.pipeline.plan_gates import PLAN_VALIDATION
 from projections.practices.practice import Practice
 from projections.readings.changes.branch_protections import Protection, branch_protections
 from projections.readings.delivery.deployments import Deployment, deployments
@@ -176,12 +186,19 @@ _RESTING: Final = (
     (BUILDER.name, None, PipelineRunFinished.type),
     (VERIFIER.name, None, AttestationReceived.type),
     (SECRET_GATE.name, "required", SecretRotated.type),
+    (TEST_SUITE.name, None, ShardFinished.type),
+    (SCAN_TOOL.name, None, ScanCompleted.type),
+    (PLAN_VALIDATION.name, "required", PlanValidated.type),
+    (READINESS_GATE.name, "required", EnvironmentReadyAttested.type),
+    (BACKUP_GATE.name, "required", BackupCompleted.type),
 )
 
 
-@finding(policies, severity="low")
+@finding(policies, severity="low", version=2)
 def policy_believes_anybody(row: Policy, look: Look) -> Breach | None:
-    """A policy rests on what is said of builders, verifiers or rotated secrets, and names no role for whoever says it (`role-for`)."""
+    """A policy rests on what is said of builders, verifiers, rotated secrets, tests, scans, checks of plans, readiness or backups, and
+    names no role for whoever says it (`role-for`).
+    """
     for version in row.versions:
         if version is not row.versions[-1] and version.version != row.in_force:
             continue

@@ -345,6 +345,27 @@ def test_a_policy_that_rests_on_what_anybody_may_say_is_found() -> None:
         assert ("policy-believes-anybody" in found(story)) is (name != "any")
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "event"),
+    [
+        ("test-suite", "api", "test.shard_finished"),
+        ("scan-tool", "tfsec", "scan.completed"),
+        ("plan-validation", "required", "iac.validated"),
+        ("readiness-gate", "required", "environment.ready_attested"),
+        ("backup-gate", "required", "backup.completed"),
+    ],
+)
+def test_so_is_one_that_rests_on_what_anybody_says_was_tested_scanned_checked_attested_or_backed_up(
+    setting: str, value: str, event: str
+) -> None:
+    story = Story()
+    publish(story, (setting, "prod", value))
+    says = finding(story, "policy-believes-anybody", "change-approval").says
+    assert says == f"change-approval 1 rests {setting} on {event}, and names no role for it"
+    publish(story, (setting, "prod", value), ("role-for", event, "teller"), version="2")
+    assert found(story) == {}
+
+
 def test_which_of_two_values_is_weaker() -> None:
     assert weaker({"a": "2", "b": "true"}, {"a": "2", "b": "true", "c": "off"}) == []
     assert weaker({"a": "1"}, {"a": "0"}) == ["a from 1 to 0"]
