@@ -300,7 +300,7 @@ class Derived(Ruled[Finding]):
             doc=doc,
             kind="finding",
             # What is made of rows is made once more where late leave counts: of what it was made of.
-            reads=tuple(dict.fromkeys((*(of for read in reads if read.is_made for of in read.reads), *reads))),
+            reads=(*(of for read in reads if read.is_made for of in read.reads), *reads),
             indexes=("rule", "subject", "severity", "is_open", "disposition"),
         )
         self.read_row = FindingRead
@@ -422,7 +422,7 @@ def bounded(found: Breach | None) -> Breach | None:
     some = found.positions
     said = with_names(found.says)
     says = said if len(said) <= MAX_SAYS else f"{said[:MAX_SAYS]}…"
-    return Breach(says, some if len(some) <= MAX_POSITIONS else (*some[:half], *some[-half:]))
+    return Breach(says, some if len(some) <= MAX_POSITIONS else (*some[:half], *some[-half:]), found.act)
 
 
 def said_of(rule: str, subject: str, says: str) -> str:

@@ -73,7 +73,7 @@ def unauthorized_change(row: Ticket, look: Look) -> Breach | None:
     return Breach(f"{row.change_id} was not authorized", positions_of(row.opened_position))
 
 
-@finding(change_scopes, severity="medium")
+@finding(change_scopes, severity="medium", version=2)
 def opened_twice(row: ChangeScope, look: Look) -> Breach | None:
     """A change was opened again as another one: of another type, of other services, or by somebody else. It stays what it was."""
     first, *others = row.openings or (None,)
@@ -261,9 +261,8 @@ def _of_kind(row: Deployment, look: Look, kind: Kind) -> Breach | None:
     found = next((act for act in against_the_gate(row, look) if act.kind == kind), None)
     if found is None:
         return None
-    return Breach(
-        found.words, positions_of(found.act.position, found.said.position if found.said is not None else None)
-    )
+    positions = positions_of(found.act.position, found.said.position if found.said is not None else None)
+    return Breach(found.words, positions, found.act.position)
 
 
 @finding(deployments, severity="high")

@@ -324,6 +324,12 @@ def test_a_deployment_against_the_gate_and_one_of_another_artifact_are_found() -
     decide(denied, "deny")
     deploy(denied, artifact=ARTIFACT)
     assert found(denied) == {"deployed-against-the-gate": ["d-1"]}
+    # The gate was asked about this very deployment, and the act is the deployment all the same.
+    named = gated()
+    asked = decide(named, "deny", deployment_id="d-1")
+    deploy(named, artifact=ARTIFACT)
+    row = finding(named, "deployed-against-the-gate", "d-1")
+    assert (row.positions[0], row.acted_position) == (asked, asked + 1)
     other = gated()
     decide(other, artifact=OTHER)
     deploy(other, artifact=ARTIFACT)
