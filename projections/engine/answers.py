@@ -9,8 +9,8 @@ seldom change. What an answer rests on is noted, as for a judgement, and whoever
     is_granted(look, "person:ana", "2026-03-01T…")     rests on access_grants@identity:person:ana
     access.granted to ana, or one of her grants moves   asked again, it is worked out again
 
-A question is a function of reads and of values: it asks no clock, and answers with values, never with a row, whose columns the
-judgement that looks at them has to note itself.
+A question is a function of reads and of values: it asks no clock, and answers with values that nobody can change, never with a row,
+whose columns the judgement that looks at them has to note itself.
 """
 
 from collections import defaultdict
@@ -24,7 +24,7 @@ from projections.engine.view import DeclarationError, Reads, View
 
 P = ParamSpec("P")
 T = TypeVar("T")
-# So many answers are kept; then all are forgotten.
+# So many answers are worked out; then all are forgotten.
 MOST_KEPT: Final = 100_000
 
 
@@ -63,11 +63,14 @@ class Answers:
         # By what answers rest on, the questions; and in which forms they ever looked at anything.
         self._resting: dict[str, set[Any]] = defaultdict(set)
         self._forms: set[str] = set()
+        # How many were worked out since all were forgotten. What one rests on may hold its question after the answer is gone.
+        self._worked_out_since = 0
 
     def ask(self, question: Callable[..., Any], args: tuple[Any, ...]) -> Answer:
         asked = question, args
         if (known := self._of.get(asked)) is None:
             known = self._of[asked] = self._worked_out(question, args)
+            self._worked_out_since += 1
             for what, _ in known.reads:
                 self._resting[what].add(asked)
                 if (form := form_in(what)) is not None:
@@ -88,7 +91,9 @@ class Answers:
             raise DeclarationError(f"{question.__name__} asks whether a time has come: its answers cannot be kept")
         if frame.lateness or frame.looked_at_made:
             raise DeclarationError(f"{question.__name__} asks for leave that came late: its answers cannot be kept")
-        if any(isinstance(one, Seen) for one in (value if isinstance(value, (tuple, list, set)) else (value,))):
+        if isinstance(value, (list, set, dict)):
+            raise DeclarationError(f"{question.__name__} answers with what whoever asks could change: expected a tuple")
+        if any(isinstance(one, Seen) for one in (value if isinstance(value, (tuple, frozenset)) else (value,))):
             raise DeclarationError(f"{question.__name__} answers with a row: expected values")
         return Answer(value, frozenset(frame.reads), tuple((view, lens.columns) for view, lens in lenses.items()))
 
@@ -107,6 +112,7 @@ class Answers:
 
     def make_room(self) -> None:
         """Forget all, when it has become much."""
-        if len(self._of) > MOST_KEPT:
+        if self._worked_out_since > MOST_KEPT:
             self._of.clear()
             self._resting.clear()
+            self._worked_out_since = 0

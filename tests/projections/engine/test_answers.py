@@ -133,9 +133,15 @@ def test_what_cannot_be_kept_is_refused(story: Story) -> None:
     def row_of(reads: Reads, change_id: str) -> Known | None:
         return reads.row(changes, change_id)
 
+    @kept
+    def authors_of(reads: Reads, change_id: str) -> list[str]:
+        return [author_of(reads, change_id)]
+
     open_change(story, "CHG-1")
     story.flush()
     rows = story.folder.rows
+    with pytest.raises(DeclarationError, match="whoever asks could change: expected a tuple"):
+        authors_of(rows, "CHG-1")
     with pytest.raises(DeclarationError, match="asks whether a time has come"):
         has_begun(rows, "2026-01-01T00:00:00.000000Z")  # type: ignore[arg-type]
     with pytest.raises(DeclarationError, match="answers with a row"):
@@ -151,3 +157,18 @@ def test_an_answer_of_others_is_not_believed_where_one_judges_by_oneself(story: 
     look = Judging(rows, "9", lambda view: Lens(view, lambda column: None), answers=Answers(rows))
     assert author_of(look, "CHG-1") == "nobody"
     assert ASKED == ["CHG-1", "CHG-1"]
+
+
+def test_questions_are_forgotten_where_their_answers_are_forgotten_all_the_time(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.engine.answers.MOST_KEPT", 2)
+    rows = story.folder.rows
+    for number in range(3):
+        assert author_of(rows, f"CHG-{number}") == "nobody"
+        open_change(story, f"CHG-{number}")
+        story.flush()
+    ASKED.clear()
+    # All that was asked is answered anew, by what is there.
+    assert [author_of(rows, f"CHG-{number}") for number in range(3)] == ["person:ann"] * 3
+    assert ASKED == ["CHG-0", "CHG-1", "CHG-2"]
