@@ -21,8 +21,8 @@ from ledger.events.incident import (
     IncidentResolved,
 )
 from projections.engine.view import LATEST, EntryInfo, Moment, Number, Reads, View, replace
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, kind_of
-from projections.readings.people.replacing import has_power
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.replacing import may_end
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import happened, replaces
@@ -169,22 +169,13 @@ def acknowledged(row: Incident, event: IncidentAcknowledged, entry: EntryInfo) -
     return replace(row, acknowledged_by=event.actor, acknowledged_at=row.acknowledged_at or entry.time)
 
 
-def _may_replace(entry: EntryInfo, said: Spoken, before: Spoken) -> bool:
-    """Say whether somebody may take the place of what was said before: by themselves, as a human, or with the power to."""
-    return (
-        said.principal == before.principal
-        or has_power(entry.reads, entry.type, said)
-        or kind_of(entry.reads, said.speaker, said) == "human"
-    )
-
-
 @incidents.on(IncidentResolved, key=lambda event: event.incident_id)
 def resolved(row: Incident, event: IncidentResolved, entry: EntryInfo) -> Incident:
     row = _known(row, event, entry)
     said = spoken(entry, event.actor)
     if fault_of_speaker(entry.reads, entry.type, said, event.environment):
         return row
-    if row.first_seen is not None and not _may_replace(entry, said, row.first_seen):
+    if row.first_seen is not None and not may_end(entry.reads, entry.type, said, row.first_seen):
         return row
     return _ended(replace(row, last_resolved=_last(row.last_resolved, event, entry)), entry)
 
@@ -207,7 +198,7 @@ def attributed(row: Incident, event: IncidentAttributed, entry: EntryInfo) -> In
         not told.fault
         and told.is_confirmed
         and row.confirmed is not None
-        and not _may_replace(entry, said, row.confirmed)
+        and not may_end(entry.reads, entry.type, said, row.confirmed)
     ):
         told = replace(
             told, fault=f"{said.speaker} is not known to be a human, and {row.confirmed.speaker} confirmed a cause"

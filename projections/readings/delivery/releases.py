@@ -15,8 +15,8 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.delivery.deployments import deployments, done_to
 from projections.readings.environments.environments import READ_BY_ASKING, is_production, same_environment
 from projections.readings.people.policies import InForce, in_force_now
-from projections.readings.people.powers import fault_of_speaker, granted_to, persons_behind
-from projections.readings.people.replacing import has_power
+from projections.readings.people.powers import fault_of_speaker, granted_to
+from projections.readings.people.replacing import may_take_back
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
@@ -129,7 +129,8 @@ def scope_at(reads: Reads, facts: ReleaseFacts | None, instant: Instant, clocks:
         (
             scope
             for scope in (facts.scopes if facts is not None else ())
-            if was_there(scope.said, instant, clocks) and not fault_of_speaker(reads, _DEFINED, scope.said)
+            if was_there(scope.said, instant, clocks)
+            and not fault_of_speaker(reads, ReleaseScopeDefined.type, scope.said)
         ),
         key=lambda scope: (scope.said.at, scope.said.position),
     )
@@ -142,7 +143,7 @@ def scope_at(reads: Reads, facts: ReleaseFacts | None, instant: Instant, clocks:
         kept = {
             name: known
             for name, known in held.items()
-            if name not in named and not _may_take_back(reads, scope.said, known[0])
+            if name not in named and not may_take_back(reads, ReleaseScopeDefined.type, scope.said, known[0])
         }
         # To say again that it is begins nothing anew.
         since = {name: held[name][0] if name in held else scope.said for name in named}
@@ -155,13 +156,6 @@ def scope_at(reads: Reads, facts: ReleaseFacts | None, instant: Instant, clocks:
     parts = tuple(part for _, parts in held.values() for part in parts)
     edges = tuple(name for name in held if not isinstance(name, str))
     return replace(last, digest=_digest(facts.release_id, parts, edges), parts=parts, edges=edges)
-
-
-_DEFINED: Final = ReleaseScopeDefined.type
-
-
-def _may_take_back(reads: Reads, said: Spoken, since: Spoken) -> bool:
-    return bool(persons_behind(reads, said) & persons_behind(reads, since)) or has_power(reads, _DEFINED, said)
 
 
 def owner_who_signed(

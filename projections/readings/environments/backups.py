@@ -15,9 +15,9 @@ from ledger.events.restore import RestoreVerified
 from ledger.events.service import ServiceProvisioned
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import same_environment, under_all_names
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, persons_behind, rests_on_grants
-from projections.readings.people.replacing import standing
-from projections.readings.people.voices import Spoken, has_root_power, spoken
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.replacing import may_take_back, standing
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules.environments import compared
 from projections.rules.words import listed
 
@@ -265,17 +265,15 @@ def set_up(reads: Reads, service: str, environment: str, at: Moment) -> SetUp | 
     told = _provisions(reads, service, environment, at)
     for one in told:
         named = (_ANYWHERE, *one.resources) if one.stateful else ()
-        kept = {k: since for k, since in held.items() if k not in named and not _may_take_back(reads, one, since)}
+        kept = {
+            name: since
+            for name, since in held.items()
+            if name not in named and not may_take_back(reads, ServiceProvisioned.type, one.said, since.said)
+        }
         refused += [one] if kept else []
         # To say again that it does begins nothing anew.
         held = kept | {name: held.get(name, one) for name in named}
     return SetUp(told[-1], held, tuple(refused)) if told else None
-
-
-def _may_take_back(reads: Reads, one: Provision, since: Provision) -> bool:
-    if persons_behind(reads, one.said) & persons_behind(reads, since.said):
-        return True
-    return any(has(reads, ServiceProvisioned.type, one.said) for has in (has_root_power, rests_on_grants))
 
 
 def _provisions(reads: Reads, service: str, environment: str, at: Moment) -> list[Provision]:

@@ -18,8 +18,8 @@ from typing import Final
 
 from ledger.events.secret import SecretDetected, SecretRotated
 from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, replace
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, kind_of
-from projections.readings.people.replacing import has_power
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.replacing import may_end
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.keeping import kept
@@ -197,10 +197,8 @@ def open_at(reads: Reads, row: Secret, instant: Instant, clocks: Clocks) -> Spok
 
 
 def _may_close(reads: Reads, row: Secret, said: Spoken) -> bool:
-    """Say whether somebody who says that a secret was rotated is believed: who has the power, whatever found it first, or a human."""
-    if has_power(reads, SecretRotated.type, said) or (row.first is not None and said.principal == row.first.principal):
-        return True
-    return kind_of(reads, said.speaker, said) == "human"
+    """Say whether somebody who says that a secret was rotated is believed: as who ends what whoever found it first had told."""
+    return row.first is not None and may_end(reads, SecretRotated.type, said, row.first)
 
 
 def _last(told: list[Spoken]) -> Spoken | None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol, TypeVar
 
 from projections.engine.view import Reads
-from projections.readings.people.powers import fault_of_speaker, persons_behind, rests_on_grants
+from projections.readings.people.powers import fault_of_speaker, kind_of, persons_behind, rests_on_grants
 from projections.readings.people.voices import Spoken, has_root_power, is_vouched
 
 
@@ -59,3 +59,19 @@ def acquits(reads: Reads, event_type: str, said: Spoken, accused: Collection[str
     if fault_of_speaker(reads, event_type, said):
         return False
     return has_power(reads, event_type, said) or not persons_behind(reads, said) & set(accused)
+
+
+def may_take_back(reads: Reads, event_type: str, said: Spoken, since: Spoken) -> bool:
+    """Say whether somebody may say that something is so no longer: whoever said that it is, or whoever has the power to."""
+    return bool(persons_behind(reads, said) & persons_behind(reads, since)) or has_power(reads, event_type, said)
+
+
+def may_end(reads: Reads, event_type: str, said: Spoken, before: Spoken) -> bool:
+    """Say whether somebody may end what was seen, or told, before: a human, whoever told it, or whoever has the power to. A machine
+    ends nothing of another.
+    """
+    return (
+        said.principal == before.principal
+        or has_power(reads, event_type, said)
+        or kind_of(reads, said.speaker, said) == "human"
+    )

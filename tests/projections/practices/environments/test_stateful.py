@@ -201,6 +201,14 @@ def test_only_who_said_that_there_is_state_or_has_the_power_says_that_there_is_n
     assert found(story) == {"state-denied-by-another": ["api"]}
 
 
+def test_an_authority_for_who_says_so_says_that_there_is_no_state_any_more() -> None:
+    story = stateful()
+    pass_time(story, 11)
+    enrol(story, "service:inventory", "service:ci")
+    provision(story, actor="service:ci", by="service:inventory", stateful=False)
+    assert found(story) == {}
+
+
 # -- the gate --------------------------------------------------------------------------------------------------------------
 
 
