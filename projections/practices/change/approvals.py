@@ -142,7 +142,7 @@ def circular_approval(row: Ticket, look: Look) -> Breach | None:
     return Breach(f"in release {row.release_id} {words} approved each other's changes", positions_of(*counting))
 
 
-@finding(policies, severity="high")
+@finding(policies, severity="high", version=2)
 def policy_cannot_be_satisfied(row: Policy, look: Look) -> Breach | None:
     """S11: for some author, somewhere, there are not enough others who could approve as a policy asks, as in force or published last."""
     in_force = in_force_now(look, row.policy_id).version

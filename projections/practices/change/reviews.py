@@ -42,7 +42,7 @@ def review_overdue(row: Review, look: Look) -> Breach | None:
     return Breach(f"{row.pir_id} of {row.change_id} was due at {row.missed_at or row.due_at}")
 
 
-@finding(change_tickets, severity="medium")
+@finding(change_tickets, severity="medium", version=2)
 def review_owed(ticket: Ticket, look: Look) -> Breach | None:
     """A change was not reviewed that the policy wants reviewed, by its type, its band or what came of it. Nobody has to ask for it."""
     ended_at = ticket.opened_at if ticket.change_type == "unauthorized" else ticket.finished_at

@@ -14,7 +14,7 @@ from ledger.events.finding import FindingDisposed
 from ledger.events.iac import PlanValidated
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.judging.able import approvers, authors, both, holding, may, whoever_asks
+from projections.judging.able import authors, both, holding, may, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.judging.letting import let_pass
@@ -259,13 +259,15 @@ def plan_is_validated(question: Question, look: Look, policy: InForce) -> Said:
 
 
 @gate_rule(
+    version=2,
     remedies={
+        **change_is_approved.remedies,
         "no-scope": Remedy("its author submits the change with the plan (change.submitted)", authors),
         "other-plan": Remedy(
             "an author amends the scope by this plan (change.scope_amended), and it is approved anew", authors
         ),
-        "": Remedy("approvals of this scope by people who did not write or deploy it", approvers),
-    }
+        "": change_is_approved.remedies["quorum"],
+    },
 )
 def plan_is_approved(question: Question, look: Look, policy: InForce) -> Said:
     """The very plan is of the scope of a change, and that is approved; where that is asked for."""

@@ -125,7 +125,7 @@ def released_before_what_it_needs(row: Deployment, look: Look) -> Breach | None:
     return None
 
 
-@finding(release_facts, severity="medium")
+@finding(release_facts, severity="medium", version=2)
 def release_cannot_be(row: ReleaseFacts, look: Look) -> Breach | None:
     """The last scope of a release goes round in a circle, needs what is not of it, or has a service twice."""
     scope = scope_at(look, row, AS_THINGS_STAND, Clocks())

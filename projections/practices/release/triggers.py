@@ -144,7 +144,7 @@ def _is_of_power(said: Spoken, look: Look) -> bool:
     return has_root_power(look, RollbackCompleted.type, said) or is_vouched(look, said)
 
 
-@finding(trigger_firings, severity="medium")
+@finding(trigger_firings, severity="medium", version=2)
 def rollback_trigger_unjustified(row: Firing, look: Look) -> Breach | None:
     """A trigger was said to have fired, and its condition was not met: by the measurement itself, or by what else was measured."""
     said = row.said

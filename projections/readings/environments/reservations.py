@@ -52,7 +52,7 @@ class Reservation:
 
 reservations = View(
     "reservations",
-    version=1,
+    version=2,
     row=Reservation,
     kind="reservation",
     reads=READ_BY_ASKING,
@@ -202,7 +202,7 @@ class PerfTest:
 
 perf_tests = View(
     "perf_tests",
-    version=1,
+    version=2,
     row=PerfTest,
     kind="perf_test",
     reads=READ_BY_ASKING,
