@@ -194,7 +194,7 @@ class TakenBack:
         # Views and positions: whose rows each was of, when it was recorded, and when it was taken back. That never changes.
         self.keys: dict[tuple[str, int], tuple[str, ...]] = {}
         self.rows: dict[tuple[str, int], frozenset[str]] = {}
-        # By view: where rows were folded anew, and by which of their entries; see `past.going_along`. Up to which end that is known.
+        # By view: where rows were folded anew, and by which of their entries; see `rows_then.going_along`. Up to which end that is known.
         self.carried: dict[str, Carried] = defaultdict(Carried)
         # By type and ref, or type alone: the entries that were taken back. How many more are to be looked at for so many that hold.
         self._of: dict[tuple[str, str | None], list[int]] = defaultdict(list)

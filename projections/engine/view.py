@@ -232,7 +232,8 @@ class View(Generic[R]):
         self.version = version
         self.row = row
         self.doc = doc
-        self.reads = tuple(reads)
+        # What several lists of what is read have in common is read once.
+        self.reads = tuple(dict.fromkeys(reads))
         self.indexes = tuple(indexes)
         # Rows as they are read: with what is computed then.
         self.read_row: type[Any] = row

@@ -2,7 +2,7 @@
 
 A rule returns why it is broken, in words, or None; what it asks for is the first sentence of its docstring, and `DUTIES` has these
 by their codes. People are compared as *persons*: all logins that were linked to one
-human are one person, named by the login that sorts first (`projections.identities.person_of`).
+human are one person, named by the login that sorts first (`projections.readings.people.identities.person_of`).
 """
 
 import re

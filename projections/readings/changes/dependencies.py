@@ -167,8 +167,3 @@ def reach_of(reads: Reads, target: str, at: int | None = None) -> Reach:
                 found.add(dependent.resource)
                 waiting.append(dependent.resource)
     return Reach(frozenset(found), changed)
-
-
-def dependents_of(reads: Reads, target: str, at: int | None = None) -> set[str]:
-    """Return all that depends on a resource, directly or not; as was declared at a position, or now."""
-    return set(reach_of(reads, target, at).dependents)

@@ -237,7 +237,7 @@ def _known_tier(reads: Reads, name: str | None, at: Moment, by: str | None) -> T
     if said is not None:
         return said.tier
     told = _told(in_force(reads, at), key)
-    if told is None and (later := _said_later(reads, key, at)) is not None and _is_other(reads, later.said, by):
+    if told is None and (later := _said_later(reads, key)) is not None and _is_other(reads, later.said, by):
         return later.tier
     return told
 
@@ -265,8 +265,8 @@ def _holding(reads: Reads, key: str, at: Moment) -> Declaration | None:
     return max(found, key=lambda said: (said.said.at, said.said.position), default=None)
 
 
-def _said_later(reads: Reads, key: str, at: Moment) -> Declaration | None:
-    """Return what was first said of a name that nobody knew at a time."""
+def _said_later(reads: Reads, key: str) -> Declaration | None:
+    """Return what was first said of a name, which nobody knew before."""
     return min(_counting(reads, key), key=lambda said: said.said.position, default=None)
 
 

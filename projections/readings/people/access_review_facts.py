@@ -15,11 +15,8 @@ from ledger.events.access import AccessGranted
 from ledger.events.access_review import AccessReviewCompleted, AccessReviewItemDecided, AccessReviewOpened
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import READ_BY_ASKING, same_environment
-from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
-from projections.readings.people.identities import identities
 from projections.readings.people.powers import fault_of_grant, fault_of_speaker, rests_on_grants, spans_at
-from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import instants
@@ -80,7 +77,7 @@ access_review_facts = View(
     version=3,
     row=AccessReviewFacts,
     kind="access_review",
-    reads=(credentials, authorities, identities, access_grants, *READ_BY_ASKING),
+    reads=READ_BY_ASKING,
     doc="What was said of access reviews: the population as it was replayed at the opening, and every decision.",
 )
 

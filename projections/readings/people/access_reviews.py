@@ -25,11 +25,10 @@ from projections.readings.people.access_review_facts import (
 )
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
-from projections.readings.people.identities import identities, person_of
+from projections.readings.people.identities import person_of
 from projections.readings.people.policies import in_force
 from projections.readings.people.powers import fault_of_grant, fault_of_speaker, revocations_of, spans_at
 from projections.readings.people.settings import Number
-from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.rules import duties as rules
@@ -119,7 +118,7 @@ access_reviews = Judged(
     version=5,
     row=AccessReview,
     of=access_review_facts,
-    reads=(credentials, authorities, identities, access_grants, *READ_BY_ASKING),
+    reads=READ_BY_ASKING,
     indexes=("environment", "state", "due_at", "revoke_due_at"),
     doc="Access reviews: the grants in force at the opening, whose decisions count, what waits for whom, and what was carried out.",
 )

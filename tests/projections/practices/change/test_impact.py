@@ -11,7 +11,7 @@ from telling import Story
 from year import DAY, HOUR, Change, Year
 
 from ledger.authority import LEDGER_PRINCIPAL
-from projections.readings.changes.dependencies import dependents_of, is_tagged, resources
+from projections.readings.changes.dependencies import is_tagged, reach_of, resources
 from projections.readings.changes.impacts import impacts
 
 
@@ -44,9 +44,9 @@ def test_what_depended_when_the_change_was_implemented_had_to_be_assessed_whatev
     # Judged again, and found as before.
     story.tell("change.impact_assessed", actor="person:alice", **CHG, targets=["db"], method="list", dependents=[])
     assert finding(story, "impact-not-covered", "CHG-7").is_open
-    assert dependents_of(story.folder.rows, "db") == set()
+    assert reach_of(story.folder.rows, "db").dependents == set()
     story.tell("dependency.declared", **depend, shared=True)
-    assert dependents_of(story.folder.rows, "db") == {"api"}
+    assert reach_of(story.folder.rows, "db").dependents == {"api"}
 
 
 def depend(story: Story, resource: str, on: str = "db", kind: str = "declared", **more: Any) -> None:
@@ -89,7 +89,7 @@ def test_what_somebody_declared_to_depend_is_taken_away_by_them_or_by_who_is_giv
     story.tell("access.granted", actor="person:olga", grant_id="GR-9", principal="person:carol", principal_kind="human",
         role="curator")  # fmt: skip
     story.tell("dependency.removed", **removed, actor="person:carol")
-    assert dependents_of(story.folder.rows, "db") == set()
+    assert reach_of(story.folder.rows, "db").dependents == set()
 
 
 def test_a_policy_may_ask_for_an_impact_assessment() -> None:
