@@ -149,7 +149,7 @@ def test_a_change_is_approved_with_the_keyboard_alone(browser: Browser, server: 
 
 def test_access_is_reviewed_with_the_keyboard_alone(browser: Browser, server: Server, told: dict[str, str]) -> None:
     for grant, holder in (("GR-80", "person:dora"), ("GR-81", "person:grace"), ("GR-82", "person:dan")):
-        said = {"actor": "person:root", "principal": holder, "principal_kind": "human", "role": "deployer"}
+        said = {"actor": "service:all", "principal": holder, "principal_kind": "human", "role": "deployer"}
         server.record(event("access.granted", grant_id=grant, environment="eighty", **said))
     fixed: dict[str, Any] = {"population_digest": "sha256:" + "0" * 64, "population_count": 3}
     fixed |= {"environment": "eighty", "due_at": "2099-01-01T00:00:00Z"}

@@ -58,13 +58,13 @@ def test_an_open_incident_keeps_a_change_open() -> None:
         confirmed=True)  # fmt: skip
     review(story, outcome="unsuccessful")
     assert against(ask(story, "close", hours=60))["incidents-are-over"] == ("deny", "incident-open")
-    story.tell("incident.resolved", incident_id="INC-1")
+    story.tell("incident.resolved", actor="person:bob", incident_id="INC-1")
     assert ask(story, "close", hours=60).verdict == "allow"
     assert story.row(incidents, "INC-1").resolved_at is not None
     # It is seen again after its end: then it is open again, and ends with its last end.
     story.tell("incident.detected", incident_id="INC-1")
     assert against(ask(story, "close", hours=60))["incidents-are-over"] == ("deny", "incident-open")
-    story.tell("incident.resolved", incident_id="INC-1")
+    story.tell("incident.resolved", actor="person:bob", incident_id="INC-1")
     assert story.row(incidents, "INC-1").resolved_at == at(len(story.log))
 
 
