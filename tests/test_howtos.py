@@ -18,8 +18,8 @@ from sessions import ROOT, Machine, commands, free_ports, machines, warm_command
 from telling import Story
 
 from projections import VIEWS
+from projections.engine.progress import with_inputs
 from projections.engine.view import View
-from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.deployments import deployments
 
 HOWTOS = ROOT / "docs" / "howto"
@@ -158,7 +158,7 @@ def test_the_view_of_the_page_is_folded() -> None:
 
 
 def test_the_rule_of_the_page_finds() -> None:
-    names, story = declared_by("add-a-rule.md", change_scopes, deployments)
+    names, story = declared_by("add-a-rule.md", *with_inputs(VIEWS, [deployments]))
     for number, said in enumerate(({}, {"strategy": "rolling"})):
         where = {"deployment_id": f"d-{number}", "service": "api", "environment": "prod"}
         story.tell("deployment.started", actor="service:ci", **where, **said)
