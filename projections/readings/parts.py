@@ -1,10 +1,19 @@
 """Facts in parts: a summary says of how many statements it is, and rows note which of them came, in whatever order."""
 
-from typing import Any, TypeVar
+from collections.abc import Container
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from projections.engine.view import replace
 
 R = TypeVar("R", bound="InParts")
+# So many that did not come are told: whoever says of how many parts something is, may say any number.
+MOST_MISSED: Final = 1000
+
+
+def missing_of(count: int, there: Container[int]) -> list[int]:
+    """Return which of the numbers from 1 to `count` are not there: the first ones."""
+    return list(islice((number for number in range(1, count + 1) if number not in there), MOST_MISSED))
 
 
 class InParts:
@@ -15,8 +24,8 @@ class InParts:
 
     @property
     def missing(self) -> list[int]:
-        """The parts that did not come."""
-        return [part for part in range(1, self.parts + 1) if part not in self.seen]
+        """The parts that did not come: the first ones."""
+        return missing_of(self.parts, set(self.seen))
 
 
 def with_part(row: R, part: int) -> R:

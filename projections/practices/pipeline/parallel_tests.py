@@ -8,6 +8,7 @@ each shard its last try counts. Longer than other files because all its findings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from ledger.events import ref
@@ -20,6 +21,7 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for
+from projections.readings.parts import MOST_MISSED, missing_of
 from projections.readings.people.identities import are_same
 from projections.readings.people.policies import InForce, in_force_now
 from projections.readings.people.powers import fault_of_speaker
@@ -104,14 +106,11 @@ class _Ran:
     def lacks(self, shards: int) -> str:
         """Say which shards, or parts of their reports, did not come; "" for none."""
         came = {report.shard for report in self.reports}
-        found = [f"shard {number} of {shards}" for number in range(1, shards + 1) if number not in came][:100]
+        found = [f"shard {number} of {shards}" for number in missing_of(shards, came)]
         told = {part.part_id for part in self.cases}
-        found += [
-            f"part {part} of {report.parts} of {report.report}"
-            for report in self.reports
-            for part in range(1, report.parts + 1)
-            if f"{report.report}/{part}" not in told
-        ]
+        for report in self.reports:
+            parts = (part for part in range(1, report.parts + 1) if f"{report.report}/{part}" not in told)
+            found += [f"part {part} of {report.parts} of {report.report}" for part in islice(parts, MOST_MISSED)]
         found += [f"one word of {report.report}" for report in self.reports if report.contradicted is not None]
         return listed(found)
 
@@ -210,7 +209,7 @@ def _made(parts: list[ManifestPart]) -> Manifest:
         f"{parts[0].suite} {parts[0].version}",
         frozenset(name for part in parts for name in part.tests),
         frozenset(name for part in parts for name in part.skips),
-        tuple(number for number in range(1, min(most, 10_000) + 1) if number not in there),
+        tuple(missing_of(most, there)),
         tuple(part.said.position for part in parts if part.said is not None),
     )
 

@@ -73,9 +73,11 @@ def told(row: PlanModules, event: ModuleUsed, entry: EntryInfo) -> PlanModules:
 
 def parts_of(reads: Reads, plan: str) -> list[PlanModules] | None:
     """Return what is told of the modules of a plan; None where any of it is missing."""
-    first = reads.row(plan_modules, f"{plan}/1")
-    if first is None:
-        return None
-    rest = [reads.row(plan_modules, f"{plan}/{number}") for number in range(2, first.parts + 1)]
-    found = [row for row in rest if row is not None]
-    return [first, *found] if len(found) == len(rest) else None
+    found: list[PlanModules] = []
+    while not found or len(found) < found[0].parts:
+        # The first that is missing is enough: whoever says how many there are may say any number.
+        row = reads.row(plan_modules, f"{plan}/{len(found) + 1}")
+        if row is None:
+            return None
+        found.append(row)
+    return found

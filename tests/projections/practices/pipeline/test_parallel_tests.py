@@ -97,6 +97,19 @@ def test_a_missing_shard_or_part_is_no_evidence() -> None:
     assert of_tests(story) == {"tests-not-in-manifest": ["R"], "tests-run-twice": ["R"]}
 
 
+def test_whoever_says_that_there_are_more_shards_or_parts_than_can_be_counted_holds_nobody_up() -> None:
+    many = 2**53 - 1
+    story = suite("a", "b")
+    finish(story, 1, many, "a", "b")
+    assert answer(story) == ("insufficient_evidence", "incomplete")
+    finish(story, 2, many, parts=many, tests=2)
+    story.tell("test.cases_reported", report="R-1-2", run_id="R", part=2, parts=many, passed=["b"])
+    assert answer(story) == ("insufficient_evidence", "incomplete")
+    declare(story, "a", version="2", part=1, parts=many)
+    assert "tests-not-run" in of_tests(story)
+    assert f"there is no shard 3 of {many}" in words(story, "tests-not-run")
+
+
 def test_reports_come_one_by_one_and_nothing_is_found_before_the_last_had_its_time() -> None:
     story = suite("a", "b")
     finish(story, 1, 2, "a")
