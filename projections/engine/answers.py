@@ -48,10 +48,14 @@ class Still:
         self._answers: dict[Any, Any] = {}
 
     def answer(self, question: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        asked = question, args
+        return self.once((question, args), question, self, *args)
+
+    def once(self, asked: Any, work: Callable[..., T], *args: Any) -> T:
+        """Return what work comes to: what it came to, where the same was asked before."""
         if asked not in self._answers:
-            self._answers[asked] = question(self, *args)
-        return self._answers[asked]
+            self._answers[asked] = work(*args)
+        answer: T = self._answers[asked]
+        return answer
 
 
 class Answers:

@@ -109,7 +109,6 @@ class Asking(Still):
         self._now = now
         self._but = frozenset(but)
         self._matches: dict[Match, None] = {}
-        self._asked: dict[Any, Any] = {}
         super().__init__()
 
     def at(self, time: Moment) -> "Asking":
@@ -117,17 +116,11 @@ class Asking(Still):
         return self
 
     def row(self, view: View[R], key: str) -> R | None:
-        asked = view, key
-        if asked not in self._asked:
-            self._asked[asked] = self._row(view, key)
-        row: R | None = self._asked[asked]
-        return row
+        return self.once((view, key), self._row, view, key)
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
         asked = view, event, about, limit
-        if asked not in self._asked:
-            self._asked[asked] = self._named(view, event, about, limit)
-        return list(self._asked[asked])
+        return list(self.once(asked, self._named, *asked))
 
     def _row(self, view: View[R], key: str) -> R | None:
         if isinstance(view, Judged):

@@ -147,7 +147,8 @@ class Judge:
         for view, rows in changed.items():
             if columns := self._columns(view):
                 for key, before in rows.items():
-                    self._concern(view, columns, key, before, readers, begun, asked)
+                    if (one := self._concern(view, columns, key, before, readers, begun)) is not None:
+                        asked.append(one)
         # Who read what of all these rows is looked up together.
         self.noted.prefetch(what for one in asked for what in one.whats)
         for one in asked:
@@ -172,16 +173,9 @@ class Judge:
                 yield from (view.touches(None, row) for row in rows if row is not None)
 
     def _concern(
-        self,
-        view: View[Any],
-        columns: tuple[str, ...],
-        key: str,
-        before: Any,
-        readers: set[str],
-        begun: list[str],
-        asked: list["_Asked"],
-    ) -> None:
-        """Add whom a change of a row concerns, and who has to be asked for."""
+        self, view: View[Any], columns: tuple[str, ...], key: str, before: Any, readers: set[str], begun: list[str]
+    ) -> _Asked | None:
+        """Add whom a change of a row concerns, and return who has to be looked for, if anybody."""
         after = self._rows.row(view, key)
         moved: Moved = None
         if before is not None and after is not None:
@@ -201,8 +195,9 @@ class Judge:
                 others = looking
                 spans += [was[1], is_now[1]]
             span = hull(spans)
-        if others:
-            asked.append(_Asked(others, list(whats_of(view, key, before, after, self._forms.rules)), span))
+        if not others:
+            return None
+        return _Asked(others, list(whats_of(view, key, before, after, self._forms.rules)), span)
 
     def _looking(self) -> set[View[Any]]:
         """Return the views at whose rows any rule looks."""

@@ -135,6 +135,7 @@ def _approvals(row: Policy | None) -> list[_Approved]:
     return sorted(found, key=lambda approved: -approved.approval.position)
 
 
+@kept
 def fault_of_approval(reads: Reads, version: PolicyVersion, said: Spoken) -> str:
     """Say why an approval puts a version of a policy not into force, or "".
 
@@ -292,14 +293,9 @@ def in_force_now(look: Look, policy_id: str = POLICY) -> InForce:
 
 def _last(reads: Reads, policy_id: str, row: Policy | None, holds: Callable[[Moment], bool]) -> InForce:
     for approved in [known for known in _approvals(row) if holds(known.since)]:
-        if not _fault_of_approval(reads, approved.version, approved.approval.said):
+        if not fault_of_approval(reads, approved.version, approved.approval.said):
             return _said(reads, policy_id, approved.version, approved.approval.position)
     return InForce(policy_id)
-
-
-@kept
-def _fault_of_approval(reads: Reads, version: PolicyVersion, said: Spoken) -> str:
-    return fault_of_approval(reads, version, said)
 
 
 @kept
