@@ -239,7 +239,7 @@ class Demo:
         headers = self.bearer(first.sender)
         if first.door == "cdevents":
             return self.http.post("/v1/intake/cdevents", json=first.body, headers=headers)
-        events = [self.with_positions(post) for post in posts]
+        events = [post.event(self.positions) for post in posts]
         if len(events) == 1:
             headers["Content-Type"] = "application/cloudevents+json"
             return self.http.post("/v1/events", content=json.dumps(events[0]), headers=headers)
@@ -255,18 +255,6 @@ class Demo:
             "X-Hub-Signature-256": f"sha256={signature}",
         }
         return self.http.post("/v1/intake/github", content=body, headers=headers)
-
-    def with_positions(self, post: Post) -> dict[str, Any]:
-        if not post.positions:
-            return post.body
-        event: dict[str, Any] = json.loads(json.dumps(post.body))
-        for path, pair in post.positions.items():
-            *parents, last = path.split(".")
-            place = event["data"]
-            for name in parents:
-                place = place[name]
-            place[last] = self.positions[pair]
-        return event
 
     def try_the_doors(self, posts: list[Post]) -> None:
         """What the doors answer to repeats, contradictions, strangers and nonsense."""

@@ -5,6 +5,7 @@ a freeze with an override and a breach, deployments without a change, one of wha
 two access reviews, a statement taken back. Nothing here knows a ledger. Positions, which only a ledger assigns, are 1 in
 the body; `Post.positions` says which earlier statement is meant.
 
+What is said of a change by the book is the company's (`company.py`); here stands who works there, when, and what is special.
 Longer than other files here because it is one story: its threads share their people, services and clock.
 """
 
@@ -12,20 +13,20 @@ import hashlib
 import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
+import company
 import quarter_of_modules
-
-from projections.rules.digests import list_digest
+from company import Company, Facts, values
 
 START: Final = date(2026, 7, 1)
 WEEKS: Final = 13
 CHANGES: Final = 300
-Facts = dict[str, Any]
 _HOUR: Final = 60
 _DAY: Final = 24 * _HOUR
 _DESK: Final = "https://desk.example.com/changes"
@@ -52,79 +53,61 @@ class Sender(NamedTuple):
     """Who posts, and what its token may report."""
 
     principal: str
-    kind: Literal["human", "service"]
-    roles: tuple[Literal["analyst", "operator", "reporter"], ...]
     areas: tuple[str, ...]
     sources: tuple[str, ...]
+    kind: Literal["human", "service"] = "service"
+    roles: tuple[Literal["analyst", "operator", "reporter"], ...] = ("reporter",)
 
 
-def _person(name: str, *areas: str) -> Sender:
-    return Sender(
-        f"person:{name}", "human", ("reporter",), areas or ("*",), (f"https://desk.example.com/people/{name}",)
-    )
+def _person(name: str, role: Literal["analyst", "operator"], *areas: str) -> Sender:
+    place = f"https://desk.example.com/people/{name}"
+    return Sender(f"person:{name}", areas or ("*",), (place,), "human", (role, "reporter"))
 
 
+_APPROVER: Final = ("access_review", "approval", "cab", "code_review", "environment", "pir", "risk", "rollback", "team")
 SENDERS: Final[dict[str, Sender]] = {
     "desk": Sender(
-        "service:change-desk",
-        "service",
-        ("reporter",),
-        ("approval", "change", "pir", "risk", "statement", "template"),
-        (_DESK,),
+        "service:change-desk", ("approval", "change", "pir", "risk", "statement", "template"), (_DESK,),
     ),
     "monitoring": Sender(
-        "service:monitoring",
-        "service",
-        ("reporter",),
-        ("deployment", "error_budget", "incident", "rollback", "rollout"),
+        "service:monitoring", ("deployment", "error_budget", "incident", "rollback", "rollout"),
         ("https://monitoring.example.com/prod",),
     ),
     "infrastructure": Sender(
         "service:infrastructure-ci",
-        "service",
-        ("reporter",),
         ("attestation", "iac", "module", "pipeline_run", "sbom", "scan", "secret", "state", "test"),
         ("https://ci.example.com/infrastructure",),
     ),
     "platform": Sender(
-        "service:platform",
-        "service",
-        ("reporter",),
-        ("backup", "dataset", "environment", "perf_test", "resource", "restore", "service"),
+        "service:platform", ("backup", "dataset", "environment", "perf_test", "resource", "restore", "service"),
         ("https://platform.example.com/",),
     ),
-    "access": Sender(
-        "service:access-manager",
-        "service",
-        ("reporter",),
-        ("access", "access_review"),
-        ("https://access.example.com/",),
-    ),
+    "access": Sender("service:access-manager", ("access", "access_review"), ("https://access.example.com/",)),
     **{
         f"{team}-ci": Sender(
-            f"service:{team}-ci",
-            "service",
-            ("reporter",),
-            ("code", "deployment", "incident", "rollback"),
+            f"service:{team}-ci", ("code", "deployment", "incident", "rollback"),
             (f"https://ci.example.com/{team}", f"/pipelines/{team}"),
         )
         for team in TEAMS
     },
-    **{
-        # Who approves looks, too.
-        approver: _person(
-            approver,
-            *("access_review", "approval", "cab", "code_review", "environment", "pir", "risk", "rollback", "team"),
-        )._replace(roles=("analyst", "reporter"))
-        for approver, _, _ in TEAMS.values()
-    },
+    # Who approves looks, too.
+    **{approver: _person(approver, "analyst", *_APPROVER) for approver, _, _ in TEAMS.values()},
     # Operators, who report, too: models, freezes, templates and grants count from operators, unless a policy names roles for them. What
     # is told here happened before its policy was recorded.
-    "erin": _person("erin", "approval", "code_review", "risk")._replace(roles=("operator", "reporter")),
-    "frank": _person("frank", "approval", "freeze", "pir")._replace(roles=("operator", "reporter")),
-    "olga": _person("olga")._replace(roles=("operator", "reporter")),
-    "oscar": _person("oscar")._replace(roles=("operator", "reporter")),
-}
+    "erin": _person("erin", "operator", "approval", "code_review", "risk"),
+    "frank": _person("frank", "operator", "approval", "freeze", "pir"),
+    "olga": _person("olga", "operator"),
+    "oscar": _person("oscar", "operator"),
+}  # fmt: skip
+# Who tells what, whoever did it; all else people tell themselves, and what nobody did the first system that reports on it.
+TOLD_BY: Final = {
+    "desk": (
+        "approval.requested", "change", "pir.opened", "risk.assessed", "risk.model_recalibrated", "risk.outcome_labelled",
+        "statement",
+    ),
+    "access": ("access", "access_review.opened", "access_review.completed"),
+    "ci": ("code", "deployment.started", "deployment.finished", "rollback.completed", "rollback.trigger_defined"),
+}  # fmt: skip
 
 
 class Source(NamedTuple):
@@ -161,31 +144,48 @@ class Post(NamedTuple):
     # When it is sent.
     time: str = ""
 
+    def event(self, positions: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+        """Return the body with the positions that it names, given those of the statements before it."""
+        event: dict[str, Any] = json.loads(json.dumps(self.body))
+        for path, pair in self.positions.items():
+            *parents, last = path.split(".")
+            place = event["data"]
+            for name in parents:
+                place = place[name]
+            place[last] = positions[pair]
+        return event
+
+
+def told_by(sender: str, kind: str, name: str, time: str, data: Facts) -> Post:
+    """Return an event as somebody posts it: what is None is left out."""
+    data = {field: value for field, value in data.items() if value is not None}
+    event = {
+        "specversion": "1.0",
+        "id": name,
+        "source": SENDERS[sender].sources[0],
+        "type": kind,
+        "time": time,
+        "data": data,
+    }
+    return Post("events", sender, event, time=time)
+
 
 def history(seed: int = 7, start: date = START) -> Iterator[Post]:
     """Yield the posts of a quarter that begins on `start`, in the order of time."""
-    quarter = _Quarter(random.Random(seed), datetime.combine(start, time(), UTC))
+    quarter = Quarter(random.Random(seed), datetime.combine(start, time(), UTC))
     quarter.tell()
     for _, _, post in sorted(quarter.posts, key=lambda item: item[:2]):
         yield post
 
 
-@dataclass
-class _Change:
-    """One change on its way."""
-
-    id: str
-    service: str
-    team: str
-    author: str
-    kind: str
-    artifact: str
+@dataclass(kw_only=True)
+class Change(company.Change):
     band: str = "low"
     score: str = "0"
 
 
 @dataclass
-class _Quarter:
+class Quarter(Company[int]):
     """The story. Times are minutes since the start."""
 
     rng: random.Random
@@ -193,8 +193,10 @@ class _Quarter:
     posts: list[tuple[int, int, Post]] = field(default_factory=list)
     failures: list[tuple[int, str]] = field(default_factory=list)
     grants: dict[str, str] = field(default_factory=dict)
+    said: Counter[str] = field(default_factory=Counter)
     models: list[tuple[int, str, str]] = field(default_factory=list)  # approved when, version, one weight
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    policy: ClassVar[Facts] = {"policy_id": "change-approval", "version": "1.0.0"}
 
     # -- saying things -------------------------------------------------------------------------------------------
 
@@ -205,20 +207,24 @@ class _Quarter:
     def put(self, minute: int, post: Post) -> None:
         self.posts.append((minute, len(self.posts), post._replace(time=self.stamp(minute))))
 
-    def say(
-        self, minute: int, sender: str, kind: str, name: str, /, positions: Mapping[str, str] | None = None, **data: Any
-    ) -> None:
-        """Post an event whose id is `name`; `positions` names statements of the desk."""
-        event = {
-            "specversion": "1.0",
-            "id": name,
-            "source": SENDERS[sender].sources[0],
-            "type": kind,
-            "time": self.stamp(minute),
-            "data": {field: value for field, value in data.items() if value is not None},
-        }
-        pairs = {path: (_DESK, identifier) for path, identifier in (positions or {}).items()}
-        self.put(minute, Post("events", sender, event, positions=pairs))
+    def say(self, minute: int, kind: str, /, positions: Mapping[str, str] | None = None, **data: Any) -> str:
+        """Post an event; return its id, which counts those of its type. `positions` names statements of the desk."""
+        self.said[kind] += 1
+        sender, name = self.sender(kind, data), f"{kind}/{self.said[kind]}"
+        post = told_by(sender, kind, name, self.stamp(minute), data)
+        self.put(minute, post._replace(positions={path: (_DESK, said) for path, said in (positions or {}).items()}))
+        return name
+
+    def sender(self, kind: str, data: Facts) -> str:
+        """Return who tells a statement."""
+        area = kind.partition(".")[0]
+        who = next((who for who, told in TOLD_BY.items() if kind in told or area in told), None)
+        if who == "ci":
+            service = data.get("service") or data["repository"].removeprefix("acme/")
+            return f"{_team_of(service)}-ci"
+        kind_of_actor, _, name = data.get("actor", "").partition(":")
+        systems = (key for key, sender in SENDERS.items() if area in sender.areas)
+        return who or (name if kind_of_actor == "person" else next(systems))
 
     def told(self, kind: str, service: str = "") -> Iterator[tuple[int, Facts]]:
         """Yield when each statement of a type was told, and its data; of one service, or of any."""
@@ -256,12 +262,8 @@ class _Quarter:
         # The week in which nobody may deploy: the eighth, Monday to Friday.
         monday = 7 * 7 - self.start.weekday()
         self.freeze = (monday * _DAY, (monday + 5) * _DAY)
-        self.say(
-            self.freeze[0] - 6 * _DAY + 10 * _HOUR, "frank", "freeze.declared", "peak-week/declared",
-            actor="person:frank", freeze_id="peak-week", environments=["prod"], start=self.stamp(self.freeze[0]),
-            end=self.stamp(self.freeze[1]), time_zone="UTC", exempt_types=["emergency"],
-            reason="The busiest trading week of the year.",
-        )  # fmt: skip
+        self.declare_freeze(self.freeze[0] - 6 * _DAY + 10 * _HOUR, "peak-week", *self.freeze, exempt_types=["emergency"],
+            reason="The busiest trading week of the year.")  # fmt: skip
         services = [service for _, _, owned in TEAMS.values() for service in owned]
         opened = sorted(self.rng.randrange(2 * _DAY, (7 * WEEKS - 6) * _DAY) for _ in range(CHANGES - 8))
         kinds = self.rng.choices(("normal", "standard", "emergency"), (64, 28, 8), k=len(opened))
@@ -286,94 +288,64 @@ class _Quarter:
 
     def rules(self) -> None:
         """The policy, the risk models and the rollback triggers that everything else stands on."""
-        settings = [
-            {"name": "quorum", "applies_to": "high", "value": "2"},
-            {"name": "quorum", "applies_to": "any", "value": "1"},
-            *({"name": name, "applies_to": to, "value": value} for name, to, value in quarter_of_modules.SETTINGS),
-        ]
-        policy: Facts = {
-            "policy_id": "change-approval", "version": "1.0.0", "policy_digest": self.digest(settings)
-        }  # fmt: skip
-        self.say(8 * _HOUR, "olga", "policy.published", "change-approval-1.0.0/published",
-            actor="person:olga", settings=settings, **policy)  # fmt: skip
-        self.say(9 * _HOUR, "oscar", "policy.approved", "change-approval-1.0.0/approved",
-            actor="person:oscar", **policy)  # fmt: skip
-        self.say(30 * _DAY, "olga", "identity.linked", "bob-on-github", actor="person:olga",
-            identities=["person:bob", "github:583231"], evidence="hr-directory")  # fmt: skip
+        settings = (("quorum", "high", "2"), ("quorum", "any", "1"), *quarter_of_modules.SETTINGS)
+        self.publish_policy(8 * _HOUR, 9 * _HOUR, self.digest(settings), settings)
+        self.say(30 * _DAY, "identity.linked", actor="person:olga", identities=["person:bob", "github:583231"],
+            evidence="hr-directory")  # fmt: skip
         for minute, version, failures_weight in ((10 * _HOUR, "1.0.0", "1"), (62 * _DAY + 600, "1.1.0", "1.5")):
             weights = {"criticality": "1", "dependents": "0.5", "failures_30d": failures_weight}
-            model: Facts = {
-                "model_id": "change-risk", "version": version, "model_digest": self.digest(weights)
-            }  # fmt: skip
+            model: Facts = {"model_id": "change-risk", "version": version, "model_digest": self.digest(weights)}
             if version != "1.0.0":
-                self.say(minute - 60, "desk", "risk.model_recalibrated", f"change-risk-{version}/recalibrated",
-                    {"trained_on.from_position": "CHG-1001/opened", "trained_on.to_position": "CHG-1120/opened"},
+                self.say(minute - 60, "risk.model_recalibrated",
+                    {"trained_on.from_position": "change.opened/1", "trained_on.to_position": "change.opened/120"},
                     actor="service:change-desk", from_version="1.0.0",
                     trained_on={"from_position": 1, "to_position": 1, "query_digest": self.digest("labelled")},
                     metrics=[{"name": "brier", "value": "0.071"}], **model)  # fmt: skip
-            self.say(minute, "dan", "risk.model_published", f"change-risk-{version}/published",
-                actor="person:dan", form="weighted_points", features_version="1",
-                parameters=[{"name": name, "value": value} for name, value in (weights | {"scale": "20"}).items()],
-                bands=[{"name": "low", "value": "0"}, {"name": "moderate", "value": "3.5"},
-                    {"name": "high", "value": "5"}], **model)  # fmt: skip
-            self.say(minute + 120, "erin", "risk.model_approved", f"change-risk-{version}/approved",
-                actor="person:erin", **model)  # fmt: skip
+            bands = {"low": 0, "moderate": "3.5", "high": 5}
+            self.publish_model(minute, minute + 120, model, weights | {"scale": "20"}, bands)
             self.models.append((minute + 120, version, failures_weight))
-        self.say(9 * _HOUR, "olga", "template.approved", "routine-release/approved", actor="person:olga",
-            template_id="routine-release", expires_at=self.stamp(400 * _DAY), failure_limit=20)  # fmt: skip
+        self.approve_template(9 * _HOUR, 400 * _DAY, failure_limit=20)
         approvers = sorted({"erin", *(approver for approver, _, _ in TEAMS.values())})
         for number, who in enumerate(approvers, 1):
-            grant = f"GR-{number}"
-            self.grants[grant] = f"person:{who}"
-            self.say(10 * _HOUR + number, "access", "access.granted", f"{grant}/granted", actor="person:olga",
-                grant_id=grant, principal=self.grants[grant], principal_kind="human",
-                role="release-approver")  # fmt: skip
-        for team, (_, _, owned) in TEAMS.items():
+            self.hire(10 * _HOUR + number, f"GR-{number}", f"person:{who}", "release-approver")
+        for _, _, owned in TEAMS.values():
             for service in owned:
-                self.say(_DAY + 9 * _HOUR, f"{team}-ci", "rollback.trigger_defined", f"{service}-errors/1.0.0",
-                    trigger_id=f"{service}-errors", version="1.0.0", service=service, environment="prod",
-                    metric="error_rate", comparator="gt", threshold="0.02", window_s=300, min_samples=500,
-                    mode="manual")  # fmt: skip
+                self.define_trigger(_DAY + 9 * _HOUR, service, version="1.0.0")
+
+    def hire(self, minute: int, grant: str, who: str, role: str, **more: Any) -> None:
+        self.grants[grant] = who
+        self.give(minute, grant, who, role, **more)
 
     def change(self, minute: int, service: str, kind: str, twist: str = "") -> None:
         """Tell one change from its opening to its end."""
-        team = next(team for team, (_, _, owned) in TEAMS.items() if service in owned)
+        team = _team_of(service)
         approver, engineers, _ = TEAMS[team]
         author = f"person:{approver if twist == 'self-approved' else self.rng.choice(engineers)}"
-        change = _Change(
-            f"CHG-{1000 + next(self.numbers)}",
-            service,
-            team,
-            author,
-            kind,
-            self.artifact(service),
-        )
+        name = f"CHG-{1000 + next(self.numbers)}"
+        artifact = self.artifact(service)
+        change = Change(id=name, service=service, team=team, author=author, kind=kind, artifact=artifact)
         if kind == "unauthorized":
             self.unauthorized(minute, change)
             return
         about: Facts = {"actor": author, "change_id": change.id}
-        what = self.rng.choice(_TITLES)
-        self.say(minute, "desk", "change.opened", f"{change.id}/opened", **about, change_type=kind,
-            services=[_called(service)], environment="prod", team=team, title=f"{what} of {service}",
-            template_id="routine-release" if kind == "standard" else None)  # fmt: skip
-        minute = self.soon(minute, 5, 90)
-        self.say(minute, "desk", "change.submitted", f"{change.id}/submitted", **about,
-            playbook_id=f"{service}-rollback", playbook_version="1.0.0", artifacts=[change.artifact])  # fmt: skip
+        title = f"{self.rng.choice(_TITLES)} of {service}"
+        opened, minute = minute, self.soon(minute, 5, 90)
+        scope = {"playbook_id": f"{service}-rollback", "playbook_version": "1.0.0"}
+        self.open(opened, minute, change, title, [_called(service)], scope)
         if twist == "cancelled":
-            self.say(self.soon(minute, 60, 3000), "desk", "change.cancelled", f"{change.id}/cancelled", **about,
-                reason="Not needed any more.")  # fmt: skip
+            self.say(self.soon(minute, 60, 3000), "change.cancelled", **about, reason="Not needed any more.")
             return
         if kind != "standard":
-            minute = self.assess(minute, change)
-            minute = self.approve(minute, change, twist)
+            minute = self.score(minute, change)
+            minute = self.ask(minute, change, twist)
         self.implement(minute, change, twist)
 
-    def assess(self, minute: int, change: _Change) -> int:
+    def score(self, minute: int, change: Change) -> int:
         dependents = self.rng.randint(0, 3)
         if change.kind == "normal" and self.rng.random() < 0.4:
             minute = self.soon(minute, 10, 60)
-            self.say(minute, "desk", "change.impact_assessed", f"{change.id}/impact/{minute}", actor=change.author,
-                change_id=change.id, targets=[f"kubernetes_deployment.{change.service}"], method="service-graph",
+            self.say(minute, "change.impact_assessed", actor=change.author, change_id=change.id,
+                targets=[f"kubernetes_deployment.{change.service}"], method="service-graph",
                 dependents=[{"resource": f"service.{n}", "depth": n} for n in range(1, dependents + 1)])  # fmt: skip
         minute = self.soon(minute, 1, 20)
         _, version, weight = [model for model in self.models if model[0] <= minute][-1]
@@ -385,48 +357,41 @@ class _Quarter:
         score = sum(points.values(), Decimal(0))
         change.score = str(score)
         change.band = "high" if score >= 5 else "moderate" if score >= Decimal("3.5") else "low"
-        self.say(minute, "desk", "risk.assessed", f"{change.id}/assessed/{minute}", change_id=change.id,
-            model_id="change-risk", version=version, model_digest=self.digest(weights), score=change.score,
-            band=change.band, features=[{"name": n, "value": str(v)} for n, v in features.items()],
-            contributions=[{"name": n, "value": str(p)} for n, p in points.items()])  # fmt: skip
+        model = {"model_id": "change-risk", "version": version, "model_digest": self.digest(weights)}
+        self.assess(minute, change, model, features, score=change.score, band=change.band, contributions=values(points))
         return minute
 
-    def approve(self, minute: int, change: _Change, twist: str) -> int:
+    def ask(self, minute: int, change: Change, twist: str) -> int:
         """Ask for approvals and get them; a rejection or an amended scope means asking again."""
         approver = TEAMS[change.team][0]
+        about: Facts = {"actor": change.author, "change_id": change.id}
         for number in itertools.count(1):
             quorum = 2 if change.band == "high" and change.kind == "normal" else 1
             minute = self.soon(minute, 2, 30)
-            self.say(minute, "desk", "approval.requested", f"{change.id}/requested/{number}", actor=change.author,
-                change_id=change.id, policy_id="change-approval", policy_version="1.0.0",
-                rule=f"{change.kind}-{change.band}", required_roles=["release-approver"], quorum=quorum)  # fmt: skip
-            wait = (3, 15) if change.kind == "emergency" else (20, 24 * _HOUR)
+            asked, wait = minute, (3, 15) if change.kind == "emergency" else (20, 24 * _HOUR)
             minute = self.soon(minute, *wait) if change.kind == "emergency" else self.working(self.soon(minute, *wait))
             again = number == 1 and twist in ("rejected", "amended")
             verdict = "rejected" if again and twist == "rejected" else "granted"
-            for person in (approver, "erin")[:quorum] if verdict == "granted" else (approver,):
+            answers = []
+            for person in (approver, "erin")[: quorum if verdict == "granted" else 1]:
                 minute = self.soon(minute, 1, 60)
-                self.say(minute, person, f"approval.{verdict}", f"{change.id}/{verdict}/{number}",
-                    actor=f"person:{person}", change_id=change.id, role="release-approver",
-                    comment="The rollback plan is missing." if verdict == "rejected" else None)  # fmt: skip
+                answers.append((minute, f"person:{person}"))
+            comment = "The rollback plan is missing." if verdict == "rejected" else None
+            self.approve(asked, change, f"{change.kind}-{change.band}", quorum, answers, verdict, comment=comment)
             if not again:
                 break
             minute = self.working(self.soon(minute, 30, 300))
             if twist == "rejected":
-                self.say(minute, "desk", "change.reverted", f"{change.id}/reverted",
-                    actor=change.author, change_id=change.id)  # fmt: skip
+                self.say(minute, "change.reverted", **about)
             else:
                 change.artifact = self.digest(self.hex(16))
-                self.say(minute, "desk", "change.scope_amended", f"{change.id}/amended", actor=change.author,
-                    change_id=change.id,
-                    artifacts=[change.artifact])  # fmt: skip
+                self.say(minute, "change.scope_amended", **about, artifacts=[change.artifact])
             # Both are back at the beginning: what was approved and assessed was of another scope.
-            self.say(minute + 5, "desk", "change.submitted", f"{change.id}/submitted/2", actor=change.author,
-                change_id=change.id, artifacts=[change.artifact])  # fmt: skip
-            minute = self.assess(minute + 5, change)
+            self.say(minute + 5, "change.submitted", **about, artifacts=[change.artifact])
+            minute = self.score(minute + 5, change)
         return minute
 
-    def implement(self, minute: int, change: _Change, twist: str) -> None:
+    def implement(self, minute: int, change: Change, twist: str) -> None:
         begin = self.soon(minute, 10, 40)
         if change.kind != "emergency":
             begin = self.working(self.soon(minute, 60, 30 * _HOUR))
@@ -434,28 +399,25 @@ class _Quarter:
                 begin = self.working(self.freeze[1] + self.rng.randint(0, 2 * _DAY))
             if twist in ("override", "breach"):
                 begin = self.freeze[0] + 2 * _DAY + 14 * _HOUR
-            self.say(minute + 2, "desk", "change.scheduled", f"{change.id}/scheduled", change_id=change.id,
-                planned_start=self.stamp(begin), planned_end=self.stamp(begin + 2 * _HOUR))  # fmt: skip
+            self.say(minute + 2, "change.scheduled", change_id=change.id, planned_start=self.stamp(begin),
+                planned_end=self.stamp(begin + 2 * _HOUR))  # fmt: skip
         if twist == "override":
-            self.say(begin - 5 * _HOUR, "frank", "freeze.override_granted", f"peak-week/override/{change.id}",
-                actor="person:frank", freeze_id="peak-week", change_id=change.id, requester=change.author,
-                expires_at=self.stamp(begin + 2 * _HOUR), reason="A tax rate changes this week.")  # fmt: skip
+            self.say(begin - 5 * _HOUR, "freeze.override_granted", actor="person:frank", freeze_id="peak-week", change_id=change.id,
+                requester=change.author, expires_at=self.stamp(begin + 2 * _HOUR), reason="A tax rate changes this week.")  # fmt: skip
         chance = 0.02 + 0.03 * float(change.score) + (0.05 if change.kind == "emergency" else 0)
         failed = not twist and self.rng.random() < chance
         artifact, before = change.artifact, self.artifact(change.service)
         if change.id == BUILT_AGAIN:
             artifact = self.digest(artifact, "built again")
-        deployment, end = self.deploy(begin, change, artifact)
+        deployment, end = self.release(begin, change, artifact)
         end = self.soon(end, 5, 20)
-        self.say(end, "monitoring", "deployment.verified", f"{deployment}/verified", deployment_id=deployment,
-            change_id=change.id, service=change.service, environment="prod", artifact=artifact,
-            verdict="degraded" if failed else "healthy",
-            checks=[{"name": "error_rate", "passed": not failed, "observations": self.rng.randint(800, 5000)},
-                {"name": "latency_p99", "passed": True, "observations": self.rng.randint(800, 5000)}])  # fmt: skip
+        where = {"deployment_id": deployment, "change_id": change.id, "service": change.service, "environment": "prod"}
+        observations = {name: self.rng.randint(800, 5000) for name in ("error_rate", "latency_p99")}
+        self.verify(end, where | {"artifact": artifact}, failed, observations)
         incidents = self.fail(end, change, deployment, artifact, before) if failed else []
-        self.review(self.soon(end, _DAY, 3 * _DAY), change, incidents, twist)
+        self.look_back(self.soon(end, _DAY, 3 * _DAY), change, incidents, twist)
 
-    def deploy(self, minute: int, change: _Change, artifact: str) -> tuple[str, int]:
+    def release(self, minute: int, change: Change, artifact: str) -> tuple[str, int]:
         """Deploy by the door that the service's pipeline uses. Returns the deployment's id and when it ended."""
         end, commit = self.soon(minute, 4, 25), self.hex(40)
         if change.service == GITHUB_SERVICE:
@@ -482,134 +444,101 @@ class _Quarter:
             "environment": "prod", "artifact": artifact, "commit": commit}  # fmt: skip
         # Merged some hours before: from there, lead time is counted.
         merged = minute - 60 * (2 + int(change.id[4:]) % 40)
-        pull: Facts = {"repository": f"acme/{change.service}", "pull_request": int(change.id[4:])}
-        reviewer = TEAMS[change.team][0]
-        reviewer = "erin" if change.author == f"person:{reviewer}" else reviewer
-        self.say(merged - 120, sender, "code.proposed", f"{deployment_id}/proposed", **pull, actor=change.author,
-            head_sha=commit, authors=[change.author], change_id=change.id)  # fmt: skip
-        self.say(merged - 60, reviewer, "code_review.submitted", f"{deployment_id}/reviewed", **pull,
-            actor=f"person:{reviewer}", review_id="1", commit=commit, verdict="approved")  # fmt: skip
-        self.say(merged, sender, "code.merged", f"{deployment_id}/merged", **pull, actor=change.author, head_sha=commit,
-            merge_sha=commit, change_id=change.id)  # fmt: skip
-        self.say(minute, sender, "deployment.started", f"{deployment_id}/started", **about,
-            actor=SENDERS[sender].principal, strategy=self.rng.choice(("canary", "rolling", "blue_green")))  # fmt: skip
-        self.say(end, sender, "deployment.finished", f"{deployment_id}/finished", **about, outcome="success")
+        reviewer = f"person:{TEAMS[change.team][0]}"
+        reviewer = "person:erin" if change.author == reviewer else reviewer
+        self.merge((merged - 120, merged - 60, merged), change, commit, reviewer, change_id=change.id)
+        started = {"actor": SENDERS[sender].principal, "strategy": self.rng.choice(("canary", "rolling", "blue_green"))}
+        self.deploy(minute, end, about, started)
         return deployment_id, end
 
-    def fail(self, minute: int, change: _Change, deployment: str, artifact: str, before: str) -> list[str]:
+    def fail(self, minute: int, change: Change, deployment: str, artifact: str, before: str) -> list[str]:
         """The deployment hurts: trigger, incident, decision, rollback, attribution. Returns the incident's id."""
         self.failures.append((minute, change.service))
         incident, approver = f"INC-{change.id[4:]}", TEAMS[change.team][0]
         place: Facts = {"service": change.service, "environment": "prod"}
-        self.say(minute + 1, "monitoring", "rollback.trigger_fired", f"{deployment}/trigger", **place,
-            trigger_id=f"{change.service}-errors", version="1.0.0", deployment_id=deployment, change_id=change.id,
-            measured=f"0.0{self.rng.randint(3, 9)}", samples=self.rng.randint(500, 3000))  # fmt: skip
+        hurt = place | {"incident_id": incident}
+        self.say(minute + 1, "rollback.trigger_fired", **place, trigger_id=f"{change.service}-errors", version="1.0.0",
+            deployment_id=deployment, change_id=change.id, measured=f"0.0{self.rng.randint(3, 9)}",
+            samples=self.rng.randint(500, 3000))  # fmt: skip
         if change.service == CDEVENTS_SERVICE:
             self.cdevent(minute + 2, change.id, "incident.detected.0.3.0", incident, {
                 "environment": {"id": "prod"}, "service": {"id": change.service},
                 "description": "Exports fail."})  # fmt: skip
         else:
-            self.say(minute + 2, "monitoring", "incident.detected", f"{incident}/detected", **place,
-                incident_id=incident, artifact=artifact, description="Errors above two percent.")  # fmt: skip
-        self.say(minute + 3, "monitoring", "incident.opened", f"{incident}/opened", **place, incident_id=incident,
-            severity=self.rng.choice(("sev2", "sev3", "sev3", "sev4")),
+            self.say(minute + 2, "incident.detected", **hurt, artifact=artifact,
+                description="Errors above two percent.")  # fmt: skip
+        self.say(minute + 3, "incident.opened", **hurt, severity=self.rng.choice(("sev2", "sev3", "sev3", "sev4")),
             trigger_id=f"{change.service}-errors")  # fmt: skip
         decided = self.soon(minute, 6, 25)
         rollback: Facts = {"rollback_id": f"RB-{change.id[4:]}", "deployment_id": deployment, "change_id": change.id}
-        self.say(decided, approver, "rollback.decided", f"{rollback['rollback_id']}/decided", **rollback, **place,
-            actor=f"person:{approver}", decision="roll_back", options=["roll_back", "roll_forward"],
-            reason="Errors began with this deployment.")  # fmt: skip
+        self.say(decided, "rollback.decided", **rollback, **place, actor=f"person:{approver}", decision="roll_back",
+            options=["roll_back", "roll_forward"], reason="Errors began with this deployment.")  # fmt: skip
         back = self.soon(decided, 3, 15)
         if change.service == CDEVENTS_SERVICE:
             self.cdevent(back, change.id, "service.rolledback.0.3.0", change.service, {
                 "environment": {"id": "prod"}, "artifactId": before})  # fmt: skip
         else:
-            self.say(back, f"{change.team}-ci", "rollback.completed", f"{rollback['rollback_id']}/completed",
-                **rollback, **place, from_artifact=artifact, to_artifact=before, outcome="success")  # fmt: skip
-        self.say(back + 5, "monitoring", "incident.resolved", f"{incident}/resolved", **place, incident_id=incident,
-            resolution="Rolled back.")  # fmt: skip
-        self.say(back + _DAY, "monitoring", "incident.attributed", f"{incident}/attributed", **place,
-            incident_id=incident, method="label-overlap", method_version="1.0.0", deployment_id=deployment,
-            change_id=change.id, candidates=[{"deployment_id": deployment, "score": "0.87"}], none_score="0.13",
-            confirmed=True)  # fmt: skip
+            self.say(back, "rollback.completed", **rollback, **place, from_artifact=artifact, to_artifact=before,
+                outcome="success")  # fmt: skip
+        self.say(back + 5, "incident.resolved", **hurt, resolution="Rolled back.")
+        self.attribute(back + _DAY, hurt, deployment, change, method_version="1.0.0",
+            candidates=[{"deployment_id": deployment, "score": "0.87"}], none_score="0.13")  # fmt: skip
         return [incident]
 
-    def review(self, minute: int, change: _Change, incidents: list[str], twist: str) -> None:
+    def look_back(self, minute: int, change: Change, incidents: list[str], twist: str) -> None:
         """The post-implementation review, where one is due, and the label that the risk model learns from."""
-        pir: Facts = {"actor": "person:frank", "pir_id": f"PIR-{change.id[4:]}", "change_id": change.id}
         mandatory = bool(incidents) or change.kind in ("emergency", "unauthorized") or twist == "override"
         if mandatory or self.rng.random() < 0.2:
-            minute = self.working(minute)
-            self.say(minute, "desk", "pir.opened", f"{pir['pir_id']}/opened", **pir,
-                due_at=self.stamp(minute + 10 * _DAY), mandatory=mandatory)  # fmt: skip
-            if int(change.id[4:]) % 45 == 0:
-                # Nobody gets round to it.
-                return
-            minute = self.working(self.soon(minute, _DAY, 4 * _DAY))
-            self.say(minute, "frank", "pir.completed", f"{pir['pir_id']}/completed", **pir,
-                outcome="backed_out" if incidents else "successful", rolled_back=bool(incidents),
-                caused_incidents=incidents, predicted_score=change.score,
+            minute = opened = self.working(minute)
+            # Now and then nobody gets round to it.
+            is_done = int(change.id[4:]) % 45 != 0
+            if is_done:
+                minute = self.working(self.soon(minute, _DAY, 4 * _DAY))
+            self.review(opened, opened + 10 * _DAY, minute if is_done else None, change, f"PIR-{change.id[4:]}", mandatory,
+                bool(incidents), caused_incidents=incidents, predicted_score=change.score,
                 lessons="Watch the error rate for longer before promoting." if incidents else None)  # fmt: skip
-        label = "failure" if incidents else "success"
-        about: Facts = {"actor": "service:change-desk", "change_id": change.id}
+            if not is_done:
+                return
+        desk = SENDERS["desk"].principal
         if twist == "relabelled":
-            self.say(minute + 10, "desk", "risk.outcome_labelled", f"{change.id}/labelled/wrong", **about,
-                label="failure")  # fmt: skip
-            self.say(minute + 90, "desk", "risk.outcome_labelled", f"{change.id}/labelled", **about, label=label,
-                positions={"corrects": f"{change.id}/labelled/wrong"}, corrects=1)  # fmt: skip
-            self.say(minute + 95, "desk", "statement.withdrawn", f"{change.id}/withdrawn", actor="service:change-desk",
-                positions={"position": f"{change.id}/labelled/wrong", "replaced_by": f"{change.id}/labelled"},
-                position=1, replaced_by=1, reason="wrong-change")  # fmt: skip
+            wrong = self.label(minute + 10, change, desk, True)
+            right = self.label(minute + 90, change, desk, bool(incidents), positions={"corrects": wrong}, corrects=1)
+            self.say(minute + 95, "statement.withdrawn", {"position": wrong, "replaced_by": right}, actor=desk, position=1,
+                replaced_by=1, reason="wrong-change")  # fmt: skip
             return
-        self.say(minute + 10, "desk", "risk.outcome_labelled", f"{change.id}/labelled", **about, label=label,
-            causes=["rollback", "incident"] if incidents else [])  # fmt: skip
+        self.label(minute + 10, change, desk, bool(incidents), causes=["rollback", "incident"] if incidents else [])
 
-    def unauthorized(self, minute: int, change: _Change) -> None:
+    def unauthorized(self, minute: int, change: Change) -> None:
         """Somebody deploys without a change; it is found later, and a change is opened for what has happened."""
         service, team = change.service, change.team
         deployment = f"{service}-{change.id[4:]}"
         about: Facts = {"deployment_id": deployment, "service": service, "environment": "prod"}
-        self.say(minute, f"{team}-ci", "deployment.started", f"{deployment}/started", **about, actor=change.author)
-        self.say(minute + 9, f"{team}-ci", "deployment.finished", f"{deployment}/finished", **about, outcome="success")
+        self.deploy(minute, minute + 9, about, {"actor": change.author})
         found = self.working(self.soon(minute, 60, _DAY))
-        self.say(found, "desk", "change.opened", f"{change.id}/opened", actor="service:change-desk",
-            change_id=change.id, change_type="unauthorized", services=[service], environment="prod", team=team,
-            title=f"Deployment of {service} without a change")  # fmt: skip
-        self.say(found + 1, "desk", "change.linked", f"{change.id}/linked", actor="service:change-desk",
-            change_id=change.id, deployment_id=deployment)  # fmt: skip
-        self.review(found + _DAY, change, [], "")
+        change_about: Facts = {"actor": "service:change-desk", "change_id": change.id}
+        self.say(found, "change.opened", **change_about, change_type="unauthorized", services=[service], environment="prod",
+            team=team, title=f"Deployment of {service} without a change")  # fmt: skip
+        self.say(found + 1, "change.linked", **change_about, deployment_id=deployment)
+        self.look_back(found + _DAY, change, [], "")
 
     def access(self) -> None:
         """Grants at the start, and two reviews of them, each followed by the revocations it decided."""
         holders = [f"person:{name}" for _, engineers, _ in TEAMS.values() for name in engineers]
         holders += [f"service:{team}-ci" for team in TEAMS]
         for number, holder in enumerate(holders, 1):
-            grant = f"GR-{100 + number}"
-            self.grants[grant] = holder
-            human = holder.startswith("person")
-            self.say(11 * _HOUR + number, "access", "access.granted", f"{grant}/granted", actor="person:olga",
-                grant_id=grant, principal=holder, principal_kind="human" if human else "service",
-                owner=None if human else "person:olga", role="deployer", environment="prod")  # fmt: skip
+            self.hire(11 * _HOUR + number, f"GR-{100 + number}", holder, "deployer", environment="prod")
         for day, review, leavers in ((20, "2026-07-prod", ("GR-102",)), (76, "2026-09-prod", ("GR-105", "GR-107"))):
-            minute, open_ = self.working(day * _DAY), sorted(self.grants)
-            self.say(minute, "access", "access_review.opened", f"{review}/opened", actor="person:olga",
-                review_id=review, environment="prod", population_digest=list_digest(open_),
-                population_count=len(open_), due_at=self.stamp(minute + 10 * _DAY))  # fmt: skip
-            for number, grant in enumerate(open_):
-                reviewers = [
-                    name for name in ("alice", "bob", "carol", "dan") if f"person:{name}" != self.grants[grant]
-                ]
-                reviewer = reviewers[number % len(reviewers)]
+            opened = minute = self.working(day * _DAY)
+            decided = []
+            for number, (_, holder) in enumerate(sorted(self.grants.items())):
+                reviewers = [name for name in ("alice", "bob", "carol", "dan") if f"person:{name}" != holder]
                 minute = self.soon(minute, 1, 40)
-                self.say(minute, reviewer, "access_review.item_decided", f"{review}/{grant}", review_id=review,
-                    actor=f"person:{reviewer}", grant_id=grant, principal=self.grants[grant],
-                    decision="revoke" if grant in leavers else "keep")  # fmt: skip
-            self.say(minute + 60, "access", "access_review.completed", f"{review}/completed", actor="person:olga",
-                review_id=review, kept=len(open_) - len(leavers), revoked=len(leavers))  # fmt: skip
+                decided.append((minute, f"person:{reviewers[number % len(reviewers)]}"))
+            self.review_access(opened, opened + 10 * _DAY, review, self.grants, decided, minute + 60, leavers)
             for grant in leavers:
                 minute = self.soon(minute + 60, 60, 600)
-                self.say(minute, "access", "access.revoked", f"{grant}/revoked", actor="person:olga", grant_id=grant,
-                    principal=self.grants.pop(grant), reason="Changed teams.")  # fmt: skip
+                self.say(minute, "access.revoked", actor="person:olga", grant_id=grant, principal=self.grants.pop(grant),
+                    reason="Changed teams.")  # fmt: skip
 
     # -- outside formats -----------------------------------------------------------------------------------------
 
@@ -633,6 +562,10 @@ class _Quarter:
             "customData": {"actor": "service:data-ci"} | ({"change_id": change} if change else {})}  # fmt: skip
         self.put(minute, Post("cdevents", "data-ci", body))
         return name
+
+
+def _team_of(service: str) -> str:
+    return next(team for team, (_, _, owned) in TEAMS.items() if service in owned)
 
 
 def _called(service: str) -> str:

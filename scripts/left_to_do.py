@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from history import SENDERS, Post
+from history import SENDERS, Post, told_by
 
 from projections.rules.digests import list_digest
 
@@ -72,18 +72,9 @@ def _meeting(now: datetime) -> Iterator[Post]:
 
 def _say(now: datetime, sender: str, kind: str, actor: str = "", **data: Any) -> Post:
     """Return what a sender tells: in the name of somebody, or, of a person, in their own."""
-    told = SENDERS[sender]
-    who = f"person:{actor}" if actor else told.principal
-    event = {
-        "specversion": "1.0",
-        "id": f"left/{kind}/{'/'.join(str(value) for name, value in data.items() if name.endswith('_id'))}"
-        f"/{'/'.join(data.get('changes', ()))}",
-        "source": told.sources[0],
-        "type": kind,
-        "time": _in(now),
-        "data": {"actor": who} | data,
-    }
-    return Post("events", sender, event)
+    who = f"person:{actor}" if actor else SENDERS[sender].principal
+    about = [value for name, value in data.items() if name.endswith("_id")] + data.get("changes", [])
+    return told_by(sender, kind, f"left/{kind}/{'/'.join(about)}", _in(now), {"actor": who} | data)
 
 
 def _in(now: datetime, **later: float) -> str:

@@ -1,5 +1,6 @@
 """What the demo's facts mean: its views and a gate, asked over HTTP by an analyst, and printed."""
 
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -60,6 +61,10 @@ class Meaning:
         narrow = {"min_position": str(self._size), "limit": "1000"} | query
         while True:
             answer = self._http.get(f"/v1/views/{view}", params=narrow, headers=self._headers)
+            if answer.status_code == 503 and "Retry-After" in answer.headers:
+                # The views are not so far yet: a busy machine folds slower than it appends.
+                time.sleep(int(answer.headers["Retry-After"]))
+                continue
             page = answer.raise_for_status().json()
             found += page["items"]
             if "next" not in page:

@@ -1,14 +1,14 @@
 """The quarter that the demo tells: its first four modules are told by the book, and what breaks a rule in them is what was planted."""
 
 from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
 
 from history import BUILT_AGAIN, SENDERS, history
 from meaning import COUNTED
-from telling import Story, document
-from year import SALTED
+from year import Told, told
 
 from ledger.authority import LEDGER_PRINCIPAL
-from ledger.events import CATALOGUE
 from projections import VIEWS
 from projections.judging.findings import findings
 from projections.practices.curriculum import MODULES
@@ -31,35 +31,21 @@ PLANTED = {
 }  # fmt: skip
 
 
-def told() -> Story:
-    """Fold what comes in as events; what comes in by other doors is of the later modules."""
-    story, positions = Story(), dict[tuple[str, str], int]()
-    for post in history():
-        if post.door != "events":
-            continue
-        event = post.body
-        texts = CATALOGUE[event["type"]].erasable_fields
-        data = {name: SALTED if name in texts else value for name, value in event["data"].items()}
-        for path, pair in post.positions.items():
-            *parents, last = path.split(".")
-            place = data
-            for name in parents:
-                place = place[name]
-            place[last] = positions[pair]
+def statements() -> Iterator[Told]:
+    """Yield what comes in as events; what comes in by other doors is of the later modules."""
+    positions: dict[tuple[str, str], int] = {}
+    for position, post in enumerate((post for post in history() if post.door == "events"), 1):
+        event = post.event(positions)
+        positions[event["source"], event["id"]] = position
         # The desk and the access manager may speak for people: as if these had spoken themselves.
-        by = data.get("actor") or SENDERS[post.sender].principal
-        token = f"token:{by}"
-        if HOLDERS.get(event["type"]) == "operator":
-            by, token = LEDGER_PRINCIPAL, "key:quarter"
-        position = positions[event["source"], event["id"]] = len(story.log) + 1
-        time = event["time"].replace("Z", ".000000Z")
-        story.add(document(position, event["type"], data, time=time, recorded_at=time, by=by, credential=token))
-    story.flush()
-    return story
+        by = event["data"].get("actor") or SENDERS[post.sender].principal
+        by = LEDGER_PRINCIPAL if HOLDERS.get(event["type"]) == "operator" else by
+        time = datetime.fromisoformat(event["time"])
+        yield Told(time, time, by, event["type"], event["data"])
 
 
 def test_what_breaks_a_rule_in_the_first_four_modules_is_what_was_planted() -> None:
-    story = told()
+    story = told(statements(), 1)
     rules = Counter(findings.load(text).rule for text in story.store.texts(findings))
     found: dict[str, dict[str, int]] = {module: {} for module in MODULES[:4]}
     for practice in capabilities():

@@ -4,7 +4,7 @@ Said beside what a gate answers, and of no weight: whether what they do counts, 
 host knows are on record by what they did there, and by nothing else.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from ledger.events import Event
@@ -13,7 +13,7 @@ from projections.engine.reads import Look
 from projections.judging.gate_rule import Able, Question, ticket_of
 from projections.readings.environments.environments import is_meant, is_production
 from projections.readings.people.credentials import Credential, credentials
-from projections.readings.people.grants import access_grants, has_ended_by_now
+from projections.readings.people.grants import Span, access_grants, has_ended_by_now
 from projections.readings.people.holders import HOLDERS
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
@@ -56,14 +56,17 @@ def holders(
     return {
         person_of(look, span.principal)
         for role in roles
-        for grant in look.where(access_grants, "role", role)
-        if not has_ended_by_now(grant, look)
-        for span in grant.spans[-1:]
-        if span.principal_kind == "human"
-        and (environment is None or is_meant(look, span.environment, environment, at))
+        for span in held(look, role)
+        if (environment is None or is_meant(look, span.environment, environment, at))
         and (not resources or span.resource is None or span.resource in resources)
-        and not fault_of_grant(look, span)
     }
+
+
+def held(look: Look, role: str) -> Iterator[Span]:
+    """Yield by what humans hold a role: the last span of each grant that counts, and is not over."""
+    for grant in look.where(access_grants, "role", role):
+        if not has_ended_by_now(grant, look):
+            yield from (s for s in grant.spans[-1:] if s.principal_kind == "human" and not fault_of_grant(look, s))
 
 
 def may(event: type[Event], *, but: Able | None = None) -> Able:

@@ -10,13 +10,13 @@ from typing import Final
 from ledger.events.access import AccessGranted
 from ledger.events.ledger import LedgerCredentialIssued, LedgerSourceEnrolled
 from projections.engine.reads import Look
+from projections.judging.able import held
 from projections.readings.changes.approvals import BANDS, BOARD_BAND, BOARD_QUORUM, BOARD_ROLE, QUORUM, REQUIRED_ROLE
 from projections.readings.environments.environments import canonical
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants, has_ended_by_now
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
-from projections.readings.people.powers import fault_of_grant
 from projections.readings.people.settings import ANY
 from projections.readings.people.sources import authorities
 from projections.rules import duties
@@ -37,13 +37,15 @@ def unsatisfied_because(policy: InForce, look: Look) -> str:
             if author := _without_others(quorum, look):
                 return f"{policy.policy_id} {policy.version} asks for {quorum} people ({whom}): not enough but {author}"
             continue
-        held = {role: _holders(role, look) for role in roles}
+        having = {
+            role: {(person_of(look, span.principal), span.environment) for span in held(look, role)} for role in roles
+        }
         # Where grants name no environment at all, they are for all of them; else each that one names has to have enough.
-        named = {_called(where, look): where for found in held.values() for _, where in found if where is not None}
+        named = {_called(where, look): where for found in having.values() for _, where in found if where is not None}
         for key, environment in sorted(named.items()) or [("", "")]:
             members = {
                 role: {person for person, where in found if where is None or _called(where, look) == key}
-                for role, found in held.items()
+                for role, found in having.items()
             }
             authors = ["", *sorted({person for found in members.values() for person in found})]
             if unable := duties.s11_authors_without_approvers(authors, members, roles, quorum):
@@ -88,14 +90,3 @@ def _without_others(quorum: int, look: Look) -> str:
         if grant.principal_kind == "human" and grant.principal is not None and not has_ended_by_now(grant, look)
     }
     return min(people) if len(grants) < FEW and 0 < len(people) <= quorum else ""
-
-
-def _holders(role: str, look: Look) -> set[tuple[str, str | None]]:
-    """Return which humans hold a role by grants that count, and for which environment."""
-    return {
-        (person_of(look, span.principal), span.environment)
-        for grant in look.where(access_grants, "role", role)
-        if not has_ended_by_now(grant, look)
-        for span in grant.spans[-1:]
-        if span.principal_kind == "human" and not fault_of_grant(look, span)
-    }

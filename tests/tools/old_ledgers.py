@@ -26,7 +26,7 @@ from typing import Any, Final
 
 ROOT = Path(__file__).parents[2]
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tools")]
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tools"), str(ROOT / "scripts")]
 
 from year import SOURCE, Year, stamp  # noqa: E402
 

@@ -4,20 +4,22 @@ Every breach is planted with the finding that it must become, by the tests of th
 the year, or of the year and a change. Whatever else the ledger finds in the year is wrong, and so is what it does not find.
 The statements are plain data; `told` folds them in memory, `tell` makes a ledger of them.
 
-Longer than other files here because a change is one story from its opening to its review.
+What a change by the book says is the company's (`company.py`); here stands when, by whom, and what is altered.
 """
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+import company
+from company import Company
 from telling import Story, document
 
 from ledger.authority import LEDGER_PRINCIPAL, Caller
@@ -27,7 +29,6 @@ from ledger.ledger import Ledger
 from ledger.log.database import Database
 from ledger.log.recorder import Recorded, Submission
 from ledger.stewardship.credentials import enrol_source, issue_token, revoke_token
-from projections.rules.digests import list_digest
 from signing.keys import SigningKey
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
@@ -82,18 +83,12 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-@dataclass
-class Change:
+@dataclass(kw_only=True)
+class Change(company.Change):
     """One change by the book. What is planted in it alters what is done."""
 
-    id: str
-    service: str
-    team: str
-    kind: str
-    author: str
     approver: str
     deployer: str
-    artifact: str
     deployment: str
     risk: int
     # When it is deployed; all else is told from there.
@@ -157,7 +152,7 @@ def plants() -> tuple[list[PlantInCompany], list[PlantInChange]]:
 
 
 @dataclass
-class Year:
+class Year(Company[datetime]):
     """The statements, in the order they are recorded, and the findings (`rule/subject`) that they must become."""
 
     seed: int = 7
@@ -170,6 +165,8 @@ class Year:
     access_reviews: list[AccessReview] = field(default_factory=list)
     # What the policy asks for, for whom.
     settings: list[tuple[str, str, str]] = field(default_factory=lambda: list(SETTINGS))
+    template: ClassVar[str] = "routine"
+    policy: ClassVar[dict[str, Any]] = POLICY
     _told: list[Told] = field(default_factory=list)
     _doubted: list[tuple[str, Told]] = field(default_factory=list)
 
@@ -231,6 +228,9 @@ class Year:
                 credential=credential_of(principal), principal=principal, token_sha256="0" * 64, areas=["*"], sources=["*"],
                 **rights_of(principal))  # fmt: skip
 
+    def stamp(self, at: datetime) -> str:
+        return stamp(at)
+
     def digest(self) -> str:
         return f"sha256:{self._random.getrandbits(256):064x}"
 
@@ -238,7 +238,6 @@ class Year:
         self,
         at: datetime,
         who: str,
-        kind: str,
         role: str,
         *,
         is_owned: bool = True,
@@ -248,8 +247,7 @@ class Year:
         """Give somebody a role in production, or wherever; return the grant."""
         grant = f"GR-{len(self.grants) + 1}"
         self.grants[grant] = (who, at)
-        self.say(at, "access.granted", actor=by, grant_id=grant, principal=who, principal_kind=kind, role=role,
-            environment=environment, owner="person:olga" if kind == "service" and is_owned else None)  # fmt: skip
+        self.give(at, grant, who, role, owner="person:olga" if is_owned else None, actor=by, environment=environment)
         return grant
 
     def employ(self, grant: str, *, uses: bool = True, rotates: bool = True) -> None:
@@ -270,36 +268,28 @@ class Year:
             for n in range(max(2, self.services // 10))
         }
         self.team_of = {f"service-{n}": f"team-{n % len(self.teams)}" for n in range(self.services)}
-        self.grant(START, "person:frank", "human", "release-manager", environment=None)
-        self.grant(START, "person:erin", "human", "model-approver", environment=None)
+        self.grant(START, "person:frank", "release-manager", environment=None)
+        self.grant(START, "person:erin", "model-approver", environment=None)
         for team, (_, leads) in self.teams.items():
             for lead in leads:
-                self.grant(START, lead, "human", "release-approver")
-            self.employ(self.grant(START, f"service:{team}-ci", "service", "deployer"))
+                self.grant(START, lead, "release-approver")
+            self.employ(self.grant(START, f"service:{team}-ci", "deployer"))
 
     def _agree(self) -> None:
         """What everything is judged by: the policy, the model of risk, a template, triggers and freezes."""
         at = START
-        digest: dict[str, Any] = {"policy_digest": self.digest()}
-        settings = [{"name": name, "applies_to": whom, "value": value} for name, whom, value in self.settings]
-        self.say(at + HOUR, "policy.published", actor="person:olga", **POLICY, **digest, settings=settings)
-        self.say(at + 2 * HOUR, "policy.approved", actor="person:oscar", **POLICY, **digest)
-        self.say(at + HOUR, "risk.model_published", actor="person:dan", **self.model, form="weighted_points",
-            features_version="1", bands=[value("low", 0), value("high", 7)],
-            parameters=[value("criticality", 1), value("size", 0.5), value("scale", 20)])  # fmt: skip
-        self.say(at + 2 * HOUR, "risk.model_approved", actor="person:erin", **self.model)
-        self.say(at, "template.approved", actor="person:olga", template_id="routine", failure_limit=10_000,
-            expires_at=stamp(at + 2 * DAYS * DAY))  # fmt: skip
+        self.publish_policy(at + HOUR, at + 2 * HOUR, self.digest(), self.settings)
+        self.publish_model(
+            at + HOUR, at + 2 * HOUR, self.model, {"criticality": 1, "size": 0.5, "scale": 20}, {"low": 0, "high": 7}
+        )
+        self.approve_template(at, at + 2 * DAYS * DAY, failure_limit=10_000)
         for service in self.team_of:
-            self.say(at + HOUR, "rollback.trigger_defined", actor="person:dan", trigger_id=f"{service}-errors", version="1",
-                service=service, environment="prod", metric="error_rate", comparator="gt", threshold="0.02", window_s=300,
-                min_samples=500, mode="manual")  # fmt: skip
+            self.define_trigger(at + HOUR, service, actor="person:dan", version="1")
         for name, (day, length) in FREEZES.items():
             begin = at + day * DAY
             # The last of them is written down when it is over.
             late = 12 * DAY if name == "year-end" else timedelta()
-            self.say(begin - DAY, "freeze.declared", actor="person:frank", freeze_id=name, environments=["prod"],
-                start=stamp(begin), end=stamp(begin + length * DAY), time_zone="UTC", late=late)  # fmt: skip
+            self.declare_freeze(begin - DAY, name, begin, begin + length * DAY, late=late)
 
     # -- one change ----------------------------------------------------------------------------------------------
 
@@ -310,9 +300,9 @@ class Year:
         team = self.team_of[service]
         engineers, leads = self.teams[team]
         return Change(
-            f"CHG-{number}", service, team, rng.choice(("normal", "normal", "standard")), rng.choice(engineers),
-            leads[0], f"service:{team}-ci", self.digest(), f"d-{number}", rng.randint(0, 4), begins,
-            f"R-CHG-{number}",
+            id=f"CHG-{number}", service=service, team=team, kind=rng.choice(("normal", "normal", "standard")),
+            author=rng.choice(engineers), approver=leads[0], deployer=f"service:{team}-ci", artifact=self.digest(),
+            deployment=f"d-{number}", risk=rng.randint(0, 4), begins=begins, release=f"R-CHG-{number}",
         )  # fmt: skip
 
     def tell_change(self, change: Change) -> None:
@@ -323,31 +313,22 @@ class Year:
             self._deploy(change.begins, change)
 
     def _prepare(self, at: datetime, change: Change) -> None:
-        about: dict[str, Any] = {"actor": change.author, "change_id": change.id}
-        self.say(at, "change.opened", **about, change_type=change.kind, services=[change.service], environment="prod",
-            team=change.team, title=TITLE, template_id="routine" if change.kind == "standard" else None,
-            release_id=change.release)  # fmt: skip
-        self.say(at + HOUR, "change.submitted", **about, artifacts=[change.artifact])
+        self.open(at, at + HOUR, change, TITLE, [change.service], {}, release_id=change.release)
         if change.kind == "unauthorized":
             return
         if change.kind != "standard":
-            criticality, size = change.risk, 2
-            self.say(at + 2 * HOUR, "risk.assessed", change_id=change.id, **self.model,
-                score=_number(criticality + size / 2 + change.score_is_off_by), band="low",
-                features=[value("criticality", criticality), value("size", size),
-                    value("scope_services", change.services_stated)])  # fmt: skip
+            size = 2
+            features = {"criticality": change.risk, "size": size, "scope_services": change.services_stated}
+            score = _number(change.risk + size / 2 + change.score_is_off_by)
+            self.assess(at + 2 * HOUR, change, self.model, features, score=score, band="low")
             if change.is_scored_down:
-                self.say(at + 2.5 * HOUR, "risk.assessed", change_id=change.id, **self.model, score=_number(size / 2 - 1),
-                    band="low", features=[value("criticality", -1), value("size", size)])  # fmt: skip
-            self.say(at + 3 * HOUR, "approval.requested", **about, policy_id="change-approval",
-                policy_version="1", rule=change.kind, required_roles=["release-approver"],
-                quorum=2 if change.kind == "emergency" else 1)  # fmt: skip
-            if change.is_approved:
-                # An approver speaks by their own credential.
-                self.say(at + 5 * HOUR, "approval.granted", by=change.approver, actor=change.approver, change_id=change.id,
-                    role="release-approver")  # fmt: skip
-        self.say(at + 6 * HOUR, "change.scheduled", **about, planned_start=stamp(change.begins - HOUR - change.early),
-            planned_end=stamp(change.begins + 4 * HOUR - change.early))  # fmt: skip
+                down = {"criticality": -1, "size": size}
+                self.assess(at + 2.5 * HOUR, change, self.model, down, score=_number(size / 2 - 1), band="low")
+            granted = [(at + 5 * HOUR, change.approver)] if change.is_approved else []
+            self.approve(at + 3 * HOUR, change, change.kind, 2 if change.kind == "emergency" else 1, granted)
+        begin = change.begins - HOUR - change.early
+        self.say(at + 6 * HOUR, "change.scheduled", actor=change.author, change_id=change.id, planned_start=stamp(begin),
+            planned_end=stamp(begin + 5 * HOUR))  # fmt: skip
 
     def _deploy(self, begin: datetime, change: Change) -> None:
         linked = change.id if change.is_opened else None
@@ -358,80 +339,43 @@ class Year:
             "change_id": linked,
         }
         failed = change.may_fail and self._random.random() < 0.06
-        by = f"service:{change.team}-ci"
-        artifact = change.deployed or change.artifact
         minute, commit = timedelta(minutes=1), f"{self._random.getrandbits(160):040x}"
-        pull: dict[str, Any] = {
-            "repository": f"acme/{change.service}",
-            "pull_request": int(change.id.partition("-")[2]),
-        }
         reviewer = next(lead for lead in reversed(self.teams[change.team][1]) if lead != change.author)
-        self.say(
-            begin - 44 * HOUR, "code.proposed", actor=change.author, **pull, head_sha=commit, authors=[change.author]
-        )
-        self.say(begin - 42 * HOUR, "code_review.submitted", by=reviewer, actor=reviewer, **pull, review_id="1",
-            commit=commit, verdict="approved")  # fmt: skip
-        self.say(begin - 40 * HOUR, "code.merged", actor=change.author, **pull, head_sha=commit, merge_sha=commit)
-        self.say(begin, "deployment.started", by=by, late=change.late, actor=change.deployer, **where, artifact=artifact,
-            commit=commit)  # fmt: skip
-        self.say(begin + 9 * minute, "deployment.finished", by=by, late=change.late, **where, artifact=artifact,
-            outcome="success")  # fmt: skip
+        self.merge((begin - 44 * HOUR, begin - 42 * HOUR, begin - 40 * HOUR), change, commit, reviewer)
+        told = {"by": f"service:{change.team}-ci", "late": change.late, "artifact": change.deployed or change.artifact}
+        self.deploy(begin, begin + 9 * minute, where, {"actor": change.deployer, "commit": commit}, **told)
         for probe in range(2):
-            self.say(begin + (20 + probe) * minute, "deployment.verified", **where,
-                verdict="degraded" if failed else "healthy",
-                checks=[{"name": "error_rate", "passed": not failed, "observations": 900}])  # fmt: skip
+            self.verify(begin + (20 + probe) * minute, where, failed, {"error_rate": 900})
         if failed:
             self._fail(begin + 25 * minute, change, where)
         if linked is None:
             return
-        pir: dict[str, Any] = {"actor": "person:frank", "pir_id": f"PIR-{change.id}", "change_id": change.id}
-        self.say(begin + DAY, "pir.opened", **pir, due_at=stamp(begin + 11 * DAY), mandatory=failed)
-        if not change.is_reviewed:
-            return
-        self.say(
-            begin + 4 * DAY,
-            "pir.completed",
-            **pir,
-            outcome="backed_out" if failed else "successful",
-            rolled_back=failed,
-        )
-        self.say(begin + 4 * DAY + HOUR, "risk.outcome_labelled", actor=DESK, change_id=change.id,
-            label="failure" if failed else "success")  # fmt: skip
+        completed = begin + 4 * DAY if change.is_reviewed else None
+        self.review(begin + DAY, begin + 11 * DAY, completed, change, f"PIR-{change.id}", failed, failed)
+        if change.is_reviewed:
+            self.label(begin + 4 * DAY + HOUR, change, DESK, failed)
 
     def _fail(self, at: datetime, change: Change, where: dict[str, Any]) -> None:
         incident: dict[str, Any] = {"incident_id": f"INC-{change.id}", "service": change.service, "environment": "prod"}
         self.say(at, "incident.detected", **incident, severity="sev3")
         undo: dict[str, Any] = {"rollback_id": f"RB-{change.id}", **where}
-        self.say(
-            at + HOUR / 4,
-            "rollback.decided",
-            actor=change.approver,
-            **undo,
-            decision="roll_back",
-            options=["roll_back"],
-        )
+        self.say(at + HOUR / 4, "rollback.decided", actor=change.approver, **undo, decision="roll_back",
+            options=["roll_back"])  # fmt: skip
         self.say(at + HOUR / 2, "rollback.completed", **undo, from_artifact=change.artifact, outcome="success")
         self.say(at + HOUR, "incident.resolved", **incident)
-        self.say(at + 2 * HOUR, "incident.attributed", **incident, method="label-overlap", method_version="1",
-            deployment_id=change.deployment, change_id=change.id, confirmed=True)  # fmt: skip
+        self.attribute(at + 2 * HOUR, incident, change.deployment, change, method_version="1")
 
     # -- reviews of access ---------------------------------------------------------------------------------------
 
     def _review_access(self, review: AccessReview) -> None:
         at = START + review.day * DAY
         grants = {name: who for name, (who, granted) in self.grants.items() if granted < at}
-        about: dict[str, Any] = {"review_id": review.id}
-        decisions = ["revoke" if item == 0 and review.revokes_first else "keep" for item in range(len(grants))]
-        self.say(at, "access_review.opened", actor="person:olga", **about, environment="prod",
-            population_digest=list_digest(grants), population_count=len(grants) - review.miscounted,
-            due_at=stamp(at + 10 * DAY))  # fmt: skip
-        for item, (grant, who) in enumerate(sorted(grants.items())):
-            reviewer = (item == 0 and review.reviewer_of_first) or "person:olga"
-            self.say(at + DAY, "access_review.item_decided", actor=reviewer, **about, grant_id=grant, principal=who,
-                decision=decisions[item])  # fmt: skip
-        if review.is_completed:
-            self.say(at + 2 * DAY, "access_review.completed", actor="person:olga", **about, kept=decisions.count("keep"),
-                revoked=decisions.count("revoke"))  # fmt: skip
+        first, olga = review.reviewer_of_first or OPERATORS[0], OPERATORS[0]
+        reviewers = [(at + DAY, olga if item else first) for item in range(len(grants))]
+        self.review_access(
+            at, at + 10 * DAY, review.id, grants, reviewers, at + 2 * DAY if review.is_completed else None,
+            revoked=sorted(grants)[:1] if review.revokes_first else (), miscounted=review.miscounted,
+        )  # fmt: skip
 
 
 def credential_of(principal: str) -> str:
@@ -453,10 +397,6 @@ def _outside_freezes(at: datetime) -> datetime:
     return at
 
 
-def value(name: str, number: float) -> dict[str, str]:
-    return {"name": name, "value": _number(number)}
-
-
 def _number(value: float) -> str:
     return f"{value:g}"
 
@@ -464,10 +404,10 @@ def _number(value: float) -> str:
 # -- a ledger of it ---------------------------------------------------------------------------------------------------
 
 
-def told(year: Year, batch: int) -> Story:
-    """Fold a year in memory."""
+def told(statements: Iterable[Told], batch: int) -> Story:
+    """Fold a year, or whatever else was told, in memory."""
     story = Story(batch=batch)
-    for position, said in enumerate(year, 1):
+    for position, said in enumerate(statements, 1):
         texts = CATALOGUE[said.type].erasable_fields
         data = {name: SALTED if name in texts else value for name, value in said.data.items()}
         story.add(

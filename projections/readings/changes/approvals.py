@@ -23,7 +23,7 @@ from projections.readings.people.powers import fault_of_speaker, kind_of
 from projections.readings.people.replacing import standing
 from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Number, Words
-from projections.readings.people.voices import Spoken, by_whom
+from projections.readings.people.voices import Spoken, by_whom, in_time
 from projections.rules import duties
 from projections.rules.keeping import last_of_each
 from projections.rules.leave import Clocks, Instant, comes_before, instants, is_reported_late, was_there
@@ -141,7 +141,7 @@ def bound_to(decision: Decision, scope: ChangeScope, clocks: Clocks) -> Version 
     then = Instant(decision.said.at, decision.said.recorded_at, decision.said.position)
     before = [version for version in named if was_there(version.said, then, clocks)]
     if before:
-        return max(before, key=lambda version: (version.said.at, version.said.position))
+        return max(before, key=in_time)
     # The two may have come by doors of which one is slower. What was not named is taken from within the lag alone, and never where
     # another wording was on record: nobody dates one back to under an approval.
     instant = instants(decision.said, clocks)[0]

@@ -38,7 +38,7 @@ from projections.readings.people.powers import fault_of_speaker, persons_behind
 from projections.readings.people.roles import roles_on_record
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, by_whom
+from projections.readings.people.voices import Spoken, by_whom, in_time
 from projections.rules.calendar import Span
 from projections.rules.keeping import last_of_each
 from projections.rules.leave import Clocks, Instant, comes_before, instants, was_there
@@ -87,7 +87,7 @@ def decided(look: Look, scope: ChangeScope, policy: InForce, instant: Instant | 
         clocks_of(reads, instant.at if instant is not None else max((d.said.at for d in decisions), default="")),
     )
     found = Decided("not-decided", f"the board has not decided about {scope.change_id}")
-    for decision in sorted(filter(case.is_there, decisions), key=lambda d: (d.said.at, d.said.position)):
+    for decision in sorted(filter(case.is_there, decisions), key=in_time):
         comes_to = case.judged(decision)
         if comes_to.reason != "does-not-count" or found.decision is None:
             found = comes_to

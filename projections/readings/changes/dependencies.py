@@ -11,7 +11,7 @@ from ledger.events.dependency import DependencyDeclared, DependencyRemoved
 from ledger.events.resource import ResourceTagged
 from projections.engine.view import EntryInfo, Reads, View, replace
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.replacing import has_power
+from projections.readings.people.replacing import has_power, last_words
 from projections.readings.people.voices import spoken
 from projections.rules.environments import compared
 
@@ -126,14 +126,11 @@ def _disagrees(row: Resource, place: str, keys: tuple[str, ...]) -> bool:
 
 def _standing(row: Resource, at: int | None) -> dict[str, list[SeenWith]]:
     """Return what stands of what was seen, by environment: the last of each, and nothing from before somebody with the power told."""
-    found: dict[str, dict[str, SeenWith]] = {}
+    found: dict[str, list[tuple[str, bool, SeenWith]]] = {}
     for seen in row.tagged:
         if at is None or seen.position <= at:
-            of_place = found.setdefault(seen.place, {})
-            if seen.has_power:
-                of_place.clear()
-            of_place[seen.seen_by] = seen
-    return {place: list(of_place.values()) for place, of_place in found.items()}
+            found.setdefault(seen.place, []).append((seen.seen_by, seen.has_power, seen))
+    return {place: last_words(words) for place, words in found.items()}
 
 
 def is_tagged(row: Resource, key: str, places: frozenset[str], at: int | None) -> bool:

@@ -26,7 +26,7 @@ from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import is_meant
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.calendar import Times, covering
 from projections.rules.digests import content_digest
 from projections.rules.leave import Clocks, Instant, was_there
@@ -234,7 +234,7 @@ def _of_version(row: ChangeScope, version: Version) -> ChangeScope:
 
 def _last(said: Sequence[S]) -> S:
     """Return what was said last, by its own time."""
-    return max(said, key=lambda one: (one.said.at, one.said.position))
+    return max(said, key=in_time)
 
 
 @change_scopes.on(ChangeScheduled, key=lambda event: event.change_id)
@@ -277,7 +277,7 @@ def reviewed(row: ChangeScope, event: PirCompleted, entry: EntryInfo) -> ChangeS
 def in_force_at(said: Sequence[S], instant: Instant | None, clocks: Clocks) -> S | None:
     """Return the last of several statements that was there when somebody acted; the last of all without an instant."""
     there = [one for one in said if instant is None or was_there(one.said, instant, clocks)]
-    return max(there, key=lambda one: (one.said.at, one.said.position), default=None)
+    return max(there, key=in_time, default=None)
 
 
 def planned(scope: ChangeScope) -> Window | None:

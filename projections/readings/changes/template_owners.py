@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ledger.events.template import TemplateOwnershipAssigned
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.leave import Clocks, Instant, was_there
 
 
@@ -73,4 +73,4 @@ def assignment_at(
         if (instant is None or was_there(assignment.said, instant, clocks or Clocks()))
         and not fault_of_speaker(reads, TemplateOwnershipAssigned.type, assignment.said)
     ]
-    return max(there, key=lambda assignment: (assignment.said.at, assignment.said.position), default=None)
+    return max(there, key=in_time, default=None)

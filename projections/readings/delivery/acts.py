@@ -15,7 +15,7 @@ from typing import Literal
 
 from ledger.events.deployment import Outcome
 from projections.engine.view import Moment
-from projections.readings.people.voices import Spoken
+from projections.readings.people.voices import Spoken, in_time
 
 Kind = Literal["started", "finished", "promoted"]
 
@@ -80,7 +80,7 @@ def acts_of(reports: Iterable[Report], naming: Naming) -> tuple[Act, ...]:
     """Return the acts that reports of one deployment make, in the order in which the ledger came to know of them."""
     groups: dict[tuple[str | None, str | None, bool, int], list[Report]] = {}
     called: dict[str | None, str | None] = {}
-    held = sorted(reports, key=lambda report: (report.said.at, report.said.position))
+    held = sorted(reports, key=in_time)
     # What names no place is of the place that was named last before it, by time; else of the first.
     service = _first(report.service for report in held)
     environment = _first(report.environment for report in held if report.kind != "promoted")
@@ -104,7 +104,7 @@ def _attempts(reports: Sequence[Report]) -> list[list[Report]]:
     """Divide reports of one place: a start after an end, by time, begins the next attempt."""
     attempts: list[list[Report]] = [[]]
     has_ended = False
-    for report in sorted(reports, key=lambda report: (report.said.at, report.said.position)):
+    for report in sorted(reports, key=in_time):
         if report.kind == "started" and has_ended:
             attempts.append([])
             has_ended = False
@@ -120,7 +120,7 @@ def _act(
     first = by_record[0]
     begun = [report.said.at for report in reports if report.kind == "started"]
     ended = [report for report in reports if report.kind == "finished"]
-    last = max(ended, key=lambda report: (report.said.at, report.said.position), default=None)
+    last = max(ended, key=in_time, default=None)
     starters = [report for report in by_record if report.kind != "finished"]
     return Act(
         "promotion" if is_promotion else "deployment",

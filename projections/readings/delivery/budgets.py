@@ -25,7 +25,7 @@ from projections.readings.environments.environments import READ_BY_ASKING, is_me
 from projections.readings.people.powers import READ_BY_POWERS, can_never_count, fault_of_speaker
 from projections.readings.people.replacing import standing
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.budgets import Promise, once, spent, spent_by
 from projections.rules.leave import AS_THINGS_STAND, FOR_EVER, Clocks, Instant, is_on_record, was_there
 
@@ -228,7 +228,7 @@ def decided_by_policy(reads: Reads, slo: Slo, instant: Instant, clocks: Clocks) 
         for said in slo.applied[-AT_MOST:]
         if was_there(said.said, instant, clocks) and not fault_of_speaker(reads, ReleasePolicyApplied.type, said.said)
     ]
-    last = max(there, key=lambda said: (said.said.at, said.said.position), default=None)
+    last = max(there, key=in_time, default=None)
     return last if last is not None and instant.at <= last.until else None
 
 

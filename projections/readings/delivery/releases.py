@@ -19,7 +19,7 @@ from projections.readings.people.powers import fault_of_speaker, granted_to
 from projections.readings.people.replacing import may_take_back
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.digests import content_digest
 from projections.rules.leave import AS_THINGS_STAND, Clocks, Instant, instants, is_on_record, was_there
 from projections.rules.order import circle
@@ -132,7 +132,7 @@ def scope_at(reads: Reads, facts: ReleaseFacts | None, instant: Instant, clocks:
             if was_there(scope.said, instant, clocks)
             and not fault_of_speaker(reads, ReleaseScopeDefined.type, scope.said)
         ),
-        key=lambda scope: (scope.said.at, scope.said.position),
+        key=in_time,
     )
     if facts is None or not there:
         return None

@@ -20,7 +20,7 @@ from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.leave import Clocks, Instant, instants, was_there
 from projections.rules.strategies import Cell, Profile, Strategy, allowed, not_as_chosen
 from projections.rules.words import listed
@@ -212,8 +212,8 @@ def allowed_for(reads: Reads, policy: InForce, service: str, instant: Instant, c
         return Allowed(why=f"nobody published the matrix {name}")
     if not profiles:
         return Allowed(why=f"nobody said what {service} is: how critical, and how long a rollback may take")
-    version = max(versions, key=lambda v: (v.said.at, v.said.position))
-    last = max(profiles, key=lambda p: (p.said.at, p.said.position))
+    version = max(versions, key=in_time)
+    last = max(profiles, key=in_time)
     found = allowed(version.cells, Profile(last.criticality, last.max_rollback_s, last.stateful))
     why = f"no cell of {name} {version.version} fits {service}" if found is None else ""
     return Allowed(found, why, last, version.said.position)
@@ -231,7 +231,7 @@ def choice_at(reads: Reads, service: str, change_id: str | None, instant: Instan
             and not fault_of_speaker(reads, StrategySelected.type, choice.said)
         ]
         if there:
-            return max(there, key=lambda choice: (choice.said.at, choice.said.position))
+            return max(there, key=in_time)
     return None
 
 
@@ -255,7 +255,7 @@ def weights_of(reads: Reads, row: Rollout, act: Act) -> list[int]:
         and one.said.at >= act.at
         and not fault_of_speaker(reads, RolloutObserved.type, one.said)
     ]
-    return [one.weight for one in sorted(seen, key=lambda one: (one.said.at, one.said.position))]
+    return [one.weight for one in sorted(seen, key=in_time)]
 
 
 def chosen_for(reads: Reads, row: Deployment, act: Act) -> tuple[Strategy | None, int | None]:

@@ -17,7 +17,7 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, moment, repl
 from projections.readings.environments.environments import same_environment, under_all_names
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.replacing import may_take_back, standing
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.environments import compared
 from projections.rules.words import listed
 
@@ -284,7 +284,7 @@ def _provisions(reads: Reads, service: str, environment: str, at: Moment) -> lis
         if same_environment(reads, one.environment, environment, at)
         and _counts(reads, ServiceProvisioned, one.said, one.environment)
     ]
-    return sorted(counting, key=lambda one: (one.said.at, one.said.position))
+    return sorted(counting, key=in_time)
 
 
 def rows_of(reads: Reads, resource: str, environment: str, at: Moment) -> list[StatefulResource]:
@@ -317,7 +317,7 @@ def last_good(reads: Reads, rows: Iterable[StatefulResource], rto_minutes: int) 
         for restore in restores_of(reads, backup)
         if not fault_of(backup, restore, rto_minutes)
     )
-    return max(good, key=lambda restore: (restore.said.at, restore.said.position), default=None)
+    return max(good, key=in_time, default=None)
 
 
 def fault_of(backup: Backup, restore: Restore, rto_minutes: int) -> str:

@@ -29,7 +29,7 @@ from projections.readings.people.powers import READ_BY_POWERS, can_never_count, 
 from projections.readings.people.settings import ANY, Words
 from projections.readings.people.sources import authorities
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.environments import (
     NOT_PRODUCTION,
     PRODUCTION,
@@ -262,7 +262,7 @@ def _holding(reads: Reads, key: str, at: Moment) -> Declaration | None:
         return None
     by = to_text(from_text(at) + clocks_of(reads, at).lag_s * 1_000_000)
     found = [said for said in counting if said.said.at <= at and said.said.recorded_at <= by]
-    return max(found, key=lambda said: (said.said.at, said.said.position), default=None)
+    return max(found, key=in_time, default=None)
 
 
 def _said_later(reads: Reads, key: str) -> Declaration | None:

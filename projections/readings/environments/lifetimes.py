@@ -21,7 +21,7 @@ from projections.readings.environments.environments import names_of
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.replacing import has_power
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.environments import compared
 from projections.rules.leave import FOR_EVER, Instant, comes_before, replaces, was_there
 
@@ -133,7 +133,7 @@ class Life:
 def lives_of(reads: Reads, name: str) -> list[Life]:
     """Return the lives of an environment under all its names, in the order of the times at which they began."""
     lives: list[Life] = []
-    for told in sorted(_told(reads, name, FOR_EVER), key=lambda told: (told.said.at, told.said.position)):
+    for told in sorted(_told(reads, name, FOR_EVER), key=in_time):
         last = lives[-1] if lives and lives[-1].teardown is None else None
         if isinstance(told, Creation):
             if last is None:
@@ -178,7 +178,7 @@ def torn_down(reads: Reads, name: str, instant: Instant) -> Teardown | None:
     clocks = clocks_of(reads, instant.at)
     told = list(_told(reads, name, instant.at))
     ends = [one for one in told if isinstance(one, Teardown) and comes_before(one.said, instant, clocks)]
-    last = max(ends, key=lambda one: (one.said.at, one.said.position), default=None)
+    last = max(ends, key=in_time, default=None)
     if last is None or any(
         isinstance(one, Creation) and was_there(one.said, instant, clocks) and replaces(one.said, last.said, clocks)
         for one in told

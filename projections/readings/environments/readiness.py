@@ -23,7 +23,7 @@ from projections.readings.environments.environments import READ_BY_ASKING, under
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.replacing import standing
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.environments import compared
 from projections.rules.leave import FOR_EVER, Clocks, is_reported_late
 
@@ -189,7 +189,7 @@ def attestations_of(reads: Reads, rows: Iterable[Readiness]) -> list[Attestation
         for one in row.attestations
         if not _fault_of(reads, EnvironmentReadyAttested, one.said, row.environment)
     ]
-    return sorted(found, key=lambda one: (one.said.at, one.said.position))
+    return sorted(found, key=in_time)
 
 
 def ready_since(reads: Reads, attestations: Iterable[Attestation], clocks: Clocks) -> Moment | None:

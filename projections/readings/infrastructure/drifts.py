@@ -22,7 +22,7 @@ from projections.readings.environments.environments import READ_BY_ASKING, same_
 from projections.readings.infrastructure.plans import Plan, plan_applications, plan_changes, plans
 from projections.readings.people.policies import in_force, in_force_now
 from projections.readings.people.settings import Number
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.environments import compared
 from projections.rules.figures import mean
 from projections.rules.keeping import kept
@@ -119,7 +119,7 @@ def produced(row: PlanSeries, event: PlanProduced, entry: EntryInfo) -> PlanSeri
 
 
 def _in_order(seen: Iterable[PlanSeen]) -> tuple[PlanSeen, ...]:
-    return tuple(sorted(seen, key=lambda one: (one.said.at, one.said.position)))
+    return tuple(sorted(seen, key=in_time))
 
 
 # -- what drifted --------------------------------------------------------------------------------------------------------

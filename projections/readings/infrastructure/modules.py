@@ -15,7 +15,7 @@ from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
 from projections.readings.infrastructure.plan_modules import Use
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.voices import Spoken, by_whom, spoken
+from projections.readings.people.voices import Spoken, by_whom, in_time, spoken
 from projections.rules.keeping import kept
 from projections.rules.leave import Clocks, Instant, was_there
 from projections.rules.versions import is_within, may_meet
@@ -85,7 +85,7 @@ def standing_of(look: Look, use: Use, instant: Instant | None = None, clocks: Cl
     """Return whether a module may be used, by what counts of what was said of it: now, or as was on record at an instant."""
     row = look.row(modules, use.module)
     best = Standing("not-approved", f"nobody approved {use.words}")
-    for said in sorted(row.words if row is not None else (), key=lambda word: (word.said.at, word.said.position))[::-1]:
+    for said in sorted(row.words if row is not None else (), key=in_time)[::-1]:
         if not _counts(look, said, instant, clocks):
             continue
         is_over = said.expires_at is not None and (

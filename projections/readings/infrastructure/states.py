@@ -18,7 +18,7 @@ from ledger.events.iac import PlanApplied
 from ledger.events.state import StateEvent, StateObserved
 from projections.engine.view import EntryInfo, Reads, View, replace
 from projections.readings.environments.environments import under_all_names
-from projections.readings.people.voices import Spoken, by_whom, spoken
+from projections.readings.people.voices import Spoken, by_whom, in_time, spoken
 from projections.rules.environments import compared
 from projections.rules.keeping import kept
 from projections.rules.leave import FOR_EVER
@@ -105,7 +105,7 @@ def _with(known: tuple[Seen, ...], seen: Seen) -> tuple[Seen, ...]:
 
 
 def _in_order(told: Iterable[Seen]) -> tuple[Seen, ...]:
-    return tuple(sorted(told, key=lambda one: (one.said.at, one.said.position)))
+    return tuple(sorted(told, key=in_time))
 
 
 def state_of(reads: Reads, environment: str, workspace: str | None) -> State | None:

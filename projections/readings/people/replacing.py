@@ -12,19 +12,14 @@ type, or as an authority for the actor.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from projections.engine.view import Reads
 from projections.readings.people.powers import fault_of_speaker, kind_of, persons_behind, rests_on_grants
-from projections.readings.people.voices import Spoken, has_root_power, is_vouched
+from projections.readings.people.voices import Said, Spoken, has_root_power, in_time, is_vouched
 
-
-class _Said(Protocol):
-    @property
-    def said(self) -> Spoken: ...
-
-
-T = TypeVar("T", bound=_Said)
+T = TypeVar("T", bound=Said)
+W = TypeVar("W")
 
 
 def has_power(reads: Reads, event_type: str, said: Spoken) -> bool:
@@ -42,15 +37,22 @@ def standing(
 
     A role that is held in one environment gives power there: that of the thing, or of each word, where these differ.
     """
-    found: dict[str, T] = {}
-    for one in sorted(words, key=lambda one: (one.said.at, one.said.position)):
+    counting: list[tuple[str, bool, T]] = []
+    for one in sorted(words, key=in_time):
         where = environment(one) if callable(environment) else environment
-        if fault_of_speaker(reads, event_type, one.said, where):
-            continue
-        if has_power(reads, event_type, one.said):
+        if not fault_of_speaker(reads, event_type, one.said, where):
+            counting.append((one.said.principal, has_power(reads, event_type, one.said), one))
+    return last_words(counting)
+
+
+def last_words(words: Iterable[tuple[str, bool, W]]) -> list[W]:
+    """Return what stands of words by whom, and whether with the power to, as one after the other was told."""
+    found: dict[str, W] = {}
+    for who, is_powerful, word in words:
+        if is_powerful:
             found.clear()
-        found.pop(one.said.principal, None)
-        found[one.said.principal] = one
+        found.pop(who, None)
+        found[who] = word
     return list(found.values())
 
 

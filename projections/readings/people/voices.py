@@ -56,12 +56,17 @@ def spoken(entry: EntryInfo, actor: str | None) -> Spoken:
     )
 
 
-class _Said(Protocol):
+class Said(Protocol):
     @property
     def said(self) -> Spoken: ...
 
 
-def by_whom(one: _Said) -> str:
+def in_time(one: Said) -> tuple[Moment, int]:
+    """Return where something comes among what else was said: by its time, and of one time by its position."""
+    return one.said.at, one.said.position
+
+
+def by_whom(one: Said) -> str:
     """Return by whose credential something was said."""
     return one.said.principal
 

@@ -343,7 +343,7 @@ def plant_an_environment_whose_access_is_never_reviewed(year: Year) -> set[str]:
 def plant_access_that_comes_back_escapes_or_outlives_its_holder(year: Year) -> set[str]:
     # The first grant was to be revoked by the review of day 265; its holder gets the same once more.
     first = next(iter(year.grants.values()))[0]
-    year.grant(START + 300 * DAY, first, "human", "release-manager", environment=None)
+    year.grant(START + 300 * DAY, first, "release-manager", environment=None)
     about = {"actor": "person:olga", "principal_kind": "human", "role": "reader", "environment": "staging"}
     at = START + 79 * DAY
     year.say(at, "access.granted", late=5 * DAY, grant_id="GR-late", principal="person:late", **about)

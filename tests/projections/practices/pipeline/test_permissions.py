@@ -384,7 +384,7 @@ def plant_a_deployer_without_a_grant(year: Year, change: Change) -> set[str]:
 
 def plant_services_that_do_not_use_renew_or_own_what_they_hold(year: Year) -> set[str]:
     grants = {
-        rule: year.grant(START, f"service:{rule}", "service", "reader", is_owned=rule != "ownerless-credential")
+        rule: year.grant(START, f"service:{rule}", "reader", is_owned=rule != "ownerless-credential")
         for rule in ("dormant-credential", "unrotated-credential", "ownerless-credential")
     }
     for rule, grant in grants.items():
@@ -419,8 +419,8 @@ def plant_two_who_give_each_other_power(year: Year) -> set[str]:
     """The one whom an operator made a granter makes another one, who makes the first an approver."""
     year.settings.append(("role-for", "access.granted", "granter"))
     at = START + 70 * DAY
-    year.grant(at, "person:gina", "human", "granter", environment=None)
-    year.grant(at + DAY, "person:gus", "human", "granter", environment=None, by="person:gina")
+    year.grant(at, "person:gina", "granter", environment=None)
+    year.grant(at + DAY, "person:gus", "granter", environment=None, by="person:gina")
     year.say(at + 2 * DAY, "access.granted", actor="person:gus", grant_id="GR-back", principal="person:gina",
         principal_kind="human", role="release-approver", environment="staging")  # fmt: skip
     return {"power-given-to-oneself/GR-back"}
@@ -446,7 +446,7 @@ def plant_honest_statements_that_an_authority_reports(year: Year) -> set[str]:
 def plant_what_is_good_for_anything_and_less_that_is_asked_of_branches(year: Year) -> set[str]:
     """A service may do anything anywhere; a lead lets a branch ask for less, and one who administers may pass by another."""
     year.settings.append(("admin-bypass", "acme/locked", "forbidden"))
-    grant = year.grant(START + 40 * DAY, "service:anything", "service", "reader", environment=None)
+    grant = year.grant(START + 40 * DAY, "service:anything", "reader", environment=None)
     for repository, enforced in (("acme/open", "false"), ("acme/locked", "false"), ("acme/kept", "true")):
         about = {"actor": "person:t0-lead-0", "repository": repository, "branch": "main"}
         rules = [{"name": "required_approvals", "value": "2"}, {"name": "admins_enforced", "value": enforced}]

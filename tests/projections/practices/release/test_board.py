@@ -284,7 +284,7 @@ def plant_nothing_where_the_board_decided_in_time(year: Year, change: Change) ->
     begin, about = change.begins - 5 * HOUR, {"meeting_id": f"M-{change.id}", "change_id": change.id}
     members = [f"person:m{number}-{change.id}" for number in range(2)]
     for member in members:
-        year.grant(START, member, "human", "cab", environment=None)
+        year.grant(START, member, "cab", environment=None)
     year.say(begin - 20 * DAY, "cab.meeting_scheduled", actor=members[0], meeting_id=about["meeting_id"], start=stamp(begin),
         end=stamp(begin + HOUR))  # fmt: skip
     year.say(begin - HOUR, "cab.agenda_fixed", actor=members[0], meeting_id=about["meeting_id"], changes=[change.id])
