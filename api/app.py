@@ -115,7 +115,10 @@ def create_app(settings: Settings) -> FastAPI:
             ledger, signer, open_witnesses(settings, ledger), policy=settings.witness_policy
         )
         app.state.submitting = Submitting(
-            ledger, app.state.writer, app.state.publisher.wait_for, auth.withdrawals_checked(settings.limits)
+            ledger,
+            app.state.writer,
+            app.state.publisher.wait_for,
+            auth.rates_checked(settings.limits, app.state.check_room),
         )
         app.state.views = _views_of(settings, ledger)
         if app.state.views is not None:
@@ -151,6 +154,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.rate = Rate(settings.limits.credential_per_minute)
+    app.state.check_room = auth.room_checked(settings.limits)
     app.state.closing = asyncio.Event()
     # One event for every open stream: set to wake it.
     app.state.streams = set()

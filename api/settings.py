@@ -119,6 +119,7 @@ class Settings(BaseSettings):
         Limits(),
         description="Requests a minute, a minute's worth at once; more get 429 with Retry-After. `credential_per_minute`, "
         "`address_per_minute` (a /24 or /48), `withdrawals_per_minute` of a credential (a batch of them is one), "
+        "`credential_bytes_per_day` (what a credential may append, batches and files too; each server counts for itself), "
         "`exempt_batches` (batch posts count for no credential), `exempt_credentials` (the ids of tokens that no "
         "limit holds for, such as an import's).",
     )

@@ -90,6 +90,12 @@ class Statement(NamedTuple):
     def area(self) -> str:
         return self.type.partition(".")[0]
 
+    @property
+    def size(self) -> int:
+        """How many bytes are kept of it: what is hashed, and what lies beside it."""
+        beside = sum(len(one.text.encode()) for one in self.texts) + sum(len(one.body) for one in self.evidence)
+        return len(self.body) + beside
+
 
 @dataclass(frozen=True)
 class Admission:

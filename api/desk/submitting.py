@@ -50,12 +50,20 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What goes down: of each thing that was said its statement, or why there is none; and the submissions of those there are."""
+    """What goes down: of each thing that was said its statement, or why there is none; and the submissions of those there are.
+
+    `caller` is who hands it over, also where the ledger itself states what came of it.
+    """
 
     caller: Caller
     made: tuple[Statement | LedgerError, ...]
     submissions: tuple[Submission, ...]
     shape: Shape
+
+    @property
+    def size(self) -> int:
+        """How many bytes a database is given to keep: of statements, texts and evidence."""
+        return sum(statement.size for one in self.submissions for statement in one.statements)
 
 
 class Answer(NamedTuple):
@@ -122,10 +130,9 @@ def _check_withdrawal(ledger: Ledger, position: int) -> None:
     raise StatementError(f"expected the position of a fact; found {found}", "/data/position")
 
 
-def of_the_ledger(ledger: Ledger, statement: Statement) -> Prepared:
-    """Return what the ledger states of itself, ready to go down: nobody permits it."""
-    caller = ledger.own_caller()
-    return Prepared(caller, (statement,), (Submission((statement,), caller),), "all")
+def of_the_ledger(ledger: Ledger, statement: Statement, caller: Caller) -> Prepared:
+    """Return what the ledger states itself of what a caller handed over, ready to go down: nobody permits it."""
+    return Prepared(caller, (statement,), (Submission((statement,), ledger.own_caller()),), "all")
 
 
 def answered(prepared: Prepared, outcomes: Sequence[Outcome], proofs: dict[int, str] | None = None) -> Answer:

@@ -235,8 +235,9 @@ def _kept(
     ledger: Ledger, body: Body, unmapped: Unmapped, suffix: str = "", refused: StatementError | None = None
 ) -> _Taken:
     """Return the statement that keeps a body which is not understood, or contradicts its headers."""
+    caller = body.caller_for(unmapped.source)
     said = {
-        "actor": body.caller_for(unmapped.source).principal,
+        "actor": caller.principal,
         "format": body.known.name,
         "kind": _label(unmapped.kind),
         "reason": _label(unmapped.reason),
@@ -245,7 +246,7 @@ def _kept(
     statement = ledger.ledger_statement(
         UNMAPPED, said, identifier=f"{body.known.name}/{body.identity}{suffix}", evidence=body.evidence
     )
-    return _Taken(of_the_ledger(ledger, statement), is_understood=False, refused=refused)
+    return _Taken(of_the_ledger(ledger, statement, caller), is_understood=False, refused=refused)
 
 
 def _label(text: str) -> str:

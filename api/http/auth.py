@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from api.desk.posted import BATCH, media_type
 from api.desk.submitting import Prepared
-from api.http.limits import Limits, Rate
+from api.http.limits import DAY_S, Limits, Rate
 from api.http.problems import TooManyRequestsError
 from api.http.state import ledger_of
 from api.intake import FORMATS
@@ -168,8 +168,33 @@ def _check_rate(request: Request, credential: Credential) -> None:
     raise TooManyRequestsError(credential.id, limits.credential_per_minute, wait_s)
 
 
-def withdrawals_checked(limits: Limits) -> Callable[[Prepared], None]:
-    """Return what raises TooManyRequestsError for a credential that takes back too much, one thing after another."""
+def room_checked(limits: Limits) -> Callable[[str, int], None]:
+    """Return what raises TooManyRequestsError for a credential that would append more bytes than it may.
+
+    Each server counts for itself, and anew when it starts: it bounds what a credential can take of a disk before somebody looks.
+    """
+    rate = Rate(limits.credential_bytes_per_day, DAY_S)
+
+    def check(who: str, size: int) -> None:
+        if (wait_s := rate.take(who, time.monotonic(), size)) and who not in limits.exempt_credentials:
+            most = limits.credential_bytes_per_day
+            raise TooManyRequestsError(who, most, wait_s, what="bytes that are appended", period="day")
+
+    return check
+
+
+def rates_checked(limits: Limits, check_room: Callable[[str, int], None]) -> Callable[[Prepared], None]:
+    """Return what raises TooManyRequestsError for a credential that appends too much, or takes back too much, one thing after another."""
+    check_withdrawals = _withdrawals_checked(limits)
+
+    def check(prepared: Prepared) -> None:
+        check_withdrawals(prepared)
+        check_room(prepared.caller.credential, prepared.size)
+
+    return check
+
+
+def _withdrawals_checked(limits: Limits) -> Callable[[Prepared], None]:
     rate = Rate(limits.withdrawals_per_minute)
 
     def check(prepared: Prepared) -> None:

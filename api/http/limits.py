@@ -1,6 +1,6 @@
-"""Rates: how many requests a minute a credential may make, and a network of addresses.
+"""Rates: how many requests a minute a credential may make, and a network of addresses; and how many bytes a day somebody may append.
 
-A minute's worth may come at once; after that they come evenly (the generic cell rate algorithm: one number is kept for
+A minute's worth, or a day's, may come at once; after that they come evenly (the generic cell rate algorithm: one number is kept for
 each key, the time at which all that was taken will have been made up for).
 """
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ledger.events.identifiers import CredentialId
 
 PERIOD_S: Final = 60.0
+DAY_S: Final = 86_400.0
 MAX_KEYS: Final = 10_000
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
@@ -28,6 +29,8 @@ class Limits(BaseModel):
     credential_per_minute: PerMinute = 12_000
     address_per_minute: PerMinute = 30_000
     withdrawals_per_minute: PerMinute = 60
+    # What is appended stays, also where it is withdrawn or counts for nothing: one credential cannot fill the disk before somebody looks.
+    credential_bytes_per_day: Annotated[int, Field(ge=1, le=2**50)] = 4 * 2**30
     # Batches are bounded by what the writer holds (`max_waiting`).
     exempt_batches: bool = True
     # Such as the token of an import.
@@ -37,18 +40,23 @@ class Limits(BaseModel):
 class Rate:
     """One rate for many keys."""
 
-    def __init__(self, per_minute: int) -> None:
-        self._interval = PERIOD_S / per_minute
+    def __init__(self, number: int, period_s: float = PERIOD_S) -> None:
+        self._period_s = period_s
+        self._interval = period_s / number
         self._made_up_at: dict[str, float] = {}
 
-    def take(self, key: str, now: float) -> int:
-        """Take one, and return 0; or take none, and return after how many seconds there is one again."""
-        at = self._made_up_at.get(key, now)
-        if (too_early := at + self._interval - now - PERIOD_S) > 1e-9:
+    def take(self, key: str, now: float, count: int = 1) -> int:
+        """Take some, and return 0; or take none, and return after how many seconds there are so many again.
+
+        More than there are in all, whoever took nothing yet may take as all there are.
+        """
+        at = max(self._made_up_at.get(key, now), now)
+        taken = min(count * self._interval, self._period_s)
+        if (too_early := at + taken - now - self._period_s) > 1e-9:
             return math.ceil(too_early)
         if len(self._made_up_at) >= MAX_KEYS and key not in self._made_up_at:
             self._forget(now)
-        self._made_up_at[key] = max(at, now) + self._interval
+        self._made_up_at[key] = at + taken
         return 0
 
     def _forget(self, now: float) -> None:

@@ -111,9 +111,15 @@ class Zones:
             )
         if offset is not None and not recurs:
             return Shown(clock, None, False, offset)
-        raise TimeError(
-            f"nobody knows which zone {named[:60]!r} is: expected one of the IANA database; or say zone=Europe/Berlin, or which it is"
+        if told is not None and self._said is not None:
+            raise TimeError(
+                f"the calendar says of {named[:60]!r} other hours than {self._said} has: say the zone that shows the same"
+            )
+        # What is said beside helps only where the file has hours that it can be held against.
+        otherwise = (
+            "a calendar that says its hours (VTIMEZONE)" if told is None else "say zone=Europe/Berlin, or which it is"
         )
+        raise TimeError(f"nobody knows which zone {named[:60]!r} is: expected one of the IANA database, or {otherwise}")
 
     def _agrees(self, told: Component | None, name: str, clock: datetime, recurs: bool) -> bool:
         try:

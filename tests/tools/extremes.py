@@ -1,8 +1,14 @@
-"""Data of every event class at its extremes: the longest texts, the largest and most precise numbers, the ends of the calendar."""
+"""Data of every event class at its extremes: the longest texts, the largest and most precise numbers, the ends of the calendar.
+
+`data_at_extremes` has one field at a time, and every one of its extremes; `mixed` draws several at once, which none of them alone shows:
+a report that says it has as many parts as can be counted, and comes as the last of them.
+"""
 
 import itertools
+import random
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final
 
 from ledger.canonical import MAX_INTEGER, encode
@@ -58,7 +64,8 @@ def leaves(part: dict[str, Any], schema: dict[str, Any]) -> list[Any]:
         return [True, False]
     if kind == "integer":
         low, high = part.get("minimum", -MAX_INTEGER), part.get("maximum", MAX_INTEGER)
-        return list(dict.fromkeys([*part.get("examples", [])[:1], low, min(low + 1, high), high]))
+        ends = [low, min(low + 1, high), high, *(number for number in (-1, 0, 1) if low <= number <= high)]
+        return list(dict.fromkeys([*part.get("examples", [])[:1], *ends]))
     if kind == "string":
         return _strings(part)
     if kind == "array":
@@ -125,6 +132,34 @@ def data_at_extremes(cls: type[Event]) -> Iterator[dict[str, Any]]:
             if set(schema.get("required", [])) <= changed.keys():
                 yield changed
     yield {name: value for name, value in whole.items() if name in schema.get("required", [])}
+
+
+@cache
+def _fields(event_type: str) -> tuple[tuple[str, bool, list[Any]], ...]:
+    """Return the fields of an event class: name, whether it is required, and its extremes, the example first."""
+    cls = CATALOGUE[event_type]
+    schema = cls.model_json_schema()
+    required = schema.get("required", ())
+    return tuple(
+        (name, name in required, ["text"] if name in cls.erasable_fields else leaves(part, schema))
+        for name, part in schema["properties"].items()
+        if name != "links"
+    )
+
+
+def mixed(event_type: str, rng: random.Random) -> dict[str, Any]:
+    """Draw admissible data with any number of fields at their extremes, and optional ones there or not; its example where that fails."""
+    boldness = rng.random()
+    for _ in range(5):
+        data = {}
+        for name, is_required, extremes in _fields(event_type):
+            value = rng.choice(extremes) if rng.random() < boldness else extremes[0]
+            if value is not None and (is_required or rng.random() < 0.8):
+                data[name] = value
+        if len(encode(data)) <= MAX_STATEMENT_BYTES and is_admissible(event_type, data):
+            return data
+        boldness /= 2
+    return example(CATALOGUE[event_type])
 
 
 def is_admissible(event_type: str, data: dict[str, Any]) -> bool:

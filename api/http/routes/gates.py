@@ -1,6 +1,6 @@
 """`/v1/gates`: "may this proceed?", asked by pipelines, answered by rules over views, and recorded."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -16,6 +16,8 @@ from ledger.events.gate import Asked
 
 router = APIRouter(tags=["gates"], route_class=Route)
 # As `projections.gates.composition` has them; a test holds the two against each other.
+# As much as a decision takes, about: it names what each rule looked at.
+DECISION_BYTES: Final = 8192
 Gate = Literal["approve", "deploy", "promote", "apply", "rollback", "load_data", "close"]
 
 
@@ -37,6 +39,7 @@ async def ask_gate(request: Request, gate: Gate, caller: KnownCaller, ledger: Cu
     503 with Retry-After when what the rules look at did not stand still; then nothing was recorded.
     """
     asked = await read_model(request, Asked)
+    request.app.state.check_room(caller.credential, DECISION_BYTES)
     # Where other readers wait for views too, and not where appends look up who a caller is.
     return await run_in_threadpool(asked_in, ledger, gate, asked, caller.principal)
 

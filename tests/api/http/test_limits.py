@@ -72,6 +72,38 @@ def test_who_takes_back_one_statement_after_another_is_asked_to_say_it_in_one_ba
         assert server.post(taken_back[3:], by="operator", kind=BATCH).status_code != 429
 
 
+def test_who_appends_more_than_a_days_worth_is_told_when_there_is_room_again(tmp_path: Path) -> None:
+    limits = '{"credential_bytes_per_day": 30000}'
+    title = {"actor": "person:ann", "change_id": "C1", "change_type": "normal", "services": ["pay"]}
+    with log_server(tmp_path / "var", CHANGE_LEDGER_LIMITS=limits) as server:
+        # Texts beside the log take room, too, and so do batches, which no rate holds back.
+        said = [event("change.opened", **title, title="x" * 8000) for _ in range(9)]
+        assert server.post(said[0], by="reporter").status_code == 201
+        assert server.post(said[1:3], by="reporter", kind=BATCH).status_code == 201
+        before = server.size()
+        answer = server.post(said[3:], by="reporter", kind=BATCH)
+        problem = check_problem(answer, 429)
+        assert "at most 30000 bytes that are appended a day of token:" in problem["detail"]
+        assert 60 < int(answer.headers["retry-after"]) <= 86_400
+        # Only what is appended counts: what is merely looked at does not, and nobody else is held up.
+        assert server.post(said[3:6], by="reporter", kind=BATCH, params={"dry_run": "true"}).status_code == 200
+        assert server.size() == before
+        assert server.post(said[3], by="operator").status_code != 429
+        # What is kept of a body that nobody understands is whoever's who brought it, and not the ledger's.
+        posted = {"to": "/v1/intake/junit?run=1", "kind": "application/xml"}
+        suite = b'<testsuite name="a">%s</testsuite>' % (b'<testcase name="b"/>' * 1000)
+        assert server.post(suite, by="reporter", **posted).status_code == 429
+        assert server.post(suite, by="all", **posted).status_code == 201
+        check_problem(server.client("reporter").post("/v1/gates/deploy", json={"change_id": "C1"}), 429)
+
+
+def test_more_than_there_is_in_all_is_let_to_whoever_took_nothing() -> None:
+    rate = Rate(100, 1000.0)
+    assert rate.take("a", 0.0, 500) == 0
+    assert [rate.take("a", 0.0), rate.take("a", 9.0, 2), rate.take("a", 10.0), rate.take("a", 10.0)] == [10, 11, 0, 10]
+    assert rate.take("a", 1010.0, 100) == 0
+
+
 def test_a_credential_may_be_exempt_from_both_limits(limited: Server) -> None:
     credential, token = limited.issue_token("reporter", "auditor")
     directory, tokens = limited.directory, limited.tokens
