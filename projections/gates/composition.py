@@ -62,7 +62,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(3, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        14,
+        15,
         (
             policy_is_in_force,
             change_may_start,
@@ -91,9 +91,9 @@ GATES: Final[Mapping[str, Gate]] = {
             environment_is_ready,
         ),
     ),
-    "promote": Gate(2, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
+    "promote": Gate(3, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
     "apply": Gate(
-        6,
+        7,
         (
             policy_is_in_force,
             plan_may_be_applied,

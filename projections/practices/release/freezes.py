@@ -13,13 +13,14 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, deployment_of, gate_rule
 from projections.practices.change.traceability import is_emergency_procedure
 from projections.practices.practice import Practice
-from projections.readings.changes.scopes import ChangeScope, change_scopes, planned
+from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at, planned
 from projections.readings.delivery.deployments import Deployment, change_at, deployments
 from projections.readings.delivery.freezes import Freeze, freeze_calendar, freezes
 from projections.readings.delivery.frozen import Place, freezes_at, freezes_between, is_ones_own, override_for
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import in_time
 from projections.rules.calendar import fault_of
 from projections.rules.leave import Clocks, Instant, asked_at, was_there
 from projections.rules.words import listed
@@ -48,7 +49,12 @@ def type_at(row: Deployment, change_id: str | None, look: Look, instant: Instant
     return "emergency" if is_emergency_procedure(row, scope, look) else None
 
 
-@finding(deployments, severity="high")
+def _place(environment: str, service: str | None, change_type: str | None, version: Version | None) -> Place:
+    tenants, regions = (version.tenants, version.regions) if version is not None else ((), ())
+    return Place(environment, service, change_type, tenants, regions)
+
+
+@finding(deployments, severity="high", version=2)
 def deployed_in_freeze(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed while a freeze held it, and nobody else had let it through by then. Freezes declared afterwards count."""
     for act in row.acts:
@@ -57,7 +63,9 @@ def deployed_in_freeze(row: Deployment, look: Look) -> Breach | None:
         clocks = clocks_of(look, act.at)
         for instant in instants_of(look, act):
             then, change_id = look.at(instant.at), change_at(look, row, act, instant, clocks)
-            place = Place(act.environment, act.service, type_at(row, change_id, look, instant, clocks))
+            scope = _scope(look, change_id)
+            version = in_force_at(scope.versions, instant, clocks) if scope is not None else None
+            place = _place(act.environment, act.service, type_at(row, change_id, look, instant, clocks), version)
             for held in freezes_at(then, place, instant):
                 if held.unknown or override_for(then, held.freeze, change_id, _authors(look, change_id), instant):
                     continue
@@ -93,14 +101,15 @@ def freeze_holds_nothing(row: Freeze, look: Look) -> Breach | None:
     return Breach(f"freeze {row.freeze_id} holds nothing: {why}", (last.said.position,)) if why else None
 
 
-@finding(change_scopes, severity="low", version=2)
+@finding(change_scopes, severity="low", version=3)
 def planned_in_freeze(row: ChangeScope, look: Look) -> Breach | None:
     """A change is planned for a time in which a freeze holds it, and nobody let it through yet."""
     window = planned(row) if row.is_open else None
     if window is None or (window.recurs is None and look.has_come(window.end)):
         return None
+    version = max(row.versions, key=in_time, default=None)
     for environment, service in product(row.environments, row.services or (None,)):
-        for held, when in freezes_between(look, Place(environment, service, row.change_type), window.times):
+        for held, when in freezes_between(look, _place(environment, service, row.change_type, version), window.times):
             then = Instant(when.begin, when.end, AFTER_ALL)
             if held.unknown or look.has_come(when.end):
                 continue
@@ -111,19 +120,32 @@ def planned_in_freeze(row: ChangeScope, look: Look) -> Breach | None:
     return None
 
 
-@gate_rule(
-    remedies={
-        "frozen": Remedy(
-            "the freeze ends or is lifted, or somebody who is no author lets this change through (freeze.override_granted)",
-            may(FreezeOverrideGranted, but=authors),
-        ),
-        "not-computable": Remedy(
-            "the freeze is declared anew, with a zone and a rule that can be computed", may(FreezeDeclared)
-        ),
-    }
-)
+REMEDIES: Final = {
+    "frozen": Remedy(
+        "the freeze ends or is lifted, or somebody who is no author lets this change through (freeze.override_granted)",
+        may(FreezeOverrideGranted, but=authors),
+    ),
+    "not-computable": Remedy(
+        "the freeze is declared anew, with a zone and a rule that can be computed", may(FreezeDeclared)
+    ),
+}
+
+
+@gate_rule(version=1, name="no_freeze_holds", remedies=REMEDIES)
+def no_freeze_holds_whomever(question: Question, look: Look, policy: InForce) -> Said:
+    """No freeze holds the environment and service, of whichever tenants, unless somebody else let this very change through."""
+    return _no_freeze_holds(question, look, knows_tenants=False)
+
+
+@gate_rule(version=2, remedies=REMEDIES)
 def no_freeze_holds(question: Question, look: Look, policy: InForce) -> Said:
-    """No freeze holds the environment and service, unless somebody else let this very change through."""
+    """No freeze holds the environment and service for the tenants and regions of the change's scope, unless somebody else let this very
+    change through.
+    """
+    return _no_freeze_holds(question, look, knows_tenants=True)
+
+
+def _no_freeze_holds(question: Question, look: Look, *, knows_tenants: bool) -> Said:
     environment = question.to_environment if question.gate == "promote" else question.environment
     row = deployment_of(question, look)
     service, change_id = question.service, question.change_id
@@ -132,8 +154,9 @@ def no_freeze_holds(question: Question, look: Look, policy: InForce) -> Said:
     if environment is None or service is None:
         return "insufficient_evidence", "not-said", "expected an environment and a service in the question", ()
     scope = _scope(look, change_id)
-    place = Place(environment, service, scope.change_type if scope else None)
     now = asked_at(question.asked_at)
+    version = in_force_at(scope.versions, now, clocks_of(look, now.at)) if scope and knows_tenants else None
+    place = _place(environment, service, scope.change_type if scope else None, version)
     used: list[int | None] = []
     unknown: list[str] = []
     for held in freezes_at(look, place, now):

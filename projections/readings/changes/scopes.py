@@ -61,6 +61,9 @@ class Version:
     artifacts: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
     plans: tuple[str, ...] = ()
+    # Which it is for alone, of all that are in the environments.
+    tenants: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
     # All that it says, as JSON, where it was recorded before the change was opened: what it leaves out is not known yet.
     early: str | None = None
 
@@ -122,7 +125,7 @@ class ChangeScope:
 
 change_scopes = View(
     "change_scopes",
-    version=8,
+    version=9,
     row=ChangeScope,
     kind="change",
     reads=READ_BY_POWERS,
@@ -186,7 +189,18 @@ def _version(row: ChangeScope, event: ScopeContent, said: Spoken, stated: str | 
     early = json.dumps(content) if not row.openings else None
     digest = content_digest(content)
     return Version(
-        said, submitted, digest, stated, services, environments, event.artifacts, event.commits, event.plans, early
+        said,
+        submitted,
+        digest,
+        stated,
+        services,
+        environments,
+        event.artifacts,
+        event.commits,
+        event.plans,
+        event.tenants,
+        event.regions,
+        early,
     )
 
 

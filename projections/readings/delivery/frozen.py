@@ -34,6 +34,15 @@ class Place:
     environment: str
     service: str | None
     change_type: str | None
+    # Of its change's scope, where that names any.
+    tenants: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+    def is_meant(self, reads: Reads, terms: Terms, at: Moment) -> bool:
+        """Say whether a declaration means it at a time."""
+        if self.change_type in terms.exempt_types:
+            return False
+        return is_selected(reads, terms, self.environment, self.service, at, self.tenants, self.regions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +74,7 @@ def freezes_between(reads: Reads, place: Place, plan: Times) -> Iterator[tuple[H
     begin, end = hull(plan)
     for row in _meeting(reads, begin, end):
         terms = _standing(reads, row)
-        if terms is None or place.change_type in terms.exempt_types:
-            continue
-        if not is_selected(reads, terms, place.environment, place.service, begin):
+        if terms is None or not place.is_meant(reads, terms, begin):
             continue
         frozen = terms.times
         first = Span(plan.begin, plan.end)
@@ -89,9 +96,7 @@ def next_freeze(reads: Reads, place: Place, at: Moment, until: Moment) -> Moment
     begins = []
     for row in _meeting(reads, at, until):
         terms = _standing(reads, row)
-        if terms is None or place.change_type in terms.exempt_types:
-            continue
-        if is_selected(reads, terms, place.environment, place.service, at):
+        if terms is not None and place.is_meant(reads, terms, at):
             span = covering(terms.times, at) or upcoming(terms.times, at)
             begins += [span.begin] if span is not None and span.begin <= until else []
     return min(begins, default=None)
@@ -133,9 +138,7 @@ def _held(reads: Reads, row: Freeze, place: Place, instant: Instant, clocks: Clo
     # What is declared later excuses nothing, and its last word accuses: of a freeze that nobody knew, or as of before the act.
     later = [t for t in counting[-1:] if t not in known and (not known or t.said.at <= instant.at)]
     for terms in (*standing, *later):
-        if place.change_type in terms.exempt_types or not is_selected(
-            reads, terms, place.environment, place.service, instant.at
-        ):
+        if not place.is_meant(reads, terms, instant.at):
             continue
         is_later = terms in later
         try:

@@ -3,6 +3,7 @@
 Not when it holds: that is `rules.calendar`.
 """
 
+from collections.abc import Collection
 from typing import Protocol
 
 from projections.engine.view import Moment, Reads
@@ -19,14 +20,29 @@ class Selected(Protocol):
     @property
     def tiers(self) -> tuple[str, ...]: ...
     @property
+    def tenants(self) -> tuple[str, ...]: ...
+    @property
     def regions(self) -> tuple[str, ...]: ...
     @property
     def services(self) -> tuple[str, ...]: ...
 
 
-def is_selected(reads: Reads, terms: Selected, environment: str, service: str | None, at: Moment) -> bool:
-    """Say whether an environment and a service are meant at a time. A service that nobody named is meant by all."""
+def is_selected(
+    reads: Reads,
+    terms: Selected,
+    environment: str,
+    service: str | None,
+    at: Moment,
+    tenants: Collection[str] = (),
+    regions: Collection[str] = (),
+) -> bool:
+    """Say whether an environment and a service are meant at a time. What nobody named of it, such as a service, is meant by all.
+
+    `tenants` and `regions` are those that it is for alone.
+    """
     if terms.services and service is not None and service not in terms.services:
+        return False
+    if terms.tenants and tenants and set(terms.tenants).isdisjoint(tenants):
         return False
     is_named = (
         any(same_environment(reads, name, environment, at) for name in terms.environments)
@@ -36,5 +52,7 @@ def is_selected(reads: Reads, terms: Selected, environment: str, service: str | 
     if not is_named or not terms.regions:
         return is_named
     # An environment of which nobody said where it lies may lie there.
-    regions = regions_of(reads, environment, at)
-    return not regions or bool(set(regions) & set(terms.regions))
+    lies_in = set(regions_of(reads, environment, at))
+    # Whoever names none of the regions in which it lies says nothing of where in it.
+    there = lies_in.intersection(regions) or lies_in or set(regions)
+    return not there or not there.isdisjoint(terms.regions)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from asking import against, ask, ready_to_deploy
-from changes import ARTIFACT, deploy, finding, found, pass_time, ready
+from changes import ARTIFACT, approve, assess, deploy, finding, found, pass_time, ready
 from telling import Story, at
 from year import DAY, START, TITLE, Change, Year, stamp
 
@@ -241,6 +241,54 @@ def test_a_freeze_of_others_does_not_hold(selected: dict[str, Any]) -> None:
     assert ask(story).verdict == "allow"
     deploy(story)
     assert found(story) == {}
+
+
+def submit(story: Story, **more: Any) -> None:
+    """Fix the scope of CHG-7 anew, for these tenants and regions, and have it approved."""
+    story.tell("change.submitted", actor="person:alice", change_id="CHG-7", artifacts=[ARTIFACT], **more)
+    assess(story)
+    approve(story)
+
+
+@pytest.mark.parametrize(
+    ("scope", "frozen", "holds"),
+    [
+        ({"tenants": ["globex"]}, {"tenants": ["acme"]}, False),
+        ({"tenants": ["globex", "acme"]}, {"tenants": ["acme", "initech"]}, True),
+        ({"tenants": ["globex"]}, {}, True),
+        ({}, {"tenants": ["acme"]}, True),
+        ({"regions": ["us-east-1"]}, {"regions": ["eu-west-1"]}, False),
+        ({"regions": ["eu-west-1"]}, {"regions": ["eu-west-1"]}, True),
+        # It lies nowhere near there: that says nothing.
+        ({"regions": ["mars"]}, {"regions": ["eu-west-1"]}, True),
+        ({"tenants": ["globex"], "regions": ["us-east-1"]}, {"tenants": ["acme"], "regions": ["us-east-1"]}, False),
+    ],
+)
+def test_a_freeze_of_some_tenants_or_regions_holds_what_is_for_these(
+    scope: dict[str, Any], frozen: dict[str, Any], holds: bool
+) -> None:
+    story = ready_to_deploy()
+    story.tell(
+        "environment.declared", actor="person:olga", environment="prod", tier="production",
+        regions=["eu-west-1", "us-east-1"],
+    )  # fmt: skip
+    freeze(story, **frozen, end=at(60))
+    submit(story, **scope)
+    story.tell("change.scheduled", actor="person:alice", change_id="CHG-7", planned_start=at(19), planned_end=at(49))
+    assert against(ask(story)) == ({"no-freeze-holds": ("deny", "frozen")} if holds else {})
+    deploy(story, artifact=ARTIFACT)
+    assert ("deployed-in-freeze" in found(story), "planned-in-freeze" in found(story)) == (holds, holds)
+
+
+def test_a_scope_that_is_narrowed_down_afterwards_takes_nothing_out_of_a_freeze() -> None:
+    story = ready_to_deploy()
+    freeze(story, tenants=["acme"])
+    deploy(story, artifact=ARTIFACT)
+    assert found(story) == {"deployed-in-freeze": ["d-1"]}
+    story.tell(
+        "change.scope_amended", actor="person:alice", change_id="CHG-7", artifacts=[ARTIFACT], tenants=["globex"]
+    )
+    assert "deployed-in-freeze" in found(story)
 
 
 def test_a_freeze_holds_the_environment_by_its_other_names() -> None:
