@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from api.console import words
 from api.console.columns import Column, Facet, columns_of
 from api.console.finding_ways import page_of_row
-from api.console.guarding import guarded
+from api.console.guarding import NAME, Guarding, guarded
 from api.console.sentences import names_in, sentence
 from api.console.static import ICON, SCRIPTS, STYLE
 
@@ -58,6 +58,21 @@ def said_by(columns: Iterable[Column], rows: Iterable[Mapping[str, Any]]) -> lis
     return [column for column in columns if any(row.get(column.name) not in (None, "", []) for row in some)]
 
 
+def terms(held: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return named numbers by their names."""
+    return {one["name"]: one["value"] for one in held}
+
+
+def computed_terms(seen: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the ledger computed of features, or why it did not, by their names."""
+    return {one["name"]: one["missing"] if one["computed"] is None else one["computed"] for one in seen}
+
+
+def merged(first: Iterable[str], *others: Iterable[str]) -> list[str]:
+    """Return names of several, each once, in the order in which they come."""
+    return list(dict.fromkeys((*first, *(name for other in others for name in other))))
+
+
 def with_code(text: str) -> Markup:
     """Return a text of this program in which what stands between backticks is code."""
     parts = text.split("`")
@@ -71,11 +86,20 @@ def without(query: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: value for name, value in query.items() if name not in names}
 
 
+def page_of_owner(name: str) -> str:
+    """Return the page about whoever a finding is of: a person or a system, or a team."""
+    return words.about("identity" if ":" in name else "team", name)
+
+
 def _facet_names(facets: Iterable[Facet]) -> set[str]:
     return {f"{facet.column.name}{end}" for facet in facets for end in ("", "__gte", "__lt")}
 
 
-_templates: Final = Environment(
+class _Pages(Environment):
+    code_generator_class = Guarding
+
+
+_templates: Final = _Pages(
     loader=PackageLoader("api.console"),
     autoescape=select_autoescape(default=True),
     undefined=StrictUndefined,
@@ -97,6 +121,9 @@ _templates.filters |= {
     "capitalize_first": capitalize_first,
     "said_by": said_by,
     "without": without,
+    "terms": terms,
+    "computed_terms": computed_terms,
+    "merged": merged,
 }
 _templates.globals |= {
     "address": words.address,
@@ -107,7 +134,8 @@ _templates.globals |= {
     "facet_names": _facet_names,
     "asks_any": lambda facets, where: not _facet_names(facets).isdisjoint(where),
     "page_of_row": page_of_row,
-    "guarded": guarded,
+    "page_of_owner": page_of_owner,
+    NAME: guarded,
     "names_in": names_in,
     "pages": PAGES,
     "style": words.address("static", STYLE.name),

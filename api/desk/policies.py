@@ -4,6 +4,8 @@ Nothing is recorded here: publishing and approving are people's acts, posted as 
 """
 
 import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,11 +17,11 @@ from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine.asking import asking_now, await_position
 from projections.engine.serving import ViewNotReadyError
-from projections.engine.view import moment
+from projections.engine.view import Moment, moment
 from projections.gates.asking import GateBusyError
 from projections.gates.trying import MAX_TOLD, Differs, try_policy
 from projections.judging.satisfiable import unsatisfied_because
-from projections.readings.people.policies import POLICY, InForce, Setting, in_force, policy_digest
+from projections.readings.people.policies import POLICY, InForce, Setting, in_force, policy_digest, turns
 from projections.readings.people.powers import READ_BY_POWERS
 from projections.readings.people.settings import SETTINGS, Declared, faults_of
 
@@ -75,6 +77,32 @@ def works_alone(database: Database, now_us: int) -> bool | None:
             return in_force(look, now).is_of_one
     except ViewNotReadyError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class InForceThen:
+    """What a policy said at a time: since when, what it was before, in what the two differ, and when each version came into effect."""
+
+    now: InForce
+    since: Moment | None
+    before: InForce | None
+    differs: list[dict[str, Any]]
+    turns: list[tuple[Moment, InForce]]
+
+
+def in_force_in(ledger: Ledger, names: Iterable[str], at: Moment | None) -> dict[str, InForceThen]:
+    """Return what some policies said at a time, or say now, by their names. Judged of the people as they are known now."""
+    when = at or to_text(ledger.clock.now_us())
+    with ledger.database.read() as connection:
+        look, _ = asking_now(connection, ledger.database, READ_BY_POWERS, when)
+        return {name: _then(turns(look, name), name, when) for name in names}
+
+
+def _then(known: list[tuple[Moment, InForce]], name: str, when: Moment) -> InForceThen:
+    since, now = next((turn for turn in known if turn[0] <= when), (None, InForce(name)))
+    before = next((said for begun, said in known if since is not None and begun < since), None)
+    differs = differences(before, now) if before is not None else []
+    return InForceThen(now, since, before, differs, known)
 
 
 def read_alone(wanted: PolicyText) -> dict[str, Any]:

@@ -35,8 +35,10 @@ from ledger.log.checkpoints import (
     read_published,
     store_cosignature,
 )
+from ledger.log.reading import read_last
 from ledger.log.tree import consistency_proof
 from ledger.published.signer import CheckpointSigner
+from ledger.published.timestamps import EVENT_TYPE as TIMESTAMPED
 from signing.errors import SigningError
 from signing.notes import Note
 
@@ -125,9 +127,11 @@ class Publisher:
             return None
 
     def status(self) -> dict[str, Any]:
-        """Return what a person is told: whether checkpoints are signed, how far, and how witnesses answer."""
+        """Return what a person is told: whether checkpoints are signed and timestamped, how far, and how witnesses answer."""
         with self._ledger.database.read() as connection:
             signed = last_size(connection)
+            timestamped = read_last(connection, TIMESTAMPED)
+        stamped = timestamped.statement["data"] if timestamped is not None else {}
         published = self._published_or_none()
         if self._signer is None:
             role = "no checkpoint key on this host"
@@ -136,6 +140,9 @@ class Publisher:
         return {
             "signer": role,
             "detail": self._refusal,
+            # As that entry states it: whoever audits checks the token under the certificates of the authority.
+            "timestamped_size": stamped.get("size"),
+            "timestamped_at": stamped.get("timestamp"),
             "signed_size": signed,
             "published_size": published.size if published else None,
             "witness_policy": self._policy,

@@ -290,10 +290,11 @@ def cells(view: View[Any], row: Mapping[str, Any]) -> Sequence[Any]:
 
     A text that begins as a formula does gets an apostrophe before it, unless it is a number.
     """
-    return [_cell(row[name]) for name in view.read_columns]
+    return [cell(row[name]) for name in view.read_columns]
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """Return one value as such a cell."""
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA) and not _is_number(value) else value
     return value if value is None or isinstance(value, int) else orjson.dumps(value).decode()

@@ -46,6 +46,7 @@ KEPT: Final = {
     "withdrawals": "rows are withdrawals",
     "source_lists": "the first list of a time decides (decision 40): one that could be taken back would be no first one",
     "finding_ends": "how findings came and went is history: one that ends by a withdrawal was found",
+    "finding_ages": "the same, by month",
     "sequences": "what a source counted, it counted",
     "change_timeline": "a line is written once, under the changes that a deployment was of then, and says where it was taken back",
     "cutovers": "a line is written once, under the place that a deployment was known to be of then, and says where it was taken back",

@@ -109,6 +109,7 @@ def look(client: httpx.Client, path: str) -> str:
     answer = client.get(path, follow_redirects=True)
     assert answer.status_code == 200, answer.text[:500]
     read_page(answer.text)
+    assert "cannot be shown" not in answer.text
     return answer.text
 
 

@@ -126,6 +126,7 @@ def change(
         risk=then.row(risk_assessments, change_id),
         reviews=sorted(done, key=lambda row: row["opened_at"] or ""),
         findings=found,
+        rules=findings.rules,
         names=names_of_findings(visit.ledger, found) | names_in(refs),
         recorded=recorded,
         act=None if as_of else _act(visit, ticket, scope, answer["position"]),

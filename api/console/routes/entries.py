@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import RedirectResponse, Response
 
+from api.console.beside import kind_of, rows_beside
 from api.console.pages import KnownVisit, PageRoute, Visit, page
 from api.console.words import with_query
 from api.desk.entries import entry_of, page_of
@@ -15,11 +16,14 @@ from ledger.events import CATALOGUE
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 LIMIT: Final = 50
+# Of an entry as a line.
+COLUMNS: Final = ("position", "recorded_at", "time", "type", "source", "id", "recorded_by", "refs", "says", "data")
 Text = Annotated[str | None, Query(max_length=160)]
 
 
 @router.get("/console/entries")
 @router.get("/console/entries.json")
+@router.get("/console/entries.csv")
 def entries(
     visit: KnownVisit,
     type: Text = None,
@@ -34,8 +38,11 @@ def entries(
     asked = {"type": type, "ref": ref, "since": since, "until": until}
     is_latest_first = not any(asked.values())
     found = _latest(visit, after) if is_latest_first else _narrowed(visit, after or 0, **asked)
-    if visit.path.endswith(".json"):
+    kind = kind_of(visit)
+    if kind == ".json":
         return json_answer(200, {"size": found["size"], "items": found["items"]})
+    if kind:
+        return rows_beside(kind, found["size"], map(_line, found["items"]), COLUMNS)
     return page(
         visit,
         "entries.html",
@@ -47,6 +54,18 @@ def entries(
         is_latest_first=is_latest_first,
         **found,
     )
+
+
+def _line(item: dict[str, Any]) -> dict[str, Any]:
+    entry = item["entry"]
+    statement = entry["statement"]
+    return {name: statement[name] for name in ("time", "type", "source", "id", "data")} | {
+        "position": item["position"],
+        "recorded_at": entry["recorded_at"],
+        "recorded_by": entry["recorded_by"]["principal"],
+        "refs": entry["refs"],
+        "says": item["says"],
+    }
 
 
 def _latest(visit: Visit, after: int | None) -> dict[str, Any]:

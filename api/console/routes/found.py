@@ -1,19 +1,25 @@
 """Findings: what rules found in what was recorded, how grave, since when, and by which entries."""
 
 import asyncio
-from typing import Annotated, Final
+from calendar import monthrange
+from datetime import date, timedelta
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
+from markupsafe import Markup
 
+from api.console.charts import Mark, bars
 from api.console.deciding import decide
 from api.console.forms import read_own_form
 from api.console.listing import ListRoute, list_page
 from api.console.pages import KnownVisit, PageRoute, page
-from api.console.routes.today import SEVERITIES, counted
+from api.console.routes.today import ages_of, counted
 from api.console.sentences import names_of_findings
+from api.console.words import address
 from api.desk.deciding import AnswerForm, answer_to, answering_fault, reporting_fault
 from api.desk.entries import entry_of
+from api.desk.owners import owners_of
 from api.desk.posted import model_of
 from api.desk.views import row_of, wait_for
 from api.http.shapes import MAX_POSITION
@@ -25,10 +31,13 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 FindingId = Annotated[str, Path(max_length=200)]
 # Of the entries that show it.
 SHOWN: Final = 16
+# That are drawn; the table has all.
+MONTHS: Final = 24
 
 
 def found(visit: KnownVisit) -> Response:
-    """Findings, with the rule that each breaks in words."""
+    """Findings, with the rule that each breaks in words, whose each is, and how old those are that are open."""
+    ages = ages_of(visit)
     return list_page(
         visit,
         findings,
@@ -36,9 +45,30 @@ def found(visit: KnownVisit) -> Response:
         template="findings.html",
         title="Findings",
         rules=findings.rules,
-        of_rows=lambda rows: {"names": names_of_findings(visit.ledger, rows)},
-        counts={severity: counted(visit, severity) for severity in SEVERITIES},
+        of_rows=lambda rows: {
+            "names": names_of_findings(visit.ledger, rows),
+            "owners": owners_of(visit.ledger, rows),
+        },
+        counts=counted(ages),
+        ages=[(row, _of_month(row["month"])) for row in ages],
+        chart=_chart(ages) if ages else None,
     )
+
+
+def _of_month(month: str) -> str:
+    """Return the address of the open findings that were found first in a month."""
+    first = date.fromisoformat(f"{month}-01")
+    following = f"{first + timedelta(days=monthrange(first.year, first.month)[1])}T00:00:00Z"
+    since = {"first_seen_at__gte": f"{first}T00:00:00Z", "first_seen_at__lt": following}
+    return address("findings", is_open="true", sort="first_seen_at", **since)
+
+
+def _chart(ages: list[dict[str, Any]]) -> Markup:
+    marks = []
+    for row in reversed(ages[:MONTHS]):
+        says = f"found first in {row['month']}: {row['open']} open, {row['high']} of them high"
+        marks.append(Mark(row["month"], row["open"], says, _of_month(row["month"]), row["high"]))
+    return bars(marks, title="Open findings by age", written=lambda number: f"{number:g}")
 
 
 @router.post("/console/findings/{finding_id:rest}")
@@ -72,6 +102,7 @@ def one(
         rule=findings.rules.get(row["rule"]),
         entries=[entry_of(visit.ledger, position) for position in row["positions"][:SHOWN]],
         names=names_of_findings(visit.ledger, [row]),
+        owner=owners_of(visit.ledger, [row]).get(finding_id),
         why_not=why_not or answering_fault(visit.ledger, visit.caller, finding_id),
         id=f"console/{visit.ledger.random(12).hex()}",
         recorded=recorded,

@@ -1,16 +1,18 @@
 """The calendar: what is planned, frozen, met for and watched, by day, week or month; in UTC, as all times here."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import date, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
+from api.console.beside import kind_of, rows_beside
 from api.console.charts import Lane, lanes
 from api.console.pages import KnownVisit, PageRoute, page
-from api.console.words import about, address, day_of, when
+from api.console.words import about, day_of, when, with_query
 from api.desk.calendar import Happening, Kind, calendar_in
 from ledger.clock import from_text, to_text
 from ledger.errors import StatementError
@@ -28,6 +30,7 @@ KINDS: Final[Mapping[Kind, str]] = {
     "meeting": "meeting",
     "compliance_window": "compliance window",
 }
+COLUMNS: Final = tuple(field.name for field in fields(Happening))
 _Day = tuple[date, list[Happening]]
 # Of a day of a month: what is more is one click away.
 A_DAY: Final = 4
@@ -36,14 +39,19 @@ DRAWN: Final = 40
 
 
 @router.get("/console/calendar")
+@router.get("/console/calendar.json")
+@router.get("/console/calendar.csv")
 def calendar(visit: KnownVisit, scale: Scale = "month", at: Annotated[str, Query(max_length=10)] = "") -> Response:
     """A day, a week from Monday, or a month, around a date; without one, around today."""
     if "" in visit.query.values():
-        return RedirectResponse(address("calendar", **{k: v for k, v in visit.query.items() if v}), 303)
+        return RedirectResponse(with_query(visit.path, {k: v for k, v in visit.query.items() if v}), 303)
     today = to_text(visit.ledger.clock.now_us())[:10]
     day = _date(at or today)
     first, following = _range(scale, day)
     found, long = calendar_in(visit.ledger, _begin(first), _begin(following)), (following - first).days
+    if kind := kind_of(visit):
+        told = {"from": _begin(first), "to": _begin(following), "is_all": found.is_all}
+        return rows_beside(kind, found.position, map(_told, found.happenings), COLUMNS, **told)
     days = [(one, list(_on(found.happenings, one))) for one in (first + place * _DAY for place in range(long))]
     return page(
         visit,
@@ -68,6 +76,10 @@ def calendar(visit: KnownVisit, scale: Scale = "month", at: Annotated[str, Query
         shown_a_day=A_DAY,
         is_all=found.is_all,
     )
+
+
+def _told(one: Happening) -> dict[str, Any]:
+    return asdict(one) | {"clashes": [clash._asdict() for clash in one.clashes]}
 
 
 def _weeks(days: list[_Day]) -> list[list[_Day | tuple[None, None]]]:

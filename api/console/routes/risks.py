@@ -54,6 +54,7 @@ def risk(visit: KnownVisit, version: Version = "", against: Version = "") -> Res
         shown=next((row for row in found.rows if row["version_id"] == shown), None),
         told=told,
         diagram=_diagram(told) if told is not None and told["bins"] else None,
+        histogram=_histogram(told) if told is not None and told["bins"] else None,
         briers=_briers(names[::-1], measured) if measured else None,
         against=against,
         is_short=is_short,
@@ -75,6 +76,17 @@ def _diagram(told: Mapping[str, Any]) -> Markup:
         if one["changes"]
     ]
     return reliability(points, title=f"What {told['version_id']} predicted, and what came of it")
+
+
+def _histogram(told: Mapping[str, Any]) -> Markup:
+    marks = []
+    for one in told["bins"]:
+        says = f"from {percent(one['lowest'])} on: {one['changes']} changes, {one['failures']} of them failed"
+        there = address("views", "calibrations", told["version_id"])
+        marks.append(Mark(percent(one["lowest"]), one["changes"], says, there, one["failures"]))
+    return bars(
+        marks, title=f"What {told['version_id']} predicted, and how often", written=lambda number: f"{number:g}"
+    )
 
 
 def _briers(names: list[str], measured: Mapping[str, Mapping[str, Any]]) -> Markup:

@@ -1,15 +1,21 @@
 """The ledger itself: how long it is, what covers it, who cosigned, which keys and producers there are, and how to check all that."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
+from markupsafe import Markup
 
+from api.console.beside import kind_of
+from api.console.charts import Reach, reaches
 from api.console.pages import KnownVisit, PageRoute, Visit, page
+from api.console.words import address, grouped
 from api.desk.about import about_ledger
 from api.desk.producers import lists_of_sources, producers_of
 from api.desk.stewardship import keys_of, sources, tokens
 from api.http.auth import AUDITOR, OPERATOR
+from api.http.shapes import json_answer
 from api.http.state import publisher_of
 from ledger.errors import LedgerError
 from projections.engine.serving import ViewNotReadyError
@@ -18,22 +24,49 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/console/ledger")
+@router.get("/console/ledger.json")
 def the_ledger(visit: KnownVisit) -> Response:
     """Head, checkpoint, witnesses, keys; for auditors and operators, who may report."""
     publisher = publisher_of(visit.request)
     authority = visit.ledger.current_authority()
+    told = about_ledger(visit.ledger, publisher.status())
+    note = _note(visit)
+    if kind_of(visit):
+        return json_answer(
+            200, {"position": told["size"], **told, "checkpoint": note, "keys": keys_of(authority), **_gaps(visit)}
+        )
     sees = visit.may(AUDITOR, OPERATOR)
     return page(
         visit,
         "ledger.html",
         title="Ledger",
-        about_it=about_ledger(visit.ledger, publisher.status()),
-        note=_note(visit),
+        about_it=told,
+        note=note,
+        chart=_reach(told),
         keys=keys_of(authority),
         sources=sources(authority) if sees else None,
         tokens=tokens(authority) if sees else None,
         **_gaps(visit),
     )
+
+
+def _reach(told: Mapping[str, Any]) -> Markup:
+    """Return how far the entries are covered: by the checkpoint, by each witness, by the last timestamp."""
+    size, checkpoints = told["size"], told["checkpoints"]
+    reached = [
+        ("checkpoint", checkpoints["published_size"]),
+        *((f"witness {one['name']}", one["cosigned_size"]) for one in checkpoints["witnesses"]),
+        ("timestamp", checkpoints["timestamped_size"]),
+    ]
+    marks = [_mark(name, value or 0, size) for name, value in reached]
+    return reaches(marks, size=size, title="How far the entries are covered", written=grouped)
+
+
+def _mark(name: str, value: int, size: int) -> Reach:
+    says = (
+        f"{name} to {grouped(value)}, {grouped(size - value)} behind" if value < size else f"{name} to the last entry"
+    )
+    return Reach(name, value, says, address("entries", str(value)) if value else address("entries"))
 
 
 def _gaps(visit: Visit) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Today: what waits for whoever looks, what is overdue, open, frozen, and on its way."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -11,6 +12,7 @@ from api.desk.gates import would_count
 from api.desk.views import list_of
 from ledger.clock import to_text
 from projections.engine.serving import ViewNotReadyError
+from projections.judging.ages import SEVERITIES, finding_ages
 from projections.judging.findings import findings
 from projections.judging.gate_rule import Answer
 from projections.readings.changes.reviews import reviews
@@ -22,7 +24,8 @@ from projections.readings.people.access_reviews import access_reviews
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 # Of each kind: what is more is one click away.
 SOME: Final = 6
-SEVERITIES: Final = ("high", "medium", "low")
+# In which findings were found first that are open: of eighty years, if there are so many.
+MONTHS: Final = 1000
 
 
 @router.get("/console/")
@@ -48,10 +51,15 @@ def today(visit: KnownVisit) -> Response:
     )
 
 
-def counted(visit: Visit, severity: str) -> int:
-    """Return how many findings of a severity are open."""
-    where = {"is_open": "true", "severity": severity}
-    return list_of(visit.ledger, findings, where, limit=1, total=True).total or 0
+def ages_of(visit: Visit) -> list[dict[str, Any]]:
+    """Return how many findings are open by the month in which each was found first, the last month first."""
+    return list_of(visit.ledger, finding_ages, {"open__gt": "0"}, sort="-month", limit=MONTHS).rows
+
+
+def counted(ages: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many findings of each severity are open."""
+    some = list(ages)
+    return {severity: sum(row[severity] for row in some) for severity in SEVERITIES}
 
 
 def _rows(visit: Visit, view: Any, where: dict[str, str], sort: str) -> list[dict[str, Any]] | None:
@@ -76,6 +84,6 @@ def _waiting(visit: Visit) -> list[tuple[dict[str, Any], Answer]] | None:
 
 def _counts(visit: Visit) -> dict[str, int] | None:
     try:
-        return {severity: counted(visit, severity) for severity in SEVERITIES}
+        return counted(ages_of(visit))
     except ViewNotReadyError:
         return None

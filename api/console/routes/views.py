@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from api.console.beside import kind_of, rows_beside
 from api.console.columns import columns_of
 from api.console.listing import ListRoute, list_page, split_name
 from api.console.pages import KnownVisit, PageRoute, Visit, page
@@ -18,6 +19,19 @@ from projections import VIEWS
 from projections.engine.view import View
 
 LIMIT: Final = 50
+# Of a view in the list of all.
+COLUMNS: Final = (
+    "name",
+    "version",
+    "doc",
+    "key",
+    "reads",
+    "types",
+    "position",
+    "served_version",
+    "failed_at",
+    "failure",
+)
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 ViewName = Annotated[str, Path(max_length=80)]
@@ -25,10 +39,14 @@ Key = Annotated[str, Path(max_length=200)]
 
 
 @router.get("/console/views")
+@router.get("/console/views.json")
+@router.get("/console/views.csv")
 def views(visit: KnownVisit) -> Response:
     """All views, with what their rows are and how far they have come."""
     with visit.ledger.database.read() as connection:
         states = states_of(connection, shows_failures=visit.may(OPERATOR))
+    if kind := kind_of(visit):
+        return rows_beside(kind, states["size"], states["views"], COLUMNS)
     return page(visit, "views.html", title="Views", states=states)
 
 

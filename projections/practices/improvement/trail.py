@@ -13,6 +13,7 @@ from projections.engine.derived import Breach, Finding
 from projections.engine.reads import Look
 from projections.engine.view import later
 from projections.judging.able import may
+from projections.judging.ages import finding_ages
 from projections.judging.disposing import persons_in
 from projections.judging.ends import finding_ends
 from projections.judging.findings import finding, findings, positions_of
@@ -43,7 +44,17 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice(
     "8.1",
     "Immutable audit trail",
-    views=(withdrawals, imports, beginnings, dispositions, finding_ends, source_lists, arrivals, sequences),
+    views=(
+        withdrawals,
+        imports,
+        beginnings,
+        dispositions,
+        finding_ends,
+        finding_ages,
+        source_lists,
+        arrivals,
+        sequences,
+    ),
 )
 
 

@@ -291,6 +291,16 @@ def in_force_now(look: Look, policy_id: str = POLICY) -> InForce:
     return _last(look, policy_id, look.row(policies, policy_id), look.has_come)
 
 
+def turns(reads: Reads, policy_id: str = POLICY) -> list[tuple[Moment, InForce]]:
+    """Return every version that came into effect, or is to, with when: the one whose approval was recorded last first."""
+    row = reads.row(policies, policy_id)
+    return [
+        (approved.since, _said(reads, policy_id, approved.version, approved.approval.position))
+        for approved in _approvals(row)
+        if not fault_of_approval(reads, approved.version, approved.approval.said)
+    ]
+
+
 def _last(reads: Reads, policy_id: str, row: Policy | None, holds: Callable[[Moment], bool]) -> InForce:
     for approved in [known for known in _approvals(row) if holds(known.since)]:
         if not fault_of_approval(reads, approved.version, approved.approval.said):

@@ -63,6 +63,8 @@ class Assessment:
     # As the ledger computes it from the features; None when it cannot.
     recomputed: Number | None = None
     probability: Number | None = None
+    # What each feature adds to the score, as computed; of a logistic model, to the log of the odds.
+    contributions: tuple[Term, ...] = ()
     fault: str = ""
     # Of a version that nobody approved: it has no effect.
     is_challenger: bool = False
@@ -98,7 +100,7 @@ def _entries_of(key: str, row: RiskAssessments) -> list[Match]:
 
 risk_assessments = View(
     "risk_assessments",
-    version=7,
+    version=8,
     row=RiskAssessments,
     kind="change",
     entries_of=_entries_of,
@@ -134,6 +136,7 @@ def assessed(row: RiskAssessments, event: RiskAssessed, entry: EntryInfo) -> Ris
         tuple(sorted(seen, key=lambda one: one.name)),
         scored.score if scored else None,
         scored.probability if scored else None,
+        tuple(Term(name, value) for name, value in scored.contributions) if scored else (),
         fault,
         is_challenger=model_row is None or not model_row.is_approved,
         speaker_fault=fault_of_speaker(entry.reads, entry.type, said),

@@ -31,13 +31,16 @@ THERE = {
 # That there is no such page is told on a page, too.
 NOWHERE = "/console/nowhere"
 # Nobody signs in by these: they are no pages.
-NO_PAGES = ("/console/stream", "/console/entries.json", "/console/verify.html", "/console/static/{name}")
+NO_PAGES = ("/console/stream", "/console/verify.html", "/console/static/{name}")
 # Every page that the table of roles knows, one of each kind; and what some show when they are asked for more.
 ALL = (
     *(
         path.format(**THERE)
         for method, path in ROUTES
-        if method == "GET" and path.startswith("/console") and path not in NO_PAGES
+        if method == "GET"
+        and path.startswith("/console")
+        and path not in NO_PAGES
+        and not path.endswith((".json", ".csv"))
     ),
     "/console/delivery?service=api",
     "/console/calendar?scale=week",
@@ -98,6 +101,7 @@ def test_every_page_fits_and_asks_nothing_of_others(
             assert answer is not None
             assert answer.status == (404 if path == NOWHERE else 200), path
             assert page.locator("h1").count() == 1, path
+            assert page.get_by_text("cannot be shown").count() == 0, path
             # What is wide scrolls by itself; the page does not.
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, (path, wide)

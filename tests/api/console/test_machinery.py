@@ -27,7 +27,11 @@ HOSTILE = (
 STANDING = {
     "size": 9,
     "views": {"position": 9, "behind": 0, "lag_s": 0, "stopped": {}, "unbuilt": []},
-    "checkpoints": {"published_size": 5, "witnesses": [{"name": HOSTILE, "cosigned_size": 3, "problem": HOSTILE}]},
+    "checkpoints": {
+        "published_size": 5,
+        "timestamped_size": 4,
+        "witnesses": [{"name": HOSTILE, "cosigned_size": 3, "problem": HOSTILE}],
+    },
     "is_of_one": False,
 }
 # What every page is given.
@@ -147,7 +151,7 @@ def test_a_row_that_cannot_be_shown_says_so_and_hides_no_other(
         text = rendered(
             "findings.html" if view is findings else "list.html", visit=visit(path), **AROUND, title="", view=view,
             found=Page(1, 9, rows), columns=list(columns_of(view)), there_are=9, is_wide=True, facets=[], where={},
-            query={}, sort="", base=path, beside_base=path, is_listing=False, rules={}, counts={}, names={},
+            query={}, sort="", base=path, beside_base=path, is_listing=False, rules={}, counts={}, names={}, owners={}, ages=[], chart=None,
         )  # fmt: skip
         cannot_be_shown(text, f"{path}.json/second")
         assert 'id="row-first"' in text

@@ -51,6 +51,7 @@ def look(client: httpx.Client, path: str, status: int = 200, **more: Any) -> str
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
     read_page(answer.text)
+    assert "cannot be shown" not in answer.text
     return answer.text
 
 

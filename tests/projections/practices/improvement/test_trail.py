@@ -11,6 +11,7 @@ from year import SALTED, START, Year, stamp
 
 from ledger.authority import LEDGER_PRINCIPAL
 from projections.engine.derived import Finding, said_of
+from projections.judging.ages import FindingAges, finding_ages
 from projections.judging.ends import FindingEnds, finding_ends
 from projections.readings.assurance import sequences as trail_sequences
 from projections.readings.assurance.dispositions import dispositions
@@ -87,7 +88,10 @@ def test_how_findings_of_a_rule_end_is_counted() -> None:
         )
         story.tell("finding.disposed", actor="person:nora", rule=rule, **told)
     assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 1, 0, 1, 1, 1, 0, "0.3333")
+    month = finding(story, rule, "d-4").first_seen_at[:7]
+    assert story.row(finding_ages, month) == FindingAges(month, 4, 1, 1, 0, 0)
     pass_time(story, 24)
+    assert story.row(finding_ages, month) == FindingAges(month, 4, 2, 2, 0, 0)
     assert story.row(finding_ends, rule) == FindingEnds(rule, 4, 2, 0, 1, 0, 1, 0, "0.5")
     story.tell("statement.withdrawn", by="service:ledger", token="key:0", position=7, reason="x")
     story.tell("statement.withdrawn", by="service:ledger", token="key:0", position=8, reason="x")

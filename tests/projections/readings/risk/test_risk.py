@@ -63,6 +63,9 @@ def test_a_score_that_comes_out_again_has_no_fault() -> None:
     assess(story)
     row = story.row(risk_assessments, "CHG-1")
     assert (row.score, row.band, row.faults, row.assessments[0].probability) == ("3", "low", 0, "0.3")
+    # What the features add is the score.
+    added = {term.name: term.value for term in row.assessments[0].contributions}
+    assert added == {"criticality": "3"}
 
 
 def test_a_score_that_does_not_come_out_again_says_why() -> None:
