@@ -244,20 +244,14 @@ def _path_of(thing: dict[str, str]) -> str:
 
 
 def _result(rule: str | None, path: str | None, level: str, is_let_pass: bool = False) -> dict[str, Any]:
-    return {
-        "rule": identifier_of(rule or "unnamed"),
-        "path": identifier_of(path) if path else None,
-        "line": None,
-        "level": level,
-        "baseline": None,
-        "suppressed": is_let_pass,
-    }
+    found = {"rule": identifier_of(rule or "unnamed"), "level": level, "suppressed": is_let_pass}
+    return found | {"path": identifier_of(path)} if path else found
 
 
 def _scan(
     beside: Headers, scan: str, tool: str, found: list[dict[str, Any]], executed: bool | None, **more: Any
 ) -> scans.Told:
-    results = [result for result, _ in scans.fingerprinted(tool, [(result, None) for result in found])]
+    results = scans.fingerprinted(tool, found)
     # Whoever says that it did not run to its end is believed.
     said = executed_of(beside)
     if said is not None and executed is not False:

@@ -15,7 +15,7 @@ something in. Longer than other formats, because SARIF has a rule's level in fiv
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -39,12 +39,18 @@ from api.intake.translation import (
     pick_time,
     read_json,
 )
+from api.intake.uncollected import uncollected
 from ledger.canonical import encode
 from ledger.errors import StatementError
 from ledger.events.identifiers import Commit, Version, fits, identifier_of
 
 SARIF: Final = "application/sarif+json"
 MAX_RUNS: Final = 50
+# What of a file is long, and nothing is told of.
+_UNTOLD: Final = frozenset(
+    {"artifacts", "codeFlows", "contextRegion", "fixes", "fullDescription", "help", "logicalLocations", "message", "messageStrings",
+     "relatedLocations", "shortDescription", "snippet", "stacks", "taxonomies"}
+)  # fmt: skip
 # A path of a repository as most are: it has no part that `urlsplit` would find.
 _is_path = re.compile(r"(?!//)[A-Za-z0-9._/-][A-Za-z0-9._/ +-]*").fullmatch
 _LEVELS: Final = ("error", "warning", "note", "none")
@@ -55,8 +61,9 @@ _BASELINES: Final = ("new", "unchanged", "updated", "absent")
 # -- cutting ---------------------------------------------------------------------------------------------------------------
 
 
+@uncollected
 def _cut(body: bytes) -> bytes:
-    document = read_json(body)
+    document = read_json(body, but=_UNTOLD)
     runs = pick(document, "runs")
     if not isinstance(runs, list) or pick_text(document, "version") != "2.1.0":
         raise ForeignJsonError("not-sarif-2.1.0")
@@ -97,26 +104,24 @@ def _cut_tool(tool: Any) -> dict[str, Any]:
 
 
 def _cut_result(result: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name in _OF_RESULT if (value := result.get(name)) is not None and _is_plain(value)}
+    kept: dict[str, Any] = {name: result[name] for name in _OF_RESULT if name in result and _is_plain(result[name])}
     if (rule := result.get("rule")) is not None:
         kept["rule"] = _only(rule, "id", "index") | {
             "toolComponent": _only(pick(rule, "toolComponent"), "index", "name")
         }
-    place = _at(_first(result, "locations"), "physicalLocation")
-    uri, line = _at(_at(place, "artifactLocation"), "uri"), _at(_at(place, "region"), "startLine")
-    if isinstance(uri, str) and uri and (bare := _without_secrets(uri)) is not None:
-        kept["uri"] = bare
-    if type(line) is int and _is_plain(line):
-        kept["line"] = line
-    if (commit := secrets.introduced_by(result)) is not None:
+    places = result.get("locations")
+    place = pick(places[0], "physicalLocation") if isinstance(places, list) and places else None
+    if isinstance(place, dict):
+        uri, line = pick(place.get("artifactLocation"), "uri"), pick(place.get("region"), "startLine")
+        if isinstance(uri, str) and uri and (bare := _without_secrets(uri)) is not None:
+            kept["uri"] = bare
+        if type(line) is int and _is_plain(line):
+            kept["line"] = line
+    if "partialFingerprints" in result and (commit := secrets.introduced_by(result)) is not None:
         kept["introducedBy"] = commit
     if result.get("suppressions") is not None:
         kept["suppressions"] = [_only(told, "kind", "status") for told in _list(result, "suppressions")]
     return kept
-
-
-def _at(thing: Any, name: str) -> Any:
-    return thing.get(name) if isinstance(thing, dict) else None
 
 
 def _only(thing: Any, *names: str) -> dict[str, Any]:
@@ -164,6 +169,7 @@ def _without_secrets(uri: str | None) -> str | None:
 # -- what it says ----------------------------------------------------------------------------------------------------------
 
 
+@uncollected
 def translate(beside: Headers, body: bytes) -> Translation:
     """Return the scans of a file that the redactor left. Raises ContradictionError where it is of another commit than was said."""
     runs = [cut for cut in orjson.loads(body)["runs"] if isinstance(cut, dict)]
@@ -189,14 +195,15 @@ def _scan(beside: Headers, run: dict[str, Any], scan: str) -> list[Fact] | None:
     # Nobody knows which tool it was that is not named.
     if (tool := pick_text(driver, "name")) is None:
         raise StatementError("expected tool.driver.name", "/tool/driver/name")
-    found = list(scans.fingerprinted(tool, list(_results(run, tool))))
-    hidden = [(result, more) for result, more in found if more["secret"] and result["baseline"] != "absent"]
+    found, hidden = _results(run, tool)
+    scans.fingerprinted(tool, found)
+    hidden.sort(key=lambda told: scans.place(told[0]))
     versions = (pick_text(driver, name) for name in ("semanticVersion", "version"))
     ended = pick_time(_first(run, "invocations"), "endTimeUtc") or ""
     told = scans.Told(
         scan,
         tool,
-        [result for result, _ in found],
+        found,
         commit=_commit(beside, run),
         executed=_executed(beside, run),
         ended=ended,
@@ -209,7 +216,7 @@ def _scan(beside: Headers, run: dict[str, Any], scan: str) -> list[Fact] | None:
     if facts is None or len(hidden) > secrets.MAX_SECRETS:
         return None
     of_scan = {"tool": tool, "scan": scan, "ended": ended}
-    return facts + [secrets.detected(beside, of_scan, result, more["introducedBy"]) for result, more in hidden]
+    return facts + [secrets.detected(beside, of_scan, result, commit) for result, commit in hidden]
 
 
 def _commit(beside: Headers, run: dict[str, Any]) -> str | None:
@@ -236,23 +243,29 @@ def _rules_digest(run: dict[str, Any]) -> str | None:
     return f"sha256:{hashlib.sha256(encode(names)).hexdigest()}" if names else None
 
 
-def _results(run: dict[str, Any], tool: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield what was found, as statements have it; and beside it what else is known: whether it is a `secret`, and the commit that it was
-    `introducedBy`.
-    """
+def _results(run: dict[str, Any], tool: str) -> tuple[list[dict[str, Any]], list[tuple[dict[str, Any], str | None]]]:
+    """Return what was found, as statements have it; and which of that are secrets, each with the commit that brought it in, if known."""
+    found: list[dict[str, Any]] = []
+    hidden: list[tuple[dict[str, Any], str | None]] = []
     rules, finds_secrets = _Rules(run["tool"]), secrets.is_scanner(tool)
-    for result in run["results"] or ():
+    results = run["results"] or []
+    for number, result in enumerate(results):
+        # Of very many, each is let go when it was read.
+        results[number] = None
         rule, is_secret, level = rules.told_by(result)
-        uri, line, baseline = result.get("uri"), result.get("line"), result.get("baselineState")
-        told = {
-            "rule": rule,
-            "path": identifier_of(uri) if uri else None,
-            "line": line if isinstance(line, int) and line >= 0 else None,
-            "level": rules.level_of(result, level),
-            "baseline": baseline if baseline in _BASELINES else None,
-            "suppressed": _is_suppressed(result),
-        }
-        yield told, {"secret": finds_secrets or is_secret, "introducedBy": result.get("introducedBy")}
+        told: dict[str, Any] = {"rule": rule}
+        if uri := result.get("uri"):
+            told["path"] = identifier_of(uri)
+        if isinstance(line := result.get("line"), int) and line >= 0:
+            told["line"] = line
+        told["level"] = rules.level_of(result, level)
+        if (baseline := result.get("baselineState")) in _BASELINES:
+            told["baseline"] = baseline
+        told["suppressed"] = "suppressions" in result and _is_suppressed(result)
+        found.append(told)
+        if (is_secret or finds_secrets) and baseline != "absent":
+            hidden.append((told, result.get("introducedBy")))
+    return found, hidden
 
 
 def _is_suppressed(result: Mapping[str, Any]) -> bool:

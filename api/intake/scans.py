@@ -6,21 +6,22 @@ in the order of lines: the same in the next scan.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from api.intake.translation import Fact, Headers, fact, in_parts
 from ledger.events.scan import MAX_RESULTS
 
 # What stands in a statement one by one; notes are counted alone.
 _LISTED: Final = ("error", "warning")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A scan, as far as its report tells it: by which tool, of which thing, and what it found, fingerprinted."""
+    """A scan, as far as its report tells it: by which tool, of which thing, and what it found, fingerprinted. What it does not know of a
+    result is not there.
+    """
 
     scan: str
     tool: str
@@ -38,31 +39,33 @@ class Told:
     counted: Mapping[str, int] | None = None
 
 
-def fingerprinted(tool: str, found: Sequence[tuple[dict[str, Any], T]]) -> Iterator[tuple[dict[str, Any], T]]:
-    """Yield what was found in the order of lines, each now with a name; and beside it whatever stood beside it."""
+def place(result: Mapping[str, Any]) -> tuple[str, int, str]:
+    """Return where something was found, to bring it in order."""
+    return result.get("path", ""), result.get("line", 0), result["rule"]
+
+
+def fingerprinted(tool: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was found in the order of lines, each now with a name."""
+    found.sort(key=place)
     times: dict[tuple[str, str | None], int] = {}
-    for result, more in sorted(found, key=lambda told: (told[0]["path"] or "", told[0]["line"] or 0, told[0]["rule"])):
-        which = result["rule"], result["path"]
+    for result in found:
+        which = result["rule"], result.get("path")
         times[which] = number = times.get(which, 0) + 1
         # None of these names holds a line break.
         said = f"{tool}\n{which[0]}\n{which[1] or ''}\n{number}"
         # Of very many results no second one is made.
         result["fingerprint"] = hashlib.sha256(said.encode()).hexdigest()[:32]
-        yield result, more
+    return found
 
 
 def facts_of(beside: Headers, told: Told) -> list[Fact] | None:
     """Return the facts of a scan; None for more results than may come in."""
     of_thing = beside.get("service", beside["source"])
     series = ":".join(filter(None, (of_thing, beside.get("environment"), told.tool, told.of)))
-    counted = [result for result in told.results if result["baseline"] != "absent"]
+    counted = [result for result in told.results if result.get("baseline") != "absent"]
     levels = Counter(result["level"] for result in counted)
     more = told.counted or {}
-    listed = [
-        {name: value for name, value in result.items() if value is not None}
-        for result in told.results if result["level"] in _LISTED
-    ]  # fmt: skip
-    parts = in_parts(listed, MAX_RESULTS)
+    parts = in_parts([result for result in told.results if result["level"] in _LISTED], MAX_RESULTS)
     if parts is None:
         return None
     is_whole = len(parts) < 2

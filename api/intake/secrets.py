@@ -38,7 +38,8 @@ def is_tagged(rule: Any) -> bool:
 
 def introduced_by(result: Any) -> str | None:
     """Return the commit that brought a result in, as a file has it. Of fingerprints nothing else is looked at."""
-    found = pick(result, "partialFingerprints.commitSha")
+    told = result.get("partialFingerprints") if isinstance(result, dict) else None
+    found = told.get("commitSha") if isinstance(told, dict) else None
     return found.lower() if isinstance(found, str) and fits(Commit, found.lower()) else None
 
 
@@ -46,7 +47,7 @@ def detected(beside: Headers, about: Mapping[str, str], result: Mapping[str, Any
     """Return that a result of a scan is a secret. `about` is what all of its scan have: tool, scan, and when it `ended`."""
     of = beside.get("repository") or beside.get("service") or beside["source"]
     # A fingerprint is of tool, rule and path, and of which of several such it is.
-    exactly = (about["tool"], result["rule"], result["path"] or "", commit, str(result["line"]))
+    exactly = (about["tool"], result["rule"], result.get("path", ""), commit, str(result.get("line")))
     said = "\n".join((of, *(exactly if commit is not None else (result["fingerprint"],))))
     data = {
         "secret": f"sha256:{hashlib.sha256(said.encode()).hexdigest()}",
@@ -55,8 +56,8 @@ def detected(beside: Headers, about: Mapping[str, str], result: Mapping[str, Any
         "repository": beside.get("repository"),
         "service": beside.get("service"),
         "environment": beside.get("environment"),
-        "path": result["path"],
-        "line": result["line"],
+        "path": result.get("path"),
+        "line": result.get("line"),
         "scan": about["scan"],
         "introduced_by": commit,
         "by_place": commit is None,

@@ -37,6 +37,7 @@ from api.intake.translation import (
     pick_time,
     read_json,
 )
+from api.intake.uncollected import uncollected
 from ledger.errors import StatementError
 from ledger.events.iac import MAX_CHANGES
 from ledger.events.identifiers import Version, fits, identifier_of
@@ -61,6 +62,7 @@ _STATUSES: Final = ("pass", "fail", "error", "unknown")
 # -- cutting ---------------------------------------------------------------------------------------------------------------
 
 
+@uncollected
 def _cut(body: bytes) -> bytes:
     document = read_json(body)
     if _is_state(document):
@@ -130,6 +132,7 @@ def _list(found: Any) -> list[Any]:
 # -- what it says ----------------------------------------------------------------------------------------------------------
 
 
+@uncollected
 def translate(beside: Headers, body: bytes) -> Translation:
     """Return the plan that the redactor left, and its changes, in parts where they are many."""
     document = orjson.loads(body)

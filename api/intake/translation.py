@@ -97,10 +97,19 @@ class ForeignJsonError(ForeignError):
     """The same of JSON."""
 
 
-def read_json(body: bytes | str) -> Any:
-    """Return foreign JSON, integers of any size exactly. Raises ForeignJsonError; a key that occurs twice says two things."""
+def read_json(body: bytes | str, but: frozenset[str] = frozenset()) -> Any:
+    """Return foreign JSON, integers of any size exactly, and nothing of what has some names, wherever that stands. Raises ForeignJsonError;
+    a key that occurs twice says two things.
+    """
+
+    def some(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = _once_each(pairs)
+        # While the rest is read, so that a large file is never held whole.
+        return found if but.isdisjoint(found) else {name: value for name, value in pairs if name not in but}
+
+    hook = some if but else _once_each
     try:
-        return json.loads(body, object_pairs_hook=_once_each, parse_int=_integer, parse_constant=_refuse_constant)
+        return json.loads(body, object_pairs_hook=hook, parse_int=_integer, parse_constant=_refuse_constant)
     except ForeignJsonError:
         raise
     except (ValueError, RecursionError):

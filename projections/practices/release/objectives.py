@@ -21,7 +21,7 @@ from projections.readings.delivery.budgets import (
     Slo,
     decided_by_policy,
     error_budgets,
-    measurements_at,
+    measured_at,
     slo_days,
     slos,
     slos_of,
@@ -71,10 +71,10 @@ class _Standing:
             self.reason = "halted" if applied.action == "halt" else "let-through"
             self.words = f"releases by {slo.slo_id} were told to {applied.action} until {applied.until}"
             return
-        measures = measurements_at(reads, slo, objective, instant)
-        spent = budgets.spent(objective.promise, measures)
+        measured = measured_at(reads, slo, objective, instant)
+        spent = budgets.spent(objective.promise, measured)
         stale = later(instant.at, hours=-policy.number(MEASURED_WITHIN_HOURS))
-        if spent is None or measures[-1].end < stale:
+        if spent is None or measured[-1].counted[-1].end < stale:
             self.reason, self.words = "not-measured", f"nothing says how much of the budget of {slo.slo_id} is left"
         elif spent >= 1:
             self.reason = "spent"

@@ -1,7 +1,8 @@
 """Objectives and their error budgets: what was promised of services, what was measured, who halted releases or let them through.
 
 Measurements of a day are a row, so that a year of them costs what they are; and what of a budget is spent at an instant is computed of
-those that were on record by then.
+those that were on record by then. What a day comes to is kept, and within a day of what was told together (`TOGETHER`): one more
+measurement has its own few weighed again, and not the window.
 
 Longer than other files because a budget is one story: what was promised, what was measured, and what that comes to.
 """
@@ -17,6 +18,7 @@ from ledger.events import ref
 from ledger.events.error_budget import ErrorBudgetMeasured, Unit
 from ledger.events.release_policy import ReleaseAction, ReleasePolicyApplied
 from ledger.events.slo import Budgeting, SloPublished
+from projections.engine.answers import kept
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Number, Reads, View, later, moment, replace
@@ -26,11 +28,14 @@ from projections.readings.people.powers import READ_BY_POWERS, can_never_count, 
 from projections.readings.people.replacing import standing
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, in_time, spoken
-from projections.rules.budgets import Promise, once, spent, spent_by
+from projections.rules.budgets import Promise, Stretch, spent, spent_between, stretches, strung
 from projections.rules.leave import AS_THINGS_STAND, FOR_EVER, Clocks, Instant, is_on_record, was_there
 
 # How many objectives of a service are looked at, and how many times that releases by one were halted or let through: the last ones.
 AT_MOST: Final = 500
+# So many measurements of a day, one after the other on record, are weighed together.
+TOGETHER: Final = 64
+Measured = Stretch["BudgetMeasured"]
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,14 @@ class BudgetMeasured:
     def by(self) -> str:
         return self.said.principal
 
+    @property
+    def position(self) -> int:
+        return self.said.position
+
+    @property
+    def recorded_at(self) -> Moment:
+        return self.said.recorded_at
+
 
 @dataclass(frozen=True)
 class SloDay:
@@ -188,20 +201,43 @@ def objectives_at(reads: Reads, slo: Slo, instant: Instant, clocks: Clocks) -> l
     return standing(reads, SloPublished.type, there)
 
 
-def measurements_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) -> list[BudgetMeasured]:
+def measured_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) -> list[Measured]:
     """Return what was measured in the window that ends at an instant, as far as it was on record by then; no time twice."""
     since = later(instant.at, hours=-24 * min(objective.window_days, 366))
-    found = [
-        measurement
-        for day in _days(since, instant.at)
-        if (row := reads.row(slo_days, _key(slo.slo_id, day))) is not None
-        for measurement in row.measurements
-        if since <= measurement.begin
-        and measurement.end <= instant.at
-        and is_on_record(measurement.said, instant)
-        and not fault_of_speaker(reads, ErrorBudgetMeasured.type, measurement.said)
-    ]
-    return once(sorted(found, key=lambda measurement: measurement.said.position))
+
+    def seen(stretch: Measured) -> Measured | list[BudgetMeasured]:
+        if since <= stretch.begin and stretch.end <= instant.at and stretch.recorded_at <= instant.by:
+            return stretch
+        return [
+            measured
+            for measured in stretch.told
+            if since <= measured.begin and measured.end <= instant.at and is_on_record(measured.said, instant)
+        ]
+
+    days = (_of_day(reads, _key(slo.slo_id, day), objective.promise) for day in _days(since, instant.at))
+    return stretches(objective.promise, (seen(stretch) for stretch in days if stretch is not None))
+
+
+@kept
+def _of_day(reads: Reads, key: str, promise: Promise) -> Measured | None:
+    """Return what counts of a day's measurements, of all that are on record."""
+    row = reads.row(slo_days, key)
+    told = row.measurements if row is not None else ()
+    parts = (told[place : place + TOGETHER] for place in range(0, len(told), TOGETHER))
+    # What is not whole yet is another with the next: nobody keeps it.
+    each = (_counting(reads, part) if len(part) < TOGETHER else _of_some(reads, part, promise) for part in parts)
+    found = stretches(promise, (part for part in each if part is not None))
+    return strung(found) if found else None
+
+
+@kept
+def _of_some(reads: Reads, told: tuple[BudgetMeasured, ...], promise: Promise) -> Measured | None:
+    found = stretches(promise, [_counting(reads, told)])
+    return strung(found) if found else None
+
+
+def _counting(reads: Reads, told: tuple[BudgetMeasured, ...]) -> list[BudgetMeasured]:
+    return [one for one in told if not fault_of_speaker(reads, ErrorBudgetMeasured.type, one.said)]
 
 
 def _days(since: Moment, until: Moment) -> Iterator[str]:
@@ -279,14 +315,14 @@ def budget(row: Slo, look: Look) -> ErrorBudget:
         return ErrorBudget(row.slo_id, row.service, row.environment, row.target)
     now = Instant(until, FOR_EVER, AFTER_ALL)
     told = [
-        (objective, measures := measurements_at(look, row, objective, now), spent(objective.promise, measures))
+        (objective, measured := measured_at(look, row, objective, now), spent(objective.promise, measured))
         for objective in reversed(objectives_at(look, row, AS_THINGS_STAND, clocks_of(look, until)))
     ]
     if not told:
         return ErrorBudget(row.slo_id, row.service, row.environment, row.target, measured_until=until)
     # Of several promises that stand, the one of which most is spent; else what was said last.
-    objective, measures, found = max(told, key=lambda one: -1 if one[2] is None else one[2])
-    burns = tuple(_burns(look, objective, measures))
+    objective, measured, found = max(told, key=lambda one: -1 if one[2] is None else one[2])
+    burns = tuple(_burns(look, objective, measured))
     return ErrorBudget(
         row.slo_id,
         objective.service,
@@ -295,22 +331,22 @@ def budget(row: Slo, look: Look) -> ErrorBudget:
         _told(found),
         found is not None and found >= 1,
         until,
-        len(measures),
+        sum(len(stretch.counted) for stretch in measured),
         len(burns),
         burns,
     )
 
 
-def _burns(look: Look, objective: Objective, measures: list[BudgetMeasured]) -> Iterator[Burn]:
+def _burns(look: Look, objective: Objective, measured: list[Measured]) -> Iterator[Burn]:
     """Yield what was spent after each deployment of the window, until the next."""
-    if not measures:
+    if not measured:
         return
     acts = sorted(_acts_of(look, objective), key=lambda act: act[0])
-    ends = [*(at for at, _ in acts[1:]), FOR_EVER][: len(acts)]
-    for (at, deployment_id), end in zip(acts, ends, strict=True):
-        if end > measures[0].begin:
-            some = [measure for measure in measures if at < measure.end and measure.end <= end]
-            yield Burn(deployment_id, at, _told(spent_by(objective.promise, some, measures)) or "0")
+    times = [at for at, _ in acts]
+    shares = spent_between(objective.promise, times, measured)
+    for (at, deployment_id), end, share in zip(acts, [*times[1:], FOR_EVER], shares, strict=False):
+        if end > measured[0].counted[0].begin:
+            yield Burn(deployment_id, at, _told(share) or "0")
 
 
 def _acts_of(look: Look, objective: Objective) -> list[tuple[Moment, str]]:

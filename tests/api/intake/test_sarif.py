@@ -3,7 +3,9 @@
 The reports are made up here, in the shapes that Trivy, Checkov, KICS, Snyk, gitleaks and CodeQL write.
 """
 
+import gc
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -320,3 +322,29 @@ def test_more_secrets_than_a_file_may_tell_are_not_understood() -> None:
     translated = FORMAT.translate(FORMAT.context(SAID).beside(body), FORMAT.redactor.cut(body))
     assert isinstance(translated, Unmapped)
     assert translated.reason == "too-many-results"
+
+
+def test_a_dense_file_takes_less_than_ten_times_its_size_and_nobody_looks_for_circles_meanwhile() -> None:
+    body = sarif(run(*(found(line=line) for line in range(4000))))
+    looked: list[str] = []
+
+    def noted(phase: str, _: dict[str, int]) -> None:
+        looked.append(phase)
+
+    assert FORMAT.redactor is not None
+    gc.callbacks.append(noted)
+    tracemalloc.start()
+    try:
+        kept = FORMAT.redactor.cut(body)
+        translated = FORMAT.translate(FORMAT.context(SAID).beside(body), kept)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        gc.callbacks.remove(noted)
+    assert isinstance(translated, Mapped)
+    assert peak < 10 * len(body)
+    assert looked == []
+    # Whatever becomes of a file, it goes on afterwards.
+    with pytest.raises(ForeignError):
+        FORMAT.redactor.cut(b"[")
+    assert gc.isenabled()

@@ -3,13 +3,13 @@
 import itertools
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.rules.budgets import Promise, fault_of, once, spent, spent_by
+from projections.rules.budgets import Promise, Stretch, fault_of, once, spent, spent_between, stretches, strung
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,18 @@ class Told:
     total: str
     unit: Literal["events", "slices"] = "events"
     by: str = "service:monitoring"
+    position: int = 0
+    recorded_at: str = "2026-03-02T10:00:00Z"
 
 
-def minute(number: int, good: float, total: float = 100, length: int = 1, **more: str) -> Told:
+def minute(number: int, good: float, total: float = 100, length: int = 1, **more: Any) -> Told:
     return Told(
         f"2026-03-02T09:{number:02}:00Z", f"2026-03-02T09:{number + length:02}:00Z", str(good), str(total), **more
-    )  # type: ignore[arg-type]
+    )
+
+
+def weighed(promise: Promise, measures: list[Told]) -> list[Stretch[Told]]:
+    return stretches(promise, [measures])
 
 
 OCCURRENCES = Promise("occurrences", "0.99", 28)
@@ -34,18 +40,18 @@ RATIO = Promise("ratio_timeslices", "0.9", 28, 60)
 
 
 def test_of_occurrences_as_many_may_be_bad_as_the_target_leaves() -> None:
-    assert spent(OCCURRENCES, [minute(0, 99), minute(1, 100)]) == Decimal("0.5")
-    assert spent(OCCURRENCES, [minute(0, 90, 100), minute(1, 900, 900)]) == 1
+    assert spent(OCCURRENCES, weighed(OCCURRENCES, [minute(0, 99), minute(1, 100)])) == Decimal("0.5")
+    assert spent(OCCURRENCES, weighed(OCCURRENCES, [minute(0, 90, 100), minute(1, 900, 900)])) == 1
 
 
 def test_a_slice_is_good_or_bad_as_a_whole() -> None:
-    assert spent(SLICES, [minute(n, 100) for n in range(9)] + [minute(9, 94)]) == 1
-    assert spent(SLICES, [minute(n, 95) for n in range(10)]) == 0
-    assert spent(SLICES, [minute(0, 9, 10, length=10, unit="slices")]) == 1
+    assert spent(SLICES, weighed(SLICES, [minute(n, 100) for n in range(9)] + [minute(9, 94)])) == 1
+    assert spent(SLICES, weighed(SLICES, [minute(n, 95) for n in range(10)])) == 0
+    assert spent(SLICES, weighed(SLICES, [minute(0, 9, 10, length=10, unit="slices")])) == 1
 
 
 def test_of_ratios_the_mean_of_the_slices_counts_whatever_their_traffic() -> None:
-    assert spent(RATIO, [minute(0, 80), minute(1, 10**6, 10**6)]) == 1
+    assert spent(RATIO, weighed(RATIO, [minute(0, 80), minute(1, 10**6, 10**6)])) == 1
 
 
 @pytest.mark.parametrize(
@@ -58,7 +64,7 @@ def test_of_ratios_the_mean_of_the_slices_counts_whatever_their_traffic() -> Non
     ],
 )  # fmt: skip
 def test_no_data_is_no_verdict(promise: Promise, measures: list[Told]) -> None:
-    assert spent(promise, measures) is None
+    assert spent(promise, weighed(promise, measures)) is None
 
 
 def test_no_time_counts_twice_and_of_others_the_worst_does() -> None:
@@ -82,10 +88,42 @@ def test_what_is_left_never_meets_and_says_no_better_than_any_that_it_meets(
     assert bool(kept) == bool(measures)
 
 
-def test_what_some_spent_adds_up_to_what_all_did() -> None:
+def test_what_was_spent_from_time_to_time_adds_up_to_all_of_it() -> None:
     measures = [minute(n, 90 + n) for n in range(10)]
-    parts = [spent_by(OCCURRENCES, [measure], measures) for measure in measures]
-    assert sum(part for part in parts if part is not None) == spent(OCCURRENCES, measures)
+    some = weighed(OCCURRENCES, measures)
+    # What ends when something is deployed was before it.
+    times = ["2026-03-02T09:00:00Z", "2026-03-02T09:03:00Z", "2026-03-02T09:03:00Z", "2026-03-02T09:08:30Z"]
+    assert spent_between(OCCURRENCES, times, some) == [Decimal("2.7"), Decimal(0), Decimal("2.5"), Decimal("0.3")]
+    assert spent(OCCURRENCES, some) == Decimal("5.5")
+    assert spent_between(OCCURRENCES, [], some) == []
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.integers(0, 9), st.integers(-1, 101), st.sampled_from("ab")), max_size=24
+    ),
+    st.lists(st.integers(0, 24), max_size=4),
+    st.lists(st.integers(0, 50), max_size=3),
+    st.sampled_from([OCCURRENCES, SLICES, RATIO]),
+)
+def test_parts_come_to_what_the_whole_does(
+    told: list[tuple[int, int, int, str]], cuts: list[int], times: list[int], promise: Promise
+) -> None:
+    measures = [
+        minute(begin, good, length=length, by=by, position=position)
+        for position, (begin, length, good, by) in enumerate(told)
+    ]
+    places = [0, *sorted(cuts), len(measures)]
+    parts = [measures[begin:end] for begin, end in itertools.pairwise(places)]
+    # Some were weighed before, and the first of them together.
+    ready = [strung(found) if (found := weighed(promise, part)) else part for part in parts[:2]]
+    some = stretches(promise, [*stretches(promise, ready), *parts[2:]])
+    whole = [stretch for one in once(measures) for stretch in weighed(promise, [one])]
+    assert [one for stretch in some for one in stretch.counted] == once(measures)
+    assert spent(promise, some) == spent(promise, whole)
+    when = sorted(f"2026-03-02T09:{time:02}:00Z" for time in times)
+    assert spent_between(promise, when, some) == spent_between(promise, when, whole)
+    assert all(one.end <= other.begin for one, other in itertools.pairwise(some))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """1.6 Release frequency against service level objectives: given these facts, this is found, and this is answered."""
 
+import random
 from typing import Any
 
 import pytest
@@ -8,7 +9,10 @@ from changes import ARTIFACT, deploy, finding, found, pass_time
 from telling import Story, at
 from year import DAY, HOUR, START, Change, Year, stamp
 
-from projections.readings.delivery.budgets import error_budgets, slo_days, slos
+from projections import VIEWS
+from projections.readings.delivery import budgets
+from projections.readings.delivery.budgets import TOGETHER, error_budgets, slo_days, slos
+from projections.rules.budgets import once, stretches
 
 SLO = {"slo_id": "S"}
 ENFORCED = ("error-budget", "production", "enforced")
@@ -139,6 +143,69 @@ def test_a_budget_tells_after_which_deployment_it_was_spent() -> None:
     row = story.row(error_budgets, "S")
     assert [(burn.deployment_id, burn.spent) for burn in row.burns] == [("d-1", "0.3333"), ("d-2", "1.0000")]
     assert (row.spent, row.is_spent, row.measurements) == ("1.3333", True, 3)
+
+
+@pytest.mark.parametrize("hours", [1, 0.05])
+def test_one_more_measurement_has_few_of_the_window_asked_about_again(
+    hours: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+    inner = budgets.fault_of_speaker
+    monkeypatch.setattr(budgets, "fault_of_speaker", lambda *args: asked.append(None) or inner(*args))  # type: ignore[func-returns-value]
+    story = Story(VIEWS)
+    promise(story)
+    for number in range(160):
+        measure(story, 100, hours * number, end=at(hours * (number + 1)))
+    story.flush()
+    asked.clear()
+    measure(story, 99, hours * 160, end=at(hours * 161))
+    assert story.row(error_budgets, "S").measurements == 161
+    # Those of its day that are not weighed together yet; and once whether the promise itself counts.
+    assert len(asked) <= TOGETHER + 1
+    # What nothing new was said of is not asked about at all.
+    asked.clear()
+    deploy(story, artifact=ARTIFACT)
+    assert story.row(error_budgets, "S").deployments == 1
+    assert len(asked) <= TOGETHER + 1
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_budget_that_is_kept_is_the_one_that_is_counted_anew(seed: int) -> None:
+    """Over times that meet, of which some were told late, and over what was taken back, or told by who is not believed any more."""
+    chance = random.Random(seed)
+    story = Story(VIEWS)
+    promise(story)
+    told = story.row(slos, "S").objectives[0].promise
+    said: dict[int, str] = {}
+    # Of one of them, what was told before.
+    believed = 10**6
+    for number in range(3 * TOGETHER):
+        start, length, by = chance.uniform(-40, 90), chance.choice((0.1, 0.5, 1, 30)), chance.choice("abc")
+        position = measure(story, chance.randint(0, 100), start, end=at(start + length), by=f"service:{by}")
+        said[position] = by
+        if number % 8 == 7:
+            gone = chance.choice([*said])
+            by = said.pop(gone)
+            story.tell("statement.withdrawn", actor=f"service:{by}", position=gone, reason="x")
+        if number == 2 * TOGETHER:
+            leaked = {"credential": "token:c", "reason": "leaked", "from_position": TOGETHER}
+            story.tell("ledger.credential_revoked", actor="person:root", **leaked)
+            believed = TOGETHER
+            said = {place: by for place, by in said.items() if by != "c" or place < TOGETHER}
+        if number % 16 != 15:
+            continue
+        row, until = story.row(error_budgets, "S"), story.row(slos, "S").measured_until
+        days = (story.row(slo_days, f"S/2026-{day}") for day in ("02-28", *(f"03-{day:02}" for day in range(1, 10))))
+        on_record = {one.position: one for day in days if day is not None for one in day.measurements}
+        told_by = ((place, on_record[place]) for place, by in sorted(said.items()) if by != "c" or place < believed)
+        counted = once(one for _, one in told_by if one.end <= until)
+        spent = budgets.spent(told, [stretch for one in counted for stretch in stretches(told, [[one]])])
+        assert (row.measurements, row.spent) == (len(counted), f"{spent:f}")
+    # Whoever goes on elsewhere knows none of what was kept.
+    before = story.row(error_budgets, "S")
+    story.begin()
+    measure(story, 1, 95, end=at(95))
+    assert story.row(error_budgets, "S") == before
 
 
 def test_an_objective_that_nobody_can_hold_is_found() -> None:
