@@ -15,6 +15,7 @@ Longer than other modules: which entries a row is folded from, as of when and wi
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from ledger.conditions import AFTER_ALL, Match
@@ -97,6 +98,15 @@ class _At(Still):
         return time is not None and time <= self._past.time_at(self._position)
 
 
+@dataclass(slots=True)
+class _States:
+    """A row after each of its entries: where, how it stood, and how many of these were asked which entries they name."""
+
+    positions: list[int] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
+    asked: int = 0
+
+
 class RowsThen:
     """Rows of views at positions up to `up_to`. `live` are the rows as they stand now.
 
@@ -123,8 +133,8 @@ class RowsThen:
         # Up to where they were read, and by which matches.
         self._read: dict[tuple[str, str], int] = {}
         self._wanted: dict[tuple[str, str], dict[Match, None]] = defaultdict(dict)
-        # By key, and by where the row was folded again: positions, and the row after each.
-        self._states: dict[tuple[str, str], dict[int, tuple[list[int], list[Any]]]] = {}
+        # By key, and by where the row was folded again.
+        self._states: dict[tuple[str, str], dict[int, _States]] = {}
         # By key: the names by which the row told of its entries, column by column.
         self._told: dict[tuple[str, str], dict[str, set[Any]]] = {}
         self._withdrawn: dict[int, dict[int, int]] = {}
@@ -182,31 +192,34 @@ class RowsThen:
             return view.standing(view.with_past(count, self._live.row(view, key), position))
         while True:
             states = self._states_of(view, key, position, position if known is None else known)
+            there = bisect_right(states.positions, position)
             # A row may name more of its entries as it grows, and name other ones later: then it is folded once more, from all.
-            # All of them are asked, also after one that told of more.
-            told_of_more = [self._gather(view, key, state) for state in states if state is not None]
+            # All of them are asked, also after one that told of more; none twice.
+            fresh = states.rows[states.asked : there] if view.names else ()
+            states.asked = max(states.asked, there)
+            told_of_more = [self._gather(view, key, state) for state in fresh if state is not None]
             if not any(told_of_more):
-                row: R | None = states[-1] if states else None
+                row: R | None = states.rows[there - 1] if there else None
                 return row
 
-    def _states_of(self, view: View[Any], key: str, position: int, known: int) -> list[Any]:
-        """Return the row after each of its entries up to a position."""
+    def _states_of(self, view: View[Any], key: str, position: int, known: int) -> "_States":
+        """Return the row after each of its entries, at least up to a position."""
         entries = self._entries_of(view, key)
         withdrawn = {} if view.keeps_withdrawn else self._withdrawn_at(known)
         again = self._folded_anew(view, key, entries, withdrawn, position, known)
         known_states = self._states.setdefault((view.name, key), {})
         if again not in known_states and len(known_states) == MAX_AGAIN:
             del known_states[next(iter(known_states))]
-        positions, states = known_states.setdefault(again, ([], []))
-        for entry in entries[len(positions) :]:
+        states = known_states.setdefault(again, _States())
+        for entry in entries[len(states.rows) :]:
             if entry.position > position:
                 break
-            before = states[-1] if states else None
+            before = states.rows[-1] if states.rows else None
             is_left_out = entry.position in withdrawn
             state = before if is_left_out else self._folded(view, key, entry, before, again)
-            positions.append(entry.position)
-            states.append(state)
-        return states[: bisect_right(positions, position)]
+            states.positions.append(entry.position)
+            states.rows.append(state)
+        return states
 
     def _folded_anew(
         self,
