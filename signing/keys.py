@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from signing.errors import KeyFormatError, VerificationError
+from signing.files import read_at_most
 
 # Longer than any key in PEM with whatever stands beside it. What has no end is no key, and is not read to it.
 MAX_PEM_BYTES: Final = 1 << 16
@@ -92,8 +93,7 @@ def save(key: SigningKey, path: Path) -> None:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_PEM_BYTES)
+    return read_at_most(path, MAX_PEM_BYTES)
 
 
 def load(path: Path) -> SigningKey:

@@ -11,6 +11,7 @@ import typer
 
 from api.cli.common import AsJson, cell, commands_of, where
 from api.cli.terminal import Table, console, echo, echo_json
+from ledger.published.durable import read_bounded
 
 app = commands_of()
 
@@ -97,8 +98,7 @@ def _tools(context: typer.Context) -> list[dict[str, Any]]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as program:
-        return hashlib.file_digest(program, "sha256").hexdigest()
+    return hashlib.sha256(read_bounded(path)).hexdigest()
 
 
 def _print(found: list[dict[str, Any]], as_json: bool, *columns: str) -> None:

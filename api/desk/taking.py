@@ -41,6 +41,8 @@ CONTRADICTED: Final = "contradicts-its-headers"
 FORGED: Final = "signature-does-not-verify"
 # The extension of a statement that says whose word its time is, where it is not the file's.
 TIME_FROM: Final = "timefrom"
+# What a redactor may leave beyond twice what came: a short body grows by the names of what is not there.
+MOST_MORE_BYTES: Final = 65_536
 _not_label = re.compile(r"[^A-Za-z0-9._/+-]+")
 
 
@@ -65,9 +67,11 @@ class Body:
         if self.known.redactor is None:
             return self.content
         try:
-            return self.known.redactor.cut(self.content)
+            kept = self.known.redactor.cut(self.content)
         except ForeignError as error:
             return error
+        # A redactor names what is not there: of a body of next to nothing it makes more than came.
+        return kept if len(kept) <= 2 * len(self.content) + MOST_MORE_BYTES else ForeignError("too-many-values")
 
     @cached_property
     def translation(self) -> Translation:

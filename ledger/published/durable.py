@@ -5,7 +5,9 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
+
+from signing.files import read_at_most
 
 # Longer than any file of an export: evidence has at most the 8 MiB of a body, the texts of 256 entries a little more.
 MAX_FILE_BYTES: Final = 1 << 26
@@ -33,17 +35,15 @@ def read_below(root: Path, name: str, *, limit: int = MAX_FILE_BYTES) -> bytes:
     finally:
         os.close(at)
     with os.fdopen(file, "rb") as opened:
-        return _read(opened, name, limit)
+        return _bounded(opened.read(limit + 1), name, limit)
 
 
 def read_bounded(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     """Return the bytes of a file that its reader named, a pipe perhaps. Raises OSError for more than `limit` of them."""
-    with path.open("rb") as opened:
-        return _read(opened, str(path), limit)
+    return _bounded(read_at_most(path, limit + 1), str(path), limit)
 
 
-def _read(file: IO[bytes], name: str, limit: int) -> bytes:
-    data = file.read(limit + 1)
+def _bounded(data: bytes, name: str, limit: int) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"expected at most {limit} bytes, found more", name)
     return data

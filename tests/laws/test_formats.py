@@ -2,6 +2,7 @@
 right credential, and what belongs to another format is kept. And a format is one file and one name in a list.
 """
 
+import copy
 import hashlib
 import json
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from files import is_taken, odd_documents
@@ -355,3 +357,32 @@ def test_a_made_up_format_is_in_the_pages(tree: Path) -> None:
     found = {page.name for page in (tree / "docs" / "reference").iterdir() if "tower-notes" in page.read_text()}
     assert {"intake.md", "roles.md"} <= found
     assert "CHANGE_LEDGER_TOWER_NOTES_SECRET" in (tree / "docs" / "reference" / "settings.md").read_text()
+
+
+def long_lists(document: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to every list of a document."""
+    for name, part in document.items() if isinstance(document, dict) else enumerate(document):
+        if isinstance(part, list):
+            yield (*at, name)
+        if isinstance(part, dict | list):
+            yield from long_lists(part, (*at, name))
+
+
+@pytest.mark.parametrize("item", ["{}", "0", '""', "[]"])
+def test_nothing_is_kept_of_a_long_body_of_next_to_nothing(item: str) -> None:
+    # A redactor names what an item lacks: of three bytes it made a hundred, and of a body of 8 MiB 500 MiB of evidence.
+    tried = 0
+    for known, sample in ((one, sample) for one in FORMATS for sample in one.samples):
+        if known.redactor is None or isinstance(sample.body, str):
+            continue
+        for way in long_lists(sample.body):
+            hollow: Any = copy.deepcopy(sample.body)
+            part = hollow
+            for name in way[:-1]:
+                part = part[name]
+            part[way[-1]] = ["here"]
+            body = json.dumps(hollow).encode().replace(b'["here"]', b"[" + b",".join([item.encode()] * 40_000) + b"]")
+            with pytest.raises(ForeignError, match=r"too-many-|not-"):
+                known.redactor.cut(body)
+            tried += 1
+    assert tried > 30
