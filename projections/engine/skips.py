@@ -19,7 +19,7 @@ from ledger.events.ledger import LedgerViewEntrySkipped
 from ledger.ledger import Ledger
 from projections.engine.log import Log
 from projections.engine.progress import ask_for_rebuild, read_states, with_dependents
-from projections.engine.view import EntryInfo, View
+from projections.engine.view import EntryInfo, View, with_all_they_read
 
 _SKIPPED: Final = Match((LedgerViewEntrySkipped.type,))
 
@@ -31,6 +31,7 @@ class Skips:
         self._log = log
         # By name and version of a view.
         self._at: dict[tuple[str, int], set[int]] = defaultdict(set)
+        self._under: dict[View[Any], list[int]] = {}
         for entry in log.entries([_SKIPPED], up_to=None):
             event = entry.event
             if isinstance(event, LedgerViewEntrySkipped):
@@ -48,8 +49,11 @@ class Skips:
         """Return the positions that a view steps over, or one that it reads."""
         if not self._at:
             return []
-        found = self._at.get((view.name, view.version), set()).union(*(self.under(read) for read in view.reads))
-        return sorted(position for position in found if up_to is None or position <= up_to)
+        if view not in self._under:
+            # Each view once: it may be read by very many ways.
+            read = [self._at.get((one.name, one.version), set()) for one in with_all_they_read(view)]
+            self._under[view] = sorted(set().union(*read))
+        return [position for position in self._under[view] if up_to is None or position <= up_to]
 
     def touching(self, view: View[Any], matches: Sequence[Match]) -> list[int]:
         """Return the positions among them whose entries carry what one of `matches` asks for: a row may lack them."""

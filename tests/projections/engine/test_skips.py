@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 from ledgers import append, cloud_event
+from telling import Story, at, document
 
 from ledger.errors import StatementError
 from ledger.events.deployment import DeploymentFinished, DeploymentStarted
+from ledger.events.ledger import LedgerViewEntrySkipped
 from ledger.ledger import Ledger
 from projections import VIEWS
 from projections.engine.checking import check
 from projections.engine.progress import progress, read_states
 from projections.engine.runner import Runner
 from projections.engine.serving import list_rows, read_row, row_as_of
-from projections.engine.skips import step_over
+from projections.engine.skips import Skips, step_over
 from projections.engine.sql_store import SqlStore
 from projections.engine.view import EntryInfo, View, replace
 from projections.gates.asking import STEPPED_OVER, ask
@@ -52,8 +54,9 @@ def summing(
     return view
 
 
-def following(other: View[Sum]) -> View[Sum]:
-    view = View("followers", version=1, row=Sum, kind="environment", doc="Follows another view.", reads=(other,))
+def following(other: View[Sum], *more: View[Sum]) -> View[Sum]:
+    reads = (other, *more)
+    view = View("followers", version=1, row=Sum, kind="environment", doc="Follows another view.", reads=reads)
 
     @view.on(DeploymentFinished, key=lambda event: event.environment)
     def finished(row: Sum, event: DeploymentFinished, entry: EntryInfo) -> Sum:
@@ -61,6 +64,17 @@ def following(other: View[Sum]) -> View[Sum]:
         return replace(row, total=found.total if found else 0)
 
     return view
+
+
+def test_a_view_that_is_read_by_many_ways_is_asked_once() -> None:
+    story = Story(())
+    story.add(document(1, LedgerViewEntrySkipped.type, {"view": "sums", "version": 1, "position": 1, "actor": OLGA, "reason": "defect",
+        "dependents": []},
+        time=at(0), recorded_at=at(0), by=OLGA, credential="token:olga"))  # fmt: skip
+    top = summing()
+    for _ in range(200):
+        top = following(following(top), top)
+    assert Skips(story.log).under(top) == [1]
 
 
 def deploy(ledger: Ledger, count: int) -> None:
