@@ -160,7 +160,7 @@ def test_whoever_reads_needs_no_private_key(cli: Command, directory: Path, tmp_p
     shutil.rmtree(directory / "keys")
     for words in (
         ("show", "1"), ("tail",), ("keys",), ("token", "list"), ("source", "list"), ("verify",), ("delivery",),
-        ("views", "rebuild"), ("views", "list"), ("views", "check"), ("views", "show", "credentials"),
+        ("views", "rebuild", "sboms"), ("views", "list"), ("views", "check"), ("views", "show", "credentials"),
         ("findings", "ends"), ("policy", "check", policy), ("policy", "try", policy),
     ):  # fmt: skip
         cli.ok(*words)
@@ -866,6 +866,6 @@ def test_help_explains_itself(bare: Command, words: list[str]) -> None:
 
 
 def test_a_view_that_has_not_stopped_steps_over_nothing(cli: Command) -> None:
-    cli.ok("views", "rebuild")
+    cli.ok("views", "rebuild", "sboms")
     cli.refused("views", "skip", 1, "--view", "deployments", "--reason", "x", words="has not stopped")
     cli.refused("views", "skip", 1, "--view", "deploymnets", "--reason", "x", words="no view 'deploymnets'")

@@ -95,6 +95,7 @@ class Load:
     """Clients that post, and remember what they sent and what was acknowledged."""
 
     token: str
+    largest: int
     url: str = ""
     sent: dict[Pair, Event] = field(default_factory=dict)
     acknowledged: dict[Pair, dict[str, Any]] = field(default_factory=dict)
@@ -140,7 +141,7 @@ class Load:
 
     def _events(self, chance: random.Random) -> list[Event]:
         with self.changed:
-            numbers = [next(self._numbers) for _ in range(chance.choice((1, 1, 1, 2, 12, 60)))]
+            numbers = [next(self._numbers) for _ in range(chance.choice((1, 1, 1, 2, self.largest // 5, self.largest)))]
         return [_opened(number) if number % 5 == 0 else _deployment(number) for number in numbers]
 
     def _take(self, events: list[Event], answer: httpx.Response) -> None:
@@ -241,7 +242,7 @@ def _receipts(events: list[Event], answer: httpx.Response) -> Iterator[tuple[Eve
 
 
 @contextmanager
-def under_load(directory: Path, database_url: str, seed: int) -> Iterator[tuple[Server, Load, bytes]]:
+def under_load(directory: Path, database_url: str, seed: int, largest: int) -> Iterator[tuple[Server, Load, bytes]]:
     """A new ledger, its server, and clients that post to it; with the hash of its genesis."""
     keys.save(ENTRY_KEY, directory / "keys" / "entry.pem")
     ledger = create_ledger(database_url)
@@ -250,7 +251,7 @@ def under_load(directory: Path, database_url: str, seed: int) -> Iterator[tuple[
         e = tables.entries.c
         genesis = leaf_hash(connection.execute(sa.select(e.entry).where(e.position == 1)).scalar_one())
     ledger.close()
-    server, load = Server(directory, database_url), Load(token)
+    server, load = Server(directory, database_url), Load(token, largest)
     with ThreadPoolExecutor(CLIENTS) as pool:
         try:
             server.start()
@@ -267,10 +268,11 @@ def under_load(directory: Path, database_url: str, seed: int) -> Iterator[tuple[
             server.end(signal.SIGKILL)
 
 
-def kill_again_and_again(directory: Path, database_url: str, kills: int, seed: int) -> None:
+def kill_again_and_again(directory: Path, database_url: str, kills: int, seed: int, largest: int) -> None:
+    # At the end everything is folded twice: events by the sixty take as long again as all the killing.
     # Of four, the first and the third kill the front, the second its views alone, the fourth both.
     chance = random.Random(seed)
-    with under_load(directory, database_url, seed) as (server, load, genesis):
+    with under_load(directory, database_url, seed, largest) as (server, load, genesis):
         for number in range(kills):
             # A request has just left when the signal is sent, and others are on their way: in the queue, in a
             # transaction, in COMMIT, or answered in part.
@@ -360,13 +362,13 @@ def test_a_server_accepts_connections_from_the_line_on_that_says_so(tmp_path: Pa
 
 
 def test_a_server_on_sqlite_that_is_killed_loses_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    kills = 100 if request.config.getoption("--all") else 5
-    kill_again_and_again(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", kills, seed=20_261_123)
+    kills, largest = (100, 60) if request.config.getoption("--all") else (5, 15)
+    kill_again_and_again(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", kills, seed=20_261_123, largest=largest)
 
 
 @pytest.mark.postgres
 def test_a_server_on_postgresql_that_is_killed_loses_nothing(
     tmp_path: Path, new_postgres: Callable[[], str], request: pytest.FixtureRequest
 ) -> None:
-    kills = 100 if request.config.getoption("--all") else 4
-    kill_again_and_again(tmp_path, new_postgres(), kills, seed=20_261_124)
+    kills, largest = (100, 60) if request.config.getoption("--all") else (4, 15)
+    kill_again_and_again(tmp_path, new_postgres(), kills, seed=20_261_124, largest=largest)

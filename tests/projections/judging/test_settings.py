@@ -1,6 +1,7 @@
 """Settings of policies: each is declared where it is read, and nobody reads one that is not declared."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ TREES = {path: ast.parse(path.read_text()) for path in sorted((ROOT / "projectio
 ASKING = ("number", "numbers", "words")
 
 
+@cache
 def declared() -> dict[str, tuple[Path, str]]:
     """The constants that hold settings, and in which module and under which name of a setting each is declared."""
     found = {}
@@ -30,6 +32,7 @@ def declared() -> dict[str, tuple[Path, str]]:
     return found
 
 
+@cache
 def asked() -> dict[str, set[Path]]:
     """What policies are asked for: the words of the first argument, and in which modules."""
     found: dict[str, set[Path]] = {}
@@ -41,6 +44,7 @@ def asked() -> dict[str, set[Path]]:
     return found
 
 
+@cache
 def passed_on() -> set[str]:
     """The settings that a module gives to a function of its own, which asks a policy for what it is given."""
     return {
