@@ -46,18 +46,19 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a model says of one change: the score, its band, and the probability of failure where it has one."""
+    """What a model says of one change: the score, its band, the probability of failure where it has one, and the parts."""
 
     score: str
     band: str
     probability: str | None
+    contributions: tuple[tuple[str, str], ...]
 
 
 def score(model: Model, features: Mapping[str, str]) -> Scored:
     """Score a change by its features. Raises ModelError when one that the model needs is missing, or it cannot be computed."""
     with computing("the score"):
-        value, probability = _FORMS[model.form](model.parameters, features)
-        return Scored(text(value), band_of(model, value), None if probability is None else text(probability))
+        value, probability, parts = _FORMS[model.form](model.parameters, features)
+        return Scored(text(value), band_of(model, value), None if probability is None else text(probability), parts)
 
 
 @contextmanager
@@ -120,40 +121,38 @@ def rounded(value: float) -> Decimal:
 
 # -- the three forms --------------------------------------------------------------------------------------------------
 
-# A score, and the probability of failure where a form has one.
-_Found = tuple[Decimal, Decimal | None]
+Parts = tuple[Decimal, Decimal | None, tuple[tuple[str, str], ...]]
 
 
-def _weighted_points(parameters: Mapping[str, str], features: Mapping[str, str]) -> _Found:
+def _weighted_points(parameters: Mapping[str, str], features: Mapping[str, str]) -> Parts:
     weights = {name: Decimal(weight) for name, weight in parameters.items() if name != SCALE}
-    total = _weighed(weights, features)
+    points = {name: weight * feature(features, name) for name, weight in weights.items()}
+    total = sum(points.values(), Decimal(0))
     scale = Decimal(parameters.get(SCALE, "0"))
     probability = rounded(float(min(max(total / scale, Decimal(0)), Decimal(1)))) if scale > 0 else None
-    return total, probability
+    return total, probability, tuple((name, text(value)) for name, value in points.items())
 
 
-def _beta_binomial(parameters: Mapping[str, str], features: Mapping[str, str]) -> _Found:
+def _beta_binomial(parameters: Mapping[str, str], features: Mapping[str, str]) -> Parts:
     changes, failures = (feature(features, name) for name in COUNTED)
     if not 0 <= failures <= changes:
         raise ModelError(f"expected failures between 0 and the changes; found {failures} of {changes}")
     a = _parameter(parameters, "prior_a") + failures
     b = _parameter(parameters, "prior_b") + changes - failures
     exceeds = rounded(beta_exceeds(float(a), float(b), float(_parameter(parameters, "tolerance"))))
-    return exceeds, rounded(float(a / (a + b)))
+    mean = rounded(float(a / (a + b)))
+    return exceeds, mean, (("mean", text(mean)), ("a", text(a)), ("b", text(b)))
 
 
-def _logistic(parameters: Mapping[str, str], features: Mapping[str, str]) -> _Found:
+def _logistic(parameters: Mapping[str, str], features: Mapping[str, str]) -> Parts:
     weights = {name: Decimal(weight) for name, weight in parameters.items() if name != INTERCEPT}
-    logit = _parameter(parameters, INTERCEPT) + _weighed(weights, features)
+    points = {name: weight * feature(features, name) for name, weight in weights.items()}
+    logit = _parameter(parameters, INTERCEPT) + sum(points.values(), Decimal(0))
     probability = rounded(sigmoid(float(logit)))
-    return probability, probability
+    return probability, probability, tuple((name, text(value)) for name, value in points.items())
 
 
-def _weighed(weights: Mapping[str, Decimal], features: Mapping[str, str]) -> Decimal:
-    return sum((weight * feature(features, name) for name, weight in weights.items()), Decimal(0))
-
-
-_FORMS: Final[Mapping[Form, Callable[[Mapping[str, str], Mapping[str, str]], _Found]]] = {
+_FORMS: Final[Mapping[Form, Callable[[Mapping[str, str], Mapping[str, str]], Parts]]] = {
     "weighted_points": _weighted_points,
     "beta_binomial": _beta_binomial,
     "logistic": _logistic,

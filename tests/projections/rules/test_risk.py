@@ -53,9 +53,10 @@ def test_there_is_no_hole_between_two_bands(points: str, band: str) -> None:
     assert band_of(POINTS, Decimal(points)) == band
 
 
-def test_points_are_added_up_exactly() -> None:
+def test_points_are_added_up_exactly_and_say_where_they_come_from() -> None:
     found = score(POINTS, {"criticality": "0.1", "dependents": "0.4"})
     assert (found.score, found.band, found.probability) == ("0.3", "low", None)
+    assert found.contributions == (("criticality", "0.1"), ("dependents", "0.2"))
 
 
 def test_a_scale_makes_points_a_probability() -> None:
