@@ -208,7 +208,7 @@ def source_enrol(
     key: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A public key (PEM: Ed25519, or ECDSA on P-256) by which it signs envelopes, at the door in-toto."
+            help="A public key (PEM: Ed25519, ECDSA on P-256 or P-384, or RSA) by which it signs envelopes, at the door in-toto."
         ),
     ] = None,
     keep_envelopes: Annotated[

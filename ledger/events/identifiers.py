@@ -485,8 +485,8 @@ PublicKeyHex = Annotated[
 PublicKeyBase64 = Annotated[
     str,
     Text(
-        r"[A-Za-z0-9+/]{8,253}={0,2}",
-        256,
+        r"[A-Za-z0-9+/]{8,738}={0,2}",
+        740,
         "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
         says="a public key as the base64 of its DER, as PEM has it between its lines",
     ),

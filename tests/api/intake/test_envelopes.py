@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
     SECP384R1,
+    SECP521R1,
     EllipticCurvePrivateKey,
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from api.desk.stewardship import By, SourceRequest, enrol_source, retire_source, sources
 from api.desk.submitting import Answer
@@ -34,9 +37,11 @@ from signing.errors import KeyFormatError
 IN_TOTO = FILES["in-toto"]
 TYPE = "application/vnd.in-toto+json"
 BUILDER, VERIFIER = "https://builders.example.com/hosted", "https://verifier.example.com/v1"
-KEYS: dict[str, Ed25519PrivateKey | EllipticCurvePrivateKey] = {
+KEYS: dict[str, Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey] = {
     "ed25519": Ed25519PrivateKey.from_private_bytes(bytes(range(7, 39))),
     "ecdsa-p256": generate_private_key(SECP256R1()),
+    "ecdsa-p384": generate_private_key(SECP384R1()),
+    "rsa": rsa.generate_private_key(65537, 2048),
 }
 each_kind = pytest.mark.parametrize("kind", KEYS)
 BY = By("person:olga")
@@ -52,7 +57,12 @@ def spki(kind: str) -> bytes:
 
 def signature(kind: str, payload: bytes) -> dict[str, str]:
     key, message = KEYS[kind], pae(TYPE, payload)
-    made = key.sign(message) if isinstance(key, Ed25519PrivateKey) else key.sign(message, ECDSA(hashes.SHA256()))
+    if isinstance(key, Ed25519PrivateKey):
+        made = key.sign(message)
+    elif isinstance(key, RSAPrivateKey):
+        made = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+    else:
+        made = key.sign(message, ECDSA(hashes.SHA256() if kind == "ecdsa-p256" else hashes.SHA384()))
     return {"keyid": hashlib.sha256(spki(kind)).hexdigest(), "sig": base64.b64encode(made).decode()}
 
 
@@ -204,10 +214,17 @@ def test_envelopes_that_are_kept_whole_are_checked_again_by_an_audit(sqlite_ledg
 
 def test_a_key_of_another_kind_is_refused_and_keys_are_enrolled_where_envelopes_come_in(sqlite_ledger: Ledger) -> None:
     wanted = {"source": VERIFIER, "door": "in-toto", "principal": "service:verifier"}
-    other = generate_private_key(SECP384R1()).public_key()
-    der = other.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    for key in (base64.b64encode(der).decode(), "AAAAAAAA"):
-        with pytest.raises(KeyFormatError, match=r"P-256|DER"):
+    others = (
+        generate_private_key(SECP521R1()),
+        rsa.generate_private_key(65537, 1024),
+        rsa.generate_private_key(3, 2048),
+    )
+    ders = [
+        key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        for key in others
+    ]
+    for key in (*(base64.b64encode(der).decode() for der in ders), "AAAAAAAA"):
+        with pytest.raises(KeyFormatError, match=r"P-384|DER"):
             enrol_source(sqlite_ledger, BY, SourceRequest.model_validate(wanted | {"envelope_keys": [key]}))
     with pytest.raises(StatementError, match="a door of files in signed envelopes"):
         enrol(sqlite_ledger, door="junit")
