@@ -8,8 +8,8 @@ Which modules and providers its configuration uses is told beside it (`module.us
 Where a plan holds no configuration, nobody knows.
 
 Plans hold secrets in clear, and what they mark as sensitive is not all of them. So the redactor keeps addresses, actions and the state of
-the plan, and no value of anything: none before, none after, no variable, no output; of what is created, the keys of its tags; of the
-configuration, where modules come from.
+the plan, and no value of anything: none before, none after, no variable, no output; of what is created, the keys of its tags, and
+fingerprints of what these have; of the configuration, where modules come from.
 Longer than other files because one command prints both kinds of documents.
 """
 
@@ -296,7 +296,7 @@ FORMAT: Final = Format(
     "or a state as `terraform state pull` prints it: which, and how often it was written.",
     translate,
     asks=("run", "commit", "service", "environment", "workspace", "change"),
-    redactor=Redactor(5, _cut),
+    redactor=Redactor(6, _cut),
     samples=(
         _sample(
             "a plan",

@@ -1,5 +1,6 @@
 """Infrastructure as code: plans, what checked them, and what was applied. Of what a plan would write nothing stands here but its digest."""
 
+import hashlib
 from typing import ClassVar, Final, Literal
 
 from ledger.events.base import Event
@@ -10,6 +11,7 @@ from ledger.events.identifiers import (
     Count,
     Digest,
     Environment,
+    Fingerprint,
     Flag,
     Identity,
     Lineage,
@@ -35,7 +37,8 @@ class PlannedChange(Part):
     """What is to become of one resource, named by its address; `drifted` where it was changed outside of the tool.
 
     Of what is created, `tags` are the keys of its tags: all of them, some, where others are known when it is applied, or none, where
-    resources of its type have no tags.
+    resources of its type have no tags. `values` are fingerprints of what the first of them have (`fingerprint_of_tag`); what the
+    others have is not known.
     """
 
     address: Resource
@@ -43,6 +46,17 @@ class PlannedChange(Part):
     drifted: Flag = False
     tagged: Literal["all", "some", "none"] | None = None
     tags: tuple[TagKey, ...] = many(at_most=MAX_TAGS, default=())
+    values: tuple[Fingerprint, ...] = many(at_most=MAX_TAGS, default=())
+
+
+def fingerprint_of_tag(key: str, value: str) -> str:
+    """Return by what a tag is known to have a value that somebody can guess: the first half of a SHA-256, in hex. Key and value are
+    identifiers, as policies write them.
+
+    >>> fingerprint_of_tag("cost%20center", "7") == hashlib.sha256(b"cost%20center=7").hexdigest()[:32]
+    True
+    """
+    return hashlib.sha256(f"{key}={value}".encode()).hexdigest()[:32]
 
 
 class PlanEvent(Event):

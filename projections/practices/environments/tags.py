@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ledger.events.iac import fingerprint_of_tag
 from ledger.events.identifiers import identifier_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
@@ -11,18 +12,13 @@ from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for
 from projections.readings.environments.lifetimes import is_gone
 from projections.readings.environments.tags import TaggedResource, sights_of, tag_coverage, tagged_resources
-from projections.readings.infrastructure.plans import plan_changes, plans
+from projections.readings.infrastructure.plans import Planned, plan_changes, plans
 from projections.readings.people.policies import InForce, in_force_now
 from projections.readings.people.settings import Words
 from projections.rules.leave import FOR_EVER
 from projections.rules.words import listed
 
-PRACTICE: Final = Practice(
-    "4.5",
-    "Tagging",
-    views=(tagged_resources, tag_coverage),
-    to_come="values of tags of what a plan is about to create: of a plan no value is kept",
-)
+PRACTICE: Final = Practice("4.5", "Tagging", views=(tagged_resources, tag_coverage))
 REQUIRED_TAG: Final = Words(
     "required-tag",
     "a key that every resource is tagged with",
@@ -65,18 +61,22 @@ def tags_missing(row: TaggedResource, look: Look) -> Breach | None:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "no-plan": Remedy("the plan is told, with all its parts (iac.plan_produced)"),
         "tags-missing": Remedy("what is created is tagged, and planned anew"),
-        "": Remedy("a plan says with which keys it tags what it creates: as `show -json` prints it, and not computed"),
-    }
+        "value-not-allowed": Remedy("what is created is tagged with a value that the policy allows, and planned anew"),
+        "": Remedy(
+            "a plan says with which tags it creates what: as `show -json` prints it, and not computed or sensitive"
+        ),
+    },
 )
 def tags_are_planned(question: Question, look: Look, policy: InForce) -> Said:
-    """Whatever the plan creates carries the tags that the policy asks for, where its type has tags; by their keys, not their values."""
+    """Whatever the plan creates carries the tags that the policy asks for, where its type has tags, with values that the policy allows."""
     if question.plan is None or question.environment is None:
         return "insufficient_evidence", "not-said", "expected a plan and an environment in the question", ()
     required = policy.words(REQUIRED_TAG, *names_for(look, policy, question.environment, question.asked_at))
-    if not required:
+    if not required and all(setting.name != TAG_VALUE.name for setting in policy.settings):
         return "allow", "not-asked-for", "the policy asks for no tags", ()
     plan = look.row(plans, question.plan)
     if plan is None or plan.said is None or plan.missing:
@@ -84,19 +84,35 @@ def tags_are_planned(question: Question, look: Look, policy: InForce) -> Said:
     parts = [look.row(plan_changes, f"{plan.plan}/{part}") for part in (0, *plan.seen)]
     used = [part.position for part in parts if part is not None]
     created = [one for part in parts if part is not None for one in part.changes if one.action in ("create", "replace")]
-    lacking = [
-        (one, without)
-        for one in created
-        if one.tagged != "none"
-        and (without := [key for key in required if key not in {identifier_of(tag) for tag in one.tags}])
-    ]
-    if missing := [f"{one.address} has no {listed(without)}" for one, without in lacking if one.tagged == "all"]:
-        return "deny", "tags-missing", listed(missing, "; "), used
-    if lacking:
-        return (
-            "insufficient_evidence",
-            "not-known",
-            f"nobody knows the tags of {listed(o.address for o, _ in lacking)}",
-            used,
+    missing, wrong, unknown = [], [], []
+    for one in created:
+        without = [key for key in required if key not in {identifier_of(tag) for tag in one.tags}]
+        values = _values_of(one, policy)
+        if without and one.tagged == "all":
+            missing.append(f"{one.address} has no {listed(without)}")
+        elif not_allowed := [key for key, is_allowed in values if is_allowed is False]:
+            wrong.append(f"{one.address} has another {listed(not_allowed)} than the policy allows")
+        elif (without and one.tagged != "none") or any(is_allowed is None for _, is_allowed in values):
+            unknown.append(one.address)
+    if missing:
+        return "deny", "tags-missing", listed([*missing, *wrong], "; "), used
+    if wrong:
+        return "deny", "value-not-allowed", listed(wrong, "; "), used
+    if unknown:
+        return "insufficient_evidence", "not-known", f"nobody knows the tags of {listed(unknown)}", used
+    return "allow", "tagged", "all that the plan creates carries the tags that the policy asks for", used
+
+
+def _values_of(one: Planned, policy: InForce) -> list[tuple[str, bool | None]]:
+    """Return of which tags of a resource the policy says what they may have, and whether they have that; None where nobody knows."""
+    known = dict(zip(one.tags, one.values, strict=False))
+    return [
+        (
+            key,
+            known[key] in {fingerprint_of_tag(identifier_of(key), value) for value in allowed}
+            if key in known
+            else None,
         )
-    return "allow", "tagged", f"all that the plan creates carries {listed(required)}", used
+        for key in one.tags
+        if (allowed := policy.words(TAG_VALUE, identifier_of(key)))
+    ]

@@ -189,6 +189,8 @@ class Planned:
     drifted: bool
     tagged: Literal["all", "some", "none"] | None = None
     tags: tuple[str, ...] = ()
+    # Fingerprints of what the first of these have.
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def _plan_of(key: str, row: PlanPart) -> list[Match]:
 
 plan_changes = View(
     "plan_changes",
-    version=2,
+    version=3,
     row=PlanPart,
     kind="plan_part",
     entries_of=_plan_of,
@@ -220,5 +222,7 @@ plan_changes = View(
 def told(row: PlanPart, event: ChangesEvent, entry: EntryInfo) -> PlanPart:
     if row.position is not None:
         return row
-    changes = tuple(Planned(one.address, one.action, one.drifted, one.tagged, one.tags) for one in event.changes)
+    changes = tuple(
+        Planned(one.address, one.action, one.drifted, one.tagged, one.tags, one.values) for one in event.changes
+    )
     return replace(row, plan=event.plan, changes=changes, position=entry.position)

@@ -9,6 +9,7 @@ from people import enrol
 from telling import Story, at
 from year import DAY, START, Year
 
+from ledger.events.iac import fingerprint_of_tag
 from projections.readings.environments.tags import tag_coverage, tagged_resources
 
 ASKED = (
@@ -131,8 +132,14 @@ def produce(story: Story, *changes: dict[str, Any], **more: Any) -> int:
         "updates": 0, "destroys": 0, "changes": list(changes)} | more)  # fmt: skip
 
 
-def create(address: str, *tags: str, tagged: str | None = "all", action: str = "create") -> dict[str, Any]:
-    return {"address": address, "action": action, "tags": list(tags)} | ({"tagged": tagged} if tagged else {})
+def create(
+    address: str, *tags: str, owner: str | None = "payments", tagged: str | None = "all", action: str = "create"
+) -> dict[str, Any]:
+    """Return what creates a resource. Of its tags the value of the first is known, an owner."""
+    made: dict[str, Any] = {"address": address, "action": action, "tags": list(tags)}
+    if tags and owner is not None:
+        made["values"] = [fingerprint_of_tag(tags[0], owner)]
+    return made | ({"tagged": tagged} if tagged else {})
 
 
 @pytest.mark.parametrize(
@@ -142,6 +149,13 @@ def create(address: str, *tags: str, tagged: str | None = "all", action: str = "
         ([create("db", "owner")], {}, ("deny", "tags-missing")),
         ([create("db", "owner", action="replace")], {}, ("deny", "tags-missing")),
         ([create("db", "owner", action="update")], {}, None),
+        ([create("db", "owner", "cost center", owner="Team%20A")], {}, None),
+        ([create("db", "owner", "cost center", owner="nobody")], {}, ("deny", "value-not-allowed")),
+        ([create("db", "owner", owner="nobody", tagged="some")], {}, ("deny", "value-not-allowed")),
+        ([create("db", "owner", owner="nobody")], {}, ("deny", "tags-missing")),
+        # Known when it is applied, or sensitive.
+        ([create("db", "owner", "cost center", owner=None)], {}, ("insufficient_evidence", "not-known")),
+        ([create("db", "cost center", "owner", owner="7")], {}, ("insufficient_evidence", "not-known")),
         ([create("db", "owner", tagged="some")], {}, ("insufficient_evidence", "not-known")),
         ([create("db", tagged=None)], {}, ("insufficient_evidence", "not-known")),
         ([create("rule", tagged="none")], {}, None),
@@ -155,8 +169,13 @@ def test_what_a_plan_creates_is_tagged_as_the_policy_asks(
     assert against(ask(story, "apply", plan=PLAN))["tags-are-planned"] == ("insufficient_evidence", "no-plan")
     produce(story, *changes, **more)
     assert against(ask(story, "apply", plan=PLAN)).get("tags-are-planned") == expected
-    # Where nobody asks for tags, nothing is asked of the plan.
-    assert "tags-are-planned" not in against(ask(story, "apply", plan=PLAN, environment="staging"))
+    # Where nobody asks for tags, nothing is asked of the plan but what those have that it names; and where nobody asks for that, nothing.
+    assert against(ask(story, "apply", plan=PLAN, environment="staging")).get("tags-are-planned") != (
+        "deny",
+        "tags-missing",
+    )
+    story = ready_to_deploy("normal", ("quorum", "any", "1"))
+    assert "tags-are-planned" not in against(ask(story, "apply", plan=PLAN))
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------
