@@ -59,7 +59,9 @@ class RuleResult(Part):
     reason: Label
     # Places in the decision's `positions`, from 0.
     used: tuple[Count, ...] = many(at_most=16, default=())
-    # In decisions of before that: the positions themselves.
+    # Which of the decision's `settings` it asked for, by place.
+    settings: tuple[Count, ...] = many(at_most=48, default=())
+    # In decisions of before `used`: the positions themselves.
     positions: tuple[Position, ...] = many(at_most=64, default=())
 
 
@@ -79,4 +81,6 @@ class GateDecided(Event, Asked):
     policy_version: Version | None = None
     # The entries that the rules stand on, each once.
     positions: tuple[Position, ...] = many(at_most=512, default=())
+    # The settings of the policy that the rules asked for. Without any, in decisions of before, nobody knows which.
+    settings: tuple[Label, ...] = many(at_most=128, default=())
     rules: tuple[RuleResult, ...] = many(at_least=1, at_most=128)

@@ -4,7 +4,7 @@ What was looked at becomes the condition under which the answer may be recorded.
 """
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -29,6 +29,7 @@ from projections.engine.sql_store import SqlStore
 from projections.engine.view import DeclarationError, EntryInfo, Moment, View
 
 R = TypeVar("R")
+T = TypeVar("T")
 TAKES_BACK: Final = Match((WITHDRAWN,))
 # How soon it is looked again whether views have come to a position: doubled each time.
 FIRST_LOOK_S: Final = 0.002
@@ -109,7 +110,35 @@ class Asking(Still):
         self._now = now
         self._but = frozenset(but)
         self._matches: dict[Match, None] = {}
+        self._noted: list[set[str]] = [set()]
+        self._noted_by: dict[Any, set[str]] = {}
         super().__init__()
+
+    def note_setting(self, name: str) -> None:
+        """Note that a setting of a policy was asked for."""
+        self._noted[-1].add(name)
+
+    def noting(self, work: Callable[..., T], *args: Any) -> tuple[T, set[str]]:
+        """Return what work comes to, and which settings were asked for: now, or when what it asks again was worked out."""
+        self._noted.append(set())
+        try:
+            found = work(*args)
+        finally:
+            noted = self._noted.pop()
+        self._noted[-1] |= noted
+        return found, noted
+
+    def once(self, asked: Any, work: Callable[..., T], *args: Any) -> T:
+        if asked in self._answers:
+            if (noted := self._noted_by.get(asked)) is not None:
+                self._noted[-1] |= noted
+            known: T = self._answers[asked]
+            return known
+        found, noted = self.noting(work, *args)
+        self._answers[asked] = found
+        if noted:
+            self._noted_by[asked] = noted
+        return found
 
     def at(self, time: Moment) -> "Asking":
         # An entry tells by its refs what it is about, and not which times it touches.

@@ -37,6 +37,11 @@ class Skips:
             if isinstance(event, LedgerViewEntrySkipped):
                 self._at[event.view, event.version].add(event.position)
 
+    @property
+    def are_any(self) -> bool:
+        """Say whether any view steps over anything, or did in another version."""
+        return bool(self._at)
+
     def holds(self, view: View[Any], position: int) -> bool:
         """Say whether a view steps over an entry."""
         return bool(self._at) and position in self._at.get((view.name, view.version), ())

@@ -27,7 +27,7 @@ from projections.engine.view import Moment, View, later, moment
 from projections.gates.composition import GATES
 from projections.judging.gate_rule import MAX_POSITIONS, RULES, Answer, Question, Rule, strictest
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES
-from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.policies import WHOLE, InForce, in_force
 from projections.rules.words import listed
 
 # A decision on facts that changed meanwhile is asked again, so often.
@@ -37,6 +37,10 @@ WAIT_S: Final = 5.0
 # A decision names so many entries, and of each rule the last ones: then the largest fits a statement.
 MAX_USED: Final = 16
 MAX_NAMED: Final = 512
+# So many settings, and of each rule so many; all rules together name settings so often. Who asked for more has asked for `WHOLE`.
+MAX_SETTINGS: Final = 128
+MAX_ASKED_FOR: Final = 48
+MAX_ALL_ASKED_FOR: Final = 1024
 # A gate's own answers are no facts that it reads.
 OWN: Final = (GateDecided.type,)
 # The reason of a rule that read rows which lack an entry.
@@ -75,8 +79,8 @@ def answer(question: Question, look: Asking, read_at: int, rules: Sequence[Rule]
     gate = GATES.get(question.gate)
     if gate is None:
         raise NotFoundError(f"there is no gate {question.gate!r}; there are {', '.join(GATES)}")
-    policy = in_force(look, question.asked_at, question.policy_id)
-    answers = tuple(_answered(rule, question, look, policy) for rule in (gate.rules if rules is None else rules))
+    policy, noted = look.noting(in_force, look, question.asked_at, question.policy_id)
+    answers = tuple(_answered(rule, question, look, policy, noted) for rule in (gate.rules if rules is None else rules))
     return Decision(question, strictest(a.verdict for a in answers), answers, read_at, policy)
 
 
@@ -89,15 +93,16 @@ def remedied(decision: Decision, look: Asking) -> Decision:
     return replace(decision, answers=tuple(answers))
 
 
-def _answered(rule: Rule, question: Question, look: Asking, policy: InForce) -> Answer:
-    """Return what a rule says; where it read what steps over an entry, that it cannot know."""
-    found = rule(question, look, policy)
+def _answered(rule: Rule, question: Question, look: Asking, policy: InForce, noted: set[str]) -> Answer:
+    """Return what a rule says, and by which settings; where it read what steps over an entry, that it cannot know."""
+    found, asked_for = look.noting(rule, question, look, policy)
+    found = replace(found, settings=frozenset(asked_for | noted))
     if not look.stepped_over:
         return found
     over = tuple(sorted(look.stepped_over))[:MAX_POSITIONS]
     words = f"what it reads steps over {listed(str(position) for position in over)}; without that: {found.words}"
     verdict = strictest((found.verdict, "insufficient_evidence"))
-    return Answer(found.rule, found.version, verdict, STEPPED_OVER, words, over)
+    return Answer(found.rule, found.version, verdict, STEPPED_OVER, words, over, settings=found.settings)
 
 
 def consider(
@@ -204,6 +209,9 @@ def _recorded(ledger: Ledger, question: Question, receipt: Receipt) -> Decision:
 def _data(decision: Decision) -> dict[str, Any]:
     asked = {name: getattr(decision.question, name) for name in ASKED} | {"policy_version": decision.policy.version}
     positions: dict[int, int] = {}
+    # First, so that there is room for it.
+    settings: dict[str, int] = {WHOLE: 0}
+    asked_for = _asked_for(decision.answers, settings)
     return {
         **{name: value for name, value in asked.items() if value is not None},
         "gate_version": GATES[decision.question.gate].version,
@@ -217,10 +225,12 @@ def _data(decision: Decision) -> dict[str, Any]:
                 "verdict": a.verdict,
                 "reason": a.reason,
                 "used": _used(a, positions),
+                "settings": places,
             }
-            for a in decision.answers
+            for a, places in zip(decision.answers, asked_for, strict=True)
         ],
         "positions": list(positions),
+        "settings": list(settings),
     }
 
 
@@ -230,6 +240,19 @@ def _used(found: Answer, positions: dict[int, int]) -> list[int]:
         if len(positions) < MAX_NAMED:
             positions.setdefault(position, len(positions))
     return [positions[position] for position in found.positions[-MAX_USED:] if position in positions]
+
+
+def _asked_for(answers: Sequence[Answer], settings: dict[str, int]) -> list[list[int]]:
+    """Return which settings each rule asked for, by their places among all, which are added; of what there is no room for, all."""
+    found, room = [], MAX_ALL_ASKED_FOR
+    for one in answers:
+        names = sorted(one.settings)
+        new = [name for name in names if name not in settings]
+        if len(names) > min(MAX_ASKED_FOR, room) or len(settings) + len(new) > MAX_SETTINGS:
+            names, new = [WHOLE], []
+        room -= len(names)
+        found.append([settings.setdefault(name, len(settings)) for name in names])
+    return found
 
 
 def positions_of(said: RuleResult, recorded: GateDecided) -> tuple[int, ...]:

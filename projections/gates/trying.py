@@ -6,16 +6,20 @@ for the next. Nothing is recorded.
     418  gate.decided  deploy, CHG-7: allow     under the other policy: needs_approval, two approvals are asked for   differs
     431  gate.decided  deploy, CHG-9: deny      deny, for a freeze holds                                              does not
 
+Which settings a rule asked for is recorded with its answer. A rule none of whose settings is another one answers as it did, and is not
+asked: where no rule is left, a decision costs its reading. All rules are asked where nobody noted that, where the gate asks others by now,
+and where views step over entries.
+
+    418 rests on quorum, risk, …    the other policy differs in rollback-triggers: one of its rules asked for that, and is asked again
+
 What a hundred decisions are about is read together: ten thousand need some hundreds of statements more than one does, and not ten each.
-What is left of the cost is the rules themselves. Which settings of a policy a rule asked for is on no record, so no rule can be passed
-over: that is a third of the work of asking a gate, for each decision.
 
 Not what would have been *found*: findings are kept as they were judged, and the gate `close` reads them so. And nobody acts otherwise here:
 a change of which more approvals had been asked would have got them, perhaps.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from ledger.authority import LEDGER_PRINCIPAL
@@ -33,8 +37,16 @@ from projections.engine.sql_store import SqlStore
 from projections.engine.view import EntryInfo, Moment, View, moment
 from projections.gates.asking import ASKED, OWN, Decision, answer
 from projections.gates.composition import GATES
-from projections.judging.gate_rule import Question
-from projections.readings.people.policies import InForce, Policy, PolicyApproval, PolicyVersion, policies
+from projections.judging.gate_rule import Question, Rule, strictest
+from projections.readings.people.policies import (
+    OF_NONE,
+    WHOLE,
+    InForce,
+    Policy,
+    PolicyApproval,
+    PolicyVersion,
+    policies,
+)
 from projections.readings.people.voices import Spoken
 
 R = TypeVar("R")
@@ -122,9 +134,9 @@ def try_policy(database: Database, views: Sequence[View[Any]], text: InForce, si
         in_order: list[EntryInfo] = tried[::-1]
         differs: list[Differs] = []
         for first in range(0, len(in_order), AT_ONCE):
-            some = in_order[first : first + AT_ONCE]
-            asking.read_ahead(views, some)
-            differs += [found_so for entry in some if (found_so := asking.differs(entry)) is not None]
+            some = asking.to_ask(in_order[first : first + AT_ONCE])
+            asking.read_ahead(views, [entry for entry, _, _ in some])
+            differs += [found_so for one in some if (found_so := asking.differs(*one)) is not None]
     return Tried(len(tried), tuple(differs), tried[-1].position if tried else None, len(found) == len(tried))
 
 
@@ -146,6 +158,8 @@ class _Again:
         self._position = position
         self._policy = policy
         self._past = self._begin()
+        # By the versions that had been approved.
+        self._differing: dict[tuple[int, ...], frozenset[str]] = {}
 
     def _begin(self) -> RowsThen:
         return RowsThen(self._log, self._live, up_to=self._position, skips=self._skips)
@@ -157,19 +171,74 @@ class _Again:
         keys = sorted(kind_and_value(name)[1] for name in about)
         self._live.read_ahead([view for view in views if view.folds and view.kind in OWN_KINDS], keys)
 
-    def differs(self, entry: EntryInfo) -> Differs | None:
-        event = entry.event
-        if not isinstance(event, GateDecided) or event.gate not in GATES:
-            return None
+    def to_ask(self, decisions: Sequence[EntryInfo]) -> list[tuple[EntryInfo, GateDecided, list[Rule]]]:
+        """Return the decisions that may be others under the policy, each with those of its rules that may answer otherwise."""
+        found = []
+        for entry in decisions:
+            # Most are not asked again: so they are looked at as they were read, and not made events.
+            rules = self._rules(entry.statement["data"])
+            if rules and isinstance(entry.event, GateDecided):
+                found.append((entry, entry.event, rules))
+        return found
+
+    def _rules(self, data: Mapping[str, Any]) -> list[Rule]:
+        gate = GATES.get(data["gate"])
+        rules = list(gate.rules) if gate is not None else []
+        # Where views step over entries, which of them is another answer than was recorded, perhaps.
+        is_noted = "settings" in data and not self._skips.are_any
+        if not is_noted or [(r["rule"], r.get("version")) for r in data["rules"]] != [
+            (r.name, r.version) for r in rules
+        ]:
+            return rules
+        others = self._others(data["read_at"])
+        places = {place for place, name in enumerate(data["settings"]) if name in others}
+        if not places:
+            return []
+        asked_for = (said.get("settings", ()) for said in data["rules"])
+        return [rule for rule, names in zip(rules, asked_for, strict=True) if not places.isdisjoint(names)]
+
+    def _others(self, read_at: int) -> frozenset[str]:
+        """Return the settings that the policy says otherwise than any version of it that may have counted by then."""
+        row = self._at(read_at).row(policies, self._policy.policy_id)
+        versions = row.approved if row is not None else ()
+        told = tuple(version.published_position for version in versions)
+        if told not in self._differing:
+            here = _said(self._policy.versions[0])
+            # Where no version was in force, all that the policy says is otherwise.
+            others = {WHOLE, *(f"{OF_NONE}{name}" for name in (WHOLE, *here))}
+            for then in map(_said, versions):
+                others |= {name for name in here.keys() | then.keys() if here.get(name) != then.get(name)}
+            self._differing[told] = frozenset(others)
+        return self._differing[told]
+
+    def _at(self, position: int) -> Rows:
         if self._past.is_full():
             self._past = self._begin()
+        return self._past.at(position)
+
+    def differs(self, entry: EntryInfo, event: GateDecided, rules: Sequence[Rule]) -> Differs | None:
         asked = {name: value for name in ASKED if (value := getattr(event, name)) is not None}
         question = Question(**(asked | {"asked_at": moment(event.asked_at)}))
-        rows = self._past.at(event.read_at)
-        again = self._answer(question, Instead(rows, self._policy), event.read_at)
-        if again.verdict == event.verdict or again.verdict == self._answer(question, rows, event.read_at).verdict:
+        rows = self._at(event.read_at)
+        again = self._answer(question, Instead(rows, self._policy), event, rules)
+        if again.verdict == event.verdict or again.verdict == self._answer(question, rows, event, rules).verdict:
             return None
         return Differs(entry.position, event, again)
 
-    def _answer(self, question: Question, rows: Rows, read_at: int) -> Decision:
-        return answer(question, Asking(rows, question.asked_at, self._skips, but=OWN), read_at)
+    def _answer(self, question: Question, rows: Rows, event: GateDecided, rules: Sequence[Rule]) -> Decision:
+        """Return the answer to a question of which some rules are asked again, and the others answer as recorded."""
+        found = answer(question, Asking(rows, question.asked_at, self._skips, but=OWN), event.read_at, rules)
+        asked = {rule.name for rule in rules}
+        others = [said.verdict for said in event.rules if said.rule not in asked]
+        # Where all are asked, what was recorded of rules that are gone says nothing.
+        if len(asked) == len(GATES[event.gate].rules):
+            others = []
+        return replace(found, verdict=strictest((found.verdict, *others)))
+
+
+def _said(version: PolicyVersion) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return what a version says by setting: for whom, and what, in order."""
+    said: dict[str, tuple[tuple[str, str], ...]] = {}
+    for setting in version.settings:
+        said[setting.name] = (*said.get(setting.name, ()), (setting.applies_to, setting.value))
+    return said

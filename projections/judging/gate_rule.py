@@ -54,7 +54,7 @@ class Answer:
     """What one rule says. `reason` is a word that programs compare; `words` are for people.
 
     Where it does not allow, `remedy` says what would make it, and `able` who could do that, as far as people are on record. Neither is
-    recorded: people come and go.
+    recorded: people come and go. `settings` are those of a policy that it asked for, by name.
     """
 
     rule: str
@@ -65,6 +65,7 @@ class Answer:
     positions: tuple[int, ...] = ()
     remedy: str = ""
     able: tuple[str, ...] = ()
+    settings: frozenset[str] = frozenset()
 
 
 Said = tuple[Verdict, str, str, Iterable[int | None]]

@@ -182,7 +182,7 @@ def _policy_approvers(question: Question, look: Look, policy: InForce) -> set[st
 @gate_rule(name="policy_is_in_force")
 def policy_was_in_force(question: Question, look: Look, policy: InForce) -> Said:
     """The policy that is asked has a version that somebody else than its author approved."""
-    if policy.version is None:
+    if policy.is_missing:
         return "insufficient_evidence", "no-policy", f"no version of policy {policy.policy_id} is in force", ()
     return "allow", "in-force", f"policy {policy.policy_id} {policy.version}", [policy.approved_position]
 

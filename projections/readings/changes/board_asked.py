@@ -63,7 +63,7 @@ def board_is_asked(
 
 def names_the_board(policy: InForce) -> bool:
     """Say whether a policy says anything of decisions of the board."""
-    return any(setting.name == BOARD_DECISION.name for setting in policy.settings)
+    return policy.names(BOARD_DECISION)
 
 
 def _band(reads: Reads, policy: InForce, scope: ChangeScope, instant: Instant, clocks: Clocks) -> str | None:

@@ -84,7 +84,7 @@ class Case:
 def needs_score(policy: InForce, change_type: str | None) -> bool:
     """Say whether changes of a type need a score."""
     said = policy.words(RISK, change_type)
-    if policy.version is None or not policy.says(RISK, change_type):
+    if policy.is_missing or not policy.says(RISK, change_type):
         return change_type not in UNSCORED
     return "required" in said
 

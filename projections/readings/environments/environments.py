@@ -24,7 +24,7 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import are_same, identities
-from projections.readings.people.policies import InForce, in_force, in_force_now, policies
+from projections.readings.people.policies import WHOLE, InForce, in_force, in_force_now, policies
 from projections.readings.people.powers import READ_BY_POWERS, can_never_count, fault_of_speaker
 from projections.readings.people.settings import ANY, Words
 from projections.readings.people.sources import authorities
@@ -198,6 +198,9 @@ def names_for(reads: Reads, policy: InForce, name: str | None, at: Moment) -> tu
     names = names_of(reads, name, at)
     told = [whom for whom in dict.fromkeys(setting.applies_to for setting in policy.settings) if whom != ANY]
     by_name = [whom for whom in told if compared(whom) in names]
+    if len(by_name) > 1:
+        # Which of them comes first is a matter of all settings.
+        policy.note(WHOLE)
     by_pattern = [whom for whom in told if "*" in whom and any(fits(whom, one) for one in names)]
     by_pattern.sort(key=lambda whom: (-len(whom), whom))
     return (*by_name, *by_pattern, tier_of(reads, name, at))

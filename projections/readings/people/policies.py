@@ -5,7 +5,7 @@ Longer than other files because nobody reads a policy but by asking it, and whet
 
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -217,18 +217,30 @@ def approved(row: Policy, event: PolicyApproved, entry: EntryInfo) -> Policy:
 
 # The policy that gates and views ask, unless another is named.
 POLICY: Final = "change-approval"
+# What is noted beside settings, none of which has a dot: that somebody asked for more than settings by their names; and before what they
+# asked for of a time when no version was in force, and only defaults held.
+WHOLE: Final = "whole.policy"
+OF_NONE: Final = "none."
 # A hundred years of days: whoever writes more means never, and no calendar has a day for it.
 MOST: Final = 36_500
 
 
+def _no_note(name: str) -> None:
+    """Nobody wants to know which settings are asked for."""
+
+
 @dataclass(frozen=True)
 class InForce:
-    """The settings that hold at a time. Without a version there are none, and only defaults hold."""
+    """The settings that hold at a time. Without a version there are none, and only defaults hold.
+
+    Which settings somebody asks for, `note` is told; by which version, and where that was approved, nothing is decided.
+    """
 
     policy_id: str
     version: str | None = None
     approved_position: int | None = None
     settings: tuple[Setting, ...] = ()
+    note: Callable[[str], None] = field(default=_no_note, repr=False, compare=False)
 
     def __hash__(self) -> int:
         return hash((self.policy_id, self.version, self.approved_position))
@@ -237,6 +249,13 @@ class InForce:
     def is_of_one(self) -> bool:
         """Say whether one person works here alone."""
         return ALONE in self.words(PEOPLE)
+
+    @property
+    def is_missing(self) -> bool:
+        """Say whether no version is in force."""
+        if self.version is None:
+            self.note(WHOLE)
+        return self.version is None
 
     def words(self, setting: Words, *applies_to: str | None) -> tuple[str, ...]:
         """Return the words of a setting for the first of `applies_to` that has any, else for everybody, else its default."""
@@ -253,11 +272,18 @@ class InForce:
 
     def numbers(self, setting: Number) -> dict[str, int]:
         """Return the numbers of a setting, by what they apply to."""
+        self.note(setting.name)
         whom = dict.fromkeys(s.applies_to for s in self.settings if s.name == setting.name and is_whole(s.value))
         return {applies_to: self.number(setting, applies_to) for applies_to in whom}
 
+    def names(self, setting: Declared) -> bool:
+        """Say whether the policy itself says something of a setting, for whomever."""
+        self.note(setting.name)
+        return any(said.name == setting.name for said in self.settings)
+
     def said(self, name: str, applies_to: str) -> tuple[str, ...]:
         """Return what the policy itself says under a name, of this very thing."""
+        self.note(name)
         return self._by_name.get((name, applies_to), ())
 
     @cached_property
@@ -305,10 +331,16 @@ def _last(reads: Reads, policy_id: str, row: Policy | None, holds: Callable[[Mom
     for approved in [known for known in _approvals(row) if holds(known.since)]:
         if not fault_of_approval(reads, approved.version, approved.approval.said):
             return _said(reads, policy_id, approved.version, approved.approval.position)
-    return InForce(policy_id)
+    note = _noting(reads)
+    return InForce(policy_id, note=lambda name: note(f"{OF_NONE}{name}"))
+
+
+def _noting(reads: Reads) -> Callable[[str], None]:
+    found: Callable[[str], None] = getattr(reads, "note_setting", _no_note)
+    return found
 
 
 @kept
 def _said(reads: Reads, policy_id: str, version: PolicyVersion, approved_position: int) -> InForce:
     """Return what a version says: one and the same, which knows its settings by name."""
-    return InForce(policy_id, version.version, approved_position, version.settings)
+    return InForce(policy_id, version.version, approved_position, version.settings, _noting(reads))

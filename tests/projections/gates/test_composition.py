@@ -16,11 +16,12 @@ from projections import VIEWS
 from projections.engine.runner import Runner
 from projections.engine.view import Reads
 from projections.gates import asking, composition, rechecking
-from projections.gates.asking import MAX_NAMED, MAX_USED, ask
+from projections.gates.asking import MAX_ALL_ASKED_FOR, MAX_NAMED, MAX_USED, ask
 from projections.gates.composition import GATES, Gate
 from projections.gates.rechecking import recheck
 from projections.judging.gate_rule import MAX_POSITIONS, RULES, Answer, Question, Rule, Said, gate_rule
 from projections.readings.people.policies import InForce
+from projections.readings.people.settings import SETTINGS
 
 
 @pytest.fixture
@@ -136,7 +137,8 @@ def test_the_largest_decision_fits_a_statement(sqlite_ledger: Ledger) -> None:
     for name in ("change_id", "deployment_id", "service", "environment", "to_environment", "policy_id", "gate"):
         longest[name] = "x" * 100
     rules = [
-        Answer("r" * 61 + f"{number:03}", MAX_INTEGER, "insufficient_evidence", "w" * 64, "", last_before(number * MAX_USED))
+        Answer("r" * 61 + f"{number:03}", MAX_INTEGER, "insufficient_evidence", "w" * 64, "", last_before(number * MAX_USED),
+            settings=frozenset(sorted(SETTINGS)[number % 40 :][:48]))
         for number in range(128)
     ]  # fmt: skip
     asked = Question("deploy", "2026-11-28T12:00:00.000000Z", "person:" + "a" * 113)
@@ -148,6 +150,7 @@ def test_the_largest_decision_fits_a_statement(sqlite_ledger: Ledger) -> None:
     )
     CATALOGUE.validate("gate.decided", data)
     assert len(made["positions"]) == MAX_NAMED
+    assert sum(len(rule["settings"]) for rule in made["rules"]) > MAX_ALL_ASKED_FOR
     assert len(encode(data)) < MAX_STATEMENT_BYTES - 1024
     assert sqlite_ledger.state("gate.decided", data).position == 2
 
