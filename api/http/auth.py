@@ -131,6 +131,8 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", "/console/gates.json"): READERS,
     ("GET", "/console/ledger"): READERS,
     ("GET", "/console/ledger.json"): READERS,
+    # All entries are read: as at the API, not for everybody.
+    ("POST", "/console/ledger"): (AUDITOR, OPERATOR),
     ("GET", "/console/verify"): READERS,
     # Whoever was given a proof checks it, and has no token.
     ("GET", "/console/verify.html"): PUBLIC,

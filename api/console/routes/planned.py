@@ -52,7 +52,9 @@ def calendar(visit: KnownVisit, scale: Scale = "month", at: Annotated[str, Query
     if kind := kind_of(visit):
         told = {"from": _begin(first), "to": _begin(following), "is_all": found.is_all}
         return rows_beside(kind, found.position, map(_told, found.happenings), COLUMNS, **told)
-    days = [(one, list(_on(found.happenings, one))) for one in (first + place * _DAY for place in range(long))]
+    # Whose times nobody can compute is told, and stands on no day.
+    known = [one for one in found.happenings if not one.unknown]
+    days = [(one, list(_on(known, one))) for one in (first + place * _DAY for place in range(long))]
     return page(
         visit,
         "calendar.html",
@@ -68,11 +70,12 @@ def calendar(visit: KnownVisit, scale: Scale = "month", at: Annotated[str, Query
         today=today,
         kinds=KINDS,
         page_of=page_of,
-        chart=_chart(found.happenings, first, following) if found.happenings else None,
-        drawn=min(len(found.happenings), DRAWN),
+        chart=_chart(known, first, following) if known else None,
+        drawn=min(len(known), DRAWN),
         days=days,
         weeks=_weeks(days),
-        happenings=found.happenings,
+        happenings=known,
+        unknown=[one for one in found.happenings if one.unknown],
         shown_a_day=A_DAY,
         is_all=found.is_all,
     )

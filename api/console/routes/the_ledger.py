@@ -1,32 +1,65 @@
 """The ledger itself: how long it is, what covers it, who cosigned, which keys and producers there are, and how to check all that."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict
 
 from api.console.beside import kind_of
 from api.console.charts import Reach, reaches
+from api.console.forms import read_own_form
 from api.console.pages import KnownVisit, PageRoute, Visit, page
 from api.console.words import address, grouped
 from api.desk.about import about_ledger
+from api.desk.posted import model_of
 from api.desk.producers import lists_of_sources, producers_of
 from api.desk.stewardship import keys_of, sources, tokens
 from api.http.auth import AUDITOR, OPERATOR
+from api.http.programs import answer_of_command
 from api.http.shapes import json_answer
 from api.http.state import publisher_of
 from ledger.errors import LedgerError
+from ledger.events.identifiers import Sha256Hex
 from projections.engine.serving import ViewNotReadyError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+# Of those that an audit found: the first tell where it began.
+FAULTS: Final = 20
+
+
+class CheckForm(BaseModel):
+    """What an audit is asked from the page: under which first entry, where whoever asks has its hash from elsewhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    genesis: Sha256Hex | None = None
 
 
 @router.get("/console/ledger")
 @router.get("/console/ledger.json")
 def the_ledger(visit: KnownVisit) -> Response:
     """Head, checkpoint, witnesses, keys; for auditors and operators, who may report."""
+    return _page(visit)
+
+
+@router.post("/console/ledger")
+async def checked(visit: KnownVisit) -> Response:
+    """The same page with what the audit finds: every entry read again, by a process of its own. Nothing is recorded."""
+    form = model_of(CheckForm, await read_own_form(visit.request, visit.session, tuple(CheckForm.model_fields)))
+    pinned = (f"--genesis={form.genesis}",) if form.genesis else ()
+    lines = answer_of_command(visit.request, "verify", "--progress-json", *pinned).body_iterator
+    last = ""
+    async for line in lines:
+        last = line if isinstance(line, str) else bytes(line).decode()
+    return await asyncio.to_thread(_page, visit, orjson.loads(last))
+
+
+def _page(visit: Visit, report: dict[str, Any] | None = None) -> Response:
     publisher = publisher_of(visit.request)
     authority = visit.ledger.current_authority()
     told = about_ledger(visit.ledger, publisher.status())
@@ -42,6 +75,8 @@ def the_ledger(visit: KnownVisit) -> Response:
         title="Ledger",
         about_it=told,
         note=note,
+        report=report,
+        faults_shown=FAULTS,
         chart=_reach(told),
         keys=keys_of(authority),
         sources=sources(authority) if sees else None,

@@ -15,6 +15,7 @@ from projections.engine.serving import ViewNotReadyError
 from projections.judging.ages import SEVERITIES, finding_ages
 from projections.judging.findings import findings
 from projections.judging.gate_rule import Answer
+from projections.readings.changes.board_matters import board_matters
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
@@ -42,6 +43,7 @@ def today(visit: KnownVisit) -> Response:
         waiting=_waiting(visit),
         overdue=_rows(visit, reviews, {"state": "open", "overdue_at__lte": now}, "overdue_at"),
         access=_rows(visit, access_reviews, {"state": "open"}, "due_at"),
+        papers=_rows(visit, board_matters, {"verdict__null": "true", "meeting_id__null": "false"}, "change_id"),
         counts=_counts(visit),
         worst=worst,
         names=names_of_findings(visit.ledger, worst or ()),

@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,11 +11,16 @@ import pytest
 from browsing import read_page
 from pages_in_process import Pages
 
+from api.console.columns import Column, Facet
+from api.console.pages import Visit
+from api.console.routes.planned import KINDS
 from api.console.templating import rendered
 from projections.engine.serving import Page
 
 # Pages that list no rows: of one entry, of what was looked for, and of the verifier.
 WITHOUT_ROWS = {"entry.html", "go.html", "verify.html"}
+# What every page has from the server itself.
+AROUND = ("visit", "position", "live", "nonce", "form_token", "view", "columns", "facets", "rules")
 PAGE = "This page cannot be shown here"
 # What a row is found by, in its own page and as JSON.
 NAMES = ("_id", "key", "name", "position", "place")
@@ -105,3 +112,48 @@ def test_a_page_that_cannot_be_shown_says_so_and_still_says_how_far_it_reaches(
     text = rendered(template, **given | {"gates": BROKEN})
     assert PAGE in text
     assert "As of position" in read_page(text).text
+
+
+HOSTILE = (
+    "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202egnp.exe {{7*7}} ../%2e data:text/html,x \u200b"
+    + "x" * 200
+)
+
+# No two rows are called the same.
+NUMBERS = itertools.count()
+is_number_or_time = re.compile("[0-9.:TZ-]+").fullmatch
+
+
+def hostile(shown: Any, depth: int = 0) -> Any:
+    """Return what a page is shown, with every text that somebody wrote as somebody who means harm writes it."""
+    if isinstance(shown, str):
+        is_free = depth > 1 and not shown.startswith("/console") and shown not in KINDS and not is_number_or_time(shown)
+        return f"{HOSTILE}{next(NUMBERS)}" if is_free else shown
+    if isinstance(shown, dict):
+        return {key: hostile(held, depth + 1) for key, held in shown.items()}
+    if type(shown) in (list, tuple):
+        return type(shown)(hostile(held, depth + 1) for held in shown)
+    if isinstance(shown, Page):
+        return dataclasses.replace(shown, rows=hostile(shown.rows, depth + 1))
+    if dataclasses.is_dataclass(shown) and not isinstance(shown, (type, Visit, Column, Facet)):
+        try:
+            return dataclasses.replace(
+                shown,
+                **{field.name: hostile(getattr(shown, field.name), depth + 1) for field in dataclasses.fields(shown)},
+            )
+        except TypeError:
+            return shown
+    return shown
+
+
+def test_hostile_text_in_every_field_of_every_page_is_text(shown: dict[str, tuple[str, dict[str, Any]]]) -> None:
+    silent = []
+    for path, (template, given) in shown.items():
+        read = read_page(
+            rendered(template, **hostile(given, 0) | {name: given[name] for name in AROUND if name in given})
+        )
+        assert not any(tag == "img" or "onerror" in attributes for tag, attributes in read.tags), path
+        if "onerror=alert(1)" not in read.text and "Nothing is planned" not in read.text:
+            silent.append(path)
+    # Pages that show what was asked for, or nothing of the ledger.
+    assert {path for path in silent if not path.startswith(("/console/verify", "/console/go"))} == set()

@@ -93,7 +93,7 @@ def test_every_view_has_a_list_and_a_row_that_show_hostile_text_as_text(view: Vi
 
 @pytest.mark.parametrize("held", [None, []])
 def test_today_shows_what_there_is_where_views_do_not_answer(held: Any) -> None:
-    parts = ("waiting", "overdue", "access", "worst", "frozen", "coming", "going")
+    parts = ("waiting", "overdue", "access", "papers", "worst", "frozen", "coming", "going")
     counts = None if held is None else {"high": 0, "medium": 0, "low": 0}
     common = {"visit": visit("/console/"), **AROUND, "title": "Today"}
     text = rendered("today.html", **common, now="2026", counts=counts, **dict.fromkeys(parts, held))
@@ -102,7 +102,7 @@ def test_today_shows_what_there_is_where_views_do_not_answer(held: Any) -> None:
 
 
 def test_today_shows_what_else_there_is_where_one_thing_cannot_be_shown() -> None:
-    parts = ("waiting", "overdue", "access", "worst", "frozen", "coming")
+    parts = ("waiting", "overdue", "access", "papers", "worst", "frozen", "coming")
     row = row_of(deployments.read_row)
     going = [row | {"deployment_id": "first", "started_at": {"a": 1}}, row | {"deployment_id": "second"}]
     common = {"visit": visit("/console/"), **AROUND, "title": "Today"}
