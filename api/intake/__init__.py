@@ -15,12 +15,15 @@ from api.intake import (
     icalendar,
     intoto,
     junit,
+    nunit,
     openslo,
     policy_results,
     prometheus,
     sarif,
     sbom,
     terraform,
+    trx,
+    xunit,
 )
 from api.intake.formats import Format
 from ledger.errors import SetupError, StatementError, no_such
@@ -29,6 +32,9 @@ FORMATS: Final[tuple[Format, ...]] = (
     github.FORMAT,
     cdevents.FORMAT,
     junit.FORMAT,
+    nunit.FORMAT,
+    xunit.FORMAT,
+    trx.FORMAT,
     sarif.FORMAT,
     sbom.FORMAT,
     terraform.FORMAT,

@@ -22,7 +22,7 @@ import orjson
 from api.intake.context import attempt_of
 from api.intake.formats import JSON, UNMAPPED, Envelopes, Format, Redactor, Sample
 from api.intake.github_runs import run_named
-from api.intake.junit import by_outcome
+from api.intake.reports_of_tests import by_outcome
 from api.intake.statements import IN_TOTO, cut, enveloped, speaker_of
 from api.intake.translation import MAX_PARTS, Fact, Headers, Mapped, Translation, Unmapped, fact, in_parts
 from ledger.clock import normalised

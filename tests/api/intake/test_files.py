@@ -114,6 +114,18 @@ def test_another_content_under_the_id_of_a_file_is_a_conflict_that_is_told(sqlit
 # Two reports with a secret in them, and a fact that each must become nonetheless.
 SECRETS = {
     "junit": (REPORT, "test.shard_finished"),
+    "nunit": (
+        b'<test-run><test-case name="a" result="Failed"><failure><message>s3cret</message></failure></test-case></test-run>',
+        "test.shard_finished",
+    ),
+    "xunit": (
+        b'<assembly environment="s3cret"><collection><test name="a" result="Pass"><output>s3cret</output></test></collection></assembly>',
+        "test.shard_finished",
+    ),
+    "trx": (
+        b'<TestRun runUser="s3cret"><Results><UnitTestResult testName="a" outcome="Passed" computerName="s3cret"/></Results></TestRun>',
+        "test.shard_finished",
+    ),
     "sarif": (
         b'{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "tfsec"}}, "results": [{"ruleId": "R", "message": {"text": "s3cret"}'
         b', "partialFingerprints": {"x": "s3cret"}, "properties": {"s3cret": "s3cret"}}]}]}',
