@@ -50,6 +50,8 @@ class Command:
         with self._monkeypatch.context() as patched:
             patched.setattr(sys, "argv", ["change-ledger", *map(str, self.options), *map(str, arguments)])
             patched.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            # What is there before is not looked at when the command has ended: that would take longer than most commands.
+            gc.freeze()
             try:
                 main()
             except SystemExit as ended:
@@ -97,6 +99,7 @@ def _end_of_process() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+    gc.unfreeze()
 
 
 def run_on_a_taken_port(directory: Path, *words: str) -> "subprocess.CompletedProcess[str]":
