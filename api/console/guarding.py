@@ -1,6 +1,7 @@
 """One row that cannot be shown hides no other: it says so in its place, and where it is to be read.
 
-Every loop of every template is guarded, and the content of every page: by machinery (`Guarding`), so that no page can forget it.
+Every loop of every template is guarded, and the content of every page: by machinery (`Guarding`, decision 69), so that no page can
+forget it.
 
     {% for row in rows %}<li>…</li>{% endfor %}                                          a line that cannot be shown is a line that says so
     {% for row in rows %}{% call guarded(place) %}<tr>…</tr>{% endcall %}{% endfor %}    and leads to the row as JSON

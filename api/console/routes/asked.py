@@ -9,12 +9,14 @@ from fastapi.responses import RedirectResponse, Response
 from api.console.beside import kind_of
 from api.console.days import read_day
 from api.console.pages import KnownVisit, PageRoute, page
+from api.console.sentences import names_of_findings
 from api.console.words import with_query
 from api.desk.gates import considered_in, gates_there_are
 from api.desk.policies import InForceThen, in_force_in
-from api.desk.views import list_of
+from api.desk.views import list_of, one_of
 from api.http.hypotheses import FIELDS, Hypothesis
 from api.http.shapes import json_answer
+from projections.judging.findings import findings
 from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.readings.people.policies import policies
 
@@ -36,6 +38,8 @@ def gates(
     when = read_day(at, "at") if at else None
     known = list_of(visit.ledger, policies, {}, limit=SOME).rows
     in_force = in_force_in(visit.ledger, (row["policy_id"] for row in known), when)
+    asked_of = {"subject__in": one_of(row["policy_id"] for row in known), "is_open": "true"}
+    against = list_of(visit.ledger, findings, asked_of, limit=SOME).rows if known else []
     there_are = gates_there_are()
     answer = considered_in(visit.ledger, gate, asked.question, visit.caller.principal) if gate is not None else None
     if kind_of(visit):
@@ -48,6 +52,8 @@ def gates(
         gates=there_are["gates"],
         settings=there_are["settings"],
         policies=in_force,
+        against=against,
+        names=names_of_findings(visit.ledger, against),
         at=at,
         when=when,
         decisions=list_of(visit.ledger, gate_decisions, {}, sort="-at", limit=SOME).rows,

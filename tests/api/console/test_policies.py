@@ -40,6 +40,7 @@ def test_a_policy_is_shown_as_it_was_in_force_on_a_day_with_what_it_was_before(s
         now = words(look(carol, "/console/gates"))
         assert f"{POLICY} version 1 in force" in now
         assert "No version was in force before it" in now
+        assert "No finding says that nobody could satisfy it" in now
         then = words(look(carol, "/console/gates?at=2090-01-01"))
         assert f"{POLICY} version 2 in force since 1 Jan 2090, 00:00" in then
         assert "Before it, version 1 was in force." in then

@@ -24,8 +24,8 @@ def colours(block: str) -> dict[str, str]:
     }
 
 
-LIGHT = colours(CSS[: CSS.index("@media (prefers-color-scheme: dark)")])
-DARK = LIGHT | colours(CSS[CSS.index("@media (prefers-color-scheme: dark)") : CSS.index("*, *::before")])
+LIGHT = colours(CSS[: CSS.index("@media screen and (prefers-color-scheme: dark)")])
+DARK = LIGHT | colours(CSS[CSS.index("@media screen and (prefers-color-scheme: dark)") : CSS.index("*, *::before")])
 
 
 def luminance(colour: str) -> float:
@@ -49,3 +49,8 @@ def test_a_theme_names_every_colour() -> None:
     assert "url(" not in CSS
     assert "@import" not in CSS
     assert set(re.findall(r"var\(--([a-z0-9-]+)\)", CSS)) <= set(re.findall(r"--([a-z0-9-]+):", CSS))
+
+
+def test_paper_is_white_whatever_the_screen_is() -> None:
+    # An auditor prints from a dark screen, too.
+    assert "prefers-color-scheme" not in CSS.replace("@media screen and (prefers-color-scheme: dark)", "")
