@@ -5,6 +5,7 @@ the year, or of the year and a change. Whatever else the ledger finds in the yea
 The statements are plain data; `told` folds them in memory, `tell` makes a ledger of them.
 
 What a change by the book says is the company's (`company.py`); here stands when, by whom, and what is altered.
+Longer than other files here because a company that lives for a year is one story.
 """
 
 import itertools

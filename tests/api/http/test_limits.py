@@ -13,7 +13,7 @@ from waiting import wait_for
 
 from api.http.failures import MAX_KEPT, NAMED, Failures
 from api.http.limits import MAX_KEYS, Rate
-from ledger.log.database import Database
+from ledger.log.database import Database, Lock
 
 LIMITS = '{"credential_per_minute": 20, "address_per_minute": 200%s}'
 
@@ -255,8 +255,8 @@ def test_a_line_a_minute_says_what_is_new() -> None:
 
 
 @contextmanager
-def with_views_that_stand_still(directory: Path, *documents: dict[str, Any]) -> Iterator[Server]:
-    """Run a server that appends while its views stay where these documents are: another process holds their lock."""
+def with_views_that_stand_still(directory: Path, *documents: dict[str, Any]) -> Iterator[tuple[Server, Lock]]:
+    """Run a server that appends while its views stay where these documents are: another process holds their lock, which is given."""
     with running_server(directory) as made:
         for document in documents:
             position = made.record(document)["position"]
@@ -267,7 +267,7 @@ def with_views_that_stand_still(directory: Path, *documents: dict[str, Any]) -> 
     assert lock is not None
     try:
         with running_server(directory, tokens=made.tokens) as own:
-            yield own
+            yield own, lock
     finally:
         lock.release()
         database.close()
@@ -275,7 +275,7 @@ def with_views_that_stand_still(directory: Path, *documents: dict[str, Any]) -> 
 
 def test_readers_that_wait_for_a_view_starve_nobody(tmp_path: Path) -> None:
     """Eighty readers wait for views that do not move, and health, entries and appends are answered before one of them is done."""
-    with with_views_that_stand_still(tmp_path / "var", event()) as own, ThreadPoolExecutor(80) as pool:
+    with with_views_that_stand_still(tmp_path / "var", event()) as (own, lock), ThreadPoolExecutor(80) as pool:
         position = own.record(event())["position"]
         done: list[int] = []
 
@@ -292,13 +292,15 @@ def test_readers_that_wait_for_a_view_starve_nobody(tmp_path: Path) -> None:
         assert own.post(event()).status_code == 201
         assert own.get("/v1/views/deployments").status_code == 200
         assert len(done) == 72
+        # Nobody has to wait any more.
+        lock.release()
         for reader in readers:
             reader.result()
 
 
 def test_gates_that_wait_for_views_starve_neither_health_nor_appends(tmp_path: Path) -> None:
     opened = event("change.opened", change_id="CHG-7", title="t")
-    with with_views_that_stand_still(tmp_path / "var", opened) as own, ThreadPoolExecutor(60) as pool:
+    with with_views_that_stand_still(tmp_path / "var", opened) as (own, lock), ThreadPoolExecutor(60) as pool:
         own.record(event("change.opened", change_id="CHG-7", title="t"))
         begun: list[int] = []
         done: list[int] = []
@@ -320,5 +322,6 @@ def test_gates_that_wait_for_views_starve_neither_health_nor_appends(tmp_path: P
             assert own.post(event()).status_code == 201
             if len(done) == before:
                 break
+        lock.release()
         for each in asked:
             each.result()
