@@ -14,7 +14,7 @@ Longer than other modules: which entries a row is folded from, as of when and wi
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -63,11 +63,26 @@ def going_along(
     for read in view.reads:
         matches = {match for key, rows in changed.get(read, {}).items() for match in view.followed(read, key, rows)}
         entries = {e.position: e for match in matches for e in past.log.latest(match, up_to=end, limit=MAX_FOLLOWED)}
+        entries |= {e.position: e for e in _spoken(view, read, changed.get(read, {}), past, end)}
         for position, entry in sorted(entries.items()):
             if not past.skips.holds(view, position):
                 for key in keys_taken_back(view, entry, past.at(position), past.at(position, end)):
                     found[key][position] = None
     return {key: tuple(positions) for key, positions in found.items()}
+
+
+def _spoken(
+    view: View[Any], read: View[Any], changed: Mapping[str, tuple[Any, Any]], past: "RowsThen", end: int
+) -> Iterator[EntryInfo]:
+    """Yield the last statements of each type that a view folds by whom a row that changed says who they are, or what they may do."""
+    if read.speakers is None or not changed:
+        return
+    rows = [row for pair in changed.values() for row in pair if row is not None]
+    who = {name for reads in (past.at(end - 1), past.at(end)) for row in rows for name in read.speakers(reads, row)}
+    for event_type in view.folds:
+        for entry in past.log.latest(Match((event_type,)), up_to=end, limit=MAX_FOLLOWED):
+            if not who.isdisjoint((entry.by["principal"].lower(), entry.statement["data"].get("actor", "").lower())):
+                yield entry
 
 
 class _At(Still):

@@ -190,7 +190,8 @@ class View(Generic[R]):
 
     A correction carries over: when a row is another because a statement was taken back, rows of other views that were folded of
     entries which name it are folded anew. `follows` says, for a view that is read, which other entries a row of it matters to; rows of
-    a view that is not `carried` are read in passing (who may speak, which policy held), and what was folded by them stays.
+    a view that is not `carried` are read in passing (who may speak, which policy held), and what was folded by them stays. Rows that say
+    who somebody is, or what they may do, are named by nobody who speaks: `speakers(reads, row)` says whose statements rest on one.
 
     A view whose folds work out much at an entry, and keep it in the row, `recalls`: as of an earlier position the fold finds the row as
     it stands now in `entry.recalled`, and takes over what it worked out at this very entry.
@@ -220,6 +221,7 @@ class View(Generic[R]):
         keeps_withdrawn: bool = False,
         follows: "Mapping[View[Any], Callable[[Any], Iterable[Match]]]" = MappingProxyType({}),
         is_carried: bool = True,
+        speakers: Callable[[Reads, R], Iterable[str]] | None = None,
         recalls: bool = False,
     ) -> None:
         if "__slots__" in vars(row):
@@ -247,6 +249,7 @@ class View(Generic[R]):
         self.keeps_withdrawn = keeps_withdrawn
         self.follows = dict(follows)
         self.is_carried = is_carried
+        self.speakers = speakers
         self.recalls = recalls
         # Columns by which a row names more of its entries, item by item.
         self.names = tuple(names)

@@ -32,6 +32,8 @@ from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.metrics import delivery
+from projections.readings.people.access_review_facts import access_review_facts
+from projections.readings.people.access_reviews import access_reviews
 from projections.readings.risk.outcomes import outcomes
 from projections.readings.risk.promotions import model_promotions
 
@@ -51,10 +53,8 @@ KEPT: Final = {
     "change_timeline": "a line is written once, under the changes that a deployment was of then, and says where it was taken back",
     "cutovers": "a line is written once, under the place that a deployment was known to be of then, and says where it was taken back",
 }
-# What gave somebody power or was the policy: a fold asked for it when they spoke, and does not ask again (decision 41).
-GIVE_POWER: Final = {
-    "access.granted", "access.revoked", "environment.declared", "identity.linked", "policy.approved", "policy.published",
-}  # fmt: skip
+# What was the policy, or where something is: a fold asked for it when somebody spoke, and does not ask again (decision 41).
+WHERE_AND_BY_WHAT: Final = {"environment.declared", "policy.approved", "policy.published"}
 # Rules that look at withdrawals themselves, and at what is kept.
 ABOUT_KEPT: Final = {
     "withdrawal-of-anothers", "withdrawn-by-who-acted", "list-contradicts-itself", "missing-from-the-ledger",
@@ -76,6 +76,11 @@ def compared(view: View[Any], row: Row) -> Row | None:
     if view is change_facts:
         # How often a template's changes had failed when a change was submitted.
         return {**row, "template_failures": 0}
+    if view is access_review_facts:
+        # Which grants were in force when a review of them was opened.
+        return {**row, "population": ()}
+    if view is access_reviews:
+        return {**row, "apart": ()}
     if view is model_promotions:
         # How a version did against the outcomes that were known when it was approved.
         return {"model": row[view.key], "champion": row["champion"]}
@@ -139,7 +144,7 @@ def withdrawable(told: list[Document]) -> Iterator[int]:
     """Yield the positions of statements that somebody makes; not of what the ledger says of itself, nor of withdrawals."""
     for entry in told:
         event_type = entry["statement"]["type"]
-        if event_type.partition(".")[0] not in RESERVED_AREAS and event_type not in {WITHDRAWN, *GIVE_POWER}:
+        if event_type.partition(".")[0] not in RESERVED_AREAS and event_type not in {WITHDRAWN, *WHERE_AND_BY_WHAT}:
             yield entry["position"]
 
 
@@ -296,6 +301,56 @@ def test_an_incident_that_moves_and_moves_back_is_in_all_views_where_it_belongs(
     assert agree(story)["incidents"] == [set(), {"INC-1"}]
     take_back(story, moved)
     assert agree(story)["incidents"] == [{"INC-1"}, set()]
+
+
+def said_by_a_role(login: str) -> tuple[list[Document], int]:
+    """What somebody says who has the power by a role alone, under a login; and the position of the grant, or of the link of logins."""
+    story = ready()
+    types = ("risk.outcome_labelled", "incident.attributed", "incident.resolved", "pir.completed", "change.linked")
+    publish(story, *(("role-for", name, "clerk") for name in types))
+    given = story.tell("access.granted", actor="person:olga", grant_id="GL", principal="person:lara", principal_kind="human",
+                       role="clerk")  # fmt: skip
+    if login != "person:lara":
+        given = story.tell("identity.linked", actor="person:olga", identities=["person:lara", login], evidence="hr")
+    deploy(story, artifact=ARTIFACT)
+    open_change(story, change="CHG-8")
+    deploy(story, "d-2", change=None, artifact=OTHER)
+    incident = {"incident_id": "INC-1", "service": "api", "environment": "prod"}
+    story.tell("incident.detected", **incident, severity="sev1")
+    story.tell("incident.attributed", actor=login, incident_id="INC-1", method="human", method_version="1",
+               deployment_id="d-2", confirmed=True)  # fmt: skip
+    story.tell("incident.resolved", actor=login, **incident)
+    story.tell("change.linked", actor=login, change_id="CHG-8", deployment_id="d-2")
+    story.tell("risk.outcome_labelled", actor=login, change_id="CHG-8", label="failure")
+    review(story, login)
+    return ended(story.documents()), given
+
+
+@pytest.mark.parametrize("login", ["person:lara", "github:77"])
+def test_what_was_said_by_a_role_is_folded_anew_when_the_grant_or_the_link_is_taken_back(login: str) -> None:
+    told, given = said_by_a_role(login)
+    assert not check(told, given, len(told))
+
+
+@pytest.mark.parametrize("login", ["person:lara", "github:77"])
+def test_what_goes_along_with_a_grant_or_a_link_is_the_same_in_any_batch_and_as_of_any_position(login: str) -> None:
+    told, given = said_by_a_role(login)
+    last = told[-1]["recorded_at"]
+    told[-1] = withdrawal(len(told), given, last)
+    after = {"time": at(200), "recorded_at": at(200), "by": "person:lara", "credential": "token:lara"}
+    said = {"actor": "person:lara", "change_id": "CHG-7", "label": "failure"}
+    told.append(document(len(told) + 1, "risk.outcome_labelled", said, **after))
+    one, whole = retold(told, batch=1), retold(told, batch=len(told))
+    one.flush()
+    whole.flush()
+    for view in VIEWS:
+        assert sorted(one.store.texts(view)) == sorted(whole.store.texts(view)), view.name
+    for position in range(given, len(told) - 1):
+        then = retold(told[:position], batch=1)
+        then.flush()
+        for view in VIEWS:
+            for row in map(view.load, then.store.texts(view)):
+                assert one.row_as_of(view, getattr(row, view.key), position) == row, (view.name, position)
 
 
 def test_a_link_that_is_taken_back_takes_deployment_and_incident_out_of_all_views() -> None:

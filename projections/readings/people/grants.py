@@ -11,6 +11,7 @@ from ledger.events.access import AccessGranted, AccessRevoked, AccessRotated, Ac
 from ledger.events.access_review import AccessReviewItemDecided
 from projections.engine.reads import Look
 from projections.engine.view import LATEST, EntryInfo, Moment, View, moment, replace
+from projections.readings.people.identities import logins_of
 from projections.readings.people.voices import Spoken, spoken
 
 
@@ -76,13 +77,14 @@ class Grant:
 
 access_grants = View(
     "access_grants",
-    version=3,
+    version=4,
     row=Grant,
     kind="grant",
     indexes=("principal", "principal_kind", "environment", "role"),
     about={"identity": lambda row: (row.principal, *(span.principal for span in row.spans))},
     # Whatever changes, it is another grant from its beginning on.
     touches=lambda before, after: (min((_begins(row) for row in (before, after) if row), default=""), LATEST),
+    speakers=lambda reads, row: {login for span in row.spans for login in logins_of(reads, span.principal)},
     doc="Grants of access: to whom, by whom, until when, how often used, and what reviews decided.",
 )
 

@@ -50,12 +50,13 @@ def _entries_of(key: str, row: Identity) -> list[Match]:
 
 identities = View(
     "identities",
-    version=3,
+    version=4,
     row=Identity,
     kind="identity",
     entries_of=_entries_of,
     names=("spellings",),
     reads=(credentials, authorities),
+    speakers=lambda reads, row: _linked(reads, row.identity, None),
     doc="Identities that were granted or issued something, or linked: what they are, and which others are the same.",
 )
 
