@@ -4,7 +4,7 @@ Nothing is recorded here: publishing and approving are people's acts, posted as 
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,13 +17,14 @@ from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine.asking import asking_now, await_position
 from projections.engine.serving import ViewNotReadyError
-from projections.engine.view import Moment, moment
+from projections.engine.view import Moment, moment, seconds_between
 from projections.gates.asking import GateBusyError
 from projections.gates.trying import MAX_TOLD, Differs, try_policy
 from projections.judging.satisfiable import unsatisfied_because
 from projections.readings.people.policies import POLICY, InForce, Setting, in_force, policy_digest, turns
 from projections.readings.people.powers import READ_BY_POWERS
 from projections.readings.people.settings import SETTINGS, Declared, faults_of
+from projections.readings.people.speaking import clocks_of
 
 # How long views are waited for.
 WAIT_S: Final = 10.0
@@ -103,6 +104,21 @@ def _then(known: list[tuple[Moment, InForce]], name: str, when: Moment) -> InFor
     before = next((said for begun, said in known if since is not None and begun < since), None)
     differs = differences(before, now) if before is not None else []
     return InForceThen(now, since, before, differs, known)
+
+
+def late_among(ledger: Ledger, rows: Iterable[Mapping[str, Any]]) -> frozenset[int]:
+    """Return the positions of what was recorded later than the policy that was in force at its time lets evidence come.
+
+    A row has `position`, `at` and `recorded_at`. Raises ViewNotReadyError.
+    """
+    after = {row["position"]: (row["at"], seconds_between(row["at"], row["recorded_at"]) or 0) for row in rows}
+    if not any(seconds for _, seconds in after.values()):
+        return frozenset()
+    with ledger.database.read() as connection:
+        look, _ = asking_now(connection, ledger.database, READ_BY_POWERS, to_text(ledger.clock.now_us()))
+        return frozenset(
+            position for position, (at, seconds) in after.items() if seconds and seconds > clocks_of(look, at).lag_s
+        )
 
 
 def read_alone(wanted: PolicyText) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from api.console.words import with_query
 from api.desk.deciding import ApprovalForm, approval_of, as_shown, difference, differences, reporting_fault
 from api.desk.entries import entry_of, refs_at
 from api.desk.gates import recheck_in, would_count
+from api.desk.policies import late_among
 from api.desk.posted import model_of
 from api.desk.then import Then
 from api.desk.views import list_of, one_of, read_when, row_of, wait_for
@@ -120,6 +121,7 @@ def change(
         known_at=known_at,
         scope=scope,
         timeline=timeline,
+        late=late_among(visit.ledger, (*timeline, *ticket["approvals"])),
         decisions=[{**row, "rules": _rules_of(visit, row["position"])} for row in decisions],
         checked=recheck_in(visit.ledger, recheck) if recheck is not None else None,
         deployments=then.rows(deployments, ticket["deployments"][:SOME]),
