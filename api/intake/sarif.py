@@ -108,7 +108,7 @@ def _cut_tool(tool: Any) -> dict[str, Any]:
 
 def _cut_result(result: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {name: result[name] for name in _OF_RESULT if name in result and _is_plain(result[name])}
-    if (rule := result.get("rule")) is not None:
+    if (rule := result.get("rule")) is not None and not _is_said_beside(rule, result):
         kept["rule"] = _only(rule, "id", "index") | {
             "toolComponent": _only(pick(rule, "toolComponent"), "index", "name")
         }
@@ -125,6 +125,13 @@ def _cut_result(result: dict[str, Any]) -> dict[str, Any]:
     if result.get("suppressions") is not None:
         kept["suppressions"] = [_only(told, "kind", "status") for told in _list(result, "suppressions")]
     return kept
+
+
+def _is_said_beside(rule: Any, result: dict[str, Any]) -> bool:
+    """Say whether a reference to a rule says nothing more than the id and the index that stand beside it."""
+    if not isinstance(rule, dict) or "toolComponent" in rule:
+        return False
+    return (rule.get("id"), rule.get("index")) == (result.get("ruleId"), result.get("ruleIndex"))
 
 
 def _only(thing: Any, *names: str) -> dict[str, Any]:
@@ -291,7 +298,7 @@ class _Rules:
     def __init__(self, tool: dict[str, Any]) -> None:
         self._tools = [tool["driver"]["rules"], *(extension["rules"] for extension in tool["extensions"])]
         self._by_id: dict[str, dict[str, Any]] = {}
-        self._known: dict[tuple[Any, Any], tuple[str, bool, str]] = {}
+        self._known: dict[tuple[Any, ...], tuple[str, bool, str]] = {}
         for rules in self._tools:
             for rule in rules:
                 self._by_id.setdefault(str(rule.get("id", "")), rule)
@@ -310,18 +317,18 @@ class _Rules:
     def told_by(self, result: Mapping[str, Any]) -> tuple[str, bool, str]:
         """Return what the rule of a result is called, whether it finds secrets, as its tags say, and the level that it has."""
         # Of very many results of few rules each rule is looked up once.
-        which = result.get("ruleId"), result.get("ruleIndex") if "rule" not in result else None
-        if "rule" not in result and (known := self._known.get(which)) is not None:
+        which: tuple[Any, ...] = (result.get("ruleId"), result.get("ruleIndex"))
+        if (named := result.get("rule")) is not None:
+            which += (named.get("id"), named.get("index"), named["toolComponent"].get("index"))
+        if (known := self._known.get(which)) is not None:
             return known
         rule = self._of(result)
         level = pick(rule, "defaultConfiguration.level")
-        told = (
+        told = self._known[which] = (
             identifier_of(_rule_id(result) or str(rule.get("id") or "unnamed")),
             rule.get("secret") is True,
             level if level in _LEVELS else "warning",
         )
-        if "rule" not in result:
-            self._known[which] = told
         return told
 
     @staticmethod
@@ -353,7 +360,7 @@ FORMAT: Final = Format(
     translate,
     media_types=(JSON, SARIF),
     asks=("run", "commit", "repository", "service", "environment", "executed"),
-    redactor=Redactor(2, _cut),
+    redactor=Redactor(3, _cut),
     kept_as=lambda _: SARIF,
     samples=(
         _sample(

@@ -348,3 +348,12 @@ def test_a_dense_file_takes_less_than_ten_times_its_size_and_nobody_looks_for_ci
     with pytest.raises(ForeignError):
         FORMAT.redactor.cut(b"[")
     assert gc.isenabled()
+
+
+def test_a_reference_to_a_rule_that_says_nothing_more_is_not_kept_and_one_that_does_is() -> None:
+    same, other = {"id": "R1", "index": 0}, {"id": "R1", "index": 2}
+    bodies = [sarif(run(found(ruleIndex=0, rule=rule))) for rule in (same, other, {"toolComponent": {"index": 0}})]
+    assert FORMAT.redactor is not None
+    kept = [json.loads(FORMAT.redactor.cut(body))["runs"][0]["results"][0] for body in bodies]
+    assert ["rule" in result for result in kept] == [False, True, True]
+    assert [facts_of(FORMAT, body, SAID)[0].data["errors"] for body in bodies] == [1, 1, 1]
