@@ -92,5 +92,5 @@ def _json(decision: Decision) -> dict[str, Any]:
             "version": decision.policy.version,
             "is_of_one": any(answer.reason == OF_ONE for answer in decision.answers),
         },
-        "rules": [asdict(answer) for answer in decision.answers],
+        "rules": [asdict(answer) | {"settings": sorted(answer.settings)} for answer in decision.answers],
     }

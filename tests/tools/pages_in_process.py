@@ -58,6 +58,7 @@ class Pages:
             "/console/calendar?at=2026-07-15",
             "/console/running?at=2026-03-01",
             "/console/gates?at=2026-03-01",
+            f"/console/gates?gate=deploy&change_id={changes[30]}&environment=prod",
             "/console/views/deployments?service=service-1",
             f"/console/entries?ref=change:{changes[30]}",
             "/console/go?q=nothing-is-called-so",
