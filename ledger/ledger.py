@@ -39,7 +39,9 @@ from signing.keys import Signer
 from signing.notes import Note
 
 LOCAL_OPERATOR: Final = "service:local-operator"
-ALREADY: Final = "this database holds a ledger already: a ledger is opened once"
+ALREADY: Final = (
+    "this database holds a ledger already, and a ledger is opened once: go on with it, or name another database"
+)
 
 
 class NoKey:

@@ -32,6 +32,8 @@ from signing.possession import prove_possession
 
 app = commands_of()
 
+GrantTo = Annotated[str | None, typer.Option(help="PostgreSQL role that appends, and owns nothing.")]
+
 clock_app = typer.Typer(no_args_is_help=True, help="The ledger's clock.")
 app.add_typer(clock_app, name="clock")
 
@@ -40,7 +42,7 @@ app.add_typer(clock_app, name="clock")
 def init(
     context: typer.Context,
     origin: Annotated[str, typer.Option(help="The name of this ledger for ever, such as ledger.example.com/prod.")],
-    grant_to: Annotated[str | None, typer.Option(help="PostgreSQL role that appends, and owns nothing.")] = None,
+    grant_to: GrantTo = None,
     predecessor: Annotated[
         Path | None,
         typer.Option(help="The last checkpoint of a ledger that this one goes on from, because its keys are lost."),
@@ -72,6 +74,8 @@ def init(
     with database.read() as connection:
         if read_size(connection):
             raise SetupError(ALREADY)
+    # Before the ledger: with a role that is not there, nothing but the schema has been made, and `init` can be given again.
+    _grant(database, grant_to)
     entry_key = _load_or_make(settings.entry_key_at)
     checkpoint_key = _load_or_make(settings.checkpoint_key_at)
     for path, key in ((settings.entry_key_at, entry_key), (settings.checkpoint_key_at, checkpoint_key)):
@@ -91,8 +95,6 @@ def init(
     )
     with database.engine.begin() as connection:
         genesis = leaf_hash(read_entry(connection, 1).entry)
-        if grant_to:
-            tables.grant_to(connection, grant_to)
     pins.write(settings.known_ledgers_path, origin, genesis, checkpoint_key.public_key)
     # Should it stop here, `migrate` does what is left.
     verifier.publish(ledger, actor=LOCAL_OPERATOR)
@@ -108,6 +110,16 @@ def init(
     )
     if starting is not None and actor is not None:
         _begin_with(where(context), starting, actor)
+
+
+def _grant(database: Database, role: str | None) -> None:
+    """Give a role what appending needs, where one is named. Raises SetupError where a database has no roles, or not this one."""
+    if role is None:
+        return
+    if database.engine.dialect.name == "sqlite":
+        raise SetupError("--grant-to is for PostgreSQL: SQLite has no roles; leave it away")
+    with database.engine.begin() as connection:
+        tables.grant_to(connection, role)
 
 
 def _starting(policy: str | None, solo: bool, actor: str | None) -> str | None:
@@ -155,11 +167,12 @@ def _load_or_make(reference: str) -> Signer:
 
 
 @app.command()
-def migrate(context: typer.Context) -> None:
+def migrate(context: typer.Context, grant_to: GrantTo = None) -> None:
     """Bring the schema to this version of the program, and put its verify.html on record."""
     settings = where(context).settings
     database = Database(settings.database)
     database.migrate()
+    _grant(database, grant_to)
     console.print("the schema is up to date")
     with database.read() as connection:
         size = read_size(connection)

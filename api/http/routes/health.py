@@ -19,6 +19,7 @@ from projections.engine.serving import ViewNotReadyError
 router = APIRouter(tags=["health"], route_class=Route)
 # Of its own: the threads that answer everybody else may all wait, for views or for the database.
 _threads: Final = ThreadPoolExecutor(2, "health")
+NAMED: Final = 3
 
 
 async def _beside(ready: Callable[[Request], Response], request: Request) -> Response:
@@ -65,7 +66,9 @@ def _views_ready(request: Request) -> Response:
     most: int = request.app.state.settings.max_views_lag_s
     held_up = [f"{name} stopped at position {position}" for name, position in views["stopped"].items()]
     if views["unbuilt"]:
-        held_up.append(f"{', '.join(views['unbuilt'])} being built for the first time")
+        # A new ledger has all of them to build: the first few say what is meant, `/readyz` lists them.
+        first, more = views["unbuilt"][:NAMED], len(views["unbuilt"]) - NAMED
+        held_up.append(f"{', '.join(first)}{f' and {more} more' if more > 0 else ''} being built for the first time")
     if views["lag_s"] > most:
         held_up.append(f"{views['behind']} entries behind for {views['lag_s']} s; expected at most {most} s")
     if held_up and views["problem"]:

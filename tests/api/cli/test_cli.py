@@ -13,13 +13,15 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from commands import Command, Result, run_on_a_taken_port
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append
 from servers import Server, environment_for, event, running_server
@@ -510,6 +512,31 @@ def test_migrate_puts_the_verifier_on_record_once_and_changes_nothing_else(cli: 
     assert f"tool     {sha256()}  verify.html" in cli.ok("verify").out
     [told] = cli.ok("verify", "--json").json["tools"]
     assert (told["tool"], told["sha256"], told["position"]) == ("verify.html", sha256(), 7)
+
+
+def test_a_role_for_sqlite_is_refused_before_a_ledger_is_made(bare: Command, directory: Path) -> None:
+    check_refused(bare("init", "--origin", "ledger.test/roles", "--grant-to", "app"), "--grant-to is for PostgreSQL")
+    assert "opened" in bare.ok("init", "--origin", "ledger.test/roles").out
+
+
+@pytest.mark.postgres
+def test_a_role_that_is_not_there_leaves_no_half_made_ledger_and_may_be_given_again(
+    bare: Command, monkeypatch: pytest.MonkeyPatch, new_postgres: Callable[[], str]
+) -> None:
+    url, role = new_postgres(), f"app_{uuid.uuid4().hex[:12]}"
+    monkeypatch.setenv("CHANGE_LEDGER_DATABASE_URL", url)
+    check_refused(bare("init", "--origin", "ledger.test/roles", "--grant-to", role), f'role "{role}" does not exist')
+    assert "opened" in bare.ok("init", "--origin", "ledger.test/roles").out
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    may_append = sa.text(f"SELECT has_table_privilege('{role}', 'entries', 'INSERT')")
+    with engine.connect() as owner:
+        owner.execute(sa.text(f"CREATE ROLE {role}"))
+        assert not owner.scalar(may_append)
+        # As after a migration that added tables.
+        bare.ok("migrate", "--grant-to", role)
+        assert owner.scalar(may_append)
+        owner.execute(sa.text(f"DROP OWNED BY {role}; DROP ROLE {role}"))
+    engine.dispose()
 
 
 def test_migrate_where_no_entry_key_is_says_that_the_verifier_is_not_on_record(cli: Command, directory: Path) -> None:
