@@ -49,7 +49,8 @@ def test_what_serves_a_practice_is_exercised_by_the_test_of_its_name(number: str
 def test_every_finding_gate_rule_and_view_serves_a_practice() -> None:
     assert {name for practice in SERVED.values() for name in practice.findings} == set(findings.rules)
     assert {name for practice in SERVED.values() for name in practice.gate_rules} == {name for name, _ in RULES}
-    assert {view for practice in SERVED.values() for view in practice.views} == set(VIEWS) - {findings}
+    served = {view.name for practice in SERVED.values() for view in practice.views}
+    assert served == {view.name for view in VIEWS} - {findings.name}, "name each view in `views` of a practice"
 
 
 def test_every_gate_rule_of_today_is_asked_by_a_gate() -> None:
