@@ -166,9 +166,9 @@ class Load:
         """Return right after that many more answers came, and then that many more requests left."""
         with self.changed:
             goal = self.answers + answers
-            assert self.changed.wait_for(lambda: self.wrong or self.answers >= goal, 60), "the server answers nothing"
+            assert self.changed.wait_for(lambda: self.wrong or self.answers >= goal, 600), "the server answers nothing"
             goal = self.requests + requests
-            assert self.changed.wait_for(lambda: self.wrong or self.requests >= goal, 60), "the clients send nothing"
+            assert self.changed.wait_for(lambda: self.wrong or self.requests >= goal, 600), "the clients send nothing"
             assert self.wrong == []
 
     def ended(self, client: Future[None]) -> None:
