@@ -81,6 +81,13 @@ def decision_json(decision: Decision) -> dict[str, Any]:
     return {**_json(decision), **receipt}
 
 
+def _told(answer: RuleAnswer) -> dict[str, Any]:
+    """Return an answer without the settings that it rests on: these are recorded, and mean nothing to whoever asks."""
+    told = asdict(answer)
+    del told["settings"]
+    return told
+
+
 def _json(decision: Decision) -> dict[str, Any]:
     return {
         "gate": decision.question.gate,
@@ -92,5 +99,5 @@ def _json(decision: Decision) -> dict[str, Any]:
             "version": decision.policy.version,
             "is_of_one": any(answer.reason == OF_ONE for answer in decision.answers),
         },
-        "rules": [asdict(answer) | {"settings": sorted(answer.settings)} for answer in decision.answers],
+        "rules": [_told(answer) for answer in decision.answers],
     }
