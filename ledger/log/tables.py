@@ -36,6 +36,8 @@ from sqlalchemy import (
     text,
 )
 
+from ledger.errors import SetupError
+
 MAX_REFS_PER_ENTRY: Final = 64
 # The row of `secrets` that keys the digests of submitted texts.
 SECRET: Final = "pepper"
@@ -280,7 +282,10 @@ def _postgresql_guards(append_only: _Names, deletable: _Names, moving: _Names) -
 
 
 def grant_to(connection: Connection, role: str) -> None:
-    """Give a PostgreSQL role that owns nothing just what appending, reading and erasing need."""
+    """Give a PostgreSQL role that owns nothing what appending needs. SetupError unless the owner gives it: PostgreSQL only warns."""
+    owned = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'entries'::regclass")
+    if not connection.scalar(owned):
+        raise SetupError("grants are for the owner of the tables to give: name that role in the URL of the database")
     quoted = connection.dialect.identifier_preparer.quote(role)
     connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {quoted}"))
     # It makes the tables of views itself. Beside the log it makes nothing.

@@ -18,6 +18,7 @@ from ledgers import ENTRY_KEY, append, cloud_event, create_ledger, enrol_witness
 
 from ledger.audit.of_database import audit_database
 from ledger.audit.report import Pin
+from ledger.errors import SetupError
 from ledger.ledger import Ledger
 from ledger.log import tables
 from ledger.log.database import Database
@@ -353,6 +354,14 @@ def test_the_applications_role_appends_erases_removes_and_audits(application: Ap
     report = audit_database(make(), pin=Pin(genesis=genesis))
     assert (report.verdict, report.faults, report.size) == ("sound", (), ledger.size())
     ledger.close()
+
+
+@pytest.mark.postgres
+def test_the_applications_role_cannot_give_grants_and_is_told_who_can(application: Application) -> None:
+    _, make, role = application
+    # PostgreSQL only warns, and gives nothing.
+    with make().engine.begin() as connection, pytest.raises(SetupError, match="for the owner of the tables"):
+        tables.grant_to(connection, role)
 
 
 @pytest.mark.postgres
