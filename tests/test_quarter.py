@@ -19,7 +19,7 @@ from projections.readings.people.powers import HOLDERS
 PLANTED = {
     "Release strategy": {"strategy-not-kept": 1, "error-budget-spent": 1, "deployed-in-freeze": 1, "planned-in-freeze": 2,
         "deployed-without-the-board": 3, "misses-the-board": 3},
-    "Pipeline architecture": {
+    "Pipeline architecture": {"policy-believes-anybody": 1, 
         "isolation-violated": 1, "tests-not-run": 1, "unapproved-plan-applied": 1, "unchecked-plan-applied": 1,
     },
     # One secret was not rotated; the other was, and its finding is over.

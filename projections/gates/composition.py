@@ -62,7 +62,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(3, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        15,
+        16,
         (
             policy_is_in_force,
             change_may_start,
@@ -93,7 +93,7 @@ GATES: Final[Mapping[str, Gate]] = {
     ),
     "promote": Gate(3, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
     "apply": Gate(
-        7,
+        8,
         (
             policy_is_in_force,
             plan_may_be_applied,

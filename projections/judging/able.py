@@ -13,11 +13,12 @@ from projections.engine.reads import Look
 from projections.judging.gate_rule import Able, Question, ticket_of
 from projections.readings.environments.environments import is_meant, is_production
 from projections.readings.people.credentials import Credential, credentials
-from projections.readings.people.grants import Span, access_grants, has_ended_by_now
+from projections.readings.people.grants import Span, access_grants
+from projections.readings.people.grants_held import has_ended_by_now, standing_span
 from projections.readings.people.holders import HOLDERS
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
-from projections.readings.people.powers import ROLE_FOR, fault_of_grant
+from projections.readings.people.powers import ROLE_FOR
 
 # The role of a credential, and who says by it what is an operator's to say.
 _OPERATOR: Final = "operator"
@@ -63,10 +64,11 @@ def holders(
 
 
 def held(look: Look, role: str) -> Iterator[Span]:
-    """Yield by what humans hold a role: the last span of each grant that counts, and is not over."""
+    """Yield by what humans hold a role: what stands of each grant that counts, and is not over."""
     for grant in look.where(access_grants, "role", role):
-        if not has_ended_by_now(grant, look):
-            yield from (s for s in grant.spans[-1:] if s.principal_kind == "human" and not fault_of_grant(look, s))
+        span = standing_span(look, grant) if not has_ended_by_now(grant, look) else None
+        if span is not None and (span.role, span.principal_kind) == (role, "human"):
+            yield span
 
 
 def may(event: type[Event], *, but: Able | None = None) -> Able:

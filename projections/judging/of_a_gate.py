@@ -6,18 +6,18 @@ Not the gate's own judgement, which its rules make; and no finding: the practice
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
+from ledger.clock import from_text, to_text
 from ledger.events import ref
-from ledger.events.deployment import DeploymentStarted
 from ledger.events.gate import GateDecided
 from projections.engine.reads import Look
 from projections.engine.view import later
 from projections.readings.changes.commits import is_same
 from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.deployments import Deployment, done_to
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, GateDecision, gate_decisions
 from projections.readings.environments.environments import names_for, same_environment
 from projections.readings.people.imports import instants_of
-from projections.readings.people.policies import in_force
+from projections.readings.people.policies import POLICY, in_force
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import Instant, was_there
@@ -43,6 +43,8 @@ def _asked_before(row: Deployment, act: Act, instant: Instant, look: Look) -> li
         said
         for said in look.named(gate_decisions, GateDecided, about, limit=LATEST)
         if said.gate == gate
+        # Of another policy than the one that asks for the gate, an answer is of something else.
+        and said.policy_id in (None, POLICY)
         and same_environment(look, said.environment, act.environment, act.at)
         and said.attempt in (None, act.attempt)
         and said.deployment_id in (None, row.deployment_id)
@@ -59,16 +61,17 @@ def _is_of(said: GateDecision, act: Act) -> bool:
 
 
 def _was_used(row: Deployment, act: Act, said: GateDecision, look: Look) -> bool:
-    """Say whether an earlier deployment, or attempt, had used up an `allow`."""
-    others = look.named(deployments, DeploymentStarted, ref("service", act.service or ""), limit=LATEST)
+    """Say whether an earlier deployment, or attempt, had used up an `allow`: of two at one instant, the one that was recorded first."""
+    # Whoever dates one to just before the answer, as far as clocks may be apart, has used it all the same.
+    since = to_text(from_text(said.at) - clocks_of(look, act.at).skew_s * 1_000_000)
     return any(
-        said.at <= other.at < act.at
+        since <= other.at
+        and (other.at, other.position) < (act.at, act.position)
+        and said.position < other.position
         and same_environment(look, other.environment, act.environment, act.at)
         and (deployment.deployment_id, other.attempt) != (row.deployment_id, act.attempt)
-        and other.service == act.service
         and _is_of(said, other)
-        for deployment in others
-        for other in deployment.acts
+        for deployment, other in done_to(look, act.service or "")
     )
 
 

@@ -14,7 +14,8 @@ from projections.judging.able import held
 from projections.readings.changes.approvals import BANDS, BOARD_BAND, BOARD_QUORUM, BOARD_ROLE, QUORUM, REQUIRED_ROLE
 from projections.readings.environments.environments import canonical
 from projections.readings.people.credentials import credentials
-from projections.readings.people.grants import access_grants, has_ended_by_now
+from projections.readings.people.grants import access_grants
+from projections.readings.people.grants_held import has_ended_by_now
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.settings import ANY

@@ -256,7 +256,7 @@ class Year(Company[datetime]):
         about = {"grant_id": grant, "principal": self.grants[grant][0]}
         for day in range(60, DAYS, 60):
             if uses:
-                self.say(START + day * DAY, "access.used", **about, purpose="work")
+                self.say(START + day * DAY, "access.used", by=about["principal"], **about, purpose="work")
             if rotates:
                 self.say(START + day * DAY, "access.rotated", actor="person:olga", **about)
 
@@ -362,7 +362,8 @@ class Year(Company[datetime]):
         undo: dict[str, Any] = {"rollback_id": f"RB-{change.id}", **where}
         self.say(at + HOUR / 4, "rollback.decided", actor=change.approver, **undo, decision="roll_back",
             options=["roll_back"])  # fmt: skip
-        self.say(at + HOUR / 2, "rollback.completed", **undo, from_artifact=change.artifact, outcome="success")
+        self.say(at + HOUR / 2, "rollback.completed", by=f"service:{change.team}-ci", **undo,
+            from_artifact=change.artifact, outcome="success")  # fmt: skip
         self.say(at + HOUR, "incident.resolved", **incident)
         self.attribute(at + 2 * HOUR, incident, change.deployment, change, method_version="1")
 

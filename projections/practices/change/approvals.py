@@ -205,7 +205,7 @@ def policy_is_in_force(question: Question, look: Look, policy: InForce) -> Said:
 
 
 @rule_of_a_change(
-    version=4,
+    version=5,
     remedies={
         "quorum": Remedy("approvals of this scope by people who did not write or deploy it", approvers),
         "no-author": Remedy(
@@ -218,17 +218,18 @@ def change_is_approved(ticket: Ticket, question: Question, look: Look, policy: I
     """Enough people approved this very scope, as the policy asks for type and band of risk. A standard change rests on its template."""
     counting = [approval for approval in ticket.approvals if approval.counts]
     used: list[int | None] = [approval.position for approval in counting]
-    if ticket.change_type == "standard" and ticket.state in ("scheduled", "implementing") and not ticket.template_fault:
+    # By the policy now, and as if nothing had been done for it: whoever says that it has begun, or when, lets nobody go on.
+    missing = ticket.leave_missing if ticket.leave_state is not None else ticket.missing_approvals
+    state = ticket.leave_state or ticket.state
+    if ticket.change_type == "standard" and state == "scheduled" and not ticket.template_fault:
         return "allow", "template", f"by template {ticket.template_id}", [ticket.scope_position]
     if ticket.change_type == "emergency" and counting:
-        words = f"an emergency with one approval; {ticket.missing_approvals} more are owed afterwards"
+        words = f"an emergency with one approval; {missing} more are owed afterwards"
         return "allow", "emergency", words, used
-    if ticket.missing_approvals:
+    if missing:
         others = [f"{a.approver}: {a.why}" for a in ticket.approvals if not a.counts]
         roles = f" by {' or '.join(ticket.required_roles)}" if ticket.required_roles else ""
-        words = f"{ticket.missing_approvals} approval(s){roles} missing" + (
-            f"; do not count: {listed(others, '; ')}" if others else ""
-        )
+        words = f"{missing} approval(s){roles} missing" + (f"; do not count: {listed(others, '; ')}" if others else "")
         return "needs_approval", "quorum", words, [*used, *last_fact(ticket, look)]
     scope = look.row(change_scopes, ticket.change_id)
     if scope is not None and all(kind_of(look, who) == "service" for who in authors_of(look, scope)):

@@ -6,11 +6,12 @@ from ledger.events import ref
 from ledger.events.pir import PirCompleted, PirOpened
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import later
+from projections.engine.view import Moment, later
 from projections.judging.able import others
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, last_fact, of_change
 from projections.practices.practice import Practice
+from projections.readings.changes.facts import change_facts
 from projections.readings.changes.reviews import REVIEW_BY, REVIEW_WITHIN_HOURS, Review, is_anothers, is_done, reviews
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
@@ -42,7 +43,7 @@ def review_overdue(row: Review, look: Look) -> Breach | None:
     return Breach(f"{row.pir_id} of {row.change_id} was due at {row.missed_at or row.due_at}")
 
 
-@finding(change_tickets, severity="medium", version=2)
+@finding(change_tickets, severity="medium", version=3)
 def review_owed(ticket: Ticket, look: Look) -> Breach | None:
     """A change was not reviewed that the policy wants reviewed, by its type, its band or what came of it. Nobody has to ask for it."""
     ended_at = ticket.opened_at if ticket.change_type == "unauthorized" else ticket.finished_at
@@ -52,7 +53,7 @@ def review_owed(ticket: Ticket, look: Look) -> Breach | None:
     hours, why = _within(ticket, policy, look)
     if not hours:
         return None
-    due_at = later(ended_at, hours=hours)
+    due_at = _due_at(ticket, ended_at, hours, look)
     own = set(ticket.deployed_by) if is_anothers(policy, ticket.change_type, ticket.risk_band) else set()
     about = look.named(reviews, PirCompleted, ref("change", ticket.change_id))
     # One of another change stays that, whatever is said of it later.
@@ -66,6 +67,21 @@ def review_owed(ticket: Ticket, look: Look) -> Breach | None:
         f"a review of {ticket.change_id} was due at {due_at} because of {why}{by}",
         positions_of(*(row.completed_position for row in done)),
     )
+
+
+def _due_at(ticket: Ticket, ended_at: Moment, hours: int, look: Look) -> Moment:
+    """Return when a review is due: so many hours after the last act of the change, of those that were on record before it was due."""
+    facts = look.row(change_facts, ticket.change_id)
+    ends = [
+        (end, max(end, act.recorded_at))
+        for act in (facts.done if facts is not None and ticket.change_type != "unauthorized" else ())
+        if (end := act.first_end_at or act.rolled_back_at) is not None
+    ]
+    due_at: Moment | None = None
+    for end, known_at in sorted(ends):
+        if due_at is None or known_at <= due_at:
+            due_at = later(end, hours=hours)
+    return due_at or later(ended_at, hours=hours)
 
 
 def _within(ticket: Ticket, policy: InForce, look: Look) -> tuple[int, str]:

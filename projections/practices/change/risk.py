@@ -71,7 +71,7 @@ def risk_feature_differs(row: RiskAssessments, look: Look) -> Breach | None:
     return Breach(f"{row.change_id}: {listed(faulty[max(faulty)])}", positions_of(*faulty))
 
 
-@finding(risk_assessments, severity="medium")
+@finding(risk_assessments, severity="medium", version=2)
 def score_lowered_without_power(row: RiskAssessments, look: Look) -> Breach | None:
     """A score asks for less than one before it, by another number that was stated, and whoever stated it has no power to score."""
     found = counting(look, row.assessments)

@@ -9,6 +9,7 @@ from typing import Final
 
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.engine.view import replace
 from projections.judging.able import approvers, authors
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import BY_STATE, NO_CHANGE, Question, Remedy, Said, by_state, last_fact, of_change
@@ -283,14 +284,17 @@ def deployed_by_another_artifact(row: Deployment, look: Look) -> Breach | None:
     return _of_kind(row, look, "another")
 
 
-@rule_of_a_change(version=3, remedies={**BY_STATE, "authorizing": Remedy("the approvals that are missing", approvers)})
+@rule_of_a_change(version=4, remedies={**BY_STATE, "authorizing": Remedy("the approvals that are missing", approvers)})
 @of_change
 def change_may_start(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
-    """The change is scheduled or being implemented. The answer tells what of its scope is still to come."""
-    if ticket.state == "authorizing":
-        words = f"{ticket.change_id} waits for {ticket.missing_approvals} approval(s)"
+    """The change is scheduled, or being implemented and would still be let start. The answer tells what of its scope is still to come."""
+    # That somebody says that it has begun lets nobody go on.
+    state = ticket.leave_state or ticket.state
+    if state == "authorizing":
+        missing = ticket.leave_missing if ticket.leave_state is not None else ticket.missing_approvals
+        words = f"{ticket.change_id} waits for {missing} approval(s)"
         return "needs_approval", "authorizing", words, last_fact(ticket, look)
-    verdict, reason, words, used = by_state(ticket, look, "scheduled", "implementing")
+    verdict, reason, words, used = by_state(replace(ticket, state=state), look, "scheduled")
     if ticket.remaining:
         words += f"; still to come: {listed(ticket.remaining)}"
     return verdict, reason, words, used

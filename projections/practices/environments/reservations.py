@@ -81,7 +81,7 @@ def reserved_twice(row: Reservation, look: Look) -> Breach | None:
     return Breach(f"{row.reservation_id} stays as it was: {listed(words)}", told)
 
 
-@finding(perf_tests, severity="medium")
+@finding(perf_tests, severity="medium", version=2)
 def perf_result_disturbed(row: PerfTest, look: Look) -> Breach | None:
     """While a test of performance ran, something was deployed there, or somebody else had the environment. Its result is not valid."""
     if row.said is None or row.environment is None or row.started_at is None or row.finished_at is None:
@@ -106,7 +106,10 @@ def _disturbances(
     for deployment in deployments_between(look, environment, begin, end):
         for act in deployment.acts:
             begun, done = span_of(act)
-            if begun < last and first < done and same_environment(look, act.environment, environment, act.at):
+            # By each report of it, too: whoever dates it back by another takes it out of no test.
+            told = [report.said.at for report in deployment.reports if report.attempt == act.attempt]
+            is_meanwhile = (begun < last and first < done) or any(first < at < last for at in told)
+            if is_meanwhile and same_environment(look, act.environment, environment, act.at):
                 yield f"{deployment.deployment_id} was deployed", act.position
                 break
     for other in reservations_between(look, environment, begin, end):

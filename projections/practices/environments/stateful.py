@@ -3,6 +3,7 @@
 How often, how fast and how lately, the policy says; without such a setting nothing is too old.
 """
 
+import itertools
 from typing import Final
 
 from ledger.events.backup import BackupCompleted
@@ -73,16 +74,15 @@ def _for(reads: Reads, policy: InForce, service: str | None, environment: str, a
 
 
 def _uses(rows: list[StatefulResource], look: Look) -> list[tuple[str, Provision]]:
-    """Return the services whose state a resource holds now, and what said so first."""
-    return [
-        (service, provision)
-        for row in rows
-        for service in row.services
-        if row.resource is not None and row.environment is not None
-        if (found := set_up(look, service, row.environment, FOR_EVER)) is not None
-        and (provision := found.resources.get(row.resource)) is not None
-        and not is_gone(look, row.environment, provision.said)
-    ]
+    """Return the services whose state a resource holds now, and what said so first, of what is there still."""
+    found: list[tuple[str, Provision]] = []
+    for row in rows:
+        for service in row.services if row.resource is not None and row.environment is not None else ():
+            told = set_up(look, service, row.environment or "", FOR_EVER)
+            words = told.resources.get(row.resource or "", ()) if told is not None else ()
+            there = (word for word in words if not is_gone(look, row.environment or "", word.said))
+            found += [(service, word) for word in itertools.islice(there, 1)]
+    return found
 
 
 def _rows(row: StatefulResource, look: Look) -> list[StatefulResource]:
@@ -93,7 +93,7 @@ def _rows(row: StatefulResource, look: Look) -> list[StatefulResource]:
     return rows if rows and rows[0].key == row.key else []
 
 
-@finding(stateful_resources, severity="high", version=3)
+@finding(stateful_resources, severity="high", version=4)
 def backup_older_than_rpo(row: StatefulResource, look: Look) -> Breach | None:
     """What holds a service's state was not backed up for longer than the policy lets state be lost."""
     rows, policy = _rows(row, look), in_force_now(look)
@@ -111,7 +111,7 @@ def backup_older_than_rpo(row: StatefulResource, look: Look) -> Breach | None:
     return None
 
 
-@finding(stateful_resources, severity="medium", version=3)
+@finding(stateful_resources, severity="medium", version=4)
 def restore_not_tested(row: StatefulResource, look: Look) -> Breach | None:
     """No backup of what holds a service's state was restored, whole and in time, for longer than the policy allows."""
     rows, policy = _rows(row, look), in_force_now(look)
@@ -129,7 +129,7 @@ def restore_not_tested(row: StatefulResource, look: Look) -> Breach | None:
     return None
 
 
-@finding(stateful_resources, severity="low", version=2)
+@finding(stateful_resources, severity="low", version=3)
 def orphan_backups(row: StatefulResource, look: Look) -> Breach | None:
     """There are backups of something that no service is known to use, and none was restored in the time that the policy sets."""
     rows, policy = _rows(row, look), in_force_now(look)
@@ -146,7 +146,7 @@ def orphan_backups(row: StatefulResource, look: Look) -> Breach | None:
     return Breach(f"{words}, and none was restored since {since}", positions_of(_said(last_backup(look, rows))))
 
 
-@finding(stateful_services, severity="medium")
+@finding(stateful_services, severity="medium", version=2)
 def state_denied_by_another(row: StatefulService, look: Look) -> Breach | None:
     """Somebody said that a service holds no state, or no longer where another had said that it does, and may not take that back."""
     refused = {
@@ -178,7 +178,7 @@ def restore_failed(row: Backup, look: Look) -> Breach | None:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "not-backed-up": Remedy(
             "a backup within the RPO (backup.completed), and a restore of one within the RTO (restore.verified)",

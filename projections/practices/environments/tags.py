@@ -12,7 +12,7 @@ from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for
 from projections.readings.environments.lifetimes import is_gone
 from projections.readings.environments.tags import TaggedResource, sights_of, tag_coverage, tagged_resources
-from projections.readings.infrastructure.plans import Planned, plan_changes, plans
+from projections.readings.infrastructure.plans import Planned, plans, told_parts
 from projections.readings.people.policies import InForce, in_force_now
 from projections.readings.people.settings import Words
 from projections.rules.leave import FOR_EVER
@@ -81,9 +81,9 @@ def tags_are_planned(question: Question, look: Look, policy: InForce) -> Said:
     plan = look.row(plans, question.plan)
     if plan is None or plan.said is None or plan.missing:
         return "insufficient_evidence", "no-plan", "nobody told of this plan, or of a part of it", ()
-    parts = [look.row(plan_changes, f"{plan.plan}/{part}") for part in (0, *plan.seen)]
-    used = [part.position for part in parts if part is not None]
-    created = [one for part in parts if part is not None for one in part.changes if one.action in ("create", "replace")]
+    parts = list(told_parts(look, plan))
+    used = [part.position for part in parts]
+    created = [one for part in parts for one in part.changes if one.action in ("create", "replace")]
     missing, wrong, unknown = [], [], []
     for one in created:
         without = [key for key in required if key not in {identifier_of(tag) for tag in one.tags}]

@@ -97,7 +97,7 @@ def environment_overdue(row: Lifetime, look: Look) -> Breach | None:
     return None
 
 
-@finding(environment_lifetimes, severity="medium")
+@finding(environment_lifetimes, severity="medium", version=2)
 def extension_does_not_count(row: Lifetime, look: Look) -> Breach | None:
     """Somebody let their own environment live longer, or one that had been let live longer as often as the policy allows."""
     refused = [one for life in _lives_begun_as(row, look) for one in _end_of(life, row.name, look)[1]]
@@ -110,7 +110,7 @@ def extension_does_not_count(row: Lifetime, look: Look) -> Breach | None:
     )
 
 
-@finding(environment_lifetimes, severity="low")
+@finding(environment_lifetimes, severity="low", version=2)
 def environment_created_twice(row: Lifetime, look: Look) -> Breach | None:
     """An environment was said to be set up until another time, or for another owner, while it was there. Nothing begins anew."""
     again = [

@@ -21,7 +21,8 @@ from projections.readings.people.access_reviews import (
     ReviewedGrant,
     access_reviews,
 )
-from projections.readings.people.grants import Grant, Span, access_grants, has_ended_by_now
+from projections.readings.people.grants import Grant, Span, access_grants
+from projections.readings.people.grants_held import has_ended_by_now, standing_span
 from projections.readings.people.identities import person_of
 from projections.readings.people.leaving import ends_of
 from projections.readings.people.policies import Policy, in_force, in_force_now, policies
@@ -217,13 +218,14 @@ def grant_escaped_review(row: Grant, look: Look) -> Breach | None:
     return None
 
 
-@finding(access_grants, severity="high")
+@finding(access_grants, severity="high", version=2)
 def leaver_keeps_access(row: Grant, look: Look) -> Breach | None:
     """Every credential of somebody was revoked, and a grant of theirs is still in force."""
-    if row.principal is None or row.principal_kind != "human" or row.granted_at is None or has_ended_by_now(row, look):
+    span = standing_span(look, row)
+    if span is None or span.principal_kind != "human" or has_ended_by_now(row, look):
         return None
-    ended = ends_of(look, row.principal)
+    ended = ends_of(look, span.principal)
     if not ended:
         return None
-    words = f"no credential of {row.principal} is left, and {row.grant_id} ({row.role}) is in force"
-    return Breach(words, positions_of(row.granted_position, *ended))
+    words = f"no credential of {span.principal} is left, and {row.grant_id} ({span.role}) is in force"
+    return Breach(words, positions_of(span.said.position, *ended))

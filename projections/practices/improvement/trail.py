@@ -23,11 +23,12 @@ from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import Sequence, sequences
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.ticket import Ticket
-from projections.readings.people.grants import access_grants, has_ended_by_now
+from projections.readings.people.grants import access_grants
+from projections.readings.people.grants_held import has_ended_by_now, standing_span
 from projections.readings.people.identities import person_of
 from projections.readings.people.imports import beginnings, imports
 from projections.readings.people.policies import InForce, Policy, in_force_now, policies
-from projections.readings.people.powers import ROLE_FOR, fault_of_grant, fault_of_speaker, persons_behind
+from projections.readings.people.powers import ROLE_FOR, fault_of_speaker, persons_behind
 from projections.readings.people.reconciliations import (
     SourceList,
     SourceMonth,
@@ -200,9 +201,8 @@ def nobody_can_dispose(row: Policy, look: Look) -> Breach | None:
 
 def _is_held(role: str, look: Look) -> bool:
     return any(
-        not has_ended_by_now(grant, look) and not fault_of_grant(look, span)
+        (span := standing_span(look, grant)) is not None and span.role == role and not has_ended_by_now(grant, look)
         for grant in look.where(access_grants, "role", role)
-        for span in grant.spans[-1:]
     )
 
 

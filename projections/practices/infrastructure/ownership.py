@@ -11,11 +11,13 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, last_fact, ticket_of
 from projections.practices.practice import Practice
 from projections.readings.changes.code_owners import code_owners, owned_paths
+from projections.readings.changes.facts import change_facts
 from projections.readings.changes.template_owners import Assignment, TemplateOwner, assignment_at, template_owners
 from projections.readings.changes.templates import Template, templates
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.people.identities import are_same, person_of
+from projections.readings.people.imports import instants_of
 from projections.readings.people.leaving import ends_of
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import fault_of_speaker
@@ -107,17 +109,21 @@ def _approved_by(row: Template, said: Spoken, owned: Assignment) -> str:
     return f"template {row.template_id} was approved by {said.speaker}; {listed(owned.answering)} answered for it"
 
 
-@finding(change_tickets, severity="medium")
+@finding(change_tickets, severity="medium", version=2)
 def template_used_after_retirement(row: Ticket, look: Look) -> Breach | None:
     """A standard change was implemented by a template that had been retired before, and not approved anew."""
     template = look.row(templates, row.template_id) if row.template_id is not None else None
-    if template is None or row.change_type != "standard" or row.started_at is None:
+    facts = look.row(change_facts, row.change_id)
+    if template is None or row.change_type != "standard" or facts is None:
         return None
     for said in _retirements(look, template):
-        is_renewed = any(a.said.position > said.position and a.said.at <= row.started_at for a in template.approvals)
-        if said.at <= row.started_at and not is_renewed:
-            words = f"{row.change_id} was implemented by template {template.template_id}, retired at {said.at}"
-            return Breach(words, positions_of(said.position, row.started_position))
+        renewed = [one.said.at for one in template.approvals if one.said.position > said.position]
+        # Each act by itself: that one of them lies before it excuses no other.
+        for act in facts.done:
+            for instant in instants_of(look, act, is_history=act.is_history):
+                if said.at <= instant.at and not any(at <= instant.at for at in renewed):
+                    words = f"{row.change_id} was implemented by template {template.template_id}, retired at {said.at}"
+                    return Breach(words, positions_of(said.position, act.position))
     return None
 
 

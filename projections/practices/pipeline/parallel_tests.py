@@ -59,6 +59,9 @@ TEST_SUITE: Final = Words(
     nothing="none",
 )
 
+# So many hours after its first report a run is judged, whatever else comes.
+LONGEST: Final = 48
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -80,6 +83,8 @@ class _Ran:
     cases: tuple[Cases, ...]
     # Failed in an earlier try, and did not in the last.
     recovered: frozenset[str]
+    # Of these reports it is believed what ran: of whoever told of the run first, or has the power. What others tell only accuses.
+    believed: tuple[ShardReport, ...]
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -99,16 +104,22 @@ class _Ran:
 
     def by_report(self) -> Iterator[set[str]]:
         """Yield the tests that each report names, skipped or not."""
-        for report in self.reports:
-            own = [part for part in self.cases if part.report == report.report]
-            yield {name for part in own for name in (*part.passed, *part.failed, *part.errored, *part.skipped)}
+        yield from (self._named(report) for report in self.reports)
+
+    def ran(self) -> set[str]:
+        """Return the tests that ran, as is believed."""
+        return {name for report in self.believed for name in self._named(report)}
+
+    def _named(self, report: ShardReport) -> set[str]:
+        own = [part for part in self.cases if part.report == report.report]
+        return {name for part in own for name in (*part.passed, *part.failed, *part.errored, *part.skipped)}
 
     def lacks(self, shards: int) -> str:
         """Say which shards, or parts of their reports, did not come; "" for none."""
-        came = {report.shard for report in self.reports}
+        came = {report.shard for report in self.believed}
         found = [f"shard {number} of {shards}" for number in missing_of(shards, came)]
         told = {part.part_id for part in self.cases}
-        for report in self.reports:
+        for report in self.believed:
             parts = (part for part in range(1, report.parts + 1) if f"{report.report}/{part}" not in told)
             found += [f"part {part} of {report.parts} of {report.report}" for part in islice(parts, MOST_MISSED)]
         found += [f"one word of {report.report}" for report in self.reports if report.contradicted is not None]
@@ -142,7 +153,15 @@ def _ran(row: SuiteRun, look: Look) -> _Ran:
     failed_before = {name for part in cases if part.report not in counting for name in (*part.failed, *part.errored)}
     now = tuple(part for part in cases if part.report in counting)
     passed = {name for part in now for name in part.passed}
-    return _Ran(tuple(counting.values()), now, frozenset(failed_before & passed))
+    first = min((said for _, said in reports), key=lambda said: said.position, default=None)
+    believed = tuple(
+        report
+        for report, said in reports
+        if report.report in counting
+        and first is not None
+        and (said.principal == first.principal or has_power(look, ShardFinished.type, said))
+    )
+    return _Ran(tuple(counting.values()), now, frozenset(failed_before & passed), believed)
 
 
 # -- what is to run --------------------------------------------------------------------------------------------------------
@@ -242,13 +261,19 @@ def _failed_by_others(runs: list[SuiteRun], look: Look) -> _Outcome | None:
 
 
 def _is_settled(row: SuiteRun, look: Look) -> bool:
-    """Say whether a run has told all that it will: reports come one by one, and what is missing of them may still come."""
-    if row.last_recorded_at is None:
+    """Say whether a run has told all that it will: reports come one by one, and what is missing of them may still come.
+
+    A run that was quiet for so long, or that goes on for days, waits for no more: whoever reports it again holds no judgement up.
+    """
+    if row.last_recorded_at is None or row.first_recorded_at is None:
         return False
-    return look.has_come(later(row.last_recorded_at, minutes=in_force_now(look).number(TESTS_SETTLE_MINUTES)))
+    minutes = in_force_now(look).number(TESTS_SETTLE_MINUTES)
+    if row.quiet_s >= 60 * minutes:
+        return True
+    return look.has_come(min(later(row.last_recorded_at, minutes=minutes), later(row.first_recorded_at, hours=LONGEST)))
 
 
-@finding(test_runs, severity="high")
+@finding(test_runs, severity="high", version=2)
 def tests_not_run(row: SuiteRun, look: Look) -> Breach | None:
     """Tests of a suite were not run by any shard of a run; or shards, or parts of their reports, are missing, so that nobody knows."""
     if not _is_settled(row, look):
@@ -268,10 +293,10 @@ def tests_not_run(row: SuiteRun, look: Look) -> Breach | None:
 
 
 def _gap(manifest: Manifest, ran: _Ran) -> list[str]:
-    return sorted(manifest.tests - {name for names in ran.by_report() for name in names})
+    return sorted(manifest.tests - ran.ran())
 
 
-@finding(test_runs, severity="low")
+@finding(test_runs, severity="low", version=2)
 def tests_not_in_manifest(row: SuiteRun, look: Look) -> Breach | None:
     """A run ran tests that are not in the manifest of its suite: either that is old, or another suite ran."""
     manifest = manifest_of(row, look) if _is_settled(row, look) else None
@@ -285,7 +310,7 @@ def tests_not_in_manifest(row: SuiteRun, look: Look) -> Breach | None:
     return Breach(words, positions_of(*ran.positions[:64], *manifest.positions))
 
 
-@finding(test_runs, severity="low")
+@finding(test_runs, severity="low", version=2)
 def tests_run_twice(row: SuiteRun, look: Look) -> Breach | None:
     """Several shards, or reports, of one run ran the same test: the shards overlap."""
     if not _is_settled(row, look):
@@ -298,7 +323,7 @@ def tests_run_twice(row: SuiteRun, look: Look) -> Breach | None:
     return Breach(f"run {row.run_id} ran {listed(twice)} in several shards", positions_of(*ran.positions[:64]))
 
 
-@finding(test_runs, severity="medium")
+@finding(test_runs, severity="medium", version=2)
 def tests_newly_skipped(row: SuiteRun, look: Look) -> Breach | None:
     """A run skipped tests that no manifest which somebody had accepted by then lets it skip."""
     if row.suite is None or not _is_settled(row, look):
@@ -310,7 +335,7 @@ def tests_newly_skipped(row: SuiteRun, look: Look) -> Breach | None:
     return Breach(f"run {row.run_id} skipped {listed(new)}", positions_of(*ran.positions[:64], *manifest.positions))
 
 
-@finding(test_runs, severity="low")
+@finding(test_runs, severity="low", version=2)
 def tests_flaky(row: SuiteRun, look: Look) -> Breach | None:
     """Tests of a run failed and passed by turns: what they say of the next run is chance."""
     if not _is_settled(row, look):
@@ -327,7 +352,7 @@ def tests_flaky(row: SuiteRun, look: Look) -> Breach | None:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "no-manifest": Remedy(
             "somebody else accepts the list of what the suite is to run (test.manifest_accepted)",

@@ -1,7 +1,8 @@
 """2.3 Least-privilege permissions of pipelines: who deploys holds a grant, nobody speaks for others or without the power, and no
 credential is left unused, unrenewed, without an owner or good for anything; nor does anybody let less be asked of a branch unseen.
 
-How long is too long, the policy says, as it is in force when the time comes; without such a setting nothing is.
+How long is too long, the policy says, as it is in force when the time comes; without such a setting nothing is. Longer than other files
+because of every setting that rests on what anybody may say, it is named here by which statement.
 """
 
 from typing import Final
@@ -9,12 +10,23 @@ from typing import Final
 from ledger.events.access import AccessGranted
 from ledger.events.attestation import AttestationReceived
 from ledger.events.backup import BackupCompleted
-from ledger.events.environment import EnvironmentReadyAttested
+from ledger.events.change import ChangeImpactAssessed
+from ledger.events.code_review import CodeReviewSubmitted
+from ledger.events.compatibility import CompatibilityTested
+from ledger.events.deployment import DeploymentVerified
+from ledger.events.environment import EnvironmentConfigCompared, EnvironmentReadyAttested
+from ledger.events.error_budget import ErrorBudgetMeasured
 from ledger.events.iac import PlanValidated
 from ledger.events.identifiers import name_of
 from ledger.events.pipeline_run import PipelineRunFinished
+from ledger.events.resource import ResourceTagged
+from ledger.events.restore import RestoreVerified
+from ledger.events.risk import RiskModelPublished
 from ledger.events.scan import ScanCompleted
 from ledger.events.secret import SecretRotated
+from ledger.events.service import ServiceProvisioned
+from ledger.events.state import StateObserved
+from ledger.events.strategy import StrategySelected
 from ledger.events.test import ShardFinished
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
@@ -22,27 +34,37 @@ from projections.engine.view import Moment, later
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, ticket_of
+from projections.practices.change.impact import IMPACT_ASSESSMENT
 from projections.practices.environments.readiness import READINESS_GATE
-from projections.practices.environments.stateful import BACKUP_GATE
+from projections.practices.environments.stateful import BACKUP_GATE, RESTORE_TEST_DAYS, RPO_MINUTES
+from projections.practices.environments.tags import REQUIRED_TAG
+from projections.practices.environments.tiers import PARITY_DAYS, PARITY_PERCENT
 from projections.practices.infrastructure.scanning import SECRET_GATE
+from projections.practices.infrastructure.versioning import PROVIDER_UPGRADES
+from projections.practices.monitoring.health import VERIFICATION
+from projections.practices.pipeline.baselines import STATE_ACCOUNT
 from projections.practices.pipeline.code_scans import SCAN_TOOL
 from projections.practices.pipeline.isolation import BUILDER, VERIFIER
 from projections.practices.pipeline.parallel_tests import TEST_SUITE
 from projections.practices.pipeline.plan_gates import PLAN_VALIDATION
 from projections.practices.practice import Practice
+from projections.practices.release.objectives import ERROR_BUDGET
+from projections.practices.release.strategies import RELEASE_STRATEGY
 from projections.readings.changes.branch_protections import Protection, branch_protections
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.environments import names_for
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import Doubt, doubts
-from projections.readings.people.grants import Grant, access_grants, has_ended_by_now
+from projections.readings.people.grants import Grant, Span, access_grants
+from projections.readings.people.grants_held import has_ended_by_now, last_rotated_at, last_used_at, standing_span
 from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.permission_use import UNUSED_AFTER_DAYS, permission_use
-from projections.readings.people.policies import InForce, Policy, in_force, in_force_now, policies
+from projections.readings.people.policies import POLICY, InForce, Policy, in_force, in_force_now, policies
 from projections.readings.people.powers import ROLE_FOR, fault_of_speaker, is_for_oneself
 from projections.readings.people.roles import roles_of, roles_on_record
 from projections.readings.people.settings import ANY, Number, Words
+from projections.readings.risk.models import risk_models
 from projections.rules.protection import ALLOWING
 from projections.rules.words import listed
 
@@ -74,43 +96,56 @@ ADMIN_BYPASS: Final = Words(
 )
 
 
-def _end_of(row: Grant, setting: Number, since: Moment | None, look: Look) -> Moment | None:
+def _service_span(row: Grant, look: Look) -> Span | None:
+    """Return what stands of a grant that a service holds; None where it is over, or a human's."""
+    span = standing_span(look, row)
+    return None if span is None or span.principal_kind != "service" or has_ended_by_now(row, look) else span
+
+
+def _end_of(span: Span, setting: Number, since: Moment | None, look: Look) -> Moment | None:
     """Return when a grant to a service has been without something for as long as the policy allows; None for no limit."""
-    if row.principal_kind != "service" or row.granted_at is None:
-        return None
-    policy, since = in_force_now(look), max(row.granted_at, since or "")
-    days = policy.number(setting, *names_for(look, policy, row.environment, since))
+    policy, since = in_force_now(look), max(span.said.at, since or "")
+    days = policy.number(setting, *names_for(look, policy, span.environment, since))
     return later(since, days=days) if days else None
 
 
-@finding(access_grants, severity="medium")
+@finding(access_grants, severity="medium", version=2)
 def ownerless_credential(row: Grant, look: Look) -> Breach | None:
     """A service holds a grant that nobody answers for."""
-    if row.principal_kind != "service" or row.owner not in (None, row.principal) or has_ended_by_now(row, look):
+    span = _service_span(row, look)
+    if span is None or span.owner not in (None, span.principal):
         return None
-    return Breach(f"nobody owns {row.grant_id} ({row.role}) of {row.principal}", positions_of(row.granted_position))
+    return Breach(f"nobody owns {row.grant_id} ({span.role}) of {span.principal}", positions_of(span.said.position))
 
 
-@finding(access_grants, severity="medium")
+@finding(access_grants, severity="medium", version=2)
 def dormant_credential(row: Grant, look: Look) -> Breach | None:
     """A service holds a grant that it has not used for longer than the policy allows, as far as uses are recorded."""
-    end = _end_of(row, DORMANT_AFTER_DAYS, row.last_used_at, look)
-    if not look.has_come(end) or has_ended_by_now(row, look):
+    span = _service_span(row, look)
+    if span is None:
         return None
-    used = f"since {row.last_used_at}" if row.last_used_at else "at all"
-    words = f"{row.principal} has not used {row.grant_id} ({row.role}) {used}, the policy allows it until {end}"
-    return Breach(words, positions_of(row.granted_position))
+    last = last_used_at(look, row, span)
+    end = _end_of(span, DORMANT_AFTER_DAYS, last, look)
+    if not look.has_come(end):
+        return None
+    used = f"since {last}" if last is not None else "at all"
+    words = f"{span.principal} has not used {row.grant_id} ({span.role}) {used}, the policy allows it until {end}"
+    return Breach(words, positions_of(span.said.position))
 
 
-@finding(access_grants, severity="medium")
+@finding(access_grants, severity="medium", version=2)
 def unrotated_credential(row: Grant, look: Look) -> Breach | None:
     """A service uses the same secret for longer than the policy allows."""
-    end = _end_of(row, ROTATE_WITHIN_DAYS, row.rotated_at, look)
-    if not look.has_come(end) or has_ended_by_now(row, look):
+    span = _service_span(row, look)
+    if span is None:
         return None
-    since = f"since {row.rotated_at}" if row.rotated_at else "yet"
-    words = f"the secret of {row.grant_id} ({row.role}) of {row.principal} was not rotated {since}, due at {end}"
-    return Breach(words, positions_of(row.granted_position))
+    last = last_rotated_at(look, row, span)
+    end = _end_of(span, ROTATE_WITHIN_DAYS, last, look)
+    if not look.has_come(end):
+        return None
+    since = f"since {last}" if last is not None else "yet"
+    words = f"the secret of {row.grant_id} ({span.role}) of {span.principal} was not rotated {since}, due at {end}"
+    return Breach(words, positions_of(span.said.position))
 
 
 def _fault_of(row: Doubt, look: Look) -> str:
@@ -168,36 +203,52 @@ def deployer_without_grant(row: Deployment, look: Look) -> Breach | None:
 # -- too much ------------------------------------------------------------------------------------------------------------
 
 
-@finding(access_grants, severity="medium")
+@finding(access_grants, severity="medium", version=2)
 def wildcard_grant(row: Grant, look: Look) -> Breach | None:
     """Somebody holds a grant for anything: one that names * as what it is for, or, of a service, one that names nothing at all."""
-    if row.granted_at is None or has_ended_by_now(row, look):
+    span = standing_span(look, row)
+    if span is None or has_ended_by_now(row, look):
         return None
-    named = [name_of(name) for name in (row.environment, row.resource) if name is not None]
+    named = [name_of(name) for name in (span.environment, span.resource) if name is not None]
     stars = [name for name in named if "*" in name]
-    if not stars and (named or row.principal_kind != "service"):
+    if not stars and (named or span.principal_kind != "service"):
         return None
-    words = f"{row.principal} holds {row.grant_id} ({row.role}) for {listed(stars) or 'every environment and every resource'}"
-    return Breach(words, positions_of(row.granted_position))
+    words = f"{span.principal} holds {row.grant_id} ({span.role}) for {listed(stars) or 'every environment and every resource'}"
+    return Breach(words, positions_of(span.said.position))
 
 
-# Settings that rest on what somebody says, with the value at which they do, and the type of event.
+# Settings that rest on what somebody says, with the values at which they do (none: at all but 0), and the type of event.
 _RESTING: Final = (
-    (BUILDER.name, None, PipelineRunFinished.type),
-    (VERIFIER.name, None, AttestationReceived.type),
-    (SECRET_GATE.name, "required", SecretRotated.type),
-    (TEST_SUITE.name, None, ShardFinished.type),
-    (SCAN_TOOL.name, None, ScanCompleted.type),
-    (PLAN_VALIDATION.name, "required", PlanValidated.type),
-    (READINESS_GATE.name, "required", EnvironmentReadyAttested.type),
-    (BACKUP_GATE.name, "required", BackupCompleted.type),
+    (BUILDER.name, (), PipelineRunFinished.type),
+    (VERIFIER.name, (), AttestationReceived.type),
+    (SECRET_GATE.name, ("required",), SecretRotated.type),
+    (TEST_SUITE.name, (), ShardFinished.type),
+    (SCAN_TOOL.name, (), ScanCompleted.type),
+    (PLAN_VALIDATION.name, ("required",), PlanValidated.type),
+    (READINESS_GATE.name, ("required",), EnvironmentReadyAttested.type),
+    (BACKUP_GATE.name, ("required",), BackupCompleted.type),
+    (BACKUP_GATE.name, ("required",), ServiceProvisioned.type),
+    (RPO_MINUTES.name, (), BackupCompleted.type),
+    (RESTORE_TEST_DAYS.name, (), RestoreVerified.type),
+    (PARITY_DAYS.name, (), EnvironmentConfigCompared.type),
+    (PARITY_PERCENT.name, (), EnvironmentConfigCompared.type),
+    (REQUIRED_TAG.name, (), ResourceTagged.type),
+    (ERROR_BUDGET.name, ("enforced",), ErrorBudgetMeasured.type),
+    (STATE_ACCOUNT.name, ("required",), StateObserved.type),
+    (PROVIDER_UPGRADES.name, ("tested",), CompatibilityTested.type),
+    (IMPACT_ASSESSMENT.name, ("required", "when-shared"), ChangeImpactAssessed.type),
+    (RELEASE_STRATEGY.name, ("required",), StrategySelected.type),
+    (VERIFICATION.name, ("required",), DeploymentVerified.type),
 )
+# A feature that the ledger computes of what people say of each other's code.
+_OF_REVIEWS: Final = "independent_reviewers"
 
 
-@finding(policies, severity="low", version=2)
+@finding(policies, severity="low", version=3)
 def policy_believes_anybody(row: Policy, look: Look) -> Breach | None:
-    """A policy rests on what is said of builders, verifiers, rotated secrets, tests, scans, checks of plans, readiness or backups, and
-    names no role for whoever says it (`role-for`).
+    """A policy rests on what is said of builders, verifiers, secrets, tests, scans, checks of plans, readiness, backups, restores, parity,
+    tags, budgets, states, trials, impacts, strategies or health, or an approved risk model on who reviews code; and it names no role for
+    whoever says it (`role-for`).
     """
     for version in row.versions:
         if version is not row.versions[-1] and version.version != row.in_force:
@@ -205,14 +256,23 @@ def policy_believes_anybody(row: Policy, look: Look) -> Breach | None:
         roles = {setting.applies_to for setting in version.settings if setting.name == ROLE_FOR.name}
         asked = [
             f"{name} on {event_type}"
-            for name, value, event_type in _RESTING
+            for name, values, event_type in _RESTING
             if roles.isdisjoint((event_type, ANY))
-            and any(setting.name == name and value in (None, setting.value) for setting in version.settings)
+            and any(s.name == name and (s.value in values if values else s.value != "0") for s in version.settings)
         ]
+        if row.policy_id == POLICY and roles.isdisjoint((CodeReviewSubmitted.type, ANY)):
+            asked += [f"risk model {name} on {CodeReviewSubmitted.type}" for name in _weighing_reviews(look)]
         if asked:
             words = f"{row.policy_id} {version.version} rests {listed(asked)}, and names no role for it"
             return Breach(words, positions_of(version.published_position))
     return None
+
+
+def _weighing_reviews(look: Look) -> list[str]:
+    """Return the approved risk models by which a change is scored lower because of who reviews it."""
+    models = look.named(risk_models, RiskModelPublished, limit=64)
+    weighing = [row for row in models if any(parameter.name == _OF_REVIEWS for parameter in row.parameters)]
+    return sorted({row.version_id for row in weighing if row.is_approved})
 
 
 @finding(branch_protections, severity="high")

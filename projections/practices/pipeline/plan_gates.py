@@ -259,7 +259,7 @@ def plan_is_validated(question: Question, look: Look, policy: InForce) -> Said:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         **change_is_approved.remedies,
         "no-scope": Remedy("its author submits the change with the plan (change.submitted)", authors),

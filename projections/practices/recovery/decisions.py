@@ -11,7 +11,7 @@ from ledger.events.deployment import DeploymentStarted
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import Moment, later
+from projections.engine.view import Moment, later, replace
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Remedy, Said, deployment_of, gate_rule, of_deployment
@@ -19,9 +19,10 @@ from projections.practices.practice import Practice
 from projections.readings.delivery.acts import Report
 from projections.readings.delivery.cutovers import cutovers
 from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.measurements import trigger_firings
 from projections.readings.delivery.placements import placements
-from projections.readings.delivery.rollbacks import Decided, Rollback, rollbacks
-from projections.readings.delivery.triggers import rollback_triggers
+from projections.readings.delivery.rollbacks import Decided, Rollback, is_believed, rollbacks, was_undone
+from projections.readings.delivery.triggers import definitions_at, rollback_triggers
 from projections.readings.environments.environments import is_production, same_environment
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce, in_force
@@ -30,6 +31,7 @@ from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.rules.leave import Instant, replaces, was_there
+from projections.rules.triggers import meets
 
 PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks, placements, cutovers))
 ROLLBACK_WITHIN_HOURS: Final = Number(
@@ -39,18 +41,26 @@ ROLLBACK_WITHIN_HOURS: Final = Number(
 LATEST: Final = 64
 
 
-@finding(rollbacks, severity="medium")
+@finding(rollbacks, severity="medium", version=2)
 def rollback_not_decided(row: Rollback, look: Look) -> Breach | None:
     """Something was rolled back in production, and nobody had decided to by then. What is decided later is no such decision."""
-    done = row.completed
-    if done is None or row.outcome == "failure" or _was_decided(row.deployment_id, row, done, look, row.decisions):
-        return None
-    what = row.deployment_id or f"{row.service} in {row.environment}"
-    words = f"{what} was rolled back at {done.at} by {row.rollback_id}, and nobody had decided to"
-    return Breach(words, positions_of(done.position, row.decided_position))
+    for done in row.completions:
+        if done.outcome == "failure":
+            continue
+        of_it = replace(
+            row,
+            deployment_id=row.deployment_id if row.decided is not None else done.deployment_id,
+            service=done.service,
+            environment=done.environment,
+        )
+        if not _was_decided(of_it.deployment_id, of_it, done.said, look, row.decisions):
+            what = of_it.deployment_id or f"{done.service} in {done.environment}"
+            words = f"{what} was rolled back at {done.said.at} by {row.rollback_id}, and nobody had decided to"
+            return Breach(words, positions_of(done.said.position, row.decided_position))
+    return None
 
 
-@finding(deployments, severity="medium")
+@finding(deployments, severity="medium", version=2)
 def older_deployed_undecided(row: Deployment, look: Look) -> Breach | None:
     """An older artifact was put in the place of a newer one in production: it was rolled back, and nobody had decided to by then."""
     for name in row.undone_by:
@@ -74,7 +84,7 @@ def _is_there(report: Report, undone: Deployment, look: Look) -> bool:
     )
 
 
-@finding(rollbacks, severity="medium")
+@finding(rollbacks, severity="medium", version=2)
 def rollback_not_carried_out(row: Rollback, look: Look) -> Breach | None:
     """It was decided to roll back, and that was not done in time. It ends when it is, or when somebody decides otherwise."""
     last = _last(look, row.decisions, None, row.environment)
@@ -100,19 +110,22 @@ def rollback_not_carried_out(row: Rollback, look: Look) -> Breach | None:
 
 def _was_done(row: Rollback, decided: Spoken, look: Look) -> bool:
     """Say whether something was rolled back after it was decided: the deployment; or, naming none, what its service ran there."""
-    if row.completed is not None and row.outcome != "failure":
+    if any(one.outcome != "failure" and is_believed(look, one) for one in row.completions):
         return True
     if row.deployment_id is not None:
         undone = look.row(deployments, row.deployment_id)
-        return undone is not None and undone.rolled_back_at is not None
+        return undone is not None and was_undone(look, undone)
     about = ref("service", row.service or "")
     ends = [
-        (other.environment, other.rolled_back_at) for other in look.named(deployments, DeploymentStarted, about, LATEST)
+        (other.environment, other.rolled_back_at)
+        for other in look.named(deployments, DeploymentStarted, about, LATEST)
+        if was_undone(look, other)
     ]
     ends += [
-        (other.environment, other.completed_at)
+        (one.environment, one.said.at)
         for other in look.named(rollbacks, RollbackCompleted, about, LATEST)
-        if other.outcome != "failure"
+        for one in other.completions
+        if one.outcome != "failure" and is_believed(look, one)
     ]
     return any(
         at is not None and at >= decided.at and same_environment(look, place, row.environment, at) for place, at in ends
@@ -140,10 +153,22 @@ def _was_decided(
 
 
 def _rolls_back_by_itself(undone: str, done: Spoken, look: Look) -> bool:
-    row = look.row(deployments, undone)
-    has_fired = row is not None and row.first_sign_at is not None and row.first_sign_at <= done.at
-    fired = look.named(rollback_triggers, RollbackTriggerFired, ref("deployment", undone)) if has_fired else []
-    return any(trigger.mode == "automatic" for trigger in fired)
+    """Say whether a trigger that rolls back by itself had fired, as was on record by then, and as it was defined; its condition met."""
+    clocks = clocks_of(look, done.at)
+    for fired in look.named(trigger_firings, RollbackTriggerFired, ref("deployment", undone), LATEST):
+        trigger = look.row(rollback_triggers, fired.trigger_id) if fired.trigger_id is not None else None
+        if fired.said is None or trigger is None or fired.measured is None:
+            continue
+        for instant in instants_of(look, done):
+            defined = definitions_at(look, trigger, instant, clocks, fired.version)
+            if not defined or defined[-1].mode != "automatic" or not was_there(fired.said, instant, clocks):
+                break
+            condition = defined[-1].condition
+            if not meets(condition, fired.measured) or (fired.samples or 0) < condition.min_samples:
+                break
+        else:
+            return True
+    return False
 
 
 def _about(

@@ -22,7 +22,7 @@ from projections.readings.delivery.measurements import (
     measurements_of,
     trigger_firings,
 )
-from projections.readings.delivery.rollbacks import rollbacks
+from projections.readings.delivery.rollbacks import is_believed, rollbacks
 from projections.readings.delivery.triggers import Definition, definitions_at, rollback_triggers
 from projections.readings.environments.environments import is_meant, names_for, same_environment
 from projections.readings.people.policies import InForce, in_force
@@ -58,7 +58,7 @@ ROLLBACK_WATCH_HOURS: Final = Number(
 LATEST: Final = 64
 
 
-@finding(deployments, severity="high", version=3)
+@finding(deployments, severity="high", version=4)
 def rollback_trigger_missed(row: Deployment, look: Look) -> Breach | None:
     """By what was measured after a deployment a rollback was due, and nobody rolled back, or decided about it, in time."""
     for act in acts_in_production(row, look):
@@ -108,7 +108,8 @@ def _measures(definition: Definition, act: Act, since: Moment, until: Moment, lo
 def _was_answered(act: Act, begin: Moment, deadline: Moment, look: Look) -> bool:
     """Say whether it was rolled back, or somebody decided about it, between two times, and that was on record.
 
-    A rollback was one to what had run there before; to what else, or to nothing that is named, whoever has the power may say so.
+    A rollback was one to what had run there before, as whoever deploys there says; to what else, or to nothing that is named, whoever has
+    the power may say so.
     """
     clocks = clocks_of(look, act.at)
     acts = [
@@ -125,10 +126,12 @@ def _was_answered(act: Act, begin: Moment, deadline: Moment, look: Look) -> bool
                 continue
             if row.decided is not None and begin <= row.decided.at <= deadline and was_there(row.decided, by, clocks):
                 return True
-            if row.completed is None or row.outcome != "success" or not begin <= row.completed.at <= deadline:
-                continue
-            if row.completed.recorded_at <= by.by and (row.to_artifact in before or _is_of_power(row.completed, look)):
-                return True
+            for done in row.completions:
+                is_in_time = begin <= done.said.at <= deadline and done.said.recorded_at <= by.by
+                if done.outcome != "success" or not is_in_time:
+                    continue
+                if _is_of_power(done.said, look) or (done.to_artifact in before and is_believed(look, done)):
+                    return True
     # What had run there before was deployed again: a rollback by another name.
     return any(
         begin <= other.at

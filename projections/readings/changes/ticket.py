@@ -111,3 +111,7 @@ class Ticket:
     reviewed_by: str | None = None
     closed_at: Moment | None = None
     label: Literal["success", "failure"] | None = None
+    # While it is implemented: where it would be, and how many approvals would be missing, if nothing had been done, by the policy now.
+    # That something was done lets nothing more be done.
+    leave_state: State | None = None
+    leave_missing: int = 0

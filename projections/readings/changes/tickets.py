@@ -15,7 +15,6 @@ from projections.readings.changes.approvals import (
     Asked,
     Leave,
     authors_of,
-    is_anothers_rejection,
     person_fault,
     speaker_fault,
 )
@@ -27,7 +26,7 @@ from projections.readings.changes.scopes import ChangeScope, Version, change_sco
 from projections.readings.changes.technical import is_asked
 from projections.readings.changes.templates import templates
 from projections.readings.changes.ticket import State, Ticket
-from projections.readings.changes.unlet import retro_of, unlet_by
+from projections.readings.changes.unlet import retro_of, sent_back_at, unlet_by
 from projections.readings.environments.environments import environments, is_meant, is_production
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
@@ -43,6 +42,7 @@ from projections.readings.people.voices import not_yet_said
 from projections.readings.risk.assessments import Assessment, risk_assessments
 from projections.readings.risk.outcomes import outcomes
 from projections.readings.risk.promotions import Counting, model_promotions
+from projections.rules.leave import Instant, was_there
 
 ESCALATE_AFTER_HOURS: Final = Number(
     "escalate-after-hours",
@@ -52,7 +52,7 @@ ESCALATE_AFTER_HOURS: Final = Number(
 )
 change_tickets = Judged(
     "change_tickets",
-    version=11,
+    version=12,
     row=Ticket,
     of=change_facts,
     reads=(
@@ -98,7 +98,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     assessed = scored.assessment if scored is not None else None
     review = _closing(case, deployers, assessed)
     remaining = _remaining(case, version)
-    cancelled_at = _cancelled_at(case, first)
+    cancelled_at = _cancelled_at(case)
     unreviewed = case.unreviewed(policy) if is_asked(policy, _type_of(scope, fault)) else None
     if cancelled_at is not None:
         state: State = "cancelled"
@@ -106,6 +106,13 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
         state = _state_once_begun(case, review, remaining)
     else:
         state = _state_before(case, leave, policy, version, fault, scored, unreviewed)
+    leave_state, leave_missing = None, 0
+    if state == "implementing":
+        policy_now = in_force_now(look)
+        leave_now = case.leave(policy_now, deployers=in_production)
+        unreviewed_now = case.unreviewed(policy_now) if is_asked(policy_now, _type_of(scope, fault)) else None
+        leave_state = _state_before(case, leave_now, policy_now, version, fault, scored, unreviewed_now)
+        leave_missing = leave_now.missing
     requests = [d for d in facts.decisions if d.word == "requested"]
     escalations = [d for d in facts.decisions if d.word == "escalated"]
     retro_due_at, retro = retro_of(case, policy, first, leave, in_production)
@@ -162,6 +169,8 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
         review.said.actor if review is not None else None,
         review.said.at if review is not None else cancelled_at,
         outcome.label if outcome is not None else None,
+        leave_state,
+        leave_missing,
     )
 
 
@@ -236,25 +245,19 @@ def _remaining(case: Case, version: Version | None) -> tuple[str, ...]:
     return tuple(missing[:100])
 
 
-def _cancelled_at(case: Case, first: Done | None) -> Moment | None:
-    """Return when a change was given up: before anything was done for it."""
-    found = [d.said for d in case.facts.decisions if d.word == "cancelled"]
-    before = [s for s in found if first is None or (s.at, s.position) < (first.at, first.position)]
-    return before[0].at if before else None
+def _cancelled_at(case: Case) -> Moment | None:
+    """Return when a change was given up: before anything was done for it that was on record by then, or soon after."""
+    for decision in case.facts.decisions:
+        said = decision.said
+        then = Instant(said.at, later(said.recorded_at, minutes=case.clocks.lag_s // 60), said.position)
+        if decision.word == "cancelled" and not any(was_there(act, then, case.clocks) for act in case.facts.done):
+            return said.at
+    return None
 
 
 def _was_sent_back(case: Case, version: Version) -> bool:
     """Say whether a change was rejected, or returned to draft, after its scope was submitted."""
-    scope, look = case.scope, case.look
-    for decision in case.facts.decisions:
-        if (decision.said.at, decision.said.position) <= (version.said.at, version.said.position):
-            continue
-        if decision.word == "reverted":
-            return True
-        is_of_this = decision.scope_digest in (None, version.stated, version.digest)
-        if is_of_this and is_anothers_rejection(decision, scope, look):
-            return True
-    return False
+    return sent_back_at(case, version) is not None
 
 
 def _approval_due(case: Case, requests: list[Decision], version: Version | None) -> Moment | None:

@@ -8,10 +8,10 @@ from typing import Final, Literal
 
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
-from projections.readings.changes.approvals import Leave
+from projections.readings.changes.approvals import Leave, is_anothers_rejection
 from projections.readings.changes.case import Case, may_start, template_fault
 from projections.readings.changes.facts import Done, change_facts
-from projections.readings.changes.scopes import change_scopes, in_force_at
+from projections.readings.changes.scopes import Version, change_scopes, in_force_at
 from projections.readings.changes.ticket import Unlet
 from projections.readings.environments.environments import is_production
 from projections.readings.people.imports import by_a_deadline, instants_of
@@ -78,12 +78,27 @@ def _without_leave(case: Case, act: Done | Spoken, instant: Instant) -> str:
     if version is None and scope.change_type != "emergency":
         return "its scope was not fixed"
     if scope.change_type == "standard" and template_fault(case, version) is None:
-        return ""
+        sent_back = sent_back_at(case, version, instant) if version is not None else None
+        return f"{scope.change_id} was sent back at {sent_back}" if sent_back is not None else ""
     leave = case.leave(policy, instant, (act.actor,) if act.actor is not None else ())
     if may_start(scope, leave):
         return ""
     others = "; ".join(f"{a.approver}: {a.why}" for a in leave.approvals[-10:] if a.why)
     return f"{leave.missing} approval(s) missing" + (f" ({others})" if others else "")
+
+
+def sent_back_at(case: Case, version: Version, instant: Instant | None = None) -> Moment | None:
+    """Return when a change was rejected, or returned to draft, after its scope was submitted; before an instant, if one is said."""
+    for decision in case.facts.decisions:
+        said = decision.said
+        if (said.at, said.position) <= (version.said.at, version.said.position):
+            continue
+        if instant is not None and not comes_before(said, instant, case.clocks):
+            continue
+        is_of_this = decision.scope_digest in (None, version.stated, version.digest)
+        if decision.word == "reverted" or (is_of_this and is_anothers_rejection(decision, case.scope, case.look)):
+            return said.at
+    return None
 
 
 def _is_emergency_procedure(case: Case, act: Done | Spoken, policy: InForce) -> bool:

@@ -59,6 +59,8 @@ class Act:
     finished_at: Moment | None = None
     outcome: Outcome | None = None
     is_history: bool = False
+    # When it ended first, where several ends of it are told.
+    first_end_at: Moment | None = None
 
 
 # Under which name all names of one environment compare.
@@ -138,6 +140,7 @@ def _act(
         last.said.at if last else None,
         last.outcome if last else None,
         all(report.is_history for report in reports),
+        min((report.said.at for report in ended), default=None),
     )
 
 

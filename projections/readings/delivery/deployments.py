@@ -102,7 +102,7 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=9,
+    version=10,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,
@@ -201,8 +201,15 @@ def _and_what_it_undoes(event: Any, entry: EntryInfo) -> list[str]:
 def _undone(row: Deployment, event: Any, entry: EntryInfo, artifact: str | None) -> Deployment:
     """Know that something older took the place of a deployment, by an entry that does not name it."""
     undone = tuple(dict.fromkeys((*row.undone_by, undoing(event) or "")))
-    row = replace(row, undone_by=undone, rolled_back_at=entry.time, rolled_back_to=artifact)
+    row = _rolled_back(replace(row, undone_by=undone), artifact, entry)
     return replace(row, positions=(*row.positions, entry.position))
+
+
+def _rolled_back(row: Deployment, artifact: str | None, entry: EntryInfo) -> Deployment:
+    """Know that a deployment was undone: from then on, however often it is told."""
+    if row.rolled_back_at is not None and row.rolled_back_at <= entry.time:
+        return row
+    return replace(row, rolled_back_at=entry.time, rolled_back_to=artifact)
 
 
 @deployments.on(DeploymentFinished, key=_and_what_it_undoes)
@@ -301,7 +308,7 @@ def rolled_back(row: Deployment, event: RollbackCompleted, entry: EntryInfo) -> 
     if row.deployment_id != event.deployment_id:
         return _undone(row, event, entry, event.to_artifact)
     if event.outcome == "success":
-        row = replace(row, rolled_back_at=entry.time, rolled_back_to=event.to_artifact)
+        row = _rolled_back(row, event.to_artifact, entry)
     return replace(row, positions=(*row.positions, entry.position))
 
 

@@ -30,11 +30,13 @@ class GateDecision:
     artifact: str | None = None
     commit: str | None = None
     attempt: int | None = None
+    # By which policy it answered.
+    policy_id: str | None = None
 
 
 gate_decisions = View(
     "gate_decisions",
-    version=1,
+    version=2,
     row=GateDecision,
     kind="gate_decision",
     # No ref names a decision by its position.
@@ -67,4 +69,5 @@ def decided(row: GateDecision, event: GateDecided, entry: EntryInfo) -> GateDeci
         artifact=event.artifact,
         commit=event.commit,
         attempt=event.attempt,
+        policy_id=event.policy_id,
     )

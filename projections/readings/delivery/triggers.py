@@ -25,6 +25,7 @@ class Definition:
     threshold: Number
     window_s: int
     min_samples: int
+    mode: Mode
 
     @property
     def condition(self) -> Condition:
@@ -55,7 +56,7 @@ class Trigger:
 
 rollback_triggers = View(
     "rollback_triggers",
-    version=2,
+    version=3,
     row=Trigger,
     kind="trigger",
     indexes=("service", "environment"),
@@ -94,6 +95,7 @@ def _definition(event: RollbackTriggerDefined, entry: EntryInfo) -> Definition:
         event.threshold,
         event.window_s,
         event.min_samples,
+        event.mode,
     )
 
 

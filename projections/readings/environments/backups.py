@@ -237,43 +237,55 @@ _ANYWHERE: Final = ""
 
 @dataclass(frozen=True)
 class SetUp:
-    """How a service is set up in an environment: what holds its state, and since which statement.
+    """How a service is set up in an environment: what holds its state, and by which statements, the first one first.
 
     `refused` are statements that there is less of it, by somebody who may not take back what another had said.
     """
 
     last: Provision
-    held: dict[str, Provision]
+    held: dict[str, tuple[Provision, ...]]
     refused: tuple[Provision, ...] = ()
 
     @property
     def stateful(self) -> Provision | None:
-        return next(iter(self.held.values()), None)
+        return next(iter(self.held.values()), (None,))[0]
 
     @property
-    def resources(self) -> dict[str, Provision]:
-        return {name: since for name, since in self.held.items() if name != _ANYWHERE}
+    def resources(self) -> dict[str, tuple[Provision, ...]]:
+        return {name: told for name, told in self.held.items() if name != _ANYWHERE}
 
 
 def set_up(reads: Reads, service: str, environment: str, at: Moment) -> SetUp | None:
     """Return how a service is set up in an environment, by what was said of it by those who count, in the order of their times.
 
-    That something holds state anybody may say. That it does not any more, says whoever said that it does, or whoever has the power.
+    That something holds state anybody may say. Each takes back their own word, and whoever has the power everybody's: what somebody
+    else says of an earlier time stands beside what was said later.
     """
-    held: dict[str, Provision] = {}
+    held: dict[str, tuple[Provision, ...]] = {}
     refused: list[Provision] = []
     told = _provisions(reads, service, environment, at)
     for one in told:
         named = (_ANYWHERE, *one.resources) if one.stateful else ()
-        kept = {
-            name: since
-            for name, since in held.items()
-            if name not in named and not may_take_back(reads, ServiceProvisioned.type, one.said, since.said)
+        left = {
+            name: tuple(
+                word for word in words if not may_take_back(reads, ServiceProvisioned.type, one.said, word.said)
+            )
+            for name, words in held.items()
+            if name not in named
         }
-        refused += [one] if kept else []
+        left = {name: words for name, words in left.items() if words}
+        refused += [one] if left else []
         # To say again that it does begins nothing anew.
-        held = kept | {name: held.get(name, one) for name in named}
+        more = {name: _beside(held.get(name, ()), one) for name in named}
+        held = {
+            name: left[name] if name in left else more[name] for name in (*held, *more) if name in left or name in more
+        }
     return SetUp(told[-1], held, tuple(refused)) if told else None
+
+
+def _beside(words: tuple[Provision, ...], one: Provision) -> tuple[Provision, ...]:
+    """Return what is said of one thing with one more word, the first of each: nobody begins anything anew."""
+    return words if any(word.said.principal == one.said.principal for word in words) else (*words, one)
 
 
 def _provisions(reads: Reads, service: str, environment: str, at: Moment) -> list[Provision]:

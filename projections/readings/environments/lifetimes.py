@@ -23,7 +23,7 @@ from projections.readings.people.replacing import has_power
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.environments import compared
-from projections.rules.leave import FOR_EVER, Instant, comes_before, replaces, was_there
+from projections.rules.leave import FOR_EVER, Instant, comes_before, is_reported_late, replaces, was_there
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,13 @@ class Life:
 
 
 def lives_of(reads: Reads, name: str) -> list[Life]:
-    """Return the lives of an environment under all its names, in the order of the times at which they began."""
+    """Return the lives of an environment under all its names, in the order of the times at which they began.
+
+    A teardown that is reported late ends a life when it is recorded, unless whoever tells has the power to: what was said of it before
+    was said of what was there.
+    """
     lives: list[Life] = []
-    for told in sorted(_told(reads, name, FOR_EVER), key=in_time):
+    for told in sorted(_told(reads, name, FOR_EVER), key=lambda told: (_counts_at(reads, told), told.said.position)):
         last = lives[-1] if lives and lives[-1].teardown is None else None
         if isinstance(told, Creation):
             if last is None:
@@ -149,6 +153,12 @@ def lives_of(reads: Reads, name: str) -> list[Life]:
         elif last is not None and isinstance(told, Teardown):
             last.teardown = told
     return lives
+
+
+def _counts_at(reads: Reads, told: Creation | Extension | Teardown) -> Moment:
+    said = told.said
+    is_late = isinstance(told, Teardown) and is_reported_late(said, clocks_of(reads, said.at))
+    return said.recorded_at if is_late and not has_power(reads, EnvironmentDeleted.type, said) else said.at
 
 
 def is_gone(reads: Reads, name: str, known: Spoken) -> bool:

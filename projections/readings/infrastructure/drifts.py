@@ -19,7 +19,7 @@ from projections.engine.derived import Judged
 from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, later, replace, seconds_between
 from projections.readings.environments.environments import READ_BY_ASKING, same_environment, under_all_names
-from projections.readings.infrastructure.plans import Plan, plan_applications, plan_changes, plans
+from projections.readings.infrastructure.plans import Plan, plan_applications, plan_changes, plans, told_parts
 from projections.readings.people.policies import in_force, in_force_now
 from projections.readings.people.settings import Number
 from projections.readings.people.voices import Spoken, in_time, spoken
@@ -230,9 +230,8 @@ def _address(one: Drifted) -> str:
 
 
 def _addresses(reads: Reads, plan: Plan) -> Iterator[str]:
-    for part in (0, *plan.seen):
-        told = reads.row(plan_changes, f"{plan.plan}/{part}")
-        yield from (change.address for change in (told.changes if told is not None else ()) if change.drifted)
+    for told in told_parts(reads, plan):
+        yield from (change.address for change in told.changes if change.drifted)
 
 
 def _shows_all(plan: Plan, found: int) -> bool:

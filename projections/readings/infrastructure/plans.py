@@ -7,13 +7,14 @@ Nothing is judged here. What a plan says of itself stands as it was first told; 
     plan_applications   1042              the entry at position 1042 says that it was applied
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.iac import Action, ChangesEvent, PlanApplied, PlanChangesReported, PlanProduced, PlanValidated
-from projections.engine.view import EntryInfo, Moment, View, replace
+from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.parts import InParts, with_part
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.voices import Spoken, by_whom, spoken
@@ -71,7 +72,7 @@ class Plan(InParts):
 
 plans = View(
     "plans",
-    version=3,
+    version=4,
     row=Plan,
     kind="plan",
     indexes=("environment", "service", "commit", "change_id"),
@@ -111,6 +112,9 @@ def produced(row: Plan, event: PlanProduced, entry: EntryInfo) -> Plan:
 
 @plans.on(PlanChangesReported, key=lambda event: event.plan)
 def part_came(row: Plan, event: PlanChangesReported, entry: EntryInfo) -> Plan:
+    """A part of a plan is told by whoever told the plan: nobody adds to what another saw."""
+    if row.said is not None and row.said.principal != entry.by["principal"]:
+        return row
     return with_part(row, event.part)
 
 
@@ -201,6 +205,7 @@ class PlanPart:
     plan: str | None = None
     changes: tuple[Planned, ...] = ()
     position: int | None = None
+    by: str | None = None
 
 
 def _plan_of(key: str, row: PlanPart) -> list[Match]:
@@ -213,6 +218,7 @@ plan_changes = View(
     row=PlanPart,
     kind="plan_part",
     entries_of=_plan_of,
+    reads=(plans,),
     indexes=("plan",),
     doc="What plans would change, resource by resource, as each statement names it.",
 )
@@ -220,9 +226,19 @@ plan_changes = View(
 
 @plan_changes.on(PlanProduced, PlanChangesReported, key=lambda event: f"{event.plan}/{getattr(event, 'part', 0)}")
 def told(row: PlanPart, event: ChangesEvent, entry: EntryInfo) -> PlanPart:
-    if row.position is not None:
+    plan = entry.reads.row(plans, event.plan)
+    is_anothers = plan is not None and plan.said is not None and plan.said.principal != entry.by["principal"]
+    if row.position is not None or is_anothers:
         return row
     changes = tuple(
         Planned(one.address, one.action, one.drifted, one.tagged, one.tags, one.values) for one in event.changes
     )
-    return replace(row, plan=event.plan, changes=changes, position=entry.position)
+    return replace(row, plan=event.plan, changes=changes, position=entry.position, by=entry.by["principal"])
+
+
+def told_parts(reads: Reads, plan: Plan) -> Iterator[PlanPart]:
+    """Yield what a plan would change, part by part, as whoever told the plan says."""
+    for part in (0, *plan.seen):
+        told = reads.row(plan_changes, f"{plan.plan}/{part}")
+        if told is not None and plan.said is not None and told.by == plan.said.principal:
+            yield told

@@ -9,7 +9,6 @@ from typing import Literal
 
 from ledger.events.access import AccessGranted, AccessRevoked, AccessRotated, AccessUsed
 from ledger.events.access_review import AccessReviewItemDecided
-from projections.engine.reads import Look
 from projections.engine.view import LATEST, EntryInfo, Moment, View, moment, replace
 from projections.readings.people.identities import logins_of
 from projections.readings.people.voices import Spoken, spoken
@@ -36,6 +35,7 @@ class Span:
     resource: str | None
     expires_at: Moment | None
     said: Spoken
+    owner: str | None = None
 
     def __hash__(self) -> int:
         return self.said.position
@@ -50,7 +50,7 @@ class Span:
 class Grant:
     """One grant, from its beginning to its end. `expires_at` is judged by whoever asks: no entry says that it passed.
 
-    The columns before `spans` are what was said last, whether it counts or not.
+    The columns before `used_by` are what was said last, whether it counts or not: what stands of it is `grants_held`.
     """
 
     grant_id: str
@@ -70,6 +70,9 @@ class Grant:
     uses: int = 0
     last_used_at: Moment | None = None
     rotated_at: Moment | None = None
+    # By whose word it was used, and its secret renewed: the latest of each principal.
+    used_by: tuple[Spoken, ...] = ()
+    rotated_by: tuple[Spoken, ...] = ()
     decisions: tuple[ReviewedDecision, ...] = ()
     spans: tuple[Span, ...] = ()
     revocations: tuple[Spoken, ...] = ()
@@ -104,6 +107,7 @@ def granted(row: Grant, event: AccessGranted, entry: EntryInfo) -> Grant:
         event.resource,
         expires_at,
         spoken(entry, event.actor),
+        event.owner,
     )
     return replace(
         row,
@@ -139,20 +143,25 @@ def revoked(row: Grant, event: AccessRevoked, entry: EntryInfo) -> Grant:
 
 @access_grants.on(AccessUsed, key=lambda event: event.grant_id)
 def used(row: Grant, event: AccessUsed, entry: EntryInfo) -> Grant:
-    return replace(row, uses=row.uses + 1, last_used_at=max(row.last_used_at or "", entry.time))
+    said = spoken(entry, event.actor)
+    used_by = _latest(row.used_by, said)
+    return replace(row, uses=row.uses + 1, last_used_at=max(row.last_used_at or "", entry.time), used_by=used_by)
 
 
 @access_grants.on(AccessRotated, key=lambda event: event.grant_id)
 def rotated(row: Grant, event: AccessRotated, entry: EntryInfo) -> Grant:
-    return replace(row, rotated_at=max(row.rotated_at or "", entry.time))
+    rotated_by = _latest(row.rotated_by, spoken(entry, event.actor))
+    return replace(row, rotated_at=max(row.rotated_at or "", entry.time), rotated_by=rotated_by)
+
+
+def _latest(before: tuple[Spoken, ...], said: Spoken) -> tuple[Spoken, ...]:
+    """Return the latest word of each principal, with one more: a use a minute makes no longer row."""
+    others = tuple(one for one in before if one.principal != said.principal)
+    own = (*(one for one in before if one.principal == said.principal), said)
+    return (*others, max(own, key=lambda one: (one.at, one.position)))
 
 
 @access_grants.on(AccessReviewItemDecided, key=lambda event: event.grant_id)
 def decided(row: Grant, event: AccessReviewItemDecided, entry: EntryInfo) -> Grant:
     decision = ReviewedDecision(event.review_id, event.actor, event.decision, entry.position)
     return replace(row, decisions=(*row.decisions, decision))
-
-
-def has_ended_by_now(grant: Grant, look: Look) -> bool:
-    """Say whether a grant was revoked, or expired; and let the end that has not come wake whoever asks."""
-    return any(look.has_come(end) for end in (grant.expires_at, grant.revoked_at))

@@ -13,7 +13,8 @@ from projections.engine.derived import Judged
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.readings.environments.environments import READ_BY_ASKING, names_for
-from projections.readings.people.grants import Grant, access_grants, has_ended_by_now
+from projections.readings.people.grants import Grant, Span, access_grants
+from projections.readings.people.grants_held import has_ended_by_now, last_used_at, standing_span
 from projections.readings.people.policies import in_force_now
 from projections.readings.people.settings import Number
 
@@ -43,7 +44,7 @@ class PermissionUse:
 
 permission_use = Judged(
     "permission_use",
-    version=1,
+    version=2,
     row=PermissionUse,
     of=access_grants,
     reads=READ_BY_ASKING,
@@ -54,30 +55,34 @@ permission_use = Judged(
 
 @permission_use.by
 def use(row: Grant, look: Look) -> PermissionUse:
-    """Whether what was granted is used."""
-    state, since = _state(row, look)
+    """Whether what was granted is used, by what stands of the grant and whoever is believed about its uses."""
+    span = standing_span(look, row)
+    if span is None:
+        return PermissionUse(row.grant_id, row.principal, row.principal_kind, row.role, row.environment, row.resource)
+    last = last_used_at(look, row, span)
+    state, since = _state(row, span, last, look)
     return PermissionUse(
         row.grant_id,
-        row.principal,
-        row.principal_kind,
-        row.role,
-        row.environment,
-        row.resource,
+        span.principal,
+        span.principal_kind,
+        span.role,
+        span.environment,
+        span.resource,
         state,
         row.uses,
-        row.last_used_at,
+        last,
         since,
     )
 
 
-def _state(row: Grant, look: Look) -> tuple[Literal["used", "new", "unused", "over"] | None, Moment | None]:
-    if row.granted_at is None:
-        return None, None
+def _state(
+    row: Grant, span: Span, last_used: Moment | None, look: Look
+) -> tuple[Literal["used", "new", "unused", "over"], Moment | None]:
     if has_ended_by_now(row, look):
         return "over", None
-    last = max(row.granted_at, row.last_used_at or "")
+    last = max(span.said.at, last_used or "")
     policy = in_force_now(look)
-    days = policy.number(UNUSED_AFTER_DAYS, *names_for(look, policy, row.environment, last))
+    days = policy.number(UNUSED_AFTER_DAYS, *names_for(look, policy, span.environment, last))
     if look.has_come(later(last, days=days)):
         return "unused", last
-    return ("used" if row.last_used_at is not None else "new"), None
+    return ("used" if last_used is not None else "new"), None

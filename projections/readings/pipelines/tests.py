@@ -22,7 +22,7 @@ from ledger.clock import from_text, to_text
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.test import CasesReported, ManifestAccepted, ManifestDeclared, ReportEvent, Result, ShardFinished
-from projections.engine.view import EntryInfo, Moment, Number, View, moment, replace
+from projections.engine.view import EntryInfo, Moment, Number, View, moment, replace, seconds_between
 from projections.readings.parts import InParts, with_part
 from projections.readings.people.voices import Spoken, spoken
 
@@ -278,11 +278,13 @@ class SuiteRun:
     first_recorded_at: Moment | None = None
     last_recorded_at: Moment | None = None
     first_position: int | None = None
+    # The longest time in which no report came, between two that did: a run that was quiet for long enough has told all it had to.
+    quiet_s: int = 0
 
 
 test_runs = View(
     "test_runs",
-    version=1,
+    version=2,
     row=SuiteRun,
     kind="run",
     indexes=("suite", "service", "commit"),
@@ -314,6 +316,7 @@ def ran(row: SuiteRun, event: ShardFinished, entry: EntryInfo) -> SuiteRun:
         first_recorded_at=row.first_recorded_at or entry.recorded_at,
         last_recorded_at=max(row.last_recorded_at or "", entry.recorded_at),
         first_position=row.first_position or entry.position,
+        quiet_s=max(row.quiet_s, seconds_between(row.last_recorded_at, entry.recorded_at) or 0),
     )
 
 

@@ -256,7 +256,7 @@ class Counting:
     @property
     def last(self) -> Assessment:
         """The last by who may score: of what the change was when that was made."""
-        return self.passed_over[-1] if self.passed_over else self.assessment
+        return max((self.assessment, *self.passed_over), key=lambda one: one.position)
 
 
 def counting(reads: Reads, assessments: Sequence[Assessment]) -> Counting | None:
@@ -270,7 +270,9 @@ def counting(reads: Reads, assessments: Sequence[Assessment]) -> Counting | None
     found: Counting | None = None
     for one, promotion in sorted(known, key=lambda pair: pair[0].position):
         if found is None or not _asks_for_less(reads, one, found.assessment) or may_lower(reads, one, found.assessment):
-            found = Counting(one, promotion)
+            # Who had asked for less in vain did so, whatever is asked for later; but for whoever has the power to say otherwise.
+            before = found.passed_over if found is not None else ()
+            found = Counting(one, promotion, () if before and has_power(reads, RiskAssessed.type, one.said) else before)
         else:
             found = replace(found, passed_over=(*found.passed_over, one))
     return found

@@ -22,7 +22,7 @@ from changes import (
     ready,
     request,
 )
-from telling import at
+from telling import Story, at
 from year import DAY, DAYS, HOUR, START, Change, Year
 
 from projections.readings.changes.tickets import change_tickets
@@ -379,6 +379,65 @@ def test_an_emergency_is_not_closed_while_approvals_are_owed() -> None:
     assert against(ask(story, "close"))["approvals-are-not-owed"] == ("needs_approval", "retro")
     approve(story, "person:carol")
     assert "approvals-are-not-owed" not in against(ask(story, "close"))
+
+
+# -- that it has begun lets nobody go on -----------------------------------------------------------------------------------
+
+
+def standard() -> Story:
+    """A standard change that rests on its template."""
+    story = Story()
+    story.tell(
+        "access.granted", actor="person:olga", grant_id="GR", principal="person:bob", principal_kind="human",
+        role="release-approver",
+    )  # fmt: skip
+    publish(story)
+    define_trigger(story)
+    story.tell(
+        "template.approved", actor="person:olga", template_id="T", failure_limit=9, expires_at=at(5000),
+        by="service:ledger", token="key:story",
+    )  # fmt: skip
+    open_change(story, "standard", template_id="T")
+    assert ask(story).verdict == "allow"
+    return story
+
+
+def begin(story: Story, hours: float | None = None) -> None:
+    """A pipeline says that something of the change was put somewhere, where nobody needs leave."""
+    story.tell(
+        "deployment.started", actor="service:mallory", deployment_id="d-9", service="api", environment="staging",
+        change_id="CHG-7", artifact=ARTIFACT, time=at(hours) if hours is not None else None,
+    )  # fmt: skip
+
+
+def test_a_standard_change_that_was_sent_back_is_let_go_on_by_nobody_who_says_that_it_has_begun() -> None:
+    story = standard()
+    story.tell("approval.rejected", actor="person:bob", change_id="CHG-7")
+    for hours in (None, 3):
+        begin(story, hours)
+        assert story.row(change_tickets, "CHG-7").state == "implementing"
+        assert set(against(ask(story))) == {"change-may-start", "change-is-approved"}
+    # And what is done for it all the same is found.
+    deploy(story, artifact=ARTIFACT)
+    assert found(story)["started-without-approval"] == ["CHG-7"]
+
+
+def test_nobody_dates_a_beginning_back_to_where_less_was_asked_for() -> None:
+    story = ready_to_deploy()
+    publish(story, ("quorum", "any", "2"), version="2")
+    for hours in (None, len(story.log) - 3):
+        begin(story, hours)
+        assert set(against(ask(story, hours=40))) == {"change-may-start", "change-is-approved"}
+    approve(story, "person:carol")
+    assert against(ask(story, hours=40)) == {}
+
+
+def test_nobody_dates_a_beginning_back_to_before_the_change_was_cancelled() -> None:
+    story = ready_to_deploy()
+    story.tell("change.cancelled", actor="person:alice", change_id="CHG-7")
+    begin(story, len(story.log) - 3)
+    assert story.row(change_tickets, "CHG-7").state == "cancelled"
+    assert ask(story, hours=40).verdict == "deny"
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

@@ -223,7 +223,7 @@ def undo(year: Year, change: Change) -> None:
         "service": change.service, "environment": "prod"}  # fmt: skip
     year.say(change.begins + HOUR, "rollback.decided", actor=change.approver, **about, decision="roll_back",
         options=["roll_back"])  # fmt: skip
-    year.say(change.begins + 2 * HOUR, "rollback.completed", **about, outcome="success")
+    year.say(change.begins + 2 * HOUR, "rollback.completed", actor=change.deployer, **about, outcome="success")
 
 
 def plant_a_review_that_says_it_went_well(year: Year, change: Change) -> set[str]:

@@ -201,6 +201,15 @@ def test_only_who_said_that_there_is_state_or_has_the_power_says_that_there_is_n
     assert found(story) == {"state-denied-by-another": ["api"]}
 
 
+def test_nobody_dates_back_that_there_is_state_to_say_afterwards_that_there_is_none() -> None:
+    story = stateful()
+    pass_time(story, 11)
+    provision(story, actor="service:mallory", time=at(-1000))
+    provision(story, actor="service:mallory", stateful=False)
+    assert found(story)["backup-older-than-rpo"] == ["db.orders#prod"]
+    assert found(story)["state-denied-by-another"] == ["api"]
+
+
 def test_an_authority_for_who_says_so_says_that_there_is_no_state_any_more() -> None:
     story = stateful()
     pass_time(story, 11)

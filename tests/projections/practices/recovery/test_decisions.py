@@ -195,6 +195,7 @@ CARRIED_OUT: dict[str, tuple[Callable[[Story], Any], bool]] = {
     "nobody did it": (lambda s: None, False),
     "it failed": (lambda s: roll_back(s, outcome="failure"), False),
     "it was rolled back": (lambda s: roll_back(s), True),
+    "a stranger says so": (lambda s: roll_back(s, by="service:mallory", **D1), False),
     "in part": (lambda s: roll_back(s, outcome="partial"), True),
     "under another id": (lambda s: roll_back(s, "R-2", **D1), True),
     "by deploying what is older": (lambda s: deploy(s, "d-2", change=None, artifact=A), True),

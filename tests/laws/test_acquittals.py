@@ -1,0 +1,175 @@
+"""Nobody acquits: whatever a stranger says, or whoever is found against says of themselves, ends no finding and opens no gate.
+
+For every type of event: a made-up year in which everything that can be found is open, and then one statement after another of every
+type, made of what the year says of the very things (`strangers`): by a pipeline's token, by two people without power, and by whoever
+told of the act; in their own name or another's, now or dated back, once or again with a better value. What ends so is in the tables
+below, each with its reason: these are the named ways, and there are no others.
+"""
+
+from typing import Any
+
+import pytest
+from strangers import HOUR, SAYABLE, Drawing, asked_of, branched, open_findings
+from telling import Story, document
+from year import KEY, OPERATORS, Year, told
+
+from ledger.authority import LEDGER_PRINCIPAL
+from ledger.clock import from_text, to_text
+from ledger.conditions import Match
+from ledger.log.recorder import WITHDRAWN
+from projections.engine.derived import Finding
+from projections.judging.findings import findings
+
+ROUNDS, PARTS = 12, 2
+ALL_ROUNDS = 3_000
+# So many statements are said in a round, of so many types.
+SAID, TYPES = 40, 20
+STRANGERS = (("service:mallory", "service"), ("person:mallory", "human"), ("person:eve", "human"))
+
+FIRST_WORDS = "the first word about it counts where the policy names no role, which policy-believes-anybody tells"
+WENT_ON = "the change went on; that it did is found of the deployment"
+INSTEAD = "another finding takes its place, which is worse"
+# By which types of statements a finding may end, whoever says it. Each is about a state that the statement is about, or says itself
+# who may end it.
+BY_ANYBODY: dict[tuple[str, str], str] = {
+    ("access-not-reviewed", "access_review.opened"): "a review that is opened is due to be done: access-review-overdue",
+    ("admins-may-bypass", "code.branch_protection_changed"): INSTEAD,
+    ("approval-overdue", "deployment.finished"): WENT_ON,
+    ("approval-overdue", "deployment.promoted"): WENT_ON,
+    ("approval-overdue", "deployment.started"): WENT_ON,
+    ("approved-and-not-deployed", "change.scheduled"): "a window that is told anew has not passed",
+    ("approved-and-not-deployed", "deployment.finished"): WENT_ON,
+    ("approved-and-not-deployed", "deployment.promoted"): WENT_ON,
+    ("approved-and-not-deployed", "deployment.started"): WENT_ON,
+    ("backup-older-than-rpo", "backup.completed"): FIRST_WORDS,
+    (
+        "environment-overdue",
+        "environment.deleted",
+    ): "that it is gone is a state; what is put into it from then on is found",
+    ("orphan-backups", "restore.verified"): FIRST_WORDS,
+    (
+        "orphan-backups",
+        "service.provisioned",
+    ): "whose service uses it asks for more: its backups are asked for from then on",
+    ("parity-not-compared", "environment.config_compared"): FIRST_WORDS,
+    ("restore-not-tested", "restore.verified"): FIRST_WORDS,
+    ("rotated-secret-found-again", "secret.detected"): INSTEAD,
+    ("window-holds-nothing", "change.scheduled"): "a window that is told anew may hold something",
+}
+CORRECTED = "whoever told it tells it anew"
+# And by which types, of whoever had told what it is about.
+BY_WHO_TOLD: dict[tuple[str, str], str] = {
+    ("backup-older-than-rpo", "environment.deleted"): "whoever had set it up says that it is gone",
+    ("backup-older-than-rpo", "service.provisioned"): CORRECTED,
+    ("difference-unexplained", "environment.config_compared"): CORRECTED,
+    ("drifted", "iac.plan_produced"): CORRECTED,
+    ("parity-too-low", "environment.config_compared"): CORRECTED,
+    ("restore-not-tested", "environment.deleted"): "whoever had set it up says that it is gone",
+    ("restore-not-tested", "service.provisioned"): CORRECTED,
+    ("restore-failed", "restore.verified"): CORRECTED,
+    ("scan-error-stands", "scan.completed"): CORRECTED,
+    ("serial-went-back", "state.observed"): CORRECTED,
+    ("state-unaccounted", "state.observed"): CORRECTED,
+    ("tags-missing", "resource.tagged"): CORRECTED,
+}
+
+
+def add(
+    story: Story, now: str, event_type: str, data: dict[str, Any], by: str, credential: str, time: str = ""
+) -> None:
+    position = len(story.log) + 1
+    story.add(document(position, event_type, data, time=time or now, recorded_at=now, by=by, credential=credential))
+
+
+class Prosecution:
+    """A year with its findings open, at the instant from which strangers speak."""
+
+    def __init__(self) -> None:
+        self.story = told(Year(services=20, changes=150, planted=1), 300)
+        last = from_text(self.story.log.entry(len(self.story.log)).recorded_at)
+        begun, self.now = to_text(last + HOUR), to_text(last + 2 * HOUR)
+        ours = {"by": LEDGER_PRINCIPAL, "credential": KEY}
+        for who, kind in STRANGERS:
+            issued = {"credential": _credential(who), "principal": who, "kind": kind, "roles": ["reporter"]}
+            issued |= {"actor": OPERATORS[0], "areas": ["*"], "sources": ["*"], "token_sha256": "0" * 64}
+            add(self.story, begun, "ledger.credential_issued", issued, **ours)
+        add(self.story, self.now, "ledger.time_passed", {"until": self.now}, **ours)
+        self.open = open_findings(self.story)
+        held: dict[str, set[str]] = {}
+        for entry in self.story.log.entries([Match(types=("access.granted",))], up_to=len(self.story.log)):
+            data = entry.statement["data"]
+            held.setdefault(data["principal"], set()).add(data["role"])
+        self.powerful = {who for who, roles in held.items() if roles - {"deployer"}} | {*OPERATORS, LEDGER_PRINCIPAL}
+
+    def speakers(self, finding: Finding) -> list[tuple[str, str]]:
+        """Return who may speak about a finding here: strangers, and whoever told of what it is about, where they have no power."""
+        found = [(who, _credential(who)) for who, _ in STRANGERS]
+        for position in finding.positions:
+            by = self.story.log.entry(position).by
+            if by["principal"] not in self.powerful:
+                found.append((by["principal"], by["credential"]))
+        return found
+
+    def attempt(self, number: int) -> tuple[Story, Drawing, Finding]:
+        """Let somebody say much about one finding; return what comes of it."""
+        first = Drawing(self.story, next(iter(self.open.values())), f"{number}")
+        # By rule, so that one that is found often is not all that is tried.
+        rules = sorted({finding.rule for finding in self.open.values()})
+        rule = rules[number % len(rules)]
+        about = first.rng.choice([name for name in sorted(self.open) if name.partition("/")[0] == rule])
+        drawing, story = Drawing(self.story, self.open[about], f"{number}"), branched(self.story)
+        rng, speakers = drawing.rng, self.speakers(self.open[about])
+        types = rng.sample(SAYABLE, TYPES) + [entry.type for entry in drawing.related if entry.type in SAYABLE]
+        for event_type in rng.choices(types, k=SAID):
+            data = drawing.statement(event_type)
+            if data is None:
+                continue
+            by, credential = rng.choice(speakers)
+            named = rng.choice((by, by, None, *drawing.of_field("actor")[:3]))
+            time = rng.choice(("", "", drawing.time()))
+            add(story, self.now, event_type, data | ({"actor": named} if named else {}), by, credential, time)
+        return story, drawing, self.open[about]
+
+
+def _credential(who: str) -> str:
+    return f"token:{who.replace(':', '.')}"
+
+
+@pytest.fixture(scope="module")
+def prosecution() -> Prosecution:
+    return Prosecution()
+
+
+def ended(prosecution: Prosecution, story: Story) -> list[str]:
+    """Return what ended in a way that nobody named: the finding, the type of the statement, and who said it."""
+    after, wrong = open_findings(story), []
+    for name in sorted(set(prosecution.open) - set(after)):
+        finding = prosecution.open[name]
+        entry = story.log.entry(story.row(findings, name).changes[-1].position)
+        by, way = entry.by["principal"], (finding.rule, entry.type)
+        is_own = by in {prosecution.story.log.entry(position).by["principal"] for position in finding.positions}
+        if way in BY_ANYBODY or (is_own and (entry.type == WITHDRAWN or way in BY_WHO_TOLD)):
+            continue
+        wrong.append(f"{name} by {entry.type} of {by}: {entry.statement}")
+    return wrong
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_what_is_found_ends_by_nobody_who_has_no_power_but_in_the_named_ways(
+    part: int, prosecution: Prosecution, request: pytest.FixtureRequest
+) -> None:
+    rounds = ALL_ROUNDS if request.config.getoption("--all") else ROUNDS
+    for number in range(part, rounds, PARTS):
+        story, drawing, _ = prosecution.attempt(number)
+        assert not story.folder.failures, number
+        assert not ended(prosecution, story), f"attempt {number}"
+        for actor in ("service:mallory", "person:eve"):
+            before = asked_of(prosecution.story, drawing, prosecution.now, actor)
+            for gate, decision in asked_of(story, drawing, prosecution.now, actor).items():
+                assert decision.verdict != "allow" or before[gate].verdict == "allow", f"attempt {number}: {gate}"
+
+
+def test_the_named_ways_are_of_findings_and_types_that_there_are() -> None:
+    for rule, event_type in (*BY_ANYBODY, *BY_WHO_TOLD):
+        assert rule in findings.rules
+        assert event_type in SAYABLE
