@@ -15,9 +15,9 @@ from api.http.state import CurrentLedger
 from ledger.events.gate import Asked
 
 router = APIRouter(tags=["gates"], route_class=Route)
-# As `projections.gates.composition` has them; a test holds the two against each other.
 # As much as a decision takes, about: it names what each rule looked at.
 DECISION_BYTES: Final = 8192
+# As `projections.gates.composition` has them; a test holds the two against each other.
 Gate = Literal["approve", "deploy", "promote", "apply", "rollback", "load_data", "close"]
 
 

@@ -76,7 +76,7 @@ def tags_are_planned(question: Question, look: Look, policy: InForce) -> Said:
     if question.plan is None or question.environment is None:
         return "insufficient_evidence", "not-said", "expected a plan and an environment in the question", ()
     required = policy.words(REQUIRED_TAG, *names_for(look, policy, question.environment, question.asked_at))
-    if not required and all(setting.name != TAG_VALUE.name for setting in policy.settings):
+    if not required and not policy.names(TAG_VALUE):
         return "allow", "not-asked-for", "the policy asks for no tags", ()
     plan = look.row(plans, question.plan)
     if plan is None or plan.said is None or plan.missing:
