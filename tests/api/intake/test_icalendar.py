@@ -158,6 +158,16 @@ def test_what_cannot_be_taken_is_refused_with_its_event_and_what_to_say(text: st
         facts_of(FORMAT, text, SAID)
 
 
+@pytest.mark.parametrize(
+    ("part", "parts"), [("RRULE:FREQ=DAILY", 2000), ("RRULE:FREQ=DAILY;COUNT=100000000", 20), ("RDATE:" + "19800101T000000," * 20000, 2)]
+)  # fmt: skip
+def test_zones_that_take_too_long_to_compute_are_refused(part: str, parts: int) -> None:
+    one = f"BEGIN:STANDARD\nDTSTART:19700101T000000\n{part}\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\nEND:STANDARD\n"
+    times = [event("DTSTART;TZID=Odd:20261223T180000", "DURATION:PT1H", uid=f"e{number}") for number in range(200)]
+    with pytest.raises(ContradictionError, match="takes too long to compute"):
+        spans(calendar(f"BEGIN:VTIMEZONE\nTZID:Odd\n{one * parts}END:VTIMEZONE\n", *times))
+
+
 def test_what_is_said_beside_names_a_zone_that_nobody_knows_only_where_the_file_has_the_same_hours() -> None:
     told = 'DTSTART;TZID="Bern, Wien":20261223T180000', "DURATION:PT1H", "RRULE:FREQ=DAILY"
     [one] = spans(calendar(zone("Bern, Wien"), event(*told)), zone="Europe/Zurich")
