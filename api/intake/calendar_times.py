@@ -109,7 +109,9 @@ class Zones:
         if told is not None:
             self._left -= self._effort[named]
             if self._left < 0:
-                raise TimeError(f"what it says of the zone {named[:60]!r} takes too long to compute: expected a zone of few parts")
+                raise TimeError(
+                    f"what it says of the zone {named[:60]!r} takes too long to compute: expected a zone of few parts"
+                )
         offset = offset_of(told, clock) if told is not None else None
         if by_name is not None and (offset is None or self._agrees(told, by_name, clock, recurs)):
             # A zone that was said beside stands for one that nobody knows only where the file says the same hours.

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 from changes import ARTIFACT, SCOPE, publish
-from telling import Story, at
+from telling import Story, at, document
 
 from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import rows_then
-from projections.engine.derived import Derived, Rule
+from projections.engine.derived import Derived, Judged, Rule
 from projections.engine.noted import NO_NOTES
 from projections.engine.reads import Look
 from projections.engine.sql_store import SqlStore
+from projections.readings.changes.board import MOST_A_DAY
 from projections.readings.changes.scopes import MOST
 from projections.readings.delivery.freezes import freezes
 
@@ -253,6 +254,40 @@ def test_what_can_never_count_of_a_freeze_or_an_environment_has_nothing_judged_a
     # Whoever has the power has all of them judged.
     story.tell("freeze.lifted", actor="person:a", freeze_id="F")
     assert {f"D{number}" for number in range(10)} <= set(judged)
+
+
+@pytest.mark.parametrize("by", ["service:ci", None])
+def test_what_is_put_on_an_agenda_has_what_is_there_judged_again_a_few_times(
+    by: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[str] = []
+    inner = Judged.judged
+
+    def counted(view: Judged[Any], rule: Any, subject: str, row: Any, look: Look) -> Any:
+        judged.append(view.name)
+        return inner(view, rule, subject, row, look)
+
+    monkeypatch.setattr(Judged, "judged", counted)
+    counts = []
+    for count in (MOST_A_DAY * 2, MOST_A_DAY * 4):
+        story = Story()
+        story.tell("cab.meeting_scheduled", actor="person:a", meeting_id="M", start=at(10**4), end=at(10**4 + 1))
+        judged.clear()
+        for number in range(count):
+            story.add(
+                document(
+                    len(story.log) + 1, "cab.agenda_fixed", {"actor": "person:a", "meeting_id": "M", "changes": [f"C{number}"]},
+                    time=at(5), recorded_at=at(5 + number / 10**4), by=by or "person:a", credential="token:x",
+                )
+            )  # fmt: skip
+        story.flush()
+        assert story.folder.failures == {}
+        counts.append(judged.count("board_matters"))
+    # A pipeline that speaks for somebody changes nothing. Of whoever may, what comes after the first ones of a day changes nothing either.
+    if by is not None:
+        assert counts == [0, 0]
+    else:
+        assert counts[1] - counts[0] <= 4 * MOST_A_DAY
 
 
 @pytest.mark.parametrize("said", ["opened", "submitted", "scope_amended", "scheduled"])

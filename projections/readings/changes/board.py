@@ -1,9 +1,13 @@
 """The change advisory board: its meetings, what was put before it, who voted how, what it decided, and the calendar of compliance.
 
-As it was said, and every time. What a decision comes to is `board_leave`.
+As it was said, and every time; what a decision comes to is `board_leave`. Of when a meeting is, and of what is put on its agenda, what can
+never count because of who said it is not folded, and of one day only so much (decision 56): each has all that is before the meeting judged
+again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.events.cab import (
     BoardVerdict,
@@ -17,8 +21,12 @@ from ledger.events.cab import (
 from ledger.events.compliance_window import ComplianceWindowDeclared
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
 from projections.readings.environments.terms import Terms, terms_of
+from projections.readings.people.powers import READ_BY_POWERS, can_never_count
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.calendar import Times, hull_of
+
+# How many times a meeting is scheduled, and an agenda of it fixed, on one day, as recorded, of each: what comes after changes nothing.
+MOST_A_DAY: Final = 50
 
 
 @dataclass(frozen=True)
@@ -61,18 +69,33 @@ class Meeting:
 
 board_meetings = View(
     "board_meetings",
-    version=1,
+    version=2,
     row=Meeting,
+    reads=READ_BY_POWERS,
     kind="meeting",
     indexes=("start_at",),
     doc="Meetings of the board: when each is, again by which rule, and every agenda that was fixed, by position.",
 )
 
 
+def _said(event: CabMeetingScheduled | CabAgendaFixed, entry: EntryInfo) -> Spoken | None:
+    """Return who said when a meeting is, or what is on its agenda; None where it can never count."""
+    said = spoken(entry, event.actor)
+    return None if can_never_count(entry.reads, event.type, said) else said
+
+
+def _is_enough(told: Sequence[Slots | Agenda], said: Spoken) -> bool:
+    day = said.recorded_at[:10]
+    return sum(one.said.recorded_at.startswith(day) for one in told) >= MOST_A_DAY
+
+
 @board_meetings.on(CabMeetingScheduled, key=lambda event: event.meeting_id)
-def scheduled(row: Meeting, event: CabMeetingScheduled, entry: EntryInfo) -> Meeting:
+def scheduled(row: Meeting, event: CabMeetingScheduled, entry: EntryInfo) -> Meeting | None:
+    said = _said(event, entry)
+    if said is None or _is_enough(row.slots, said):
+        return row if row != Meeting(row.meeting_id) else None
     slots = Slots(
-        spoken(entry, event.actor),
+        said,
         moment(event.start),
         moment(event.end),
         event.time_zone,
@@ -90,9 +113,12 @@ def scheduled(row: Meeting, event: CabMeetingScheduled, entry: EntryInfo) -> Mee
 
 
 @board_meetings.on(CabAgendaFixed, key=lambda event: event.meeting_id)
-def fixed(row: Meeting, event: CabAgendaFixed, entry: EntryInfo) -> Meeting:
+def fixed(row: Meeting, event: CabAgendaFixed, entry: EntryInfo) -> Meeting | None:
+    said = _said(event, entry)
+    if said is None or _is_enough(row.agendas, said):
+        return row if row != Meeting(row.meeting_id) else None
     slot = moment(event.slot) if event.slot else None
-    return replace(row, agendas=(*row.agendas, Agenda(spoken(entry, event.actor), slot, event.changes)))
+    return replace(row, agendas=(*row.agendas, Agenda(said, slot, event.changes)))
 
 
 # -- one change before the board -----------------------------------------------------------------------------------------
@@ -157,17 +183,21 @@ class BoardFacts:
 
 board_facts = View(
     "board_facts",
-    version=1,
+    version=2,
     row=BoardFacts,
+    reads=READ_BY_POWERS,
     kind="change",
     doc="What was said of changes before the board: on which agendas, votes, decisions, and conditions that were met.",
 )
 
 
 @board_facts.on(CabAgendaFixed, key=lambda event: event.changes)
-def tabled(row: BoardFacts, event: CabAgendaFixed, entry: EntryInfo) -> BoardFacts:
+def tabled(row: BoardFacts, event: CabAgendaFixed, entry: EntryInfo) -> BoardFacts | None:
+    said = _said(event, entry)
+    if said is None:
+        return row if row != BoardFacts(row.change_id) else None
     slot = moment(event.slot) if event.slot else None
-    return replace(row, tabled=(*row.tabled, Tabled(event.meeting_id, slot, spoken(entry, event.actor))))
+    return replace(row, tabled=(*row.tabled, Tabled(event.meeting_id, slot, said)))
 
 
 @board_facts.on(CabVoteCast, key=lambda event: event.change_id)
