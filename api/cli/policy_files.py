@@ -32,6 +32,8 @@ _ALL: Final = "any"
 # Longer than any policy that could be published.
 MAX_BYTES: Final = 1 << 20
 MAX_BITS: Final = 64
+# In one line: a key of so many parts is in no policy, and one of many thousands takes gigabytes to read.
+MAX_DOTS: Final = 256
 
 
 def read_policy(path: Path) -> dict[str, Any]:
@@ -49,6 +51,9 @@ def starting_policy(name: str) -> str:
 
 def policy_of(text: str, place: str) -> dict[str, Any]:
     """Return what a text says, as the body of `/v1/policies/check` has it."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > MAX_DOTS:
+            raise SetupError(f"{place}: expected at most {MAX_DOTS} dots in a line, found more in line {number}")
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,13 +16,17 @@ from projections.engine.derived import Derived, Judged, Rule
 from projections.engine.noted import NO_NOTES
 from projections.engine.reads import Look
 from projections.engine.sql_store import SqlStore
+from projections.practices.recovery import decisions
 from projections.readings.changes.board import MOST_A_DAY
 from projections.readings.changes.scopes import MOST
 from projections.readings.delivery.freezes import freezes
+from projections.readings.environments import backups
+from projections.readings.environments import reservations as readings_of_reservations
 
 CHANGE = {"change_id": "CHG-7"}
 TEXT = {"sha256": "0" * 64}
 FEW, MANY = 40, 160
+FEW_TOLD = 64
 
 
 class Written(Story):
@@ -198,6 +203,55 @@ def test_four_times_as_many_statements_about_one_subject_write_four_times_as_muc
         assert story.folder.failures == {}
         written.append(story.bytes)
     assert written[1] <= 4.4 * written[0], written
+
+
+def decisions_about_one_deployment(story: Story, number: int) -> None:
+    where = {"rollback_id": f"R{number}", "deployment_id": "D0", "service": "api", "environment": "prod"}
+    story.tell(
+        "rollback.decided", actor="person:a", **where, decision="roll_back", options=["back"], reason=TEXT, time=at(1)
+    )
+
+
+def provisions_of_one_service(story: Story, number: int) -> None:
+    what = {"service": "api", "environment": "prod", "stateful": True, "resources": [f"db-{number}"]}
+    story.tell("service.provisioned", actor=f"person:p{number}", **what)
+
+
+def reservations_of_one_day(story: Story, number: int) -> None:
+    span = {"environment": "perf", "start": at(10), "end": at(20), "exclusive": False}
+    story.tell(
+        "environment.reserved", actor="person:a", reservation_id=f"B{number}", **span, purpose="load", team="web"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tell", "room", "name"),
+    [
+        (decisions_about_one_deployment, decisions, "replaces"),
+        (provisions_of_one_service, backups, "fault_of_speaker"),
+        (reservations_of_one_day, readings_of_reservations, "fault_of_speaker"),
+    ],
+)
+def test_what_all_of_one_subject_ask_is_worked_out_once_a_statement(
+    tell: Callable[[Story, int], None], room: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is judged again by each statement. Were it worked out for each of them, too, that would be N³ steps, and not N²."""
+    asked: list[None] = []
+    inner = getattr(room, name)
+
+    def counted(*what: Any) -> Any:
+        asked.append(None)
+        return inner(*what)
+
+    monkeypatch.setattr(room, name, counted)
+    story = Story()
+    # Some days pass, so that what has to be done by then is due.
+    for _ in range(100):
+        starts_of_one_deployment(story, 1)
+    for number in range(FEW_TOLD):
+        tell(story, number)
+    assert story.folder.failures == {}
+    assert len(asked) <= 4 * FEW_TOLD**2
 
 
 def test_what_is_withdrawn_already_is_not_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 """4.3 Dedicated environments for performance tests: two do not have one at a time, and a result counts only where nothing else went on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from ledger.clock import from_text, to_text
 from ledger.events.environment import EnvironmentReserved
+from projections.engine.answers import kept
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
@@ -12,6 +15,7 @@ from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for, same_environment
 from projections.readings.environments.reservations import (
+    RESERVED_DAYS,
     TESTED_HOURS,
     PerfTest,
     Reservation,
@@ -29,6 +33,7 @@ from projections.readings.environments.reservations import (
 from projections.readings.people.policies import in_force
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
+from projections.rules.cells import days_of
 from projections.rules.leave import Clocks, Instant, is_on_record
 from projections.rules.words import listed
 
@@ -51,20 +56,49 @@ def reservations_overlap(row: Reservation, look: Look) -> Breach | None:
     """An environment was reserved for a time that somebody has reserved it for already, for themselves alone."""
     if row.said is None or row.environment is None or not counts(look, EnvironmentReserved, row.said, row.environment):
         return None
-    clocks = clocks_of(look, row.said.at)
-    begin, end = row.start_at or "", end_of(look, row, clocks) or ""
-    for other in reservations_between(look, row.environment, begin, end):
-        # Of two, the one that was recorded later overlaps the other, whatever its date.
-        if other.said is None or other.said.position >= row.said.position or not (row.exclusive or other.exclusive):
-            continue
-        until = end_of(look, other, clocks) or ""
-        if (other.start_at or "") < end and begin < until:
-            words = f"{row.reservation_id} has {row.environment} from {begin} to {end}"
-            return Breach(
-                f"{words}, and {other.reservation_id} has it from {other.start_at} to {until}",
-                positions_of(other.said.position, row.said.position),
-            )
+    end = end_of(look, row, clocks_of(look, row.said.at)) or ""
+    for day in days_of(row.start_at or "", end, RESERVED_DAYS):
+        if (found := _overlaps(look, row.environment, day).get(row.reservation_id)) is not None:
+            words = f"{row.reservation_id} has {row.environment} from {row.start_at} to {end}"
+            return Breach(f"{words}, and {found.says}", positions_of(found.position, row.said.position))
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Overlap:
+    """What a reservation overlaps, in words, and where that was recorded."""
+
+    says: str
+    position: int
+
+
+@kept
+def _overlaps(reads: Reads, environment: str, day: str) -> Mapping[str, _Overlap]:
+    """Return of the reservations of an environment on a day those that overlap one recorded before them, and which: one answer for all."""
+    end_of_day = f"{day}T23:59:59.999999Z"
+    there = [
+        (one.said, one)
+        for one in reservations_between(reads, environment, end_of_day, end_of_day)
+        if one.said is not None and counts(reads, EnvironmentReserved, one.said, one.environment)
+    ]
+    found = {}
+    for said, row in there:
+        clocks = clocks_of(reads, said.at)
+        begin, end = row.start_at or "", end_of(reads, row, clocks) or ""
+        for earlier, other in there:
+            # Of two, the one that was recorded later overlaps the other, whatever its date. None goes on beyond its end.
+            if (
+                earlier.position >= said.position
+                or not (row.exclusive or other.exclusive)
+                or begin >= (other.end_at or "")
+            ):
+                continue
+            until = end_of(reads, other, clocks) or ""
+            if (other.start_at or "") < end and begin < until:
+                says = f"{other.reservation_id} has it from {other.start_at} to {until}"
+                found[row.reservation_id] = _Overlap(says, earlier.position)
+                break
+    return MappingProxyType(found)
 
 
 @finding(reservations, severity="low")
@@ -113,9 +147,11 @@ def _disturbances(
                 yield f"{deployment.deployment_id} was deployed", act.position
                 break
     for other in reservations_between(look, environment, begin, end):
-        until = end_of(look, other, clocks) or ""
         is_ones_own = other.reservation_id == row.reservation_id
-        if not is_ones_own and other.said is not None and (other.start_at or "") < last and first < until:
+        if is_ones_own or not counts(look, EnvironmentReserved, other.said, other.environment):
+            continue
+        until = end_of(look, other, clocks) or ""
+        if other.said is not None and (other.start_at or "") < last and first < until:
             yield f"{other.reservation_id} had it reserved", other.said.position
 
 

@@ -151,8 +151,8 @@ def state_denied_by_another(row: StatefulService, look: Look) -> Breach | None:
     """Somebody said that a service holds no state, or no longer where another had said that it does, and may not take that back."""
     refused = {
         one.said.position: one
-        for provision in row.provisions
-        if (found := set_up(look, row.service, provision.environment, FOR_EVER)) is not None
+        for environment in dict.fromkeys(provision.environment for provision in row.provisions)
+        if (found := set_up(look, row.service, environment, FOR_EVER)) is not None
         for one in found.refused
     }
     if not refused:

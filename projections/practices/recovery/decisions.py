@@ -9,9 +9,10 @@ from typing import Final
 from ledger.events import kind_and_value, ref
 from ledger.events.deployment import DeploymentStarted
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
+from projections.engine.answers import kept
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import Moment, later, replace
+from projections.engine.view import Moment, Reads, later, replace
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Remedy, Said, deployment_of, gate_rule, of_deployment
@@ -97,10 +98,9 @@ def rollback_not_carried_out(row: Rollback, look: Look) -> Breach | None:
         return None
     if _was_done(row, last.said, look):
         return None
-    others = (one for other in _about(row.deployment_id, row, look) for one in other.decisions)
-    if (
-        latest := _last(look, (*row.decisions, *others), None, row.environment)
-    ) is not None and latest.decision != "roll_back":
+    about = _last_about(look, row.deployment_id, row.service, row.environment)
+    latest = _last(look, row.decisions if about is None else (*row.decisions, about), None, row.environment)
+    if latest is not None and latest.decision != "roll_back":
         return None
     what = row.deployment_id or f"{row.service} in {row.environment}"
     failed = ", and it failed" if row.outcome == "failure" else ""
@@ -147,7 +147,8 @@ def _was_decided(
         return True
     if undone is not None and _rolls_back_by_itself(undone, done, look):
         return True
-    decisions = [*own, *(one for row in _about(undone, where, look, done) for one in row.decisions)]
+    about = _about(look, undone, where.service, where.environment, done)
+    decisions = [*own, *(one for row in about for one in row.decisions)]
     decided = (_last(look, decisions, instant, where.environment) for instant in instants_of(look, done))
     return all(one is not None and one.decision == "roll_back" for one in decided)
 
@@ -172,37 +173,46 @@ def _rolls_back_by_itself(undone: str, done: Spoken, look: Look) -> bool:
 
 
 def _about(
-    undone: str | None, where: Rollback | Deployment, look: Look, done: Spoken | None = None
+    reads: Reads, undone: str | None, service: str | None, environment: str | None, done: Spoken | None = None
 ) -> Iterator[Rollback]:
     """Yield the rollbacks that were decided on for a deployment; or, naming none, for its service in its environment.
 
     One that names no deployment is for what is done as soon as it has to be.
     """
     if undone is not None:
-        yield from look.named(rollbacks, RollbackDecided, ref("deployment", undone))
-    for row in look.named(rollbacks, RollbackDecided, ref("service", where.service or ""), LATEST):
+        yield from reads.named(rollbacks, RollbackDecided, ref("deployment", undone))
+    for row in reads.named(rollbacks, RollbackDecided, ref("service", service or ""), LATEST):
         at = row.decided_at
         if at is None or row.deployment_id is not None:
             continue
-        if same_environment(look, row.environment, where.environment, at):
-            hours = _within_hours(look, at)
+        if same_environment(reads, row.environment, environment, at):
+            hours = _within_hours(reads, at)
             if done is None or not hours or done.at <= later(at, hours=hours):
                 yield row
 
 
-def _within_hours(look: Look, at: Moment) -> int:
-    return in_force(look.at(at), at).number(ROLLBACK_WITHIN_HOURS)
+@kept
+def _last_about(reads: Reads, undone: str | None, service: str | None, environment: str | None) -> Decided | None:
+    """Return what was decided last for a deployment, or for its service: one answer for all who decided on it."""
+    about = _about(reads, undone, service, environment)
+    return _last(reads, (one for row in about for one in row.decisions), None, environment)
 
 
-def _last(look: Look, decisions: Iterable[Decided], instant: Instant | None, environment: str | None) -> Decided | None:
+def _within_hours(reads: Reads, at: Moment) -> int:
+    return in_force(reads, at).number(ROLLBACK_WITHIN_HOURS)
+
+
+def _last(
+    reads: Reads, decisions: Iterable[Decided], instant: Instant | None, environment: str | None
+) -> Decided | None:
     """Return what was decided last, by who had the power: of all, or of what was there when somebody acted."""
     last: Decided | None = None
     for one in decisions:
-        clocks = clocks_of(look, one.said.at)
+        clocks = clocks_of(reads, one.said.at)
         if instant is not None and not was_there(one.said, instant, clocks):
             continue
         if (last is None or replaces(one.said, last.said, clocks)) and not fault_of_speaker(
-            look, RollbackDecided.type, one.said, environment
+            reads, RollbackDecided.type, one.said, environment
         ):
             last = one
     return last

@@ -4,7 +4,7 @@ Not whether that is enough: that is judged by the policy. A resource is one in i
 Longer than other files because a backup, what needs it and what came back from it are asked about together.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,7 @@ from ledger.events import Event, ref
 from ledger.events.backup import BackupCompleted, BackupOutcome
 from ledger.events.restore import RestoreVerified
 from ledger.events.service import ServiceProvisioned
+from projections.engine.answers import kept
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import same_environment, under_all_names
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
@@ -243,7 +244,7 @@ class SetUp:
     """
 
     last: Provision
-    held: dict[str, tuple[Provision, ...]]
+    held: Mapping[str, tuple[Provision, ...]]
     refused: tuple[Provision, ...] = ()
 
     @property
@@ -255,6 +256,7 @@ class SetUp:
         return {name: told for name, told in self.held.items() if name != _ANYWHERE}
 
 
+@kept
 def set_up(reads: Reads, service: str, environment: str, at: Moment) -> SetUp | None:
     """Return how a service is set up in an environment, by what was said of it by those who count, in the order of their times.
 
