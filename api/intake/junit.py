@@ -12,9 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from api.intake.formats import UNMAPPED, Format, Redactor, Sample
-from api.intake.reports_of_tests import ASKS, ORDER, XML, Case, Dialect, Report, translated
-from api.intake.translation import Headers, Translation
+from api.intake.reports_of_tests import ORDER, Case, Dialect, Report, report_format
 
 # Of a path of suites, in characters.
 MAX_PATH: Final = 300
@@ -91,11 +89,6 @@ def _short(path: str) -> str:
     return f"{path[: MAX_PATH - 9]}~{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
-def translate(beside: Headers, body: bytes) -> Translation:
-    """Return the shard of a report that the redactor left, and its tests, in parts where they are many."""
-    return translated(beside, body, _DIALECT, _Report())
-
-
 _REPORT: Final = """<testsuites><testsuite name="refunds" timestamp="2026-03-02T09:00:00Z">
 <testcase classname="tests.test_refunds" name="test_paid_once" time="0.25"/>
 <testcase classname="tests.test_refunds" name="test_limits" time="0.5"><failure message="expected 3"/></testcase>
@@ -108,18 +101,11 @@ _SAID: Final = {
     "commit": "9fceb02d0ae598e95dc970b74767f19372d61af8",
 }
 
-FORMAT: Final = Format(
-    "junit",
+FORMAT: Final = report_format(
+    _DIALECT,
+    _Report,
     "JUnit XML",
     "The report of a test runner, of one shard of a run: which tests ran, and how each ended.",
-    translate,
-    media_types=(XML, "text/xml"),
-    asks=ASKS,
-    needs=("run",),
-    redactor=Redactor(1, _DIALECT.cut),
-    kept_as=lambda _: XML,
-    samples=(
-        Sample("a report", _REPORT, ("test.shard_finished",), context=_SAID),
-        Sample("a report that is cut off", _REPORT[:300], (UNMAPPED,), context=_SAID),
-    ),
+    _REPORT,
+    _SAID,
 )

@@ -7,9 +7,8 @@ skipped; with a warning it passed. A result that nobody knows says nothing of th
 from collections.abc import Mapping
 from typing import Final
 
-from api.intake.formats import UNMAPPED, Format, Redactor, Sample
-from api.intake.reports_of_tests import ASKS, XML, Dialect, Report, translated
-from api.intake.translation import ForeignError, Headers, Translation
+from api.intake.reports_of_tests import Dialect, Report, report_format
+from api.intake.translation import ForeignError
 
 _DIALECT: Final = Dialect(
     "nunit",
@@ -48,29 +47,17 @@ class _Report(Report):
             self.add_time(attributes.get("duration", ""))
 
 
-def translate(beside: Headers, body: bytes) -> Translation:
-    """Return the shard of a report that the redactor left, and its tests, in parts where they are many."""
-    return translated(beside, body, _DIALECT, _Report())
-
-
 _RUN: Final = """<test-run id="0" result="Failed" total="2" start-time="2026-03-02 09:00:00Z"><test-suite type="TestFixture" name="Refunds">
 <test-case name="PaidOnce" fullname="Shop.Refunds.PaidOnce" classname="Shop.Refunds" result="Passed" duration="0.25"/>
 <test-case name="Limits" fullname="Shop.Refunds.Limits" classname="Shop.Refunds" result="Failed"><failure/></test-case>
 </test-suite></test-run>"""
 _SAID: Final = {"run": "4711", "suite": "payments-api", "shard": "1/2"}
 
-FORMAT: Final = Format(
-    "nunit",
+FORMAT: Final = report_format(
+    _DIALECT,
+    _Report,
     "NUnit 3",
     "The report of NUnit 3, or of `dotnet test` with its logger, of one shard of a run: which tests ran, and how each ended.",
-    translate,
-    media_types=(XML, "text/xml"),
-    asks=ASKS,
-    needs=("run",),
-    redactor=Redactor(1, _DIALECT.cut),
-    kept_as=lambda _: XML,
-    samples=(
-        Sample("a report", _RUN, ("test.shard_finished",), context=_SAID),
-        Sample("a report that is cut off", _RUN[:300], (UNMAPPED,), context=_SAID),
-    ),
+    _RUN,
+    _SAID,
 )

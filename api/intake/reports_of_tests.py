@@ -14,6 +14,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
 
 from api.intake.context import attempt_of, shard_of
+from api.intake.formats import UNMAPPED, Format, Redactor, Sample
 from api.intake.translation import Fact, ForeignError, Headers, Mapped, Translation, Unmapped, fact, in_parts
 from ledger.clock import from_text, normalised
 from ledger.errors import StatementError
@@ -157,6 +158,31 @@ class Report:
         if found is not None:
             took = int(found[1]) * 1000 + int(((found[2] or "") + "000")[:3])
             self.duration_ms = (self.duration_ms or 0) + took
+
+
+def report_format(
+    dialect: Dialect, report: Callable[[], Report], title: str, about: str, sample: str, said: Mapping[str, str]
+) -> Format:
+    """Return the format of a dialect: one file is one `report`. `sample` is a file as its tools write it, posted with what is `said`."""
+
+    def translate(beside: Headers, body: bytes) -> Translation:
+        return translated(beside, body, dialect, report())
+
+    return Format(
+        dialect.name,
+        title,
+        about,
+        translate,
+        media_types=(XML, "text/xml"),
+        asks=ASKS,
+        needs=("run",),
+        redactor=Redactor(1, dialect.cut),
+        kept_as=lambda _: XML,
+        samples=(
+            Sample("a report", sample, ("test.shard_finished",), context=said),
+            Sample("a report that is cut off", sample[:300], (UNMAPPED,), context=said),
+        ),
+    )
 
 
 def translated(beside: Headers, body: bytes, dialect: Dialect, report: Report) -> Translation:

@@ -9,9 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from api.intake.formats import UNMAPPED, Format, Redactor, Sample
-from api.intake.reports_of_tests import ASKS, XML, Dialect, Report, translated
-from api.intake.translation import ForeignError, Headers, Translation
+from api.intake.reports_of_tests import Dialect, Report, report_format
+from api.intake.translation import ForeignError
 
 _DIALECT: Final = Dialect(
     "trx",
@@ -78,11 +77,6 @@ class _Report(Report):
             self.tell("run", self._ended, "errored")
 
 
-def translate(beside: Headers, body: bytes) -> Translation:
-    """Return the shard of a report that the redactor left, and its tests, in parts where they are many."""
-    return translated(beside, body, _DIALECT, _Report())
-
-
 _RUN: Final = """<TestRun xmlns="http://microsoft.com/schemas/VisualStudio/TeamTest/2010"><Times start="2026-03-02T09:00:00Z"/><Results>
 <UnitTestResult testId="1" testName="PaidOnce" outcome="Passed" duration="00:00:00.2500000"/>
 <UnitTestResult testId="2" testName="Limits" outcome="Failed" duration="00:00:00.5000000"/></Results><TestDefinitions>
@@ -91,18 +85,11 @@ _RUN: Final = """<TestRun xmlns="http://microsoft.com/schemas/VisualStudio/TeamT
 <ResultSummary outcome="Failed"/></TestRun>"""
 _SAID: Final = {"run": "4711", "suite": "payments-api", "shard": "1/2"}
 
-FORMAT: Final = Format(
-    "trx",
+FORMAT: Final = report_format(
+    _DIALECT,
+    _Report,
     "TRX of Visual Studio",
     "The report of Visual Studio or of `dotnet test --logger trx`, of one shard of a run: which tests ran, and how each ended.",
-    translate,
-    media_types=(XML, "text/xml"),
-    asks=ASKS,
-    needs=("run",),
-    redactor=Redactor(1, _DIALECT.cut),
-    kept_as=lambda _: XML,
-    samples=(
-        Sample("a report", _RUN, ("test.shard_finished",), context=_SAID),
-        Sample("a report that is cut off", _RUN[:300], (UNMAPPED,), context=_SAID),
-    ),
+    _RUN,
+    _SAID,
 )

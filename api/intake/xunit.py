@@ -7,9 +7,8 @@ of its own, and the shard did not pass. A result that nobody knows says nothing 
 from collections.abc import Mapping
 from typing import Final
 
-from api.intake.formats import UNMAPPED, Format, Redactor, Sample
-from api.intake.reports_of_tests import ASKS, XML, Dialect, Report, translated
-from api.intake.translation import ForeignError, Headers, Translation
+from api.intake.reports_of_tests import Dialect, Report, report_format
+from api.intake.translation import ForeignError
 
 _DIALECT: Final = Dialect(
     "xunit",
@@ -42,29 +41,17 @@ class _Report(Report):
             self.add_time(attributes.get("time", ""))
 
 
-def translate(beside: Headers, body: bytes) -> Translation:
-    """Return the shard of a report that the redactor left, and its tests, in parts where they are many."""
-    return translated(beside, body, _DIALECT, _Report())
-
-
 _RUN: Final = """<assemblies><assembly name="Shop.dll" run-date="2026-03-02" run-time="09:00:00"><collection name="Refunds">
 <test name="Shop.Refunds.PaidOnce" type="Shop.Refunds" method="PaidOnce" time="0.25" result="Pass"/>
 <test name="Shop.Refunds.Limits" type="Shop.Refunds" method="Limits" time="0.5" result="Fail"><failure/></test>
 </collection></assembly></assemblies>"""
 _SAID: Final = {"run": "4711", "suite": "payments-api", "shard": "1/2"}
 
-FORMAT: Final = Format(
-    "xunit",
+FORMAT: Final = report_format(
+    _DIALECT,
+    _Report,
     "xUnit.net",
     "The report of xUnit.net, version 2 or 3, of one shard of a run: which tests ran, and how each ended.",
-    translate,
-    media_types=(XML, "text/xml"),
-    asks=ASKS,
-    needs=("run",),
-    redactor=Redactor(1, _DIALECT.cut),
-    kept_as=lambda _: XML,
-    samples=(
-        Sample("a report", _RUN, ("test.shard_finished",), context=_SAID),
-        Sample("a report that is cut off", _RUN[:300], (UNMAPPED,), context=_SAID),
-    ),
+    _RUN,
+    _SAID,
 )
