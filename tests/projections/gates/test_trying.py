@@ -124,6 +124,14 @@ def test_a_decision_more_costs_what_it_alone_looks_at(
     assert counts[0] == counts[1] == counts[2]
 
 
+def rules_asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which the name of every rule is added that is asked from here on."""
+    asked: list[str] = []
+    call = Rule.__call__
+    monkeypatch.setattr(Rule, "__call__", lambda self, *args: asked.append(self.name) or call(self, *args))
+    return asked
+
+
 def test_only_rules_that_asked_for_what_is_another_setting_are_asked_again(
     sqlite_ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,9 +140,7 @@ def test_only_rules_that_asked_for_what_is_another_setting_are_asked_again(
     for number in range(2):
         decide(sqlite_ledger, f"CHG-{number}")
     runner.catch_up()
-    asked: list[str] = []
-    call = Rule.__call__
-    monkeypatch.setattr(Rule, "__call__", lambda self, *args: asked.append(self.name) or call(self, *args))
+    asked = rules_asked(monkeypatch)
     for policy, expected in (
         (under(*SETTINGS), set()),
         # In another order, and what holds already where nothing is said of it.
@@ -203,9 +209,7 @@ def test_decisions_of_before_settings_were_noted_are_asked_again_whole(
     del data["settings"]
     sqlite_ledger.state("gate.decided", data | {"rules": [{**rule, "settings": []} for rule in data["rules"]]})
     runner.catch_up()
-    asked: list[str] = []
-    call = Rule.__call__
-    monkeypatch.setattr(Rule, "__call__", lambda self, *args: asked.append(self.name) or call(self, *args))
+    asked = rules_asked(monkeypatch)
     tried(sqlite_ledger, under(*SETTINGS))
     assert len(asked) == len(GATES["deploy"].rules)
 
