@@ -8,6 +8,7 @@ const SHOWN = 500;
 const WORDS = { holds: "Holds", fails: "Does not hold", unknown: "Not checked" };
 const part = (id) => document.getElementById(id);
 const chosen = [];
+let asked = 0; // how many checks were begun: the newest alone may speak, or an older one would answer for other keys
 
 function made(tag, text = "", className = "") {
   const element = document.createElement(tag);
@@ -40,6 +41,7 @@ async function givenKeys() {
 }
 
 async function check() {
+  const mine = ++asked;
   part("verdicts").replaceChildren();
   if (!chosen.length) return say("");
   say("Checking…");
@@ -47,11 +49,13 @@ async function check() {
     const keys = await givenKeys();
     const files = chosen.map((file) => ({ name: file.name, size: file.size, bytes: async () => new Uint8Array(await file.arrayBuffer()) }));
     const verdicts = await judge(files, keys);
+    if (mine !== asked) return;
     part("verdicts").replaceChildren(...verdicts.map(shown));
     const count = (state) => verdicts.filter((verdict) => verdict.state === state).length;
     const [holding, failing, unknown] = ["holds", "fails", "unknown"].map(count);
     say(`${holding} hold, ${failing} do not, ${unknown} could not be checked.`, failing ? "bad" : unknown ? "warn" : "good");
   } catch (error) {
+    if (mine !== asked) return;
     const isSaid = error instanceof VerificationError || error instanceof CannotCheckError;
     say(isSaid ? error.message : `could not be checked: ${error}`, "bad");
   }

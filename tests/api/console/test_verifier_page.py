@@ -74,6 +74,8 @@ def give(page: Any, *files: tuple[str, bytes], key: str = LOG, witnesses: str = 
     """Give keys and files to the verifier; return its verdicts, once each is there."""
     page.locator("#log-key").fill(key)
     page.locator("#witness-keys").fill(witnesses)
+    # A field tells of its change when it is left: before the files come, or a second check begins while we read the first.
+    page.locator("#witness-keys").blur()
     payloads: Sequence[FilePayload] = [
         {"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files
     ]
@@ -157,6 +159,34 @@ def test_a_log_that_only_grew(browser: Browser, server: Server, given: dict[str,
         assert "only grew" in verdicts[2]
         page.locator("#clear").click()
         assert "give both checkpoints" in give(page, ("proof", proof), ("new", newer))[1]
+
+
+def test_a_check_that_was_overtaken_says_nothing(browser: Browser, given: dict[str, bytes]) -> None:
+    stranger = format_verifier_key(NoteKey(ORIGIN, WITNESS_KEY.public_key))
+    with opened(browser) as page:
+        page.evaluate("""() => {
+            const read = Blob.prototype.arrayBuffer;
+            const held = new Promise((release) => { window.release = release; });
+            let first = true;
+            Blob.prototype.arrayBuffer = async function () {
+                if (first) { first = false; await held; }
+                return read.call(this);
+            };
+            window.shown = [];
+            const note = () => window.shown.push(document.querySelector("#verdicts").innerText);
+            new MutationObserver(note).observe(document.querySelector("#verdicts"), { childList: true });
+        }""")
+        page.locator("#log-key").fill(stranger)
+        page.locator("#files").set_input_files(
+            {"name": "overtaken", "mimeType": "text/plain", "buffer": given["checkpoint"]}
+        )
+        page.get_by_text("Checking").wait_for()
+        page.locator("#clear").click()
+        page.evaluate("window.release()")
+        # The newer check takes the same steps behind the older one: once it has answered, the older has too.
+        (verdict,) = give(page, ("new", given["checkpoint"]))
+        assert verdict.startswith("Holds")
+        assert not [shown for shown in page.evaluate("window.shown") if "overtaken" in shown]
 
 
 def test_a_file_that_is_too_large_is_not_read(browser: Browser, tmp_path: Path) -> None:
