@@ -31,6 +31,8 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 R = TypeVar("R")
 # How many entries that name one row are asked for rows that go along with it: the last ones.
 MAX_FOLLOWED: Final = 100
+# Whose statements rest on what holds for all.
+EVERYBODYS: Final = None
 # Of how many rows entries are kept, where one past goes on; and in how many ways each is kept folded again.
 MAX_KEPT: Final = 5000
 MAX_AGAIN: Final = 4
@@ -63,26 +65,26 @@ def going_along(
     for read in view.reads:
         matches = {match for key, rows in changed.get(read, {}).items() for match in view.followed(read, key, rows)}
         entries = {e.position: e for match in matches for e in past.log.latest(match, up_to=end, limit=MAX_FOLLOWED)}
-        entries |= {e.position: e for e in _spoken(view, read, changed.get(read, {}), past, end)}
-        for position, entry in sorted(entries.items()):
-            if not past.skips.holds(view, position):
-                for key in keys_taken_back(view, entry, past.at(position), past.at(position, end)):
-                    found[key][position] = None
+        _add_keys(found, view, entries, past, end)
+    whose = past.whose(frozenset(view.reads), changed, end)
+    if whose is EVERYBODYS or whose:
+        spoken = (e for name in view.folds for e in past.spoken(name, end) if _is_by(e, whose))
+        _add_keys(found, view, {e.position: e for e in spoken}, past, end)
     return {key: tuple(positions) for key, positions in found.items()}
 
 
-def _spoken(
-    view: View[Any], read: View[Any], changed: Mapping[str, tuple[Any, Any]], past: "RowsThen", end: int
-) -> Iterator[EntryInfo]:
-    """Yield the last statements of each type that a view folds by whom a row that changed says who they are, or what they may do."""
-    if read.speakers is None or not changed:
-        return
-    rows = [row for pair in changed.values() for row in pair if row is not None]
-    who = {name for reads in (past.at(end - 1), past.at(end)) for row in rows for name in read.speakers(reads, row)}
-    for event_type in view.folds:
-        for entry in past.log.latest(Match((event_type,)), up_to=end, limit=MAX_FOLLOWED):
-            if not who.isdisjoint((entry.by["principal"].lower(), entry.statement["data"].get("actor", "").lower())):
-                yield entry
+def _add_keys(
+    found: dict[str, dict[int, None]], view: View[Any], entries: Mapping[int, EntryInfo], past: "RowsThen", end: int
+) -> None:
+    for position, entry in sorted(entries.items()):
+        if not past.skips.holds(view, position):
+            for key in keys_taken_back(view, entry, past.at(position), past.at(position, end)):
+                found[key][position] = None
+
+
+def _is_by(entry: EntryInfo, whose: frozenset[str] | None) -> bool:
+    said_by = entry.by["principal"].lower(), entry.statement["data"].get("actor", "").lower()
+    return whose is EVERYBODYS or not whose.isdisjoint(said_by)
 
 
 class _At(Still):
@@ -153,6 +155,8 @@ class RowsThen:
         # By key: the names by which the row told of its entries, column by column.
         self._told: dict[tuple[str, str], dict[str, set[Any]]] = {}
         self._withdrawn: dict[int, dict[int, int]] = {}
+        # By where something was taken back, and what was asked of: by whom statements rest on it.
+        self._whose: dict[tuple[int, frozenset[View[Any]]], frozenset[str] | None] = {}
         # Entries of a type, with a ref or without: up to where they were read, and they.
         self._of: dict[Match, tuple[int, list[EntryInfo]]] = {}
         # What came after the `up_to` of the beginning.
@@ -283,6 +287,50 @@ class RowsThen:
             self._whole._is_folding = False
             self._whole._recalls = not self._is_folding
         return self._whole
+
+    def spoken(self, event_type: str, end: int) -> Iterator[EntryInfo]:
+        """Yield the last statements of a type that may rest on what was taken back at a position: those after the first of it."""
+        first = min(self._taken.by_end[end])
+        for entry in self.log.latest(Match((event_type,)), up_to=end, limit=MAX_FOLLOWED):
+            if entry.position < first:
+                return
+            yield entry
+
+    def whose(
+        self, reads: frozenset[View[Any]], changed: Mapping[View[Any], Mapping[str, Any]], end: int
+    ) -> frozenset[str] | None:
+        """Return by whom statements rest on rows that are others from a position on, as these say who somebody is, what they may do, or
+        what holds for all: `EVERYBODYS` then. Whoever they gave power, or linked, is among them.
+        """
+        about = frozenset(view for view in reads if view.speakers is not None or view.holds_for_all is not None)
+        waiting = {(view, key) for view in about for key in changed.get(view, {})}
+        if not waiting:
+            return frozenset()
+        if (end, about) not in self._whose:
+            self._whose[end, about] = self._resting(about, waiting, end)
+        return self._whose[end, about]
+
+    def _resting(
+        self, about: frozenset[View[Any]], waiting: set[tuple[View[Any], str]], end: int
+    ) -> frozenset[str] | None:
+        before, now, seen = self.at(end - 1), self.at(end), set(waiting)
+        found: set[str] = set()
+        while waiting:
+            fresh: set[str] = set()
+            for view, key in waiting:
+                if view.holds_for_all is not None and view.holds_for_all(before, key) != view.holds_for_all(now, key):
+                    return EVERYBODYS
+                rows = [(reads, row) for reads in (before, now) if (row := reads.row(view, key)) is not None]
+                if view.speakers is not None:
+                    fresh.update(name for reads, row in rows for name in view.speakers(reads, row))
+            whose, waiting = frozenset(fresh - found), set()
+            found |= fresh
+            for view in about if whose else ():
+                said = (entry for name in view.folds for entry in self.spoken(name, end) if _is_by(entry, whose))
+                keys = {key for entry in said for key in keys_taken_back(view, entry, self.at(entry.position), now)}
+                waiting |= {(view, key) for key in keys} - seen
+            seen |= waiting
+        return frozenset(found)
 
     def changed_at(self, view: View[Any], end: int) -> dict[str, tuple[Any, Any]]:
         """Return the rows that are others from a position on because of what was taken back there, each before and after."""

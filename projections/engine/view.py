@@ -191,7 +191,9 @@ class View(Generic[R]):
     A correction carries over: when a row is another because a statement was taken back, rows of other views that were folded of
     entries which name it are folded anew. `follows` says, for a view that is read, which other entries a row of it matters to; rows of
     a view that is not `carried` are read in passing (who may speak, which policy held), and what was folded by them stays. Rows that say
-    who somebody is, or what they may do, are named by nobody who speaks: `speakers(reads, row)` says whose statements rest on one.
+    who somebody is, or what they may do, are named by nobody who speaks: `speakers(reads, row)` says whose statements rest on one. On what
+    holds for all (a policy, where an environment is) the statements of everybody rest: `holds_for_all(reads, key)` says what that is, and
+    where it is another, whatever was said goes along.
 
     A view whose folds work out much at an entry, and keep it in the row, `recalls`: as of an earlier position the fold finds the row as
     it stands now in `entry.recalled`, and takes over what it worked out at this very entry.
@@ -222,6 +224,7 @@ class View(Generic[R]):
         follows: "Mapping[View[Any], Callable[[Any], Iterable[Match]]]" = MappingProxyType({}),
         is_carried: bool = True,
         speakers: Callable[[Reads, R], Iterable[str]] | None = None,
+        holds_for_all: Callable[[Reads, str], object] | None = None,
         recalls: bool = False,
     ) -> None:
         if "__slots__" in vars(row):
@@ -250,6 +253,7 @@ class View(Generic[R]):
         self.follows = dict(follows)
         self.is_carried = is_carried
         self.speakers = speakers
+        self.holds_for_all = holds_for_all
         self.recalls = recalls
         # Columns by which a row names more of its entries, item by item.
         self.names = tuple(names)

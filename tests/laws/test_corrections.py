@@ -53,8 +53,6 @@ KEPT: Final = {
     "change_timeline": "a line is written once, under the changes that a deployment was of then, and says where it was taken back",
     "cutovers": "a line is written once, under the place that a deployment was known to be of then, and says where it was taken back",
 }
-# What was the policy, or where something is: a fold asked for it when somebody spoke, and does not ask again (decision 41).
-WHERE_AND_BY_WHAT: Final = {"environment.declared", "policy.approved", "policy.published"}
 # Rules that look at withdrawals themselves, and at what is kept.
 ABOUT_KEPT: Final = {
     "withdrawal-of-anothers", "withdrawn-by-who-acted", "list-contradicts-itself", "missing-from-the-ledger",
@@ -144,7 +142,7 @@ def withdrawable(told: list[Document]) -> Iterator[int]:
     """Yield the positions of statements that somebody makes; not of what the ledger says of itself, nor of withdrawals."""
     for entry in told:
         event_type = entry["statement"]["type"]
-        if event_type.partition(".")[0] not in RESERVED_AREAS and event_type not in {WITHDRAWN, *WHERE_AND_BY_WHAT}:
+        if event_type.partition(".")[0] not in RESERVED_AREAS and event_type != WITHDRAWN:
             yield entry["position"]
 
 
@@ -176,12 +174,15 @@ def week() -> tuple[Document, ...]:
     story.tell("code.proposed", actor="person:alice", repository="acme/api", pull_request=1, head_sha=COMMIT)
     story.tell("code.merged", actor="person:bob", repository="acme/api", pull_request=1, merge_sha=COMMIT)
     story.tell("change.scheduled", actor="person:alice", change_id="CHG-7", planned_start=at(0), planned_end=at(90))
+    story.tell("environment.declared", actor="person:olga", environment="prod", tier="production", aliases=["live"])
     deploy(story, artifact=ARTIFACT, commit=COMMIT)
     # Of no change by their own word: by what they deploy, and when.
     deploy(story, "d-2", change=None, artifact=ARTIFACT)
     deploy(story, "d-3", change=None)
     open_change(story, change="CHG-8", team="payments", template_id="T")
     deploy(story, "d-4", change="CHG-8", artifact=OTHER)
+    # Where the one name is the other's alias, in the place of d-4.
+    deploy(story, "d-6", change=None, artifact=ARTIFACT, environment="live")
     story.tell("change.linked", actor="person:bob", change_id="CHG-8", deployment_id="d-2")
     story.tell("freeze.declared", actor="person:olga", freeze_id="F", tiers=["production"], start=at(0), end=at(9),
                time_zone="UTC")  # fmt: skip
@@ -329,6 +330,36 @@ def said_by_a_role(login: str) -> tuple[list[Document], int]:
 @pytest.mark.parametrize("login", ["person:lara", "github:77"])
 def test_what_was_said_by_a_role_is_folded_anew_when_the_grant_or_the_link_is_taken_back(login: str) -> None:
     told, given = said_by_a_role(login)
+    assert not check(told, given, len(told))
+
+
+def by_whom_others_made() -> tuple[list[Document], int]:
+    """What somebody says whose power was given by somebody who has the power by a role alone; and where that was given."""
+    story = ready()
+    types = ("risk.outcome_labelled", "access.granted", "identity.linked", "environment.declared")
+    publish(story, *(("role-for", name, "clerk") for name in types))
+    lara, mona, nora = (
+        {"grant_id": f"GL-{name}", "principal": f"person:{name}", "principal_kind": "human", "role": "clerk"}
+        for name in ("lara", "mona", "nora")
+    )
+    given = story.tell("access.granted", actor="person:olga", **lara)
+    story.tell("access.granted", actor="person:lara", by="person:lara", **mona)
+    story.tell("access.granted", actor="person:mona", by="person:mona", **nora)
+    story.tell("environment.declared", actor="person:nora", by="person:nora", environment="somewhere", tier="testing",
+               aliases=["prod"])  # fmt: skip
+    deploy(story, artifact=ARTIFACT)
+    open_change(story, change="CHG-8")
+    deploy(story, "d-2", change="CHG-8", artifact=OTHER, environment="somewhere")
+    deploy(story, "d-3", change=None, artifact=ARTIFACT, environment="somewhere")
+    story.tell(
+        "identity.linked", actor="person:mona", by="person:mona", identities=["person:nora", "github:77"], evidence="hr"
+    )
+    story.tell("risk.outcome_labelled", actor="github:77", change_id="CHG-7", label="failure")
+    return ended(story.documents()), given
+
+
+def test_what_was_said_by_power_that_others_gave_goes_along_when_theirs_is_taken_back() -> None:
+    told, given = by_whom_others_made()
     assert not check(told, given, len(told))
 
 

@@ -116,8 +116,13 @@ def rolled_back(row: Placement, event: RollbackCompleted, entry: EntryInfo) -> P
 
 
 def what_was_placed(row: Placement) -> list[Match]:
-    """Return the entries of all that was placed somewhere: what each undoes is read off the others."""
-    return [Match(refs=(placed.name,)) for placed in row.placed]
+    """Return the entries of all that was placed somewhere, and the last of the service under other names of the environment: what each
+    undoes is read off the others.
+    """
+    of_service = Match(
+        (DeploymentFinished.type, RollbackCompleted.type), (ref("service", row.place.partition("@")[0]),)
+    )
+    return [*(Match(refs=(placed.name,)) for placed in row.placed), of_service]
 
 
 # -- what is undone ------------------------------------------------------------------------------------------------------

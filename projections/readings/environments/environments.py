@@ -88,15 +88,22 @@ class Environment:
 # These entries name an environment in any spelling, so no ref finds them all. There are few of them.
 DECLARATIONS: Final = (Match((EnvironmentDeclared.type,)),)
 
+
+def _for_all(reads: Reads, name: str) -> object:
+    """What was said of a name, by whoever has the power to: where anything is."""
+    return _counting(reads, name)
+
+
 environments = View(
     "environments",
-    version=3,
+    version=4,
     row=Environment,
     kind="environment",
     entries_of=lambda key, row: DECLARATIONS,
     indexes=("tier",),
     reads=READ_BY_POWERS,
     is_carried=False,
+    holds_for_all=_for_all,
     doc="Environments that were declared: of which tier, under which names, in which regions, and by whom.",
 )
 

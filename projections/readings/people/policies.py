@@ -167,14 +167,20 @@ def _other_operator(reads: Reads, said: Spoken) -> str | None:
     return None
 
 
+def _for_all(reads: Reads, policy_id: str) -> object:
+    """What a policy says, and said."""
+    return turns(reads, policy_id)
+
+
 policies = View(
     "policies",
-    version=6,
+    version=7,
     row=Policy,
     kind="policy",
     reads=(credentials, authorities, identities),
     touches=_touched,
     is_carried=False,
+    holds_for_all=_for_all,
     doc="Policies and their versions: who wrote each, who approved it, and which one is in force.",
 )
 
