@@ -19,7 +19,12 @@ from projections.practices.change.approvals import (
 from projections.practices.change.impact import impact_is_covered
 from projections.practices.change.reviews import change_waits_for_its_end, review_is_done
 from projections.practices.change.risk import risk_comes_out_again
-from projections.practices.change.traceability import change_may_start, deployed_is_approved, window_is_open
+from projections.practices.change.traceability import (
+    change_may_start,
+    deployed_is_approved,
+    promoted_is_approved,
+    window_is_open,
+)
 from projections.practices.environments.readiness import environment_is_ready
 from projections.practices.environments.stateful import state_is_backed_up
 from projections.practices.environments.tags import tags_are_planned
@@ -36,7 +41,12 @@ from projections.practices.pipeline.code_scans import scans_are_clean
 from projections.practices.pipeline.isolation import artifact_is_verified, builder_is_allowed
 from projections.practices.pipeline.parallel_tests import tests_are_whole
 from projections.practices.pipeline.permissions import deployer_is_allowed
-from projections.practices.pipeline.plan_gates import plan_is_approved, plan_is_validated, plan_may_be_applied
+from projections.practices.pipeline.plan_gates import (
+    plan_is_approved,
+    plan_is_validated,
+    plan_may_be_applied,
+    question_is_of_one_thing,
+)
 from projections.practices.recovery.decisions import (
     deployment_can_be_undone,
     rollback_is_decided,
@@ -62,9 +72,10 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(3, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        16,
+        17,
         (
             policy_is_in_force,
+            question_is_of_one_thing,
             change_may_start,
             change_is_approved,
             risk_comes_out_again,
@@ -91,11 +102,22 @@ GATES: Final[Mapping[str, Gate]] = {
             environment_is_ready,
         ),
     ),
-    "promote": Gate(3, (policy_is_in_force, deployment_held, deployment_is_healthy, no_freeze_holds)),
-    "apply": Gate(
-        8,
+    "promote": Gate(
+        4,
         (
             policy_is_in_force,
+            question_is_of_one_thing,
+            deployment_held,
+            deployment_is_healthy,
+            promoted_is_approved,
+            no_freeze_holds,
+        ),
+    ),
+    "apply": Gate(
+        9,
+        (
+            policy_is_in_force,
+            question_is_of_one_thing,
             plan_may_be_applied,
             plan_is_validated,
             plan_is_approved,
@@ -107,7 +129,14 @@ GATES: Final[Mapping[str, Gate]] = {
         ),
     ),
     "rollback": Gate(
-        2, (policy_is_in_force, deployment_can_be_undone, rollback_is_decided, target_was_deployed_before)
+        3,
+        (
+            policy_is_in_force,
+            question_is_of_one_thing,
+            deployment_can_be_undone,
+            rollback_is_decided,
+            target_was_deployed_before,
+        ),
     ),
     "load_data": Gate(2, (policy_is_in_force, data_may_be_loaded)),
     "close": Gate(

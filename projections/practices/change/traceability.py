@@ -4,6 +4,7 @@ change without one.
 Longer than other files because each rule looks at the same acts and scopes, by both clocks.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,11 +13,24 @@ from projections.engine.reads import Look
 from projections.engine.view import replace
 from projections.judging.able import approvers, authors
 from projections.judging.findings import finding, positions_of
-from projections.judging.gate_rule import BY_STATE, NO_CHANGE, Question, Remedy, Said, by_state, last_fact, of_change
+from projections.judging.gate_rule import (
+    BY_STATE,
+    NO_CHANGE,
+    NO_DEPLOYMENT,
+    Question,
+    Remedy,
+    Said,
+    by_state,
+    deployment_of,
+    gate_rule,
+    last_fact,
+    of_change,
+)
 from projections.judging.of_a_change import CHANGE, needs_change, rule_of_a_change
 from projections.judging.of_a_gate import DEPLOY_GATE, Kind, against_the_gate
+from projections.practices.change.approvals import change_is_approved
 from projections.practices.practice import Practice
-from projections.readings.changes.commits import is_same as is_same_commit
+from projections.readings.changes.commits import is_of
 from projections.readings.changes.facts import change_facts
 from projections.readings.changes.scopes import (
     MOST,
@@ -154,9 +168,11 @@ def acts_in_production(row: Deployment, look: Look) -> Iterator[Act]:
             yield act
 
 
-@finding(deployments, severity="high")
+@finding(deployments, severity="high", version=2)
 def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
-    """Something was deployed to production, and no change was open for it by then. What is opened or linked later excuses nothing."""
+    """Something was deployed to production, and no change was open for it by then. What is opened or linked later excuses nothing, and
+    one that says itself that it was not authorized is none.
+    """
     for act in acts_in_production(row, look):
         policy = in_force(look.at(act.at), act.at)
         if not needs_change(policy, look, act.environment, act.at):
@@ -173,6 +189,8 @@ def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
         late += [link for instant in moments if change_at(look, row, act, instant, clocks) is None]
         if late and not is_emergency_procedure(row, scope, look):
             return Breach(words, positions_of(*row.positions, late[-1].position), act.position)
+        if scope is not None and scope.change_type == "unauthorized":
+            return Breach(words, positions_of(*row.positions, opened.position), act.position)
     return None
 
 
@@ -184,7 +202,7 @@ def is_emergency_procedure(row: Deployment, scope: ChangeScope | None, look: Loo
     return ticket is not None and not any(unlet.deployment_id == row.deployment_id for unlet in ticket.unlet)
 
 
-@finding(deployments, severity="high")
+@finding(deployments, severity="high", version=2)
 def artifact_not_approved(row: Deployment, look: Look) -> Breach | None:
     """What was deployed, or where, was not of the change's scope by then. A scope that is amended later excuses nothing."""
     scope = look.row(change_scopes, row.change_id) if row.change_id else None
@@ -211,9 +229,9 @@ def _outside(act: Act, version: Version, look: Look) -> str | None:
     others = [artifact for artifact in act.artifacts if artifact not in version.artifacts]
     if version.artifacts and others:
         return others[0]
-    if version.commits and act.commit is not None and not act.artifacts:
-        is_named = any(is_same_commit(act.commit, commit) for commit in version.commits)
-        return None if is_named else act.commit
+    is_by_artifact = bool(version.artifacts and act.artifacts)
+    if version.commits and act.commit is not None and not is_by_artifact:
+        return None if is_of(look, act.commit, version.commits) else act.commit
     return None
 
 
@@ -301,7 +319,7 @@ def change_may_start(ticket: Ticket, question: Question, look: Look, policy: InF
 
 
 @rule_of_a_change(
-    version=2,
+    version=3,
     remedies={
         "no-scope": Remedy("its author submits the change with what is to be deployed (change.submitted)", authors),
         "no-artifact": Remedy(
@@ -314,24 +332,46 @@ def change_may_start(ticket: Ticket, question: Question, look: Look, policy: InF
     },
 )
 def deployed_is_approved(question: Question, look: Look, policy: InForce) -> Said:
-    """Service, environment and artifact are those of the scope that was approved."""
+    """Service, environment and artifact are those of the scope that was approved; and so is the commit, where both are said."""
     scope = look.row(change_scopes, question.change_id) if question.change_id else None
-    if scope is None or scope.scope_position is None:
+    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at)) if scope is not None else None
+    if version is None:
         return "insufficient_evidence", "no-scope", "the change's scope was never fixed", ()
-    used = [scope.scope_position]
+    used = [version.said.position]
     if question.service is None or question.environment is None or question.artifact is None:
         return "insufficient_evidence", "not-said", "expected service, environment and artifact in the question", used
-    if question.service not in scope.services:
-        return "deny", "other-service", f"{question.service} is not of {', '.join(scope.services)}", used
-    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at))
-    environments = version.environments if version is not None else scope.environments
-    if not is_for(look, environments, question.environment, question.asked_at):
-        return "deny", "other-environment", f"the change is for {listed(environments)}", used
-    if not scope.artifacts:
+    if question.service not in version.services:
+        return "deny", "other-service", f"{question.service} is not of {listed(version.services)}", used
+    if not is_for(look, version.environments, question.environment, question.asked_at):
+        return "deny", "other-environment", f"the change is for {listed(version.environments)}", used
+    if not version.artifacts:
         return "insufficient_evidence", "no-artifact", "the scope names no artifact", used
-    if question.artifact not in scope.artifacts:
+    if question.artifact not in version.artifacts:
         return "deny", "other-artifact", f"{question.artifact} is not the approved artifact", used
+    if version.commits and question.commit is not None and not is_of(look, question.commit, version.commits):
+        return "deny", "other-commit", f"{question.commit} is not of {listed(version.commits)}", used
     return "allow", "as-approved", "service, environment and artifact are those of the scope", used
+
+
+@gate_rule(remedies={**deployed_is_approved.remedies, **change_is_approved.remedies})
+def promoted_is_approved(question: Question, look: Look, policy: InForce) -> Said:
+    """What goes to production is of the scope of a change that is approved, as what is deployed there is; where the policy asks for one."""
+    row, there, at = deployment_of(question, look), question.to_environment, question.asked_at
+    if row is None:
+        return NO_DEPLOYMENT
+    if there is None:
+        return "insufficient_evidence", "not-said", "expected in the question where it is promoted to", ()
+    if not is_production(look, there, at) or not needs_change(policy, look, there, at):
+        return "allow", "not-asked-for", f"no change is asked for in {there}", ()
+    asked = dataclasses.replace(
+        question,
+        environment=there,
+        change_id=question.change_id or row.change_id,
+        service=question.service or row.service,
+        artifact=question.artifact or row.artifact,
+    )
+    found = [rule.judge(asked, look, policy) for rule in (deployed_is_approved, change_is_approved)]
+    return next((said for said in found if said[0] != "allow"), found[-1])
 
 
 @rule_of_a_change(

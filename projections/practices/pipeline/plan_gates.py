@@ -2,6 +2,7 @@
 
 A plan is named by the digest of its JSON, so that whoever checks, approves and applies speaks of the same. An approval is one of a change
 whose scope names the plan. A plan of a part only is applied when somebody else disposed of the finding that says so: that is the waiver.
+Whatever a gate is asked, it is asked of one thing. Longer than other files because what is asked, and what is applied, is judged alike.
 """
 
 from collections import defaultdict
@@ -21,9 +22,11 @@ from projections.judging.letting import let_pass
 from projections.practices.change.approvals import change_is_approved
 from projections.practices.practice import Practice
 from projections.readings.changes.commits import is_same as is_same_commit
-from projections.readings.changes.scopes import ChangeScope, change_scopes, in_force_at
+from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
 from projections.readings.changes.unlet import why_unlet
-from projections.readings.environments.environments import is_production, names_for, same_environment
+from projections.readings.delivery.acts import Act
+from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.environments.environments import is_meant, is_production, names_for, same_environment
 from projections.readings.infrastructure.plans import Application, Check, Plan, plan_applications, plan_changes, plans
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
@@ -190,6 +193,58 @@ def _breach(row: Application, plan: Plan, why: str, *more: int) -> Breach:
 # -- the gate --------------------------------------------------------------------------------------------------------------
 
 _NOT_SAID: Final[Said] = ("insufficient_evidence", "not-said", "expected a plan and an environment in the question", ())
+
+
+@gate_rule(remedies={"": Remedy("the question names what belongs together, and nothing else")})
+def question_is_of_one_thing(question: Question, look: Look, policy: InForce) -> Said:
+    """What the question names belongs together: service, environment, artifact and commit are the deployment's, or the plan's, that it
+    names; and so is the change.
+    """
+    if question.gate != "promote" and question.to_environment is not None:
+        return "deny", "of-several", f"{question.to_environment} is named as that to which something is promoted", ()
+    scope = look.row(change_scopes, question.change_id) if question.change_id is not None else None
+    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at)) if scope is not None else None
+    used: list[int | None] = [version.said.position] if version is not None else []
+    row = look.row(deployments, question.deployment_id) if question.deployment_id is not None else None
+    if question.gate in ("promote", "rollback") and row is not None:
+        used += row.positions
+        if not any(_is_of_act(question, act, look) for act in row.acts):
+            return "deny", "of-several", f"{row.deployment_id} put something else, or put it elsewhere", used
+        if question.change_id is not None and question.change_id != row.change_id and not _names_act(version, row):
+            return "deny", "of-several", f"{row.deployment_id} is not of {question.change_id}", used
+    plan = look.row(plans, question.plan) if question.plan is not None else None
+    if plan is not None and plan.said is not None:
+        used.append(plan.said.position)
+        if None not in (question.service, plan.service) and question.service != plan.service:
+            return "deny", "of-several", f"the plan is of {plan.service}", used
+        if plan.environment is not None and not is_meant(
+            look, question.environment, plan.environment, question.asked_at
+        ):
+            return "deny", "of-several", f"the plan is for {plan.environment}", used
+    is_named = question.plan is None or (version is not None and question.plan in version.plans)
+    if question.change_id is not None and not is_named:
+        return "deny", "of-several", f"the scope of {question.change_id} does not name the plan", used
+    return "allow", "of-one", "what the question names belongs together", used
+
+
+def _is_of_act(question: Question, act: Act, look: Look) -> bool:
+    """Say whether a question is of what was deployed. What to go back to is another artifact."""
+    is_there = question.environment is None or same_environment(
+        look, question.environment, act.environment, question.asked_at
+    )
+    if question.service not in (None, act.service) or not is_there or question.gate == "rollback":
+        return question.service in (None, act.service) and is_there
+    is_it = question.artifact is None or not act.artifacts or question.artifact in act.artifacts
+    return is_it and (question.commit is None or act.commit is None or is_same_commit(question.commit, act.commit))
+
+
+def _names_act(version: Version | None, row: Deployment) -> bool:
+    """Say whether the scope of another change names what was deployed."""
+    return (
+        version is not None
+        and row.service in version.services
+        and (not version.artifacts or row.artifact is None or row.artifact in version.artifacts)
+    )
 
 
 @gate_rule(

@@ -14,6 +14,7 @@ from projections.readings.changes.facts import ChangeFacts
 from projections.readings.changes.scopes import ChangeScope, Version
 from projections.readings.changes.technical import unreviewed_because
 from projections.readings.changes.templates import invalid_because, templates
+from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.settings import Words
 from projections.readings.risk.assessments import Assessment
@@ -95,10 +96,19 @@ def may_start(scope: ChangeScope, leave: Leave) -> bool:
 
 
 def template_fault(case: Case, version: Version | None) -> str | None:
-    """Say why a standard change does not rest on its template: as the template stood when the scope was submitted."""
-    scope = case.scope
-    if scope.change_type != "standard" or version is None or not version.is_submitted:
+    """Say why a standard change does not rest on its template: as the template stood when the scope was submitted; and when that was
+    recorded, where it is reported late.
+    """
+    scope, look = case.scope, case.look
+    if scope.change_type != "standard" or version is None:
         return None
-    template = case.look.row(templates, scope.template_id) if scope.template_id else None
-    failures = case.facts.template_failures
-    return invalid_because(template, version.said.at, failures, case.look, version.services, version.environments)
+    if not version.is_submitted:
+        return "its scope was amended, and not submitted since"
+    template = look.row(templates, scope.template_id) if scope.template_id else None
+    faults = (
+        invalid_because(
+            template, instant.at, case.facts.template_failures, look, version.services, version.environments
+        )
+        for instant in instants_of(look, version.said, is_history=is_history(look, version.said))
+    )
+    return next((fault for fault in faults if fault is not None), None)

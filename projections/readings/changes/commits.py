@@ -90,6 +90,12 @@ def commit_of(reads: Reads, commit: str) -> Commit:
     return replace(_joined(commit, whole, prefix), commits=known)
 
 
+def is_of(reads: Reads, commit: str, others: Iterable[str]) -> bool:
+    """Say whether a commit may be one of several, or of the same pull request as one of them: as its head is merged under another hash."""
+    of = set(commit_of(reads, commit).code_changes)
+    return any(is_same(commit, other) or not of.isdisjoint(commit_of(reads, other).code_changes) for other in others)
+
+
 def _joined(commit: str, whole: Commit | None, prefix: Commit) -> Commit:
     if whole is None:
         return Commit(commit, (), prefix.code_changes, prefix.deployments)

@@ -31,7 +31,7 @@ from projections.readings.environments.environments import environments, is_mean
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
-from projections.readings.people.imports import beginnings
+from projections.readings.people.imports import beginnings, imports
 from projections.readings.people.policies import InForce, in_force, in_force_now, policies
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.reconciliations import source_lists
@@ -52,7 +52,7 @@ ESCALATE_AFTER_HOURS: Final = Number(
 )
 change_tickets = Judged(
     "change_tickets",
-    version=12,
+    version=13,
     row=Ticket,
     of=change_facts,
     reads=(
@@ -63,6 +63,7 @@ change_tickets = Judged(
         policies,
         environments,
         beginnings,
+        imports,
         source_lists,
         templates,
         change_scopes,

@@ -36,7 +36,7 @@ class GateDecision:
 
 gate_decisions = View(
     "gate_decisions",
-    version=2,
+    version=3,
     row=GateDecision,
     kind="gate_decision",
     # No ref names a decision by its position.
@@ -65,7 +65,8 @@ def decided(row: GateDecision, event: GateDecided, entry: EntryInfo) -> GateDeci
         change_id=event.change_id,
         deployment_id=event.deployment_id,
         service=event.service,
-        environment=event.to_environment or event.environment,
+        # A promotion is of where it goes; whatever else names such a place is not of it.
+        environment=event.to_environment if event.gate == "promote" else event.environment,
         artifact=event.artifact,
         commit=event.commit,
         attempt=event.attempt,

@@ -422,6 +422,38 @@ def test_a_standard_change_that_was_sent_back_is_let_go_on_by_nobody_who_says_th
     assert found(story)["started-without-approval"] == ["CHG-7"]
 
 
+def test_a_standard_change_that_is_amended_and_not_submitted_rests_on_no_template() -> None:
+    story = standard()
+    story.tell("change.scope_amended", actor="person:alice", change_id="CHG-7", artifacts=[OTHER])
+    deploy(story, artifact=OTHER)
+    assert found(story)["started-without-approval"] == ["CHG-7"]
+    # Nor does one that was never submitted, of a template that nobody knows.
+    story = Story()
+    story.tell("change.opened", actor="person:alice", change_id="CHG-7", change_type="standard", services=["api"],
+        environment="prod", title={"sha256": "0" * 64})  # fmt: skip
+    story.tell("change.scope_amended", actor="person:alice", change_id="CHG-7", artifacts=[OTHER])
+    deploy(story, artifact=OTHER)
+    assert found(story)["started-without-approval"] == ["CHG-7"]
+
+
+@pytest.mark.parametrize("ended", ["expired", "retired"])
+def test_no_date_of_a_submission_brings_a_template_back(ended: str) -> None:
+    story = standard()
+    valid = at(len(story.log))
+    operator = {"actor": "person:olga", "template_id": "T"}
+    if ended == "expired":
+        story.tell("template.approved", **operator, failure_limit=9, expires_at=at(len(story.log) + 2))
+        pass_time(story, 3)
+    else:
+        story.tell("template.retired", **operator)
+    open_change(story, "standard", "CHG-8", template_id="T")
+    story.tell("change.submitted", actor="person:alice", change_id="CHG-8", artifacts=[ARTIFACT], time=valid)
+    refused = against(ask(story, hours=40, change_id="CHG-8"))
+    assert refused["change-is-approved"] == ("needs_approval", "quorum")
+    deploy(story, "d-8", "CHG-8", artifact=ARTIFACT)
+    assert found(story)["started-without-approval"] == ["CHG-8"]
+
+
 def test_nobody_dates_a_beginning_back_to_where_less_was_asked_for() -> None:
     story = ready_to_deploy()
     publish(story, ("quorum", "any", "2"), version="2")

@@ -29,6 +29,8 @@ from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.rules.digests import list_digest
 
+HEAD, OTHER_HEAD, MERGED = "1" * 40, "2" * 40, "3" * 40
+
 
 def test_a_change_by_the_book_is_no_finding() -> None:
     story = ready()
@@ -85,6 +87,15 @@ def test_an_unauthorized_change_is_found_until_it_is_reviewed() -> None:
     assert found(story) == {"unauthorized-change": ["CHG-7"]}
     review(story)
     assert found(story) == {}
+
+
+def test_what_is_deployed_for_a_change_that_was_not_authorized_had_no_change() -> None:
+    story = Story()
+    # Before the act: it lets nobody act, and whoever reviews it ends nothing of what was done.
+    open_change(story, "unauthorized")
+    deploy(story)
+    review(story, "person:eve")
+    assert found(story)["deployment-without-change"] == ["d-1"]
 
 
 def test_an_approved_change_that_nobody_deploys_is_found_when_its_window_ends() -> None:
@@ -234,10 +245,53 @@ def test_an_amended_scope_voids_the_approval_at_the_gate() -> None:
         ({"artifact": None}, ("insufficient_evidence", "not-said")),
         ({"service": "web"}, ("deny", "other-service")),
         ({"environment": "staging"}, ("deny", "other-environment")),
+        ({"commit": "2" * 40}, None),
     ],
 )
-def test_only_what_was_approved_may_be_deployed(more: dict[str, Any], reason: tuple[str, str]) -> None:
-    assert against(ask(ready_to_deploy(), **more))["deployed-is-approved"] == reason
+def test_only_what_was_approved_may_be_deployed(more: dict[str, Any], reason: tuple[str, str] | None) -> None:
+    assert against(ask(ready_to_deploy(), **more)).get("deployed-is-approved") == reason
+
+
+def test_what_is_approved_is_the_scope_as_it_was_submitted_and_not_what_the_change_was_opened_for() -> None:
+    story = ready_to_deploy()
+    for number, commit in ((1, HEAD), (2, OTHER_HEAD)):
+        told = {"repository": "shop", "pull_request": number, "head_sha": commit}
+        story.tell("code.proposed", authors=["person:alice"], **told)
+        if commit == HEAD:
+            story.tell("code.merged", actor="person:alice", merge_sha=MERGED, **told)
+    story.tell("change.submitted", actor="person:alice", **CHG, services=["web"], artifacts=[ARTIFACT], commits=[HEAD])
+    of = {"service": "web", "commit": HEAD}
+    for more, reason in (
+        ({}, None),
+        ({"commit": MERGED}, None),
+        ({"commit": OTHER_HEAD}, ("deny", "other-commit")),
+        ({"service": "api"}, ("deny", "other-service")),
+    ):
+        assert against(ask(story, hours=40, **of | more)).get("deployed-is-approved") == reason
+    deploy(story, service="web", commit=OTHER_HEAD)
+    assert found(story)["artifact-not-approved"] == ["d-1"]
+
+
+def test_what_is_promoted_to_production_is_approved_as_what_is_deployed_there() -> None:
+    story = ready_to_deploy()
+    publish(story, ("verification", "any", "optional"), version="2")
+    promoted = {"deployment_id": "d-1", "environment": "staging", "to_environment": "prod", "hours": 40}
+    # To staging, no change is needed.
+    deploy(story, change=None, environment="staging", artifact=OTHER)
+    for more, reason in (
+        ({"change_id": None}, ("insufficient_evidence", "no-scope")),
+        ({}, ("deny", "other-artifact")),
+        ({"to_environment": "qa"}, None),
+        ({"to_environment": None}, ("insufficient_evidence", "not-said")),
+    ):
+        asked = against(ask(story, "promote", **promoted | {"artifact": OTHER} | more))
+        assert asked.get("promoted-is-approved") == reason
+    deploy(story, "d-2", environment="staging", artifact=ARTIFACT)
+    assert ask(story, "promote", **promoted | {"deployment_id": "d-2"}).verdict == "allow"
+    story.tell("approval.withdrawn", actor="person:bob", **CHG)
+    assert against(ask(story, "promote", **promoted | {"deployment_id": "d-2"})) == {
+        "promoted-is-approved": ("needs_approval", "quorum")
+    }
 
 
 @pytest.mark.parametrize(("hours", "verdict"), [(29.9, "deny"), (30, "allow"), (40, "allow"), (40.1, "deny")])
@@ -313,10 +367,12 @@ def test_an_allow_that_is_over_or_of_elsewhere_is_none() -> None:
     pass_time(over, 5)
     deploy(over, artifact=ARTIFACT)
     assert found(over) == {"gate-bypassed": ["d-1"]}
-    elsewhere = gated()
-    decide(elsewhere, environment="staging")
-    deploy(elsewhere, artifact=ARTIFACT)
-    assert found(elsewhere) == {"gate-bypassed": ["d-1"]}
+    # To where something would be promoted, is asked of another gate.
+    for named in ({}, {"to_environment": "prod"}):
+        elsewhere = gated()
+        decide(elsewhere, environment="staging", **named)
+        deploy(elsewhere, artifact=ARTIFACT)
+        assert found(elsewhere) == {"gate-bypassed": ["d-1"]}
 
 
 def test_a_deployment_against_the_gate_and_one_of_another_artifact_are_found() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from asking import against, ask, deployed, ready_to_deploy
-from changes import ARTIFACT, deploy, found
+from changes import ARTIFACT, found
 from people import enrol
 from telling import Story, at
 from year import HOUR, Change, Year
@@ -17,8 +17,13 @@ def verify(story: Story, verdict: str, **more: Any) -> None:
     story.tell("deployment.verified", deployment_id="d-1", verdict=verdict, checks=checks, **more)
 
 
+def staged() -> Story:
+    """An approved change to production that was deployed to staging first."""
+    return deployed(ready_to_deploy(), environment="staging", artifact=ARTIFACT)
+
+
 def test_what_is_healthy_may_be_promoted() -> None:
-    story = deployed(ready_to_deploy())
+    story = staged()
     q = {"deployment_id": "d-1", "to_environment": "prod", "environment": "staging"}
     assert against(ask(story, "promote", **q)) == {"deployment-is-healthy": ("insufficient_evidence", "not-verified")}
     verify(story, "degraded")
@@ -31,7 +36,7 @@ def test_what_is_healthy_may_be_promoted() -> None:
 
 
 def test_nobody_verifies_as_healthy_what_another_found_to_be_degraded_unless_they_have_the_power() -> None:
-    story = deployed(ready_to_deploy())
+    story = staged()
     enrol(story, "service:monitoring", types=("deployment.verified",))
     verify(story, "degraded")
     verify(story, "healthy", by="service:ci")
@@ -66,7 +71,7 @@ Q = {"deployment_id": "d-1", "to_environment": "prod", "environment": "staging"}
     ({"passed": False, "observations": 3}, "deny"), ({"passed": True, "observations": 0}, "insufficient_evidence"),
 ])  # fmt: skip
 def test_a_healthy_verdict_against_its_own_checks_is_none_and_is_found(check: dict[str, Any], verdict: str) -> None:
-    story = deployed(ready_to_deploy())
+    story = staged()
     checks = [{"name": "probe", "passed": True, "observations": 9}, {"name": "errors", **check}]
     story.tell("deployment.verified", deployment_id="d-1", verdict="healthy", checks=checks)
     assert against(ask(story, "promote", **Q)) == {"deployment-is-healthy": (verdict, "contradicts-itself")}
@@ -78,8 +83,7 @@ def test_a_healthy_verdict_against_its_own_checks_is_none_and_is_found(check: di
 
 
 def test_a_verification_of_another_artifact_or_of_an_older_time_verifies_nothing() -> None:
-    story = ready_to_deploy()
-    deploy(story, artifact=ARTIFACT)
+    story = staged()
     checks = [{"name": "probe", "passed": True, "observations": 3}]
     told = {"deployment_id": "d-1", "checks": checks}
     story.tell("deployment.verified", **told, verdict="healthy", artifact="sha256:" + "e" * 64)

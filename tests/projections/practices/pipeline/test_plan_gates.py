@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from asking import against, ask, ready_to_deploy
-from changes import approve, assess, finding, found, publish, request
+from changes import ARTIFACT, approve, assess, deploy, finding, found, open_change, publish, request
 from telling import Story, at
 from year import HOUR, START, Year
 
@@ -83,6 +83,7 @@ def test_the_very_plan_that_was_made_checked_and_approved_may_be_applied() -> No
     story = whole()
     assert answer(story) == {}
     assert answer(story, plan=OTHER) == {
+        "question-is-of-one-thing": ("deny", "of-several"),
         "plan-may-be-applied": ("insufficient_evidence", "no-plan"),
         "plan-is-validated": ("insufficient_evidence", "not-validated"),
         "plan-is-approved": ("deny", "other-plan"),
@@ -160,7 +161,7 @@ def test_an_approval_is_of_a_scope_that_names_the_plan() -> None:
     story = approved()
     produce(story)
     check(story)
-    assert answer(story) == {"plan-is-approved": ("deny", "other-plan")}
+    assert answer(story)["plan-is-approved"] == ("deny", "other-plan")
     assert answer(story, change_id=None)["plan-is-approved"] == ("insufficient_evidence", "no-scope")
     amend(story, PLAN)
     assess(story)
@@ -173,11 +174,53 @@ def test_an_approval_is_of_a_scope_that_names_the_plan() -> None:
 
 def test_a_policy_may_ask_for_less_and_outside_of_production_nothing_is_asked_unless_it_does() -> None:
     story = whole()
-    assert answer(story, environment="staging", plan=OTHER).keys() == {"plan-may-be-applied"}
+    other: dict[str, Any] = {"plan": OTHER, "change_id": None}
+    assert answer(story, environment="staging", **other).keys() == {"plan-may-be-applied"}
     publish(story, ("plan-validation", "prod", "optional"), ("plan-approval", "prod", "optional"),
         ("plan-validation", "staging", "required"), version="2")  # fmt: skip
-    assert answer(story, plan=OTHER).keys() == {"plan-may-be-applied"}
-    assert answer(story, environment="staging", plan=OTHER).keys() == {"plan-may-be-applied", "plan-is-validated"}
+    assert answer(story, **other).keys() == {"plan-may-be-applied"}
+    assert answer(story, environment="staging", **other).keys() == {"plan-may-be-applied", "plan-is-validated"}
+
+
+@pytest.mark.parametrize(
+    "asked", [{"service": "web"}, {"environment": "staging"}, {"change_id": "CHG-8"}, {"to_environment": "prod"}]
+)
+def test_whoever_names_with_a_plan_what_is_not_its_own_is_let_do_nothing(asked: dict[str, Any]) -> None:
+    story = whole()
+    produce(story, OTHER, service="api")
+    amend(story, PLAN, OTHER)
+    # An exempt type, or a change that was let through, would lift a freeze for what is of another change.
+    open_change(story, "security", "CHG-8")
+    for gate in ("apply", "deploy"):
+        known = against(ask(story, gate, hours=40, plan=OTHER))
+        assert "question-is-of-one-thing" not in known
+        found_so = against(ask(story, gate, hours=40, **{"plan": OTHER} | asked))
+        assert found_so["question-is-of-one-thing"] == ("deny", "of-several")
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_of_it"),
+    [
+        ({}, True),
+        ({"environment": None}, True),
+        ({"service": "web"}, False),
+        ({"environment": "dev"}, False),
+        ({"artifact": OTHER}, False),
+        ({"commit": "1" * 40}, False),
+        ({"change_id": "CHG-8"}, False),
+        ({"change_id": None}, True),
+    ],
+)
+def test_what_is_promoted_is_what_was_deployed(asked: dict[str, Any], is_of_it: bool) -> None:
+    story = ready_to_deploy()
+    deploy(story, environment="staging", artifact=ARTIFACT, commit=COMMIT)
+    open_change(story, "security", "CHG-8", services=["web"])
+    promoted = {"deployment_id": "d-1", "environment": "staging", "to_environment": "prod"}
+    answered = against(ask(story, "promote", hours=40, **promoted | asked))
+    assert ("question-is-of-one-thing" not in answered) is is_of_it
+    # What to go back to is another artifact; where, is the same.
+    back = against(ask(story, "rollback", hours=40, **{**promoted, "to_environment": None, "artifact": OTHER} | asked))
+    assert ("question-is-of-one-thing" not in back) is (is_of_it or asked.keys() <= {"artifact", "commit"})
 
 
 # -- what was applied ----------------------------------------------------------------------------------------------------
