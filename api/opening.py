@@ -14,6 +14,7 @@ from ledger.errors import LostHistoryError, SetupError, SignerStoppedError
 from ledger.ledger import Ledger, NoKey
 from ledger.log.database import Database
 from ledger.published.signer import CheckpointSigner, Memory, check
+from ledger.words import number_of
 from signing import keys
 from signing.errors import KeyFormatError
 from signing.notes import format_verifier_key
@@ -73,5 +74,6 @@ def open_witnesses(settings: Settings, ledger: Ledger) -> list[WitnessAddress]:
                 f"the witness {address.key.name} is not enrolled; run: change-ledger keys enrol witness {vkey}"
             )
     if settings.witness_policy.startswith("require:") and int(settings.witness_policy[8:]) > len(addresses):
-        raise SetupError(f"witness_policy is {settings.witness_policy}, and {len(addresses)} witnesses are configured")
+        there_are = number_of(len(addresses), "witness is", "witnesses are")
+        raise SetupError(f"witness_policy is {settings.witness_policy}, and {there_are} configured")
     return addresses

@@ -31,7 +31,7 @@ from api.intake import FORMATS
 from api.intake.context import ALWAYS, KNOWN
 from api.intake.formats import UNMAPPED, Format
 from api.settings import SETTINGS_FILE, Settings
-from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, identifiers
+from ledger.events import CATALOGUE, OPERATOR_AREAS, RESERVED_AREAS, Event, identifiers, wording
 from ledger.events.identifiers import Part, Text
 from projections import VIEWS
 from projections.engine.derived import Derived
@@ -136,7 +136,7 @@ def _appended_by(area: str) -> str:
 def _event(event_class: type[Event]) -> str:
     leave_out = ("links",) if event_class.model_fields["actor"].is_required() else ("links", "actor")
     return (
-        f"\n### `{event_class.type}`\n\n{_first_paragraph(event_class)}\n\n> {_cell(event_class.says)}\n\n"
+        f"\n### `{event_class.type}`\n\n{_first_paragraph(event_class)}\n\n> {_cell(wording(event_class))}\n\n"
         + _fields(event_class, leave_out=leave_out)
     )
 

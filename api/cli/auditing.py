@@ -41,6 +41,7 @@ from ledger.log.authority import authority_of
 from ledger.log.database import Database, url_of
 from ledger.log.untouched import untouched
 from ledger.published.export import export as export_files
+from ledger.words import number_of
 from signing.errors import SigningError
 from signing.notes import parse_verifier_key
 
@@ -74,7 +75,7 @@ def export(
         errors_console.print(f"no checkpoint was signed: {error}")
     done = export_files(database, target, texts=texts, evidence=evidence)
     console.print(
-        f"{target}: {done.files} files written; it reaches from size {done.since} to {done.size} now",
+        f"{target}: {number_of(done.files, 'file')} written; it reaches from size {done.since} to {done.size} now",
     )
 
 

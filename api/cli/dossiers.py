@@ -16,6 +16,7 @@ from ledger.log.checkpoints import read_checkpoint
 from ledger.published.dossier import Dossier, check_dossier
 from ledger.published.durable import read_bounded, said
 from ledger.stewardship import commitments
+from ledger.words import number_of
 from signing.errors import SigningError, VerificationError
 from signing.notes import NoteKey, parse_verifier_key
 
@@ -57,7 +58,7 @@ def dossier(
     else:
         out.write_text(text)
     errors_console.print(
-        f"{len(found['entries'])} entries; complete up to position {found['complete_up_to']}, as committed"
+        f"{number_of(len(found['entries']), 'entry', 'entries')}; complete up to position {found['complete_up_to']}, as committed"
     )
     if int(found["checkpoint"].split("\n")[1]) > found["complete_up_to"] + 1:
         errors_console.print(
@@ -126,7 +127,8 @@ def _json(proved: Dossier) -> dict[str, Any]:
 
 
 def _tell(proved: Dossier) -> None:
-    console.print(f"{proved.ref}: {len(proved.entries)} entries, each under the checkpoint of {proved.checkpoint.size}")
+    entries = number_of(len(proved.entries), "entry", "entries")
+    console.print(f"{proved.ref}: {entries}, each under the checkpoint of {proved.checkpoint.size}")
     console.print(f"complete up to position {proved.complete_up_to}, as the ledger committed it")
     later = [position for position in proved.positions if position > proved.complete_up_to]
     if later:

@@ -13,6 +13,7 @@ import typer
 from api.cli.common import commands_of, where
 from api.cli.terminal import Table, console, echo, echo_json
 from ledger.errors import SetupError
+from ledger.words import number_of
 
 if TYPE_CHECKING:
     from signing.keys import SigningKey
@@ -234,6 +235,6 @@ def _whole(found: list[dict[str, object]], role: str, start: str) -> str:
     ids = [str(key["key_id"]) for key in found if key["role"] == role and str(key["key_id"]).startswith(start)]
     if len(start) < 8 or len(ids) != 1:
         raise SetupError(
-            f"expected at least 8 digits of one {role} key's id, found {start!r}, which fits {len(ids)} keys"
+            f"expected at least 8 digits of one {role} key's id, found {start!r}, which fits {number_of(len(ids), 'key')}"
         )
     return ids[0]

@@ -11,6 +11,7 @@ from api.cli.common import AsJson, commands_of, in_words, recorded, where
 from api.cli.policy_files import STARTING, read_policy, starting_policy, time_of
 from api.cli.terminal import Table, console, echo, echo_json
 from ledger.errors import NotFoundError, SetupError
+from ledger.words import number_of
 
 if TYPE_CHECKING:
     from api.cli.doors import Door
@@ -130,7 +131,7 @@ def _print_tried(found: dict[str, Any]) -> None:
             table.add(str(item["position"]), item["gate"], about, item["recorded"], item["here"], because)
         console.print(table)
     rest = "" if found["is_all"] else "; there were more, and the last ones were asked"
-    console.print(f"{found['differ']} of {found['asked']} decision(s) would have been others{rest}")
+    console.print(f"{found['differ']} of {number_of(found['asked'], 'decision')} would have been others{rest}")
 
 
 @policy.command()

@@ -8,6 +8,7 @@ import httpx
 
 from ledger.errors import SetupError
 from ledger.published.durable import MAX_FILE_BYTES
+from ledger.words import number_of
 
 TIMEOUT_S: Final = 30.0
 # What a file may take longer for its length: whoever drips is not waited for.
@@ -58,7 +59,7 @@ class RemoteFiles:
                     patience.reschedule(end + len(data) / LEAST_BYTES_PER_S)
         except TimeoutError:
             raise SetupError(
-                f"{self._url}{path} comes too slowly: {len(data)} bytes so far, expected all within {TIMEOUT_S:g} s and "
+                f"{self._url}{path} comes too slowly: {number_of(len(data), 'byte')} so far, expected all within {TIMEOUT_S:g} s and "
                 f"a second more for each {LEAST_BYTES_PER_S} bytes"
             ) from None
         return bytes(data)

@@ -11,6 +11,7 @@ from api.cli.common import AsJson, Where, cell, commands_of, in_words, where
 from api.cli.progress import bar
 from api.cli.terminal import Table, console, echo, echo_json, errors_console
 from ledger.errors import SetupError
+from ledger.words import number_of
 
 if TYPE_CHECKING:
     from ledger.log.database import Database
@@ -54,7 +55,9 @@ def _state(view: dict[str, Any], size: int) -> str:
         return "not built yet: a running server builds it, and so does views rebuild"
     if view["served_version"] != view["version"]:
         return "being rebuilt"
-    return "up to date" if view["position"] == size else f"{size - view['position']} entries behind"
+    return (
+        "up to date" if view["position"] == size else f"{number_of(size - view['position'], 'entry', 'entries')} behind"
+    )
 
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[VIEW]…", help="Which; default: all.")]
@@ -172,7 +175,8 @@ def _report(found: dict[str, Any], as_json: bool) -> None:
         verdict = "equal" if checked["is_equal"] else f"DIFFERS: folded anew it is {checked['folded']}"
         if checked["judged_otherwise"]:
             some = ", ".join(checked["judged_otherwise"][:10])
-            verdict = f"DIFFERS: judged anew, {len(checked['judged_otherwise'])} finding(s) are others: {some}"
+            others = number_of(len(checked["judged_otherwise"]), "finding is another", "findings are others")
+            verdict = f"DIFFERS: judged anew, {others}: {some}"
         table.add(checked["name"], str(checked["position"]), checked["served"], verdict)
     for missing in found["not_checked"]:
         table.add(missing, "", "", "NOT CHECKED: it stopped, or is being built; change-ledger views list says more")

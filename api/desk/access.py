@@ -19,6 +19,7 @@ from ledger.events import ref
 from ledger.events.access_review import AccessReviewCompleted, AccessReviewItemDecided
 from ledger.events.identifiers import Digest, EventId, GrantId
 from ledger.ledger import Ledger
+from ledger.words import number_of
 from projections import VIEWS
 from projections.engine.asking import looking
 from projections.readings.people.identities import person_of
@@ -80,7 +81,7 @@ def reviewed_by(
         raise StatementError("expected one of keep, revoke and complete", "/keep")
     if form.population != review["population_digest"]:
         raise ConditionFailedError(
-            f"the population is another by now: {review['population_count']} grants under {review['population_digest']}. "
+            f"the population is another by now: {number_of(review['population_count'], 'grant')} under {review['population_digest']}. "
             "Look at the review again, and decide about that",
             position=review["opened_position"],
         )

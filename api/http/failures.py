@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any, Final
 
 from ledger.clock import to_text
+from ledger.words import number_of
 
 MAX_KEPT: Final = 10_000
 # So many are named in an entry, and so few in a line.
@@ -47,7 +48,8 @@ class Failures:
         self._told = self._total
         more = len(self._minute) - NAMED_IN_A_LINE
         self._minute.clear()
-        return f"authentications failed: {number}; {named}{f', and {more} more senders' if more > 0 else ''}"
+        others = f", and {number_of(more, 'more sender')}" if more > 0 else ""
+        return f"authentications failed: {number}; {named}{others}"
 
     def entry(self) -> dict[str, Any] | None:
         """Return the data of `ledger.authentication_failures`, or None where nothing failed."""

@@ -22,6 +22,7 @@ from ledger.clock import from_text
 from ledger.errors import StatementError
 from ledger.events import CATALOGUE
 from ledger.events.identifiers import MAX_TEXT_BYTES, identifier_of, valid_unicode
+from ledger.words import number_of
 
 # Stands for what no field of ours holds. Not the value itself, which may be nested deeper than Python can print.
 _UNFIT: Final = object()
@@ -313,5 +314,5 @@ def text_of(text: str) -> str:
     raw = valid_unicode(text).replace("\x00", "\ufffd").encode()
     if len(raw) <= MAX_TEXT_BYTES:
         return raw.decode()
-    mark = f" … (cut: {len(raw)} bytes came in)"
+    mark = f" … (cut: {number_of(len(raw), 'byte')} came in)"
     return raw[: MAX_TEXT_BYTES - len(mark.encode())].decode(errors="ignore") + mark

@@ -17,6 +17,7 @@ from ledger.audit.walk import Job
 from ledger.entry import NO_PREVIOUS
 from ledger.faults import MAX_FAULTS, Affected, Fault, Kind
 from ledger.published.heads import heads_root
+from ledger.words import number_of
 from signing.checkpoint import Checkpoint
 from signing.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, node_hash
 
@@ -152,7 +153,7 @@ class Summary:
         root = heads_root(heads).hex()
         if (commitment.ref_count, commitment.root) != (len(heads), root):
             detail = (
-                f"the heads as of position {commitment.as_of} were committed to as {commitment.ref_count} refs under "
+                f"the heads as of position {commitment.as_of} were committed to as {number_of(commitment.ref_count, 'ref')} under "
                 f"{commitment.root[:16]}…, the entries make them {len(heads)} under {root[:16]}…"
             )
             self.faults.append(Fault(commitment.position, Kind.HEADS_COMMITMENT_WRONG, detail))

@@ -21,6 +21,7 @@ from ledger.faults import Fault, Kind
 from ledger.log import tables
 from ledger.log.database import Database
 from ledger.log.reading import blob
+from ledger.words import number_of
 
 # Over any position that can be.
 _FAR = 1 << 62
@@ -100,7 +101,7 @@ def finish(connection: Connection, database: Database, job: Job, summary: Summar
         f"the heads committed to at position {p} came while this audit ran: the next one checks them" for p in later
     ]
     checked = (
-        [f"the signatures of {envelopes} file(s) of envelopes that are kept whole were checked again"]
+        [f"the signatures of {number_of(envelopes, 'file')} of envelopes that are kept whole were checked again"]
         if envelopes
         else []
     )

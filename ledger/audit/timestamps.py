@@ -12,6 +12,7 @@ from ledger.audit.checkpoints import Claim
 from ledger.faults import Fault, Kind
 from ledger.published.export import is_digest
 from ledger.published.timestamps import check
+from ledger.words import number_of
 from signing.errors import VerificationError
 from signing.timestamps import Certificates
 
@@ -56,7 +57,7 @@ def read_timestamps(
         found.claims.append(Claim(size, root, Kind.TIMESTAMP_WRONG, (), vouched))
     if unchecked:
         found.notes.append(
-            f"{unchecked} timestamps were not checked: give the certificates of an authority that you trust (--certificate), "
-            "and let their evidence be there"
+            f"{number_of(unchecked, 'timestamp was', 'timestamps were')} not checked: give the certificates of an authority "
+            "that you trust (--certificate), and let their evidence be there"
         )
     return found

@@ -57,7 +57,7 @@ from ledger.events import (
     template,
     test,
 )
-from ledger.events.base import CATALOGUE, Event, example, has_refs, kind_and_value, ref, refs_of, sentence
+from ledger.events.base import CATALOGUE, Event, example, has_refs, kind_and_value, ref, refs_of, sentence, wording
 
 # Only the ledger itself appends facts of these areas.
 RESERVED_AREAS = frozenset({"ledger", "gate", "intake"})
@@ -134,4 +134,5 @@ __all__ = [
     "team",
     "template",
     "test",
+    "wording",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ class AccessReviewOpened(AccessReviewEvent):
     """A review began over the grants as they stood, fixed by digest."""
 
     type = "access_review.opened"
-    says = "{actor} opened access review {review_id} over {population_count} grants"
+    says = "{actor} opened access review {review_id} over {population_count:grant}"
     refs = ("review_id", "environment")
     environment: Environment | None = None
     population_digest: Digest

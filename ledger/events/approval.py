@@ -29,7 +29,7 @@ class ApprovalRequested(ApprovalEvent):
     """Approvals were asked for, by a named rule of a policy version."""
 
     type = "approval.requested"
-    says = "{actor} asked for {quorum} approval(s) of {change_id} by {required_roles}"
+    says = "{actor} asked for {quorum:approval} of {change_id} by {required_roles}"
     actor: Identity
     scope_digest: Digest | None = None
     policy_id: PolicyId

@@ -25,7 +25,7 @@ class AttestationReceived(Event):
     """A statement about artifacts came in. Where they are many, it is told in several statements of ours."""
 
     type = "attestation.received"
-    says = "{predicate_type} of {subjects} subject(s) came in[ by {verifier}][: {verdict}]"
+    says = "{predicate_type} of {subjects:subject} came in[ by {verifier}][: {verdict}]"
     refs: ClassVar[tuple[str, ...]] = ("attestation", "commit", "artifacts")
     # Of the statement, whoever signed it and how often.
     attestation: AttestationDigest

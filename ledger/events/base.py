@@ -22,6 +22,7 @@ from ledger.canonical import pointer
 from ledger.clock import from_text
 from ledger.errors import DeclarationError, StatementError, UnknownTypeError, no_such
 from ledger.events.identifiers import ERASABLE, TIME_PATTERN, ZONE, Identifier, Identity, Link, Text, many, name_of
+from ledger.words import number_of
 
 MAX_REF_BYTES: Final = 160
 # What a ref may hold as it is; everything else is percent-encoded.
@@ -234,7 +235,12 @@ def has_refs(cls: type[Event], data: Mapping[str, Any], refs: Mapping[str, Any])
 def sentence(cls: type[Event], data: Mapping[str, Any]) -> str:
     """Say in words what an entry's `data` says. A part in brackets is left out where a field of it is not said, or empty."""
     says = _in_brackets.sub(lambda part: part[1] if all(data.get(f) for f in _fields(part[1])) else "", cls.says)
-    return says.format_map({field: _readable(data.get(field), of_text) for field, of_text in cls.said_fields})
+    return says.format_map({field: _Said(_readable(data.get(field), of_text)) for field, of_text in cls.said_fields})
+
+
+def wording(cls: type[Event]) -> str:
+    """Return the sentence of an event type with the names of its fields in braces, for whoever looks it up."""
+    return cls.says.format_map({field: _Said(f"{{{field}}}") for field, _ in cls.said_fields})
 
 
 def example(cls: type[Event]) -> dict[str, Any]:
@@ -244,6 +250,15 @@ def example(cls: type[Event]) -> dict[str, Any]:
     for field in cls.erasable_fields:
         made[field] = f"text of {field.replace('_', ' ')}"
     return {field: value for field, value in made.items() if value is not None}
+
+
+class _Said(str):
+    """What a field says. `{quorum:approval}` is how many approvals, in words, and `{equal:key is|keys are}` has its own plural."""
+
+    __slots__ = ()
+
+    def __format__(self, nouns: str) -> str:
+        return number_of(self, *nouns.split("|")) if nouns else self
 
 
 def _fields(says: str) -> list[str]:

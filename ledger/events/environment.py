@@ -117,7 +117,7 @@ class EnvironmentConfigCompared(EnvironmentReport):
     """The configurations of two environments were compared, key by key."""
 
     type = "environment.config_compared"
-    says = "{environment} and {other} were compared: {equal} keys are equal"
+    says = "{environment} and {other} were compared: {equal:key is|keys are} equal"
     refs = ("environment", "other")
     other: Environment
     equal: Count

@@ -273,7 +273,7 @@ class LedgerTextsErased(OperatorAct):
     """The erasable texts of an entry were deleted; its leaf and its proofs stay."""
 
     type = "ledger.texts_erased"
-    says = "{actor} erased {erased} text(s) of position {position}: {reason}"
+    says = "{actor} erased {erased:text} of position {position}: {reason}"
     position: Position
     erased: Count
     reason: Label
@@ -336,7 +336,7 @@ class LedgerAuthenticationFailures(Event):
     """Authentications failed: how many in all, and the 50 senders with most. By the hour and by process; nothing where none failed."""
 
     type = "ledger.authentication_failures"
-    says = "{total} authentications failed since {since}"
+    says = "{total:authentication} failed since {since}"
     since: Time
     total: Count
     largest: tuple[FailedAuthentications, ...] = many(at_most=50)
@@ -348,7 +348,7 @@ class LedgerHeadsCommitted(Event):
     """The ledger committed to the last position of every ref."""
 
     type = "ledger.heads_committed"
-    says = "the heads of {ref_count} refs were committed as of position {as_of}"
+    says = "the heads of {ref_count:ref} were committed as of position {as_of}"
     as_of: Position
     ref_count: Count
     root: Sha256Hex

@@ -8,7 +8,7 @@ class MetricMeasured(Event):
     """A metric of a service had a value over a time, by so many samples."""
 
     type = "metric.measured"
-    says = "{metric} of {service} in {environment} was {value} from {start} to {end}, by {samples} samples"
+    says = "{metric} of {service} in {environment} was {value} from {start} to {end}, by {samples:sample}"
     refs = ("service", "environment", "deployment_id")
     service: Service
     environment: Environment

@@ -10,7 +10,7 @@ class RestoreVerified(Event):
     """A backup was restored somewhere, in so many seconds, and checks ran against what came of it."""
 
     type = "restore.verified"
-    says = "backup {backup_id} of {resource} was restored in {duration_s} seconds"
+    says = "backup {backup_id} of {resource} was restored in {duration_s:second}"
     refs: ClassVar[tuple[str, ...]] = ("backup_id", "resource", "environment")
     backup_id: BackupId
     resource: Resource

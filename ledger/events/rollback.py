@@ -51,7 +51,7 @@ class RollbackTriggerFired(Event):
     """A measurement met a trigger's condition."""
 
     type = "rollback.trigger_fired"
-    says = "trigger {trigger_id} fired for {service}: measured {measured} over {samples} samples"
+    says = "trigger {trigger_id} fired for {service}: measured {measured} over {samples:sample}"
     refs = ("trigger_id", "service", "environment", "deployment_id", "change_id")
     trigger_id: TriggerId
     version: Version

@@ -21,7 +21,7 @@ class SbomRecorded(Event):
     """A bill of materials was made, of an artifact or a service where it says of which."""
 
     type = "sbom.recorded"
-    says = "{sbom} lists {components} component(s)[ of {artifact}]"
+    says = "{sbom} lists {components:component}[ of {artifact}]"
     refs: ClassVar[tuple[str, ...]] = ("sbom", "service", "commit", "run_id")
     sbom: SbomId
     format: Literal["cyclonedx", "spdx"]

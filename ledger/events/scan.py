@@ -56,7 +56,7 @@ class ScanCompleted(ScanEvent):
     """A tool looked at code. Where `parts` is not 0, what it found is in as many statements of their own; notes are counted alone."""
 
     type = "scan.completed"
-    says = "{tool} scanned {commit}: {errors} error(s), {warnings} warning(s), {notes} note(s)"
+    says = "{tool} scanned {commit}: {errors:error}, {warnings:warning}, {notes:note}"
     refs = ("scan", "series", "commit", "run_id", "service", "environment")
     tool: ToolName
     tool_version: Version | None = None

@@ -13,7 +13,7 @@ class SloPublished(Event):
     """An objective was set: which share has to be good, of what, over which rolling days."""
 
     type = "slo.published"
-    says = "{actor} published objective {slo_id} of {service}: {target} by {method} over {window_days} day(s)"
+    says = "{actor} published objective {slo_id} of {service}: {target} by {method} over {window_days:day}"
     refs = ("slo_id", "service", "environment")
     actor: Identity
     slo_id: SloId

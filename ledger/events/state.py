@@ -29,6 +29,6 @@ class StateObserved(StateEvent):
     """Somebody looked at a state where it is kept."""
 
     type = "state.observed"
-    says = "the state of {environment}[/{workspace}] was {state_digest}[, written {serial} times]"
+    says = "the state of {environment}[/{workspace}] was {state_digest}[, written {serial:time}]"
     tool_version: Version | None = None
     resources: Count | None = None

@@ -77,7 +77,7 @@ class ShardFinished(ReportEvent):
     """A part of a run's tests has run. Where `parts` is not 0, its tests are named in as many statements of their own."""
 
     type = "test.shard_finished"
-    says = "shard {shard} of {shards} of run {run_id} ended as {outcome}: {tests} test(s)"
+    says = "shard {shard} of {shards} of run {run_id} ended as {outcome}: {tests:test}"
     refs = ("report", "run_id", "suite", "service", "environment", "commit")
     attempt: Attempt = 1
     shard: Attempt = 1

@@ -21,7 +21,7 @@ from projections.readings.people.speaking import clocks_of
 
 findings = Derived(
     "findings",
-    version=11,
+    version=12,
     reads=READINGS,
     answered=answered,
     lag_minutes=lambda look, at: clocks_of(look, at).lag_s // 60,

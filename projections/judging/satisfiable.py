@@ -9,6 +9,7 @@ from typing import Final
 
 from ledger.events.access import AccessGranted
 from ledger.events.ledger import LedgerCredentialIssued, LedgerSourceEnrolled
+from ledger.words import number_of
 from projections.engine.reads import Look
 from projections.judging.able import held
 from projections.readings.changes.approvals import BANDS, BOARD_BAND, BOARD_QUORUM, BOARD_ROLE, QUORUM, REQUIRED_ROLE
@@ -36,7 +37,8 @@ def unsatisfied_because(policy: InForce, look: Look) -> str:
     for whom, roles, quorum in [] if policy.is_of_one else _demands(policy):
         if not roles:
             if author := _without_others(quorum, look):
-                return f"{policy.policy_id} {policy.version} asks for {quorum} people ({whom}): not enough but {author}"
+                people = number_of(quorum, "person", "people")
+                return f"{policy.policy_id} {policy.version} asks for {people} ({whom}): not enough but {author}"
             continue
         having = {
             role: {(person_of(look, span.principal), span.environment) for span in held(look, role)} for role in roles

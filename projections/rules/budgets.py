@@ -25,6 +25,7 @@ from operator import attrgetter
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
 from ledger.clock import from_text
+from ledger.words import number_of
 
 _PRECISION: Final = 80
 _DIGITS: Final = Decimal("0.0001")
@@ -71,7 +72,7 @@ def fault_of(promise: Promise) -> str:
     if not 0 < Decimal(promise.target) < 1:
         return f"its target is {promise.target}: expected a share between 0 and 1, such as 0.999"
     if not 0 < promise.window_days <= 366:
-        return f"its window is {promise.window_days} day(s): expected 1 to 366"
+        return f"its window is {number_of(promise.window_days, 'day')}: expected 1 to 366"
     if promise.method != "occurrences" and not promise.slice_s:
         return "it counts slices, and does not say how long one is"
     if promise.method == "timeslices" and not 0 < Decimal(promise.slice_target or 0) <= 1:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from ledger.words import number_of
 from projections.rules.calibration import Calibration, counted
 
 
@@ -88,7 +89,7 @@ def not_reliable(found: Calibration, limits: Limits) -> list[str]:
     """Say what keeps a version from being relied on, whatever others there are."""
     # Without any outcome there is no error to speak of, and nothing to rely on.
     least = max(limits.outcomes, 1)
-    faults = [f"{found.changes} outcomes; expected at least {least}"] if found.changes < least else []
+    faults = [f"{number_of(found.changes, 'outcome')}; expected at least {least}"] if found.changes < least else []
     if found.reliability_error is not None and Decimal(found.reliability_error) > limits.reliability:
         faults.append(f"reliability error {found.reliability_error}; expected at most {limits.reliability}")
     return faults

@@ -14,6 +14,7 @@ from api.http import problems
 from api.http.questions import Route
 from api.http.state import ledger_of, publisher_of
 from ledger.errors import LedgerStoppedError
+from ledger.words import number_of
 from projections.engine.serving import ViewNotReadyError
 
 router = APIRouter(tags=["health"], route_class=Route)
@@ -70,7 +71,9 @@ def _views_ready(request: Request) -> Response:
         first, more = views["unbuilt"][:NAMED], len(views["unbuilt"]) - NAMED
         held_up.append(f"{', '.join(first)}{f' and {more} more' if more > 0 else ''} being built for the first time")
     if views["lag_s"] > most:
-        held_up.append(f"{views['behind']} entries behind for {views['lag_s']} s; expected at most {most} s")
+        held_up.append(
+            f"{number_of(views['behind'], 'entry', 'entries')} behind for {views['lag_s']} s; expected at most {most} s"
+        )
     if held_up and views["problem"]:
         held_up.append(views["problem"])
     if held_up:

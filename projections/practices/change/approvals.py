@@ -4,6 +4,7 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.change import ChangeOpened
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.able import approvers, operators
@@ -108,7 +109,7 @@ def approval_overdue(row: Ticket, look: Look) -> Breach | None:
     is_escalated = (row.escalated_position or 0) > (row.scope_position or 0)
     if not is_waiting or is_escalated or not look.has_come(row.approval_due_at):
         return None
-    words = f"{row.change_id} misses {row.missing_approvals} approval(s) due at {row.approval_due_at}, and was not escalated"
+    words = f"{row.change_id} misses {number_of(row.missing_approvals, 'approval')} due at {row.approval_due_at}, and was not escalated"
     return Breach(words, positions_of(row.scope_position))
 
 
@@ -229,7 +230,9 @@ def change_is_approved(ticket: Ticket, question: Question, look: Look, policy: I
     if missing:
         others = [f"{a.approver}: {a.why}" for a in ticket.approvals if not a.counts]
         roles = f" by {' or '.join(ticket.required_roles)}" if ticket.required_roles else ""
-        words = f"{missing} approval(s){roles} missing" + (f"; do not count: {listed(others, '; ')}" if others else "")
+        words = f"{number_of(missing, 'approval')}{roles} missing" + (
+            f"; do not count: {listed(others, '; ')}" if others else ""
+        )
         return "needs_approval", "quorum", words, [*used, *last_fact(ticket, look)]
     scope = look.row(change_scopes, ticket.change_id)
     if scope is not None and all(kind_of(look, who) == "service" for who in authors_of(look, scope)):

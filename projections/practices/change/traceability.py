@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import replace
@@ -75,7 +76,7 @@ def started_without_approval(row: Ticket, look: Look) -> Breach | None:
     first = row.unlet[0]
     words = f"{row.change_id} started at {first.at} without approval ({first.why})"
     if len(row.unlet) > 1:
-        words += f", and {len(row.unlet) - 1} time(s) more"
+        words += f", and {number_of(len(row.unlet) - 1, 'time')} more"
     positions = (*(act.position for act in row.unlet), *(approval.position for approval in row.approvals))
     return Breach(words, positions_of(*positions), first.position)
 
@@ -268,7 +269,9 @@ def reported_late(row: Deployment, look: Look) -> Breach | None:
     for act in acts_in_production(row, look):
         if is_reported_late(act, clocks_of(look, act.at)):
             hours = hours_late(act.at, act.recorded_at)
-            words = f"{row.deployment_id} of {act.at} was recorded at {act.recorded_at}, {hours} hour(s) late"
+            words = (
+                f"{row.deployment_id} of {act.at} was recorded at {act.recorded_at}, {number_of(hours, 'hour')} late"
+            )
             return Breach(words, positions_of(act.position))
     return None
 
@@ -310,7 +313,7 @@ def change_may_start(ticket: Ticket, question: Question, look: Look, policy: InF
     state = ticket.leave_state or ticket.state
     if state == "authorizing":
         missing = ticket.leave_missing if ticket.leave_state is not None else ticket.missing_approvals
-        words = f"{ticket.change_id} waits for {missing} approval(s)"
+        words = f"{ticket.change_id} waits for {number_of(missing, 'approval')}"
         return "needs_approval", "authorizing", words, last_fact(ticket, look)
     verdict, reason, words, used = by_state(replace(ticket, state=state), look, "scheduled")
     if ticket.remaining:

@@ -6,6 +6,7 @@ Until when an environment lives, its creation says, and the policy at most; with
 from collections.abc import Iterator
 from typing import Final
 
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
@@ -64,7 +65,7 @@ def _end_of(life: Life, name: str, look: Look) -> tuple[Moment | None, list[tupl
         if why := _is_ones_own(extension, life, look):
             refused.append((extension, why))
         elif counting == (most := policy.number(EXTENSIONS, *names)):
-            refused.append((extension, f"the policy lets it live longer {most} times"))
+            refused.append((extension, f"the policy lets it live longer {number_of(most, 'time')}"))
         else:
             counting += 1
             hours = policy.number(EXTENSION_HOURS, *names)

@@ -8,6 +8,7 @@ from typing import Final
 from ledger.events import ref
 from ledger.events.access import AccessGranted
 from ledger.events.access_review import AccessReviewOpened
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
@@ -106,9 +107,11 @@ def access_review_incomplete(row: AccessReview, look: Look) -> Breach | None:
         return None
     faults = []
     if row.undecided:
-        faults.append(f"{row.undecided} of {row.population_count} grants without a decision that counts")
+        faults.append(f"{row.undecided} of {number_of(row.population_count, 'grant')} without a decision that counts")
     if row.stated_count != row.population_count:
-        faults.append(f"opened over {row.stated_count} grants, {row.population_count} were in force")
+        faults.append(
+            f"opened over {number_of(row.stated_count, 'grant')}, {number_of(row.population_count, 'was', 'were')} in force"
+        )
     elif row.population_count and row.stated_digest != row.population_digest:
         faults.append(f"opened over {row.stated_digest}, in force were {row.population_digest}")
     if row.outside:

@@ -9,6 +9,7 @@ from ledger.events import kind_and_value, ref
 from ledger.events.finding import FindingDisposed
 from ledger.events.pir import PirOpened
 from ledger.events.source import SourceReconciled
+from ledger.words import number_of
 from projections.engine.derived import Breach, Finding
 from projections.engine.reads import Look
 from projections.engine.view import later
@@ -79,7 +80,7 @@ def missing_from_the_ledger(row: SourceMonth, look: Look) -> Breach | None:
         left = [name for name in told.missing if not look.where(arrivals, "fact", fact_name(row.source or "", name))]
         if count := len(left) + told.missing_count - len(told.missing):
             named = f": {listed(left)}" if left else ""
-            words = f"{count} fact(s) of {told.begin} to {told.end} that the ledger does not have{named}"
+            words = f"{number_of(count, 'fact')} of {told.begin} to {told.end} that the ledger does not have{named}"
             lacking.append((words, told.said.position))
     return _told_of(row, "lists", lacking)
 
@@ -89,7 +90,10 @@ def unknown_to_its_source(row: SourceMonth, look: Look) -> Breach | None:
     """The ledger has facts of a source that the source does not list. It ends when a later list of the source has them."""
     standing = _standing(row, look, lambda told: told.extra_count)
     beside = [
-        (f"{told.extra_count} fact(s) of {told.begin} to {told.end} that the ledger has: {listed(told.extra)}", told)
+        (
+            f"{number_of(told.extra_count, 'fact')} of {told.begin} to {told.end} that the ledger has: {listed(told.extra)}",
+            told,
+        )
         for told in standing
     ]
     return _told_of(row, "does not list", [(words, told.said.position) for words, told in beside])
@@ -239,7 +243,8 @@ def findings_are_answered(ticket: Ticket, question: Question, look: Look, policy
     if still:
         names = listed(row.finding_id for row in still)
         used = [position for row in still for position in row.positions]
-        return "deny", "findings-open", f"{len(still)} finding(s) are open, and nobody disposed of them: {names}", used
+        words = f"{number_of(len(still), 'finding is', 'findings are')} open, and nobody disposed of them: {names}"
+        return "deny", "findings-open", words, used
     return "allow", "none-open", "no finding about it is open", ()
 
 

@@ -7,6 +7,7 @@ from ledger.events import ref
 from ledger.events.change import ChangeReviewed
 from ledger.events.code import CodeMerged
 from ledger.events.deployment import DeploymentStarted
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
@@ -221,7 +222,7 @@ def code_is_reviewed(question: Question, look: Look, policy: InForce) -> Said:
         fault = None if is_history(look, merge.said) else unreviewed_because(code, merge, look, now)
         if fault is not None:
             return "needs_approval", "not-reviewed", f"{code.key}: {fault}", used
-    return "allow", "reviewed", f"all of {len(goes)} merge(s) was reviewed by somebody else", used
+    return "allow", "reviewed", f"{number_of(len(goes), 'merge was', 'merges were')} reviewed by somebody else", used
 
 
 # -- what is changed -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.events.module import ModuleApproved
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.able import may
@@ -145,4 +146,4 @@ def modules_are_approved(question: Question, look: Look, policy: InForce) -> Sai
             return "insufficient_evidence" if word == "not-known" else "deny", word, listed(whys, "; "), used
     if twice:
         return "insufficient_evidence", "told-twice", f"of the plan, {TOLD_TWICE}", [*used, *twice]
-    return "allow", "approved", f"all {len(found)} module(s) are approved", used
+    return "allow", "approved", f"{number_of(len(found), 'module is', 'modules are')} approved", used

@@ -14,6 +14,7 @@ from ledger.events import ref
 from ledger.events.compatibility import CompatibilityTested
 from ledger.events.finding import FindingDisposed
 from ledger.events.module import ModuleReleased
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.able import authors, both, may, whoever_asks
@@ -223,4 +224,4 @@ def provider_upgrades_are_tried(question: Question, look: Look, policy: InForce)
         used += [plan.said.position if plan.said is not None else None, waived]
         if waived is None:
             return "deny", "destroys", f"the plan destroys {plan.destroys}, and nobody else let that pass", used
-    return "allow", "tried" if steps else "no-major-step", f"{len(steps)} major step(s), each tried", used
+    return "allow", "tried" if steps else "no-major-step", f"{number_of(len(steps), 'major step')}, each tried", used

@@ -12,6 +12,7 @@ from typing import Final
 from ledger.events.baseline import BaselinePublished
 from ledger.events.iac import PlanApplied
 from ledger.events.state import StateObserved
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later
@@ -94,9 +95,7 @@ def _written_back(row: State, last: Seen, look: Look) -> Breach | None:
         return None
     if (before.serial, before.digest) == (last.serial, last.digest):
         return None
-    words = (
-        f"{_called(row)} was written {last.serial} time(s) at {last.said.at}, and {before.serial} at {before.said.at}"
-    )
+    words = f"{_called(row)} was written {number_of(last.serial, 'time')} at {last.said.at}, and {before.serial} at {before.said.at}"
     return Breach(words, positions_of(before.said.position, last.said.position))
 
 

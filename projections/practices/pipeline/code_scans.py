@@ -12,6 +12,7 @@ from typing import Final
 from ledger.events import ref
 from ledger.events.finding import FindingDisposed
 from ledger.events.scan import ScanCompleted, ScanResultsReported
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.able import may
@@ -131,7 +132,7 @@ def _fault_of(scan: Scan, look: Look, used: list[int | None]) -> Said | None:
         return "insufficient_evidence", "not-said", f"nobody says that {scan.tool} ran to its end", used
     errors = [one for one in _found_by(scan, look) if one.level == "error" and one.is_there]
     if len(errors) < scan.errors:
-        words = f"the scan {scan.scan} counts {scan.errors} error(s), and names {len(errors)}"
+        words = f"the scan {scan.scan} counts {number_of(scan.errors, 'error')}, and names {len(errors)}"
         return "insufficient_evidence", "incomplete", words, used
     # What is told are the first ten: nobody looks further, and the answer rests on no more.
     still = list(islice((one for one in errors if not _is_let_pass(scan, one, look, used)), 10))

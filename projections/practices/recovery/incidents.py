@@ -3,6 +3,7 @@
 from typing import Final
 
 from ledger.events.incident import IncidentResolved
+from ledger.words import number_of
 from projections.engine.reads import Look
 from projections.judging.able import holding
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_change
@@ -33,4 +34,4 @@ def incidents_are_over(ticket: Ticket, question: Question, look: Look, policy: I
     still = [row.incident_id for row in rows if row.resolved_at is None]
     if still:
         return "deny", "incident-open", f"{listed(still)} is not resolved", used
-    return "allow", "over", f"{len(rows)} incident(s), all resolved", used
+    return "allow", "over", f"{number_of(len(rows), 'incident')}, all resolved", used

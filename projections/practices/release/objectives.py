@@ -5,6 +5,7 @@ from typing import Final
 from ledger.events.error_budget import ErrorBudgetMeasured
 from ledger.events.release_policy import ReleasePolicyApplied
 from ledger.events.slo import SloPublished
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Reads, later
@@ -78,9 +79,7 @@ class _Standing:
             self.reason, self.words = "not-measured", f"nothing says how much of the budget of {slo.slo_id} is left"
         elif spent >= 1:
             self.reason = "spent"
-            self.words = (
-                f"{spent} times of the error budget of {slo.slo_id} was spent in {objective.window_days} day(s)"
-            )
+            self.words = f"{spent} times of the error budget of {slo.slo_id} was spent in {number_of(objective.window_days, 'day')}"
 
 
 def _is_enforced(reads: Reads, policy: InForce, environment: str | None, at: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerDefined
+from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
@@ -167,7 +168,7 @@ def rollback_trigger_unjustified(row: Firing, look: Look) -> Breach | None:
         why = f"{row.measured} is not {condition.comparator} {condition.threshold}"
         return Breach(f"{words}, and {why}", positions)
     if (row.samples or 0) < condition.min_samples:
-        return Breach(f"{words} by {row.samples} samples; expected {condition.min_samples}", positions)
+        return Breach(f"{words} by {number_of(row.samples, 'sample')}; expected {condition.min_samples}", positions)
     environment = row.environment or definition.environment
     if environment is None:
         return None
@@ -207,5 +208,10 @@ def rollback_is_prepared(question: Question, look: Look, policy: InForce) -> Sai
         )
     ]
     if len(found) < least:
-        return "deny", "no-trigger", f"{len(found)} rollback trigger(s) of {question.service}; expected {least}", found
-    return "allow", "prepared", f"{len(found)} rollback trigger(s)", found
+        return (
+            "deny",
+            "no-trigger",
+            f"{number_of(len(found), 'rollback trigger')} of {question.service}; expected {least}",
+            found,
+        )
+    return "allow", "prepared", f"{number_of(len(found), 'rollback trigger')}", found

@@ -19,6 +19,7 @@ from ledger.events.cab import (
     CabDecisionRecorded,
     CabVoteCast,
 )
+from ledger.words import number_of
 from projections.engine.reads import Look
 from projections.engine.view import Reads, later, replace
 from projections.readings.changes.approvals import BOARD_QUORUM, BOARD_ROLE
@@ -140,9 +141,9 @@ class BoardCase:
         votes = [voice.vote for voice in self.votes(decision)]
         quorum = max(1, self.policy.number(BOARD_QUORUM))
         if len(votes) < quorum:
-            return f"{len(votes)} member(s) of the board voted; expected {quorum}"
+            return f"{number_of(len(votes), 'member')} of the board voted; expected {quorum}"
         if votes.count("for") <= votes.count("against"):
-            return f"{votes.count('for')} member(s) voted for it, and {votes.count('against')} against"
+            return f"{number_of(votes.count('for'), 'member')} voted for it, and {votes.count('against')} against"
         return ""
 
     @property
@@ -210,7 +211,7 @@ class BoardCase:
         days = self.policy.number(BOARD_DECISION_DAYS)
         over = later(decision.said.at, days=days)
         if days and (self.look.has_come(over) if self.instant is None else over < self.instant.at):
-            return f"it was decided at {decision.said.at}, more than {days} days ago"
+            return f"it was decided at {decision.said.at}, more than {number_of(days, 'day')} ago"
         window = in_force_at(self.scope.windows, self.instant, self.clocks)
         if window is not None and window.recurs is None and window.start < decision.said.at:
             return f"it was decided at {decision.said.at}, after its planned start at {window.start}"

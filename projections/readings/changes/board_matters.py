@@ -49,7 +49,7 @@ class BoardMatter:
 
 board_matters = Judged(
     "board_matters",
-    version=1,
+    version=2,
     row=BoardMatter,
     of=board_facts,
     reads=(board_meetings, change_scopes, risk_assessments, model_promotions, *READ_BY_ASKING),

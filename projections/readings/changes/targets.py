@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
+from ledger.words import number_of
 from projections.engine.view import Moment, Reads
 from projections.readings.changes.dependencies import Resource, is_tagged, resources
 from projections.readings.changes.scopes import ChangeScope, Version
@@ -58,7 +59,7 @@ def shared_targets(
     places = version.environments if version is not None else scope.environments
     environments = frozenset(name for place in places for name in names_of(reads, place, at))
     services = version.services if version is not None else scope.services
-    together = f"the change is of {len(services)} services" if len(services) > 1 else ""
+    together = f"the change is of {number_of(len(services), 'service')}" if len(services) > 1 else ""
     found = {
         target: why_shared(row, policy, environments, position) if row is not None else ""
         for target, row in ((name, reads.row(resources, name)) for name in targets_of(reads, scope, version))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.events.template import TemplateApproved, TemplatePublished, TemplateRetired
+from ledger.words import number_of
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import canonical
 from projections.readings.people.credentials import credentials
@@ -167,5 +168,5 @@ def invalid_because(
     if last.expires_at <= now:
         return f"{name} expired at {last.expires_at}"
     if failures > last.failure_limit:
-        return f"{name} failed {failures} times, of {last.failure_limit} allowed"
+        return f"{name} failed {number_of(failures, 'time')}, of {last.failure_limit} allowed"
     return None

@@ -29,7 +29,7 @@ class Line:
 
 change_timeline = Listing(
     "change_timeline",
-    version=2,
+    version=3,
     row=Line,
     about="change_id",
     reads=(deployments,),

@@ -6,6 +6,7 @@ count: that is `approvals`.
 
 from typing import Final, Literal
 
+from ledger.words import number_of
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.readings.changes.approvals import Leave, is_anothers_rejection
@@ -84,7 +85,7 @@ def _without_leave(case: Case, act: Done | Spoken, instant: Instant) -> str:
     if may_start(scope, leave):
         return ""
     others = "; ".join(f"{a.approver}: {a.why}" for a in leave.approvals[-10:] if a.why)
-    return f"{leave.missing} approval(s) missing" + (f" ({others})" if others else "")
+    return f"{number_of(leave.missing, 'approval')} missing" + (f" ({others})" if others else "")
 
 
 def sent_back_at(case: Case, version: Version, instant: Instant | None = None) -> Moment | None:

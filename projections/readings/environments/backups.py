@@ -13,6 +13,7 @@ from ledger.events import Event, ref
 from ledger.events.backup import BackupCompleted, BackupOutcome
 from ledger.events.restore import RestoreVerified
 from ledger.events.service import ServiceProvisioned
+from ledger.words import number_of
 from projections.engine.answers import kept
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import same_environment, under_all_names
@@ -345,7 +346,7 @@ def fault_of(backup: Backup, restore: Restore, rto_minutes: int) -> str:
     if backup.taken_at is not None and restore.said.at < backup.taken_at:
         return "it was restored before it was taken"
     if rto_minutes and restore.duration_s > 60 * rto_minutes:
-        return f"it took {restore.duration_s} seconds, the policy allows {60 * rto_minutes}"
+        return f"it took {number_of(restore.duration_s, 'second')}, the policy allows {60 * rto_minutes}"
     return ""
 
 

@@ -19,6 +19,7 @@ from ledger.authority import is_named, source_matches
 from ledger.conditions import Match
 from ledger.events import CATALOGUE, Event
 from ledger.events.source import SourceReconciled
+from ledger.words import number_of
 from projections.engine.listing import Listing
 from projections.engine.reads import Rows
 from projections.engine.view import EntryInfo, Moment, Reads, View, later, moment, replace
@@ -75,7 +76,7 @@ class SourceMonth:
 
 source_lists = View(
     "source_lists",
-    version=1,
+    version=2,
     row=SourceMonth,
     kind="source_month",
     # No ref names a source. There are few of them.
@@ -125,7 +126,7 @@ def listed(row: SourceMonth, event: SourceReconciled, entry: EntryInfo) -> Sourc
 def _contradiction(event: SourceReconciled) -> str:
     """Say what of a list cannot be so, as far as it names what it counts; empty where nothing speaks against it."""
     if len(event.listed) > event.listed_count:
-        return f"it names {len(event.listed)} ids, and counts {event.listed_count}"
+        return f"it names {number_of(len(event.listed), 'id')}, and counts {event.listed_count}"
     if len(event.missing) > event.missing_count or len(event.extra) > event.extra_count:
         return "it names more ids that are missing, or extra, than it counts"
     if len(event.listed) < event.listed_count:

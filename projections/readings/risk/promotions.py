@@ -100,7 +100,7 @@ def _touched(before: ModelPromotions | None, after: ModelPromotions | None) -> t
 
 model_promotions = View(
     "model_promotions",
-    version=2,
+    version=3,
     row=ModelPromotions,
     kind="risk_model",
     reads=(risk_models, risk_assessments, outcomes, change_scopes, policies),

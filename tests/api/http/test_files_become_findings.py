@@ -140,7 +140,7 @@ def test_a_state_that_went_back_is_found(desk: Desk) -> None:
     state = {"version": 4, "terraform_version": "1.9.5", "lineage": "b6c1", "outputs": {}, "resources": []}
     desk.take("terraform", JSON, state | {"serial": 5}, environment="prod", workspace="main")
     desk.take("terraform", JSON, state | {"serial": 4}, environment="prod", workspace="main")
-    desk.check_found("serial-went-back", "the state of prod, workspace main, was written 4 time(s)")
+    desk.check_found("serial-went-back", "the state of prod, workspace main, was written 4 times")
 
 
 def test_what_another_builder_made_is_found_when_it_is_deployed(desk: Desk) -> None:

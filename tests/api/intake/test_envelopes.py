@@ -187,7 +187,7 @@ def test_envelopes_that_are_kept_whole_are_checked_again_by_an_audit(sqlite_ledg
     position = answer.document["receipts"][0]["position"]
     report = audit_database(sqlite_ledger.database, workers=1)
     assert report.faults == ()
-    assert any("1 file(s) of envelopes" in note for note in report.notes)
+    assert any("1 file of envelopes" in note for note in report.notes)
     # Somebody with the database puts another envelope in its place, signature and all.
     forged = envelope(verified("FAILED"), signature("ed25519", payload))
     with sqlite_ledger.database.engine.begin() as connection:

@@ -72,5 +72,5 @@ def test_two_calibrations_are_compared_by_the_same_limits() -> None:
     good = calibration(*[("1", True), ("0", False)] * 30)
     assert not_better(champion, good, Limits()) == []
     assert not_better(good, champion, Limits()) == ["Brier score 0.25; expected at most the champion's 0"]
-    assert not_better(champion, calibration(("1", True)), Limits())[0] == "1 outcomes; expected at least 50"
+    assert not_better(champion, calibration(("1", True)), Limits())[0] == "1 outcome; expected at least 50"
     assert not_better(champion, Calibration(), Limits())

@@ -184,10 +184,10 @@ def test_what_a_source_lists_and_the_ledger_lacks_is_found_until_it_comes() -> N
     enrol(story)
     reconcile(story, "1", "4", "5", missing=("4", "5"))
     row = finding(story, "missing-from-the-ledger", "test@2026-03")
-    assert row.says == f"test lists 2 fact(s) of {at(0)} to {at(2)} that the ledger does not have: 4, 5"
+    assert row.says == f"test lists 2 facts of {at(0)} to {at(2)} that the ledger does not have: 4, 5"
     story.tell("access.used", grant_id="GR", principal="service:ci", purpose="work")
     arrived = story.tell("access.used", grant_id="GR", principal="service:ci", purpose="work", time=at(1))
-    assert "test lists 1 fact(s)" in finding(story, "missing-from-the-ledger", "test@2026-03").says
+    assert "test lists 1 fact" in finding(story, "missing-from-the-ledger", "test@2026-03").says
     story.tell("access.used", grant_id="GR", principal="service:ci", purpose="work", time=at(1))
     assert found(story) == {}
     # It was there, though it is taken back.
@@ -216,7 +216,7 @@ def test_what_a_list_counts_and_does_not_name_is_missing_until_a_later_one() -> 
     story = Story()
     enrol(story)
     told = reconcile(story, missing_count=300, listed_count=900)
-    assert "300 fact(s)" in finding(story, "missing-from-the-ledger", "test@2026-03").says
+    assert "300 facts" in finding(story, "missing-from-the-ledger", "test@2026-03").says
     # A list is what the source said: nobody makes it unsaid.
     story.tell("statement.withdrawn", position=told, reason="x")
     assert found(story) == {"missing-from-the-ledger": ["test@2026-03"]}

@@ -98,7 +98,7 @@ def test_an_older_state_in_the_place_of_a_newer_one_is_found() -> None:
     apply(story, B, 9)
     observe(story, A, 7)
     assert set(of_states(story)) == RULES
-    assert "was written 7 time(s)" in finding(story, "serial-went-back", "staging#default").says
+    assert "was written 7 times" in finding(story, "serial-went-back", "staging#default").says
     # As often, and otherwise, is no better.
     observe(story, C, 9)
     assert set(of_states(story)) == RULES

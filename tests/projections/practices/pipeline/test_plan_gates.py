@@ -262,7 +262,7 @@ def test_a_plan_that_is_applied_without_naming_a_change_is_of_the_one_whose_appr
     check(story)
     amend(story, PLAN)
     position = apply(story, change_id=None)
-    assert "approval(s) missing" in finding(story, "unapproved-plan-applied", str(position)).says
+    assert "1 approval missing" in finding(story, "unapproved-plan-applied", str(position)).says
 
 
 def test_a_plan_that_was_not_checked_by_then_is_found() -> None:
@@ -298,7 +298,7 @@ def test_a_plan_of_no_approved_change_is_found() -> None:
     position = apply(story)
     approve(story)
     assert of_plans(story) == {"unapproved-plan-applied"}
-    assert "approval(s) missing" in finding(story, "unapproved-plan-applied", str(position)).says
+    assert "1 approval missing" in finding(story, "unapproved-plan-applied", str(position)).says
 
 
 def test_outside_of_production_nothing_is_found_but_an_unfit_plan() -> None:
