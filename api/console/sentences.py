@@ -1,7 +1,7 @@
 """Sentences as people read them: the same words, with times, digests, spans and names as the rest of a page has them, and codes of
 duties explained.
 
-    D-7 put sha256:0123456789abcdef… into prod at 2026-11-23T12:00:07Z, 76 hour(s) late
+    D-7 put sha256:0123456789abcdef… into prod at 2026-11-23T12:00:07Z, 76 hours late
     D-7 put 0123456789ab into prod at 23 Nov 2026, 12:00 UTC, 3 d 4 h late
 
 The title of each part has what was written. A sentence is made of what producers wrote: all of it is text, and only what is recognised
@@ -32,7 +32,7 @@ _DIGEST: Final = r"(?:sha(?:1|256|384|512)(?::|%3A))?[0-9a-f]{40,128}(?![0-9A-Za
 _find_parts: Final = re.compile(
     r"(?P<time>\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})(?!\w|:\w))"
     rf"|(?P<digest>(?<![0-9A-Za-z+/])(?:{_DIGEST}))"
-    r"|(?P<hours>(?<![\w.])[0-9]{1,7} hour(?:\(s\)|s)?(?!\w))"
+    r"|(?P<hours>(?<![\w.])[0-9]{1,7} hours?(?!\w))"
     # Whatever may be the name of something: without the dot that ends a sentence.
     r"|(?P<word>[\w](?:[\w./@:%#+~-]*[\w%])?)"
 ).finditer

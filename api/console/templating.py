@@ -12,6 +12,7 @@ from api.console.finding_ways import page_of_row
 from api.console.guarding import NAME, Guarding, guarded
 from api.console.sentences import names_in, sentence
 from api.console.static import ICON, SCRIPTS, STYLE
+from ledger.words import number_of
 
 # The pages in the order of the list beside them: what waits first, how it is told last.
 PAGES: Final = (
@@ -114,6 +115,7 @@ _templates.filters |= {
     "month_of": words.month_of,
     "decimal": words.decimal,
     "percent": words.percent,
+    "number_of": number_of,
     "short": words.short,
     "sentence": sentence,
     "tone": tone,

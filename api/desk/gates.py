@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ledger.authority import Caller
 from ledger.clock import to_text
+from ledger.errors import ForbiddenError
 from ledger.events.gate import Asked
 from ledger.ledger import Ledger
 from projections import VIEWS
@@ -46,10 +48,22 @@ def asked_in(ledger: Ledger, gate: str, asked: Asked, principal: str) -> dict[st
     return decision_json(ask(ledger, VIEWS, Question(gate, to_text(ledger.clock.now_us()), **said)))
 
 
-def considered_in(ledger: Ledger, gate: str, asked: Asked, principal: str) -> dict[str, Any]:
-    """Return what a gate would answer now, to somebody, as doors give it. Nothing is recorded, and nobody may act on it."""
-    said = asked.model_dump(exclude={"idempotency_key"})
-    said |= {"actor": asked.actor or principal, "policy_id": asked.policy_id or POLICY}
+def may_ask_as_others(caller: Caller) -> bool:
+    """Say whether a caller may ask what a gate would answer to somebody else: operators, and whoever works on the machine itself."""
+    return caller.token is None or "operator" in caller.token.roles
+
+
+def considered_in(ledger: Ledger, gate: str, asked: Asked, caller: Caller) -> dict[str, Any]:
+    """Return what a gate would answer now, as doors give it. Nothing is recorded, and nobody may act on it.
+
+    Raises ForbiddenError where it is asked as somebody else by whoever may not.
+    """
+    actor = asked.actor or caller.principal
+    if actor.lower() != caller.principal.lower() and not may_ask_as_others(caller):
+        raise ForbiddenError(
+            f"only an operator may ask what if as somebody else: {caller.principal} asked as {actor[:120]}. Leave `actor` out"
+        )
+    said = asked.model_dump(exclude={"idempotency_key"}) | {"actor": actor, "policy_id": asked.policy_id or POLICY}
     (found,) = consider(ledger, VIEWS, [Question(gate, to_text(ledger.clock.now_us()), **said)])
     return _json(found)
 

@@ -17,6 +17,7 @@ from projections.engine.log import SqlLog
 from projections.engine.progress import progress, read_states, with_inputs
 from projections.engine.serving import (
     Page,
+    Stored,
     ViewNotReadyError,
     list_rows,
     position_as_of,
@@ -154,20 +155,21 @@ def row_of(
             page = read_row(connection, view, key)
     else:
         page = _row_as_of(ledger, view, key, when, known)
-    return _answer(view, page, {"row": _read(ledger, view, page, when).rows[0]})
+    return _answer(view, page, {"row": as_read(ledger, view, page, when).rows[0]})
 
 
-def _read(ledger: Ledger, view: View[Any], page: Page, when: int | str | None) -> Page:
+def as_read(ledger: Ledger, view: View[Any], page: Page, when: int | str | None) -> Page:
     """Return rows with what is computed as of when they are asked: now, a time, or when the entry of a position was recorded."""
     if view.read_row is view.row:
         return page
-    if isinstance(when, int):
-        with ledger.database.read() as connection:
-            # As of more than there is, and as of nothing, it is as of the last entry there was.
-            at = SqlLog(connection).entry(max(1, position_as_of(connection, when))).recorded_at
-    else:
-        at = when or to_text(ledger.clock.now_us())
+    at = time_of(ledger, when) if isinstance(when, int) else when or to_text(ledger.clock.now_us())
     return replace(page, rows=[view.read_at(row, at) for row in page.rows])
+
+
+def time_of(ledger: Ledger, position: int) -> str:
+    """Return when the entry at a position was recorded; of more than there is the last one, of none the first."""
+    with ledger.database.read() as connection:
+        return SqlLog(connection).entry(max(1, position_as_of(connection, position))).recorded_at
 
 
 def _row_as_of(ledger: Ledger, view: View[Any], key: str, when: int | str, known: int | str | None) -> Page:
@@ -214,15 +216,26 @@ def list_of(
     """Return a page of a view's rows; of a `Listing`, as they stood `as_of` a position or time. Raises as `list_rows` does."""
     position = None
     if as_of is not None:
-        with ledger.database.read() as connection:
-            position = position_as_of(connection, as_of)
-        if isinstance(view, Listing):
-            _await(ledger, [view], position)
+        # Lists of other views are not had as they stood, which `list_rows` says.
+        position = come_to(ledger, view, as_of) if isinstance(view, Listing) else 0
     with ledger.database.read() as connection:
         page = list_rows(
             connection, view, where=where, sort=sort, limit=limit, cursor=cursor, total=total, as_of=position
         )
-    return _read(ledger, view, page, as_of)
+    return as_read(ledger, view, page, as_of)
+
+
+def come_to(ledger: Ledger, view: View[Any], when: int | str) -> int:
+    """Return the last position that there was at a position or time, once a view that keeps its past has come there.
+
+    Raises ViewNotReadyError where it does not in time, or is being made anew.
+    """
+    with ledger.database.read() as connection:
+        position = position_as_of(connection, when)
+    _await(ledger, [view], position)
+    with ledger.database.read() as connection:
+        Stored(connection, SqlStore(ledger.database, VIEWS)).require(view, position)
+    return position
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -27,6 +27,8 @@ from projections.engine.view import DeclarationError, Moment, View, later, secon
 
 R = TypeVar("R")
 Severity = Literal["low", "medium", "high"]
+# The column of a finding by which the worst come first.
+WORST_FIRST: Final = "rank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,8 @@ class Finding:
     # The first disposition of what it says now that does not count.
     refused: Refusal | None = None
     changes: tuple[Change, ...] = ()
+    # What is open before what is not, of these the gravest, of these the oldest: whoever sorts by it has the worst first.
+    rank: str = ""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -301,7 +305,7 @@ class Derived(Ruled[Finding]):
             kind="finding",
             # What is made of rows is made once more where late leave counts: of what it was made of.
             reads=(*(of for read in reads if read.is_made for of in read.reads), *reads),
-            indexes=("rule", "subject", "severity", "is_open", "disposition"),
+            indexes=("rule", "subject", "severity", "is_open", "disposition", WORST_FIRST),
         )
         self.read_row = FindingRead
         self._answered = answered
@@ -449,6 +453,15 @@ def _justified(rule: Rule, subject: str, row: Any, look: Judging) -> Justificati
     )
 
 
+def rank_of(is_open: bool, severity: Severity) -> str:
+    """Return what the ranks of findings begin with that are open or not, and so grave.
+
+    >>> rank_of(True, "high"), rank_of(False, "low")
+    ('00', '12')
+    """
+    return f"{0 if is_open else 1}{('high', 'medium', 'low').index(severity)}"
+
+
 def _standing(row: Finding, changes: tuple[Change, ...]) -> Finding:
     first, last = changes[0], changes[-1]
     told = next((change for change in reversed(changes) if change.says), last)
@@ -484,4 +497,5 @@ def _standing(row: Finding, changes: tuple[Change, ...]) -> Finding:
         disposal.until if disposal is not None else None,
         last.answer.refused,
         changes,
+        f"{rank_of(last.is_open, row.severity)}/{first.at}",
     )

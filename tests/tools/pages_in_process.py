@@ -19,14 +19,22 @@ from projections.judging.findings import findings
 from projections.readings.changes.board import board_meetings
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.people.access_reviews import access_reviews
+from signing.keys import SigningKey
 
 
 class Pages:
     """A ledger of a year, and somebody who looks at it, as an auditor."""
 
-    def __init__(self, directory: Path, changes: int, planted: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        changes: int,
+        planted: int = 0,
+        key: SigningKey | None = None,
+        first: int | None = None,
+    ) -> None:
         year = Year(services=8, changes=changes, planted=planted)
-        self.ledger = tell(year, f"sqlite:///{directory / 'ledger.db'}")
+        self.ledger = tell(year, f"sqlite:///{directory / 'ledger.db'}", key, first)
         wanted = {
             "actor": "person:tester",
             "principal": "person:ada",
@@ -57,6 +65,13 @@ class Pages:
             "/console/calendar?scale=week",
             "/console/calendar?at=2026-07-15",
             "/console/running?at=2026-03-01",
+            "/console/findings",
+            "/console/findings?is_open=true&severity=high",
+            "/console/findings?is_open=true&owner=person:ann",
+            "/console/findings?is_open=true&as_of=2026-03-01",
+            "/console/delivery?as_of=2026-03-01",
+            "/console/risk?as_of=2026-03-01",
+            "/console/board?as_of=2026-03-01",
             "/console/gates?at=2026-03-01",
             f"/console/gates?gate=deploy&change_id={changes[30]}&environment=prod",
             "/console/views/deployments?service=service-1",

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -423,10 +424,11 @@ def told(statements: Iterable[Told], batch: int) -> Story:
     return story
 
 
-def tell(year: Year, url: str, key: SigningKey | None = None) -> Ledger:
+def tell(year: Year, url: str, key: SigningKey | None = None, first: int | None = None) -> Ledger:
     """Make a ledger of a year: its clock stands where the year's does. Everybody speaks by a credential of their own.
 
     Rows name the credential that spoke: two ledgers of one key, whose ids are drawn from one seed, have the same rows.
+    With `first`, only so many facts of the year are told.
     """
     now = [round(next(iter(year)).recorded_at.timestamp() * 1e9)]
     clock = Clock(wall_ns=lambda: now[0], steady_ns=lambda: now[0])
@@ -447,7 +449,7 @@ def tell(year: Year, url: str, key: SigningKey | None = None) -> Ledger:
         enrol_source(ledger, f"{SOURCE}*", **{name: value for name, value in told.data.items() if name != "source"})
     group: list[Submission] = []
     begun = next(iter(year)).recorded_at
-    for number, told in enumerate(year):
+    for number, told in enumerate(islice(year, first)):
         if told.type == "ledger.credential_revoked":
             _append(ledger, group)
             now[0] = round(told.recorded_at.timestamp() * 1e9)

@@ -11,7 +11,7 @@ from api.console.days import read_day
 from api.console.pages import KnownVisit, PageRoute, page
 from api.console.sentences import names_of_findings
 from api.console.words import with_query
-from api.desk.gates import considered_in, gates_there_are
+from api.desk.gates import considered_in, gates_there_are, may_ask_as_others
 from api.desk.policies import InForceThen, in_force_in
 from api.desk.views import list_of, one_of
 from api.http.hypotheses import FIELDS, Hypothesis
@@ -41,7 +41,7 @@ def gates(
     asked_of = {"subject__in": one_of(row["policy_id"] for row in known), "is_open": "true"}
     against = list_of(visit.ledger, findings, asked_of, limit=SOME).rows if known else []
     there_are = gates_there_are()
-    answer = considered_in(visit.ledger, gate, asked.question, visit.caller.principal) if gate is not None else None
+    answer = considered_in(visit.ledger, gate, asked.question, visit.caller) if gate is not None else None
     if kind_of(visit):
         told = {name: _as_told(one) for name, one in in_force.items()}
         return json_answer(200, {"position": visit.ledger.size(), **there_are, "policies": told, "answer": answer})
@@ -58,7 +58,7 @@ def gates(
         when=when,
         decisions=list_of(visit.ledger, gate_decisions, {}, sort="-at", limit=SOME).rows,
         gate=gate,
-        fields=FIELDS,
+        fields=[name for name in FIELDS if name != "actor" or may_ask_as_others(visit.caller)],
         answer=answer,
         actor=asked.question.actor or visit.caller.principal,
     )

@@ -1,13 +1,16 @@
 """The board: when it meets, and one meeting: its agenda as it was fixed, votes, decisions, and the minutes, which are entries."""
 
+from itertools import chain
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import RedirectResponse, Response
 
+from api.console.days import moment_of
 from api.console.deciding import decide
 from api.console.forms import read_own_form
 from api.console.pages import KnownVisit, PageRoute, page
+from api.console.words import with_query
 from api.desk.board import BoardForm, said_at, sitting_of
 from api.desk.entries import page_of
 from api.desk.posted import model_of
@@ -22,27 +25,40 @@ from projections.readings.changes.board_matters import board_matters
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 MeetingId = Annotated[str, Path(max_length=200)]
+When = Annotated[str, Query(max_length=40)]
 MEETINGS: Final = 50
 MATTERS: Final = 20
 MINUTES: Final = 200
 
 
 @router.get("/console/board")
-def meetings(visit: KnownVisit) -> Response:
-    """Meetings, the one that was scheduled last at the top; and what is before the board and not decided."""
+def meetings(visit: KnownVisit, as_of: When = "", known_at: When = "") -> Response:
+    """Meetings, the one that was scheduled last at the top; and what is before the board and not decided.
+
+    As they stand, as they stood, and as they were known.
+    """
+    if "" in visit.query.values():
+        return RedirectResponse(with_query(visit.path, {k: v for k, v in visit.query.items() if v}), 303)
+    then = moment_of(visit.ledger, as_of, known_at)
     found = list_of(visit.ledger, board_meetings, {}, sort="-start_at", limit=MEETINGS)
-    waiting = list_of(visit.ledger, board_matters, {"verdict__null": "true"}, limit=MATTERS)
+    waiting = list_of(visit.ledger, board_matters, {"verdict__null": "true"}, limit=MATTERS).rows
+    # What was decided since was waiting then.
+    ends = [({"verdict__null": "false"}, "-decided_at")]
+    if not then.is_now:
+        ends = [({"decided_at__lte": then.time}, "-decided_at"), ({"decided_at__gt": then.time}, "decided_at")]
+    decided = (list_of(visit.ledger, board_matters, where, sort=sort, limit=MATTERS).rows for where, sort in ends)
+    matters = then.stood(board_matters, chain(waiting, *decided))
     return page(
         visit,
         "board.html",
         title="Board",
-        position=found.position,
-        is_live=True,
-        meetings=found.rows,
-        waiting=waiting.rows,
-        decided=list_of(
-            visit.ledger, board_matters, {"verdict__null": "false"}, sort="-decided_at", limit=MATTERS
-        ).rows,
+        position=found.position if then.is_now else then.position,
+        is_live=then.is_now,
+        as_of=as_of,
+        known_at=known_at,
+        meetings=then.stood(board_meetings, found.rows),
+        waiting=[row for row in matters if row["verdict"] is None],
+        decided=[row for row in matters if row["verdict"] is not None],
     )
 
 

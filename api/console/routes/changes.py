@@ -5,12 +5,14 @@ Its page is where a person approves: of the scope that is shown, and of no other
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import RedirectResponse, Response
 
 from api.console.columns import columns_of
+from api.console.days import moment_of
 from api.console.deciding import decide
 from api.console.forms import read_own_form
 from api.console.listing import ListRoute, list_page
@@ -23,11 +25,12 @@ from api.desk.gates import recheck_in, would_count
 from api.desk.policies import late_among
 from api.desk.posted import model_of
 from api.desk.then import Then
-from api.desk.views import list_of, one_of, read_when, row_of, wait_for
+from api.desk.views import list_of, one_of, row_of, wait_for
 from api.http.shapes import MAX_POSITION
 from ledger.errors import ConditionFailedError, LedgerError
 from ledger.events import kind_and_value
 from ledger.events.approval import ApprovalGranted
+from projections.engine.serving import ViewNotReadyError
 from projections.judging.findings import findings
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.scopes import change_scopes
@@ -99,9 +102,9 @@ def change(
     if "" in visit.query.values():
         return RedirectResponse(with_query(visit.path, {k: v for k, v in visit.query.items() if v}), 303)
     wait_for(visit.ledger, change_tickets, recorded)
-    when, known = read_when(as_of or None, "as_of"), read_when(known_at or None, "known_at")
-    answer = row_of(visit.ledger, change_tickets, change_id, when, known)
-    ticket, then = answer["row"], Then(visit.ledger, when, known, answer["position"])
+    then = moment_of(visit.ledger, as_of, known_at)
+    answer = row_of(visit.ledger, change_tickets, change_id, then.when, then.known)
+    ticket, then = answer["row"], replace(then, position=answer["position"])
     scope = then.row(change_scopes, change_id)
     timeline = _timeline(visit, change_id, then)
     refs = refs_at(visit.ledger, (line["position"] for line in timeline))
@@ -127,9 +130,10 @@ def change(
         deployments=then.rows(deployments, ticket["deployments"][:SOME]),
         risk=then.row(risk_assessments, change_id),
         reviews=sorted(done, key=lambda row: row["opened_at"] or ""),
-        findings=found,
+        findings=found or [],
+        is_judged=found is not None,
         rules=findings.rules,
-        names=names_of_findings(visit.ledger, found) | names_in(refs),
+        names=names_of_findings(visit.ledger, found or ()) | names_in(refs),
         recorded=recorded,
         act=None if as_of else _act(visit, ticket, scope, answer["position"]),
     )
@@ -171,10 +175,15 @@ def _timeline(visit: Visit, change_id: str, then: Then) -> list[Mapping[str, Any
     return list(then.of_entries(lines))
 
 
-def _findings(visit: Visit, subjects: list[str], then: Then) -> list[dict[str, Any]]:
-    """Return findings about some subjects. None ever goes away: as it stood, each is one of those there are now."""
-    rows = _some(visit, findings, {"subject__in": one_of(subjects)}, "-is_open")
-    return rows if then.is_now else then.rows(findings, (row["finding_id"] for row in rows))
+def _findings(visit: Visit, subjects: list[str], then: Then) -> list[dict[str, Any]] | None:
+    """Return findings about some subjects; None while they do not answer: the rest of the page is shown.
+
+    None ever goes away: as it stood, each is one of those there are now.
+    """
+    try:
+        return then.stood(findings, _some(visit, findings, {"subject__in": one_of(subjects)}, "-is_open"))
+    except ViewNotReadyError:
+        return None
 
 
 def _named(refs: Iterable[str], kind: str) -> list[str]:

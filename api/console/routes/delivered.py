@@ -12,9 +12,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
+from api.console.beside import kind_of, rows_beside
 from api.console.charts import Dot, Mark, Note, Strip, bars, strips
+from api.console.days import moment_of
 from api.console.pages import KnownVisit, PageRoute, page
-from api.console.words import address, percent, span, when
+from api.console.words import address, percent, span, when, with_query
+from api.desk.then import Then
 from api.desk.views import list_of
 from ledger.clock import from_text
 from projections.readings.delivery.metrics import delivery
@@ -27,34 +30,50 @@ _DAY_US: Final = 86_400_000_000
 
 
 @router.get("/console/delivery")
-def delivered(visit: KnownVisit, service: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """One service by month; without one, the last month of each."""
-    if "service" in visit.query and not service:
-        return RedirectResponse(visit.path, 303)
-    where = {"service": service} if service else {}
+@router.get("/console/delivery.json")
+@router.get("/console/delivery.csv")
+def delivered(
+    visit: KnownVisit,
+    service: Annotated[str, Query(max_length=200)] = "",
+    as_of: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """One service by month; without one, the last month of each. As they stand, or as they stood."""
+    if "" in visit.query.values():
+        return RedirectResponse(with_query(visit.path, {k: v for k, v in visit.query.items() if v}), 303)
+    then = moment_of(visit.ledger, as_of)
+    where = ({"service": service} if service else {}) | ({} if then.is_now else {"month__lte": then.time[:7]})
     found = list_of(visit.ledger, delivery, where, sort="-month", limit=MONTHS if service else ROWS)
-    rows = found.rows if service else _last_of_each(found.rows)
+    rows = then.stood(delivery, found.rows) if service else _last_of_each(found.rows, then)
+    position = found.position if then.is_now else then.position
+    if kind := kind_of(visit):
+        return rows_beside(kind, position, rows, delivery.read_columns)
     months = rows[::-1] if service else []
     return page(
         visit,
         "delivery.html",
         title=f"Delivery of {service}" if service else "Delivery",
-        position=found.position,
+        position=position,
+        as_of=as_of,
         service=service,
         rows=rows,
-        charts=_charts(months) if months else [],
-        strip=_strip(rows) if service and rows else None,
+        charts=_charts(months, as_of) if months else [],
+        strip=_strip(rows, as_of) if service and rows else None,
         restated=[(row, one, list(_moved(one))) for row in rows for one in row["restatements"]],
         is_all=found.next is None,
     )
 
 
-def _last_of_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the first row of each service, by the name of the service."""
-    last: dict[str, dict[str, Any]] = {}
+def _last_of_each(rows: list[dict[str, Any]], then: Then) -> list[dict[str, Any]]:
+    """Return the first row of each service that there was, by the name of the service."""
+    months: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        last.setdefault(row["service"] or "", row)
-    return [last[name] for name in sorted(last)]
+        months.setdefault(row["service"] or "", []).append(row)
+    # Of the months of a service the one before the last is asked where that was not yet, and no more are.
+    last = (
+        next(iter(then.stood(delivery, months[name][:1]) or then.stood(delivery, months[name][1:2])), None)
+        for name in sorted(months)
+    )
+    return [row for row in last if row is not None]
 
 
 @dataclass(frozen=True)
@@ -88,12 +107,12 @@ _CHARTS: Final = (
 )  # fmt: skip
 
 
-def _charts(months: list[dict[str, Any]]) -> list[tuple[str, str, Markup]]:
+def _charts(months: list[dict[str, Any]], as_of: str) -> list[tuple[str, str, Markup]]:
     """Return the charts of a service, each with its name and what it shows."""
-    return [(chart.name, chart.shows, _drawn(chart, months)) for chart in _CHARTS]
+    return [(chart.name, chart.shows, _drawn(chart, months, as_of)) for chart in _CHARTS]
 
 
-def _drawn(chart: _Chart, months: list[dict[str, Any]]) -> Markup:
+def _drawn(chart: _Chart, months: list[dict[str, Any]], as_of: str) -> Markup:
     columns = [name for name in (chart.column, chart.upper) if name]
     unit, size = _unit(chart, max((_number(row[name]) or 0 for row in months for name in columns), default=0))
     marks = []
@@ -108,7 +127,7 @@ def _drawn(chart: _Chart, months: list[dict[str, Any]]) -> Markup:
                 row["month"],
                 None if value is None else value / size,
                 says,
-                address("views", "delivery", row["key"]),
+                address("views", "delivery", row["key"], as_of=as_of),
                 failed / size,
                 None if upper is None else upper / size,
                 tuple(_notes(chart, row)),
@@ -145,13 +164,13 @@ def _restated(chart: _Chart, value: str | None) -> str:
     return _said(chart, None if value in (None, "None") else value)
 
 
-def _strip(rows: list[dict[str, Any]]) -> Markup:
+def _strip(rows: list[dict[str, Any]], as_of: str) -> Markup:
     """Return every deployment of the months at its day, month beneath month, the last at the top."""
     ticks = [((day - 1) / 31, f"{day}.") for day in (1, 8, 15, 22, 29)]
-    return strips([_month(row) for row in rows], title="Deployments by day", ticks=ticks)
+    return strips([_month(row, as_of) for row in rows], title="Deployments by day", ticks=ticks)
 
 
-def _month(row: dict[str, Any]) -> Strip:
+def _month(row: dict[str, Any], as_of: str) -> Strip:
     year, month = (int(part) for part in row["month"].split("-"))
     first = from_text(f"{row['month']}-01T00:00:00.000000Z")
     last = first + monthrange(year, month)[1] * _DAY_US
@@ -163,7 +182,7 @@ def _month(row: dict[str, Any]) -> Strip:
         says = f"{item['deployment_id']}, {when(item['seen_at'])}{', ' + kind if kind else ''}"
         there = address("views", "deployments", item["deployment_id"])
         dots.append(Dot((seen - first) / (31 * _DAY_US), kind, says, there))
-    return Strip(row["month"], address("views", "delivery", row["key"]), tuple(dots))
+    return Strip(row["month"], address("views", "delivery", row["key"], as_of=as_of), tuple(dots))
 
 
 def _unit(chart: _Chart, greatest: float) -> tuple[str, float]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from calendar import monthrange
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
@@ -9,22 +10,28 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from api.console.beside import kind_of
 from api.console.charts import Mark, bars
+from api.console.days import moment_of
 from api.console.deciding import decide
 from api.console.forms import read_own_form
 from api.console.listing import ListRoute, list_page
 from api.console.pages import KnownVisit, PageRoute, page
-from api.console.routes.today import ages_of, counted
+from api.console.routes.today import ages_of, by_severity
 from api.console.sentences import names_of_findings
 from api.console.words import address
 from api.desk.deciding import AnswerForm, answer_to, answering_fault, reporting_fault
 from api.desk.entries import entry_of
+from api.desk.found import LOOKED_AT, found_in
 from api.desk.owners import owners_of
 from api.desk.posted import model_of
 from api.desk.views import row_of, wait_for
 from api.http.shapes import MAX_POSITION
 from ledger.errors import ConditionFailedError
 from ledger.events.finding import FindingDisposed
+from ledger.ledger import Ledger
+from projections.engine.serving import Page
+from projections.engine.view import View
 from projections.judging.findings import findings
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -36,38 +43,48 @@ MONTHS: Final = 24
 
 
 def found(visit: KnownVisit) -> Response:
-    """Findings, with the rule that each breaks in words, whose each is, and how old those are that are open."""
-    ages = ages_of(visit)
+    """Findings, the worst first: with the rule that each breaks in words, whose each is, and how old those are that are open."""
+    as_of, owner = visit.query.get("as_of", ""), visit.query.get("owner", "")
+
+    def listed(ledger: Ledger, view: View[Any], where: Mapping[str, str], **asked: Any) -> Page:
+        return found_in(ledger, where, owner=owner, **asked)
+
+    if beside := kind_of(visit):
+        return list_page(visit, findings, beside=beside, listed=listed)
+    ages = ages_of(visit, moment_of(visit.ledger, as_of)) if "" not in visit.query.values() else []
     return list_page(
         visit,
         findings,
         path=("findings",),
         template="findings.html",
         title="Findings",
+        listed=listed,
+        owner=owner,
+        looked_at=LOOKED_AT,
         rules=findings.rules,
         of_rows=lambda rows: {
             "names": names_of_findings(visit.ledger, rows),
             "owners": owners_of(visit.ledger, rows),
         },
-        counts=counted(ages),
-        ages=[(row, _of_month(row["month"])) for row in ages],
-        chart=_chart(ages) if ages else None,
+        counts=by_severity(ages),
+        ages=[(row, _of_month(row["month"], as_of)) for row in ages],
+        chart=_chart(ages, as_of) if ages else None,
     )
 
 
-def _of_month(month: str) -> str:
+def _of_month(month: str, as_of: str) -> str:
     """Return the address of the open findings that were found first in a month."""
     first = date.fromisoformat(f"{month}-01")
     following = f"{first + timedelta(days=monthrange(first.year, first.month)[1])}T00:00:00Z"
     since = {"first_seen_at__gte": f"{first}T00:00:00Z", "first_seen_at__lt": following}
-    return address("findings", is_open="true", sort="first_seen_at", **since)
+    return address("findings", is_open="true", sort="first_seen_at", as_of=as_of, **since)
 
 
-def _chart(ages: list[dict[str, Any]]) -> Markup:
+def _chart(ages: list[dict[str, Any]], as_of: str) -> Markup:
     marks = []
     for row in reversed(ages[:MONTHS]):
         says = f"found first in {row['month']}: {row['open']} open, {row['high']} of them high"
-        marks.append(Mark(row["month"], row["open"], says, _of_month(row["month"]), row["high"]))
+        marks.append(Mark(row["month"], row["open"], says, _of_month(row["month"], as_of), row["high"]))
     return bars(marks, title="Open findings by age", written=lambda number: f"{number:g}")
 
 
@@ -109,4 +126,5 @@ def one(
     )
 
 
-router.add_api_route("/console/findings", found, route_class_override=ListRoute)
+for _path in ("/console/findings", "/console/findings.json", "/console/findings.csv"):
+    router.add_api_route(_path, found, route_class_override=ListRoute)

@@ -6,14 +6,16 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from api.console.days import moment_of
 from api.console.pages import KnownVisit, PageRoute, Visit, page
 from api.console.sentences import names_of_findings
+from api.desk.found import found_in
 from api.desk.gates import would_count
+from api.desk.then import Then
 from api.desk.views import list_of
 from ledger.clock import to_text
 from projections.engine.serving import ViewNotReadyError
 from projections.judging.ages import SEVERITIES, finding_ages
-from projections.judging.findings import findings
 from projections.judging.gate_rule import Answer
 from projections.readings.changes.board_matters import board_matters
 from projections.readings.changes.reviews import reviews
@@ -33,7 +35,7 @@ MONTHS: Final = 1000
 def today(visit: KnownVisit) -> Response:
     """What there is to do, and for whom."""
     now = to_text(visit.ledger.clock.now_us())
-    worst = _rows(visit, findings, {"is_open": "true", "severity": "high"}, "-first_seen_at")
+    worst = _worst(visit)
     return page(
         visit,
         "today.html",
@@ -53,12 +55,14 @@ def today(visit: KnownVisit) -> Response:
     )
 
 
-def ages_of(visit: Visit) -> list[dict[str, Any]]:
+def ages_of(visit: Visit, then: Then) -> list[dict[str, Any]]:
     """Return how many findings are open by the month in which each was found first, the last month first."""
-    return list_of(visit.ledger, finding_ages, {"open__gt": "0"}, sort="-month", limit=MONTHS).rows
+    where = {"open__gt": "0"} if then.is_now else {"month__lte": then.time[:7]}
+    rows = then.stood(finding_ages, list_of(visit.ledger, finding_ages, where, sort="-month", limit=MONTHS).rows)
+    return [row for row in rows if row["open"]]
 
 
-def counted(ages: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def by_severity(ages: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Return how many findings of each severity are open."""
     some = list(ages)
     return {severity: sum(row[severity] for row in some) for severity in SEVERITIES}
@@ -68,6 +72,13 @@ def _rows(visit: Visit, view: Any, where: dict[str, str], sort: str) -> list[dic
     """Return some rows; None while their view does not answer: the others are shown."""
     try:
         return list_of(visit.ledger, view, where, sort=sort, limit=SOME).rows
+    except ViewNotReadyError:
+        return None
+
+
+def _worst(visit: Visit) -> list[dict[str, Any]] | None:
+    try:
+        return found_in(visit.ledger, {"is_open": "true"}, limit=SOME).rows
     except ViewNotReadyError:
         return None
 
@@ -86,6 +97,6 @@ def _waiting(visit: Visit) -> list[tuple[dict[str, Any], Answer]] | None:
 
 def _counts(visit: Visit) -> dict[str, int] | None:
     try:
-        return counted(ages_of(visit))
+        return by_severity(ages_of(visit, moment_of(visit.ledger, "")))
     except ViewNotReadyError:
         return None

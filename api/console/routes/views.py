@@ -7,11 +7,12 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from api.console.beside import kind_of, rows_beside
 from api.console.columns import columns_of
+from api.console.days import moment_of
 from api.console.listing import ListRoute, list_page, split_name
 from api.console.pages import KnownVisit, PageRoute, Visit, page
 from api.console.words import about, address, with_query
 from api.desk.entries import page_of
-from api.desk.views import read_when, row_of, states_of, view_named
+from api.desk.views import row_of, states_of, view_named
 from api.http.auth import OPERATOR
 from ledger.conditions import Match
 from ledger.errors import LedgerError, NotFoundError
@@ -66,7 +67,8 @@ def row(visit: KnownVisit, view: ViewName, key: Key, as_of: str | None = None, k
     found = view_named(name)
     if "" in (as_of, known_at):
         return RedirectResponse(with_query(visit.path, {}, as_of=as_of or None, known_at=known_at or None), 303)
-    answer = row_of(visit.ledger, found, key, read_when(as_of, "as_of"), read_when(known_at, "known_at"))
+    then = moment_of(visit.ledger, as_of or "", known_at or "")
+    answer = row_of(visit.ledger, found, key, then.when, then.known)
     if beside:
         return JSONResponse(answer)
     return page(

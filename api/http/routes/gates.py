@@ -48,8 +48,11 @@ async def ask_gate(request: Request, gate: Gate, caller: KnownCaller, ledger: Cu
 def what_if(
     gate: Gate, caller: KnownCaller, ledger: CurrentLedger, asked: Annotated[Hypothesis, Depends()]
 ) -> dict[str, Any]:
-    """What the gate would answer now, and why. Nothing is recorded: no pipeline may act on it."""
-    return considered_in(ledger, gate, asked.question, caller.principal)
+    """What the gate would answer now, and why. Nothing is recorded: no pipeline may act on it.
+
+    403 where `actor` is somebody else: only operators ask as others.
+    """
+    return considered_in(ledger, gate, asked.question, caller)
 
 
 @router.get("/v1/gates/decisions/{position}/recheck", summary="Answer a recorded question again", responses=PROBLEMS)

@@ -81,7 +81,7 @@ def test_votes_and_decisions_are_of_the_scope_that_was_shown(server: Server, tol
     with person(server, "mia", "operator", "reporter") as mia, person(server, "max", "analyst", "reporter") as max_:
         shown = look(mia, PATH)
         assert "0 of 1 votes needed" in shown
-        assert "0 member(s) of the board voted; expected 1" in shown
+        assert "0 members of the board voted; expected 1" in shown
         entry = recorded(server, max_.post(PATH, data=form_of(look(max_, PATH), "CHG-91") | {"vote": "for"}))
         assert entry["recorded_by"]["principal"] == "person:max"
         assert entry["statement"]["data"] == {

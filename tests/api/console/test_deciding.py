@@ -124,9 +124,10 @@ def test_a_gate_is_asked_what_if_and_nothing_is_recorded(server: Server, change:
     asked = {"change_id": change, "service": "api", "environment": "prod", "actor": "person:bob"}
     before = server.size()
     considered = server.get("/v1/gates/deploy/what-if", params=asked).json()
-    with person(server, "erin", "analyst") as erin:
+    with person(server, "erin", "operator") as erin:
         page = look(erin, "/console/gates?" + str(httpx.QueryParams({"gate": "deploy"} | asked)))
         assert considered["rules"][0]["words"] in page
+        assert 'name="actor"' in page
         assert erin.get("/console/gates", params={"gate": "deploy", "service": ""}).status_code == 303
         assert erin.get("/console/gates", params={"gate": "bogus"}).status_code == 404
     # The token of the one who looks, and no answer of a gate.
@@ -136,6 +137,23 @@ def test_a_gate_is_asked_what_if_and_nothing_is_recorded(server: Server, change:
         answer["said"] = [(rule["rule"], rule["verdict"], rule["reason"]) for rule in answer["rules"]]
     assert (considered["verdict"], considered["said"]) == (decided["verdict"], decided["said"])
     assert "receipt" not in considered
+
+
+def test_only_operators_ask_what_if_as_somebody_else(server: Server, change: str) -> None:
+    asked = {"change_id": change, "service": "api", "environment": "prod"}
+    for role in ("analyst", "auditor", "reporter"):
+        with person(server, f"as-{role}", role, "analyst") as erin:
+            page = look(erin, "/console/gates?" + str(httpx.QueryParams({"gate": "deploy"} | asked)))
+            assert f"to <bdi>person:as-{role}</bdi>" in page
+            assert 'name="actor"' not in page
+            for actor, status in (("person:bob", 403), (f"PERSON:AS-{role.upper()}", 422), (f"person:as-{role}", 200)):
+                told = erin.get("/v1/gates/deploy/what-if", params=asked | {"actor": actor})
+                shown = erin.get("/console/gates", params={"gate": "deploy", "actor": actor} | asked)
+                assert (told.status_code, shown.status_code) == (status, status), actor
+                if status == 403:
+                    assert told.json()["detail"].startswith("only an operator may ask what if as somebody else")
+                    assert "rules" not in told.json()
+                    assert "nly an operator may ask what if" in shown.text
 
 
 def version(position: int, digest: str, artifact: str) -> dict[str, Any]:

@@ -152,6 +152,7 @@ def test_a_row_that_cannot_be_shown_says_so_and_hides_no_other(
             "findings.html" if view is findings else "list.html", visit=visit(path), **AROUND, title="", view=view,
             found=Page(1, 9, rows), columns=list(columns_of(view)), there_are=9, is_wide=True, facets=[], where={},
             query={}, sort="", base=path, beside_base=path, is_listing=False, rules={}, counts={}, names={}, owners={}, ages=[], chart=None,
+            as_of="", owner="", looked_at=9,
         )  # fmt: skip
         cannot_be_shown(text, f"{path}.json/second")
         assert 'id="row-first"' in text

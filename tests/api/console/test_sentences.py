@@ -25,7 +25,7 @@ def text_of(said: str, **names: str) -> str:
         (f"artifact pkg:oci/api@sha256%3A{HEX}", "artifact pkg:oci/api@0123456789ab"),
         (f"commit {HEX[:40]} of main", "commit 0123456789ab of main"),
         (f"said {'A' * 43}=", f"said {'A' * 12}"),
-        ("justified afterwards, 76 hour(s) late", "justified afterwards, 3 d 4 h late"),
+        ("justified afterwards, 76 hours late", "justified afterwards, 3 d 4 h late"),
         ("for more than 5 hours", "for more than 5 h"),
         ("S7: somebody holds the grant", "S7 (nobody reviews their own access): somebody holds the grant"),
         # What only looks like it, is as it was.
