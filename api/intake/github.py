@@ -1,9 +1,9 @@
 """GitHub webhooks: `deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`,
-`branch_protection_rule`, `workflow_job`, `ping`; and who may do what (`github_access`).
+`code_scanning_alert`, `branch_protection_rule`, `workflow_job`, `ping`; and who may do what (`github_access`).
 
 The signature covers the body and nothing else. So the delivery id is ignored (a captured body under a new one is a
 repeat), and the event kind that a header names must agree with what the body is. Users are named by number, which
-survives a rename; bots are named apart, because they never approve. Longer than other formats: there are twelve kinds, each with samples.
+survives a rename; bots are named apart, because they never approve. Longer than other formats: there are thirteen kinds, each with samples.
 """
 
 from typing import Any, Final
@@ -13,6 +13,7 @@ from api.intake.github_access import deploy_key, member, membership, organizatio
 from api.intake.github_alerts import secret_scanning_alert, without_secret
 from api.intake.github_rules import branch_of, rules_before, rules_of
 from api.intake.github_runs import run_of
+from api.intake.github_scanning import code_scanning_alert
 from api.intake.github_words import FORM_PREFIX, id_of, identity_of, json_of, one_fact, source_of
 from api.intake.translation import (
     ContradictionError,
@@ -40,6 +41,7 @@ _SHAPES: Final[dict[str, dict[str, type]]] = {
     "pull_request": {"action": str, "number": int, "pull_request": dict},
     # Other alerts are called so, too.
     "secret_scanning_alert": {"alert.secret_type": str},
+    "code_scanning_alert": {"alert.rule.id": str},
     "branch_protection_rule": {"action": str, "rule": dict},
     "workflow_job": {"action": str, "workflow_job": dict},
     "member": {"action": str, "member": dict},
@@ -230,6 +232,7 @@ _TRANSLATORS: Final = {
     "pull_request": _pull_request,
     "pull_request_review": _pull_request_review,
     "secret_scanning_alert": secret_scanning_alert,
+    "code_scanning_alert": code_scanning_alert,
     "branch_protection_rule": _branch_protection_rule,
     "workflow_job": _workflow_job,
     "member": member,
@@ -240,8 +243,6 @@ _TRANSLATORS: Final = {
 }
 # Kinds that say something, and nothing in our words: why.
 _NOT_MAPPED: Final = {
-    # Whoever accepts an alert disposes of the finding here; what was found comes as SARIF, whole.
-    "code_scanning_alert": "alerts-come-as-sarif",
     # It lets a job go on, and names no change whose approval it could be.
     "deployment_review": "names-no-change",
     # Results come as reports, in which each test is named.
@@ -296,6 +297,19 @@ def _alerted(action: str, **more: Any) -> dict[str, Any]:
     return {"action": action, "alert": alert | more}
 
 
+def _code(action: str, **more: Any) -> dict[str, Any]:
+    place = {"ref": "refs/heads/main", "commit_sha": _DEPLOYED["sha"], "location": {"path": "main.tf", "start_line": 3}}
+    alert = {
+        "number": 10, "created_at": _AT, "updated_at": _AT, "rule": {"id": "AVD-1", "severity": "error"},
+        "tool": {"name": "Trivy"}, "most_recent_instance": place,
+    }  # fmt: skip
+    return {
+        "action": action,
+        "alert": alert | more,
+        "repository": _REPOSITORY["repository"] | {"default_branch": "main"},
+    }
+
+
 def _member(action: str, **more: Any) -> dict[str, Any]:
     return {"action": action, "member": {"login": "bob", "id": 502, "type": "User"}, "organization": _ACME} | more
 
@@ -314,7 +328,7 @@ def _job(action: str) -> dict[str, Any]:
 FORMAT: Final = Format(
     "github",
     "GitHub webhooks",
-    "`deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`, "
+    "`deployment`, `deployment_status`, `pull_request`, `pull_request_review`, `secret_scanning_alert`, `code_scanning_alert`, "
     "`branch_protection_rule`, `workflow_job`, `member`, `membership`, `organization`, `deploy_key` and `ping`, in JSON or as a form. "
     "Rights are grants of roles that begin with `github.`.",
     translate,
@@ -338,6 +352,21 @@ FORMAT: Final = Format(
             "secret.rotated",
         ),
         _sample("secret_scanning_alert", "waved through", _alerted("resolved", resolution="wont_fix"), UNMAPPED),
+        _sample("code_scanning_alert", "of the default branch", _code("created"), "scan.completed"),
+        _sample("code_scanning_alert", "mended there", _code("fixed", state="fixed"), "scan.completed"),
+        _sample(
+            "code_scanning_alert",
+            "dismissed",
+            _code(
+                "closed_by_user",
+                state="dismissed",
+                dismissed_by=_ALICE,
+                dismissed_at=_AT,
+                dismissed_reason="won't fix",
+            ),
+            "scan.completed",
+            "finding.disposed",
+        ),
         _sample("branch_protection_rule", "edited", _protected("edited"), "code.branch_protection_changed"),
         _sample("workflow_job", "on a runner", _job("in_progress"), "pipeline_run.started"),
         _sample("workflow_job", "at its end", _job("completed"), "pipeline_run.finished"),

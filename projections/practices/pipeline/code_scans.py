@@ -34,6 +34,7 @@ from projections.readings.pipelines.scans import (
     scan_series,
     scans,
 )
+from projections.rules.scans import standing_error
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
@@ -63,8 +64,8 @@ def scan_error_stands(row: Result, look: Look) -> Breach | None:
     # While the parts of a scan come in, what the one before found still stands.
     if not any({one.scan, one.scan_before} & last for one in errors):
         return None
-    where = f" in {row.path}" if row.path is not None else ""
-    return Breach(f"{row.tool} found {row.rule}{where} ({row.series})", positions_of(row.first_position))
+    says = standing_error(row.tool, row.rule, row.path, row.series)
+    return Breach(says, positions_of(row.first_position))
 
 
 @finding(scans, severity="medium")

@@ -90,8 +90,8 @@ def test_an_alert_under_another_name_contradicts_it_and_other_alerts_do_not() ->
         translated(alert(), "code_scanning_alert")
     other = alert()
     del other["alert"]["secret_type"]
-    assert translated(other, "code_scanning_alert") == Unmapped(
-        "code_scanning_alert", "alerts-come-as-sarif", "https://github.com/acme/payments-api"
+    assert translated(other, "dependabot_alert") == Unmapped(
+        "dependabot_alert", "kind-not-mapped", "https://github.com/acme/payments-api"
     )
 
 
