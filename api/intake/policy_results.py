@@ -251,12 +251,11 @@ def _result(rule: str | None, path: str | None, level: str, is_let_pass: bool = 
 def _scan(
     beside: Headers, scan: str, tool: str, found: list[dict[str, Any]], executed: bool | None, **more: Any
 ) -> scans.Told:
-    results = scans.fingerprinted(tool, found)
     # Whoever says that it did not run to its end is believed.
     said = executed_of(beside)
     if said is not None and executed is not False:
         executed = said
-    return scans.Told(scan, tool, results, commit=beside.get("commit"), executed=executed, **more)
+    return scans.Told(scan, tool, found, commit=beside.get("commit"), executed=executed, **more)
 
 
 def _checked(beside: Headers, told: scans.Told) -> Iterator[Fact]:

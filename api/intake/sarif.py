@@ -56,6 +56,14 @@ _is_path = re.compile(r"(?!//)[A-Za-z0-9._/-][A-Za-z0-9._/ +-]*").fullmatch
 _LEVELS: Final = ("error", "warning", "note", "none")
 _OF_RESULT: Final = ("ruleId", "ruleIndex", "level", "kind", "baselineState")
 _BASELINES: Final = ("new", "unchanged", "updated", "absent")
+_UNLISTED: Final = ("note", "none")
+# Bytes and objects that a result has at least, over the whole of a long file: it has a message (§3.27.11), and of tools some hundred
+# bytes. What is said of each takes longer than to read one that is less.
+_OF_A_RESULT: Final = 64
+_OBJECTS_OF_A_RESULT: Final = 2
+_LONG: Final = 65_536
+# What of a result is no plain value, or of that one alone.
+_NOT_ALIKE: Final = frozenset({"rule", "suppressions", "introducedBy"})
 
 
 # -- cutting ---------------------------------------------------------------------------------------------------------------
@@ -67,9 +75,12 @@ def _cut(body: bytes) -> bytes:
     runs = pick(document, "runs")
     if not isinstance(runs, list) or pick_text(document, "version") != "2.1.0":
         raise ForeignJsonError("not-sarif-2.1.0")
-    # What is said of each takes longer than to read it.
     if len(runs) > 10 * MAX_RUNS:
         raise ForeignJsonError("too-many-runs")
+    if len(body) > _LONG:
+        many = sum(len(_found(run) or ()) for run in runs)
+        if many * _OF_A_RESULT > len(body) or many * _OBJECTS_OF_A_RESULT > body.count(b"{"):
+            raise ForeignJsonError("too-many-values")
     kept = {"version": "2.1.0", "runs": [_cut_run(run) for run in runs]}
     return dump_json(kept)
 
@@ -107,7 +118,9 @@ def _cut_tool(tool: Any) -> dict[str, Any]:
 
 
 def _cut_result(result: dict[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = {name: result[name] for name in _OF_RESULT if name in result and _is_plain(result[name])}
+    kept: dict[str, Any] = {
+        name: value for name in _OF_RESULT if (value := result.get(name)) is not None and _is_plain(value)
+    }
     if (rule := result.get("rule")) is not None and not _is_said_beside(rule, result):
         kept["rule"] = _only(rule, "id", "index") | {
             "toolComponent": _only(pick(rule, "toolComponent"), "index", "name")
@@ -206,7 +219,11 @@ def _scan(beside: Headers, run: dict[str, Any], scan: str) -> list[Fact] | None:
     if (tool := pick_text(driver, "name")) is None:
         raise StatementError("expected tool.driver.name", "/tool/driver/name")
     found, hidden = _results(run, tool)
-    scans.fingerprinted(tool, found)
+    if len(hidden) > secrets.MAX_SECRETS:
+        return None
+    if hidden:
+        # A secret is called by its fingerprint, of whatever level it is.
+        scans.fingerprinted(tool, found)
     hidden.sort(key=lambda told: scans.place(told[0]))
     versions = (pick_text(driver, name) for name in ("semanticVersion", "version"))
     ended = pick_time(_first(run, "invocations"), "endTimeUtc") or ""
@@ -223,7 +240,7 @@ def _scan(beside: Headers, run: dict[str, Any], scan: str) -> list[Fact] | None:
         subject=pick_text(run, "automationDetails.id"),
     )
     facts = scans.facts_of(beside, told)
-    if facts is None or len(hidden) > secrets.MAX_SECRETS:
+    if facts is None:
         return None
     of_scan = {"tool": tool, "scan": scan, "ended": ended}
     return facts + [secrets.detected(beside, of_scan, result, commit) for result, commit in hidden]
@@ -259,21 +276,31 @@ def _results(run: dict[str, Any], tool: str) -> tuple[list[dict[str, Any]], list
     hidden: list[tuple[dict[str, Any], str | None]] = []
     rules, finds_secrets = _Rules(run["tool"]), secrets.is_scanner(tool)
     results = run["results"] or []
+    # Very many results of few rules differ in where they are, and in nothing else.
+    alike: dict[Any, tuple[dict[str, Any], bool]] = {}
+    names: dict[str, str] = {}
     for number, result in enumerate(results):
         # Of very many, each is let go when it was read.
         results[number] = None
-        rule, is_secret, level = rules.told_by(result)
-        told: dict[str, Any] = {"rule": rule}
-        if uri := result.get("uri"):
-            told["path"] = identifier_of(uri)
-        if isinstance(line := result.get("line"), int) and line >= 0:
+        uri, line = result.pop("uri", None), result.pop("line", None)
+        which = tuple(result.items()) if _NOT_ALIKE.isdisjoint(result) else None
+        if (known := alike.get(which)) is None:
+            known = rules.told_by(result)
+            if which is not None:
+                alike[which] = known
+        told, is_secret = known
+        is_secret = is_secret or finds_secrets
+        if uri is None and line is None and not is_secret and told["level"] in _UNLISTED:
+            # Of these only how many there are is told.
+            found.append(told)
+            continue
+        told = told.copy()
+        if uri:
+            told["path"] = names.get(uri) or names.setdefault(uri, identifier_of(uri))
+        if isinstance(line, int) and line >= 0:
             told["line"] = line
-        told["level"] = rules.level_of(result, level)
-        if (baseline := result.get("baselineState")) in _BASELINES:
-            told["baseline"] = baseline
-        told["suppressed"] = "suppressions" in result and _is_suppressed(result)
         found.append(told)
-        if (is_secret or finds_secrets) and baseline != "absent":
+        if is_secret and told.get("baseline") != "absent":
             hidden.append((told, result.get("introducedBy")))
     return found, hidden
 
@@ -314,22 +341,26 @@ class _Rules:
         index = result.get("ruleIndex", pick(result, "rule.index"))
         return rules[index] if isinstance(index, int) and 0 <= index < len(rules) else {}
 
-    def told_by(self, result: Mapping[str, Any]) -> tuple[str, bool, str]:
-        """Return what the rule of a result is called, whether it finds secrets, as its tags say, and the level that it has."""
+    def told_by(self, result: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Return what a result says, wherever it is, and whether its rule finds secrets, as its tags say."""
         # Of very many results of few rules each rule is looked up once.
         which: tuple[Any, ...] = (result.get("ruleId"), result.get("ruleIndex"))
         if (named := result.get("rule")) is not None:
             which += (named.get("id"), named.get("index"), named["toolComponent"].get("index"))
-        if (known := self._known.get(which)) is not None:
-            return known
-        rule = self._of(result)
-        level = pick(rule, "defaultConfiguration.level")
-        told = self._known[which] = (
-            identifier_of(_rule_id(result) or str(rule.get("id") or "unnamed")),
-            rule.get("secret") is True,
-            level if level in _LEVELS else "warning",
-        )
-        return told
+        if which not in self._known:
+            rule = self._of(result)
+            level = pick(rule, "defaultConfiguration.level")
+            self._known[which] = (
+                identifier_of(_rule_id(result) or str(rule.get("id") or "unnamed")),
+                rule.get("secret") is True,
+                level if level in _LEVELS else "warning",
+            )
+        name, is_secret, level = self._known[which]
+        told: dict[str, Any] = {"rule": name, "level": self.level_of(result, level)}
+        if (baseline := result.get("baselineState")) in _BASELINES:
+            told["baseline"] = baseline
+        told["suppressed"] = "suppressions" in result and _is_suppressed(result)
+        return told, is_secret
 
     @staticmethod
     def level_of(result: Mapping[str, Any], by_rule: str) -> str:

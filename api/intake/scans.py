@@ -6,11 +6,13 @@ in the order of lines: the same in the next scan.
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
+from operator import itemgetter
 from typing import Any, Final
 
-from api.intake.translation import Fact, Headers, fact, in_parts
+from api.intake.translation import MAX_PARTS, Fact, Headers, fact, in_parts
 from ledger.events.scan import MAX_RESULTS
 
 # What stands in a statement one by one; notes are counted alone.
@@ -19,13 +21,13 @@ _LISTED: Final = ("error", "warning")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A scan, as far as its report tells it: by which tool, of which thing, and what it found, fingerprinted. What it does not know of a
-    result is not there.
+    """A scan, as far as its report tells it: by which tool, of which thing, and what it found. What it does not know of a result is not
+    there.
     """
 
     scan: str
     tool: str
-    results: Sequence[Mapping[str, Any]]
+    results: Sequence[dict[str, Any]]
     # Beside service, environment and tool, of what it is.
     of: str | None = None
     commit: str | None = None
@@ -47,15 +49,30 @@ def place(result: Mapping[str, Any]) -> tuple[str, int, str]:
 def fingerprinted(tool: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what was found in the order of lines, each now with a name."""
     found.sort(key=place)
-    times: dict[tuple[str, str | None], int] = {}
+    # Of one rule in one place: what names begin with, and which of several such the next is.
+    such: dict[tuple[str, str | None], tuple[str, Iterator[int]]] = {}
+    sha256 = hashlib.sha256
     for result in found:
         which = result["rule"], result.get("path")
-        times[which] = number = times.get(which, 0) + 1
-        # None of these names holds a line break.
-        said = f"{tool}\n{which[0]}\n{which[1] or ''}\n{number}"
+        if (known := such.get(which)) is None:
+            # None of these names holds a line break.
+            known = such[which] = f"{tool}\n{which[0]}\n{which[1] or ''}\n", count(1)
         # Of very many results no second one is made.
-        result["fingerprint"] = hashlib.sha256(said.encode()).hexdigest()[:32]
+        result["fingerprint"] = sha256(f"{known[0]}{next(known[1])}".encode()).hexdigest()[:32]
     return found
+
+
+def _listed(told: Told, levels: Counter[str]) -> list[dict[str, Any]] | None:
+    """Return what is listed one by one, fingerprinted; None for more than may come in."""
+    many = sum(levels[level] for level in _LISTED)
+    if many > MAX_RESULTS * MAX_PARTS:
+        return None
+    if many < len(told.results):
+        # What is not listed is counted, and is looked at where it is one of several such.
+        of = {(one["rule"], one.get("path")) for one in told.results if one["level"] in _LISTED}
+        such = [one for one in told.results if (one["rule"], one.get("path")) in of] if of else []
+        return [one for one in fingerprinted(told.tool, such) if one["level"] in _LISTED]
+    return fingerprinted(told.tool, list(told.results))
 
 
 def facts_of(beside: Headers, told: Told) -> list[Fact] | None:
@@ -63,9 +80,11 @@ def facts_of(beside: Headers, told: Told) -> list[Fact] | None:
     of_thing = beside.get("service", beside["source"])
     series = ":".join(filter(None, (of_thing, beside.get("environment"), told.tool, told.of)))
     counted = [result for result in told.results if result.get("baseline") != "absent"]
-    levels = Counter(result["level"] for result in counted)
+    levels = Counter(map(itemgetter("level"), counted))
     more = told.counted or {}
-    parts = in_parts([result for result in told.results if result["level"] in _LISTED], MAX_RESULTS)
+    all_levels = levels if len(counted) == len(told.results) else Counter(map(itemgetter("level"), told.results))
+    listed = _listed(told, all_levels)
+    parts = in_parts(listed, MAX_RESULTS) if listed is not None else None
     if parts is None:
         return None
     is_whole = len(parts) < 2
@@ -82,7 +101,7 @@ def facts_of(beside: Headers, told: Told) -> list[Fact] | None:
         "errors": max(levels["error"], more.get("error", 0)),
         "warnings": max(levels["warning"], more.get("warning", 0)),
         "notes": max(levels["note"], more.get("note", 0)),
-        "suppressed": sum(1 for result in counted if result["suppressed"]),
+        "suppressed": sum(map(itemgetter("suppressed"), counted)),
         "parts": 0 if is_whole else len(parts),
         "started_at": told.started_at,
     }

@@ -177,19 +177,29 @@ def _refuse_constant(text: str) -> None:
 # How much of a statement the things in it may take, and how many statements of them a file may become.
 MAX_PART_BYTES: Final = 40_000
 MAX_PARTS: Final = 200
+# Things that are measured together, where they fit.
+_AT_ONCE: Final = 50
 
 
 def in_parts(things: Sequence[Any], most: int) -> list[list[Any]] | None:
     """Return things in as many parts as they need so that each fits a statement, at most `most` to a part; None for too many parts."""
     parts: list[list[Any]] = []
     left = 0
-    for thing in things:
-        size = len(orjson.dumps(thing)) + 1
-        if not parts or size > left or len(parts[-1]) >= most:
-            parts.append([])
-            left = MAX_PART_BYTES
-        parts[-1].append(thing)
-        left -= size
+    for start in range(0, len(things), _AT_ONCE):
+        some = things[start : start + _AT_ONCE]
+        # A comma with each, as a list has them.
+        size = len(orjson.dumps(some)) - 1
+        if parts and size <= left and len(parts[-1]) + len(some) <= most:
+            parts[-1] += some
+            left -= size
+            continue
+        for thing in some:
+            size = len(orjson.dumps(thing)) + 1
+            if not parts or size > left or len(parts[-1]) >= most:
+                parts.append([])
+                left = MAX_PART_BYTES
+            parts[-1].append(thing)
+            left -= size
     return parts if len(parts) <= MAX_PARTS else None
 
 

@@ -357,3 +357,29 @@ def test_a_reference_to_a_rule_that_says_nothing_more_is_not_kept_and_one_that_d
     kept = [json.loads(FORMAT.redactor.cut(body))["runs"][0]["results"][0] for body in bodies]
     assert ["rule" in result for result in kept] == [False, True, True]
     assert [facts_of(FORMAT, body, SAID)[0].data["errors"] for body in bodies] == [1, 1, 1]
+
+
+def test_what_a_result_is_called_does_not_hang_on_how_many_are_counted_alone() -> None:
+    """Which of several such it is counts notes, too: a note that is an error in the next scan is the same."""
+    levels = ("note", "error", "none", "warning", "note", "error")
+    several = [found(line=line, level=level) for line, level in enumerate(levels)]
+    alone = [
+        found("R2", line=9, level="note"),
+        found("R3", path=None, level="none"),
+        found("R3", path=None, level="none"),
+    ]
+    [mixed] = facts_of(FORMAT, sarif(run(*alone, *reversed(several))), SAID)
+    [all_errors] = facts_of(FORMAT, sarif(run(*(one | {"level": "error"} for one in several))), SAID)
+    called = [one["fingerprint"] for one in all_errors.data["results"]]
+    assert [one["fingerprint"] for one in mixed.data["results"]] == [called[1], called[3], called[5]]
+    assert [mixed.data[name] for name in ("errors", "warnings", "notes")] == [2, 1, 3]
+
+
+def test_a_long_file_of_results_that_say_next_to_nothing_is_no_report() -> None:
+    assert FORMAT.redactor is not None
+    short = {"ruleId": "R1", "level": "error"}
+    for one in (short, short | {"guid": "1" * 40}, short | {"message": {"text": ""}}):
+        assert isinstance(FORMAT.redactor.cut(sarif(run(*[one] * 100))), bytes)
+        with pytest.raises(ForeignError, match="too-many-values"):
+            FORMAT.redactor.cut(sarif(run(*[one] * 5000)))
+    assert isinstance(FORMAT.redactor.cut(sarif(run(*[short | {"message": {"text": "no tags on it"}}] * 5000))), bytes)
