@@ -118,7 +118,7 @@ def _event(headers: Headers, kind: str, body: bytes) -> Any:
             )
         return {**attributes, "data": parse(body, max_size=MAX_SUBMITTED_BYTES)}
     if kind not in STRUCTURED:
-        expected = f"{', '.join((*STRUCTURED, BATCH))} or ce- headers"
+        expected = f"{', '.join((*STRUCTURED, BATCH, DSSE))} or ce- headers"
         raise RequestError(415, "Unsupported media type", f"expected {expected}, found {kind or 'none'}")
     event = parse(body, max_size=MAX_SUBMITTED_BYTES)
     if attributes and isinstance(event, dict):

@@ -56,6 +56,11 @@ def meets(condition: Condition, value: str) -> bool:
     }[condition.comparator]
 
 
+def fires(condition: Condition, value: str, samples: int) -> bool:
+    """Say whether a value by so many samples is one by which a trigger fires: too few say nothing."""
+    return meets(condition, value) and samples >= condition.min_samples
+
+
 def window_before(condition: Condition, at: str) -> str:
     """Return from when on a condition has to hold for it to hold at a time."""
     return to_text(from_text(at) - condition.window_s * _SECOND)

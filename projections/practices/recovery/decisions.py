@@ -32,7 +32,7 @@ from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
 from projections.rules.leave import Instant, replaces, was_there
-from projections.rules.triggers import meets
+from projections.rules.triggers import fires
 
 PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(rollbacks, placements, cutovers))
 ROLLBACK_WITHIN_HOURS: Final = Number(
@@ -165,7 +165,7 @@ def _rolls_back_by_itself(undone: str, done: Spoken, look: Look) -> bool:
             if not defined or defined[-1].mode != "automatic" or not was_there(fired.said, instant, clocks):
                 break
             condition = defined[-1].condition
-            if not meets(condition, fired.measured) or (fired.samples or 0) < condition.min_samples:
+            if not fires(condition, fired.measured, fired.samples or 0):
                 break
         else:
             return True

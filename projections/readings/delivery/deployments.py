@@ -30,6 +30,7 @@ from projections.readings.changes.scopes import change_scopes, found_for
 from projections.readings.delivery.acts import Act, Kind, Report, acts_of, is_repeated
 from projections.readings.delivery.incidents import concerned, incidents
 from projections.readings.delivery.placements import placements, undoing, undone_by, what_was_placed
+from projections.readings.delivery.triggers import is_met, rollback_triggers
 from projections.readings.environments.environments import READ_BY_ASKING, canonical
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.powers import fault_of_speaker
@@ -80,7 +81,7 @@ class Deployment:
     verdict: Health | None = None
     verified_at: Moment | None = None
     promoted_to: tuple[str, ...] = ()
-    # The first trigger that fired, or verification that was not healthy.
+    # The first trigger that fired by what met it, or verification that was not healthy.
     first_sign_at: Moment | None = None
     rollbacks: tuple[str, ...] = ()
     rollback_decided_at: Moment | None = None
@@ -102,12 +103,12 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=10,
+    version=11,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,
     names=("undone_by", "incidents"),
-    reads=(change_scopes, imports, incidents, placements, *READ_BY_ASKING),
+    reads=(change_scopes, imports, incidents, placements, rollback_triggers, *READ_BY_ASKING),
     follows={
         placements: what_was_placed,
         # What names no change is tied to one of its service, by artifact or window.
@@ -233,7 +234,8 @@ def verified(row: Deployment, event: DeploymentVerified, entry: EntryInfo) -> De
 
 @deployments.on(RollbackTriggerFired, key=lambda event: event.deployment_id)
 def trigger_fired(row: Deployment, event: RollbackTriggerFired, entry: EntryInfo) -> Deployment:
-    return _sign(replace(row, positions=(*row.positions, entry.position)), entry)
+    row = replace(row, positions=(*row.positions, entry.position))
+    return _sign(row, entry) if is_met(entry.reads.row(rollback_triggers, event.trigger_id), event) else row
 
 
 def _sign(row: Deployment, entry: EntryInfo) -> Deployment:

@@ -11,6 +11,7 @@ from ledger.events.rollback import Decision, RollbackCompleted, RollbackDecided,
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace, seconds_between
 from projections.readings.delivery.deployments import Deployment, deployments, done_to
 from projections.readings.delivery.placements import placements, undone_by, what_was_placed
+from projections.readings.delivery.triggers import is_met, rollback_triggers
 from projections.readings.environments.environments import READ_BY_ASKING, same_environment
 from projections.readings.people.powers import fault_of_speaker, kind_of, persons_behind
 from projections.readings.people.speaking import clocks_of
@@ -59,7 +60,7 @@ class Rollback:
     decided_position: int | None = None
     decided: Spoken | None = None
     decisions: tuple[Decided, ...] = ()
-    # The first sign that something was wrong: a trigger that fired, a verification that failed.
+    # The first sign that something was wrong: a trigger that fired by what met it, a verification that failed.
     first_sign_at: Moment | None = None
     decision_latency_s: int | None = None
     completed_at: Moment | None = None
@@ -80,12 +81,12 @@ def _entries_of(key: str, row: Rollback) -> list[Match]:
 
 rollbacks = View(
     "rollbacks",
-    version=7,
+    version=8,
     row=Rollback,
     kind="rollback",
     entries_of=_entries_of,
     names=("deployment_id",),
-    reads=(placements, deployments, *READ_BY_ASKING),
+    reads=(placements, rollback_triggers, deployments, *READ_BY_ASKING),
     follows={placements: what_was_placed},
     indexes=("deployment_id", "service", "decided_at"),
     doc="Rollback decisions: options, who decided and how soon, recovery, and evidence that was recorded only afterwards.",
@@ -158,6 +159,10 @@ def _decisions_about(event: Any, entry: EntryInfo) -> tuple[str, ...]:
 @rollbacks.on(DeploymentVerified, IncidentAttributed, RollbackTriggerFired, key=_decisions_about)
 def came_late(row: Rollback, event: Any, entry: EntryInfo) -> Rollback:
     if row.decided_at is None or entry.time > row.decided_at:
+        return row
+    if isinstance(event, RollbackTriggerFired) and not is_met(
+        entry.reads.row(rollback_triggers, event.trigger_id), event
+    ):
         return row
     return replace(row, late_evidence=(*row.late_evidence, entry.position))
 

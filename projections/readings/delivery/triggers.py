@@ -8,7 +8,7 @@ from projections.engine.view import EntryInfo, Moment, Number, Reads, View, repl
 from projections.readings.people.replacing import standing
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import Clocks, Instant, was_there
-from projections.rules.triggers import Condition
+from projections.rules.triggers import Condition, fires
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Trigger:
     min_samples: int | None = None
     mode: Mode | None = None
     defined_position: int | None = None
+    # How often by what met it: as it was worded, where it was.
     fired: int = 0
     last_fired_at: Moment | None = None
     last_fired_position: int | None = None
@@ -56,7 +57,7 @@ class Trigger:
 
 rollback_triggers = View(
     "rollback_triggers",
-    version=3,
+    version=4,
     row=Trigger,
     kind="trigger",
     indexes=("service", "environment"),
@@ -101,13 +102,21 @@ def _definition(event: RollbackTriggerDefined, entry: EntryInfo) -> Definition:
 
 @rollback_triggers.on(RollbackTriggerFired, key=lambda event: event.trigger_id)
 def fired(row: Trigger, event: RollbackTriggerFired, entry: EntryInfo) -> Trigger:
+    row = replace(row, service=row.service or event.service)
+    if not is_met(row, event):
+        return row
     return replace(
         row,
-        service=row.service or event.service,
         fired=row.fired + 1,
         last_fired_at=entry.time,
         last_fired_position=entry.position,
     )
+
+
+def is_met(row: Trigger | None, event: RollbackTriggerFired) -> bool:
+    """Say whether what was measured met a trigger in any wording of that version; where none is known, its word is all there is."""
+    known = [one.condition for one in (row.definitions if row is not None else ()) if one.version == event.version]
+    return not known or any(fires(condition, event.measured, event.samples) for condition in known)
 
 
 # A window is not longer than a day: whoever says more means a day, and no row has all that was measured since.

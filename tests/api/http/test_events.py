@@ -13,7 +13,7 @@ import securesystemslib.dsse
 from httpx import Response
 from ledgers import ENTRY_KEY, ORIGIN
 from securesystemslib.signer import SSlibKey
-from servers import BATCH, JSON, Server, check_problem, event, running_server
+from servers import BATCH, JSON, STRUCTURED, Server, check_problem, event, running_server
 
 from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.errors import LedgerStoppedError, QueueFullError
@@ -71,9 +71,15 @@ def test_binary_mode_with_another_kind_of_data_is_unsupported(server: Server) ->
     check_problem(server.post(b"<a/>", kind="application/xml", headers=headers), 415)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "", "multipart/form-data; boundary=x"])
-def test_other_media_types_are_unsupported(server: Server, kind: str) -> None:
-    check_problem(server.post(event(), kind=kind), 415)
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "application/xml", "", "multipart/form-data; boundary=x", "application/vnd.dsse.envelope.v1+json"],
+)
+def test_other_media_types_are_unsupported_and_all_that_there_are_are_told(server: Server, kind: str) -> None:
+    detail = check_problem(server.post(event(), kind=kind), 415)["detail"]
+    assert [
+        known for known in (STRUCTURED, JSON, BATCH, "application/vnd.dsse+json", "ce- headers") if known not in detail
+    ] == []
 
 
 def test_a_compressed_body_is_unsupported(server: Server) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from servers import Server, check_problem, event
+from servers import LONG_AGO, Server, check_problem, event
 
 from projections import VIEWS
 
@@ -102,9 +102,17 @@ def test_a_list_that_cannot_be_made_is_refused_and_says_where(
     check_problem(server.get("/v1/views/deployments", params=query), 422, place)
 
 
-@pytest.mark.parametrize("query", [{"as_of": "x"}, {"as_of": "2026-02-30T00:00:00Z"}, {"as_of": "1", "known_at": "1"}])
-def test_a_time_that_is_none_is_refused(server: Server, query: dict[str, str]) -> None:
-    check_problem(server.get("/v1/views/deployments/x", params=query), 422, "/as_of")
+BEYOND_THE_CALENDAR = "9999-12-31T23:59:59-23:59"
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [({"as_of": "x"}, "/as_of"), ({"as_of": "2026-02-30T00:00:00Z"}, "/as_of"), ({"as_of": "1", "known_at": "1"}, "/as_of"),
+     ({"as_of": BEYOND_THE_CALENDAR}, "/as_of"), ({"as_of": "\u00b2"}, "/as_of"),
+     ({"as_of": LONG_AGO, "known_at": BEYOND_THE_CALENDAR}, "/known_at")],
+)  # fmt: skip
+def test_a_time_that_is_none_is_refused(server: Server, query: dict[str, str], place: str) -> None:
+    check_problem(server.get("/v1/views/deployments/x", params=query), 422, place)
 
 
 def test_a_row_that_there_is_not_is_not_found(server: Server) -> None:

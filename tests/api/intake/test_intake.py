@@ -483,6 +483,8 @@ def test_attributes_that_contradict_the_cdevent_are_refused_and_the_bytes_are_ke
     ("change", "reason"),
     [
         (lambda d: d["context"].update(type="dev.cdevents.taskrun.finished.0.2.0"), "kind-not-mapped"),
+        # Of rollouts that are events of their own there is no released version.
+        (lambda d: d["context"].update(type="dev.cdevents.deployment.started.0.1.0-draft"), "kind-not-mapped"),
         (lambda d: d["context"].update(specversion="0.6.0-draft"), "version-not-mapped"),
         (lambda d: d["context"].pop("specversion"), "version-not-mapped"),
         (lambda d: d["context"].update(type="com.example.deployed"), "not-a-cdevent"),

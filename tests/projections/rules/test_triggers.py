@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from projections.rules.triggers import Condition, due, held, meets
+from projections.rules.triggers import Condition, due, fires, held, meets
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,7 @@ def test_it_is_due_at_the_end_of_every_measurement_at_which_it_held() -> None:
 def test_every_comparator_is_read(comparator: str, expected: str) -> None:
     condition = Condition(comparator, "0.5", 0, 0)
     assert "".join("FT"[meets(condition, value)] for value in ("0.4", "0.50", "0.6")) == expected
+
+
+def test_a_trigger_fires_by_a_value_that_meets_it_over_enough_samples() -> None:
+    assert [fires(ERRORS, *told) for told in (("0.05", 500), ("0.05", 499), ("0.02", 500))] == [True, False, False]

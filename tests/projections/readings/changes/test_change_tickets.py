@@ -1,7 +1,7 @@
 """Change tickets: given these facts, the ticket stands here, and this approval counts for that reason."""
 
 import pytest
-from changes import ARTIFACT, CHG, OTHER, SCOPE, approve, assess, deploy, open_change, opened, request, review
+from changes import ARTIFACT, CHG, OTHER, SCOPE, approve, assess, deploy, found, open_change, opened, request, review
 from telling import Story, at
 
 from projections.readings.changes.facts import change_facts
@@ -105,6 +105,18 @@ def test_the_author_does_not_approve_under_any_login(login: str) -> None:
     approve(story, login)
     assert reason(story).startswith("S1: ")
     assert ticket(story).state == "authorizing"
+
+
+@pytest.mark.parametrize("first", ["person:alice", "person:bob"])
+def test_nobody_who_opened_a_change_approves_it_though_another_opens_it_again(first: str) -> None:
+    story = opened(actor=first)
+    open_change(story, actor="person:alice" if first == "person:bob" else "person:bob")
+    assess(story)
+    approve(story, "person:bob")
+    assert reason(story).startswith("S1: ")
+    assert ticket(story).state == "authorizing"
+    assert found(story)["opened-twice"] == ["CHG-7"]
+    assert found(story)["approval-of-ones-own"] == ["CHG-7"]
 
 
 def test_a_link_that_comes_later_shows_that_the_author_approved_and_so_does_a_withdrawal_of_it() -> None:
