@@ -175,7 +175,7 @@ class Ledger:
         """Open a ledger with a key that need not be valid: appending is refused until it is. Raises SetupError when there is none."""
         database.check_schema()
         # Refuses a PostgreSQL that could lose what was acknowledged, before anything is.
-        database.connect_for_writing().close()
+        database.check_writable()
         with database.engine.connect() as connection:
             if read_size(connection) == 0:
                 raise SetupError("the database holds no ledger; run: change-ledger init --origin NAME")

@@ -9,6 +9,7 @@ Hot statements are Core expressions compiled once per dialect (`Hot`) and execut
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import sqlite3
 import threading
@@ -35,13 +36,27 @@ from ledger.log.tables import VIEWS_SCHEMA
 
 # As much as a checkpoint of 1,000 pages leaves, and then some.
 JOURNAL_BYTES: Final = 1 << 23
+# How long a writer waits for what others hold, on either database.
 BUSY_TIMEOUT_MS: Final = 30_000
+# How long a process of PostgreSQL's may hold what every append needs and do nothing: one that hangs, or whose host is gone, is ended
+# there, and stops no other.
+IDLE_HOLDER_MS: Final = 10_000
+# libpq's and the server's side of one thing: a peer that is gone is noticed within half a minute, and not after the hours that
+# systems take by default. Both ends ask; a thread that waits for an answer would otherwise wait on when the database is back.
+_TCP_PATIENCE_S: Final = {"idle": 10, "interval": 5, "count": 3}
+_UNACKNOWLEDGED_MS: Final = 25_000
+CONNECT_TIMEOUT_S: Final = 10
 # How often a process asks for its turn while another has it: that is a call of the system.
 TURN_POLL_S: Final = 0.0005
 NOTIFY_CHANNEL: Final = "change_ledger"
 # Any number will do, as long as nobody else on the server locks it.
 LOCK_ID: Final = 7_264_001
 LOCKS: Final = {"signer": LOCK_ID + 1, "views": LOCK_ID + 2}
+_STRANGER_WITH_LOCK: Final = """
+SELECT a.usename, a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = %s AND l.objsubid = 1 AND a.datname = current_database()
+AND a.usename <> current_user"""
+log = logging.getLogger("change_ledger")
 # Alembic keeps the migration that is running in a module.
 _migrating: Final = threading.Lock()
 # Entries are about a kilobyte; on pages of 4 KiB a tenth of the file would be left-over space.
@@ -288,19 +303,14 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
             # Prepared from the first use on: the hot statements are few. But planned anew each time: a
             # plan made when the tables were empty scans them for ever after.
-            # The last two, whatever the database or the role were set to: texts are Unicode, and a transaction that waited for the
-            # head row reads it again.
-            options = (
-                f"-c plan_cache_mode=force_custom_plan -c jit=off -c search_path=public,{VIEWS_SCHEMA} "
-                r"-c client_encoding=UTF8 -c default_transaction_isolation=read\ committed"
-            )
-            arguments = {"prepare_threshold": 1, "options": options}
+            arguments = {"prepare_threshold": 1, "options": _session_options(), **_network_patience(self.url)}
             self.engine = sa.create_engine(self.url, connect_args=arguments, pool_pre_ping=True, pool_size=10)
         else:
             raise SetupError(f"expected a database of sqlite or postgresql, found {name!r}")
         self.is_sqlite = name == "sqlite"
         self.turn = _FileTurn(Path(self.url.database or "")) if self.is_sqlite else Turn()
         self._file: tuple[int, int] | None = None
+        self._told_of: dict[str, object] = {}
         self._positional = self.engine.dialect if self.is_sqlite else postgresql.psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
     def __reduce__(self) -> tuple[type["Database"], tuple[str, str | None]]:
@@ -338,9 +348,17 @@ class Database:
         connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         if self.path is None:
             _refuse_unsafe_postgresql(connection)
+            connection.exec_driver_sql(f"SET idle_in_transaction_session_timeout = {IDLE_HOLDER_MS}")
         else:
             self._file = _identity_of(self.path)
         return connection
+
+    def check_writable(self) -> None:
+        """Raise SetupError for a PostgreSQL that could lose what was acknowledged."""
+        connection = self.connect_for_writing()
+        # Not for the pool: what reads may think between two statements for as long as it likes.
+        connection.invalidate()
+        connection.close()
 
     def check_same_file(self) -> None:
         """Raise LostHistoryError when the file that was opened for writing is not at its path any more.
@@ -410,8 +428,21 @@ class Database:
         connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         if connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCKS[name]})").scalar():
             return _AdvisoryLock(connection, LOCKS[name])
+        self._tell_of_strangers(connection, name)
         connection.close()
         return None
+
+    def _tell_of_strangers(self, connection: Connection, name: str) -> None:
+        """Write down, once, that another role has a lock of ours: whoever may connect may take it, and nothing else says who it was."""
+        holder = connection.exec_driver_sql(_STRANGER_WITH_LOCK, (LOCKS[name],)).one_or_none()
+        if holder is not None and holder != self._told_of.get(name):
+            log.error(
+                "the database role %s (process %d of PostgreSQL) has the lock of the %s, and none of ours: nobody else does that work "
+                "meanwhile. End that session, and let only roles that need it CONNECT",
+                *holder,
+                name,
+            )
+        self._told_of[name] = holder
 
     # -- schema --------------------------------------------------------------------------------------------------
 
@@ -425,9 +456,13 @@ class Database:
             if not self.is_sqlite:
                 _refuse_other_encodings(connection)
             # One at a time: of two processes that set up one database, the second finds it done.
-            connection.exec_driver_sql(
-                "BEGIN IMMEDIATE" if self.is_sqlite else f"SELECT pg_advisory_xact_lock({LOCK_ID})"
-            )
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                # However long the first takes. For its tables it waits no longer than others do: they wait behind it.
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_ID})")
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
             config = _alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -460,6 +495,34 @@ class Database:
             with sqlite3.connect(target.absolute()) as copy:
                 source.backup(copy)  # type: ignore[union-attr]
             copy.close()
+
+
+def _session_options() -> str:
+    """Return the settings of every session of PostgreSQL's, whatever its database or role were set to."""
+    settings = {
+        "plan_cache_mode": "force_custom_plan",
+        "jit": "off",
+        "search_path": f"public,{VIEWS_SCHEMA}",
+        # Texts are Unicode.
+        "client_encoding": "UTF8",
+        # A transaction that waited for the head row reads it again.
+        "default_transaction_isolation": r"read\ committed",
+        "default_transaction_read_only": "off",
+        # A batch of views that took too long once takes as long when it is tried again.
+        "statement_timeout": 0,
+        "idle_in_transaction_session_timeout": 0,
+        "lock_timeout": BUSY_TIMEOUT_MS,
+        **{f"tcp_keepalives_{name}": value for name, value in _TCP_PATIENCE_S.items()},
+        "tcp_user_timeout": _UNACKNOWLEDGED_MS,
+    }
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+
+def _network_patience(url: URL) -> dict[str, int]:
+    """Return how long libpq waits for a server that does not answer on the network. What the URL says itself, counts."""
+    patience = {f"keepalives_{name}": value for name, value in _TCP_PATIENCE_S.items()}
+    patience |= {"tcp_user_timeout": _UNACKNOWLEDGED_MS, "connect_timeout": CONNECT_TIMEOUT_S}
+    return {name: value for name, value in patience.items() if name not in url.query}
 
 
 def _identity_of(path: Path) -> tuple[int, int] | None:

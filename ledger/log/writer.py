@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -23,6 +24,9 @@ from ledger.log.recorder import MAX_BEGUN, Outcome, Submission
 
 MAX_GROUP: Final = 1000
 MAX_WAITING: Final = 10_000
+# Longer than either database waits for a lock: an append that takes so long is answered by nobody, and what comes after it waits for
+# nothing.
+STALLED_S: Final = 60.0
 # So many submissions a loop begins at once: it serves nobody else meanwhile.
 MAX_IN_LOOP: Final = MAX_BEGUN
 _NOBODY: Final = object()
@@ -86,6 +90,8 @@ class Writer:
         # Requests that the thread has and that are not of the loop: meanwhile nothing is begun.
         self._others = 0
         self._waiting = 0
+        # When the thread began what it is at.
+        self._began: float | None = None
         self._closed = False
         self._count = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -98,6 +104,14 @@ class Writer:
                 self._closed = True
                 self._queue.put(None)
         self._thread.join()
+
+    def check_moving(self) -> None:
+        """Raise LedgerStoppedError while the database does not answer the append that is under way."""
+        began = self._began
+        if began is not None and (stalled_s := time.monotonic() - began) > STALLED_S:
+            raise LedgerStoppedError(
+                f"the database has not answered an append for {stalled_s:.0f} s; send this to another process, or again when it does"
+            )
 
     async def append(self, submissions: Sequence[Submission]) -> Outcomes:
         """Queue submissions and return their outcomes when they are durable. Raises QueueFullError when too many wait."""
@@ -130,6 +144,7 @@ class Writer:
                 raise LedgerStoppedError(
                     "the ledger is shutting down; send this to another process, or again in a moment"
                 )
+            self.check_moving()
             if self._waiting + len(request.submissions) > self._max_waiting:
                 raise QueueFullError(f"{self._waiting} submissions are waiting; expected at most {self._max_waiting}")
             self._waiting += len(request.submissions)
@@ -211,10 +226,12 @@ class Writer:
     def _append(self, group: _Group) -> None:
         outcomes: Outcomes = []
         error: BaseException | None = None
+        self._began = time.monotonic()
         try:
             outcomes = group.append()
         except Exception as failure:  # noqa: BLE001 - the thread's edge: every caller is told, and it lives on
             error = failure
+        self._began = None
         with self._count:
             self._waiting -= group.size
             self._others -= 0 if group.of_loop else len(group.requests)

@@ -48,6 +48,7 @@ async def readyz(request: Request) -> Response:
 def _ready(request: Request) -> Response:
     ledger = ledger_of(request)
     try:
+        request.app.state.writer.check_moving()
         size = ledger.check_ready()
     except LedgerStoppedError as stopped:
         return problems.response(stopped)

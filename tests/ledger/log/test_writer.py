@@ -70,6 +70,24 @@ def test_a_lone_caller_waits_for_nobody(gate: Gate, new_writer: Callable[..., Wr
     assert gate.groups == [["a"]]
 
 
+def test_behind_an_append_that_the_database_does_not_answer_nobody_waits(
+    gate: Gate, new_writer: Callable[..., Writer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = new_writer()
+    first = submit(writer, "first")
+    gate.wait_until_entered()
+    writer.check_moving()
+    monkeypatch.setattr(writer_module, "STALLED_S", -1.0, raising=False)
+    with pytest.raises(LedgerStoppedError, match="has not answered an append for 0 s"):
+        submit(writer, "second")
+    with pytest.raises(LedgerStoppedError):
+        asyncio.run(writer.append(["third"]))  # type: ignore[list-item]
+    gate.open.set()
+    assert first.result(WAIT) == ["outcome of first"]
+    # It answered: whoever comes now is appended.
+    assert submit(writer, "fourth").result(WAIT) == ["outcome of fourth"]
+
+
 def test_callers_that_come_while_a_group_is_appended_share_the_next_one(
     gate: Gate, new_writer: Callable[..., Writer]
 ) -> None:
