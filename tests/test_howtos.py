@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from authority import Authority, running_authority
-from sessions import ROOT, Machine, commands, free_ports, machines, warm_commands
+from sessions import ROOT, Machine, commands, machines, warm_commands, with_free_ports
 from telling import Story
 
 from projections import VIEWS
@@ -125,7 +125,7 @@ def broken(ledger: Machine) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_do_what_it_shows(page: str, warm: Path, authority: Authority, tmp_path: Path) -> None:
-    ledger_port, witness_port, text = free_ports(f"8000\n8001\n{(HOWTOS / page).read_text()}").split("\n", 2)
+    ledger_port, witness_port, text = with_free_ports(f"8000\n8001\n{(HOWTOS / page).read_text()}").split("\n", 2)
     found = list(commands(text))
     assert found, f"{page} has no console block"
     names = sorted({"ledger", *(name for name, _, _ in found if name)})

@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
-from sessions import ROOT, commands, free_ports, machines, warm_commands
+from sessions import ROOT, commands, machines, warm_commands, with_free_ports
 
 
 @pytest.mark.parametrize(
     "document", ["README.md", "docs/tutorial.md", "docs/tutorial-governance.md", "docs/tutorial-plan-to-production.md"]
 )
 def test_the_commands_of_a_document_do_what_it_shows(document: str, tmp_path: Path) -> None:
-    port, _, text = free_ports(f"8000\n{(ROOT / document).read_text()}").partition("\n")
+    port, _, text = with_free_ports(f"8000\n{(ROOT / document).read_text()}").partition("\n")
     found = list(commands(text))
     assert found, f"{document} has no console block"
     with warm_commands(tmp_path / "socket") as warm, machines(tmp_path, "ledger", warm=warm) as made:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Page, sync_playwright
-from servers import Server
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from servers import START_TIMEOUT_S, Server
 
 CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NO_BROWSER: Final = "NO BROWSER: nothing was looked at. Install chromium (scripts/setup --dev does, as root on Debian)"
@@ -20,10 +20,17 @@ def launched() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
+def opened_context(browser: Browser, **more: Any) -> BrowserContext:
+    """Open a browser's windows anew, without cookies. What hangs is given up, and not what a busy machine takes long over."""
+    context = browser.new_context(**more)
+    context.set_default_timeout(START_TIMEOUT_S * 1000)
+    return context
+
+
 @contextmanager
 def looking(browser: Browser, server: Server, **more: Any) -> Iterator[tuple[Page, list[str]]]:
     """Give a page of a browser without scripts, and what went wrong in it: refused by its policy, or asked of others."""
-    context = browser.new_context(**{"java_script_enabled": False, "base_url": server.url} | more)
+    context = opened_context(browser, **{"java_script_enabled": False, "base_url": server.url} | more)
     page, wrong = context.new_page(), []
     page.on("console", lambda message: wrong.append(message.text))
     page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(server.url) else None)
@@ -40,5 +47,11 @@ def sign_in(page: Page, token: str) -> None:
     # The field has the focus: nobody has to point at it.
     page.wait_for_selector("#token:focus")
     page.keyboard.type(token)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("h1:has-text('Today')")
+    go_on(page, "Enter", "h1:has-text('Today')")
+
+
+def go_on(page: Page, key: str, there: str) -> None:
+    """Press a key that leads to another page, and return when it is there whole: what is waited for may come before what is read next."""
+    with page.expect_navigation():
+        page.keyboard.press(key)
+    page.wait_for_selector(there)

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import httpx
-from servers import START_TIMEOUT_S, Server, event
+from servers import Server, event
 from waiting import wait_for
 
 # Elements that have no end.
@@ -25,7 +25,7 @@ def signed_in(server: Server, name: str) -> Iterator[httpx.Client]:
 
 def wait_for_views(server: Server, position: int) -> None:
     """Return when every view has come to a position: pages go over several of them."""
-    wait_for(lambda: server.get("/readyz").json()["views"]["position"] >= position, within_s=START_TIMEOUT_S)
+    wait_for(lambda: server.get("/readyz").json()["views"]["position"] >= position)
 
 
 def form_token(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import GITHUB_SECRET, Server, make_ledger
+from servers import GITHUB_SECRET, START_TIMEOUT_S, Server, make_ledger
 from waiting import wait_for
 
 import api.app
@@ -66,7 +66,7 @@ def moved_server(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[t
     settings = Settings(directory=directory, views="inside", secrets={"github": GITHUB_SECRET}, access_log="off")
     thread = threading.Thread(target=serving.serve, args=(api.app.create_app(settings), "127.0.0.1", 0))
     thread.start()
-    assert ready.wait(60)
+    assert ready.wait(START_TIMEOUT_S)
     server = Server(directory, f"http://127.0.0.1:{ports[0]}", tokens, None, {})  # type: ignore[arg-type]
     try:
         # All views are built for the first time.
@@ -76,4 +76,4 @@ def moved_server(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[t
         for client in server._clients.values():
             client.close()
         made[0].should_exit = True
-        thread.join(60)
+        thread.join(START_TIMEOUT_S)

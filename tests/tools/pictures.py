@@ -73,6 +73,7 @@ def take(browser: Browser, url: str, token: str, picture: Picture) -> None:
     page.fill("#token", token)
     page.keyboard.press("Enter")
     page.wait_for_selector(".standing")
+    page.wait_for_load_state()
     page.screenshot(path=PICTURES / f"{picture.name}.png")
     context.close()
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ports import free_ports
+
 
 def binaries() -> Path:
     """Return the directory of initdb and postgres, the newest version there is. Never none: the development lock brings a wheel."""
@@ -35,20 +37,13 @@ def binaries() -> Path:
     )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Server:
     """One private server in its own directory. Can be stopped, copied and started again, to test what that does."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.data = directory / "data"
-        self.port = free_port()
+        [self.port] = free_ports()
         self.url = f"postgresql://ledger@127.0.0.1:{self.port}/postgres"
         self._bin = binaries()
         self._as: dict[str, int] = {}

@@ -42,6 +42,5 @@ def wait_for_views(server: Server) -> dict[str, object]:
         found = answer.json()
         return found if answer.status_code == 200 and found["views"]["behind"] == 0 else None
 
-    # A hundred views are made for the first time, on whatever machine that is.
-    ready: dict[str, object] = wait_for(kept_up, within_s=600)
+    ready: dict[str, object] = wait_for(kept_up)
     return ready

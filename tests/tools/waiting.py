@@ -6,18 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from servers import PAUSE_S, Server
-
-WITHIN_S = 30
+from servers import PAUSE_S, START_TIMEOUT_S, Server
 
 
-def wait_for(condition: Callable[[], Any], what: str = "it comes true", *, within_s: float = WITHIN_S) -> Any:
-    """Return the first answer that is true. `what` says in words what is waited for."""
-    deadline = time.monotonic() + within_s
+def wait_for(condition: Callable[[], Any], what: str = "it comes true") -> Any:
+    """Return the first answer that is true; only what hangs is given up. `what` says in words what is waited for."""
+    deadline = time.monotonic() + START_TIMEOUT_S
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(PAUSE_S)
     return found
+
+
+def settle(server: Server) -> None:
+    """Return when no answer of a server changes that is told nothing more: its views and its checkpoint have come to its last entry."""
+    size = server.size()
+    server.wait_for_checkpoint(size)
+    wait_for(lambda: server.get("/readyz").json()["views"]["position"] >= size)
 
 
 def lines_of(directory: Path, request_id: str) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ports import free_ports
 from programs import program
 from servers import environment_for
 from typer.testing import CliRunner
@@ -21,7 +22,7 @@ class WitnessServer:
     def __init__(self, directory: Path, name: str, log: str) -> None:
         self.directory = directory
         self.name = name
-        self.port = 0
+        [self.port] = free_ports()
         self._process: subprocess.Popen[str] | None = None
         self.vkey = self._run("init", "--name", name).strip()
         self.public_key = parse_verifier_key(self.vkey).public_key
@@ -48,7 +49,6 @@ class WitnessServer:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("serving http://"), line
-        self.port = int(line.rsplit(":", 1)[1])
 
     def stop(self) -> None:
         if self._process is not None:

@@ -31,7 +31,10 @@
     say();
     if (!kept("updates")) htmx.trigger(document.body, "grown");
   });
-  document.addEventListener("htmx:before:request", (event) => {
-    if (event.target.id === "live" && kept("updates")) event.preventDefault();
-  });
+  // Nothing is asked for then; and what was asked for before, and is answered only now, moves nothing either.
+  for (const name of ["htmx:before:request", "htmx:before:swap"]) {
+    document.addEventListener(name, (event) => {
+      if (event.target.id === "live" && kept("updates")) event.preventDefault();
+    });
+  }
 })();

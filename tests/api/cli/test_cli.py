@@ -24,7 +24,7 @@ import pytest
 import sqlalchemy as sa
 from commands import Command, Result, run_on_a_taken_port
 from ledgers import CHECKPOINT_KEY, ENTRY_KEY, ORIGIN, append
-from servers import Server, environment_for, event, running_server
+from servers import START_TIMEOUT_S, Server, environment_for, event, running_server
 
 from api.cli import remote_door, writing
 from api.desk.verifier import sha256
@@ -425,7 +425,7 @@ def following(*words: str, environment: dict[str, str]) -> Iterator[subprocess.P
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        guard = threading.Timer(60, process.kill)
+        guard = threading.Timer(START_TIMEOUT_S, process.kill)
         guard.start()
         try:
             yield process
@@ -830,12 +830,12 @@ def test_the_line_that_scripts_wait_for_is_a_promise(cli: Command, directory: Pa
     with subprocess.Popen(
         command, env=environment_for(directory), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        guard = threading.Timer(60, process.kill)
+        guard = threading.Timer(START_TIMEOUT_S, process.kill)
         guard.start()
         assert process.stdout is not None
         try:
             url = process.stdout.readline().removeprefix("serving ").strip()
-            assert httpx.get(f"{url}/healthz").status_code == 200
+            assert httpx.get(f"{url}/healthz", timeout=600).status_code == 200
         finally:
             guard.cancel()
             process.terminate()

@@ -86,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_what_was_recorded_before_its_answer_got_lost_is_recorded_once(server: Server, waited: list[float]) -> None:
     door = RemoteDoor(server.url, server.tokens["all"])
-    door._client = httpx.Client(base_url=server.url, headers=door._client.headers, transport=Losing())
+    door._client = httpx.Client(base_url=server.url, headers=door._client.headers, transport=Losing(), timeout=600)
     before = server.size()
     [answer] = door.append([event()])
     assert (answer["status"], answer["receipt"]["position"]) == (200, before + 1)

@@ -289,8 +289,9 @@ def test_a_compressed_answer_is_not_unpacked(run, directory, authority):
 def test_an_authority_that_is_down_is_told_with_its_name(run, directory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
+        # Bound, and not listening: nobody else gets the port, and nobody answers.
         url = f"http://127.0.0.1:{free.getsockname()[1]}/tsr"
-    check_refused(directory, run(url), url, "cannot be asked")
+        check_refused(directory, run(url), url, "cannot be asked")
 
 
 def test_an_authority_that_accepts_and_says_nothing_is_given_up(run, directory, monkeypatch):

@@ -108,7 +108,7 @@ def test_a_front_that_is_killed_leaves_no_views_process_behind(tmp_path: Path) -
 def test_what_is_wrong_is_told_before_anything_listens_or_is_started(tmp_path: Path) -> None:
     done = subprocess.run(
         program("--directory", tmp_path, "serve", "--port", "0", "--views", "beside"),
-        env=environment_for(tmp_path), capture_output=True, text=True, timeout=60, check=False,
+        env=environment_for(tmp_path), capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stdout == ""
@@ -133,7 +133,7 @@ def views_command(directory: Path, *words: str) -> Iterator["subprocess.Popen[st
     finally:
         if process.poll() is None:
             process.terminate()
-            assert process.wait(30) in (0, -signal.SIGTERM)
+            assert process.wait(600) in (0, -signal.SIGTERM)
         process.stdout.close()
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from browsing import form_token, read_page, signed_in, wait_for_views
 from servers import PARTS, ROLES, Server, check_problem, event
+from waiting import settle
 
 from api.console.words import address
 from api.http import auth
@@ -59,7 +60,7 @@ def look(client: httpx.Client, path: str, status: int = 200, **more: Any) -> str
 
 
 def test_a_token_signs_in_and_its_cookie_is_for_this_server_alone(server: Server, told: dict[str, Any]) -> None:
-    with httpx.Client(base_url=server.url) as client:
+    with server.client_with(None) as client:
         answer = client.get("/console/views/findings?rule=gate-bypassed")
         assert answer.status_code == 303
         page = look(client, answer.headers["location"])
@@ -79,13 +80,15 @@ def test_a_token_signs_in_and_its_cookie_is_for_this_server_alone(server: Server
     "after", ["https://evil.example/", "//evil.example", "/console/\\evil", "/v1/events", "/console/\n"]
 )
 def test_the_sign_in_sends_nobody_elsewhere(server: Server, after: str) -> None:
-    answer = httpx.post(f"{server.url}/console/sign-in", data={"token": server.tokens["auditor"], "next": after})
+    answer = httpx.post(
+        f"{server.url}/console/sign-in", data={"token": server.tokens["auditor"], "next": after}, timeout=600
+    )
     assert answer.headers["location"] == "/console/"
 
 
 def test_a_token_that_is_none_is_said_to_be_none_and_counted(server: Server) -> None:
     for token in ("", "guessed", "x" * 1000, "ä"):
-        answer = httpx.post(f"{server.url}/console/sign-in", data={"token": token})
+        answer = httpx.post(f"{server.url}/console/sign-in", data={"token": token}, timeout=600)
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
         read_page(answer.text)
@@ -93,10 +96,12 @@ def test_a_token_that_is_none_is_said_to_be_none_and_counted(server: Server) -> 
 
 def test_over_plain_http_from_another_name_nobody_signs_in_and_is_told_why(server: Server) -> None:
     headers = {"Host": "ledger.example.com"}
-    page = httpx.get(f"{server.url}/console/sign-in", headers=headers).text
+    page = server.get("/console/sign-in", by="nobody", headers=headers).text
     assert "expected https" in page
     assert "<form" not in page
-    answer = httpx.post(f"{server.url}/console/sign-in", data={"token": server.tokens["all"]}, headers=headers)
+    answer = httpx.post(
+        f"{server.url}/console/sign-in", data={"token": server.tokens["all"]}, headers=headers, timeout=600
+    )
     assert answer.status_code == 403
     assert "trusted_proxies" in answer.text
 
@@ -109,7 +114,7 @@ def test_who_signs_out_is_out_with_every_copy_of_the_cookie(server: Server) -> N
         answer = client.post("/console/sign-out", data={"form_token": form_token(page)})
         assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
         assert client.get("/console/views").status_code == 303
-        answer = httpx.get(f"{server.url}/console/views", cookies=copy)
+        answer = httpx.get(f"{server.url}/console/views", cookies=copy, timeout=600)
         assert answer.status_code == 303
         assert "ended=1" in answer.headers["location"]
         assert client.post("/console/sign-out", data={"form_token": "0"}).status_code == 303
@@ -130,7 +135,7 @@ def test_a_form_of_another_session_or_site_is_refused(server: Server) -> None:
 def test_a_revoked_token_ends_its_sessions(server: Server) -> None:
     wanted = {"principal": "person:eve", "kind": "human", "roles": ["auditor"]}
     issued = server.client().post("/v1/ledger/credentials", json=wanted).json()
-    with httpx.Client(base_url=server.url) as client:
+    with server.client_with(None) as client:
         assert client.post("/console/sign-in", data={"token": issued["token"]}).status_code == 303
         look(client, "/console/views")
         revoked = server.client().delete(f"/v1/ledger/credentials/{issued['credential']}", params={"reason": "left"})
@@ -140,9 +145,9 @@ def test_a_revoked_token_ends_its_sessions(server: Server) -> None:
 
 def test_a_forged_cookie_signs_nobody_in(server: Server) -> None:
     for forged in ("x", "A" * 300, "%00", "A" * 5000):
-        answer = httpx.get(f"{server.url}/console/views", cookies={"change-ledger": forged})
-        assert answer.status_code == 303
-        check_problem(httpx.get(f"{server.url}/console/views/findings.json", cookies={"change-ledger": forged}), 401)
+        with httpx.Client(base_url=server.url, cookies={"change-ledger": forged}, timeout=600) as client:
+            assert client.get("/console/views").status_code == 303
+            check_problem(client.get("/console/views/findings.json"), 401)
 
 
 # -- who may look ----------------------------------------------------------------------------------------------------------
@@ -177,6 +182,8 @@ def test_nobody_looks_at_a_page_without_a_session(server: Server) -> None:
 
 
 def test_every_view_has_its_list_beside_it_as_json_and_csv(server: Server, told: dict[str, Any]) -> None:
+    # Each list says how far it is: two are alike once all that was told is folded.
+    settle(server)
     with signed_in(server, "auditor") as client:
         for view in VIEWS:
             page = look(client, f"/console/views/{view.name}?limit=2")
@@ -208,6 +215,7 @@ def test_a_list_is_narrowed_sorted_and_paged_by_its_address(server: Server, told
 
 
 def test_a_row_is_shown_as_it_stood_and_says_so(server: Server, told: dict[str, Any]) -> None:
+    settle(server)
     with signed_in(server, "auditor") as client:
         page = look(client, f"/console/views/change_facts/CHG-7?as_of={told['position']}")
         assert "As it stood" in page
@@ -285,15 +293,15 @@ def test_a_name_of_nothing_is_said_to_be_none(server: Server) -> None:
 
 
 def test_the_stylesheet_is_kept_for_ever_under_a_name_that_changes_with_it(server: Server) -> None:
-    page = httpx.get(f"{server.url}/console/sign-in").text
+    page = server.get("/console/sign-in", by="nobody").text
     found = re.search(r'rel="stylesheet" href="([^"]*)"', page)
     assert found is not None
-    answer = httpx.get(f"{server.url}{found[1]}")
+    answer = server.get(found[1], by="nobody")
     assert answer.headers["content-type"].startswith("text/css")
     assert "immutable" in answer.headers["cache-control"]
     assert "url(" not in answer.text
     assert "@import" not in answer.text
-    assert httpx.get(f"{server.url}/console/static/other.css").status_code == 404
+    assert server.get("/console/static/other.css", by="nobody").status_code == 404
 
 
 def test_a_producer_that_counts_is_shown_with_the_numbers_that_are_missing(server: Server) -> None:

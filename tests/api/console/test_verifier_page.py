@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsers import CHROMIUM, NO_BROWSER, launched, looking, sign_in
+from browsers import CHROMIUM, NO_BROWSER, launched, looking, opened_context, sign_in
 from ledgers import CHECKPOINT_KEY, ORIGIN
 from playwright.sync_api import Browser, FilePayload, Page
 from servers import Server, event
@@ -56,7 +55,7 @@ def given(server: Server) -> dict[str, bytes]:
 @contextmanager
 def opened(browser: Browser, **more: Any) -> Iterator[Page]:
     """Open the file from the disk without a network. Whatever it says to the console, or asks of anybody, fails."""
-    context = browser.new_context(**more)
+    context = opened_context(browser, **more)
     context.set_offline(True)
     page, wrong = context.new_page(), []
     page.on("console", lambda message: wrong.append(message.text))
@@ -200,7 +199,7 @@ def test_a_file_that_is_too_large_is_not_read(browser: Browser, tmp_path: Path) 
 
 
 def test_without_ed25519_it_says_so_and_checks_nothing(browser: Browser) -> None:
-    context = browser.new_context()
+    context = opened_context(browser)
     context.add_init_script(
         "crypto.subtle.importKey = async () => { throw new DOMException('x', 'NotSupportedError') }"
     )
@@ -212,7 +211,7 @@ def test_without_ed25519_it_says_so_and_checks_nothing(browser: Browser) -> None
 
 
 def test_the_console_serves_it_and_shows_it_cut_off(browser: Browser, server: Server, given: dict[str, bytes]) -> None:
-    answer = httpx.get(f"{server.url}/console/verify.html")
+    answer = server.get("/console/verify.html", by="nobody")
     assert answer.content == MADE.read_bytes()
     policy = answer.headers["content-security-policy"]
     assert "frame-ancestors 'self'" in policy

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
+import signal
 import threading
-import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -570,7 +570,7 @@ def test_a_stream_ends_with_the_token_that_opened_it(server: Server) -> None:
         assert secret["position"] not in told
 
 
-def test_a_server_with_an_open_stream_stops_within_seconds(tmp_path: Path) -> None:
+def test_a_server_that_stops_ends_an_open_stream_and_does_not_cut_it_off(tmp_path: Path) -> None:
     with (
         running_server(tmp_path / "var") as own,
         own.client_with(own.tokens["all"]) as client,
@@ -578,10 +578,10 @@ def test_a_server_with_an_open_stream_stops_within_seconds(tmp_path: Path) -> No
     ):
         lines = answer.iter_lines()
         next(lines)
-        began = time.monotonic()
         own.process.terminate()
-        own.process.wait(600)
-        assert time.monotonic() - began < 5
+        # Where a server waits until its readers leave, it cuts them off at last: then this raises.
+        list(lines)
+        assert own.process.wait(600) in (0, -signal.SIGTERM)
 
 
 # -- the queue ---------------------------------------------------------------------------------------------------------

@@ -113,15 +113,17 @@ def test_a_credential_may_be_exempt_from_both_limits(limited: Server) -> None:
         log_server(directory, tokens=tokens, CHANGE_LEDGER_LIMITS=exempt) as again,
         again.client_with(token) as client,
     ):
-        until_refused(lambda: again.get("/healthz", by="nobody"), 400)
+        until_refused(lambda: again.get("/healthz", by="nobody"), 2000)
         assert {client.get("/v1/events").status_code for _ in range(50)} == {200}
 
 
 def test_an_address_that_asks_too_often_is_refused_whatever_it_asks_and_others_are_not(limited: Server) -> None:
     for path in ("/v1/ledger", "/v1/events", "/nowhere"):
-        problem = check_problem(until_refused(lambda path=path: limited.get(path, by="nobody"), 400), 429)  # type: ignore[misc]
+        problem = check_problem(until_refused(lambda path=path: limited.get(path, by="nobody"), 2000), 429)  # type: ignore[misc]
         assert "at most 200 requests a minute of addresses of 127.0.0.0/24" in problem["detail"]
-    with httpx.Client(base_url=limited.url, transport=httpx.HTTPTransport(local_address="127.0.9.9")) as elsewhere:
+    with httpx.Client(
+        base_url=limited.url, transport=httpx.HTTPTransport(local_address="127.0.9.9"), timeout=600
+    ) as elsewhere:
         assert elsewhere.get("/v1/ledger").status_code == 200
 
 
@@ -285,13 +287,17 @@ def test_readers_that_wait_for_a_view_starve_nobody(tmp_path: Path) -> None:
             done.append(client.get("/v1/views/deployments", params={"min_position": position}).status_code)
 
         readers = [pool.submit(wait, number) for number in range(80)]
-        wait_for(lambda: len(done) == 72)
-        assert done == [503] * 72
-        assert own.get("/readyz", by="nobody").status_code == 200
-        assert own.get("/v1/events/1").status_code == 200
-        assert own.post(event()).status_code == 201
-        assert own.get("/v1/views/deployments").status_code == 200
-        assert len(done) == 72
+        wait_for(lambda: len(done) >= 72)
+        # On a busy machine one of those that wait may give up meanwhile; not all of them.
+        for before in iter(lambda: len(done), 80):
+            assert own.get("/readyz", by="nobody").status_code == 200
+            assert own.get("/v1/events/1").status_code == 200
+            assert own.post(event()).status_code == 201
+            assert own.get("/v1/views/deployments").status_code == 200
+            if len(done) == before:
+                break
+        assert len(done) < 80, "nobody else was answered while readers waited"
+        assert set(done) == {503}
         # Nobody has to wait any more.
         lock.release()
         for reader in readers:

@@ -313,6 +313,7 @@ def test_a_commitment_says_how_many_refs_there_are_and_is_found_true_by_the_audi
 
 
 def test_a_get_never_writes(server: Server, committed: int) -> None:
+    server.wait_for_checkpoint(server.size())
     before = server.get("/v1/ledger").json()
     paths = ["/v1/events/1/proof", "/v1/ledger/checkpoints", "/v1/ledger/consistency?from=1&to=2", "/checkpoint",
              "/v1/dossiers/change:CHG-DOSSIER", "/v1/ledger/keys", "/tile/0/000.p/1", "/readyz", "/v1/ledger"]  # fmt: skip

