@@ -1,5 +1,5 @@
 """CDEvents 0.4 and 0.5 in CloudEvents: `service.deployed`, `.upgraded`, `.rolledback`, `change.merged`, `incident.detected`,
-`environment.created`, `.deleted`, `pipelinerun.started`, `.finished`.
+`environment.created`, `.modified`, `.deleted`, `pipelinerun.started`, `.finished`; and tests (`cdevents_tests`).
 
 0.4 says `context.version` where 0.5 says `context.specversion`; the suffix of an event's type is that event's own
 version. Two of their words are not ours: a deployment has no id of its own, so the event's serves; and nobody is named
@@ -9,9 +9,11 @@ as actor unless `customData.actor` says.
 import base64
 import binascii
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from api.desk import cloudevents
+from api.intake.cdevents_tests import Told, case_ended, case_skipped, suite_ended
 from api.intake.formats import JSON, UNMAPPED, Format, Sample
 from api.intake.translation import (
     ContradictionError,
@@ -104,10 +106,14 @@ def _of_cdevent(event: dict[str, Any]) -> Translation:
     translator = _TRANSLATORS.get(kind)
     if translator is None:
         return Unmapped(kind, "kind-not-mapped", source)
-    statement_type, data = translator(event)
-    said = data | {"actor": pick(event, "customData.actor")}
-    time = need(event, "context.timestamp")
-    return Mapped((fact(source, statement_type, time, said, subject=pick(event, "subject.id")),))
+    who, time, subject = pick(event, "customData.actor"), need(event, "context.timestamp"), pick(event, "subject.id")
+    told = translator(event)
+    return Mapped(
+        tuple(
+            fact(source, statement_type, time, data | {"actor": who}, subject=subject)
+            for statement_type, data in (told if isinstance(told, list) else [told])
+        )
+    )
 
 
 def _kind_of(event: dict[str, Any]) -> str:
@@ -169,6 +175,14 @@ def _created(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     }
 
 
+def _extended(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return that an environment may live longer, where its sender says until when, and who had asked why; else it is no fact of ours."""
+    return "environment.ttl_extended", {
+        "environment": need(event, "subject.id"),
+        **{name: need(event, f"customData.{name}") for name in ("expires_at", "requester", "reason")},
+    }
+
+
 def _deleted(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "environment.deleted", {"environment": need(event, "subject.id")}
 
@@ -190,23 +204,30 @@ def _run_of(event: dict[str, Any]) -> dict[str, Any]:
 
 # How a run ended -> what that is here.
 _OUTCOMES: Final = {"success": "success", "failure": "failure", "error": "failure", "cancel": "cancelled"}
-_TRANSLATORS: Final = {
+_TRANSLATORS: Final[Mapping[str, Callable[[dict[str, Any]], tuple[str, dict[str, Any]] | Told]]] = {
     "service.deployed": _deployed,
     "service.upgraded": _deployed,
     "service.rolledback": _rolled_back,
     "change.merged": _merged,
     "incident.detected": _incident,
     "environment.created": _created,
+    "environment.modified": _extended,
     "environment.deleted": _deleted,
     "pipelinerun.started": _began,
     "pipelinerun.finished": _ended,
+    "testsuiterun.finished": suite_ended,
+    "testcaserun.finished": case_ended,
+    "testcaserun.skipped": case_skipped,
 }
 
 
 _INSIDE: Final = {"environment": {"id": "prod"}, "artifactId": "pkg:oci/payments-api@sha256%3A5f2c9e0b7d1a4c38"}
+_CASE: Final = {
+    "environment": {"id": "staging"}, "testCase": {"id": "7", "name": "refunds::paid_once"}, "testSuiteRun": {"id": "suite-run-7"},
+}  # fmt: skip
 
 
-def _sample(kind: str, subject: str, content: dict[str, Any], becomes: str) -> Sample:
+def _sample(kind: str, subject: str, content: dict[str, Any], *becomes: str, **more: str) -> Sample:
     context = {
         "specversion": "0.5.1", "id": f"6b1f0d3e-{kind}", "source": "/pipelines/prod",
         "type": f"dev.cdevents.{kind}.0.3.0", "timestamp": "2025-05-30T08:19:30Z",
@@ -214,8 +235,8 @@ def _sample(kind: str, subject: str, content: dict[str, Any], becomes: str) -> S
     custom = {"actor": "service:payments-ci", "change_id": "CHG-12"}
     return Sample(
         kind,
-        {"context": context, "subject": {"id": subject, "content": content}, "customData": custom},
-        (becomes,),
+        {"context": context, "subject": {"id": subject, "content": content}, "customData": custom | more},
+        becomes,
         {"content-type": JSON},
     )
 
@@ -223,8 +244,9 @@ def _sample(kind: str, subject: str, content: dict[str, Any], becomes: str) -> S
 FORMAT: Final = Format(
     "cdevents",
     "CDEvents 0.4 and 0.5",
-    "`service.deployed`, `.upgraded`, `.rolledback`, `change.merged`, `incident.detected`, `environment.created`, `.deleted`, "
-    "`pipelinerun.started` and `.finished`, in binary or structured CloudEvents.",
+    "`service.deployed`, `.upgraded`, `.rolledback`, `change.merged`, `incident.detected`, `environment.created`, "
+    "`.modified`, `.deleted`, `pipelinerun.started`, `.finished`, `testsuiterun.finished`, `testcaserun.finished` and `.skipped`, in "
+    "binary or structured CloudEvents.",
     translate,
     media_types=("application/cloudevents+json", JSON),
     # Binary mode without a type carries JSON, as at /v1/events.
@@ -237,8 +259,34 @@ FORMAT: Final = Format(
         _sample("incident.detected", "INC-5", {"description": "Slow answers"} | _INSIDE, "incident.detected"),
         _sample("environment.created", "pr-7", {"name": "Pull request 7"}, "environment.created"),
         _sample("environment.deleted", "pr-7", {}, "environment.deleted"),
+        _sample(
+            "environment.modified",
+            "pr-7",
+            {},
+            "environment.ttl_extended",
+            expires_at="2025-06-06T08:00:00Z",
+            requester="person:olga",
+            reason="The review goes on",
+        ),
         _sample("pipelinerun.started", "run-7", {"pipelineName": "build"}, "pipeline_run.started"),
         _sample("pipelinerun.finished", "run-7", {"outcome": "success"}, "pipeline_run.finished"),
+        _sample(
+            "testsuiterun.finished",
+            "suite-run-7",
+            {"outcome": "success", "environment": {"id": "staging"}, "testSuite": {"id": "payments-api"}},
+            "test.shard_finished",
+        ),
+        _sample("testcaserun.finished", "case-run-7", _CASE | {"outcome": "failure"}, "test.shard_finished"),
+        _sample(
+            "testcaserun.finished",
+            "case-run-8",
+            _CASE | {"outcome": "success", "testCase": {"id": "load", "type": "performance"}},
+            "test.shard_finished",
+            "perf_test.executed",
+            service="payments-api",
+            started_at="2025-05-30T08:00:00Z",
+        ),
+        _sample("testcaserun.skipped", "case-run-9", _CASE, "test.shard_finished"),
         _sample("taskrun.finished", "task-7", {"outcome": "success"}, UNMAPPED),
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from api.intake.github_words import FORM_PREFIX, id_of, identity_of, json_of, one_fact, source_of
-from api.intake.translation import Translation, Unmapped, dump_json, need, pick, read_json
+from api.intake.translation import Translation, Unmapped, dump_json, need, pick, pick_time, read_json
 
 
 def without_secret(body: bytes) -> bytes:
@@ -40,7 +40,8 @@ def secret_scanning_alert(document: dict[str, Any]) -> Translation:
         return one_fact(document, "secret.rotated", need(alert, "resolved_at"), data | who)
     if action not in ("created", "reopened"):
         return Unmapped("secret_scanning_alert", f"action-{action}", source_of(document))
-    time = need(alert, "created_at") if action == "created" else need(alert, "updated_at")
+    # Bodies of older servers do not say when it was opened again: that is when it came in.
+    time = need(alert, "created_at") if action == "created" else pick_time(alert, "updated_at") or ""
     found = {
         "tool": "github-secret-scanning",
         "rule": need(alert, "secret_type"),

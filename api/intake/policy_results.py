@@ -1,4 +1,5 @@
-"""What policies as code found: the JSON of Conftest (`--output json`), of `opa eval`, and PolicyReports of Kubernetes, also in YAML.
+"""What policies as code found: the JSON of Conftest (`--output json`), of OPA (`api.intake.opa`), and PolicyReports of Kubernetes, also
+in YAML.
 
 A breach of a policy is a result of a scan (`api.intake.scans`): an error where the tool calls it a failure, else a warning. Nothing
 that was evaluated is no pass: no test was run, or a query has no answer. What could not be evaluated is an error under a name of its
@@ -19,7 +20,7 @@ from typing import Any, Final
 
 import orjson
 
-from api.intake import scans
+from api.intake import opa, scans
 from api.intake.context import executed_of
 from api.intake.formats import JSON, UNMAPPED, Format, Redactor, Sample
 from api.intake.translation import (
@@ -45,8 +46,6 @@ _KINDS: Final = ("PolicyReport", "ClusterPolicyReport")
 _LISTS: Final = {"failures": ("error", False), "warnings": ("warning", False), "exceptions": ("error", True)}
 # Results of a report, and of which level they are.
 _LEVELS: Final = {"fail": "error", "error": "error", "warn": "warning", "pass": "none", "skip": "note"}
-# How rules are called whose members are breaches.
-_RULES: Final = {"deny": "error", "violation": "error", "warn": "warning"}
 _FAR: Final = 253_402_300_799
 
 
@@ -55,27 +54,25 @@ _FAR: Final = 253_402_300_799
 
 def _cut(body: bytes) -> bytes:
     document = _document(body)
+    if (of_opa := opa.cut(document)) is not None:
+        return dump_json(of_opa)
     if isinstance(document, list):
         return dump_json({"conftest": [_cut_file(told) for told in document if _is_file(told)]})
     if pick(document, "kind") == "List" or _is_report(document):
         items = _list(document, "items") if document["kind"] == "List" else [document]
         return dump_json({"reports": [_cut_report(told) for told in items if _is_report(told)]})
-    if isinstance(document, dict) and {"result", "errors"} & document.keys():
-        told = [rule for answer in _list(document, "result") for rule in _rules_of(answer)]
-        # A file that has an answer to something else does not count as one of these.
-        if _list(document, "result") and not told:
-            raise ForeignJsonError("no-rule-that-denies")
-        return dump_json({"opa": told, "errors": bool(_list(document, "errors"))})
     raise ForeignJsonError("not-a-policy-result")
 
 
 def _document(body: bytes) -> Any:
-    """Return the JSON of a file; of YAML its documents, as a list of reports, where one is one."""
+    """Return the JSON of a file; of lines the decisions among them; of YAML its documents, as a list of reports, where one is one."""
     try:
         return read_json(body)
     except ForeignJsonError as error:
         if str(error) != "not-json":
             raise
+        if (decisions := opa.lines_of(body)) is not None:
+            return decisions
         documents = read_yaml(body)
         if not any(_is_report(one) for one in documents):
             raise
@@ -104,23 +101,6 @@ def _cut_file(told: dict[str, Any]) -> dict[str, Any]:
         "successes": len(successes) if isinstance(successes, list) else successes if isinstance(successes, int) else 0,
         **{name: [_name(pick(one, "metadata.query")) for one in _list(told, name)] for name in _LISTS},
     }
-
-
-def _rules_of(answer: Any) -> Iterator[dict[str, Any]]:
-    """Yield the rules of an answer whose members are breaches: asked for themselves, or in a package that was."""
-    for told in _list(answer, "expressions"):
-        text, value = _name(pick(told, "text")) or "", pick(told, "value")
-        asked = {text: value}
-        if isinstance(value, dict) and _level_of(text) is None:
-            asked = {f"{text}.{name}": found for name, found in value.items()}
-        for rule, found in asked.items():
-            if (level := _level_of(rule)) is not None and isinstance(found, bool | list | dict):
-                breaches = int(found) if isinstance(found, bool) else len(found)
-                yield {"rule": _name(rule), "level": level, "breaches": breaches}
-
-
-def _level_of(rule: str) -> str | None:
-    return _RULES.get(rule.rpartition(".")[2].partition("_")[0])
 
 
 def _cut_report(report: Any) -> dict[str, Any]:
@@ -196,7 +176,8 @@ def _told(beside: Headers, document: dict[str, Any]) -> Iterator[scans.Told]:
     elif "opa" in document:
         rules = document["opa"]
         found = [_result(told["rule"], None, told["level"]) for told in rules for _ in range(told["breaches"])]
-        yield _scan(beside, identity, "opa", found, executed=bool(rules) and not document["errors"])
+        executed = bool(rules) and not document["errors"]
+        yield _scan(beside, identity, "opa", found, executed=executed, ended=document["ended"] or "")
     else:
         reports = document["reports"]
         for number, report in enumerate(reports, 1):
@@ -279,11 +260,12 @@ def _sample(kind: str, body: str, *becomes: str, **said: str) -> Sample:
 FORMAT: Final = Format(
     "policy-results",
     "Results of policies as code",
-    "What Conftest or `opa eval` says in JSON, or a PolicyReport of Kubernetes in JSON or YAML: which policies were broken by what.",
+    "What Conftest or `opa eval` says in JSON, the log of decisions of a server of OPA, or a PolicyReport of Kubernetes in JSON or YAML: "
+    "which policies were broken by what.",
     translate,
     media_types=(JSON, "application/yaml", "application/x-yaml", "text/yaml"),
     asks=("run", "commit", "service", "environment", "change", "plan", "executed"),
-    redactor=Redactor(2, _cut),
+    redactor=Redactor(3, _cut),
     samples=(
         _sample(
             "Conftest", '[{"filename": "web.yaml", "successes": 1, "failures": [{"msg": "runs as root"}]}]', "scan.completed"
@@ -294,6 +276,11 @@ FORMAT: Final = Format(
         ),
         _sample(
             "opa eval", '{"result": [{"expressions": [{"text": "data.main.deny", "value": ["no owner"]}]}]}', "scan.completed"
+        ),
+        _sample(
+            "a log of decisions",
+            '[{"decision_id": "d-1", "path": "main/deny", "input": {}, "result": ["no owner"], "timestamp": "2026-03-02T09:00:00Z"}]',
+            "scan.completed",
         ),
         _sample(
             "a PolicyReport",

@@ -51,6 +51,8 @@ _ACTIONS: Final[dict[tuple[str, ...], str]] = {
     ("update",): "update",
     ("delete",): "delete",
     ("read",): "read",
+    # What is there for one run alone is opened, and nothing of it is changed.
+    ("open",): "read",
     ("forget",): "forget",
     ("delete", "create"): "replace",
     ("create", "delete"): "replace",

@@ -146,11 +146,20 @@ def encoded(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
+_CASE: dict[str, Any] = {
+    "environment": {"id": "staging"}, "testCase": {"id": "7", "name": "paid once"}, "testSuiteRun": {"id": "suite-run-7"},
+}  # fmt: skip
 _SUBJECTS: dict[str, dict[str, Any]] = {
     "service.deployed": {"id": "payments-api", "content": {"environment": {"id": "prod"}, "artifactId": ARTIFACT}},
     "service.upgraded": {"id": "payments-api", "content": {"environment": {"id": "prod"}, "artifactId": ARTIFACT}},
     "service.rolledback": {"id": "payments-api", "content": {"environment": {"id": "prod"}, "artifactId": ARTIFACT}},
     "change.merged": {"id": "pull-42", "content": {"repository": {"id": REPOSITORY, "source": "https://git.example"}}},
+    "testsuiterun.finished": {
+        "id": "suite-run-7",
+        "content": {"outcome": "success", "environment": {"id": "staging"}, "testSuite": {"id": "payments-api"}},
+    },
+    "testcaserun.finished": {"id": "case-run-7", "content": {"outcome": "error", **_CASE}},
+    "testcaserun.skipped": {"id": "case-run-8", "content": {"reason": "flaky", **_CASE}},
     "incident.detected": {
         "id": "INC-5",
         "content": {

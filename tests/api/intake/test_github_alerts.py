@@ -43,6 +43,7 @@ ALERTS: list[tuple[str, dict[str, Any], str, str, dict[str, Any]]] = [
     ("found", alert(), "secret.detected", CREATED, {"rule": "aws_access_key_id", "repository": "acme/payments-api"}),
     ("found, and is not open again", alert(), "secret.detected", CREATED, {"again": False}),
     ("open again", alert("reopened"), "secret.detected", MOVED, {"again": True}),
+    ("open again, nobody says when", alert("reopened", updated_at=None), "secret.detected", "", {"again": True}),
     ("revoked", resolved("revoked"), "secret.rotated", RESOLVED, {"actor": "github:502"}),
     ("revoked, nobody says by whom", resolved("revoked", resolved_by=None), "secret.rotated", RESOLVED, {"actor": "github:501"}),
 ]  # fmt: skip

@@ -409,6 +409,9 @@ KINDS = {
     "service.rolledback": "rollback.completed",
     "change.merged": "code.merged",
     "incident.detected": "incident.detected",
+    "testsuiterun.finished": "test.shard_finished",
+    "testcaserun.finished": "test.shard_finished",
+    "testcaserun.skipped": "test.shard_finished",
 }
 
 

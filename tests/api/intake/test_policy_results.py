@@ -38,6 +38,15 @@ def evaluated(text: str, value: Any) -> dict[str, Any]:
     return {"result": [{"expressions": [{"text": text, "value": value, "location": {"row": 1, "col": 1}}]}]}
 
 
+def decided(path: str | None = None, result: Any = None, **more: Any) -> dict[str, Any]:
+    """A decision of a server of OPA, as its log has it."""
+    made = {
+        "decision_id": "4ca636c1", "labels": {"id": "1780d507", "version": "1.0.0"}, "path": path, "input": {"token": "s3cret"},
+        "requested_by": "10.0.0.9", "timestamp": "2026-03-02T09:00:00.123456789Z", "metrics": {"timer_server_handler_ns": 1},
+    }  # fmt: skip
+    return made | ({"result": result} if result is not None else {}) | more
+
+
 def report(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
     made = {"apiVersion": "wgpolicyk8s.io/v1alpha2", "kind": "PolicyReport", "source": "kyverno"}
     scope = {"kind": "Pod", "namespace": "shop", "name": "web", "uid": "961887ae"}
@@ -68,6 +77,12 @@ FILES: list[tuple[str, Any, bool | None, list[tuple[str, str | None, str, bool]]
     ("opa, a package", evaluated("data.main", {"deny": ["s3cret"], "warn_x": {"s3cret": True}, "allow": True}), True,
         [("data.main.deny", None, "error", False), ("data.main.warn_x", None, "warning", False)]),
     ("opa, a truth", evaluated("data.main.violation", True), True, [("data.main.violation", None, "error", False)]),
+    ("opa, a decision", decided("main/deny", ["s3cret"]), True, [("data.main.deny", None, "error", False)]),
+    ("opa, decisions", [decided("/main/deny/", []), decided("main", {"warn": ["s3cret"]}), decided("app/allow", True)], True,
+     [("data.main.warn", None, "warning", False)]),
+    ("opa, one that failed", [decided("main/deny", []), decided("main/deny", error={"code": "s3cret"})], False, []),
+    ("opa, a question of somebody", decided(query="data.main.deny", result=["s3cret"]) | {"path": None}, True,
+     [("data.main.deny", None, "error", False)]),
     ("opa, no answer", {"result": []}, False, []),
     ("opa, an error", {"errors": [{"message": "s3cret"}]}, False, []),
     ("report, passed", report(held("pass")), True, []),
@@ -187,6 +202,8 @@ def test_a_plan_that_is_named_was_checked_if_anything_was_evaluated(
         (b'[{"filename": "a"}]', "not-a-policy-result"),
         (b"[3]", "not-a-policy-result"),
         (b'{"result": [{"expressions": [{"text": "data.main.allow", "value": true}]}]}', "no-rule-that-denies"),
+        (json.dumps([decided("app/allow", True)]).encode(), "no-rule-that-denies"),
+        (json.dumps([decided("main/deny", []), 3]).encode(), "not-a-policy-result"),
         (b'{"result": [], "result": []}', "key-twice"),
     ],
 )
@@ -209,3 +226,17 @@ def test_no_mutation_of_a_file_is_worse_than_not_understood() -> None:
             found = FORMAT.translate(FORMAT.context(SAID | {"plan": PLAN}).beside(changed), kept)
             assert isinstance(found, Mapped | Unmapped)
             assert not isinstance(found, Mapped) or all(isinstance(fact, Fact) for fact in found.facts)
+
+
+def test_a_server_of_opa_prints_decisions_one_a_line_among_other_lines() -> None:
+    lines = [
+        {"level": "info", "msg": "Server initialized."},
+        decided("main/deny", ["s3cret"]),
+        decided("main/deny", []),
+    ]
+    body = b"\n".join(json.dumps(line).encode() for line in lines)
+    [fact] = facts_of(FORMAT, body, SAID)
+    assert (fact.data["executed"], fact.data["errors"], fact.time) == (True, 1, "2026-03-02T09:00:00.123456789Z")
+    assert FORMAT.redactor is not None
+    kept = FORMAT.redactor.cut(body)
+    assert [word for word in (b"s3cret", b"10.0.0.9", b"token") if word in kept] == []

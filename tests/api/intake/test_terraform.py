@@ -42,6 +42,7 @@ CHANGES: list[tuple[str, dict[str, Any], str | None, dict[str, int]]] = [
     ("replace", change("a.b", "delete", "create"), "replace", {"creates": 1, "destroys": 1, "replaces": 1}),
     ("replace, new one first", change("a.b", "create", "delete"), "replace", {"creates": 1, "destroys": 1, "replaces": 1}),
     ("forget", change("a.b", "forget"), "forget", {"forgets": 1}),
+    ("open", change("ephemeral.a.b", "open"), "read", {}),
     ("read", change("data.a.b", "read", mode="data"), "read", {}),
     ("nothing", change("a.b", "no-op"), None, {}),
     ("nothing, with a reason for show", change("a.b", "no-op", action_reason="delete_because_no_resource_config"), None, {}),

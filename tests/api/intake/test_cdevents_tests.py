@@ -1,0 +1,90 @@
+"""Tests as CDEvents tell of them: what each says, and that a run of them is held against its manifest."""
+
+from typing import Any
+
+import bodies
+import pytest
+from changes import found, pass_time
+from telling import Story
+
+from api.intake import cdevents
+from api.intake.translation import Fact, Mapped, Unmapped
+
+
+def event(kind: str, number: int = 1, custom: dict[str, Any] | None = None, **content: Any) -> dict[str, Any]:
+    made = bodies.cdevent(kind, number=number)
+    made["subject"]["content"] |= content
+    return made | {"customData": made["customData"] | (custom or {})}
+
+
+def facts(body: dict[str, Any]) -> tuple[Fact, ...]:
+    told = cdevents.translate({}, bodies.encoded(body))
+    assert isinstance(told, Mapped), told
+    return told.facts
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected", "where"),
+    [
+        ("success", "passed", "passed"),
+        ("pass", "passed", "passed"),
+        ("failure", "failed", "failed"),
+        ("fail", "failed", "failed"),
+        ("error", "failed", "errored"),
+    ],
+)
+def test_a_case_is_a_report_of_one_test(outcome: str, expected: str, where: str) -> None:
+    [told] = facts(event("testcaserun.finished", outcome=outcome))
+    assert (told.data["run_id"], told.data["outcome"], told.data["tests"]) == ("suite-run-7", expected, 1)
+    assert told.data[where] == ["paid%20once"]
+
+
+def test_what_was_skipped_did_not_run_and_what_was_cancelled_says_nothing() -> None:
+    [told] = facts(event("testcaserun.skipped"))
+    assert (told.data["outcome"], told.data["skipped"]) == ("nothing_ran", ["paid%20once"])
+    for kind in ("testcaserun.finished", "testsuiterun.finished"):
+        cancelled = cdevents.translate({}, bodies.encoded(event(kind, outcome="cancel")))
+        assert cancelled == Unmapped(kind, "field/subject/content/outcome", "/pipelines/prod")
+
+
+def test_a_sender_says_what_cdevents_have_no_word_for() -> None:
+    custom = {
+        "run_id": "4711",
+        "shard": 2,
+        "shards": 3,
+        "suite": "unit",
+        "commit": bodies.HEAD,
+        "service": "payments-api",
+    }
+    [told] = facts(event("testcaserun.finished", custom=custom))
+    assert {name: told.data[name] for name in custom} == custom
+    [told] = facts(event("testsuiterun.finished"))
+    assert (told.data["run_id"], told.data["suite"], told.data["tests"]) == ("suite-run-7", "payments-api", 0)
+
+
+def test_a_case_of_performance_is_one_where_it_is_said_of_what_and_since_when() -> None:
+    case = {"testCase": {"id": "load", "type": "performance"}, "outcome": "success"}
+    assert [told.type for told in facts(event("testcaserun.finished", **case))] == ["test.shard_finished"]
+    custom = {"service": "payments-api", "started_at": "2025-05-30T08:00:00Z", "reservation_id": "R-1"}
+    _, told = facts(event("testcaserun.finished", custom=custom, **case))
+    assert told.type == "perf_test.executed"
+    assert (told.data["test_id"], told.data["environment"], told.data["outcome"], told.data["reservation_id"]) == (
+        "case-run-7", "staging", "passed", "R-1",
+    )  # fmt: skip
+    assert (told.data["started_at"], told.data["finished_at"]) == ("2025-05-30T08:00:00Z", "2025-05-30T08:19:30.315Z")
+
+
+@pytest.mark.parametrize("ran", [("paid once",), ("paid once", "paid abroad")])
+def test_cases_of_one_run_are_held_against_what_it_was_to_run(ran: tuple[str, ...]) -> None:
+    story = Story()
+    story.tell(
+        "test.manifest_declared", actor="person:dora", suite="payments-api", version="1", run_id="suite-run-7",
+        tests=["paid%20once", "paid%20abroad"],
+    )  # fmt: skip
+    cases = [event("testcaserun.finished", n, outcome="success", testCase={"name": name}) for n, name in enumerate(ran)]
+    for body in (*cases, event("testsuiterun.finished", 9)):
+        for told in facts(body):
+            story.tell(told.type, **told.data)
+    pass_time(story, 2)
+    assert ("tests-not-run" in found(story)) is (len(ran) == 1)
+    assert "tests-run-twice" not in found(story)
