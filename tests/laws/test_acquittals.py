@@ -2,10 +2,13 @@
 
 For every type of event: a made-up year in which everything that can be found is open, and then one statement after another of every
 type, made of what the year says of the very things (`strangers`): by a pipeline's token, by two people without power, and by whoever
-told of the act; in their own name or another's, now or dated back, once or again with a better value. What ends so is in the tables
-below, each with its reason: these are the named ways, and there are no others.
+told of the act; in their own name or another's, now or dated back, once or again with a better value. Every rule is tried in every
+run, mostly by the types of which its rows are made. What ends so, were it for one entry, is in the tables below, each with its reason:
+these are the named ways, and there are no others.
 """
 
+import itertools
+import random
 from typing import Any
 
 import pytest
@@ -17,13 +20,13 @@ from ledger.authority import LEDGER_PRINCIPAL
 from ledger.clock import from_text, to_text
 from ledger.conditions import Match
 from ledger.log.recorder import WITHDRAWN
-from projections.engine.derived import Finding
+from projections.engine.derived import Finding, Judged
 from projections.judging.findings import findings
 
 ROUNDS, PARTS = 12, 2
-ALL_ROUNDS = 3_000
-# So many statements are said in a round, of so many types.
-SAID, TYPES = 40, 20
+ALL_ROUNDS = 1_500
+# So many statements are said about one finding, and so many types are among them that have nothing to do with it.
+SAID, TYPES = 14, 4
 STRANGERS = (("service:mallory", "service"), ("person:mallory", "human"), ("person:eve", "human"))
 
 FIRST_WORDS = "the first word about it counts where the policy names no role, which policy-believes-anybody tells"
@@ -41,7 +44,9 @@ BY_ANYBODY: dict[tuple[str, str], str] = {
     ("approved-and-not-deployed", "deployment.finished"): WENT_ON,
     ("approved-and-not-deployed", "deployment.promoted"): WENT_ON,
     ("approved-and-not-deployed", "deployment.started"): WENT_ON,
+    ("approved-and-not-deployed", "deployment.verified"): WENT_ON,
     ("backup-older-than-rpo", "backup.completed"): FIRST_WORDS,
+    ("circular-approval", "deployment.started"): INSTEAD,
     (
         "environment-overdue",
         "environment.deleted",
@@ -71,6 +76,11 @@ BY_WHO_TOLD: dict[tuple[str, str], str] = {
     ("serial-went-back", "state.observed"): CORRECTED,
     ("state-unaccounted", "state.observed"): CORRECTED,
     ("tags-missing", "resource.tagged"): CORRECTED,
+    ("tests-not-run", "test.shard_finished"): CORRECTED,
+}
+# And by which types, of a human who speaks for themselves.
+BY_A_HUMAN: dict[tuple[str, str], str] = {
+    ("rollback-not-carried-out", "rollback.completed"): "mostly it is a human who goes back by hand, and says so",
 }
 
 
@@ -110,25 +120,34 @@ class Prosecution:
                 found.append((by["principal"], by["credential"]))
         return found
 
-    def attempt(self, number: int) -> tuple[Story, Drawing, Finding]:
-        """Let somebody say much about one finding; return what comes of it."""
-        first = Drawing(self.story, next(iter(self.open.values())), f"{number}")
-        # By rule, so that one that is found often is not all that is tried.
-        rules = sorted({finding.rule for finding in self.open.values()})
-        rule = rules[number % len(rules)]
-        about = first.rng.choice([name for name in sorted(self.open) if name.partition("/")[0] == rule])
-        drawing, story = Drawing(self.story, self.open[about], f"{number}"), branched(self.story)
-        rng, speakers = drawing.rng, self.speakers(self.open[about])
-        types = rng.sample(SAYABLE, TYPES) + [entry.type for entry in drawing.related if entry.type in SAYABLE]
-        for event_type in rng.choices(types, k=SAID):
-            data = drawing.statement(event_type)
-            if data is None:
-                continue
-            by, credential = rng.choice(speakers)
-            named = rng.choice((by, by, None, *drawing.of_field("actor")[:3]))
-            time = rng.choice(("", "", drawing.time()))
-            add(story, self.now, event_type, data | ({"actor": named} if named else {}), by, credential, time)
-        return story, drawing, self.open[about]
+    def attempt(self, number: int) -> tuple[Story, list[Drawing]]:
+        """Let somebody say much about findings of some rules; return what comes of it. So many rounds try all rules."""
+        story, drawings = branched(self.story), []
+        for rule in sorted({finding.rule for finding in self.open.values()})[number % ROUNDS :: ROUNDS]:
+            rng = random.Random(f"{number}/{rule}")
+            about = self.open[rng.choice([name for name in sorted(self.open) if name.partition("/")[0] == rule])]
+            drawing, speakers = Drawing(self.story, about, f"{number}/{rule}"), self.speakers(about)
+            drawings.append(drawing)
+            near = [entry.type for entry in drawing.related if entry.type in SAYABLE]
+            types = (*rng.sample(SAYABLE, TYPES), *rng.sample(near, min(len(near), SAID)))
+            for event_type in rng.choices((*made_of(rule), *types), k=SAID):
+                data = drawing.statement(event_type)
+                if data is None:
+                    continue
+                by, credential = rng.choice(speakers)
+                named = rng.choice((by, by, None, *drawing.of_field("actor")[:3]))
+                time = rng.choice(("", "", drawing.time()))
+                add(story, self.now, event_type, data | ({"actor": named} if named else {}), by, credential, time)
+        return story, drawings
+
+
+def made_of(rule: str) -> list[str]:
+    """Return the types of which the rows are made that a rule judges, as often as all others are drawn."""
+    subject = findings.rules[rule].subject
+    while isinstance(subject, Judged):
+        subject = subject.of
+    types = [name for name in subject.folds if name in SAYABLE]
+    return types * (SAID // len(types)) if types else []
 
 
 def _credential(who: str) -> str:
@@ -142,15 +161,21 @@ def prosecution() -> Prosecution:
 
 def ended(prosecution: Prosecution, story: Story) -> list[str]:
     """Return what ended in a way that nobody named: the finding, the type of the statement, and who said it."""
-    after, wrong = open_findings(story), []
-    for name in sorted(set(prosecution.open) - set(after)):
-        finding = prosecution.open[name]
-        entry = story.log.entry(story.row(findings, name).changes[-1].position)
-        by, way = entry.by["principal"], (finding.rule, entry.type)
-        is_own = by in {prosecution.story.log.entry(position).by["principal"] for position in finding.positions}
-        if way in BY_ANYBODY or (is_own and (entry.type == WITHDRAWN or way in BY_WHO_TOLD)):
-            continue
-        wrong.append(f"{name} by {entry.type} of {by}: {entry.statement}")
+    story.flush()
+    said_before, kinds, wrong = len(prosecution.story.log), dict(STRANGERS), []
+    for name, finding in sorted(prosecution.open.items()):
+        for change in story.row(findings, name).changes:
+            if change.position <= said_before or change.is_open:
+                continue
+            entry = story.log.entry(change.position)
+            by, way = entry.by["principal"], (finding.rule, entry.type)
+            is_own = by in {prosecution.story.log.entry(position).by["principal"] for position in finding.positions}
+            is_human = kinds.get(by) == "human" and entry.statement["data"].get("actor", by) == by
+            if way in BY_ANYBODY or (is_human and way in BY_A_HUMAN):
+                continue
+            if is_own and (entry.type == WITHDRAWN or way in BY_WHO_TOLD):
+                continue
+            wrong.append(f"{name} by {entry.type} of {by}: {entry.statement}")
     return wrong
 
 
@@ -160,16 +185,16 @@ def test_what_is_found_ends_by_nobody_who_has_no_power_but_in_the_named_ways(
 ) -> None:
     rounds = ALL_ROUNDS if request.config.getoption("--all") else ROUNDS
     for number in range(part, rounds, PARTS):
-        story, drawing, _ = prosecution.attempt(number)
+        story, drawings = prosecution.attempt(number)
         assert not story.folder.failures, number
         assert not ended(prosecution, story), f"attempt {number}"
-        for actor in ("service:mallory", "person:eve"):
+        for drawing, actor in itertools.product(drawings, ("service:mallory", "person:eve")):
             before = asked_of(prosecution.story, drawing, prosecution.now, actor)
             for gate, decision in asked_of(story, drawing, prosecution.now, actor).items():
                 assert decision.verdict != "allow" or before[gate].verdict == "allow", f"attempt {number}: {gate}"
 
 
 def test_the_named_ways_are_of_findings_and_types_that_there_are() -> None:
-    for rule, event_type in (*BY_ANYBODY, *BY_WHO_TOLD):
+    for rule, event_type in (*BY_ANYBODY, *BY_WHO_TOLD, *BY_A_HUMAN):
         assert rule in findings.rules
         assert event_type in SAYABLE

@@ -29,6 +29,7 @@ from projections.readings.environments.reservations import (
     reservations_between,
     reserved_days,
     span_of,
+    told_at,
 )
 from projections.readings.people.policies import in_force
 from projections.readings.people.settings import Words
@@ -141,8 +142,7 @@ def _disturbances(
         for act in deployment.acts:
             begun, done = span_of(act)
             # By each report of it, too: whoever dates it back by another takes it out of no test.
-            told = [report.said.at for report in deployment.reports if report.attempt == act.attempt]
-            is_meanwhile = (begun < last and first < done) or any(first < at < last for at in told)
+            is_meanwhile = (begun < last and first < done) or any(first < at < last for at in told_at(deployment, act))
             if is_meanwhile and same_environment(look, act.environment, environment, act.at):
                 yield f"{deployment.deployment_id} was deployed", act.position
                 break

@@ -13,6 +13,7 @@ from projections.readings.changes.scopes import ChangeScope, change_scopes, in_f
 from projections.readings.changes.unlet import EMERGENCY_RECORD_HOURS
 from projections.readings.environments.environments import is_production
 from projections.readings.infrastructure.drifts import DRIFT_FLAP_HOURS, Drift, Drifted, drifts, plan_series
+from projections.readings.infrastructure.states import DEFAULT
 from projections.readings.people.policies import in_force, in_force_now
 from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
@@ -40,7 +41,7 @@ def drifted(row: Drift, look: Look) -> Breach | None:
     addresses = [one.address for one in row.open]
     # Of more than are named, which they are is in the digest: a disposition is of these.
     others = f" ({content_digest({'addresses': addresses})})" if len(addresses) > AT_MOST else ""
-    words = f"{row.service or 'what is'} in {row.environment} is not as it was applied: {listed(addresses)}{others}"
+    words = f"{row.service or 'what is'} in {_where(row)} is not as it was applied: {listed(addresses)}{others}"
     return Breach(words, positions_of(*(one.position for one in row.open)))
 
 
@@ -54,9 +55,7 @@ def drifted_without_a_change(row: Drift, look: Look) -> Breach | None:
     if not without:
         return None
     first = without[0]
-    words = (
-        f"{listed(one.address for one in without)} of {row.service} in {row.environment} was changed without a change"
-    )
+    words = f"{listed(one.address for one in without)} of {row.service} in {_where(row)} was changed without a change"
     return Breach(f"{words}, between {first.after} and {first.since}", positions_of(*(one.position for one in without)))
 
 
@@ -81,13 +80,15 @@ def drift_not_put_on_record(row: Drift, look: Look) -> Breach | None:
     ]
     if not late:
         return None
-    words = (
-        f"that {listed(one.address for one in late)} of {row.service} in {row.environment} was changed without a change"
-    )
+    words = f"that {listed(one.address for one in late)} of {row.service} in {_where(row)} was changed without a change"
     return Breach(
         f"{words} was to be on record as an unauthorized change by {later(late[0].since, hours=hours)}",
         positions_of(*(one.position for one in late)),
     )
+
+
+def _where(row: Drift) -> str:
+    return f"{row.environment}, workspace {row.workspace}," if row.workspace != DEFAULT else f"{row.environment}"
 
 
 def _without_a_change(row: Drift, look: Look) -> list[Drifted]:

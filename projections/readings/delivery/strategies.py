@@ -21,7 +21,7 @@ from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, in_time, spoken
-from projections.rules.leave import Clocks, Instant, instants, was_there
+from projections.rules.leave import Clocks, Instant, instants, is_reported_late, was_there
 from projections.rules.strategies import Cell, Profile, Strategy, allowed, not_as_chosen
 from projections.rules.words import listed
 
@@ -245,8 +245,8 @@ def mistaken(choice: Choice, profile: Profiled) -> str:
     return f"{choice.said.speaker} took it for {listed(wrong)}" if wrong else ""
 
 
-def weights_of(reads: Reads, row: Rollout, act: Act) -> list[int]:
-    """Return what was seen of one act of a deployment, the earliest first."""
+def weights_of(reads: Reads, row: Rollout, act: Act) -> tuple[list[int], list[int]]:
+    """Return what was seen of one act of a deployment, the earliest first: all of it, and what was told in time."""
     seen = [
         one
         for one in row.seen[-AT_MOST:]
@@ -255,15 +255,22 @@ def weights_of(reads: Reads, row: Rollout, act: Act) -> list[int]:
         and one.said.at >= act.at
         and not fault_of_speaker(reads, RolloutObserved.type, one.said)
     ]
-    return [one.weight for one in sorted(seen, key=in_time)]
+    in_order = sorted(seen, key=in_time)
+    in_time_told = [one for one in in_order if not is_reported_late(one.said, clocks_of(reads, one.said.at))]
+    return [one.weight for one in in_order], [one.weight for one in in_time_told]
 
 
-def chosen_for(reads: Reads, row: Deployment, act: Act) -> tuple[Strategy | None, int | None]:
-    """Return by which strategy something was to be done, and where that is said: as it was chosen, else as the deployment itself says."""
+def chosen_for(reads: Reads, row: Deployment, act: Act) -> list[tuple[Strategy | None, int | None]]:
+    """Return by which strategy something was to be done, and where that is said: as it was chosen, else as the deployment itself says.
+
+    As was on record at each instant at which the act is judged: who dates its start back takes no choice away.
+    """
     clocks = clocks_of(reads, act.at)
-    instant = instants(act, clocks)[0]
-    choice = choice_at(reads, act.service or "", change_at(reads, row, act, instant, clocks), instant, clocks)
-    return (choice.strategy, choice.said.position) if choice is not None else (row.strategy, None)
+    found: list[tuple[Strategy | None, int | None]] = []
+    for instant in instants(act, clocks):
+        choice = choice_at(reads, act.service or "", change_at(reads, row, act, instant, clocks), instant, clocks)
+        found.append((choice.strategy, choice.said.position) if choice is not None else (row.strategy, None))
+    return found
 
 
 # -- what a reader sees --------------------------------------------------------------------------------------------------
@@ -286,7 +293,7 @@ class Conformance:
 
 strategy_conformance = Judged(
     "strategy_conformance",
-    version=1,
+    version=2,
     row=Conformance,
     of=rollouts,
     reads=(deployments, strategy_choices, *READ_BY_ASKING),
@@ -301,22 +308,24 @@ def conformance(row: Rollout, look: Look) -> Conformance:
     made = Conformance(row.deployment_id)
     deployment = look.row(deployments, row.deployment_id)
     for act in deployment.acts if deployment is not None else ():
-        weights = weights_of(look, row, act) if act.kind == "deployment" else []
+        weights, told_in_time = weights_of(look, row, act) if act.kind == "deployment" else ([], [])
         if deployment is None or not weights:
             continue
-        chosen, position = chosen_for(look, deployment, act)
-        fault = not_as_chosen(chosen, weights) if chosen is not None else ""
-        made = Conformance(
-            row.deployment_id,
-            act.service,
-            act.environment,
-            chosen,
-            tuple(weights),
-            act.at,
-            None if chosen is None else not fault,
-            fault,
-            tuple(sorted({p for p in (position, act.position) if p is not None})),
-        )
-        if fault:
-            break
+        for chosen, position in chosen_for(look, deployment, act):
+            # What is told late contradicts, and explains nothing away.
+            faults = (not_as_chosen(chosen, seen) for seen in (weights, told_in_time)) if chosen is not None else ()
+            fault = next((fault for fault in faults if fault), "")
+            made = Conformance(
+                row.deployment_id,
+                act.service,
+                act.environment,
+                chosen,
+                tuple(weights),
+                act.at,
+                None if chosen is None else not fault,
+                fault,
+                tuple(sorted({p for p in (position, act.position) if p is not None})),
+            )
+            if fault:
+                return made
     return made

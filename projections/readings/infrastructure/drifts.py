@@ -1,11 +1,14 @@
-"""Drift: what is not as it was applied, since when, and what ended it; of plans, for each environment and service that they are of.
+"""Drift: what is not as it was applied, since when, and what ended it; of plans, for each environment, service and workspace.
 
 A resource is found drifted once, and stays so until a later plan that is whole shows it gone. One that comes and goes within hours is
 one drift, and not many.
 
     plan 09:00 nothing, 10:00 web drifted        web, since 10:00: it happened after 09:00
     plan 11:00 of a part, 12:00 errored          web still: neither of them shows it gone
+    plan 12:30 nothing, by somebody else         web still: it is gone when each who told it says so, or who has the power to
     plan 13:00 nothing                           gone after three hours; by a change, where one was applied in between
+
+Longer than other files because what a plan shows and what it ends is one fold, over the last plans and over those before.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +23,10 @@ from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, later, replace, seconds_between
 from projections.readings.environments.environments import READ_BY_ASKING, same_environment, under_all_names
 from projections.readings.infrastructure.plans import Plan, plan_applications, plan_changes, plans, told_parts
+from projections.readings.infrastructure.states import DEFAULT
 from projections.readings.people.policies import in_force, in_force_now
+from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import has_power
 from projections.readings.people.settings import Number
 from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.environments import compared
@@ -44,6 +50,8 @@ class Drifted:
     address: str
     since: Moment
     position: int
+    # Who says that it is drifted. Empty where it is gone.
+    by: tuple[str, ...] = ()
     # None where no plan before shows it as it was applied.
     after: Moment | None = None
     times: int = 1
@@ -55,12 +63,21 @@ class Drifted:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """The last whole plan that somebody told, and whether they had the power to say so against others."""
+
+    by: str
+    at: Moment
+    is_powerful: bool
+
+
+@dataclass(frozen=True)
 class Drifting:
-    """What came of some plans: what stands, or is gone for so short that it may come back; what is gone; and the last whole plan."""
+    """What came of some plans: what stands, or is gone for so short that it may come back; what is gone; and the last whole plans."""
 
     standing: tuple[Drifted, ...] = ()
     gone: tuple[Drifted, ...] = ()
-    before: Moment | None = None
+    whole: tuple[Whole, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,42 +90,60 @@ class PlanSeen:
 
 @dataclass(frozen=True)
 class PlanSeries:
-    """The last plans of one environment and service, in the order of their times, and what came of those before.
+    """The last plans of one environment, service and workspace, in the order of their times, and what came of those before.
 
-    The key is `environment/service`.
+    The key is `environment/service`, and `environment/service#workspace` where that is not the default one.
     """
 
     series: str
     environment: str | None = None
     service: str | None = None
+    workspace: str = DEFAULT
     seen: tuple[PlanSeen, ...] = ()
     earlier: Drifting = Drifting()
 
 
-def key_of(environment: str, service: str | None) -> str:
-    """Return the key of the plans of an environment and a service."""
-    return f"{compared(environment)}/{service or ''}"
+def key_of(environment: str, service: str | None, workspace: str | None) -> str:
+    """Return the key of the plans of an environment, a service and a workspace."""
+    named = f"#{workspace}" if workspace not in (None, DEFAULT) else ""
+    return f"{compared(environment)}/{service or ''}{named}"
 
 
 plan_series = View(
     "plan_series",
-    version=2,
+    version=3,
     row=PlanSeries,
     kind="plan_series",
     # Entries write an environment in any spelling.
     entries_of=lambda key, row: (Match((PlanProduced.type,)),),
     reads=(plans, plan_changes, plan_applications, *READ_BY_ASKING),
     indexes=("service",),
-    doc="Series of plans of one environment and service: the last ones, and what had drifted by those before.",
+    doc="Series of plans of one environment, service and workspace: the last ones, and what had drifted by those before.",
 )
 
 
-@plan_series.on(
-    PlanProduced, key=lambda event: key_of(event.environment, event.service) if event.environment is not None else None
-)
+def _series_of(plan: PlanProduced | Plan) -> str | None:
+    return key_of(plan.environment, plan.service, plan.workspace) if plan.environment is not None else None
+
+
+@plan_series.on(PlanProduced, key=_series_of)
 def produced(row: PlanSeries, event: PlanProduced, entry: EntryInfo) -> PlanSeries:
+    told = entry.reads.row(plans, event.plan)
+    if (
+        told is not None
+        and told.said is not None
+        and told.said.position < entry.position
+        and _series_of(told) == row.series
+    ):
+        # The same plan, of the time at which it was told first.
+        return row
     new = PlanSeen(event.plan, spoken(entry, event.actor))
-    row = replace(row, environment=row.environment or event.environment, service=event.service)
+    row = replace(
+        row,
+        environment=row.environment or event.environment,
+        service=event.service,
+        workspace=event.workspace or DEFAULT,
+    )
     seen = _in_order((*row.seen, new))
     if len(seen) <= PLANS:
         return replace(row, seen=seen)
@@ -127,11 +162,12 @@ def _in_order(seen: Iterable[PlanSeen]) -> tuple[PlanSeen, ...]:
 
 @dataclass(frozen=True)
 class Drift:
-    """What drifted of one environment and service: what still is, and what was; and how long it took to be gone, on the average."""
+    """What drifted of one series of plans: what still is, and what was; and how long it took to be gone, on the average."""
 
     series: str
     environment: str | None = None
     service: str | None = None
+    workspace: str = DEFAULT
     is_drifted: bool = False
     open: tuple[Drifted, ...] = ()
     gone: tuple[Drifted, ...] = ()
@@ -141,7 +177,7 @@ class Drift:
 
 drifts = Judged(
     "drifts",
-    version=2,
+    version=3,
     row=Drift,
     of=plan_series,
     reads=(plans, plan_changes, plan_applications, *READ_BY_ASKING),
@@ -153,14 +189,14 @@ drifts = Judged(
 @drifts.by
 def drift(row: PlanSeries, look: Look) -> Drift:
     """What drifted of one series of plans, and what is gone again; where its environment has several names, under the first."""
-    service, environment = row.service, row.environment
+    service, environment, workspace = row.service, row.environment, row.workspace
     rows = (
-        under_all_names(look, plan_series, environment, FOR_EVER, lambda name: key_of(name, service))
+        under_all_names(look, plan_series, environment, FOR_EVER, lambda name: key_of(name, service, workspace))
         if environment is not None
         else []
     )
     if not rows or rows[0].series != row.series:
-        return Drift(row.series, environment, service)
+        return Drift(row.series, environment, service, workspace)
     flap = in_force_now(look).number(DRIFT_FLAP_HOURS)
     found = _together([one.earlier for one in rows])
     for seen in _in_order(seen for one in rows for seen in one.seen):
@@ -175,7 +211,15 @@ def drift(row: PlanSeries, look: Look) -> Drift:
     gone = sorted((*found.gone, *over), key=lambda one: (one.gone_at or "", one.address))
     took = [one.seconds for one in gone if one.seconds is not None]
     return Drift(
-        row.series, environment, service, bool(standing), standing, tuple(gone), mean(sorted(took)), found.before
+        row.series,
+        environment,
+        service,
+        workspace,
+        bool(standing),
+        standing,
+        tuple(gone),
+        mean(sorted(took)),
+        max((whole.at for whole in found.whole), default=None),
     )
 
 
@@ -185,12 +229,17 @@ def _together(some: Sequence[Drifting]) -> Drifting:
         return some[0]
     standing: dict[str, Drifted] = {}
     for one in sorted((one for each in some for one in each.standing), key=lambda one: (one.since, one.position)):
-        standing.setdefault(one.address, one)
+        first = standing.setdefault(one.address, one)
+        standing[one.address] = replace(first, by=tuple(dict.fromkeys((*first.by, *one.by))))
     return Drifting(
         tuple(standing[address] for address in sorted(standing)),
         tuple(one for each in some for one in each.gone),
-        max((each.before for each in some if each.before is not None), default=None),
+        tuple({one.by: one for one in sorted((w for each in some for w in each.whole), key=_when)}.values()),
     )
+
+
+def _when(whole: Whole) -> Moment:
+    return whole.at
 
 
 def _after(reads: Reads, series: PlanSeries, known: Drifting, seen: PlanSeen, flap: int) -> Drifting:
@@ -198,22 +247,44 @@ def _after(reads: Reads, series: PlanSeries, known: Drifting, seen: PlanSeen, fl
     plan, at = reads.row(plans, seen.plan), seen.said.at
     if plan is None or plan.errored:
         return known
-    standing, gone = {one.address: one for one in known.standing}, list(known.gone)
+    standing, gone, by = {one.address: one for one in known.standing}, list(known.gone), seen.said.principal
     found = set(_addresses(reads, plan))
+    is_powerful = has_power(reads, PlanProduced.type, seen.said)
     # What is told very late is of a time before the last whole plan: it shows what it shows, and nothing gone.
-    is_late = at < (known.before or "")
+    is_late = any(at < whole.at for whole in known.whole if whole.by == by or whole.is_powerful)
+    before = None if is_late else _before(known.whole, seen.said)
     for address in sorted(found):
-        before = None if is_late else known.before
-        standing[address] = _again(standing.get(address), address, seen.said, before, flap, gone)
-    if not is_late and _shows_all(plan, len(found)):
+        one = _again(standing.get(address), address, seen.said, before, flap, gone)
+        standing[address] = replace(one, by=(by,)) if is_powerful else one
+    # That nothing drifted acquits: whoever may not say so has shown nothing gone.
+    if (
+        not is_late
+        and _shows_all(plan, len(found))
+        and not fault_of_speaker(reads, PlanProduced.type, seen.said, series.environment)
+    ):
         for address in sorted(set(standing) - found):
-            if standing[address].gone_at is None:
+            left = () if is_powerful else tuple(name for name in standing[address].by if name != by)
+            standing[address] = replace(standing[address], by=left)
+            if standing[address].gone_at is None and not left:
                 standing[address] = _gone(reads, series, standing[address], seen.said)
-        known = replace(known, before=at)
+        whole = Whole(by, at, is_powerful)
+        others = (*(one for one in known.whole if one.by != by), whole)
+        known = replace(known, whole=kept(others, whole, _teller, LATEST))
     kept_gone: tuple[Drifted, ...] = tuple(gone[: len(known.gone)])
     for one in gone[len(known.gone) :]:
         kept_gone = kept((*kept_gone, one), one, _address, LATEST)
     return replace(known, standing=tuple(standing[address] for address in sorted(standing)), gone=kept_gone)
+
+
+def _before(told: Iterable[Whole], said: Spoken) -> Moment | None:
+    """Return when whoever tells a plan had told a whole one before, or who has the power to; else when anybody had."""
+    before = [whole for whole in told if whole.at <= said.at]
+    own = [whole for whole in before if whole.by == said.principal or whole.is_powerful]
+    return max((whole.at for whole in own or before), default=None)
+
+
+def _teller(whole: Whole) -> str:
+    return whole.by
 
 
 def _settled(known: Drifting, at: Moment, flap: int) -> Drifting:
@@ -245,9 +316,12 @@ def _again(
     if known is None or (known.gone_at is not None and said.at > later(known.gone_at, hours=flap)):
         if known is not None:
             gone.append(known)
-        return Drifted(address, said.at, said.position, before, seen_at=said.at)
+        return Drifted(address, said.at, said.position, (said.principal,), before, seen_at=said.at)
     times = known.times + (known.gone_at is not None)
-    return replace(known, times=times, seen_at=said.at, gone_at=None, gone_position=None, seconds=None, change_id=None)
+    by = known.by if said.principal in known.by or len(known.by) >= LATEST else (*known.by, said.principal)
+    return replace(
+        known, by=by, times=times, seen_at=said.at, gone_at=None, gone_position=None, seconds=None, change_id=None
+    )
 
 
 def _gone(reads: Reads, series: PlanSeries, known: Drifted, said: Spoken) -> Drifted:
@@ -257,7 +331,9 @@ def _gone(reads: Reads, series: PlanSeries, known: Drifted, said: Spoken) -> Dri
     for applied in reads.named(plan_applications, PlanApplied, about, limit=LATEST):
         if applied.said is None or applied.outcome != "success" or not known.seen_at <= applied.said.at <= said.at:
             continue
-        if same_environment(reads, applied.environment, series.environment, said.at):
+        if (applied.workspace or DEFAULT) == series.workspace and same_environment(
+            reads, applied.environment, series.environment, said.at
+        ):
             change_id = applied.change_id
             break
     return replace(

@@ -143,6 +143,7 @@ class Application:
     plan: str | None = None
     actor: str | None = None
     environment: str | None = None
+    workspace: str | None = None
     outcome: Literal["success", "failure", "cancelled"] | None = None
     change_id: str | None = None
     service: str | None = None
@@ -153,7 +154,7 @@ class Application:
 
 plan_applications = View(
     "plan_applications",
-    version=1,
+    version=2,
     row=Application,
     kind="plan_application",
     # No ref names an application by its position.
@@ -172,6 +173,7 @@ def carried_out(row: Application, event: PlanApplied, entry: EntryInfo) -> Appli
         plan=event.plan,
         actor=event.actor,
         environment=event.environment,
+        workspace=event.workspace,
         outcome=event.outcome,
         change_id=event.change_id,
         service=event.service,

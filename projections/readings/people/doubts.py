@@ -42,7 +42,7 @@ def _entries_of(key: str, row: Doubt) -> list[Match]:
 
 doubts = View(
     "doubts",
-    version=2,
+    version=3,
     row=Doubt,
     kind="statement",
     entries_of=_entries_of,

@@ -135,6 +135,14 @@ def test_what_a_plan_sees_drifted_is_found(desk: Desk) -> None:
     desk.check_found("drifted", "payments-api in staging is not as it was applied: aws_vpc.main")
 
 
+def test_a_whole_plan_of_one_workspace_ends_no_drift_of_another(desk: Desk) -> None:
+    drifted = [{"address": "aws_lb.edge", "mode": "managed", "change": {"actions": ["update"]}}]
+    said = {"environment": "staging", "service": "edge"}
+    desk.take("terraform", JSON, plan(resource_drift=drifted), **said, workspace="edge")
+    desk.take("terraform", JSON, plan(resource_changes=[]), **said, workspace="network")
+    desk.check_found("drifted", "edge in staging, workspace edge, is not as it was applied: aws_lb.edge")
+
+
 def test_a_state_that_went_back_is_found(desk: Desk) -> None:
     """2.5 by two states of Terraform."""
     state = {"version": 4, "terraform_version": "1.9.5", "lineage": "b6c1", "outputs": {}, "resources": []}

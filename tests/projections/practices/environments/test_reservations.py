@@ -136,6 +136,17 @@ def test_a_result_is_valid_where_nothing_was_deployed_meanwhile(
         assert found(story) == ({"perf-result-disturbed": ["T-1"]} if is_found else {})
 
 
+def test_whoever_dates_a_deployment_back_takes_it_out_of_no_test() -> None:
+    story = Story()
+    pass_to(story, 23)
+    where = {"deployment_id": "d-1", "service": "api", "environment": "qa-perf"}
+    story.tell("deployment.started", actor="service:ci", time=at(20.5), **where)
+    run(story)
+    assert found(story) == {"perf-result-disturbed": ["T-1"]}
+    story.tell("deployment.started", actor="person:mallory", time=at(1), **where)
+    assert found(story) == {"perf-result-disturbed": ["T-1"]}
+
+
 def test_a_result_is_valid_where_nobody_else_had_the_environment() -> None:
     story = Story()
     reserve(story, begin=20, end=22)

@@ -7,6 +7,7 @@ from changes import CHG, finding, found, opened, pass_time, publish
 from telling import Story, at
 from year import DAY, HOUR, START, Year
 
+from ledger.authority import LEDGER_PRINCIPAL
 from projections.readings.infrastructure.drifts import PLANS, drifts, plan_series
 
 KEY = "prod/api"
@@ -51,6 +52,7 @@ def test_drift_is_found_once_and_ends_when_a_whole_plan_shows_it_gone() -> None:
         {"drifted": 1},
         {"environment": "staging"},
         {"service": "web"},
+        {"workspace": "network"},
     ],
 )
 def test_what_does_not_show_all_shows_nothing_gone(more: dict[str, Any]) -> None:
@@ -60,6 +62,57 @@ def test_what_does_not_show_all_shows_nothing_gone(more: dict[str, Any]) -> None
     assert found(story)["drifted"] == [KEY]
     plan(story, complete=None, errored=None, environment="PROD")
     assert "drifted" not in found(story)
+
+
+def test_each_workspace_has_a_drift_of_its_own() -> None:
+    story = Story()
+    plan(story, "db")
+    plan(story, "vpc", workspace="network")
+    network = "prod/api#network"
+    assert found(story)["drifted"] == [KEY, network]
+    assert finding(story, "drifted", network).says == "api in prod, workspace network, is not as it was applied: vpc"
+    plan(story, workspace="default")
+    assert found(story)["drifted"] == [network]
+
+
+def test_drift_is_ended_by_whoever_told_it_or_by_who_has_the_power_to() -> None:
+    story = Story()
+    plan(story, "db", by="service:nightly")
+    plan(story, by="service:mallory")
+    assert found(story)["drifted"] == [KEY]
+    # Whoever saw it, too, ends it as little alone.
+    plan(story, "db", by="service:mallory")
+    plan(story, by="service:mallory")
+    assert found(story)["drifted"] == [KEY]
+    # Nor does anybody in another's name.
+    plan(story, by="service:mallory", actor="service:nightly")
+    assert found(story)["drifted"] == [KEY]
+    plan(story, by="service:nightly")
+    assert "drifted" not in found(story)
+    plan(story, "db", by="service:nightly")
+    plan(story, by=LEDGER_PRINCIPAL, token="key:story")
+    pass_time(story, 24)
+    assert "drifted" not in found(story)
+
+
+def test_a_strangers_plan_makes_no_plan_late() -> None:
+    story = Story()
+    plan(story, by="service:nightly")
+    plan(story, by="service:mallory")
+    plan(story, "db", by="service:nightly", time=at(1.5))
+    assert found(story)["drifted-without-a-change"] == [KEY]
+    assert story.row(drifts, KEY).open[0].after == at(1)
+
+
+def test_a_plan_that_is_told_again_shows_nothing_new() -> None:
+    story = Story()
+    first = plan(story)
+    plan(story, "db")
+    plan(story, plan=f"sha256:{first:064x}")
+    assert found(story)["drifted"] == [KEY]
+    # Without a time in it, one of another environment may be the same to the byte.
+    plan(story, environment="staging", plan=f"sha256:{first:064x}")
+    assert story.row(plan_series, "staging/api").seen != ()
 
 
 def test_what_comes_and_goes_is_one_drift_until_it_has_been_gone_for_long() -> None:
@@ -139,6 +192,8 @@ def test_drift_is_of_an_environment_under_all_its_names() -> None:
 def test_what_is_applied_for_a_change_remediates() -> None:
     story = Story()
     plan(story, "db")
+    story.tell("iac.applied", actor="service:ci", plan=f"sha256:{8:064x}", environment="prod", service="api", change_id="CHG-6",
+        workspace="network", outcome="success")  # fmt: skip
     story.tell("iac.applied", actor="service:ci", plan=f"sha256:{9:064x}", environment="Prod", service="api", change_id="CHG-7",
         outcome="success")  # fmt: skip
     plan(story)

@@ -140,6 +140,20 @@ def test_a_canary_that_everybody_had_at_once_is_none() -> None:
     assert found_of_strategies(story) == {"strategy-not-kept": ["d-1"]}
 
 
+def test_what_is_dated_back_makes_no_canary_of_what_everybody_had_at_once() -> None:
+    story = in_a_matrix()
+    choose(story)
+    deploy(story, artifact=ARTIFACT)
+    ended = len(story.log)
+    see(story, 100)
+    see(story, 5, time=at(ended - 0.5), by="service:mallory")
+    assert found_of_strategies(story) == {"strategy-not-kept": ["d-1"]}
+    # When nothing was chosen yet.
+    told = {"deployment_id": "d-1", "service": "api", "environment": "prod", "artifact": ARTIFACT}
+    story.tell("deployment.started", actor="person:mallory", time=at(1), **told)
+    assert "strategy-not-kept" in found_of_strategies(story)
+
+
 def test_what_was_chosen_for_the_change_goes_before_what_was_for_the_service_and_the_start_says_the_rest() -> None:
     story = in_a_matrix(("quorum", "any", "1"))
     choose(story, "rolling")
