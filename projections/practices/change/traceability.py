@@ -29,6 +29,7 @@ from projections.judging.gate_rule import (
 )
 from projections.judging.of_a_change import CHANGE, needs_change, rule_of_a_change
 from projections.judging.of_a_gate import DEPLOY_GATE, Kind, against_the_gate
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.approvals import change_is_approved
 from projections.practices.practice import Practice
 from projections.readings.changes.commits import is_of
@@ -169,7 +170,7 @@ def acts_in_production(row: Deployment, look: Look) -> Iterator[Act]:
             yield act
 
 
-@finding(deployments, severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed to production, and no change was open for it by then. What is opened or linked later excuses nothing, and
     one that says itself that it was not authorized is none.
@@ -203,7 +204,7 @@ def is_emergency_procedure(row: Deployment, scope: ChangeScope | None, look: Loo
     return ticket is not None and not any(unlet.deployment_id == row.deployment_id for unlet in ticket.unlet)
 
 
-@finding(deployments, severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def artifact_not_approved(row: Deployment, look: Look) -> Breach | None:
     """What was deployed, or where, was not of the change's scope by then. A scope that is amended later excuses nothing."""
     scope = look.row(change_scopes, row.change_id) if row.change_id else None
@@ -236,7 +237,7 @@ def _outside(act: Act, version: Version, look: Look) -> str | None:
     return None
 
 
-@finding(deployments, severity="medium")
+@finding_of_acts(severity="medium", version=2)
 def outside_window(row: Deployment, look: Look) -> Breach | None:
     """A change was deployed before or after the time that was planned for it by then."""
     scope = look.row(change_scopes, row.change_id) if row.change_id else None
@@ -263,7 +264,7 @@ def window_holds_nothing(row: ChangeScope, look: Look) -> Breach | None:
     return Breach(f"the window of {row.change_id} holds nothing: {why}", (window.said.position,))
 
 
-@finding(deployments, severity="low")
+@finding_of_acts(severity="low", version=2)
 def reported_late(row: Deployment, look: Look) -> Breach | None:
     """Something that was done to production was recorded later than the policy allows: it is judged as of then, too."""
     for act in acts_in_production(row, look):
@@ -287,19 +288,19 @@ def _of_kind(row: Deployment, look: Look, kind: Kind) -> Breach | None:
     return Breach(found.words, positions, found.act.position)
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def gate_bypassed(row: Deployment, look: Look) -> Breach | None:
     """The policy asks for the gate, and nobody had asked it, or its `allow` was over or used up, when something was deployed."""
     return _of_kind(row, look, "bypassed")
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def deployed_against_the_gate(row: Deployment, look: Look) -> Breach | None:
     """The gate had not allowed it, and it was deployed all the same."""
     return _of_kind(row, look, "against")
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def deployed_by_another_artifact(row: Deployment, look: Look) -> Breach | None:
     """The gate had allowed another artifact or commit than the one that was deployed."""
     return _of_kind(row, look, "another")

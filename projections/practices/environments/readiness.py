@@ -9,9 +9,10 @@ from projections.engine.view import Moment, Reads
 from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_CHANGE, Question, Remedy, Said, gate_rule, ticket_of
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import change_scopes
-from projections.readings.delivery.deployments import Deployment, change_at, deployments
+from projections.readings.delivery.deployments import Deployment, change_at
 from projections.readings.environments.environments import names_for
 from projections.readings.environments.readiness import (
     Attestation,
@@ -114,7 +115,7 @@ def _unready(release_id: str, environment: str, at: Moment, told: list[Attestati
     return ""
 
 
-@finding(deployments, severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def started_unready(row: Deployment, look: Look) -> Breach | None:
     """Something of a release was put where nobody had attested by then that all is ready for it, where the policy asks for that."""
     for act in row.acts:

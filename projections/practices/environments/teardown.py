@@ -11,8 +11,9 @@ from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.findings import finding, positions_of
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.practice import Practice
-from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.deployments import Deployment
 from projections.readings.environments.environments import names_for
 from projections.readings.environments.lifetimes import (
     Extension,
@@ -133,7 +134,7 @@ def _differs(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and one != other
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def used_after_teardown(row: Deployment, look: Look) -> Breach | None:
     """Something was put into an environment that had been torn down, and not set up again by then."""
     for act in row.acts:

@@ -5,6 +5,7 @@ source lists is here.
 from collections.abc import Callable
 from typing import Final
 
+from ledger.authority import source_matches
 from ledger.events import kind_and_value, ref
 from ledger.events.finding import FindingDisposed
 from ledger.events.pir import PirOpened
@@ -38,8 +39,9 @@ from projections.readings.people.reconciliations import (
     fact_name,
     source_lists,
 )
+from projections.readings.people.sources import sources_of
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import spoken
+from projections.readings.people.voices import has_root_power, spoken
 from projections.readings.people.withdrawals import Withdrawal, withdrawals
 from projections.rules.words import listed
 
@@ -72,12 +74,12 @@ def withdrawal_of_anothers(row: Withdrawal, look: Look) -> Breach | None:
 # -- what sources list ---------------------------------------------------------------------------------------------------
 
 
-@finding(source_lists, severity="high")
+@finding(source_lists, severity="high", version=2)
 def missing_from_the_ledger(row: SourceMonth, look: Look) -> Breach | None:
-    """A source lists facts that the ledger does not have. It ends when they come, or a later list of the source lacks none."""
+    """A source lists facts that the ledger does not have. It ends when they come, by whose source it is, or a later list lacks none."""
     lacking = []
     for told in _standing(row, look, lambda told: told.missing_count):
-        left = [name for name in told.missing if not look.where(arrivals, "fact", fact_name(row.source or "", name))]
+        left = [name for name in told.missing if not _has_come(name, row.source or "", told, look)]
         if count := len(left) + told.missing_count - len(told.missing):
             named = f": {listed(left)}" if left else ""
             words = f"{number_of(count, 'fact')} of {told.begin} to {told.end} that the ledger does not have{named}"
@@ -127,6 +129,20 @@ def sequence_gap(row: Sequence, look: Look) -> Breach | None:
     )
     words = f"{row.source} counts what it tells, and {count} of it is not on record: {missing or 'long ago'}"
     return Breach(words, positions_of(*(p for low, high in gaps for p in (low.last_position, high.first_position))))
+
+
+def _has_come(name: str, source: str, told: SourceList, look: Look) -> bool:
+    """Say whether a fact that a list calls missing came: by whoever made the list, is enrolled for the source, or has the power. Under
+    the same id anybody may say something else.
+    """
+    for arrival in look.where(arrivals, "fact", fact_name(source, name)):
+        entry = look.entry(arrival.position)
+        said = spoken(entry, getattr(entry.event, "actor", None))
+        enrolled = sources_of(look, said.principal, said.position)
+        is_its_own = said.principal == told.said.principal or any(source_matches(p, source) for p, _ in enrolled)
+        if is_its_own or has_root_power(look, entry.type, said):
+            return True
+    return False
 
 
 def _standing(row: SourceMonth, look: Look, count: Callable[[SourceList], int]) -> list[SourceList]:

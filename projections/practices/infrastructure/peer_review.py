@@ -15,6 +15,7 @@ from projections.judging.able import authors, both, holders, holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, last_fact, of_change, ticket_of
 from projections.judging.of_a_change import rule_of_a_change
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.practice import Practice
 from projections.readings.changes.code import (
     LATEST,
@@ -165,7 +166,7 @@ def _ran_before(look: Look, service: str | None, environment: str | None, at: Mo
     yield from (commit for _, commit in sorted(acts, reverse=True))
 
 
-@finding(deployments, severity="high", version=3)
+@finding_of_acts(severity="high", version=4)
 def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed that was never merged, or of which nobody else had reviewed a part; the policy asks for it."""
     for act in row.acts:

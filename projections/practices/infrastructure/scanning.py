@@ -17,10 +17,11 @@ from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.judging.letting import let_pass, was_let_pass_since
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.practice import Practice
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commit_of
-from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.deployments import Deployment
 from projections.readings.environments.environments import names_for
 from projections.readings.infrastructure.secrets import SEVERAL, Secret, is_in, open_at, secrets, state_of
 from projections.readings.people.imports import instants_of
@@ -73,7 +74,7 @@ def rotated_secret_found_again(row: Secret, look: Look) -> Breach | None:
     return Breach(f"{words}: it may be another one", positions_of(state.closed.position, state.again.position))
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def deployed_with_an_open_secret(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed while a secret of it had been found and not rotated, nor let pass by somebody else; where the policy asks.
 

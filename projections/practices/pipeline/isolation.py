@@ -17,9 +17,10 @@ from projections.engine.view import Moment, later
 from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.practice import Practice
 from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.deployments import Deployment
 from projections.readings.environments.environments import names_for
 from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
@@ -165,7 +166,7 @@ def _is_by(making: Making, builders: tuple[str, ...]) -> bool:
     return any(source_matches(pattern, making.builder_id or "") for pattern in builders)
 
 
-@finding(deployments, severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def built_by_another_builder(row: Deployment, look: Look) -> Breach | None:
     """What was deployed was made by no builder that the policy knows, as far as anybody had said by then."""
     for act in row.acts:

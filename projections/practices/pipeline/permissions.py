@@ -34,6 +34,7 @@ from projections.engine.view import Moment, later
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, ticket_of
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.impact import IMPACT_ASSESSMENT
 from projections.practices.environments.readiness import READINESS_GATE
 from projections.practices.environments.stateful import BACKUP_GATE, RESTORE_TEST_DAYS, RPO_MINUTES
@@ -51,7 +52,7 @@ from projections.practices.practice import Practice
 from projections.practices.release.objectives import ERROR_BUDGET
 from projections.practices.release.strategies import RELEASE_STRATEGY
 from projections.readings.changes.branch_protections import Protection, branch_protections
-from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.deployments import Deployment
 from projections.readings.environments.environments import names_for
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import Doubt, doubts
@@ -182,7 +183,7 @@ def power_given_to_oneself(row: Grant, look: Look) -> Breach | None:
     return Breach(words, positions_of(*(span.said.position for span, _ in found)))
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def deployer_without_grant(row: Deployment, look: Look) -> Breach | None:
     """Who put something somewhere held no grant of the role that the policy asks for, at that time; or when they reported it late."""
     for act in row.acts:

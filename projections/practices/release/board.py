@@ -11,6 +11,7 @@ from projections.engine.view import Reads, later
 from projections.judging.able import authors, holders
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_CHANGE, Question, Remedy, Said, gate_rule
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
 from projections.readings.changes.approvals import BOARD_ROLE
@@ -26,7 +27,7 @@ from projections.readings.changes.board_leave import BOARD_DECISION_DAYS, BOARD_
 from projections.readings.changes.board_matters import board_matters
 from projections.readings.changes.board_slots import BOARD_MINUTES_HOURS, agendas_of, next_slot
 from projections.readings.changes.scopes import ChangeScope, change_scopes, planned
-from projections.readings.delivery.deployments import Deployment, change_at, deployments
+from projections.readings.delivery.deployments import Deployment, change_at
 from projections.readings.environments.environments import is_production
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force, in_force_now
@@ -44,7 +45,7 @@ PRACTICE: Final = Practice(
 SLOTS: Final = 60
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def deployed_without_the_board(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed to production that needed a decision of the board, and there was none that counts by then."""
     for act in acts_in_production(row, look):
@@ -123,10 +124,11 @@ def _members(question: Question, look: Look, policy: InForce) -> set[str]:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "not-approved": Remedy("the scope is amended, and the board decides about that", _members),
         "": Remedy("the board decides about the change as it is, by the votes of its members", _members),
-    }
+    },
 )
 def board_has_decided(question: Question, look: Look, policy: InForce) -> Said:
     """The board decided about the change, where the policy or the calendar of compliance asks for it."""

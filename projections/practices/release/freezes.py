@@ -11,10 +11,11 @@ from projections.engine.view import Reads
 from projections.judging.able import authors, may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, deployment_of, gate_rule
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.traceability import is_emergency_procedure
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at, planned
-from projections.readings.delivery.deployments import Deployment, change_at, deployments
+from projections.readings.delivery.deployments import Deployment, change_at
 from projections.readings.delivery.freezes import Freeze, freeze_calendar, freezes
 from projections.readings.delivery.frozen import Place, freezes_at, freezes_between, is_ones_own, override_for
 from projections.readings.people.imports import instants_of
@@ -54,7 +55,7 @@ def _place(environment: str, service: str | None, change_type: str | None, versi
     return Place(environment, service, change_type, tenants, regions)
 
 
-@finding(deployments, severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def deployed_in_freeze(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed while a freeze held it, and nobody else had let it through by then. Freezes declared afterwards count."""
     for act in row.acts:

@@ -12,6 +12,7 @@ from projections.engine.view import Reads, later
 from projections.judging.able import holding, may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
 from projections.practices.release.freezes import type_at
@@ -27,7 +28,7 @@ from projections.readings.delivery.budgets import (
     slos,
     slos_of,
 )
-from projections.readings.delivery.deployments import Deployment, change_at, deployments
+from projections.readings.delivery.deployments import Deployment, change_at
 from projections.readings.environments.environments import names_for
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
@@ -86,7 +87,7 @@ def _is_enforced(reads: Reads, policy: InForce, environment: str | None, at: str
     return "enforced" in policy.words(ERROR_BUDGET, *names_for(reads, policy, environment, at))
 
 
-@finding(deployments, severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def deployed_over_budget(row: Deployment, look: Look) -> Breach | None:
     """Something that mends nothing was deployed when the error budget was spent, or releases were halted; where the policy asks."""
     for act in acts_in_production(row, look):

@@ -9,11 +9,12 @@ from projections.engine.reads import Look
 from projections.judging.able import holders, holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import change_scopes
 from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, change_at, deployments
+from projections.readings.delivery.deployments import Deployment, change_at
 from projections.readings.delivery.releases import (
     SIGN_OFF_ROLE,
     ReleaseFacts,
@@ -76,7 +77,7 @@ def _going_out(row: Deployment, look: Look) -> Iterator[_Going]:
                 yield _Going(act, instant, look, facts or ReleaseFacts(scope.release_id))
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def scope_exceeded(row: Deployment, look: Look) -> Breach | None:
     """For a change of a release something went out to production that was not of the release's scope by then."""
     for going in _going_out(row, look):
@@ -94,7 +95,7 @@ def scope_exceeded(row: Deployment, look: Look) -> Breach | None:
     return None
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def released_without_sign_off(row: Deployment, look: Look) -> Breach | None:
     """Something went out to production in a release that its owner had not signed off, as it was, by then; where the policy asks."""
     for going in _going_out(row, look):
@@ -109,7 +110,7 @@ def released_without_sign_off(row: Deployment, look: Look) -> Breach | None:
     return None
 
 
-@finding(deployments, severity="medium")
+@finding_of_acts(severity="medium", version=2)
 def released_before_what_it_needs(row: Deployment, look: Look) -> Breach | None:
     """Something went out to production in a release before what it needs of the same release was there."""
     for going in _going_out(row, look):

@@ -8,9 +8,10 @@ from projections.engine.reads import Look
 from projections.judging.able import both, holding, may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
-from projections.readings.delivery.deployments import Deployment, change_at, deployments
+from projections.readings.delivery.deployments import Deployment, change_at
 from projections.readings.delivery.strategies import (
     STRATEGY_MATRIX,
     Conformance,
@@ -46,7 +47,7 @@ RELEASE_STRATEGY: Final = Words(
 )
 
 
-@finding(deployments, severity="high")
+@finding_of_acts(severity="high", version=2)
 def strategy_not_allowed(row: Deployment, look: Look) -> Breach | None:
     """Something went out to production by a strategy that the matrix does not allow its service, or was chosen for another kind of it.
 

@@ -12,10 +12,11 @@ from projections.engine.view import Moment, later
 from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
+from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
 from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, deployments, done_to
+from projections.readings.delivery.deployments import Deployment, done_to
 from projections.readings.delivery.measurements import (
     Firing,
     Measurement,
@@ -59,7 +60,7 @@ ROLLBACK_WATCH_HOURS: Final = Number(
 LATEST: Final = 64
 
 
-@finding(deployments, severity="high", version=4)
+@finding_of_acts(severity="high", version=5)
 def rollback_trigger_missed(row: Deployment, look: Look) -> Breach | None:
     """By what was measured after a deployment a rollback was due, and nobody rolled back, or decided about it, in time."""
     for act in acts_in_production(row, look):

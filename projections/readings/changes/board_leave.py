@@ -36,6 +36,7 @@ from projections.readings.changes.scopes import ChangeScope, in_force_at
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker, persons_behind
+from projections.readings.people.replacing import has_power
 from projections.readings.people.roles import roles_on_record
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
@@ -151,7 +152,9 @@ class BoardCase:
         return {person_of(self.reads, author) for author in self.scope.authors}
 
     def votes(self, decision: BoardDecision) -> tuple[Voice, ...]:
-        """Return how each member voted: by their own word, or by who may speak for them. Votes before the last decision are of that.
+        """Return how each member voted: by their own word, or by who may speak for them. Votes before the last decision are of that, and
+        those before the scope became another one are of another paper. Who voted against it before it was written down did so, whatever
+        the date of the decision.
 
         Each person once, under the login by which they voted last.
         """
@@ -167,7 +170,11 @@ class BoardCase:
             for vote in last_of_each(self.facts.votes, by_whom, AT_MOST)
             if vote.meeting_id == decision.meeting_id
             and vote.said.position > max(before, default=0)
-            and was_there(vote.said, then, self.clocks)
+            and self._is_of_what_was_decided(vote.said, decision)
+            and (
+                was_there(vote.said, then, self.clocks)
+                or (vote.vote != "for" and vote.said.position < decision.said.position)
+            )
         ]
         votes: dict[str, Voice] = {}
         for vote, said in (*told, *own):
@@ -175,16 +182,27 @@ class BoardCase:
                 votes[person_of(self.reads, said.speaker)] = Voice(said.speaker, vote)
         return tuple(votes.values())
 
+    def _is_of_what_was_decided(self, vote: Spoken, decision: BoardDecision) -> bool:
+        """Say whether a vote is of the wording of the scope that a decision is of: by position, as agendas are."""
+        voted, decided_on = (
+            in_force_at([v for v in self.scope.versions if v.said.position < position], None, self.clocks)
+            for position in (vote.position, decision.said.position)
+        )
+        return voted is None or decided_on is None or voted.digest == decided_on.digest
+
     def vote_fault(self, said: Spoken, then: Instant) -> str:
         """Say why a vote does not count because of who cast it, or ""."""
         if person_of(self.reads, said.speaker) in self._authors:
             return f"{said.speaker} is an author of the change"
         if why := fault_of_speaker(self.reads, CabVoteCast.type, said):
             return why
-        role = self.policy.words(BOARD_ROLE)[0]
-        if role not in roles_on_record(self.reads, said.speaker, then, self.scope.environment):
-            return f"{said.speaker} does not hold the role {role}"
+        if not self._is_member(said, then):
+            return f"{said.speaker} does not hold the role {self.policy.words(BOARD_ROLE)[0]}"
         return ""
+
+    def _is_member(self, said: Spoken, then: Instant) -> bool:
+        held = roles_on_record(self.reads, said.speaker, then, self.scope.environment)
+        return self.policy.words(BOARD_ROLE)[0] in held
 
     def _other_papers(self, meeting: Meeting, slot: Span, decision: BoardDecision) -> str:
         """Say what the board decided about that was not on its agenda as the policy wants it, or is not what is to be done; or ""."""
@@ -218,7 +236,9 @@ class BoardCase:
         return ""
 
     def unmet(self, decision: BoardDecision) -> list[str]:
-        """Return the conditions of a decision that nobody found met since; an author of the change does not."""
+        """Return the conditions of a decision that no member of the board found met since, nor who has the power to; an author of the
+        change does not.
+        """
         done = {
             met.condition
             for met in self.facts.met
@@ -227,6 +247,10 @@ class BoardCase:
             and (self.instant is None or was_there(met.said, self.instant, self.clocks))
             and not fault_of_speaker(self.reads, CabConditionMet.type, met.said)
             and persons_behind(self.reads, met.said).isdisjoint(self._authors)
+            and (
+                has_power(self.reads, CabConditionMet.type, met.said)
+                or self._is_member(met.said, instants(met.said, self.clocks)[0])
+            )
         }
         return [condition for condition in decision.conditions if condition not in done]
 

@@ -453,7 +453,8 @@ def plant_a_change_that_is_never_deployed(year: Year, change: Change) -> set[str
 
 def plant_an_unauthorized_change(year: Year, change: Change) -> set[str]:
     change.kind = "unauthorized"
-    return {f"unauthorized-change/{change.id}"}
+    # It lets nobody act, whenever it was opened.
+    return {f"unauthorized-change/{change.id}", f"deployment-without-change/{change.deployment}"}
 
 
 # -- evasions: what is said afterwards talks nothing away -----------------------------------------------------------------

@@ -75,6 +75,33 @@ def test_a_disposition_by_who_acted_does_not_count_and_is_found() -> None:
     assert [one.by.actor for one in story.row(dispositions, "deployment-without-change/d-1").disposed] == ["service:ci"]
 
 
+def test_what_was_answered_of_one_act_is_no_answer_to_the_next_one_under_the_same_id() -> None:
+    story = Story()
+    publish(story)
+    deploy(story, change=None)
+    answer_all(story)
+    assert found(story) == {}
+    for more in ({"attempt": 2}, {"service": "payments"}):
+        deploy(story, change=None, **more)
+        row = finding(story, "deployment-without-change", "d-1")
+        assert row.is_open
+        assert "more, the last: d-1 put" in row.says
+        answer_all(story)
+        assert found(story) == {}
+    # One that had leave is nothing new.
+    story.tell("change.opened", actor="person:alice", change_id="CHG-8", change_type="normal", services=["api"],
+        environment="staging", title={"sha256": "0" * 64})  # fmt: skip
+    deploy(story, change=None, environment="staging", attempt=3)
+    assert found(story) == {}
+
+
+def answer_all(story: Story) -> None:
+    for rule, subjects in found(story).items():
+        said = [{"subject": subject, "said": finding(story, rule, subject).said} for subject in subjects]
+        story.tell("finding.disposed", actor="person:olga", rule=rule, findings=said, disposition="accepted",
+            reason={"sha256": "0" * 64})  # fmt: skip
+
+
 def test_how_findings_of_a_rule_end_is_counted() -> None:
     story = Story()
     for name in ("d-1", "d-2", "d-3", "d-4"):
@@ -185,15 +212,29 @@ def test_what_a_source_lists_and_the_ledger_lacks_is_found_until_it_comes() -> N
     reconcile(story, "1", "4", "5", missing=("4", "5"))
     row = finding(story, "missing-from-the-ledger", "test@2026-03")
     assert row.says == f"test lists 2 facts of {at(0)} to {at(2)} that the ledger does not have: 4, 5"
-    story.tell("access.used", grant_id="GR", principal="service:ci", purpose="work")
-    arrived = story.tell("access.used", grant_id="GR", principal="service:ci", purpose="work", time=at(1))
+    used = {"grant_id": "GR", "principal": "service:ci", "purpose": "work"}
+    story.tell("access.used", **used)
+    arrived = story.tell("access.used", **used, time=at(1), by="service:forge")
     assert "test lists 1 fact" in finding(story, "missing-from-the-ledger", "test@2026-03").says
-    story.tell("access.used", grant_id="GR", principal="service:ci", purpose="work", time=at(1))
+    story.tell("access.used", **used, time=at(1), by="service:forge")
     assert found(story) == {}
     # It was there, though it is taken back.
     story.tell("statement.withdrawn", position=arrived, reason="x")
     assert found(story) == {}
     assert story.row(arrivals, "test 4/0000000000000004").withdrawn_position == 6
+
+
+@pytest.mark.parametrize(("who", "has_come"), [
+    ("service:mallory", False), ("service:forge", True), ("service:hook", True), ("person:olga", True),
+])  # fmt: skip
+def test_what_anybody_else_says_under_the_id_of_a_missing_fact_is_not_that_fact(who: str, has_come: bool) -> None:
+    story = Story()
+    enrol(story)
+    enrol(story, "service:hook")
+    reconcile(story, "4", missing=("4",))
+    by = {"by": LEDGER_PRINCIPAL, "token": "key:story"} if who == "person:olga" else {"by": who}
+    assert story.tell("access.used", grant_id="GR", principal="service:ci", purpose="x", time=at(1), **by) == 4
+    assert ("missing-from-the-ledger" not in found(story)) is has_come
 
 
 def test_a_later_list_of_the_source_takes_the_place_of_one_that_it_covers_and_nobody_elses_does() -> None:

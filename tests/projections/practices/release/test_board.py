@@ -199,15 +199,51 @@ def test_a_decision_holds_for_so_many_days_and_comes_before_the_planned_start() 
     assert answer(story, 50) == not_yet("too-old")
 
 
-def test_conditions_are_met_by_somebody_else_before_it_is_done() -> None:
+def test_conditions_are_met_by_a_member_of_the_board_before_it_is_done() -> None:
     story = approved(before_the_board(), conditions=["backup", "on-call"])
     assert answer(story) == not_yet("conditions")
-    for who, condition in (("person:bob", "backup"), ("person:alice", "on-call")):
+    # An author, and a friend of theirs, let nothing pass.
+    for who, condition in (("person:max", "backup"), ("person:alice", "on-call"), ("person:eve", "on-call")):
         story.tell("cab.condition_met", actor=who, **MEETING, **CHG, condition=condition)
     assert answer(story, 40) == not_yet("conditions")
     assert story.row(board_matters, "CHG-7").unmet == ("on-call",)
-    story.tell("cab.condition_met", actor="person:bob", **MEETING, **CHG, condition="on-call")
+    story.tell("cab.condition_met", actor="person:max", **MEETING, **CHG, condition="on-call")
     assert answer(story, 40) == {}
+
+
+def test_votes_are_of_the_scope_as_it_stood_when_they_were_cast() -> None:
+    story = before_the_board()
+    table(story)
+    wait_until(story, 20)
+    vote(story, "person:mia")
+    vote(story, "person:max")
+    story.tell("change.submitted", actor="person:alice", **CHG, artifacts=[OTHER])
+    # Whoever writes it down puts the new one on the agenda, too.
+    table(story, actor="person:eve", slot=at(20))
+    decide(story, actor="person:eve")
+    assert answer(story, len(story.log) + 1) == not_yet("does-not-count")
+    # The same content once more is the same paper.
+    again = before_the_board()
+    table(again)
+    wait_until(again, 20)
+    vote(again, "person:mia")
+    vote(again, "person:max")
+    again.tell("change.submitted", actor="person:alice", **CHG, artifacts=[ARTIFACT])
+    decide(again)
+    assert answer(again, len(again.log) + 1) == {}
+
+
+def test_whoever_voted_against_it_is_counted_whatever_the_date_of_the_decision() -> None:
+    story = before_the_board()
+    table(story)
+    wait_until(story, 20)
+    before = len(story.log)
+    for who in MEMBERS:
+        vote(story, who)
+    for who in MEMBERS[:2]:
+        vote(story, who, "against")
+    decide(story, actor="person:eve", time=at(before + len(MEMBERS) + 0.2))
+    assert answer(story, len(story.log) + 1) == not_yet("does-not-count")
 
 
 def test_a_change_that_comes_after_the_cutoff_waits_for_the_next_meeting() -> None:
