@@ -73,11 +73,26 @@ class Envelope:
         return cls(payload_type, payload, signatures)
 
 
+def listed_in(document: Any) -> list[Any] | None:
+    """Return the bundles in a list as a code host hands them out: its API answers `{"attestations": [{"bundle": …}]}`, and its tool prints
+    `[{"attestation": {"bundle": …}}]`. None for what is no such list.
+    """
+    listed = document.get("attestations") if isinstance(document, dict) else document
+    if not isinstance(listed, list) or not listed:
+        return None
+    held = (one.get("attestation", one) if isinstance(one, dict) else None for one in listed)
+    found = [one.get("bundle") if isinstance(one, dict) else None for one in held]
+    return found if all(isinstance(one, dict) and "dsseEnvelope" in one for one in found) else None
+
+
 def envelopes_in(body: bytes) -> list[Envelope]:
-    """Return the envelopes of a file: one, or one a line, each bare or in a Sigstore bundle. Raises VerificationError for anything else."""
+    """Return the envelopes of a file: one, one a line, or those of a list, each bare or in a Sigstore bundle. Raises VerificationError for
+    anything else.
+    """
     # What is nested thousands deep is no envelope, and ends nobody's audit.
     try:
-        documents = [json.loads(body)]
+        whole = json.loads(body)
+        documents = [whole] if (listed := listed_in(whole)) is None else listed
     except (ValueError, RecursionError):
         try:
             documents = [json.loads(line) for line in body.splitlines() if line.strip()]

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from api.desk import cloudevents
+from api.intake.cdevents_custom import without_custom_data
 from api.intake.cdevents_tests import Told, case_ended, case_skipped, suite_ended
-from api.intake.formats import JSON, UNMAPPED, Format, Sample
+from api.intake.formats import JSON, UNMAPPED, Format, Redactor, Sample
 from api.intake.translation import (
     ContradictionError,
     ForeignJsonError,
@@ -249,6 +250,7 @@ FORMAT: Final = Format(
     "binary or structured CloudEvents.",
     translate,
     media_types=("application/cloudevents+json", JSON),
+    redactor=Redactor(1, without_custom_data),
     # Binary mode without a type carries JSON, as at /v1/events.
     untyped=lambda headers: bool(cloudevents.attributes(headers)),
     samples=(

@@ -1,4 +1,5 @@
-"""in-toto statements as they come: bare, in DSSE envelopes (one, or one a line), or in Sigstore bundles; and what of each may be kept.
+"""in-toto statements as they come: bare, in DSSE envelopes (one, or one a line), or in Sigstore bundles, which code hosts hand out in
+lists; and what of each may be kept.
 
 An envelope whose payload is of another type than in-toto's proves nothing, whatever it holds. Kept is what facts are made
 of. Parameters, environments, configuration, URLs of dependencies, certificates and signatures may hold secrets, and are cut; of URLs that
@@ -19,7 +20,7 @@ from api.intake.formats import Enveloped
 from api.intake.translation import MAX_PARTS, ForeignError, ForeignJsonError, pick, pick_text, pick_time, read_json
 from ledger.events.identifiers import valid_unicode
 from ledger.events.test import MAX_NAMES
-from signing.dsse import Envelope
+from signing.dsse import Envelope, listed_in
 from signing.errors import VerificationError
 
 IN_TOTO: Final = "application/vnd.in-toto+json"
@@ -81,7 +82,7 @@ def _payloads(body: bytes) -> Iterator[tuple[str, bytes, Envelope | None]]:
 
 
 def _documents(body: bytes) -> Iterator[tuple[bytes, Any]]:
-    """Yield the documents of a file, with the bytes of each: one, or one a line."""
+    """Yield the documents of a file, with the bytes of each: one, one a line, or those of a list."""
     try:
         document = read_json(body)
     except ForeignJsonError:
@@ -90,7 +91,8 @@ def _documents(body: bytes) -> Iterator[tuple[bytes, Any]]:
             raise
         yield from ((line, read_json(line)) for line in lines)
     else:
-        yield body, document
+        listed = listed_in(document)
+        yield from ((body, document),) if listed is None else ((body, one) for one in listed[: MAX_STATEMENTS + 1])
 
 
 def _cut_statement(wrapper: str, payload: bytes) -> dict[str, Any]:

@@ -1,5 +1,9 @@
 """Tests as CDEvents tell of them: what each says, and that a run of them is held against its manifest."""
 
+import base64
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import bodies
@@ -7,8 +11,8 @@ import pytest
 from changes import found, pass_time
 from telling import Story
 
-from api.intake import cdevents
-from api.intake.translation import Fact, Mapped, Unmapped
+from api.intake import cdevents, cdevents_custom, cdevents_tests
+from api.intake.translation import Fact, ForeignError, Mapped, Unmapped
 
 
 def event(kind: str, number: int = 1, custom: dict[str, Any] | None = None, **content: Any) -> dict[str, Any]:
@@ -88,3 +92,53 @@ def test_cases_of_one_run_are_held_against_what_it_was_to_run(ran: tuple[str, ..
     pass_time(story, 2)
     assert ("tests-not-run" in found(story)) is (len(ran) == 1)
     assert "tests-run-twice" not in found(story)
+
+
+# -- what is kept of what senders add --------------------------------------------------------------------------------------
+
+PARAMETERS = {
+    "build": {"parameters": {"TOKEN": "s3cret"}},
+    "env": ["s3cret"],
+    "password": "s3cret",
+    "owner": {"x": "s3cret"},
+}
+
+
+def held(body: dict[str, Any]) -> bytes:
+    assert cdevents.FORMAT.redactor is not None
+    return cdevents.FORMAT.redactor.cut(bodies.encoded(body))
+
+
+@pytest.mark.parametrize("mode", ["bare", "structured", "base64"])
+def test_parameters_of_a_run_are_not_kept_however_they_come(mode: str) -> None:
+    def wrapped(made: dict[str, Any]) -> dict[str, Any]:
+        whole = bodies.structured(made)
+        if mode == "base64":
+            whole["data_base64"] = base64.b64encode(bodies.encoded(whole.pop("data"))).decode()
+        return made if mode == "bare" else whole
+
+    plain, added = wrapped(event("testcaserun.finished")), wrapped(event("testcaserun.finished", custom=PARAMETERS))
+    assert held(plain) == bodies.encoded(plain)
+    assert json.loads(held(added)) == json.loads(held(plain)) or mode == "base64"
+    assert cdevents.translate({}, held(added)) == cdevents.translate({}, bodies.encoded(added))
+    inside = base64.b64decode(json.loads(held(added)).get("data_base64", ""))
+    assert b"s3cret" not in held(added) + inside
+
+
+def test_data_of_another_type_is_not_kept_and_what_cannot_be_read_neither() -> None:
+    made = event("testcaserun.finished") | {
+        "customData": "czNjcmV0",
+        "customDataContentType": "application/octet-stream",
+    }
+    assert json.loads(held(made))["customData"] is None
+    assert cdevents.FORMAT.redactor is not None
+    with pytest.raises(ForeignError):
+        cdevents.FORMAT.redactor.cut(bodies.encoded(made)[:-3])
+    without = bodies.encoded({name: value for name, value in made.items() if not name.startswith("customData")})
+    assert cdevents.FORMAT.redactor.cut(without) == without
+
+
+def test_whatever_is_read_of_what_senders_add_is_kept() -> None:
+    files = [Path(module.__file__ or "").read_text() for module in (cdevents, cdevents_tests)]
+    named = set(re.findall(r"customData\.([a-z_]+)", "".join(files)))
+    assert named - {"X"} <= cdevents_custom.READ

@@ -13,6 +13,7 @@ from files import facts_of, mutations
 
 from api.intake.intoto import FORMAT
 from api.intake.translation import Fact, ForeignError, Mapped, Unmapped
+from signing.dsse import envelopes_in
 
 SHA = "a" * 64
 COMMIT = "4be1c2d0a9f84e6b8c7d3f2a1b0e9d8c7f6a5b43"
@@ -300,3 +301,19 @@ def test_the_run_of_slsa_0_2_is_named_in_either_way_that_builders_write() -> Non
     for name in ("buildInvocationId", "buildInvocationID"):
         said = facts(statement(PROVENANCE_V02, V02 | {"metadata": written | {name: "8373487016-1"}}))
         assert said[-1].data["run_id"] == "8373487016-1"
+
+
+def test_a_code_host_hands_out_bundles_in_lists() -> None:
+    of = bundle(statement(TESTED, TESTS))
+    [alone] = facts_of(FORMAT, json.dumps(of).encode(), {})[:1]
+    listed = {"attestations": [{"bundle": of, "repository_id": 1, "bundle_url": "https://x?sig=s3cret"}] * 2}
+    printed = [{"attestation": {"bundle": of, "bundle_url": ""}, "verificationResult": {"statement": "s3cret"}}]
+    for body, times in ((listed, 2), (printed, 1)):
+        told = [one for one in facts_of(FORMAT, json.dumps(body).encode(), {}) if one.type == "attestation.received"]
+        assert [one.data for one in told] == [alone.data] * times
+        assert [one.payload for one in envelopes_in(json.dumps(body).encode())] == [
+            one.payload for one in envelopes_in(json.dumps(of).encode())
+        ] * times
+    assert refused({"attestations": []}) == "no-statement"
+    assert refused({"attestations": [{"bundle": of}, {"bundle": None}]}) == "no-statement"
+    assert refused({"attestations": [{"bundle": of}] * 101}) == "too-many-statements"
