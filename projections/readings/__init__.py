@@ -26,6 +26,7 @@ from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.attributions import attribution_methods, attributions
 from projections.readings.delivery.budgets import error_budgets, slo_days, slos
+from projections.readings.delivery.commit_runs import commit_runs
 from projections.readings.delivery.cutovers import cutovers
 from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.deployments import deployments
@@ -165,6 +166,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     freeze_calendar,
     placements,
     deployments,
+    commit_runs,
     cutovers,
     gate_decisions,
     incidents,

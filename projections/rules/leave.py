@@ -116,16 +116,25 @@ def is_on_record(said: Recorded, instant: Instant) -> bool:
 
 def comes_before(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
     """Say whether something was true before an act; where the two times are as close as clocks may be apart, by the record."""
-    if abs(from_text(said.at) - from_text(instant.at)) <= clocks.skew_s * _SECOND:
-        return said.at <= instant.at or said.position < instant.position
-    return said.at <= instant.at
+    if said.at <= instant.at:
+        return True
+    return said.position < instant.position and _are_close(said.at, instant.at, clocks)
+
+
+def latest_before(instant: Instant, clocks: Clocks) -> str:
+    """Return the latest time that something may bear and still come before an act."""
+    return _later(instant.at, clocks.skew_s)
 
 
 def replaces(new: Recorded, old: Recorded, clocks: Clocks) -> bool:
     """Say whether one of two facts about a state replaces the other: the later one, and where clocks cannot tell, by the record."""
-    if abs(from_text(new.at) - from_text(old.at)) <= clocks.skew_s * _SECOND:
-        return new.position > old.position
-    return new.at > old.at
+    is_later, is_after = new.at > old.at, new.position > old.position
+    return is_later if is_later == is_after or not _are_close(new.at, old.at, clocks) else is_after
+
+
+def _are_close(one: str, other: str, clocks: Clocks) -> bool:
+    """Say whether two times are as close as clocks may be apart."""
+    return abs(from_text(one) - from_text(other)) <= clocks.skew_s * _SECOND
 
 
 def was_there(said: Recorded, instant: Instant, clocks: Clocks) -> bool:

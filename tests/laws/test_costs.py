@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from changes import ARTIFACT, SCOPE, publish
+from strangers import SAYABLE, Drawing
 from telling import Story, at, document
 
+from ledger.events import CATALOGUE, example
 from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import rows_then
-from projections.engine.derived import Derived, Judged, Rule
+from projections.engine.derived import Derived, Finding, Judged, Rule
+from projections.engine.judging import Judge
 from projections.engine.noted import NO_NOTES
 from projections.engine.reads import Look
 from projections.engine.sql_store import SqlStore
@@ -254,6 +257,55 @@ def test_what_all_of_one_subject_ask_is_worked_out_once_a_statement(
     assert len(asked) <= 4 * FEW_TOLD**2
 
 
+def one_commit_to_many_services(story: Story, number: int) -> None:
+    where = {"deployment_id": f"D{number}", "service": f"service-{number}", "environment": "prod", "commit": "a" * 40}
+    story.tell("deployment.finished", **where, outcome="success")
+
+
+def one_commit_again_and_again(story: Story, number: int) -> None:
+    where = {"deployment_id": f"D{number}", "service": "api", "environment": "prod", "commit": "a" * 40}
+    story.tell("deployment.finished", **where, outcome="success")
+
+
+def one_service_in_many_environments(story: Story, number: int) -> None:
+    what = {"service": "api", "environment": f"preview-{number}", "stateful": True, "resources": [f"db-{number}"]}
+    story.tell("service.provisioned", actor="person:a", **what)
+
+
+def one_change_to_many_environments(story: Story, number: int) -> None:
+    where = {"deployment_id": f"D{number}", **CHANGE, "service": "api", "environment": f"region-{number}"}
+    story.tell("deployment.started", actor="service:ci", **where)
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        one_commit_to_many_services,
+        one_commit_again_and_again,
+        one_service_in_many_environments,
+        one_change_to_many_environments,
+    ],
+)
+def test_one_more_has_no_more_judged_again(tell: Callable[[Story, int], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    inner = Judge.judge
+
+    def counted(judge: Judge, rule: Rule, key: str, entry: Any) -> Any:
+        judged.append(rule.name)
+        return inner(judge, rule, key, entry)
+
+    monkeypatch.setattr(Judge, "judge", counted)
+    story = Story()
+    counts = []
+    for number in range(FEW_TOLD):
+        judged.clear()
+        tell(story, number)
+        counts.append(len(judged))
+    assert story.folder.failures == {}
+    # What is due by then is judged as well: the least of a few tells.
+    assert min(counts[-8:]) <= min(counts[8:16]), counts
+
+
 def test_what_is_withdrawn_already_is_not_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     folded: list[None] = []
     inner = rows_then.RowsThen._folded
@@ -367,3 +419,67 @@ def test_what_is_done_for_a_change_is_not_judged_again_without_end(said: str, mo
         story.tell(f"change.{said}", **who, **CHANGE, **more.get(said, {"artifacts": [SCOPE]}))
     story.flush()
     assert "D0" not in judged
+
+
+# What somebody says now that concerns what was done long before, and why.
+CONCERNS_THE_PAST = {
+    # Of one change the first hundred of each count.
+    "change.opened": "all that is done for it is of its kind",
+    "change.submitted": "all that is done for it is held against its scope",
+    "change.scope_amended": "the same",
+    "change.scheduled": "all that is done for it is held against its window",
+    "environment.created": "that it had been set up again justifies what was done there, if late",
+    "incident.attributed": "what went out while an incident lasted that something else had caused, is rework",
+    "incident.resolved": "the same",
+    "statement.withdrawn": "all may rest on what is taken back",
+    "strategy.selected": "a choice justifies what was done before it, if late",
+}
+
+
+@pytest.mark.parametrize("by", ["service:ci", "person:x"])
+def test_what_is_said_now_has_little_judged_again_of_what_was_done_before(
+    by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a service there are ever more deployments: no statement of any type may concern all of them, but what a page says."""
+    story = Story()
+    opened = {"change_type": "normal", "services": ["api"], "environment": "prod", "title": TEXT}
+    story.tell("change.opened", actor="person:alice", **CHANGE, **opened)
+    story.tell("change.submitted", actor="person:alice", **CHANGE, artifacts=[ARTIFACT])
+    done = {f"D{number}" for number in range(24)}
+    for number in range(24):
+        where = {"deployment_id": f"D{number}", **CHANGE, "service": "api", "environment": "prod", "artifact": ARTIFACT}
+        for event_type, more in (("started", {}), ("finished", {"outcome": "success"})):
+            story.tell(f"deployment.{event_type}", actor="service:ci", **where, commit=f"{number:040x}", **more)
+    judged, inner = set(), Judge.judge
+
+    def noted(judge: Judge, rule: Rule, key: str, entry: Any) -> Any:
+        judged.update(done & {key})
+        return inner(judge, rule, key, entry)
+
+    monkeypatch.setattr(Judge, "judge", noted)
+    named = {
+        "service": "api",
+        "services": ["api"],
+        "environment": "prod",
+        "environments": ["prod"],
+        "deployment_id": "D23",
+    }
+    named |= {**CHANGE, "artifact": ARTIFACT, "commit": f"{23:040x}", "incident_id": "I"}
+    about = Finding("f", "r", "D23", positions=(1, 2, len(story.log) - 1, len(story.log)), acted_at=at(3))
+    concerned: dict[str, int] = {}
+    for event_type in SAYABLE:
+        cls = CATALOGUE[event_type]
+        whole = example(cls) | {name: value for name, value in named.items() if name in cls.model_fields}
+        whole |= dict.fromkeys(cls.erasable_fields & whole.keys(), TEXT)
+        drawn = (Drawing(story, about, f"{event_type} {seed}").statement(event_type) for seed in range(4))
+        for said in (whole, *drawn):
+            if said is None:
+                continue
+            who = {"actor": by} if "actor" in cls.model_fields else {}
+            said.pop("actor", None)
+            judged.clear()
+            story.tell(event_type, by=by, **who, **said)
+            concerned[event_type] = max(concerned.get(event_type, 0), len(judged))
+    assert story.folder.failures == {}
+    assert {name for name, count in concerned.items() if count > 4} <= CONCERNS_THE_PAST.keys()
+    assert concerned.keys() == set(SAYABLE)

@@ -29,6 +29,7 @@ from projections.readings.environments.backups import (
     last_good,
     rows_of,
     set_up,
+    set_up_under_all_names,
     standing_restores,
     stateful_resources,
     stateful_services,
@@ -146,19 +147,19 @@ def orphan_backups(row: StatefulResource, look: Look) -> Breach | None:
     return Breach(f"{words}, and none was restored since {since}", positions_of(_said(last_backup(look, rows))))
 
 
-@finding(stateful_services, severity="medium", version=2)
+@finding(stateful_services, severity="medium", version=3)
 def state_denied_by_another(row: StatefulService, look: Look) -> Breach | None:
     """Somebody said that a service holds no state, or no longer where another had said that it does, and may not take that back."""
-    refused = {
-        one.said.position: one
-        for environment in dict.fromkeys(provision.environment for provision in row.provisions)
-        if (found := set_up(look, row.service, environment, FOR_EVER)) is not None
-        for one in found.refused
-    }
-    if not refused:
+    if row.service is None or row.environment is None:
         return None
-    words = listed(f"{one.said.speaker} at {one.said.at}" for one in refused.values())
-    return Breach(f"of the state of {row.service} less was said than others know: by {words}", tuple(sorted(refused)))
+    rows = set_up_under_all_names(look, row.service, row.environment, FOR_EVER)
+    found = set_up(look, row.service, row.environment, FOR_EVER) if rows[:1] and rows[0].key == row.key else None
+    if found is None or not found.refused:
+        return None
+    words = listed(f"{one.said.speaker} at {one.said.at}" for one in found.refused)
+    where = f"{row.service} in {row.environment}"
+    positions = tuple(sorted(one.said.position for one in found.refused))
+    return Breach(f"of the state of {where} less was said than others know: by {words}", positions)
 
 
 @finding(backups, severity="high", version=2)

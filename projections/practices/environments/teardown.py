@@ -28,6 +28,8 @@ from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import in_force_now
 from projections.readings.people.powers import persons_behind
 from projections.readings.people.settings import Number
+from projections.readings.people.speaking import clocks_of
+from projections.rules.leave import latest_before
 from projections.rules.words import listed
 
 PRACTICE: Final = Practice("4.1", "Teardown schedules", views=(environment_lifetimes,))
@@ -141,7 +143,8 @@ def used_after_teardown(row: Deployment, look: Look) -> Breach | None:
         if act.is_history or act.environment is None:
             continue
         for instant in instants_of(look, act):
-            end = torn_down(look.at(instant.at), act.environment, instant)
+            until = latest_before(instant, clocks_of(look, instant.at))
+            end = torn_down(look.at(until), act.environment, instant)
             if end is not None:
                 words = f"{row.deployment_id} was put into {act.environment} at {act.at}, torn down at {end.said.at}"
                 return Breach(words, positions_of(end.said.position, act.position))

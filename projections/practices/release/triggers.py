@@ -32,7 +32,7 @@ from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, has_root_power, is_vouched
 from projections.rules.environments import PRODUCTION
-from projections.rules.leave import Instant, asked_at, instants, was_there
+from projections.rules.leave import Instant, asked_at, instants, latest_before, was_there
 from projections.rules.triggers import due, held, meets, window_before
 
 PRACTICE: Final = Practice(
@@ -88,7 +88,8 @@ def _triggers_of(row: Deployment, act: Act, look: Look) -> Iterator[tuple[str, D
     """Yield the triggers of what was deployed, as they were on record by then: no threshold is moved afterwards."""
     clocks = clocks_of(look, act.at)
     instant = instants(act, clocks)[-1]
-    for trigger in look.named(rollback_triggers, RollbackTriggerDefined, ref("service", act.service or "")):
+    known = look.at(latest_before(instant, clocks))
+    for trigger in known.named(rollback_triggers, RollbackTriggerDefined, ref("service", act.service or "")):
         for definition in definitions_at(look, trigger, instant, clocks):
             if _is_for(look, definition, act.service, act.environment, row.change_id, act.at):
                 yield trigger.trigger_id, definition

@@ -152,26 +152,47 @@ def bound_to(decision: Decision, scope: ChangeScope, clocks: Clocks) -> Version 
 # -- all of them -----------------------------------------------------------------------------------------------------------
 
 
-def leave_at(
-    facts: ChangeFacts,
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What was there of a change: the decisions that may give leave, those that may take it away, and the wording in force."""
+
+    some: Sequence[Decision]
+    against: Sequence[Decision]
+    current: Version | None
+
+    @property
+    def key(self) -> tuple[tuple[int, ...], tuple[int, ...], int | None]:
+        """Where all of it is recorded: acts at different times, of which the same was there, have the same leave."""
+        some, against = (tuple([d.said.position for d in decisions]) for decisions in (self.some, self.against))
+        return some, against, self.current.said.position if self.current is not None else None
+
+
+def standing_at(facts: ChangeFacts, scope: ChangeScope, clocks: Clocks, instant: Instant | None = None) -> Standing:
+    """Return what was there of a change at an instant; all of it without one."""
+    decisions = last_of_each(facts.decisions, by_whom, AT_MOST)
+    current = in_force_at(scope.versions, instant, clocks)
+    if instant is None:
+        return Standing(decisions, decisions, current)
+    some = [d for d in decisions if was_there(d.said, instant, clocks)]
+    # Whatever takes leave away counts by its time, whenever it was recorded.
+    return Standing(some, [d for d in decisions if comes_before(d.said, instant, clocks)], current)
+
+
+def leave_of(
+    there: Standing,
     scope: ChangeScope,
     look: Look,
     *,
     policy: InForce,
     clocks: Clocks,
     band: str | None,
-    instant: Instant | None = None,
     deployers: Sequence[str] = (),
 ) -> Leave:
-    """Return which approvals of a change count: as things stand, or for an act at an instant.
+    """Return which approvals of a change count, of what was there.
 
     `deployers` are those who deployed to production: none of them approves (S2).
     """
-    decisions = last_of_each(facts.decisions, by_whom, AT_MOST)
-    some = [d for d in decisions if instant is None or was_there(d.said, instant, clocks)]
-    current = in_force_at(scope.versions, instant, clocks)
-    # Whatever takes leave away counts by its time, whenever it was recorded.
-    against = [d for d in decisions if instant is None or comes_before(d.said, instant, clocks)]
+    some, against, current = there.some, there.against, there.current
     requests = [d for d in some if d.word == "requested"]
     # Whoever put a change before a body may put it before another; nobody takes it from one that somebody else put it before.
     escalated = standing(look, ChangeEscalated.type, (d for d in against if d.word == "escalated"), scope.environment)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from projections.engine.reads import Look
 from projections.engine.view import Moment
-from projections.readings.changes.approvals import Leave, leave_at
+from projections.readings.changes.approvals import Leave, leave_of, standing_at
 from projections.readings.changes.facts import ChangeFacts
 from projections.readings.changes.scopes import ChangeScope, Version
 from projections.readings.changes.technical import unreviewed_because
@@ -41,7 +41,7 @@ class Case:
     look: Look
     clocks: Clocks
     assessments: tuple[Assessment, ...]
-    # What was asked before: acts of one deployer are judged by one policy, mostly.
+    # What was asked before: of acts of one deployer the same was there, mostly, and they are judged by one policy.
     known: dict[Any, Leave] = field(default_factory=dict)
 
     def policy_at(self, time: Moment | None) -> InForce:
@@ -57,18 +57,18 @@ class Case:
         return counting(self.look, there)
 
     def leave(self, policy: InForce, instant: Instant | None = None, deployers: Iterable[str] = ()) -> Leave:
-        asked = (policy, instant, tuple(dict.fromkeys(deployers)))
+        band = found.band if (found := self.assessed(instant)) is not None else self._unscored(policy)
+        there = standing_at(self.facts, self.scope, self.clocks, instant)
+        asked = (policy, band, there.key, tuple(dict.fromkeys(deployers)))
         if asked not in self.known:
-            band = found.band if (found := self.assessed(instant)) is not None else self._unscored(policy)
-            self.known[asked] = leave_at(
-                self.facts,
+            self.known[asked] = leave_of(
+                there,
                 self.scope,
                 self.look,
                 policy=policy,
                 clocks=self.clocks,
                 band=band,
-                instant=instant,
-                deployers=asked[2],
+                deployers=asked[3],
             )
         return self.known[asked]
 

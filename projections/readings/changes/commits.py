@@ -1,4 +1,4 @@
-"""Commits: in which code changes each was proposed or merged, and by which deployments it went out. By the first seven digits.
+"""Commits: in which code changes each was proposed or merged, and which deployments name it. By the first seven digits.
 
 Senders shorten hashes. A short one is every commit that begins with it: two such that differ are told, and nobody chooses.
 
@@ -35,7 +35,6 @@ class Commit:
     prefix: str
     commits: tuple[str, ...] = ()
     code_changes: tuple[str, ...] = ()
-    deployments: tuple[str, ...] = ()
     told_by: tuple[str, ...] = ()
 
 
@@ -46,12 +45,12 @@ def _entries_of(key: str, row: Commit) -> list[Match]:
 
 commits = View(
     "commits",
-    version=2,
+    version=3,
     row=Commit,
     kind="commit",
     entries_of=_entries_of,
     names=("commits", "told_by"),
-    doc="Commits by their first seven digits: where each was proposed and merged, and which deployments it went out with.",
+    doc="Commits by their first seven digits: where each was proposed and merged, and which deployments name it.",
 )
 
 
@@ -98,13 +97,8 @@ def is_of(reads: Reads, commit: str, others: Iterable[str]) -> bool:
 
 def _joined(commit: str, whole: Commit | None, prefix: Commit) -> Commit:
     if whole is None:
-        return Commit(commit, (), prefix.code_changes, prefix.deployments)
-    return Commit(
-        commit,
-        (),
-        _with(whole.code_changes, *prefix.code_changes),
-        _with(whole.deployments, *prefix.deployments),
-    )
+        return Commit(commit, (), prefix.code_changes)
+    return Commit(commit, (), _with(whole.code_changes, *prefix.code_changes))
 
 
 def key_of(event: Any, entry: EntryInfo) -> str:
@@ -138,9 +132,7 @@ def named(row: Commit, event: Any, entry: EntryInfo) -> Commit:
     row = replace(row, commits=_with(row.commits, *hashes))
     deployment = getattr(event, "deployment_id", None)
     if deployment is not None:
-        row = replace(row, told_by=_with(row.told_by, deployment))
+        return replace(row, told_by=_with(row.told_by, deployment))
     if len(row.prefix) == SHORTEST and all(len(commit) >= WHOLE for commit in hashes):
         return row
-    if deployment is not None:
-        return replace(row, deployments=_with(row.deployments, deployment))
     return replace(row, code_changes=_with(row.code_changes, key_of(event, entry)))

@@ -16,9 +16,10 @@ from projections.engine.view import Moment, seconds_between
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import ambiguous, commit_of, commits, is_same
 from projections.readings.changes.scopes import change_scopes
+from projections.readings.delivery.commit_runs import commit_runs, ran_before
 from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.delivery.incidents import Incident, caused_by, ended_at, has_cause, incidents
-from projections.readings.environments.environments import READ_BY_ASKING, is_production, same_environment
+from projections.readings.environments.environments import READ_BY_ASKING, is_production
 
 UNPLANNED: Final = ("emergency", "unauthorized")
 
@@ -56,10 +57,10 @@ class Delivered:
 
 deliveries = Judged(
     "deliveries",
-    version=2,
+    version=3,
     row=Delivered,
     of=deployments,
-    reads=(incidents, commits, code_changes, change_scopes, *READ_BY_ASKING),
+    reads=(incidents, commits, commit_runs, code_changes, change_scopes, *READ_BY_ASKING),
     indexes=("service", "team", "month", "seen_at"),
     doc="Deliveries: what every deployment to production counts for in the five metrics, and the entries that show it.",
 )
@@ -92,7 +93,7 @@ def delivered(row: Deployment, look: Look) -> Delivered:
         row.rolled_back_at is not None or bool(caused),
         scope is not None and scope.change_type in UNPLANNED,
         _mends(row, at, caused, look),
-        _ran_before(row, look),
+        ran_before(look, row),
         leads,
         seconds_between(row.finished_at, over),
         tuple(sorted(positions)),
@@ -124,24 +125,6 @@ def _leads(row: Deployment, look: Look) -> tuple[tuple[Lead, ...], set[int], str
         leads.append(Lead(commit, seconds_between(at, row.finished_at), seconds_between(first, row.finished_at)))
         positions.add(position)
     return tuple(leads), positions, "; ".join(notes)
-
-
-def _ran_before(row: Deployment, look: Look) -> bool:
-    """Say whether the commit had been deployed there before, and succeeded."""
-    if row.commit is None:
-        return False
-    for name in commit_of(look, row.commit).deployments:
-        other = look.row(deployments, name) if name != row.deployment_id else None
-        if (
-            other is not None
-            and other.outcome == "success"
-            and other.service == row.service
-            and is_same(other.commit, row.commit)
-            and (other.finished_at or "") < (row.finished_at or "")
-            and same_environment(look, other.environment, row.environment, row.finished_at or "")
-        ):
-            return True
-    return False
 
 
 def _mends(row: Deployment, at: Moment, caused: list[Incident], look: Look) -> bool:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.events.rollback import Mode, RollbackTriggerDefined, RollbackTriggerFired
-from projections.engine.view import EntryInfo, Moment, Number, Reads, View, replace
+from projections.engine.view import LATEST, EntryInfo, Moment, Number, Reads, View, replace
 from projections.readings.people.replacing import standing
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, in_one_alone, spoken
 from projections.rules.leave import Clocks, Instant, was_there
 from projections.rules.triggers import Condition, fires
 
@@ -55,12 +55,19 @@ class Trigger:
     definitions: tuple[Definition, ...] = ()
 
 
+def _touched(before: Trigger | None, after: Trigger | None) -> tuple[Moment, Moment]:
+    """A wording is a matter of what is done after it."""
+    worded = in_one_alone(*(row.definitions if row is not None else () for row in (before, after)))
+    return min((one.said.at for one in worded), default=""), LATEST
+
+
 rollback_triggers = View(
     "rollback_triggers",
     version=4,
     row=Trigger,
     kind="trigger",
     indexes=("service", "environment"),
+    touches=_touched,
     doc="Rollback triggers: metric, threshold and window of each, every wording, and when it fired last.",
 )
 

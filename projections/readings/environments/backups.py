@@ -16,7 +16,7 @@ from ledger.events.service import ServiceProvisioned
 from ledger.words import number_of
 from projections.engine.answers import kept
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
-from projections.readings.environments.environments import same_environment, under_all_names
+from projections.readings.environments.environments import under_all_names
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.replacing import may_take_back, standing
 from projections.readings.people.voices import Spoken, in_time, spoken
@@ -114,31 +114,38 @@ class Provision:
 
 @dataclass(frozen=True)
 class StatefulService:
-    """One service, and how it was set up where. The columns before are of what was recorded last."""
+    """One service in one environment, and how it was set up there. The columns before the list are of what was recorded last."""
 
-    service: str
+    key: str
+    service: str | None = None
     environment: str | None = None
     stateful: bool | None = None
     resources: tuple[str, ...] = ()
     provisions: tuple[Provision, ...] = ()
 
 
+def key_of(name: str, environment: str) -> str:
+    """Return the key of a service, or of a resource, in an environment, however that is spelled."""
+    return f"{name}#{compared(environment)}"
+
+
 stateful_services = View(
     "stateful_services",
-    version=1,
+    version=2,
     row=StatefulService,
-    kind="service",
-    entries_of=lambda key, row: (Match((ServiceProvisioned.type,), (ref("service", key),)),),
-    indexes=("stateful",),
-    doc="Services as they were set up: which resources hold their state, in which environment, or that there are none.",
+    kind="stateful_service",
+    entries_of=lambda key, row: (Match((ServiceProvisioned.type,), (ref("service", key.partition("#")[0]),)),),
+    indexes=("service", "environment", "stateful"),
+    doc="Services as they were set up in each environment: which resources hold their state there, or that there are none.",
 )
 
 
-@stateful_services.on(ServiceProvisioned, key=lambda event: event.service)
+@stateful_services.on(ServiceProvisioned, key=lambda event: key_of(event.service, event.environment))
 def provisioned(row: StatefulService, event: ServiceProvisioned, entry: EntryInfo) -> StatefulService:
     provision = Provision(spoken(entry, event.actor), event.environment, event.stateful, event.resources)
     return replace(
         row,
+        service=event.service,
         environment=event.environment,
         stateful=event.stateful,
         resources=event.resources,
@@ -161,11 +168,6 @@ class StatefulResource:
     first_backup_at: Moment | None = None
     last: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
-
-
-def key_of(resource: str, environment: str) -> str:
-    """Return the key of a resource in an environment, however that is spelled."""
-    return f"{resource}#{compared(environment)}"
 
 
 def _entries_of(key: str, row: StatefulResource) -> list[Match]:
@@ -292,14 +294,18 @@ def _beside(words: tuple[Provision, ...], one: Provision) -> tuple[Provision, ..
 
 
 def _provisions(reads: Reads, service: str, environment: str, at: Moment) -> list[Provision]:
-    row = reads.row(stateful_services, service)
     counting = [
         one
-        for one in (row.provisions if row is not None else ())
-        if same_environment(reads, one.environment, environment, at)
-        and _counts(reads, ServiceProvisioned, one.said, one.environment)
+        for row in set_up_under_all_names(reads, service, environment, at)
+        for one in row.provisions
+        if _counts(reads, ServiceProvisioned, one.said, one.environment)
     ]
     return sorted(counting, key=in_time)
+
+
+def set_up_under_all_names(reads: Reads, service: str, environment: str, at: Moment) -> list[StatefulService]:
+    """Return how a service was set up in an environment, under all names that this goes by at a time; its own first."""
+    return under_all_names(reads, stateful_services, environment, at, lambda name: key_of(service, name))
 
 
 def rows_of(reads: Reads, resource: str, environment: str, at: Moment) -> list[StatefulResource]:

@@ -16,12 +16,12 @@ from typing import Final
 from ledger.conditions import Match
 from ledger.events import Event
 from ledger.events.environment import EnvironmentCreated, EnvironmentDeleted, EnvironmentTtlExtended
-from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import names_of
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.replacing import has_power
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, in_time, spoken
+from projections.readings.people.voices import Spoken, in_one_alone, in_time, spoken
 from projections.rules.environments import compared
 from projections.rules.leave import FOR_EVER, Instant, comes_before, is_reported_late, replaces, was_there
 
@@ -73,9 +73,21 @@ class Lifetime:
 # These entries name an environment in any spelling, so no ref finds them all.
 _LIVES: Final = (Match((EnvironmentCreated.type, EnvironmentTtlExtended.type, EnvironmentDeleted.type)),)
 
+
+def _touched(before: Lifetime | None, after: Lifetime | None) -> tuple[Moment, Moment]:
+    """What is said of an end is a matter of the time since. That something was set up is one of before, too: as what came late."""
+    old, new = (row or Lifetime("") for row in (before, after))
+    ends: list[Teardown | Extension] = [
+        *in_one_alone(old.teardowns, new.teardowns),
+        *in_one_alone(old.extensions, new.extensions),
+    ]
+    return min((one.said.at for one in ends), default="") if old.creations == new.creations else "", LATEST
+
+
 environment_lifetimes = View(
     "environment_lifetimes",
     version=1,
+    touches=_touched,
     row=Lifetime,
     kind="environment",
     entries_of=lambda key, row: _LIVES,

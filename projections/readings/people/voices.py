@@ -4,8 +4,9 @@ Not who holds power by a grant: that is `powers`, which begins here. Power has o
 credential, by the ledger's own key, and by a source that an operator enrolled with the very type of event among its `types`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeVar
 
 from ledger.authority import LEDGER_PRINCIPAL, source_matches
 from ledger.conditions import AFTER_ALL
@@ -59,6 +60,20 @@ def spoken(entry: EntryInfo, actor: str | None) -> Spoken:
 class Said(Protocol):
     @property
     def said(self) -> Spoken: ...
+
+
+S = TypeVar("S", bound=Said)
+
+
+def in_one_alone(before: Iterable[S], after: Iterable[S]) -> list[S]:
+    """Return what only one of two lists of statements holds."""
+    some, others = ({one.said.position: one for one in held} for held in (before, after))
+    return [
+        one
+        for held, other in ((some, others), (others, some))
+        for position, one in held.items()
+        if position not in other
+    ]
 
 
 def in_time(one: Said) -> tuple[Moment, int]:

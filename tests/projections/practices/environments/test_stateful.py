@@ -80,7 +80,7 @@ def test_to_say_again_that_it_is_there_gives_no_more_time() -> None:
     assert found(story) == {"backup-older-than-rpo": ["db.orders#prod"]}
     provision(story, stateful=False)
     assert found(story) == {}
-    assert story.row(stateful_services, "api").stateful is False
+    assert story.row(stateful_services, "api#prod").stateful is False
 
 
 def test_what_was_torn_down_needs_no_backup_and_without_a_policy_nothing_does() -> None:
@@ -195,10 +195,10 @@ def test_only_who_said_that_there_is_state_or_has_the_power_says_that_there_is_n
     for more in ({"stateful": False}, {"resources": ["db.new"]}):
         provision(story, actor="service:ci", **more)
         assert found(story)["backup-older-than-rpo"][0] == "db.orders#prod"
-        assert found(story)["state-denied-by-another"] == ["api"]
-    assert "service:ci" in finding(story, "state-denied-by-another", "api").says
+        assert found(story)["state-denied-by-another"] == ["api#prod"]
+    assert "service:ci" in finding(story, "state-denied-by-another", "api#prod").says
     provision(story, by=LEDGER_PRINCIPAL, token="key:story", stateful=False)
-    assert found(story) == {"state-denied-by-another": ["api"]}
+    assert found(story) == {"state-denied-by-another": ["api#prod"]}
 
 
 def test_nobody_dates_back_that_there_is_state_to_say_afterwards_that_there_is_none() -> None:
@@ -207,7 +207,7 @@ def test_nobody_dates_back_that_there_is_state_to_say_afterwards_that_there_is_n
     provision(story, actor="service:mallory", time=at(-1000))
     provision(story, actor="service:mallory", stateful=False)
     assert found(story)["backup-older-than-rpo"] == ["db.orders#prod"]
-    assert found(story)["state-denied-by-another"] == ["api"]
+    assert found(story)["state-denied-by-another"] == ["api#prod"]
 
 
 def test_an_authority_for_who_says_so_says_that_there_is_no_state_any_more() -> None:
@@ -282,7 +282,7 @@ def plant_state_that_somebody_else_denies(year: Year) -> set[str]:
         START + 6 * DAY, "service.provisioned", actor="service:platform", **where, stateful=True, resources=["db.six"]
     )
     year.say(START + 7 * DAY, "service.provisioned", actor="service:team-2-ci", **where, stateful=False)
-    return {"state-denied-by-another/service-2"}
+    return {"state-denied-by-another/service-2#staging"}
 
 
 def plant_backups_that_nobody_needs_and_one_that_does_not_come_back(year: Year) -> set[str]:

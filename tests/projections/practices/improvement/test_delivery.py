@@ -6,6 +6,7 @@ import pytest
 from changes import found_by_any_process
 from telling import Story, at
 
+from projections.readings.delivery.commit_runs import commit_runs
 from projections.readings.delivery.deliveries import deliveries
 from projections.readings.delivery.metrics import Delivery, counted, delivery, figures_of
 
@@ -188,6 +189,20 @@ def test_a_commit_that_ran_before_does_not_go_out_again() -> None:
     deploy(story, "d-3", commit=FULL)
     assert (row(story).deployments, row(story).lead_time_s) == (3, 2 * 3600)
     assert story.row(deliveries, "d-3").is_repeated
+
+
+def test_a_commit_ran_where_it_succeeded_first_and_no_more_once_that_failed_or_was_taken_back() -> None:
+    story = Story()
+    deploy(story, "d-1", commit=FULL)
+    first = len(story.log)
+    # The same commit by a short hash.
+    deploy(story, "d-2", commit=FULL[:10])
+    (runs,) = [row for text in story.store.texts(commit_runs) if (row := commit_runs.load(text)).service == "api"]
+    assert [run.deployment_id for run in runs.runs] == ["d-1", "d-2"]
+    assert story.row(deliveries, "d-2").is_repeated
+    story.tell("statement.withdrawn", position=first, reason="it had failed")
+    assert not story.row(deliveries, "d-2").is_repeated
+    assert [run.deployment_id for run in story.row(commit_runs, runs.key).runs] == ["d-2"]
 
 
 def test_what_goes_out_while_an_incident_of_the_service_is_open_is_rework() -> None:
