@@ -36,7 +36,7 @@ from ledger.events.identifiers import Part, Text
 from projections import VIEWS
 from projections.engine.derived import Derived
 from projections.engine.tally import Tally
-from projections.engine.view import Moment
+from projections.engine.view import Moment, Number
 from projections.gates.composition import GATES
 from projections.practices.serving import Served, capabilities
 from projections.readings.people.settings import SETTINGS
@@ -421,19 +421,19 @@ place. An unknown path gets 404, a known path with another method 405.
 def _column(annotation: Any) -> str:
     """Say what a column of a view holds."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation is Moment:
-        return "time"
+    if annotation in (Moment, Number):
+        return "time" if annotation == Moment else "decimal number, as text"
     if origin in (types.UnionType, typing.Union):
         return ", ".join(_column(part) for part in arguments if part is not type(None))
     if origin is typing.Literal:
         return " or ".join(f"`{value}`" for value in arguments)
     if origin is tuple:
-        part = arguments[0]
-        names = (
-            ", ".join(f"`{field.name}`" for field in dataclasses.fields(part)) if dataclasses.is_dataclass(part) else ""
-        )
-        return f"list of {{{names}}}" if names else f"list of {_column(part)}"
-    return {str: "text", int: "number", bool: "flag"}.get(annotation, str(annotation))
+        return f"list of {_column(arguments[0])}"
+    if dataclasses.is_dataclass(annotation):
+        return f"{{{', '.join(f'`{field.name}`' for field in dataclasses.fields(annotation))}}}"
+    if annotation not in (plain := {str: "text", int: "number", bool: "flag"}):
+        raise TypeError(f"scripts/docs has no words for {annotation!r}")
+    return plain[annotation]
 
 
 _ABOUT_VIEWS = """What the past means, folded from the entries alone. `GET /v1/views/NAME` lists the rows of a view, and

@@ -44,6 +44,14 @@ def answered(row: Finding, look: Look) -> Answer:
     return Answer(Disposal(last.disposition, last.by.speaker, last.by.position, last.until), refused)
 
 
+def stands(row: Finding, look: Look) -> bool:
+    """Say whether a finding is open to whoever asks a gate now: it is not answered, or the time of its answer is over."""
+    if row.disposition is not None:
+        # What is decided otherwise meanwhile makes another answer.
+        look.row(dispositions, row.finding_id)
+    return row.is_open or look.has_come(row.disposed_until)
+
+
 def fault_of(said: Spoken, involved: dict[str, str], look: Look) -> str:
     """Say why a disposition does not count because of who made it; empty when it does."""
     for person in persons_behind(look, said):

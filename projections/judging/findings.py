@@ -34,3 +34,8 @@ finding: Final = findings.rule
 
 def positions_of(*positions: int | None) -> tuple[int, ...]:
     return tuple(sorted({position for position in positions if position is not None}))
+
+
+def about_findings() -> frozenset[str]:
+    """Return the rules of findings themselves: how they are answered, or go away."""
+    return frozenset(rule.name for rule in findings.rules.values() if rule.subject is findings)

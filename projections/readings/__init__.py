@@ -207,8 +207,6 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     provider_upgrades,
     plan_providers,
     provider_steps,
-    plan_providers,
-    provider_steps,
     compatibilities,
     # pipelines
     test_manifests,

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from ledger.events.iac import fingerprint_of_tag
+from ledger.events.iac import PlanProduced, fingerprint_of_tag
 from ledger.events.identifiers import identifier_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
@@ -63,7 +64,7 @@ def tags_missing(row: TaggedResource, look: Look) -> Breach | None:
 @gate_rule(
     version=2,
     remedies={
-        "no-plan": Remedy("the plan is told, with all its parts (iac.plan_produced)"),
+        "no-plan": Remedy("the plan is told, with all its parts (iac.plan_produced)", holding(PlanProduced)),
         "tags-missing": Remedy("what is created is tagged, and planned anew"),
         "value-not-allowed": Remedy("what is created is tagged with a value that the policy allows, and planned anew"),
         "": Remedy(

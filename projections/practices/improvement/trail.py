@@ -16,9 +16,9 @@ from projections.engine.reads import Look
 from projections.engine.view import later
 from projections.judging.able import may
 from projections.judging.ages import finding_ages
-from projections.judging.disposing import persons_in
+from projections.judging.disposing import persons_in, stands
 from projections.judging.ends import finding_ends
-from projections.judging.findings import finding, findings, positions_of
+from projections.judging.findings import about_findings, finding, findings, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_change, ticket_of
 from projections.practices.practice import Practice
 from projections.readings.assurance.dispositions import dispositions
@@ -174,7 +174,7 @@ def _told_of(row: SourceMonth, does: str, what: list[tuple[str, int]]) -> Breach
 @finding(findings, severity="high")
 def withdrawn_by_who_acted(row: Finding, look: Look) -> Breach | None:
     """A finding went away because somebody who acted or approved in what it was about took a statement back."""
-    if row.verdict is not None or row.resolved_position is None or row.rule in ABOUT_FINDINGS:
+    if row.verdict is not None or row.resolved_position is None or row.rule in about_findings():
         return None
     taken = look.row(withdrawals, str(row.resolved_position))
     if taken is None or taken.position is None or not _is_about(row, taken, look):
@@ -235,9 +235,6 @@ def _involved(question: Question, look: Look, policy: InForce) -> set[str]:
     return {person_of(look, name) for name in names}
 
 
-ABOUT_FINDINGS: Final = ("withdrawn-by-who-acted", "disposition-does-not-count")
-
-
 @gate_rule(
     remedies={
         "": Remedy(
@@ -254,18 +251,11 @@ def findings_are_answered(ticket: Ticket, question: Question, look: Look, policy
     about = [
         findings.key_of(rule, key) for rule in findings.rules.values() for key in subjects.get(rule.subject.kind, ())
     ]
-    about += [f"{name}/{finding_id}" for name in ABOUT_FINDINGS for finding_id in tuple(about)]
-    still = [row for finding_id in about if (row := look.row(findings, finding_id)) is not None and _stands(row, look)]
+    about += [f"{name}/{finding_id}" for name in sorted(about_findings()) for finding_id in tuple(about)]
+    still = [row for finding_id in about if (row := look.row(findings, finding_id)) is not None and stands(row, look)]
     if still:
         names = listed(row.finding_id for row in still)
         used = [position for row in still for position in row.positions]
         words = f"{number_of(len(still), 'finding is', 'findings are')} open, and nobody disposed of them: {names}"
         return "deny", "findings-open", words, used
     return "allow", "none-open", "no finding about it is open", ()
-
-
-def _stands(row: Finding, look: Look) -> bool:
-    if row.disposition is not None:
-        # What is decided otherwise meanwhile makes another answer.
-        look.row(dispositions, row.finding_id)
-    return row.is_open or look.has_come(row.disposed_until)

@@ -15,7 +15,7 @@ from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
-from projections.readings.changes.scopes import change_scopes, in_force_at
+from projections.readings.changes.scopes import plans_of
 from projections.readings.environments.environments import names_for
 from projections.readings.infrastructure.module_users import applied_last, module_series, module_users, module_uses
 from projections.readings.infrastructure.modules import Standing, Word, modules, standing_of
@@ -101,12 +101,8 @@ def _plans_of(question: Question, look: Look) -> tuple[str, ...]:
     """Return the plans that a question is about: the one that it names, those of its change, or the one that was applied there last."""
     if question.plan is not None:
         return (question.plan,)
-    scope = look.row(change_scopes, question.change_id) if question.change_id is not None else None
-    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at)) if scope is not None else None
-    if version is not None and version.plans:
-        return version.plans
     applied = applied_last(look, question.environment or "", question.service)
-    return (applied,) if applied is not None else ()
+    return plans_of(look, question.change_id) or ((applied,) if applied is not None else ())
 
 
 @gate_rule(

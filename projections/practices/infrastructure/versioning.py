@@ -13,11 +13,12 @@ from typing import Final
 from ledger.events import ref
 from ledger.events.compatibility import CompatibilityTested
 from ledger.events.finding import FindingDisposed
+from ledger.events.iac import PlanProduced
 from ledger.events.module import ModuleReleased
 from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.judging.able import authors, both, may, whoever_asks
+from projections.judging.able import authors, both, holding, may, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.judging.letting import let_pass, was_let_pass
@@ -199,7 +200,7 @@ def destroying_upgrade_applied(row: Application, look: Look) -> Breach | None:
     version=3,
     remedies={
         "not-tried": Remedy("the version is tried, and passes (compatibility.tested)", may(CompatibilityTested)),
-        "no-plan": Remedy("the plan is told (iac.plan_produced)"),
+        "no-plan": Remedy("the plan is told (iac.plan_produced)", holding(PlanProduced)),
         "destroys": Remedy(
             "the plan destroys nothing; or somebody else lets it pass (finding.disposed)",
             may(FindingDisposed, but=both(whoever_asks, authors)),

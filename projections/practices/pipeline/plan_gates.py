@@ -12,7 +12,7 @@ from typing import Final
 from ledger.events import ref
 from ledger.events.change import ChangeScopeAmended, ChangeSubmitted
 from ledger.events.finding import FindingDisposed
-from ledger.events.iac import PlanValidated
+from ledger.events.iac import PlanProduced, PlanValidated
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.judging.able import authors, both, holding, may, whoever_asks
@@ -250,7 +250,7 @@ def _names_act(version: Version | None, row: Deployment) -> bool:
 @gate_rule(
     version=2,
     remedies={
-        "no-plan": Remedy("the plan is told (iac.plan_produced)"),
+        "no-plan": Remedy("the plan is told (iac.plan_produced)", holding(PlanProduced)),
         "incomplete": Remedy("what is missing of the plan is told (iac.plan_changes_reported)"),
         "of-a-part": Remedy(
             "the whole is planned; or somebody who did not make it lets the plan pass (finding.disposed)",

@@ -294,6 +294,12 @@ def in_force_at(said: Sequence[S], instant: Instant | None, clocks: Clocks) -> S
     return max(there, key=in_time, default=None)
 
 
+def plans_of(reads: Reads, change_id: str | None) -> tuple[str, ...]:
+    """Return the plans of infrastructure that the scope of a change names last; none where it names none, or there is no change."""
+    scope = reads.row(change_scopes, change_id) if change_id is not None else None
+    return _last(scope.versions).plans if scope is not None and scope.versions else ()
+
+
 def planned(scope: ChangeScope) -> Window | None:
     """Return the window that a change was given last."""
     return _last(scope.windows) if scope.windows else None
