@@ -96,7 +96,8 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         _BOUNDS.max_connections,
         ge=2,
-        description="Connections that are held; over it the slowest stranger of the network that has most is dropped.",
+        description="Connections that are held; over it the slowest stranger of the network that has most is dropped, and where there "
+        "is none, a stream, an unread answer or an unfinished request of the credential that has most.",
     )
     max_header_bytes: int = Field(
         _BOUNDS.max_header_bytes, ge=1024, description="Longest head of a request, with its URL; longer ones get 431."
@@ -114,6 +115,12 @@ class Settings(BaseSettings):
         ge=65_536,
         description="Bytes of bodies of senders that are not known yet, all together, spooled in the directory for "
         "temporary files. Over it the network that sent most loses its slowest.",
+    )
+    max_authenticated_bytes: int = Field(
+        _BOUNDS.max_authenticated_bytes,
+        ge=65_536,
+        description="Bytes of bodies of known callers that are held while they come, all together. Over it the credential that sent "
+        "most loses its slowest that is not whole; one body by itself may always be as long as `max_body_bytes`.",
     )
     limits: Limits = Field(
         Limits(),
@@ -215,6 +222,7 @@ class Settings(BaseSettings):
             max_header_bytes=self.max_header_bytes,
             max_connections=self.max_connections,
             max_unauthenticated_bytes=self.max_unauthenticated_bytes,
+            max_authenticated_bytes=self.max_authenticated_bytes,
             trusted_proxies=tuple(self.trusted_proxies),
         )
 

@@ -240,7 +240,7 @@ def permitted(request: Request, credential: Credential) -> Caller:
     # For the access log.
     request.scope["credential"] = credential.id
     if (connection := request.scope.get("connection")) is not None:
-        connection.known = True
+        connection.holder = credential.id
     cached = _callers.get(credential.id)
     if cached is None or cached.token is not credential:
         cached = _callers[credential.id] = Caller(credential.id, credential.principal, "token", credential)

@@ -1,8 +1,12 @@
-"""All connections of a process, and who has to go when there are too many of them, or too many bytes of strangers.
+"""All connections of a process, and who has to go when there are too many of them, or too many bytes of bodies.
 
 A stranger is who has not shown a credential yet. The network (a /24 or /48) that holds most loses first, and in it the
 slowest: two hundred strangers who dribble go before one sender who is quick, whoever came first. Nobody is dropped whose
-request is whole and being answered, nor a caller that is known.
+request is whole and being answered, nor for strangers a caller that is known.
+
+A quarter of the connections is for strangers, as everybody is one until the head of a request is read. Where they have less, the
+credential loses that holds most: first what only goes on, a stream or an answer that is not read, which is taken up again;
+then what is not whole yet. So one token keeps nobody out, whatever it opens.
 """
 
 import asyncio
@@ -17,6 +21,8 @@ from api.http.addresses import Network
 # Who has only just begun a request counts as this quick.
 CREDIT_BYTES: Final = 65_536
 SWEEP_S: Final = 1.0
+# One in so many connections.
+STRANGERS_SHARE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +34,28 @@ class Bounds:
     max_header_bytes: int = 32_768
     max_connections: int = 500
     max_unauthenticated_bytes: int = 67_108_864
+    max_authenticated_bytes: int = 268_435_456
     trusted_proxies: tuple[Network, ...] = ()
 
 
 class Connection(Protocol):
     """One connection. `began` is when its request did; `pace` what it sent lately, in bytes, halved every second; `held` its
-    bytes that are kept here.
+    bytes that are kept here; `holder` the credential of a known caller; `body_size` how much of its body came.
     """
 
     network: str
     began: float
     pace: float
     held: int
-    known: bool
+    holder: str
+    body_size: int
 
     @property
     def droppable(self) -> bool: ...
+    @property
+    def goes_on(self) -> bool: ...
+    @property
+    def is_begun(self) -> bool: ...
     @property
     def dropped(self) -> bool: ...
     def drop(self, why: str) -> None: ...
@@ -69,11 +81,34 @@ class Connections:
             self._sweeping = True
             asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
         if len(self._open) > self.bounds.max_connections:
-            others = [one for one in self._open if one.droppable]
-            victim = _slowest(others, asyncio.get_running_loop().time(), lambda _: 1) or connection
+            victim = self._first_to_go() or connection
             self._open.discard(victim)
             self._leaving.add(victim)
             victim.drop("more connections are open than the server holds")
+
+    def _first_to_go(self) -> Connection | None:
+        now = asyncio.get_running_loop().time()
+        strangers = [one for one in self._open if one.droppable]
+        if len(strangers) <= self.bounds.max_connections // STRANGERS_SHARE:
+            known = [one for one in self._open if one.holder]
+            for leaving in ([one for one in known if one.goes_on], [one for one in known if one.is_begun]):
+                if (victim := _slowest(leaving, now, lambda _: 1, _holder)) is not None:
+                    return victim
+        return _slowest(strangers, now, lambda _: 1)
+
+    def weigh(self) -> None:
+        """Let go of bodies of known callers while they are too many bytes together; one by itself may be as long as a body may be."""
+        known = [one for one in self._open if one.holder]
+        bodies = [one for one in known if one.is_begun and one.body_size]
+        size = sum(one.body_size for one in known)
+        while size > self.bounds.max_authenticated_bytes and len(bodies) > 1:
+            victim = _slowest(bodies, asyncio.get_running_loop().time(), lambda one: one.body_size, _holder)
+            assert victim is not None
+            bodies.remove(victim)
+            size -= victim.body_size
+            self._open.discard(victim)
+            self._leaving.add(victim)
+            victim.drop("more is being sent than the server holds")
 
     def forget(self, connection: Connection) -> None:
         """Let go of a connection that was closed."""
@@ -116,11 +151,24 @@ class Connections:
             loop.call_later(SWEEP_S, self._sweep)
 
 
-def _slowest(connections: list[Connection], now: float, weight: Callable[[Connection], int]) -> Connection | None:
-    """Return the slowest connection of the network that weighs most; among those that only just began, the oldest."""
+def _network(one: Connection) -> str:
+    return one.network
+
+
+def _holder(one: Connection) -> str:
+    return one.holder
+
+
+def _slowest(
+    connections: list[Connection],
+    now: float,
+    weight: Callable[[Connection], int],
+    whose: Callable[[Connection], str] = _network,
+) -> Connection | None:
+    """Return the slowest connection of the network, or holder, that weighs most; among those that only just began, the oldest."""
     weights: Counter[str] = Counter()
     for one in connections:
-        weights[one.network] += weight(one)
+        weights[whose(one)] += weight(one)
     if not weights:
         return None
     heaviest = max(weights, key=weights.__getitem__)
@@ -128,4 +176,4 @@ def _slowest(connections: list[Connection], now: float, weight: Callable[[Connec
     def rank(one: Connection) -> tuple[float, float]:
         return max(one.pace, CREDIT_BYTES) if now < one.began + SWEEP_S else one.pace, one.began
 
-    return min((one for one in connections if one.network == heaviest), key=rank)
+    return min((one for one in connections if whose(one) == heaviest), key=rank)

@@ -3,6 +3,8 @@
 Time for the headers and for the body of each request, the size of headers and trailers, how many requests wait behind
 each other on a connection, and how long an answer that nobody reads is kept. Trailers are read and thrown away: a
 header that comes after the body is no header here.
+
+Long, because a connection is one state: what may come when, and what it may hold until then, is read in one piece.
 """
 
 from typing import Any, Final, Literal
@@ -21,6 +23,11 @@ from api.http.heads import fault_of, without_offer, words_for
 
 # Requests that may wait behind the one that is answered: each is kept in memory.
 MAX_PIPELINED: Final = 16
+# Pieces in which a body may come, and how long they are on average beyond them: each costs the loop a call, however short it is.
+MAX_PIECES: Final = 16_384
+LEAST_PIECE: Final = 64
+# How often the bodies of known callers are weighed.
+WEIGHED_BYTES: Final = 262_144
 RETRY_AFTER_S: Final = 5
 # How long the other side may take to close after us.
 CLOSING_S: Final = 5.0
@@ -53,7 +60,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.network = ""
         self.pace: float = 0
         self.held = 0
-        self.known = False
+        self.holder = ""
+        self.body_size = self._weighed = self._pieces = 0
+        # Of the body, and not handed on yet: uvicorn copies what came before with every piece.
+        self._parts: list[bytes] = []
         self.dropped = False
         self._trusted = False
         self._phase: Literal["idle", "head", "body", "answer"] = "head"
@@ -110,6 +120,7 @@ class BoundedProtocol(HttpToolsProtocol):
             read, rest = rest, None
             try:
                 self.parser.feed_data(read)
+                self._hand_on()
             except HttpParserUpgrade as offer:
                 if self._without_offer is None:
                     return
@@ -130,7 +141,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._phase, self.began = "head", self.loop.time()
         if self._ended_in_chunk:
             self._head = 0
-        self.known = False
+        self.holder = ""
+        self.body_size = self._weighed = self._pieces = 0
         self.scope["connection"] = self  # type: ignore[typeddict-unknown-key]
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -168,8 +180,25 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._quiet = 0
-        if not self.dropped:
-            super().on_body(body)
+        if self.dropped:
+            return
+        self._pieces += 1
+        self.body_size += len(body)
+        if self._pieces > MAX_PIECES + self.body_size // LEAST_PIECE:
+            self._refuse(
+                400, f"expected a body in pieces of {LEAST_PIECE} bytes and more; found {self._pieces} shorter ones"
+            )
+            return
+        self._parts.append(body)
+        if self.body_size > self._weighed + WEIGHED_BYTES:
+            self._weighed = self.body_size
+            self.shared.weigh()
+
+    def _hand_on(self) -> None:
+        """Give what came of a body to whoever answers, in one piece."""
+        if self._parts and not self.dropped:
+            super().on_body(b"".join(self._parts))
+        self._parts.clear()
 
     def on_message_complete(self) -> None:
         if self._without_offer is not None:
@@ -177,13 +206,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._ended_in_chunk = True
         if self.dropped:
             return
+        self._hand_on()
         super().on_message_complete()
         self._phase = "idle" if self.cycle.response_complete else "answer"
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._phase == "answer" and self.cycle.response_complete:
-            self._phase = "idle"
+            self._phase, self.body_size = "idle", 0
             if self._last_word is not None and not self.transport.is_closing():
                 self._end(*self._last_word)
 
@@ -203,9 +233,23 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def droppable(self) -> bool:
         """A proxy keeps connections open for all its clients; whose request it is, is known with its headers."""
-        if self.known or self._phase == "answer":
+        if self.holder or self._phase == "answer":
             return False
         return self._phase == "body" or not self._trusted
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its answer has begun and does not end: a stream, or one that is not read."""
+        return self._phase == "answer" and self._is_answering and self._has_begun_to_answer
+
+    @property
+    def _has_begun_to_answer(self) -> bool:
+        return self._answered is not None and self._answered.response_started
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether its request is not whole, or none is on its way: whoever it is of sends again, and nothing was done."""
+        return self._phase == "body" or (self._phase != "answer" and not self._trusted)
 
     def drop(self, why: str) -> None:
         """Make room for others."""

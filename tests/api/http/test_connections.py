@@ -1,6 +1,8 @@
 """Before anybody is known: how long a head and a body may take, how long a head may be, and who goes when there are too many."""
 
 import asyncio
+import contextlib
+import json
 import re
 import select
 import socket
@@ -43,6 +45,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "CHANGE_LEDGER_BODY_TIMEOUT_S": "3600",
         "CHANGE_LEDGER_MAX_CONNECTIONS": "50",
         "CHANGE_LEDGER_MAX_UNAUTHENTICATED_BYTES": "1048576",
+        "CHANGE_LEDGER_MAX_AUTHENTICATED_BYTES": "4194304",
     }
     with log_server(tmp_path_factory.mktemp("patient") / "var", **more) as running:
         wanted = {"source": "https://github.com/acme/*", "door": "github", "principal": "service:github"}
@@ -308,15 +311,97 @@ def test_who_is_dropped_is_told_so(patient: Server) -> None:
     assert "more connections are open" in problem["detail"]
 
 
+# -- one token -----------------------------------------------------------------------------------------------------------
+
+
+def by(server: Server, role: str, method: str, path: str, **headers: object) -> bytes:
+    return head(method, path, Authorization=f"Bearer {server.tokens[role]}", **headers)
+
+
+STREAM, NEVER_WHOLE, IDLE = "a stream", "a body that is never whole", "an answer, and silence"
+
+
+@pytest.mark.parametrize("what", [STREAM, NEVER_WHOLE, IDLE])
+def test_one_token_keeps_nobody_out(patient: Server, what: str) -> None:
+    """Whatever it opens, more of it than the server holds connections: others are served, and it loses its own."""
+    sent = {
+        STREAM: by(patient, "auditor", "GET", "/v1/events/stream"),
+        NEVER_WHOLE: by(patient, "all", "POST", "/v1/events", Content_Type=STRUCTURED, Content_Length=99) + b"{",
+        IDLE: by(patient, "auditor", "GET", "/v1/views"),
+    }[what]
+    with many(patient, 80) as opened:
+        for connection in opened:
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(sent)
+                if what != NEVER_WHOLE:
+                    connection.recv(12)
+        for _ in range(20):
+            # By a connection of its own: one that is open already had its place.
+            with patient.client_with(patient.tokens["all"]) as other:
+                answer = other.post("/v1/events", json=event(), headers={"Content-Type": STRUCTURED})
+            assert answer.status_code == 201
+        assert sum(not is_open(connection) for connection in opened) >= 30
+
+
+def test_bodies_of_known_callers_take_no_more_than_their_share(patient: Server) -> None:
+    """Forty bodies of a MiB and a half where four MiB are held: the slowest go, are told to send again, and others' pass."""
+    with many(patient, 40) as opened:
+        for connection in opened:
+            begun = by(
+                patient, "all", "POST", "/v1/intake/junit", Content_Type="application/xml", Content_Length=8_000_000
+            )
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(begun + b" " * 1_500_000)
+        wait_for(lambda: sum(not is_open(connection) for connection in opened) >= 36)
+        assert patient.post(event()).status_code == 201
+        answers = [refusal(rest(connection)) for connection in opened if not is_open(connection)]
+    assert {answer["status"] for answer in answers if answer} == {503}
+
+
+@pytest.mark.parametrize("by_whom", ["known", "a stranger"])
+def test_a_body_of_a_million_pieces_is_refused(patient: Server, by_whom: str) -> None:
+    begun = (
+        by(patient, "all", "POST", "/v1/events", Content_Type=STRUCTURED, Transfer_Encoding="chunked")
+        if by_whom == "known"
+        else head("POST", "/v1/intake/github", Transfer_Encoding="chunked", **SIGNED)
+    )
+    with connect(patient) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(begun + b"1\r\n \r\n" * 1_000_000)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while not answer.endswith(b"}") and (more := connection.recv(4096)):
+                answer += more
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"pieces of 64 bytes and more" in answer
+
+
+def test_a_body_in_some_thousand_pieces_is_read(patient: Server) -> None:
+    body = json.dumps(event()).encode().ljust(5000)
+    with connect(patient) as connection:
+        begun = by(
+            patient,
+            "all",
+            "POST",
+            "/v1/events",
+            Content_Type=STRUCTURED,
+            Transfer_Encoding="chunked",
+            Connection="close",
+        )
+        connection.sendall(begun + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
+        assert rest(connection).startswith(b"HTTP/1.1 201 ")
+
+
 # -- the law ---------------------------------------------------------------------------------------------------------
 
 
 class Fake:
     def __init__(self, network: str, pace: float) -> None:
-        self.network, self.pace, self.held, self.known, self.dropped = network, pace, 0, False, False
+        self.network, self.pace, self.held, self.holder, self.body_size, self.dropped = network, pace, 0, "", 0, False
         self.began = float("-inf")
 
-    droppable = True
+    droppable = is_begun = True
+    goes_on = False
 
     def drop(self, why: str) -> None:
         self.dropped = True
