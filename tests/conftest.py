@@ -1,15 +1,13 @@
 """Fixtures: real databases, real keys, and ledgers in them. PostgreSQL is never skipped: a private server is started."""
 
 import gc
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import settings
 from ledgers import create_ledger
-from postgres import postgres_server
+from postgres import new_databases, postgres_server
 from servers import Server, running_server
 from views_processes import wait_for_views
 
@@ -63,21 +61,8 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def new_postgres(postgres_url: str) -> Iterator[Callable[[], str]]:
     """Make empty databases on the server; they are dropped afterwards."""
-    admin = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    made: list[str] = []
-
-    def make() -> str:
-        name = f"ledger_{uuid.uuid4().hex[:12]}"
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        made.append(name)
-        return sa.make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-
-    yield make
-    with admin.connect() as connection:
-        for name in made:
-            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with new_databases(postgres_url) as make:
+        yield make
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -149,7 +149,7 @@ def test_a_finding_is_read_with_its_age_as_of_when_it_is_asked(server: Server) -
     assert row["age_s"] < 3600
     assert server.get(path, params={"as_of": position}).json()["row"]["age_s"] == 0
     listed = server.get("/v1/views/findings", params={"subject": "aged-1", "format": "csv"}).text.splitlines()
-    assert listed[0].endswith(",changes,age_s")
+    assert listed[0].endswith(",changes,rank,age_s")
     assert listed[1].rpartition(",")[2].isdigit()
     schema = server.get("/openapi.json", by="nobody").json()["components"]["schemas"]["FindingRead"]
     assert {"age_s", "acted_at", "justified_by"} <= schema["properties"].keys()

@@ -265,7 +265,7 @@ def test_settings_of_witnesses_that_cannot_work_are_refused_in_one_line(
     environment |= {"CHANGE_LEDGER_KNOWN_LEDGERS": str(directory / "known")}
     wrong = {
         "stranger.test is not enrolled": ("observe", [f"{STRANGER} http://127.0.0.1:1"]),
-        "1 witnesses are configured": ("require:2", [witnesses[0].address]),
+        "1 witness is configured": ("require:2", [witnesses[0].address]),
         "setting CHANGE_LEDGER_WITNESS_POLICY": ("require:0", [witnesses[0].address]),
     }
     for words, (policy, addresses) in wrong.items():

@@ -1,10 +1,13 @@
 """Filters of lists: they leave the rows that Python would leave, on both databases, and refuse what is no question."""
 
+import contextlib
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from ledgers import append, cloud_event
+from ledgers import append, cloud_event, create_ledger
+from postgres import new_databases
 
 from ledger.errors import StatementError
 from ledger.ledger import Ledger
@@ -22,8 +25,20 @@ NUMBERS = ("0.5", "0.50", "9", "10", "-2", "-10", "100000000000000000.0000000000
 WINDOWS = (0, 5, 40, 300, 40, 9007199254740991, 7, 8)
 
 
-@pytest.fixture
-def told(ledger: Ledger) -> Ledger:
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """A ledger on SQLite and on PostgreSQL, and its views. It is only read: all questions are asked of one."""
+    with contextlib.ExitStack() as ends:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path_factory.mktemp('filters') / 'ledger.db'}"
+        else:
+            url = ends.enter_context(new_databases(request.getfixturevalue("postgres_url")))()
+        ledger = ends.enter_context(contextlib.closing(create_ledger(url)))
+        tell(ledger)
+        yield ledger
+
+
+def tell(ledger: Ledger) -> None:
     events = [
         cloud_event(
             "rollback.trigger_defined",
@@ -45,7 +60,6 @@ def told(ledger: Ledger) -> Ledger:
     assert runner.acquire()
     runner.catch_up()
     runner.close()
-    return ledger
 
 
 def asked(ledger: Ledger, view: View[Any], sort: str | None = None, **where: str) -> list[str]:
