@@ -200,7 +200,7 @@ def test_a_commit_ran_where_it_succeeded_first_and_no_more_once_that_failed_or_w
     (runs,) = [row for text in story.store.texts(commit_runs) if (row := commit_runs.load(text)).service == "api"]
     assert [run.deployment_id for run in runs.runs] == ["d-1", "d-2"]
     assert story.row(deliveries, "d-2").is_repeated
-    story.tell("statement.withdrawn", position=first, reason="it had failed")
+    story.tell("statement.withdrawn", position=first, reason="entered_in_error")
     assert not story.row(deliveries, "d-2").is_repeated
     assert [run.deployment_id for run in story.row(commit_runs, runs.key).runs] == ["d-2"]
 
