@@ -62,9 +62,13 @@ class StatementCodec:
 
 
 class DatabaseDCBRecorder(DCBRecorder):
-    """`DCBRecorder` over a ledger's database, for programs that read or project it: it needs no key, and appends nothing."""
+    """`DCBRecorder` over a ledger's database, for programs that read or project it: it needs no key, and appends nothing.
+
+    Raises SetupError where there is no ledger, or one of another version of this program.
+    """
 
     def __init__(self, database: Database, watcher: Watcher, codec: Codec | None = None) -> None:
+        database.check_schema()
         self.database = database
         self.watcher = watcher
         self._codec: Codec = codec or StatementCodec(_refuse)

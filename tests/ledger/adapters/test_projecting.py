@@ -83,6 +83,22 @@ def test_a_projection_of_that_library_goes_on_after_a_kill_and_says_what_ours_sa
     assert counted(tmp_path) == Counter((row.service, row.outcome) for row in rows)
 
 
+def test_where_there_is_no_ledger_it_says_so_and_ends(tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "count_deployments.py").write_text(code)
+    sqlite3.connect(tmp_path / "empty.db").close()
+    for place, said in (("nowhere/ledger.db", "there is no ledger at"), ("empty.db", "holds no ledger")):
+        command = [sys.executable, "count_deployments.py", f"sqlite:///{place}", "counts.db"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment_for(tmp_path), capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 1, done
+        assert done.stderr.startswith("count_deployments: ")
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_what_only_reads_appends_nothing(ledger: Ledger) -> None:
     recorder = DatabaseDCBRecorder(ledger.database, ledger.watcher)
     with pytest.raises(ProgrammingError, match="LedgerDCBRecorder"):
