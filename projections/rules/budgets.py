@@ -6,8 +6,8 @@ Of a target of 99.9 % one in a thousand may be bad: that is the budget, and `spe
     timeslices         slices in which fewer were good than `slice_target`     2 of 1,000 slices     = 2
     ratio_timeslices   the mean over slices of how many were bad in each
 
-No data is no verdict: None, and not 0. No time counts twice: whoever measured it may measure it again, and of others that meet it the
-worst counts, so that nobody thins what was bad by telling what was good.
+No data is no verdict: None, and not 0. No time counts twice: of measurements that meet, the worst counts, so that nobody thins what was
+bad by telling what was good; but whoever may correct it measures a time again.
 
 What was measured is weighed a stretch at a time, and stretches that do not meet add up: one more measurement of today has nothing
 of last week weighed again. Those that meet are weighed as one.
@@ -46,7 +46,7 @@ class Measure(Protocol):
     @property
     def total(self) -> str: ...
     @property
-    def by(self) -> str: ...
+    def may_correct(self) -> bool: ...
     @property
     def position(self) -> int: ...
     @property
@@ -95,7 +95,7 @@ def once(measures: Iterable[M]) -> list[M]:
 
 
 def _is_again(one: Measure, other: Measure) -> bool:
-    return (one.begin, one.end, one.by) == (other.begin, other.end, other.by)
+    return other.may_correct and (one.begin, one.end) == (other.begin, other.end)
 
 
 def _badness(measure: Measure) -> Decimal:

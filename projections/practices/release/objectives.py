@@ -23,10 +23,10 @@ from projections.readings.delivery.budgets import (
     Slo,
     decided_by_policy,
     error_budgets,
-    measured_at,
     slo_days,
     slos,
     slos_of,
+    spent_at,
 )
 from projections.readings.delivery.deployments import Deployment, change_at
 from projections.readings.environments.environments import names_for
@@ -73,21 +73,21 @@ class _Standing:
             self.reason = "halted" if applied.action == "halt" else "let-through"
             self.words = f"releases by {slo.slo_id} were told to {applied.action} until {applied.until}"
             return
-        measured = measured_at(reads, slo, objective, instant)
-        spent = budgets.spent(objective.promise, measured)
+        spent, _, until = spent_at(reads, slo, objective, instant)
         stale = later(instant.at, hours=-policy.number(MEASURED_WITHIN_HOURS))
-        if spent is None or measured[-1].counted[-1].end < stale:
-            self.reason, self.words = "not-measured", f"nothing says how much of the budget of {slo.slo_id} is left"
-        elif spent >= 1:
+        # Of what is spent nothing comes back because nobody measures any more.
+        if spent is not None and spent >= 1:
             self.reason = "spent"
             self.words = f"{spent} times of the error budget of {slo.slo_id} was spent in {number_of(objective.window_days, 'day')}"
+        elif spent is None or until < stale:
+            self.reason, self.words = "not-measured", f"nothing says how much of the budget of {slo.slo_id} is left"
 
 
 def _is_enforced(reads: Reads, policy: InForce, environment: str | None, at: str) -> bool:
     return "enforced" in policy.words(ERROR_BUDGET, *names_for(reads, policy, environment, at))
 
 
-@finding_of_acts(severity="high", version=3)
+@finding_of_acts(severity="high", version=4)
 def deployed_over_budget(row: Deployment, look: Look) -> Breach | None:
     """Something that mends nothing was deployed when the error budget was spent, or releases were halted; where the policy asks."""
     for act in acts_in_production(row, look):
@@ -108,7 +108,7 @@ def deployed_over_budget(row: Deployment, look: Look) -> Breach | None:
     return None
 
 
-@finding(error_budgets, severity="medium")
+@finding(error_budgets, severity="medium", version=2)
 def error_budget_spent(row: ErrorBudget, look: Look) -> Breach | None:
     """The error budget of an objective is spent, as it was measured last."""
     if not row.is_spent:
@@ -129,7 +129,7 @@ _MENDS: Final = "the change is of a type that mends (error-budget-exempt)"
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "no-objective": Remedy("an objective of the service is published (slo.published)", may(SloPublished)),
         "not-measured": Remedy("its budget is measured (error_budget.measured)", holding(ErrorBudgetMeasured)),

@@ -4,14 +4,21 @@ Measurements of a day are a row, so that a year of them costs what they are; and
 those that were on record by then. What a day comes to is kept, and within a day of what was told together (`TOGETHER`): one more
 measurement has its own few weighed again, and not the window.
 
+Nobody's measurements thin another's: what each principal measured is an account of its own, and of several the one by which most is spent
+counts. Who has the power to say so against others (`replacing`) shares one account with all who do, and may correct what that says.
+
+    monitoring   100 of 10,000 bad     spent 10 times over     counts
+    ci           0 of 1,000,000 bad    nothing is spent        takes nothing from it, whatever times it is of
+
 Longer than other files because a budget is one story: what was promised, what was measured, and what that comes to.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.conditions import AFTER_ALL, Match
 from ledger.events import ref
@@ -25,7 +32,7 @@ from projections.engine.view import EntryInfo, Moment, Number, Reads, View, late
 from projections.readings.delivery.deployments import deployments, done_to
 from projections.readings.environments.environments import READ_BY_ASKING, is_meant, is_production
 from projections.readings.people.powers import READ_BY_POWERS, can_never_count, fault_of_speaker
-from projections.readings.people.replacing import standing
+from projections.readings.people.replacing import has_power, standing
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.budgets import Promise, Stretch, spent, spent_between, stretches, strung
@@ -35,7 +42,10 @@ from projections.rules.leave import AS_THINGS_STAND, FOR_EVER, Clocks, Instant, 
 AT_MOST: Final = 500
 # So many measurements of a day, one after the other on record, are weighed together.
 TOGETHER: Final = 64
-Measured = Stretch["BudgetMeasured"]
+Measured = Stretch["Believed"]
+Accounts = tuple[tuple[str, Measured], ...]
+# The account of whoever has the power; others' are named by their principals.
+POWER: Final = ""
 
 
 @dataclass(frozen=True)
@@ -150,16 +160,23 @@ class BudgetMeasured:
     said: Spoken
 
     @property
-    def by(self) -> str:
-        return self.said.principal
-
-    @property
     def position(self) -> int:
         return self.said.position
 
     @property
     def recorded_at(self) -> Moment:
         return self.said.recorded_at
+
+
+@dataclass(frozen=True)
+class Believed(BudgetMeasured):
+    """A measurement that counts, and whether whoever made it has the power to say otherwise than before."""
+
+    may_correct: bool = False
+
+    @property
+    def account(self) -> str:
+        return POWER if self.may_correct else self.said.principal
 
 
 @dataclass(frozen=True)
@@ -201,11 +218,31 @@ def objectives_at(reads: Reads, slo: Slo, instant: Instant, clocks: Clocks) -> l
     return standing(reads, SloPublished.type, there)
 
 
-def measured_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) -> list[Measured]:
-    """Return what was measured in the window that ends at an instant, as far as it was on record by then; no time twice."""
+class Spent(NamedTuple):
+    """How many times of a budget is spent, None where nothing says it; by which measurements; and until when anything was measured."""
+
+    share: Decimal | None
+    measured: list[Measured]
+    until: Moment
+
+
+def spent_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) -> Spent:
+    """Return what is spent by what was measured in the window that ends at an instant, as far as it was on record by then."""
+    accounts = _accounts_at(reads, slo, objective, instant)
+    told = {account: (spent(objective.promise, measured), measured) for account, measured in accounts.items()}
+    telling = {account: (share, measured) for account, (share, measured) in told.items() if share is not None}
+    if not telling:
+        return Spent(None, next(iter(accounts.values()), []), "")
+    share, measured = max(telling.values(), key=lambda one: one[0])
+    # Where somebody with the power measures, nobody else keeps that going.
+    going = [telling[POWER]] if POWER in telling else telling.values()
+    return Spent(share, measured, max(measured[-1].counted[-1].end for _, measured in going))
+
+
+def _accounts_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) -> dict[str, list[Measured]]:
     since = later(instant.at, hours=-24 * min(objective.window_days, 366))
 
-    def seen(stretch: Measured) -> Measured | list[BudgetMeasured]:
+    def seen(stretch: Measured) -> Measured | list[Believed]:
         if since <= stretch.begin and stretch.end <= instant.at and stretch.recorded_at <= instant.by:
             return stretch
         return [
@@ -214,30 +251,46 @@ def measured_at(reads: Reads, slo: Slo, objective: Objective, instant: Instant) 
             if since <= measured.begin and measured.end <= instant.at and is_on_record(measured.said, instant)
         ]
 
-    days = (_of_day(reads, _key(slo.slo_id, day), objective.promise) for day in _days(since, instant.at))
-    return stretches(objective.promise, (seen(stretch) for stretch in days if stretch is not None))
+    parts: dict[str, list[Measured | list[Believed]]] = defaultdict(list)
+    for day in _days(since, instant.at):
+        for account, stretch in _of_day(reads, _key(slo.slo_id, day), objective.promise):
+            parts[account].append(seen(stretch))
+    found = {account: stretches(objective.promise, some) for account, some in parts.items()}
+    return {account: measured for account, measured in found.items() if measured}
 
 
 @kept
-def _of_day(reads: Reads, key: str, promise: Promise) -> Measured | None:
-    """Return what counts of a day's measurements, of all that are on record."""
+def _of_day(reads: Reads, key: str, promise: Promise) -> Accounts:
+    """Return what counts of a day's measurements, of all that are on record, by account."""
     row = reads.row(slo_days, key)
     told = row.measurements if row is not None else ()
-    parts = (told[place : place + TOGETHER] for place in range(0, len(told), TOGETHER))
-    # What is not whole yet is another with the next: nobody keeps it.
-    each = (_counting(reads, part) if len(part) < TOGETHER else _of_some(reads, part, promise) for part in parts)
-    found = stretches(promise, (part for part in each if part is not None))
-    return strung(found) if found else None
+    parts: dict[str, list[Measured | list[Believed]]] = defaultdict(list)
+    for place in range(0, len(told), TOGETHER):
+        part = told[place : place + TOGETHER]
+        # What is not whole yet is another with the next: nobody keeps it.
+        each = _counting(reads, part).items() if len(part) < TOGETHER else _of_some(reads, part, promise)
+        for account, some in each:
+            parts[account].append(some)
+    return _strung(promise, parts)
 
 
 @kept
-def _of_some(reads: Reads, told: tuple[BudgetMeasured, ...], promise: Promise) -> Measured | None:
-    found = stretches(promise, [_counting(reads, told)])
-    return strung(found) if found else None
+def _of_some(reads: Reads, told: tuple[BudgetMeasured, ...], promise: Promise) -> Accounts:
+    return _strung(promise, {account: [some] for account, some in _counting(reads, told).items()})
 
 
-def _counting(reads: Reads, told: tuple[BudgetMeasured, ...]) -> list[BudgetMeasured]:
-    return [one for one in told if not fault_of_speaker(reads, ErrorBudgetMeasured.type, one.said)]
+def _strung(promise: Promise, parts: Mapping[str, Sequence[Measured | list[Believed]]]) -> Accounts:
+    found = ((account, stretches(promise, some)) for account, some in parts.items())
+    return tuple((account, strung(some)) for account, some in found if some)
+
+
+def _counting(reads: Reads, told: tuple[BudgetMeasured, ...]) -> dict[str, list[Believed]]:
+    found: dict[str, list[Believed]] = defaultdict(list)
+    for one in told:
+        if not fault_of_speaker(reads, ErrorBudgetMeasured.type, one.said):
+            believed = Believed(**vars(one), may_correct=has_power(reads, ErrorBudgetMeasured.type, one.said))
+            found[believed.account].append(believed)
+    return found
 
 
 def _days(since: Moment, until: Moment) -> Iterator[str]:
@@ -298,7 +351,7 @@ class ErrorBudget:
 
 error_budgets = Judged(
     "error_budgets",
-    version=2,
+    version=3,
     row=ErrorBudget,
     of=slos,
     reads=(slo_days, deployments, *READ_BY_ASKING),
@@ -315,23 +368,23 @@ def budget(row: Slo, look: Look) -> ErrorBudget:
         return ErrorBudget(row.slo_id, row.service, row.environment, row.target)
     now = Instant(until, FOR_EVER, AFTER_ALL)
     told = [
-        (objective, measured := measured_at(look, row, objective, now), spent(objective.promise, measured))
+        (objective, spent_at(look, row, objective, now))
         for objective in reversed(objectives_at(look, row, AS_THINGS_STAND, clocks_of(look, until)))
     ]
     if not told:
         return ErrorBudget(row.slo_id, row.service, row.environment, row.target, measured_until=until)
     # Of several promises that stand, the one of which most is spent; else what was said last.
-    objective, measured, found = max(told, key=lambda one: -1 if one[2] is None else one[2])
-    burns = tuple(_burns(look, objective, measured))
+    objective, found = max(told, key=lambda one: -1 if one[1].share is None else one[1].share)
+    burns = tuple(_burns(look, objective, found.measured))
     return ErrorBudget(
         row.slo_id,
         objective.service,
         objective.environment,
         objective.target,
-        _told(found),
-        found is not None and found >= 1,
+        _told(found.share),
+        found.share is not None and found.share >= 1,
         until,
-        sum(len(stretch.counted) for stretch in measured),
+        sum(len(stretch.counted) for stretch in found.measured),
         len(burns),
         burns,
     )

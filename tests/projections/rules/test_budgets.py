@@ -19,7 +19,7 @@ class Told:
     good: str
     total: str
     unit: Literal["events", "slices"] = "events"
-    by: str = "service:monitoring"
+    may_correct: bool = False
     position: int = 0
     recorded_at: str = "2026-03-02T10:00:00Z"
 
@@ -67,21 +67,21 @@ def test_no_data_is_no_verdict(promise: Promise, measures: list[Told]) -> None:
     assert spent(promise, weighed(promise, measures)) is None
 
 
-def test_no_time_counts_twice_and_of_others_the_worst_does() -> None:
+def test_no_time_counts_twice_and_of_what_meets_the_worst_does() -> None:
     bad, good = minute(0, 50), minute(0, 100)
-    assert once([bad, good]) == [good]
-    stranger = minute(0, 100, by="service:ci")
-    assert once([bad, stranger]) == [bad] == once([stranger, bad])
-    wide = minute(0, 3000, 3000, length=30, by="service:ci")
+    assert once([bad, good]) == [bad] == once([good, bad])
+    corrected = minute(0, 100, may_correct=True)
+    assert once([bad, corrected]) == [corrected]
+    wide = minute(0, 3000, 3000, length=30, may_correct=True)
     assert once([wide, bad, minute(7, 90)]) == [bad, minute(7, 90)]
     assert once([minute(5, 1), minute(6, 2), wide]) == [minute(5, 1), minute(6, 2)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.integers(0, 100), st.sampled_from("ab"))))
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.integers(0, 100), st.booleans())))
 def test_what_is_left_never_meets_and_says_no_better_than_any_that_it_meets(
-    told: list[tuple[int, int, int, str]],
+    told: list[tuple[int, int, int, bool]],
 ) -> None:
-    measures = [minute(begin, good, length=length, by=by) for begin, length, good, by in told]
+    measures = [minute(begin, good, length=length, may_correct=may) for begin, length, good, may in told]
     kept = once(measures)
     assert all(one.end <= other.begin for one, other in itertools.pairwise(kept))
     assert set(kept) <= set(measures)
@@ -99,19 +99,17 @@ def test_what_was_spent_from_time_to_time_adds_up_to_all_of_it() -> None:
 
 
 @given(
-    st.lists(
-        st.tuples(st.integers(0, 40), st.integers(0, 9), st.integers(-1, 101), st.sampled_from("ab")), max_size=24
-    ),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9), st.integers(-1, 101), st.booleans()), max_size=24),
     st.lists(st.integers(0, 24), max_size=4),
     st.lists(st.integers(0, 50), max_size=3),
     st.sampled_from([OCCURRENCES, SLICES, RATIO]),
 )
 def test_parts_come_to_what_the_whole_does(
-    told: list[tuple[int, int, int, str]], cuts: list[int], times: list[int], promise: Promise
+    told: list[tuple[int, int, int, bool]], cuts: list[int], times: list[int], promise: Promise
 ) -> None:
     measures = [
-        minute(begin, good, length=length, by=by, position=position)
-        for position, (begin, length, good, by) in enumerate(told)
+        minute(begin, good, length=length, may_correct=may, position=position)
+        for position, (begin, length, good, may) in enumerate(told)
     ]
     places = [0, *sorted(cuts), len(measures)]
     parts = [measures[begin:end] for begin, end in itertools.pairwise(places)]

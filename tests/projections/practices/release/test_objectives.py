@@ -1,17 +1,18 @@
 """1.6 Release frequency against service level objectives: given these facts, this is found, and this is answered."""
 
 import random
+from collections import defaultdict
 from typing import Any
 
 import pytest
 from asking import against, ask, ready_to_deploy
-from changes import ARTIFACT, deploy, finding, found, pass_time
+from changes import ARTIFACT, deploy, finding, found, give, pass_time
 from telling import Story, at
 from year import DAY, HOUR, START, Change, Year, stamp
 
 from projections import VIEWS
 from projections.readings.delivery import budgets
-from projections.readings.delivery.budgets import TOGETHER, error_budgets, slo_days, slos
+from projections.readings.delivery.budgets import TOGETHER, Believed, error_budgets, slo_days, slos
 from projections.rules.budgets import once, stretches
 
 SLO = {"slo_id": "S"}
@@ -90,31 +91,72 @@ def test_no_data_is_no_verdict() -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["measured again by another", "over a wide time", "reported when it was over", "a softer promise"]
-)
+    "how",
+    [
+        "measured again by another", "measured again", "over a wide time", "of other times", "over and over", "reported when it was over",
+        "a softer promise",
+    ],
+)  # fmt: skip
 def test_nobody_thins_what_was_bad(how: str) -> None:
     story = with_objective()
     measure(story, 98, 2, by="service:monitoring")
     if how == "measured again by another":
         measure(story, 100, 2, by="service:ci")
+    elif how == "measured again":
+        measure(story, 100, 2, by="service:monitoring")
     elif how == "over a wide time":
         measure(story, 10**6, 1, total=10**6, end=at(5), by="service:ci")
+    elif how == "of other times":
+        # Also as the first who measured anything.
+        for start in (-30, 0, 4):
+            measure(story, 10**6, start, total=10**6, by="service:ci")
+    elif how == "over and over":
+        for number in range(40):
+            measure(story, 100, -number, by=f"service:{number}")
     elif how == "a softer promise":
         promise(story, target="0.5", by="service:ci")
     assert answer(story) == ("deny", "spent")
     found_then = out(story)
     if how == "reported when it was over":
-        measure(story, 100, 2, by="service:monitoring")
+        measure(story, 10**6, 4, total=10**6, by="service:monitoring")
     assert found_then["deployed-over-budget"] == found(story)["deployed-over-budget"] == ["d-1"]
 
 
-def test_whoever_measured_may_measure_again_and_what_is_older_than_the_window_is_over() -> None:
-    story = with_objective(("error-budget", "any", "enforced"), ("measured-within-hours", "any", "9999"))
-    measure(story, 98, 2)
+def test_whoever_has_the_power_may_measure_again_and_what_is_older_than_the_window_is_over() -> None:
+    role = ("role-for", "error_budget.measured", "monitor")
+    story = with_objective(("error-budget", "any", "enforced"), ("measured-within-hours", "any", "9999"), role)
+    for name in ("one", "two"):
+        give(story, grant_id=f"G-{name}", principal=f"service:{name}", role="monitor", environment=None)
+    measure(story, 98, 2, by="service:one")
     assert answer(story) == ("deny", "spent")
     assert answer(story, 24 * 8) == ("insufficient_evidence", "not-measured")
-    measure(story, 100, 2)
+    measure(story, 100, 2, by="service:two")
     assert answer(story) is None
+
+
+def test_what_several_measure_who_have_the_power_is_one_budget_and_of_others_each_has_their_own() -> None:
+    role = ("role-for", "error_budget.measured", "monitor")
+    for settings in ((ENFORCED,), (ENFORCED, role)):
+        story = with_objective(*settings)
+        for name, good, start in (("one", 98, 2), ("two", 10**6, 3)):
+            give(story, grant_id=f"G-{name}", principal=f"service:{name}", role="monitor", environment=None)
+            measure(story, good, start, total=max(good, 100), by=f"service:{name}")
+        assert answer(story) == (None if role in settings else ("deny", "spent"))
+
+
+def test_where_somebody_with_the_power_measures_nobody_else_keeps_that_going() -> None:
+    story = with_objective()
+    story.tell(
+        "ledger.source_enrolled", source="test", door="events", principal="service:monitoring", must_sign=False,
+        actor="person:olga", types=["error_budget.measured"],
+    )  # fmt: skip
+    measure(story, 100, 2, by="service:monitoring")
+    measure(story, 100, 30, by="service:ci")
+    assert answer(story, 20) is None
+    assert answer(story, 40) == ("insufficient_evidence", "not-measured")
+    # What is bad by anybody's measure is bad.
+    measure(story, 98, 31, by="service:ci")
+    assert answer(story, 40) == ("deny", "spent")
 
 
 def test_releases_are_halted_and_let_through_by_who_may_and_until_a_time() -> None:
@@ -197,10 +239,15 @@ def test_a_budget_that_is_kept_is_the_one_that_is_counted_anew(seed: int) -> Non
         row, until = story.row(error_budgets, "S"), story.row(slos, "S").measured_until
         days = (story.row(slo_days, f"S/2026-{day}") for day in ("02-28", *(f"03-{day:02}" for day in range(1, 10))))
         on_record = {one.position: one for day in days if day is not None for one in day.measurements}
-        told_by = ((place, on_record[place]) for place, by in sorted(said.items()) if by != "c" or place < believed)
-        counted = once(one for _, one in told_by if one.end <= until)
-        spent = budgets.spent(told, [stretch for one in counted for stretch in stretches(told, [[one]])])
-        assert (row.measurements, row.spent) == (len(counted), f"{spent:f}")
+        told_by: dict[str, list[Believed]] = defaultdict(list)
+        for place, by in sorted(said.items()):
+            if (by != "c" or place < believed) and (one := on_record[place]).end <= until:
+                told_by[by].append(Believed(**vars(one)))
+        counted = {by: once(some) for by, some in told_by.items()}
+        shares = {by: budgets.spent(told, stretches(told, [[one] for one in some])) for by, some in counted.items()}
+        worst = max(shares.values(), key=lambda share: -1 if share is None else share)
+        assert row.spent == f"{worst:f}"
+        assert row.measurements in {len(counted[by]) for by, share in shares.items() if share == worst}
     # Whoever goes on elsewhere knows none of what was kept.
     before = story.row(error_budgets, "S")
     story.begin()
