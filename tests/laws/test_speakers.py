@@ -170,7 +170,7 @@ def test_what_a_credential_said_is_not_believed_from_where_it_was_revoked(event_
 # -- what does not count changes nothing -----------------------------------------------------------------------------------
 
 SAYS: dict[str, tuple[str, dict[str, Any]]] = {
-    "change.linked": ("person:ann", {"change_id": "CHG-8", "deployment_id": "d-1"}),
+    "change.linked": ("person:ann", {"change_id": "CHG-8", "deployment_id": "d-0"}),
     "incident.attributed": (
         "person:ann",
         {"incident_id": "INC", "method": "human", "method_version": "1", "deployment_id": "d-1", "confirmed": True},
@@ -197,6 +197,7 @@ def deployed(*settings: tuple[str, str, str]) -> Story:
     story = ready()
     publish(story, *settings)
     deploy(story)
+    deploy(story, "d-0", change=None, service="web")
     open_change(story, change="CHG-8")
     story.tell("incident.detected", incident_id="INC", service="api", environment="prod")
     story.tell("pir.opened", actor="person:carol", change_id="CHG-7", pir_id="P", due_at=at(1000), mandatory=True)
@@ -210,6 +211,7 @@ def state(story: Story) -> dict[str, Any]:
     outcome, rollback = story.row(outcomes, "CHG-7"), story.row(rollbacks, "R")
     delivered, verified = story.row(deliveries, "d-1"), story.row(verifications, "d-1")
     return {
+        "linked": story.row(deployments, "d-0").links,
         "tie": (deployment.change_id, deployment.links, deployment.incidents, deployment.verdict, deployment.rollbacks),
         "incident": (incident.deployment_id, incident.change_id, incident.resolved_at, incident.suspected),
         "review": (review.state, review.outcome, story.row(change_scopes, "CHG-7").is_open),
@@ -260,6 +262,6 @@ def test_a_link_that_counts_no_more_gave_no_leave() -> None:
     story.tell("access.granted", actor="person:olga", **about, principal_kind="human", role="warden")
     story.tell("change.linked", actor="person:ann", change_id="CHG-8", deployment_id="d-2")
     deploy(story, "d-2", change=None)
-    assert "deployment-without-change" not in found(story)
+    assert found(story)["deployment-without-change"] == ["d-0"]
     story.tell("access.revoked", actor="person:olga", **about, time=at(0.5))
-    assert found(story)["deployment-without-change"] == ["d-2"]
+    assert found(story)["deployment-without-change"] == ["d-0", "d-2"]

@@ -49,7 +49,7 @@ from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, change_at, deployments
+from projections.readings.delivery.deployments import Deployment, change_at, change_of, deployments
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, gate_decisions
 from projections.readings.environments.environments import canonical, is_production
 from projections.readings.people.identities import are_same
@@ -170,7 +170,20 @@ def acts_in_production(row: Deployment, look: Look) -> Iterator[Act]:
             yield act
 
 
-@finding_of_acts(severity="high", version=3)
+def _scope(look: Look, change_id: str | None) -> ChangeScope | None:
+    return look.row(change_scopes, change_id) if change_id is not None else None
+
+
+@finding(deployments, severity="low")
+def linked_by_who_may_not(row: Deployment, look: Look) -> Breach | None:
+    """Somebody said that a deployment is of another change than the one it is of, and had no power to take it away from that: it stays."""
+    if row.not_moved is None:
+        return None
+    words = f"{row.deployment_id} was linked to {row.not_moved.change_id} by {row.not_moved.said.speaker}, and stays of {row.change_id}"
+    return Breach(words, positions_of(row.positions[0], row.not_moved.said.position))
+
+
+@finding_of_acts(severity="high", version=4)
 def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed to production, and no change was open for it by then. What is opened or linked later excuses nothing, and
     one that says itself that it was not authorized is none.
@@ -179,20 +192,22 @@ def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
         policy = in_force(look.at(act.at), act.at)
         if not needs_change(policy, look, act.environment, act.at):
             continue
-        scope = look.row(change_scopes, row.change_id) if row.change_id else None
-        opened = scope.openings[0].said if scope is not None and scope.openings else None
         words = f"{row.deployment_id} put {act.service} into {act.environment} without a change"
-        if opened is None:
-            named = f": {row.change_id} was never opened" if row.change_id else ""
-            return Breach(words + named, row.positions, act.position)
-        link = row.links[-1].said
-        clocks, moments = clocks_of(look, act.at), instants_of(look, act)
-        late = [opened for instant in moments if not was_there(opened, instant, clocks)]
-        late += [link for instant in moments if change_at(look, row, act, instant, clocks) is None]
-        if late and not is_emergency_procedure(row, scope, look):
+        clocks, late, unauthorized = clocks_of(look, act.at), [], []
+        for instant in instants_of(look, act):
+            change_id = change_of(look, row, act, instant, clocks)
+            scope = _scope(look, change_id)
+            if scope is None or not scope.openings:
+                named = f": {change_id} was never opened" if change_id else ""
+                return Breach(words + named, row.positions, act.position)
+            opened = scope.openings[0].said
+            late += [] if was_there(opened, instant, clocks) else [opened]
+            late += [] if change_at(look, row, act, instant, clocks) is not None else [row.links[-1].said]
+            unauthorized += [opened] if scope.change_type == "unauthorized" else []
+        if late and not is_emergency_procedure(row, _scope(look, row.change_id), look):
             return Breach(words, positions_of(*row.positions, late[-1].position), act.position)
-        if scope is not None and scope.change_type == "unauthorized":
-            return Breach(words, positions_of(*row.positions, opened.position), act.position)
+        if unauthorized:
+            return Breach(words, positions_of(*row.positions, unauthorized[0].position), act.position)
     return None
 
 
@@ -204,18 +219,16 @@ def is_emergency_procedure(row: Deployment, scope: ChangeScope | None, look: Loo
     return ticket is not None and not any(unlet.deployment_id == row.deployment_id for unlet in ticket.unlet)
 
 
-@finding_of_acts(severity="high", version=3)
+@finding_of_acts(severity="high", version=4)
 def artifact_not_approved(row: Deployment, look: Look) -> Breach | None:
     """What was deployed, or where, was not of the change's scope by then. A scope that is amended later excuses nothing."""
-    scope = look.row(change_scopes, row.change_id) if row.change_id else None
-    if scope is None:
-        return None
     for act in acts_in_production(row, look):
         clocks = clocks_of(look, act.at)
         for instant in instants_of(look, act):
-            version = in_force_at(scope.versions, instant, clocks)
+            scope = _scope(look, change_of(look, row, act, instant, clocks))
+            version = in_force_at(scope.versions, instant, clocks) if scope is not None else None
             fault = _outside(act, version, look) if version is not None else None
-            if fault is None or version is None:
+            if fault is None or version is None or scope is None:
                 continue
             words = f"{row.deployment_id} deployed {fault}, not of {scope.change_id}"
             return Breach(words, positions_of(version.said.position, *row.positions), act.position)
@@ -237,16 +250,14 @@ def _outside(act: Act, version: Version, look: Look) -> str | None:
     return None
 
 
-@finding_of_acts(severity="medium", version=2)
+@finding_of_acts(severity="medium", version=3)
 def outside_window(row: Deployment, look: Look) -> Breach | None:
     """A change was deployed before or after the time that was planned for it by then."""
-    scope = look.row(change_scopes, row.change_id) if row.change_id else None
-    if scope is None or not scope.windows:
-        return None
     for act in acts_in_production(row, look):
         clocks = clocks_of(look, act.at)
         for instant in instants_of(look, act):
-            window = in_force_at(scope.windows, instant, clocks)
+            scope = _scope(look, change_of(look, row, act, instant, clocks))
+            window = in_force_at(scope.windows, instant, clocks) if scope is not None else None
             if window is None or not (why := why_outside(window, instant.at)):
                 continue
             did = "started" if instant.at == act.at else "was reported"

@@ -16,7 +16,7 @@ from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.traceability import acts_in_production
 from projections.practices.practice import Practice
 from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, done_to
+from projections.readings.delivery.deployments import Deployment, change_of, done_to
 from projections.readings.delivery.measurements import (
     Firing,
     Measurement,
@@ -60,7 +60,7 @@ ROLLBACK_WATCH_HOURS: Final = Number(
 LATEST: Final = 64
 
 
-@finding_of_acts(severity="high", version=5)
+@finding_of_acts(severity="high", version=6)
 def rollback_trigger_missed(row: Deployment, look: Look) -> Breach | None:
     """By what was measured after a deployment a rollback was due, and nobody rolled back, or decided about it, in time."""
     for act in acts_in_production(row, look):
@@ -88,10 +88,11 @@ def _triggers_of(row: Deployment, act: Act, look: Look) -> Iterator[tuple[str, D
     """Yield the triggers of what was deployed, as they were on record by then: no threshold is moved afterwards."""
     clocks = clocks_of(look, act.at)
     instant = instants(act, clocks)[-1]
+    change_id = change_of(look, row, act, instant, clocks)
     known = look.at(latest_before(instant, clocks))
     for trigger in known.named(rollback_triggers, RollbackTriggerDefined, ref("service", act.service or "")):
         for definition in definitions_at(look, trigger, instant, clocks):
-            if _is_for(look, definition, act.service, act.environment, row.change_id, act.at):
+            if _is_for(look, definition, act.service, act.environment, change_id, act.at):
                 yield trigger.trigger_id, definition
 
 

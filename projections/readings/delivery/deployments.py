@@ -34,6 +34,7 @@ from projections.readings.delivery.triggers import is_met, rollback_triggers
 from projections.readings.environments.environments import READ_BY_ASKING, canonical
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import has_power, may_take_back
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import Clocks, Instant, is_on_record, was_there
 
@@ -63,6 +64,8 @@ class Deployment:
     links: tuple[Tie, ...] = ()
     # Before the last link.
     was_change_id: str | None = None
+    # The first link that would have taken it away from its change, by who had no power to.
+    not_moved: Tie | None = None
     service: str | None = None
     environment: str | None = None
     artifact: str | None = None
@@ -250,11 +253,28 @@ def promoted(row: Deployment, event: DeploymentPromoted, entry: EntryInfo) -> De
 
 @deployments.on(ChangeLinked, key=lambda event: event.deployment_id)
 def linked(row: Deployment, event: ChangeLinked, entry: EntryInfo) -> Deployment:
-    """A link says afterwards to which change a deployment belongs. What it was let do by then, no link changes."""
+    """A link says afterwards to which change a deployment belongs. What it was let do by then, no link changes; and from a change that
+    it is of already, nobody takes it away without the power to.
+    """
+    row = replace(row, positions=(*row.positions, entry.position))
     if _is_in_doubt(event, entry):
-        return replace(row, positions=(*row.positions, entry.position))
-    row = replace(row, was_change_id=row.change_id, positions=(*row.positions, entry.position))
-    return _of_change(row, Tie(event.change_id, "link", spoken(entry, event.actor)))
+        return row
+    link = Tie(event.change_id, "link", spoken(entry, event.actor))
+    if row.change_id not in (None, event.change_id) and not _may_move(row, link, entry):
+        return replace(row, not_moved=row.not_moved or link)
+    return _of_change(replace(row, was_change_id=row.change_id), link)
+
+
+def _may_move(row: Deployment, link: Tie, entry: EntryInfo) -> bool:
+    """Say whether a link may take a deployment away from its change: by who has the power, or had linked it there; or where there is no
+    such change.
+    """
+    scope = entry.reads.row(change_scopes, row.change_id or "")
+    if scope is None or not scope.openings:
+        return True
+    if row.linked_by == "link":
+        return may_take_back(entry.reads, entry.type, link.said, row.links[-1].said)
+    return has_power(entry.reads, entry.type, link.said)
 
 
 def _is_in_doubt(event: Any, entry: EntryInfo) -> bool:
@@ -283,6 +303,11 @@ def change_at(reads: Reads, row: Deployment, act: Act, instant: Instant, clocks:
     """
     there = [link for link in row.links if _is_there(reads, link, act, instant, clocks)]
     return there[-1].change_id if there else None
+
+
+def change_of(reads: Reads, row: Deployment, act: Act, instant: Instant, clocks: Clocks) -> str | None:
+    """Return the change that something is held against: that for which it was done, else the one to which it was tied afterwards."""
+    return change_at(reads, row, act, instant, clocks) or row.change_id
 
 
 def _is_there(reads: Reads, link: Tie, act: Act, instant: Instant, clocks: Clocks) -> bool:

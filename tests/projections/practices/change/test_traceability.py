@@ -24,8 +24,11 @@ from changes import (
 from telling import Story, at
 from year import DAY, HOUR, TITLE, Change, Year, stamp
 
+from ledger.authority import LEDGER_PRINCIPAL
+from projections.readings.changes.facts import change_facts
 from projections.readings.changes.scopes import MOST, change_scopes
 from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.rules.digests import list_digest
 
@@ -122,6 +125,54 @@ def test_a_deployment_without_a_change_stays_found_when_one_is_opened_and_linked
     assert (row.justified_by, row.justified_at, row.justified_position) == ("person:ann", at(5), 5)
     # That it was done for the change, and the change had no approval, nobody could know then.
     assert finding(story, "started-without-approval", "CHG-7").known_then is False
+
+
+def of_a_narrow_change() -> Story:
+    """Something that was deployed for CHG-7 out of its window, not as it was approved; and CHG-8, which has room for it."""
+    story = ready()
+    story.tell("change.scheduled", actor="person:alice", **CHG, planned_start=at(0), planned_end=at(1))
+    open_change(story, change="CHG-8")
+    story.tell("change.scope_amended", actor="person:alice", change_id="CHG-8", artifacts=[OTHER])
+    deploy(story, artifact=OTHER)
+    return story
+
+
+@pytest.mark.parametrize("who", ["a pipeline", "somebody without power", "whoever deployed", "an operator"])
+def test_a_link_to_another_change_ends_nothing_that_was_found_of_a_deployment(who: str) -> None:
+    story = of_a_narrow_change()
+    before = found(story)
+    assert {"artifact-not-approved", "outside-window"} <= set(before)
+    by = {"a pipeline": "service:mallory", "somebody without power": "person:mallory", "whoever deployed": "service:ci"}
+    if who == "an operator":
+        story.tell(
+            "change.linked",
+            actor="person:olga",
+            change_id="CHG-8",
+            deployment_id="d-1",
+            by=LEDGER_PRINCIPAL,
+            token="key:story",
+        )
+        assert story.row(deployments, "d-1").change_id == "CHG-8"
+        after = found(story)
+        assert all(after[rule] == before[rule] for rule in ("artifact-not-approved", "outside-window"))
+        return
+    story.tell("change.linked", actor=by[who], change_id="CHG-8", deployment_id="d-1")
+    row = finding(story, "linked-by-who-may-not", "d-1")
+    assert row.says == f"d-1 was linked to CHG-8 by {by[who]}, and stays of CHG-7"
+    assert found(story) == before | {"linked-by-who-may-not": ["d-1"]}
+    assert [done.deployment_id for done in story.row(change_facts, "CHG-7").done] == ["d-1"]
+    assert not story.row(change_facts, "CHG-8").done
+
+
+def test_whoever_linked_a_deployment_may_link_it_to_another_change_and_anybody_from_one_that_nobody_opened() -> None:
+    story = ready()
+    open_change(story, change="CHG-8")
+    deploy(story, change="CHG-TYPO", artifact=ARTIFACT)
+    for by, change, stands in (("ann", "CHG-7", "CHG-7"), ("eve", "CHG-8", "CHG-7"), ("ann", "CHG-8", "CHG-8")):
+        story.tell("change.linked", actor=f"person:{by}", change_id=change, deployment_id="d-1")
+        assert story.row(deployments, "d-1").change_id == stands
+    # What was done for no change that there was, was done without one.
+    assert finding(story, "deployment-without-change", "d-1").says.endswith(": CHG-TYPO was never opened")
 
 
 def test_a_link_within_the_lag_ties_a_deployment_to_its_change() -> None:
@@ -471,11 +522,17 @@ def plant_a_ticket_that_is_written_and_linked_afterwards(year: Year, change: Cha
     return {f"deployment-without-change/{change.deployment}", f"started-without-approval/{late}"}
 
 
-def plant_a_scope_that_is_amended_to_what_was_deployed(year: Year, change: Change) -> set[str]:
-    change.deployed = year.digest()
-    year.say(change.begins + HOUR, "change.scope_amended", actor=change.author, change_id=change.id,
-        artifacts=[change.deployed])  # fmt: skip
-    return {f"artifact-not-approved/{change.deployment}"}
+def plant_a_scope_that_is_amended_to_what_was_deployed_and_a_link_to_a_wider_change(
+    year: Year, change: Change
+) -> set[str]:
+    change.deployed, wider = year.digest(), f"{change.id}-wider"
+    before, after = change.begins - 30 * HOUR, change.begins + HOUR
+    year.say(after, "change.scope_amended", actor=change.author, change_id=change.id, artifacts=[change.deployed])
+    year.say(before, "change.opened", actor=change.author, change_id=wider, change_type="normal", services=[change.service],
+        environment="prod", title=TITLE)  # fmt: skip
+    year.say(before + HOUR, "change.submitted", actor=change.author, change_id=wider, artifacts=[change.deployed])
+    year.say(after, "change.linked", actor=change.author, change_id=wider, deployment_id=change.deployment)
+    return {f"artifact-not-approved/{change.deployment}", f"linked-by-who-may-not/{change.deployment}"}
 
 
 def plant_an_approval_that_is_dated_back(year: Year, change: Change) -> set[str]:
