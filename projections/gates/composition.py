@@ -138,7 +138,7 @@ GATES: Final[Mapping[str, Gate]] = {
             target_was_deployed_before,
         ),
     ),
-    "load_data": Gate(2, (policy_is_in_force, data_may_be_loaded)),
+    "load_data": Gate(3, (policy_is_in_force, data_may_be_loaded)),
     "close": Gate(
         3,
         (

@@ -50,7 +50,7 @@ from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import fault_of_speaker, persons_behind
-from projections.readings.people.replacing import standing
+from projections.readings.people.replacing import has_power, standing
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
@@ -186,8 +186,13 @@ def _by_others(said: Spoken, event_type: str, loaders: set[str], reads: Reads, e
     return not fault_of_speaker(reads, event_type, said, environment) and not persons_behind(reads, said) & loaders
 
 
-def _class_of(row: Dataset | None, loaders: set[str], instant: Instant, policy: InForce, reads: Reads) -> str | None:
-    """Return how sensitive data is, as others than whoever loads it say: the strictest that stood by then, or came late."""
+def _class_of(
+    row: Dataset | None, masked_from: str, loaders: set[str], instant: Instant, policy: InForce, reads: Reads
+) -> str | None:
+    """Return how sensitive data is, as others than whoever loads it say: the strictest that stood by then, or came late.
+
+    That it is sensitive, anybody may say; that it is not, who has the power to.
+    """
     told = [
         one
         for one in (row.classifications if row is not None else ())
@@ -196,7 +201,10 @@ def _class_of(row: Dataset | None, loaders: set[str], instant: Instant, policy: 
     clocks = clocks_of(reads, instant.at)
     then = [one for one in told if was_there(one.said, instant, clocks)]
     said = [*standing(reads, "dataset.classified", then), *(one for one in told if one not in then)]
-    return max((one.classification for one in said), key=lambda c: _level(policy, c), default=None)
+    found = max((one.classification for one in said), key=lambda c: _level(policy, c), default=None)
+    if found is not None and _level(policy, found) < _level(policy, masked_from):
+        return found if any(has_power(reads, DatasetClassified.type, one.said) for one in said) else None
+    return found
 
 
 def _lacking(
@@ -246,7 +254,7 @@ def _approvals(
     ]
 
 
-@finding(data_loads, severity="high", version=2)
+@finding(data_loads, severity="high", version=3)
 def sensitive_data_loaded(row: DataLoad, look: Look) -> Breach | None:
     """Sensitive data was loaded where no production is, and nobody else had verified that it is masked, or had let it."""
     for load in row.loads:
@@ -266,22 +274,23 @@ def _lacking_for(load: Load, instant: Instant, look: Look) -> tuple[list[str], l
     policy = in_force(then, instant.at)
     if is_production(then, load.environment, instant.at, by=load.said.speaker):
         return [], []
-    known = _class_of(dataset, loaders, instant, policy, look)
+    masked_from = policy.words(MASKED_FROM, *names_for(then, policy, load.environment, instant.at))[0]
+    known = _class_of(dataset, masked_from, loaders, instant, policy, look)
     levels = [_level(policy, one) for one in (known, load.classification) if one is not None]
     if known is None and load.source is not None and is_production(then, load.source, instant.at):
-        # What comes from production is sensitive until somebody else says that it is not.
+        # What comes from production is sensitive until somebody else, who has the power to, says that it is not.
         levels.append(_level(policy, ""))
-    masked_from = policy.words(MASKED_FROM, *names_for(then, policy, load.environment, instant.at))[0]
     if not levels or max(levels) < _level(policy, masked_from):
         return [], []
     return _lacking(dataset, load.environment, loaders, instant, load, look)
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "not-classified": Remedy(
-            "somebody else than who loads it says how sensitive the dataset is (dataset.classified)",
+            "somebody else than who loads it says how sensitive the dataset is (dataset.classified); that it is not, who has the power to: "
+            "an operator, a source enrolled for it, or in the role that the policy names (role-for)",
             holding(DatasetClassified, but=whoever_asks),
         ),
         "": Remedy(
@@ -304,12 +313,12 @@ def data_may_be_loaded(question: Question, look: Look, policy: InForce) -> Said:
         return "allow", "production", f"{environment} is production", ()
     row, loaders = look.row(datasets, question.dataset_id), {person_of(look, question.actor)}
     now = Instant(asked_at, FOR_EVER, AFTER_ALL)
-    known = _class_of(row, loaders, now, policy, look)
+    masked_from = policy.words(MASKED_FROM, *names_for(look, policy, environment, asked_at))[0]
+    known = _class_of(row, masked_from, loaders, now, policy, look)
     if row is None or known is None:
-        words = f"nobody else said how sensitive {question.dataset_id} is"
+        words = f"nobody else said how sensitive {question.dataset_id} is, or that it is not, with the power to"
         return "insufficient_evidence", "not-classified", words, ()
     used = [one.said.position for one in row.classifications if one.classification == known]
-    masked_from = policy.words(MASKED_FROM, *names_for(look, policy, environment, asked_at))[0]
     if _level(policy, known) < _level(policy, masked_from):
         return "allow", "not-sensitive", f"{question.dataset_id} is {known}", used
     lacking, found = _lacking(row, environment, loaders, now, None, look)
