@@ -134,14 +134,17 @@ def access_review_incomplete(row: AccessReview, look: Look) -> Breach | None:
     )
 
 
-@finding(access_reviews, severity="high")
+@finding(access_reviews, severity="high", version=2)
 def own_access_reviewed(row: AccessReview, look: Look) -> Breach | None:
-    """S7: somebody reviewed a grant of their own, under whichever login, linked whenever."""
+    """S7: somebody reviewed a grant of their own, under whichever login, linked whenever; or two without power kept each other's."""
     own = [item for item in row.items if item.why.startswith("S7:")]
     if not own:
         return None
     words = listed(f"{item.reviewer} of {item.grant_id}" for item in own)
-    return Breach(f"{row.review_id}: reviewed by the holder: {words}", positions_of(*(item.position for item in own)))
+    return Breach(
+        f"{row.review_id}: reviewed by the holder, or by each other: {words}",
+        positions_of(*(item.position for item in own)),
+    )
 
 
 @finding(access_reviews, severity="high")

@@ -8,6 +8,7 @@ because of every setting that rests on what anybody may say, it is named here by
 from typing import Final
 
 from ledger.events.access import AccessGranted
+from ledger.events.access_review import AccessReviewItemDecided
 from ledger.events.attestation import AttestationReceived
 from ledger.events.backup import BackupCompleted
 from ledger.events.change import ChangeImpactAssessed
@@ -22,6 +23,7 @@ from ledger.events.pipeline_run import PipelineRunFinished
 from ledger.events.resource import ResourceTagged
 from ledger.events.restore import RestoreVerified
 from ledger.events.risk import RiskModelPublished
+from ledger.events.rollback import RollbackDecided
 from ledger.events.scan import ScanCompleted
 from ledger.events.secret import SecretRotated
 from ledger.events.service import ServiceProvisioned
@@ -40,6 +42,7 @@ from projections.practices.environments.readiness import READINESS_GATE
 from projections.practices.environments.stateful import BACKUP_GATE, RESTORE_TEST_DAYS, RPO_MINUTES
 from projections.practices.environments.tags import REQUIRED_TAG
 from projections.practices.environments.tiers import PARITY_DAYS, PARITY_PERCENT
+from projections.practices.improvement.access_reviews import ACCESS_REVIEW_DAYS
 from projections.practices.infrastructure.scanning import SECRET_GATE
 from projections.practices.infrastructure.versioning import PROVIDER_UPGRADES
 from projections.practices.monitoring.health import VERIFICATION
@@ -51,6 +54,7 @@ from projections.practices.pipeline.plan_gates import PLAN_VALIDATION
 from projections.practices.practice import Practice
 from projections.practices.release.objectives import ERROR_BUDGET
 from projections.practices.release.strategies import RELEASE_STRATEGY
+from projections.practices.release.triggers import ROLLBACK_TRIGGERS
 from projections.readings.changes.branch_protections import Protection, branch_protections
 from projections.readings.delivery.deployments import Deployment
 from projections.readings.environments.environments import names_for
@@ -240,16 +244,19 @@ _RESTING: Final = (
     (IMPACT_ASSESSMENT.name, ("required", "when-shared"), ChangeImpactAssessed.type),
     (RELEASE_STRATEGY.name, ("required",), StrategySelected.type),
     (VERIFICATION.name, ("required",), DeploymentVerified.type),
+    # What any human may say of others' work, and who holds no power, too.
+    (ACCESS_REVIEW_DAYS.name, (), AccessReviewItemDecided.type),
+    (ROLLBACK_TRIGGERS.name, (), RollbackDecided.type),
 )
 # A feature that the ledger computes of what people say of each other's code.
 _OF_REVIEWS: Final = "independent_reviewers"
 
 
-@finding(policies, severity="low", version=3)
+@finding(policies, severity="low", version=4)
 def policy_believes_anybody(row: Policy, look: Look) -> Breach | None:
     """A policy rests on what is said of builders, verifiers, secrets, tests, scans, checks of plans, readiness, backups, restores, parity,
-    tags, budgets, states, trials, impacts, strategies or health, or an approved risk model on who reviews code; and it names no role for
-    whoever says it (`role-for`).
+    tags, budgets, states, trials, impacts, strategies, health, access or rollbacks, or an approved risk model on who reviews code; and it
+    names no role for whoever says it (`role-for`).
     """
     for version in row.versions:
         if version is not row.versions[-1] and version.version != row.in_force:

@@ -24,10 +24,13 @@ from projections.readings.delivery.measurements import (
     measurements_of,
     trigger_firings,
 )
-from projections.readings.delivery.rollbacks import is_believed, rollbacks
+from projections.readings.delivery.rollbacks import Decided, is_believed, rollbacks
 from projections.readings.delivery.triggers import Definition, definitions_at, rollback_triggers
 from projections.readings.environments.environments import is_meant, names_for, same_environment
+from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.powers import fault_of_speaker, persons_behind
+from projections.readings.people.replacing import has_power
 from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, has_root_power, is_vouched
@@ -128,8 +131,10 @@ def _was_answered(act: Act, begin: Moment, deadline: Moment, look: Look) -> bool
         for row in look.named(rollbacks, event, about, limit=LATEST):
             if not same_environment(look, row.environment, act.environment, act.at):
                 continue
-            if row.decided is not None and begin <= row.decided.at <= deadline and was_there(row.decided, by, clocks):
-                return True
+            for decided in row.decisions:
+                is_then = begin <= decided.said.at <= deadline and was_there(decided.said, by, clocks)
+                if is_then and _answers(decided, act, row.environment, look):
+                    return True
             for done in row.completions:
                 is_in_time = begin <= done.said.at <= deadline and done.said.recorded_at <= by.by
                 if done.outcome != "success" or not is_in_time:
@@ -144,6 +149,16 @@ def _was_answered(act: Act, begin: Moment, deadline: Moment, look: Look) -> bool
         and before.issuperset(other.artifacts)
         for other in acts
     )
+
+
+def _answers(decided: Decided, act: Act, environment: str | None, look: Look) -> bool:
+    """Say whether a decision answers a trigger: to roll back, by whomever may decide; that it stays, by another than who put it there."""
+    if fault_of_speaker(look, RollbackDecided.type, decided.said, environment):
+        return False
+    if decided.decision == "roll_back" or has_power(look, RollbackDecided.type, decided.said):
+        return True
+    theirs = {person_of(look, who) for who in (act.actor, act.reported_by) if who is not None}
+    return not persons_behind(look, decided.said) & theirs
 
 
 def _is_of_power(said: Spoken, look: Look) -> bool:

@@ -3,8 +3,8 @@
 So logins that are linked later, or a reviewer without the power, take decisions away wherever they are told. What was said of each
 review, and the population, is `access_review_facts`.
 
-A review over nothing is done when it is opened. Nobody's decision about their own access counts; whose a grant is, the grant says, and
-not the decision.
+A review over nothing is done when it is opened. Nobody's decision about their own access counts, nor those of two without power who keep
+each other's; whose a grant is, the grant says, and not the decision.
 """
 
 from collections import Counter
@@ -28,6 +28,7 @@ from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import in_force
 from projections.readings.people.powers import fault_of_grant, fault_of_speaker, revocations_of, spans_at
+from projections.readings.people.replacing import has_power
 from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
@@ -115,7 +116,7 @@ class AccessReview:
 
 access_reviews = Judged(
     "access_reviews",
-    version=5,
+    version=6,
     row=AccessReview,
     of=access_review_facts,
     reads=READ_BY_ASKING,
@@ -177,6 +178,13 @@ class _Reviewing:
         self._decisions: dict[str, list[ItemDecision]] = {}
         for decision in row.decisions:
             self._decisions.setdefault(decision.grant_id, []).append(decision)
+        # Who kept whose grant, as persons.
+        self._kept: dict[tuple[str, str], list[Spoken]] = {}
+        for held in row.population:
+            for decision in self._decisions.get(held.grant_id, ()):
+                if decision.decision == "keep":
+                    pair = self._person(decision.said.speaker), self._person(held.principal)
+                    self._kept.setdefault(pair, []).append(decision.said)
 
     def fault(self, event_type: str, said: Spoken) -> str:
         return fault_of_speaker(self._look, event_type, said, self._row.environment)
@@ -221,9 +229,27 @@ class _Reviewing:
         said = decision.said
         if fault := rules.s7_reviewer_is_not_the_holder(self._person(said.speaker), self._person(held.principal)):
             return f"S7: {fault}"
-        if decision.is_in_doubt or self._is_distrusted(said):
-            return self.fault(AccessReviewItemDecided.type, said)
+        is_asked = decision.is_in_doubt or self._is_distrusted(said)
+        if is_asked and (fault := self.fault(AccessReviewItemDecided.type, said)):
+            return fault
+        if decision.decision == "keep" and self._is_in_return(held, said):
+            return (
+                f"S7: {said.speaker} and {held.principal} kept each other's grants, and neither has the power to say so"
+            )
         return ""
+
+    def _is_in_return(self, held: Held, said: Spoken) -> bool:
+        """Say whether the holder of a grant kept one of whoever keeps theirs, where nobody of the two has the power to."""
+        in_return = self._kept.get((self._person(held.principal), self._person(said.speaker)), ())
+        event_type = AccessReviewItemDecided.type
+        return (
+            bool(in_return)
+            and not has_power(self._look, event_type, said)
+            and any(
+                not self.fault(event_type, other) and not has_power(self._look, event_type, other)
+                for other in in_return
+            )
+        )
 
     def _person(self, identity: str) -> str:
         if identity not in self._persons:

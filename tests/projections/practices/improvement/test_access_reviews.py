@@ -126,6 +126,30 @@ def test_who_reviews_their_own_access_is_found() -> None:
     assert set(found(story)) == {"own-access-reviewed", "access-review-incomplete"}
 
 
+@pytest.mark.parametrize("who", ["neither", "one of them has the role"])
+def test_two_who_keep_each_others_access_without_the_power_to_are_found(who: str) -> None:
+    story = opened()
+    if who != "neither":
+        publish(story, (ROLE_FOR.name, "access_review.item_decided", "release-approver"))
+    access_review(story)
+    decide(story, "GR-0", "person:bob")
+    decide(story, "GR-1", "person:alice")
+    decide(story, "GR-2", "person:bob")
+    complete(story)
+    if who != "neither":
+        assert found(story) == {}
+        return
+    assert set(found(story)) == {"own-access-reviewed", "access-review-incomplete"}
+    items = {item.grant_id: item.why for item in story.row(access_reviews, "Q").items}
+    assert (
+        items["GR-0"] == "S7: person:bob and person:alice kept each other's grants, and neither has the power to say so"
+    )
+    assert (bool(items["GR-1"]), items["GR-2"]) == (True, "")
+    # Somebody else decides.
+    decide(story, "GR-0")
+    assert story.row(access_reviews, "Q").undecided == 1
+
+
 def test_a_revocation_that_does_not_come_is_found_after_seven_days() -> None:
     story = opened()
     access_review(story, "GR-0", "GR-1")

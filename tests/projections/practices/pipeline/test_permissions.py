@@ -363,6 +363,8 @@ def test_a_policy_that_rests_on_what_anybody_may_say_is_found() -> None:
         ("impact-assessment", "when-shared", "change.impact_assessed"),
         ("release-strategy", "required", "strategy.selected"),
         ("verification", "required", "deployment.verified"),
+        ("access-review-days", "90", "access_review.item_decided"),
+        ("rollback-triggers", "1", "rollback.decided"),
     ],
 )
 def test_so_is_one_that_rests_on_what_anybody_says_was_tested_scanned_checked_attested_or_backed_up(

@@ -119,6 +119,26 @@ def test_whoever_decides_or_rolls_back_in_time_has_missed_nothing(how: str) -> N
     assert "d-1" not in found(story).get("rollback-trigger-missed", [])
 
 
+@pytest.mark.parametrize(("by", "decision", "is_missed"), [
+    ("person:paul", "hold", True), ("person:paul", "roll_back", False), ("person:bob", "hold", False),
+])  # fmt: skip
+def test_whoever_deployed_does_not_decide_that_it_stays(by: str, decision: str, is_missed: bool) -> None:
+    story = ready()
+    publish(story, HOURS)
+    define_trigger(story)
+    story.tell(
+        "access.granted", actor="person:olga", grant_id="P", principal="person:paul", principal_kind="human", role="x"
+    )
+    deploy(story, artifact=ARTIFACT, actor="person:paul")
+    measure(story)
+    undo(story, actor=by, decision=decision)
+    pass_time(story, 20)
+    assert ("d-1" in found(story).get("rollback-trigger-missed", [])) is is_missed
+    # Also where somebody decided before them.
+    undo(story, actor="person:paul", decision="hold")
+    assert ("d-1" in found(story).get("rollback-trigger-missed", [])) is is_missed
+
+
 @pytest.mark.parametrize("more", [{"deployment_id": "d-9"}, {}, {"to_artifact": ARTIFACT}, {"to_artifact": UNHEARD}])
 def test_a_rollback_that_is_told_and_that_nothing_shows_answers_nothing_unless_who_tells_it_has_the_power(
     more: dict[str, str],
