@@ -428,7 +428,8 @@ class Authority:
             ):
                 return enrolled
         raise ForbiddenError(
-            f"no source is enrolled for {source or 'any body'} at the door {door}; run: change-ledger source enrol {door} …"
+            f"no source is enrolled for {source or 'any body'} at the door {door}; run: change-ledger source enrol {door} "
+            "SOURCE --principal WHO, with --authority-for where it speaks for people, as a code host does"
         )
 
     def permit(self, caller: Caller, statement: Statement, now_us: int) -> None:

@@ -90,10 +90,14 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
             positions = " ".join(str(position) for position in rule["positions"])
             table.add(rule["rule"], rule["verdict"], in_words(rule["words"]), positions)
         console.print(table)
+        # What several rules wait for is said once.
+        waiting: dict[tuple[str, ...], list[str]] = {}
         for rule in found["rules"]:
             if rule["remedy"]:
-                able = f" ({', '.join(rule['able'])})" if rule["able"] else ""
-                console.print(f"{rule['rule']} would allow: {rule['remedy']}{able}")
+                waiting.setdefault((rule["remedy"], *rule["able"]), []).append(rule["rule"])
+        for (remedy, *able), rules in waiting.items():
+            who = f" ({', '.join(able)})" if able else ""
+            console.print(f"{', '.join(rules)} would allow: {in_words(remedy)}{who}")
         if found["policy"]["is_of_one"]:
             console.print(NOBODY_ELSE)
         place = f"recorded at {found['receipt']['position']}, read at {found['read_at']}"

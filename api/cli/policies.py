@@ -127,7 +127,7 @@ def _print_tried(found: dict[str, Any]) -> None:
         table = Table("position", "gate", "about", "recorded", "here", "because")
         for item in found["differs"]:
             about = " ".join(item[name] for name in ("change_id", "service", "environment") if item[name])
-            because = "; ".join(f"{rule['rule']}: {rule['words']}" for rule in item["rules"])
+            because = "; ".join(f"{rule['rule']}: {in_words(rule['words'])}" for rule in item["rules"])
             table.add(str(item["position"]), item["gate"], about, item["recorded"], item["here"], because)
         console.print(table)
     rest = "" if found["is_all"] else "; there were more, and the last ones were asked"

@@ -125,6 +125,17 @@ def approvers(question: Question, look: Look, policy: InForce) -> set[str]:
     return found - excluded - authors(question, look, policy)
 
 
+def nobody_approves(question: Question, look: Look, policy: InForce) -> str:
+    """Return what to do where nobody on record could approve the question's change."""
+    ticket = ticket_of(question, look)
+    if ticket is None or approvers(question, look, policy):
+        return ""
+    needs = "credentials of their own (token create --kind human)"
+    if ticket.required_roles:
+        needs += f", and the role {' or '.join(ticket.required_roles)} (access.granted)"
+    return f"nobody on record could: people need {needs}"
+
+
 def others(question: Question, look: Look, policy: InForce) -> set[str]:
     """Return the humans who did not deploy the question's change: who reviews it."""
     ticket = ticket_of(question, look)

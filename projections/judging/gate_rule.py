@@ -71,6 +71,8 @@ class Answer:
 Said = tuple[Verdict, str, str, Iterable[int | None]]
 # Who could do something about an answer: persons, in any order.
 Able = Callable[[Question, Look, InForce], Iterable[str]]
+# What else is to be said of it, by what is on record: nothing, or the end of a sentence.
+More = Callable[[Question, Look, InForce], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Remedy:
 
     words: str
     able: Able | None = None
+    more: More | None = None
 
 
 # By the reason of an answer; under "" for every other reason.
@@ -112,12 +115,20 @@ class Rule:
             self.remedies.get(answer.reason) or COMMON.get(answer.reason) or self.remedies.get("") or Remedy(self.doc)
         )
         able = sorted(set(remedy.able(question, look, policy))) if remedy.able is not None else []
-        return replace(answer, remedy=remedy.words, able=tuple(able[:MAX_ABLE]))
+        more = remedy.more(question, look, policy) if remedy.more is not None else ""
+        words = with_names(f"{remedy.words}; {more}" if more else remedy.words)
+        return replace(answer, remedy=words, able=tuple(able[:MAX_ABLE]))
+
+
+def _or_where(question: Question, look: Look, policy: InForce) -> str:
+    return "" if question.environment else "or name the environment: there the policy may ask for none"
 
 
 # Of every rule.
 COMMON: Final[Remedies] = {
-    "no-change": Remedy("name a change that was opened, or open one (change.opened) and submit it (change.submitted)"),
+    "no-change": Remedy(
+        "name a change that was opened, or open one (change.opened) and submit it (change.submitted)", more=_or_where
+    ),
     "no-deployment": Remedy("name a deployment that was reported (deployment.started)"),
     "not-said": Remedy("say in the question what is missing"),
     "entry-stepped-over": Remedy(

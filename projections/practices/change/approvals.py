@@ -7,7 +7,7 @@ from ledger.events.change import ChangeOpened
 from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.judging.able import approvers, operators
+from projections.judging.able import approvers, nobody_approves, operators
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import (
     BY_STATE,
@@ -180,6 +180,14 @@ def _policy_approvers(question: Question, look: Look, policy: InForce) -> set[st
     return operators(question, look, policy) - author
 
 
+def _what_waits(question: Question, look: Look, policy: InForce) -> str:
+    row = look.row(policies, question.policy_id)
+    if row is None or not row.versions:
+        return ""
+    last = row.versions[-1]
+    return f"{last.version} was published by {last.said.speaker}, and waits for the other"
+
+
 @gate_rule(name="policy_is_in_force")
 def policy_was_in_force(question: Question, look: Look, policy: InForce) -> Said:
     """The policy that is asked has a version that somebody else than its author approved."""
@@ -194,6 +202,7 @@ def policy_was_in_force(question: Question, look: Look, policy: InForce) -> Said
         "no-policy": Remedy(
             "an operator publishes a version of the policy, and another one approves it (policy publish, policy approve)",
             _policy_approvers,
+            _what_waits,
         )
     },
 )
@@ -208,7 +217,11 @@ def policy_is_in_force(question: Question, look: Look, policy: InForce) -> Said:
 @rule_of_a_change(
     version=5,
     remedies={
-        "quorum": Remedy("approvals of this scope by people who did not write or deploy it", approvers),
+        "quorum": Remedy(
+            "approvals of this scope by people who did not write or deploy it (approval.granted)",
+            approvers,
+            nobody_approves,
+        ),
         "no-author": Remedy(
             "whoever wrote it opens or submits the change; or its scope names the commits, and the code host tells who wrote them"
         ),

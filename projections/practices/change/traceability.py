@@ -12,7 +12,7 @@ from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import replace
-from projections.judging.able import approvers, authors
+from projections.judging.able import approvers, authors, nobody_approves
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import (
     BY_STATE,
@@ -317,7 +317,10 @@ def deployed_by_another_artifact(row: Deployment, look: Look) -> Breach | None:
     return _of_kind(row, look, "another")
 
 
-@rule_of_a_change(version=4, remedies={**BY_STATE, "authorizing": Remedy("the approvals that are missing", approvers)})
+@rule_of_a_change(
+    version=4,
+    remedies={**BY_STATE, "authorizing": Remedy("the approvals that are missing", approvers, nobody_approves)},
+)
 @of_change
 def change_may_start(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
     """The change is scheduled, or being implemented and would still be let start. The answer tells what of its scope is still to come."""

@@ -21,6 +21,7 @@ from projections.readings.changes.code import (
     LATEST,
     CodeChange,
     Merging,
+    approvals_in_vain,
     code_changes,
     merged_between,
     merges_of,
@@ -42,6 +43,7 @@ from projections.readings.people.powers import kind_of
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import Instant, asked_at, was_there
+from projections.rules.words import listed
 
 PRACTICE: Final = Practice(
     "3.1",
@@ -189,10 +191,22 @@ def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
     return None
 
 
+def _unreviewed(question: Question, look: Look) -> list[tuple[CodeChange, Merging]]:
+    goes = _goes_out(look, question.commit or "", question.service, question.environment, question.asked_at)
+    return [(code, merge) for code, merge in goes if not _is_reviewed_by(code, merge, question.asked_at, look)]
+
+
+def _what_does_not_count(question: Question, look: Look, policy: InForce) -> str:
+    """Return which approvals of the first that goes out unreviewed do not count, and why."""
+    missing = _unreviewed(question, look)[:1]
+    vain = listed((why for code, merge in missing for why in approvals_in_vain(code, merge, look)), "; ")
+    may_speak = "; an operator lets the source speak for people (source enrol --authority-for)" if "S12" in vain else ""
+    return f"do not count: {vain}{may_speak}" if vain else ""
+
+
 def _reviewers(question: Question, look: Look, policy: InForce) -> set[str]:
     """Return who could review what goes out: people who proposed or reviewed code there, but its authors."""
-    goes = _goes_out(look, question.commit or "", question.service, question.environment, question.asked_at)
-    missing = [code for code, merge in goes if not _is_reviewed_by(code, merge, question.asked_at, look)]
+    missing = [code for code, _ in _unreviewed(question, look)]
     if not missing:
         return set()
     known = look.named(code_changes, CodeMerged, ref("repository", missing[0].repository or ""), limit=LATEST)
@@ -205,7 +219,9 @@ def _reviewers(question: Question, look: Look, policy: InForce) -> set[str]:
     version=2,
     remedies={
         "not-merged": Remedy("the commit is merged by a pull request that the code host tells of"),
-        "not-reviewed": Remedy("somebody else approves the pull request, as it was merged", _reviewers),
+        "not-reviewed": Remedy(
+            "somebody else approves the pull request, as it was merged", _reviewers, _what_does_not_count
+        ),
     },
 )
 def code_is_reviewed(question: Question, look: Look, policy: InForce) -> Said:

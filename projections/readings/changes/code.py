@@ -332,6 +332,24 @@ def review_fault(row: CodeChange, head: str, instant: Instant, reads: Reads) -> 
     return _fault(row, head, (instant,), clocks_of(reads, instant.at), reads)
 
 
+def approvals_in_vain(row: CodeChange, merge: Merging, reads: Reads) -> Iterator[str]:
+    """Yield the approvals by others than the authors that do not count for what was merged, each with the reason."""
+    clocks = clocks_of(reads, merge.said.at)
+    authors, head = {person_of(reads, author) for author in row.authors}, _head_of(row, merge, clocks)
+    for review in row.reviews:
+        if review.verdict != "approved" or person_of(reads, review.reviewer) in authors:
+            continue
+        fault = fault_of_speaker(reads, CodeReviewSubmitted.type, review.said)
+        if not fault and kind_of(reads, review.reviewer, review.said) != "human":
+            fault = f"{review.reviewer} is not known to be a human"
+        if not fault and not _is_of(review, head, row):
+            fault = f"it is of {review.commit or 'no commit'}"
+        if not fault and review.dismissals:
+            fault = "it was dismissed"
+        if fault:
+            yield f"{review.reviewer}: {fault}"
+
+
 def approvers_of(row: CodeChange, commit: str, instant: Instant, reads: Reads) -> set[str]:
     """Return who had approved a commit of a pull request by then: people, whose last verdict it was, and none of them its author."""
     authors = {person_of(reads, author) for author in row.authors}

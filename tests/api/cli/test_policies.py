@@ -134,6 +134,10 @@ def test_a_ledger_begins_with_a_policy_that_another_operator_approves(bare: Comm
     assert "change-ledger policy approve github-1 --actor WHO" in begun
     asked = bare("gate", "deploy", "--service", "shop", "--environment", "prod", "--commit", "a" * 40, "--json").json
     assert asked["policy"] == {"policy_id": "change-approval", "version": None, "is_of_one": False}
+    # What several rules wait for is said once.
+    waiting = bare("gate", "deploy", "--service", "shop", "--environment", "prod").out
+    assert waiting.count("would allow: name a change that was opened") == 1
+    assert "(policy publish, policy approve); github-1 was published by person:olga, and waits for the other" in waiting
     assert bare("policy", "approve", "github-1", "--actor", "person:olga").status == 1
     assert "it is in force" in bare.ok("policy", "approve", "github-1", "--actor", "person:oscar").out
 

@@ -362,7 +362,9 @@ def test_a_source_that_is_not_enrolled_is_refused(taking: Server) -> None:
     body = bodies.deployment(next(numbers))
     body["repository"]["full_name"] = "evil/payments-api"
     before = taking.size()
-    assert "evil/payments-api" in check_problem(deliver(taking, body, "deployment"), 403)["detail"]
+    detail = check_problem(deliver(taking, body, "deployment"), 403)["detail"]
+    assert "evil/payments-api" in detail
+    assert "source enrol github SOURCE --principal WHO, with --authority-for where it speaks for people" in detail
     body["repository"]["full_name"] = "acme"
     check_problem(deliver(taking, body, "deployment"), 403)
     body["deployment"]["sha"] = "not mappable"

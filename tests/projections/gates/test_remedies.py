@@ -45,7 +45,35 @@ def test_who_could_put_a_policy_into_force_is_said_without_its_author() -> None:
     assert refused(story, ask(story))["policy-is-in-force"].able == ("person:olga", "person:oscar")
     story.tell("policy.published", actor="person:olga", policy_id="change-approval", version="1",
         policy_digest="sha256:" + "9" * 64, settings=[{"name": "quorum", "applies_to": "any", "value": "1"}])  # fmt: skip
-    assert refused(story, ask(story))["policy-is-in-force"].able == ("person:oscar",)
+    found = refused(story, ask(story))["policy-is-in-force"]
+    assert found.able == ("person:oscar",)
+    assert found.remedy.endswith("; 1 was published by person:olga, and waits for the other")
+
+
+@pytest.mark.parametrize("role", [None, "release-approver"])
+def test_where_nobody_on_record_could_approve_it_is_said_what_people_need(role: str | None) -> None:
+    story = Story()
+    publish(story, ("risk", "any", "not-required"), *((("required-role", "any", role),) if role else ()))
+    open_change(story)
+    needed = "nobody on record could: people need credentials of their own (token create --kind human)"
+    for rule in ("change-is-approved", "change-may-start"):
+        found = refused(story, ask(story))[rule]
+        assert found.able == ()
+        assert found.remedy.endswith(f"{needed}, and the role {role} (access.granted)" if role else needed)
+    issue(story, "person:bob")
+    story.tell("access.granted", actor="person:olga", grant_id="G", principal="person:bob", principal_kind="human",
+        role="release-approver")  # fmt: skip
+    found = refused(story, ask(story))["change-is-approved"]
+    assert (found.able, needed in found.remedy) == (("person:bob",), False)
+
+
+def test_whoever_names_neither_change_nor_environment_is_told_that_it_may_take_no_change() -> None:
+    story = Story()
+    publish(story, ("change", "any", "not-required"))
+    found = refused(story, ask(story, change_id=None, environment=None))
+    assert found["change-may-start"].remedy.endswith("or name the environment: there the policy may ask for none")
+    assert not refused(story, ask(story, change_id="CHG-9"))["change-may-start"].remedy.count("name the environment")
+    assert "change-may-start" not in refused(story, ask(story, change_id=None))
 
 
 def test_who_could_let_a_change_through_a_freeze_is_said_without_its_authors() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asking import against, ask, ready_to_deploy
+from asking import against, ask, ready_to_deploy, refused
 from changes import ARTIFACT, deploy, finding, found, found_by_any_process, give, pass_time, publish, request
 from people import enrol, issue
 from telling import Story, at, document
@@ -433,6 +433,30 @@ def test_where_no_change_is_asked_for_code_review_is_the_approval() -> None:
     assert against(ask(story, **asked | {"change_id": "CHG-9"}))["change-may-start"][1] == "no-change"
     put(story, "c" * 40)
     assert found(story) == {}
+
+
+IN_VAIN: dict[str, tuple[Callable[[Story], Any], str]] = {
+    "by a source that speaks for nobody": (
+        lambda s: s.tell("code_review.submitted", by="service:github", actor="github:502", **PULL, review_id="1", commit=A,
+            verdict="approved"),
+        "github:502: S12: service:github may not speak for github:502; an operator lets the source speak for people",
+    ),
+    "by a machine": (lambda s: look_at(s, "service:bot"), "service:bot: "),
+    "of another commit": (lambda s: look_at(s, commit=B), f"person:bob: it is of {B}"),
+    "dismissed": (lambda s: (look_at(s), dismiss(s)), "person:bob: it was dismissed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", IN_VAIN)
+def test_which_approvals_of_code_do_not_count_is_told_with_what_would_let_it_go_out(how: str) -> None:
+    tell, why = IN_VAIN[how]
+    story = needs_review(("rollback-triggers", "any", "0"))
+    propose(story)
+    tell(story)
+    merge(story, branch="main")
+    answer = refused(story, ask(story, change_id=None, artifact=None, commit="c" * 40))["code-is-reviewed"]
+    assert answer.reason == "not-reviewed"
+    assert f"somebody else approves the pull request, as it was merged; do not count: {why}" in answer.remedy
 
 
 def test_where_one_person_works_alone_nobody_has_to_review() -> None:
