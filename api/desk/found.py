@@ -91,11 +91,12 @@ def _streams(where: Mapping[str, str], sort: str, position: int | None) -> list[
     """Return the lists to look through. As things stood, what is open by now and what ended since come in one order."""
     if position is None:
         return [_by_rank(where, sort)]
-    for name in (*where, sort.removeprefix("-")):
-        column = filters_of(findings)[name][0] if name in filters_of(findings) else name
-        if column not in _STAYS and name not in (*_THEN, WORST_FIRST):
+    asked = {name: name for name in where} | {"sort": sort.removeprefix("-")}
+    for name, said in asked.items():
+        column = filters_of(findings)[said][0] if said in filters_of(findings) else said
+        if column not in _STAYS and said not in (*_THEN, WORST_FIRST):
             raise StatementError(
-                f"{column} of a finding may have been another then: beside as_of, narrow and sort by "
+                f"the column {column[:80]} of a finding may have been another then: beside as_of, narrow and sort by "
                 f"{', '.join(sorted(_STAYS))}, or narrow by {' and '.join(_THEN)}",
                 f"/{name[:80]}",
             )

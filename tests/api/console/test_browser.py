@@ -47,6 +47,8 @@ ALL = (
     "/console/go?q=nothing",
     "/console/gates?gate=deploy&change_id=CHG-800&environment=prod",
     "/console/changes?state=closed",
+    "/console/findings?is_open=true&owner=person:grace",
+    *(f"/console/{page}?as_of=2100-01-01" for page in ("findings", "board", "risk", "delivery", "changes/CHG-800")),
 )
 # Of a telephone, and of the widest screen that somebody has.
 SIZES = {"narrow": {"width": 360, "height": 740}, "wide": {"width": 3840, "height": 2160}}
@@ -64,7 +66,8 @@ def told(server: Server) -> dict[str, str]:
     long = "a-service-with-" + "a-very-long-name-" * 4
     server.record(event("change.opened", environment="prod", change_type="emergency", **SCOPE))
     server.record(event("change.submitted", artifacts=["sha256:" + "a" * 64], **SCOPE))
-    for service in ("api", long):
+    # One that can be broken at its hyphens, and one that cannot.
+    for service in ("api", long, "w" * 90):
         position = server.record(
             event(service=service, environment="prod", deployment_id=f"d-{service}", outcome="success")
         )["position"]

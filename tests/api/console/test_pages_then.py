@@ -105,3 +105,13 @@ def test_findings_come_the_worst_first_by_pages_each_once(pages: tuple[Pages, Pa
         ]
         assert worst == sorted(worst)
         assert all(row["is_open"] for row in rows)
+
+
+def test_what_a_finding_may_have_been_otherwise_is_not_asked_as_of_then(pages: tuple[Pages, Pages]) -> None:
+    async def ask(**asked: str) -> httpx.Response:
+        async with pages[0].signed_in() as client:
+            return await client.get("/console/findings.json", params={"as_of": "100"} | asked)
+
+    for name, asked in (("sort", "says"), ("known_then", "true"), ("total", "true")):
+        answer = asyncio.run(ask(**{name: asked}))
+        assert (answer.status_code, answer.json()["place"]) == (422, f"/{name}"), answer.text
