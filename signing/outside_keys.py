@@ -37,10 +37,12 @@ _DIGESTS: Final = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
 
 
 EXPECTED: Final = (
-    f"an Ed25519 key, an ECDSA key on P-256 or P-384, or an RSA key of {RSA_BITS[0]} to {RSA_BITS[-1]} bits"
+    f"an Ed25519 key, an ECDSA key on P-256 or P-384, or an RSA key of {RSA_BITS[0]} to {RSA_BITS[-1]} bits with an exponent of "
+    "65537 to 63 bits"
 )
 # With a smaller one a signature can be made up where anybody who checks is careless; nobody makes such keys any more (FIPS 186-5 §5.1).
-_LEAST_EXPONENT: Final = 65537
+# One as long as the modulus makes a check a hundred times as long; libraries commonly take none beyond 64 bits.
+_EXPONENTS: Final = range(65537, 2**63)
 
 
 class OutsideKey:
@@ -60,7 +62,7 @@ class OutsideKey:
         elif isinstance(key, EllipticCurvePublicKey) and type(key.curve) in _CURVES:
             self.kind, digests = _CURVES[type(key.curve)]
             self._attempts = tuple(partial(_by_curve, key, digest) for digest in digests)
-        elif isinstance(key, RSAPublicKey) and key.key_size in RSA_BITS and key.public_numbers().e >= _LEAST_EXPONENT:
+        elif isinstance(key, RSAPublicKey) and key.key_size in RSA_BITS and key.public_numbers().e in _EXPONENTS:
             self.kind = "rsa"
             self._attempts = tuple(partial(by, key, digest) for by in (_by_pkcs1, _by_pss) for digest in _DIGESTS)
         else:
@@ -95,6 +97,8 @@ def _by_pss(key: RSAPublicKey, digest: hashes.HashAlgorithm, signature: bytes, m
 def _name_of(key: object) -> str:
     size = getattr(key, "key_size", None)
     curve = getattr(getattr(key, "curve", None), "name", None)
+    if isinstance(key, RSAPublicKey):
+        return f"RSA of {size} bits with an exponent of {key.public_numbers().e.bit_length()} bits"
     return curve or (f"{type(key).__name__} of {size} bits" if size else type(key).__name__)
 
 

@@ -26,6 +26,8 @@ from signing.outside_keys import outside_key
 ENVELOPES: Final = "application/vnd.dsse.envelope.v1+json"
 # Signatures of one envelope that are looked at.
 MAX_SIGNATURES: Final = 8
+# Signatures of one file, each held against each enrolled key: some thousand take a second, and every envelope may have more of them.
+MAX_CHECKS: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def vouched_for(authority: Authority, known: Format, context: Context | None, bo
     if not signers or known.envelopes is None:
         return None
     statements = known.envelopes.read(body)
+    _check_cost(statements, signers)
     found = [_signer_of(statement, signers) for statement in statements]
     first = found[0]
     if first is None and not any(found):
@@ -84,6 +87,17 @@ def vouched_for(authority: Authority, known: Format, context: Context | None, bo
         )
     keys = tuple(one[1] for one in found if one is not None)
     return Vouched(first[0], keys, tuple(statement.payload_sha256 for statement in statements), known.name)
+
+
+def _check_cost(statements: Sequence[Enveloped], signers: Sequence[EnrolledSource]) -> None:
+    """Raise StatementError for a file whose signatures would take too long to try."""
+    keys = sum(len(enrolled.envelope_keys) for enrolled in signers)
+    signatures = sum(len(one.envelope.signatures[:MAX_SIGNATURES]) for one in statements if one.envelope is not None)
+    if signatures * keys > MAX_CHECKS:
+        raise StatementError(
+            f"expected a file of at most {MAX_CHECKS // keys} signatures, as {keys} keys are enrolled that may have made them; found "
+            f"{signatures}: post its envelopes in several files"
+        )
 
 
 def _signer_of(statement: Enveloped, signers: Sequence[EnrolledSource]) -> tuple[EnrolledSource, str] | None:

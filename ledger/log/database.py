@@ -473,14 +473,15 @@ class Database:
             raise SetupError(f"there is no ledger at {self.path}; run: change-ledger init --origin NAME")
         try:
             with self.engine.connect() as connection:
-                found = MigrationContext.configure(connection).get_current_revision()
+                found = MigrationContext.configure(connection).get_current_heads()
         except sa.exc.OperationalError as error:
             raise SetupError(f"cannot open the database: {error.orig}") from error
         expected = ScriptDirectory.from_config(_alembic_config()).get_current_head()
-        if found is None:
+        if not found:
             raise SetupError("the database holds no ledger; run: change-ledger init --origin NAME")
-        if found != expected:
-            raise SetupError(f"the schema is at {found}, this program expects {expected}; run: change-ledger migrate")
+        if found != (expected,):
+            at = " and ".join(found)[:200]
+            raise SetupError(f"the schema is at {at}, this program expects {expected}; run: change-ledger migrate")
 
     def backup(self, target: Path) -> None:
         """Copy a SQLite database into a new file while it is in use, consistent as of one moment."""

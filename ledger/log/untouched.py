@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import SetupError
+from ledger.log import tables
 from ledger.log.database import Database
 
 IMMUTABLE: Final = "mode=ro&immutable=1"
@@ -41,6 +42,7 @@ def untouched(path: Path) -> Iterator[Database]:
         with tempfile.TemporaryDirectory(prefix="change-ledger-") as directory:
             for file in (path, log, journal):
                 if file.exists():
+                    _check_room(file, directory)
                     shutil.copyfile(file, Path(directory, file.name))
             # What is committed in the log belongs to the copy; what was begun in the journal is taken back there.
             with _opened(Path(directory, path.name), "mode=rw") as database:
@@ -59,9 +61,30 @@ def untouched(path: Path) -> Iterator[Database]:
 def _opened(path: Path, how: str) -> Iterator[Database]:
     database = Database(path, untouched=how)
     try:
+        _check_tables(database, path)
         yield database
     finally:
         database.close()
+
+
+def _check_room(file: Path, directory: str) -> None:
+    """Raise SetupError for a file that would take the auditor's disk: a stranger's may be said to be of any length, and hold nothing."""
+    size, free = file.stat().st_size, shutil.disk_usage(directory).free
+    if size > free // 2:
+        raise SetupError(
+            f"{file} has {size} bytes, and is to be copied to {tempfile.gettempdir()}, where {free} are free: expected at most half of "
+            "them. Set TMPDIR to a larger place, or ask for a copy that `change-ledger backup` made"
+        )
+
+
+def _check_tables(database: Database, path: Path) -> None:
+    """Raise SetupError where something else has the name of a table: a view may have no end, and a virtual table runs a program."""
+    names = {*tables.metadata.tables, "alembic_version"}
+    with database.engine.connect() as connection:
+        for kind, name, sql in connection.exec_driver_sql("SELECT type, lower(name), sql FROM sqlite_master"):
+            if name in names and (kind != "table" or not str(sql).upper().startswith("CREATE TABLE")):
+                what = f"virtual {kind}" if kind == "table" else kind
+                raise SetupError(f"{path} is no ledger's: expected a table {name}, found a {what} of that name")
 
 
 def _holds_something(path: Path) -> bool:

@@ -33,6 +33,7 @@ from ledger.log import tables
 from ledger.log.reading import StoredEntry, read_entry
 from signing.dsse import pae
 from signing.errors import KeyFormatError
+from signing.outside_keys import OutsideKey
 
 IN_TOTO = FILES["in-toto"]
 TYPE = "application/vnd.in-toto+json"
@@ -230,3 +231,27 @@ def test_a_key_of_another_kind_is_refused_and_keys_are_enrolled_where_envelopes_
         enrol(sqlite_ledger, door="junit")
     with pytest.raises(StatementError, match="envelope_keys beside it"):
         enrol_source(sqlite_ledger, BY, SourceRequest.model_validate(wanted | {"keeps_envelopes": True}))
+
+
+def test_a_key_whose_checks_take_long_is_refused(sqlite_ledger: Ledger) -> None:
+    """An exponent as long as the modulus: a hundred times the time of a check."""
+    n = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
+    key = rsa.RSAPublicNumbers(n - 2, n).public_key()
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(KeyFormatError, match="found RSA of 2048 bits with an exponent of 2048 bits"):
+        OutsideKey(der)
+
+
+def test_a_file_of_more_signatures_than_can_be_tried_is_refused(sqlite_ledger: Ledger) -> None:
+    others = [generate_private_key(SECP256R1()).public_key() for _ in range(7)]
+    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    ders = [spki("rsa"), *(key.public_bytes(*form) for key in others)]
+    enrol(sqlite_ledger, envelope_keys=[base64.b64encode(der).decode() for der in ders])
+    payload = verified()
+    signed = envelope(payload, *[signature("rsa", payload) | {"keyid": ""}] * 8)
+    lines = b"\n".join([signed] * 65)
+    with pytest.raises(
+        StatementError, match=r"at most 512 signatures, as 8 keys are enrolled that may .*; found 520: post"
+    ):
+        take(sqlite_ledger, lines)
+    assert take(sqlite_ledger, b"\n".join([signed] * 2)).status == 201

@@ -4,8 +4,10 @@ import hashlib
 import os
 import pickle
 import shutil
+import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -176,3 +178,42 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="no database at"), untouched(tmp_path / "none.db"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+ENDLESS = "WITH RECURSIVE r(size, note) AS (SELECT 1, '' UNION ALL SELECT size + 1, note FROM r) SELECT * FROM r"
+
+
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        (f"CREATE VIEW checkpoints AS {ENDLESS}", "a view"),
+        (f"CREATE VIEW Checkpoints AS {ENDLESS}", "a view"),
+        ("CREATE VIRTUAL TABLE checkpoints USING fts5(size, note)", "a virtual table"),
+    ],
+)
+def test_what_only_has_the_name_of_a_table_is_not_read(open_one: Path, tmp_path: Path, made: str, found: str) -> None:
+    """A view without an end kept whoever audited it waiting for ever."""
+    path = left(open_one, tmp_path, "-wal")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE checkpoints")
+        connection.execute(made)
+        connection.commit()
+    with pytest.raises(SetupError, match=f"expected a table checkpoints, found {found}"), untouched(path):
+        pass
+
+
+def test_a_strangers_file_does_not_fill_the_disk(open_one: Path, tmp_path: Path) -> None:
+    path = left(open_one, tmp_path, "-wal")
+    # Holes take no room where they are, and all of it where they are copied.
+    os.truncate(path, shutil.disk_usage(tempfile.gettempdir()).free)
+    with pytest.raises(SetupError, match=r"expected at most half of them\. Set TMPDIR"), untouched(path):
+        pass
+
+
+def test_a_schema_of_two_versions_is_no_program_error(open_one: Path, tmp_path: Path) -> None:
+    path = left(open_one, tmp_path, "-wal")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO alembic_version VALUES ('another')")
+        connection.commit()
+    with untouched(path) as database, pytest.raises(SetupError, match=r"the schema is at .*another"):
+        database.check_schema()
