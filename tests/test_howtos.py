@@ -17,6 +17,8 @@ from authority import Authority, running_authority
 from sessions import ROOT, Machine, commands, machines, warm_commands, with_free_ports
 from telling import Story
 
+from api.intake import FORMATS
+from api.intake.formats import Format
 from projections import VIEWS
 from projections.engine.progress import with_inputs
 from projections.engine.view import View
@@ -167,3 +169,11 @@ def test_the_rule_of_the_page_finds() -> None:
         story.tell("deployment.started", actor="service:ci", **where, **said)
     found = [names["findings"].load(text).finding_id for text in story.store.texts(names["findings"])]
     assert found == ["strategy-not-said/d-0"]
+
+
+@pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
+def test_every_door_of_a_format_is_shown_on_a_page(known: Format) -> None:
+    """A file by the command that takes it in, or by the dialect beside it; a message by its route."""
+    told = "".join(page.read_text() for page in HOWTOS.glob("*.md"))
+    shown = (f"intake {known.name} ", f"`{known.name}`") if known.is_file else (f"/intake/{known.name}",)
+    assert any(way in told for way in shown)
