@@ -231,6 +231,7 @@ def _scan(beside: Headers, run: dict[str, Any], scan: str) -> list[Fact] | None:
         scan,
         tool,
         found,
+        of=_category_of(run),
         commit=_commit(beside, run),
         executed=_executed(beside, run),
         ended=ended,
@@ -244,6 +245,14 @@ def _scan(beside: Headers, run: dict[str, Any], scan: str) -> list[Fact] | None:
         return None
     of_scan = {"tool": tool, "scan": scan, "ended": ended}
     return facts + [secrets.detected(beside, of_scan, result, commit) for result, commit in hidden]
+
+
+def _category_of(run: dict[str, Any]) -> str | None:
+    """Return of what an analysis is, where a tool makes several of one commit, such as one a language: its id but for the last part, which
+    is the run's (§3.17.3).
+    """
+    named = pick_text(run, "automationDetails.id") or ""
+    return named.rpartition("/")[0].strip("/") or None
 
 
 def _commit(beside: Headers, run: dict[str, Any]) -> str | None:

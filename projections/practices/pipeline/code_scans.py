@@ -5,6 +5,7 @@ A result that is let pass is a finding that was disposed of: accepted, or no bre
 the code nor scanned it. What a file says of itself is that is to be let pass lets nothing pass.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -77,21 +78,44 @@ def scan_did_not_run(row: Scan, look: Look) -> Breach | None:
     return Breach(f"{row.tool} did not run to its end in the scan {row.scan}{of}", positions_of(row.said.position))
 
 
-@gate_rule(
-    version=2,
-    remedies={
-        "errors": Remedy(
-            "what was found is mended; or somebody who did not write it disposes of it (finding.disposed)",
-            may(FindingDisposed),
-        ),
-        "": Remedy("each tool that the policy names scans this very commit to its end, and its report is taken in"),
-    },
-)
+_REMEDIES: Final = {
+    "errors": Remedy(
+        "what was found is mended; or somebody who did not write it disposes of it (finding.disposed)",
+        may(FindingDisposed),
+    ),
+    "": Remedy("each tool that the policy names scans this very commit to its end, and its report is taken in"),
+}
+
+
+@gate_rule(version=3, remedies=_REMEDIES)
 def scans_are_clean(question: Question, look: Look, policy: InForce) -> Said:
     """Each tool that the policy names scanned this very commit to its end, and found no error but what somebody else let pass: by the last
-    scan of each who tells of one.
+    scan of each who tells of one, of each thing that the tool makes one of (a language, an environment).
     """
-    tools = policy.words(SCAN_TOOL, *names_for(look, policy, question.environment, question.asked_at))
+    return _are_clean(question, look, policy, _of_each_thing)
+
+
+@gate_rule(version=2, name="scans_are_clean", remedies=_REMEDIES)
+def last_scan_is_clean(question: Question, look: Look, policy: InForce) -> Said:
+    """As it was asked before a tool was known to make several scans of one commit: by the last of them."""
+    return _are_clean(question, look, policy, lambda rows, _: [rows])
+
+
+def _of_each_thing(rows: list[Scan], names: tuple[str, ...]) -> list[list[Scan]]:
+    """Return the scans of a commit by what they are of; those of other environments only where none is of this one."""
+    here = [row for row in rows if row.environment in names]
+    counting = [row for row in rows if row.environment is None or row.environment in names] if here else rows
+    found: dict[str | None, list[Scan]] = {}
+    for row in counting:
+        found.setdefault(row.series, []).append(row)
+    return list(found.values())
+
+
+def _are_clean(
+    question: Question, look: Look, policy: InForce, apart: Callable[[list[Scan], tuple[str, ...]], list[list[Scan]]]
+) -> Said:
+    names = names_for(look, policy, question.environment, question.asked_at)
+    tools = policy.words(SCAN_TOOL, *names)
     if not tools:
         return "allow", "not-asked-for", "the policy names no tool that scans", ()
     if question.commit is None:
@@ -102,12 +126,13 @@ def scans_are_clean(question: Question, look: Look, policy: InForce) -> Said:
         own = [row for row in of_commit if row.tool == tool and row.service in (None, question.service)]
         if not own:
             return "insufficient_evidence", "not-scanned", f"{tool} did not scan {question.commit}", used
-        last = standing(look, ScanCompleted.type, [Told(row, row.said) for row in own if row.said is not None])
-        if not last:
-            return "insufficient_evidence", "not-scanned", f"nobody who may says that {tool} scanned it", used
-        for told in reversed(last):
-            if (fault := _fault_of(told.scan, look, used)) is not None:
-                return fault
+        for rows in apart(own, names):
+            last = standing(look, ScanCompleted.type, [Told(row, row.said) for row in rows if row.said is not None])
+            if not last:
+                return "insufficient_evidence", "not-scanned", f"nobody who may says that {tool} scanned it", used
+            for told in reversed(last):
+                if (fault := _fault_of(told.scan, look, used)) is not None:
+                    return fault
     return "allow", "clean", f"{listed(tools)} scanned {question.commit}, and what was found is answered", used
 
 

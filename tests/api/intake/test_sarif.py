@@ -383,3 +383,18 @@ def test_a_long_file_of_results_that_say_next_to_nothing_is_no_report() -> None:
         with pytest.raises(ForeignError, match="too-many-values"):
             FORMAT.redactor.cut(sarif(run(*[one] * 5000)))
     assert isinstance(FORMAT.redactor.cut(sarif(run(*[short | {"message": {"text": "no tags on it"}}] * 5000))), bytes)
+
+
+@pytest.mark.parametrize(
+    ("named", "series"),
+    [
+        ("/language:python/", "api:tfsec:language:python"),
+        ("Snyk/Open Source/2026-03-02", "api:tfsec:Snyk/Open%20Source"),
+        ("4711", "api:tfsec"),
+        ("", "api:tfsec"),
+        ("//", "api:tfsec"),
+    ],
+)
+def test_analyses_of_several_things_are_several_series(named: str, series: str) -> None:
+    [fact] = facts_of(FORMAT, sarif(run(found(), automationDetails={"id": named})), {"service": "api"})
+    assert fact.data["series"] == series

@@ -9,6 +9,7 @@ from people import enrol
 from telling import Story, at
 from year import HOUR, START, Year
 
+from projections.practices.pipeline.code_scans import last_scan_is_clean
 from projections.readings.pipelines.scans import scan_parts, scan_results, scan_series, scans
 
 COMMIT, OLDER = "9fceb02d0ae598e95dc970b74767f19372d61af8", "1" * 40
@@ -201,3 +202,25 @@ def plant_scans(year: Year) -> set[str]:
     year.say(at, "scan.completed", **about, scan="year-1", executed=True, errors=1, results=[error()])
     year.say(at + HOUR, "scan.completed", **about, scan="year-2", executed=False, errors=0)
     return {f"{RULE}/year:tfsec/{PRINT}", "scan-did-not-run/year-2"}
+
+
+def test_a_clean_scan_of_one_thing_takes_the_place_of_none_of_another() -> None:
+    """A tool that makes one scan a language: the last one is clean, and says nothing of the others."""
+    story = asked()
+    scan(story, error(), name="python", series="api:tfsec:language:python")
+    scan(story, name="java", series="api:tfsec:language:java")
+    assert answer(story) == ("deny", "errors")
+    # A decision of before is checked by the rule that was asked then, which knew of one scan.
+    assert (last_scan_is_clean.name, last_scan_is_clean.version) == ("scans-are-clean", 2)
+    assert found(story)[RULE] == [f"api:tfsec:language:python/{PRINT}"]
+    scan(story, name="python-2", series="api:tfsec:language:python")
+    assert answer(story) is None
+    assert RULE not in found(story)
+
+
+def test_scans_of_another_environment_count_where_there_is_none_of_this_one() -> None:
+    story = asked()
+    scan(story, error(), name="staging", series="api:staging:tfsec", environment="staging")
+    assert answer(story) == ("deny", "errors")
+    scan(story, name="prod", series="api:prod:tfsec", environment="prod")
+    assert answer(story) is None
