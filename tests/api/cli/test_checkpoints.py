@@ -282,6 +282,6 @@ def test_a_dossier_comes_over_http_and_is_checked_here(
     server.wait_for_checkpoint(position)
     remote.ok("dossier", "change:CHG-7", "--out", tmp_path / "d.json")
     assert pins.read(directory / "known", ORIGIN) is not None
-    assert "1 entries" in remote.ok("check-dossier", tmp_path / "d.json").out
+    assert "1 entry, each" in remote.ok("check-dossier", tmp_path / "d.json").out
     remote.at("--server", server.url, "--token", server.tokens["reporter"]).refused("dossier", "change:x", words="403")
     remote.at("--server", server.url, "--token", server.tokens["auditor"]).refused("heads", words="403")

@@ -114,7 +114,7 @@ def test_a_command_over_http_imports_no_server_no_database_and_no_catalogue(
     found = imported_by(tmp_path, "--server", server.url, "--token", server.tokens["all"], *words, status=status)
     assert "httpx" in found
     assert packages(found) & HEAVY == set()
-    light = {"ledger.errors", "ledger.canonical", "ledger.published", "ledger.published.durable"}
+    light = {"ledger.errors", "ledger.canonical", "ledger.published", "ledger.published.durable", "ledger.words"}
     assert {name for name in found if name.startswith("ledger.")} <= light
     # Lines that a pipe reads are drawn by nobody.
     assert "rich" not in packages(found)

@@ -80,7 +80,7 @@ def test_the_agenda_is_as_it_was_fixed_and_later_papers_stand_apart(server: Serv
 def test_votes_and_decisions_are_of_the_scope_that_was_shown(server: Server, told: int) -> None:
     with person(server, "mia", "operator", "reporter") as mia, person(server, "max", "analyst", "reporter") as max_:
         shown = look(mia, PATH)
-        assert "0 of 1 votes needed" in shown
+        assert "0 of 1 vote needed" in shown
         assert "0 members of the board voted; expected 1" in shown
         entry = recorded(server, max_.post(PATH, data=form_of(look(max_, PATH), "CHG-91") | {"vote": "for"}))
         assert entry["recorded_by"]["principal"] == "person:max"

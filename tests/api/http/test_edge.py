@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from servers import STRUCTURED, Server, check_problem, event, running_server
+from servers import STRUCTURED, Server, check_problem, event, log_server
 from waiting import line_of
 
 PATHS = [
@@ -111,7 +111,7 @@ def test_the_access_log_may_go_elsewhere_or_nowhere_and_stops_nothing(tmp_path: 
     tokens = None
     for number, target in enumerate(("-", "off", "/dev/full")):
         directory = tmp_path / "var"
-        with running_server(directory, tokens=tokens, CHANGE_LEDGER_ACCESS_LOG=target) as own:
+        with log_server(directory, tokens=tokens, CHANGE_LEDGER_ACCESS_LOG=target) as own:
             tokens = own.tokens
             for _ in range(2):
                 assert own.get("/healthz", headers={"X-Request-Id": f"sent-to-{number}"}).status_code == 200

@@ -13,7 +13,7 @@ import securesystemslib.dsse
 from httpx import Response
 from ledgers import ENTRY_KEY, ORIGIN
 from securesystemslib.signer import SSlibKey
-from servers import BATCH, JSON, STRUCTURED, Server, check_problem, event, running_server
+from servers import BATCH, JSON, STRUCTURED, Server, check_problem, event, log_server
 
 from ledger.entry import ENTRY_PAYLOAD_TYPE
 from ledger.errors import LedgerStoppedError, QueueFullError
@@ -572,7 +572,7 @@ def test_a_stream_ends_with_the_token_that_opened_it(server: Server) -> None:
 
 def test_a_server_that_stops_ends_an_open_stream_and_does_not_cut_it_off(tmp_path: Path) -> None:
     with (
-        running_server(tmp_path / "var") as own,
+        log_server(tmp_path / "var") as own,
         own.client_with(own.tokens["all"]) as client,
         client.stream("GET", "/v1/events/stream") as answer,
     ):
@@ -649,7 +649,7 @@ def test_a_group_that_fails_is_told_to_its_callers_and_the_writer_lives_on() -> 
 
 
 def test_a_full_queue_is_busy_over_http_and_says_when_to_try_again(tmp_path: Path) -> None:
-    with running_server(tmp_path / "var", CHANGE_LEDGER_MAX_WAITING="1") as narrow:
+    with log_server(tmp_path / "var", CHANGE_LEDGER_MAX_WAITING="1") as narrow:
         before = narrow.size()
         answer = post_batch(narrow, [event(), event()])
         check_problem(answer, 503)

@@ -103,7 +103,7 @@ def test_without_a_certificate_a_timestamp_anchors_nothing_and_the_report_says_s
     timestamped(sqlite_ledger, authority, StoredCheckpoint(1, keep_checkpoint(sqlite_ledger)))
     report = audit_database(sqlite_ledger.database, workers=1)
     assert (report.faults, report.anchored_size) == ((), 0)
-    assert "1 timestamps were not checked" in report.notes[0]
+    assert "1 timestamp was not checked" in report.notes[0]
 
 
 def test_a_timestamp_over_a_tree_that_the_entries_do_not_make_is_a_fault(sqlite_ledger, authority):
@@ -231,4 +231,4 @@ def test_what_is_no_digest_is_looked_up_nowhere(kept, roots, digest):
     asked = []
     found = read_timestamps([(7, json.dumps(document).encode())], lambda position, name: asked.append(name), roots)
     assert asked == []
-    assert "1 timestamps were not checked" in found.notes[0]
+    assert "1 timestamp was not checked" in found.notes[0]

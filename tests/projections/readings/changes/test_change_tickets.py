@@ -283,7 +283,7 @@ def test_a_template_whose_changes_failed_too_often_carries_no_more_of_them() -> 
     deploy(story)
     review(story, outcome="backed_out", rolled_back=True)
     open_change(story, "standard", "CHG-8", template_id="routine")
-    assert ticket(story, "CHG-8").template_fault == "template routine failed 1 times, of 0 allowed"
+    assert ticket(story, "CHG-8").template_fault == "template routine failed 1 time, of 0 allowed"
 
 
 def test_an_emergency_starts_with_one_approval_and_owes_the_others() -> None:
