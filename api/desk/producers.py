@@ -31,6 +31,7 @@ class Gap:
 class Producer:
     """One source that counts what it tells. `gaps` are the last of them; `missing` is how many numbers all of them have."""
 
+    counter: str
     source: str
     first: int
     last: int
@@ -51,7 +52,7 @@ def _producer(row: dict[str, Any]) -> Producer:
         for low, high in pairwise(runs)
     ]
     missing = row["forgotten"] + sum(gap.last - gap.first + 1 for gap in gaps)
-    return Producer(row["source"], runs[0]["first"], runs[-1]["last"], missing, tuple(gaps[-GAPS:]))
+    return Producer(row["counter"], row["source"], runs[0]["first"], runs[-1]["last"], missing, tuple(gaps[-GAPS:]))
 
 
 def lists_of_sources(ledger: Ledger) -> list[dict[str, Any]]:

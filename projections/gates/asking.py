@@ -150,7 +150,8 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
     """Answer a question and record the answer.
 
     Raises GateBusyError when the facts did not stand still, NotFoundError for no such gate, ViewNotReadyError while views
-    are being built. Then nothing was recorded. ConflictError when the question's key was used for another question.
+    are being built. Then nothing was recorded. ConflictError when the question's key was used for another question, or for an `allow` that
+    is over.
     """
     store = SqlStore(ledger.database, views)
     # A ledger that has just been opened builds its views: whoever asks then waits a little, as they do for a view that is behind.
@@ -171,9 +172,9 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
         except ConditionFailedError as error:
             await_position(ledger.database, ledger.watcher, views, error.position, within_s=WAIT_S)
             continue
-        if receipt.position <= position:
+        if question.idempotency_key is not None and (first := _recorded(ledger, question, receipt)) is not None:
             # Asked again under the same key, after an answer that was lost: it is answered as the first time.
-            return _recorded(ledger, question, receipt)
+            return first
         return Decision(question, decision.verdict, decision.answers, position, decision.policy, receipt)
     raise GateBusyError(f"what gate {question.gate} looks at changed {MAX_TRIES} times while it was asked; ask again")
 
@@ -187,15 +188,26 @@ def _identifier(question: Question) -> str | None:
     return f"gate/{hashlib.sha256(told.encode()).hexdigest()}"
 
 
-def _recorded(ledger: Ledger, question: Question, receipt: Receipt) -> Decision:
-    """Return a decision as it was recorded. Its rules have no words any more: those are not kept."""
+def _recorded(ledger: Ledger, question: Question, receipt: Receipt) -> Decision | None:
+    """Return a decision as it was recorded when its key was used before; None where this is the first time. Its rules have no words any
+    more: those are not kept. The views may not have come so far yet, so the entry itself is asked.
+
+    Raises ConflictError where it was another question, or an `allow` that is over.
+    """
     with ledger.database.read() as connection:
         event = SqlLog(connection).entry(receipt.position).event
+    if isinstance(event, GateDecided) and moment(event.asked_at) == question.asked_at:
+        return None
     if not isinstance(event, GateDecided) or any(
         getattr(event, name) != getattr(question, name) for name in ASKED if name != "asked_at"
     ):
         raise ConflictError(
             f"the key {question.idempotency_key} was used for another question, answered at position {receipt.position}",
+            position=receipt.position,
+        )
+    if event.verdict == "allow" and event.expires_at is not None and moment(event.expires_at) < question.asked_at:
+        raise ConflictError(
+            f"the key {question.idempotency_key} was used for an `allow` that held until {event.expires_at}; ask under another key",
             position=receipt.position,
         )
     answers = tuple(

@@ -114,7 +114,7 @@ GATES: Final[Mapping[str, Gate]] = {
         ),
     ),
     "apply": Gate(
-        9,
+        10,
         (
             policy_is_in_force,
             question_is_of_one_thing,
@@ -129,7 +129,7 @@ GATES: Final[Mapping[str, Gate]] = {
         ),
     ),
     "rollback": Gate(
-        3,
+        4,
         (
             policy_is_in_force,
             question_is_of_one_thing,
@@ -140,7 +140,7 @@ GATES: Final[Mapping[str, Gate]] = {
     ),
     "load_data": Gate(3, (policy_is_in_force, data_may_be_loaded)),
     "close": Gate(
-        3,
+        4,
         (
             policy_is_in_force,
             change_waits_for_its_end,

@@ -8,6 +8,7 @@ from typing import Final
 from ledger.authority import source_matches
 from ledger.events import kind_and_value, ref
 from ledger.events.finding import FindingDisposed
+from ledger.events.iac import PlanApplied
 from ledger.events.pir import PirOpened
 from ledger.events.source import SourceReconciled
 from ledger.words import number_of
@@ -25,6 +26,7 @@ from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import Sequence, sequences
 from projections.readings.changes.reviews import reviews
 from projections.readings.changes.ticket import Ticket
+from projections.readings.infrastructure.plans import plan_applications
 from projections.readings.people.grants import access_grants
 from projections.readings.people.grants_held import has_ended_by_now, standing_span
 from projections.readings.people.identities import person_of
@@ -113,7 +115,7 @@ def list_contradicts_itself(row: SourceMonth, look: Look) -> Breach | None:
     return Breach(words, positions_of(*(told.said.position for told in wrong)))
 
 
-@finding(sequences, severity="medium")
+@finding(sequences, severity="medium", version=2)
 def sequence_gap(row: Sequence, look: Look) -> Breach | None:
     """Numbers are missing between those by which a source counts what it tells, longer than evidence may take. It ends when they come."""
     gaps = [
@@ -236,18 +238,28 @@ def _involved(question: Question, look: Look, policy: InForce) -> set[str]:
 
 
 @gate_rule(
+    version=2,
     remedies={
         "": Remedy(
             "what was found ends; or somebody who neither acted nor approved disposes of it (finding.disposed)",
             may(FindingDisposed, but=_involved),
         )
-    }
+    },
 )
 @of_change
 def findings_are_answered(ticket: Ticket, question: Question, look: Look, policy: InForce) -> Said:
-    """No finding about the change, its deployments or its reviews is open: it ended, or somebody who may disposed of it."""
-    reviewed = (row.pir_id for row in look.named(reviews, PirOpened, ref("change", ticket.change_id)))
-    subjects = {"change": (ticket.change_id,), "deployment": ticket.deployments, "pir": tuple(reviewed)}
+    """No finding about the change, its deployments, its plans as they were applied, or its reviews is open: it ended, or somebody who may
+    disposed of it.
+    """
+    about_it = ref("change", ticket.change_id)
+    reviewed = (row.pir_id for row in look.named(reviews, PirOpened, about_it))
+    applied = (row.application for row in look.named(plan_applications, PlanApplied, about_it))
+    subjects = {
+        "change": (ticket.change_id,),
+        "deployment": ticket.deployments,
+        "pir": tuple(reviewed),
+        plan_applications.kind: tuple(applied),
+    }
     about = [
         findings.key_of(rule, key) for rule in findings.rules.values() for key in subjects.get(rule.subject.kind, ())
     ]

@@ -20,7 +20,7 @@ from projections.readings.environments.environments import names_for
 from projections.readings.infrastructure.module_users import applied_last, module_series, module_users, module_uses
 from projections.readings.infrastructure.modules import Standing, Word, modules, standing_of
 from projections.readings.infrastructure.plan_modules import parts_of, plan_modules
-from projections.readings.infrastructure.plans import Application, plan_applications
+from projections.readings.infrastructure.plans import Application, plan_applications, service_of
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Words
@@ -76,14 +76,14 @@ def _breach(row: Application, faults: list[Standing]) -> Breach | None:
     return Breach(words, positions_of(row.said.position, *(at for fault in faults for at in fault.positions)))
 
 
-@finding(plan_applications, severity="high", version=3)
+@finding(plan_applications, severity="high", version=4)
 def module_not_approved(row: Application, look: Look) -> Breach | None:
     """A plan was applied that used a module which nobody had approved by then, in what versions it admits; where the policy asks."""
     faults = [
         standing
         for instant, standing in _faults(row, look)
         if standing.word != "deprecated"
-        and "apply" in _gates(in_force(look.at(instant.at), instant.at), look, row.service, row.environment or "", instant.at)
+        and "apply" in _gates(in_force(look.at(instant.at), instant.at), look, service_of(look, row), row.environment or "", instant.at)
     ]  # fmt: skip
     return _breach(row, faults)
 

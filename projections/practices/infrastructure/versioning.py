@@ -24,7 +24,7 @@ from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.judging.letting import let_pass, was_let_pass
 from projections.practices.practice import Practice
 from projections.readings.environments.environments import names_for
-from projections.readings.infrastructure.plans import Application, Plan, plan_applications, plans
+from projections.readings.infrastructure.plans import Application, Plan, plan_applications, plans, service_of
 from projections.readings.infrastructure.releases import (
     ModuleRelease,
     ProviderUpgrade,
@@ -99,15 +99,18 @@ def _broken(before: ModuleRelease, after: ModuleRelease) -> list[str]:
 
 
 def _major_steps(look: Look, plan: str) -> list[ProviderUpgrade]:
-    """Return the upgrades of a plan that are a major step, or of which nobody can tell; those that its constraints show, too."""
+    """Return the upgrades of a plan that are a major step, or of which nobody can tell; those that its constraints show, too, unless one
+    is told that goes where they do.
+    """
     told = look.where(provider_upgrades, "major_in", plan)[:LATEST]
-    row, known = look.row(provider_steps, plan), {step.provider for step in told}
+    row = look.row(provider_steps, plan)
     shown = [
         ProviderUpgrade(
             f"{plan}/{step.provider}", step.provider, step.before, step.after, plan, major_in=plan, said=row.said
         )
         for step in (row.steps if row is not None else ())
-        if row is not None and step.provider not in known
+        if row is not None
+        and not any(one.provider == step.provider and _is_of(one.to_version or "", step.after) for one in told)
     ]
     return told + shown
 
@@ -139,7 +142,7 @@ def _is_of(version: str, taken: str) -> bool:
     return version.removeprefix("v") == taken.removeprefix("v") or is_within(f"= {version}", taken) is True
 
 
-@finding(plans, severity="medium", version=3)
+@finding(plans, severity="medium", version=4)
 def upgrade_destroys(row: Plan, look: Look) -> Breach | None:
     """A plan takes a provider over a major step, and destroys something. Whoever is to apply it all the same needs somebody else to dispose
     of this.
@@ -161,7 +164,7 @@ def _acts(row: Application, look: Look) -> Iterator[tuple[Instant, list[Provider
         return
     for instant in instants_of(look, row.said):
         policy = in_force(look.at(instant.at), instant.at)
-        if _is_asked_for(look, policy, row.service, row.environment or "", instant.at):
+        if _is_asked_for(look, policy, service_of(look, row), row.environment or "", instant.at):
             # That a plan takes a step accuses, whenever it is told.
             yield instant, _major_steps(look, row.plan)
 
@@ -172,7 +175,7 @@ def _breach(row: Application, why: str, *more: int | None) -> Breach:
     return Breach(words, positions_of(position, *more))
 
 
-@finding(plan_applications, severity="high", version=4)
+@finding(plan_applications, severity="high", version=5)
 def untested_upgrade_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that takes a provider over a major step which nobody had tried by then, or which had failed."""
     for instant, steps in _acts(row, look):
@@ -182,7 +185,7 @@ def untested_upgrade_applied(row: Application, look: Look) -> Breach | None:
     return None
 
 
-@finding(plan_applications, severity="high", version=3)
+@finding(plan_applications, severity="high", version=4)
 def destroying_upgrade_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that takes a provider over a major step and destroys something, which nobody else had let pass by then."""
     plan = look.row(plans, row.plan or "")
@@ -197,7 +200,7 @@ def destroying_upgrade_applied(row: Application, look: Look) -> Breach | None:
 
 
 @gate_rule(
-    version=3,
+    version=4,
     remedies={
         "not-tried": Remedy("the version is tried, and passes (compatibility.tested)", may(CompatibilityTested)),
         "no-plan": Remedy("the plan is told (iac.plan_produced)", holding(PlanProduced)),

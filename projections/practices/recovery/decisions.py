@@ -247,9 +247,11 @@ def rollback_is_decided(row: Deployment, question: Question, look: Look, policy:
     return "allow", "decided", f"decided at {last.decided_at}", row.positions
 
 
-@gate_rule(remedies={"": Remedy("an artifact is named that ran there, ended as success, and was not rolled back")})
+@gate_rule(
+    version=2, remedies={"": Remedy("an artifact is named that ran there, ended as success, and was not rolled back")}
+)
 def target_was_deployed_before(question: Question, look: Look, policy: InForce) -> Said:
-    """The artifact to go back to ran in this environment before, and held."""
+    """The artifact to go back to ran in this environment before, as was on record before what is undone, and held."""
     row = deployment_of(question, look)
     if row is None or row.service is None:
         return NO_DEPLOYMENT
@@ -260,6 +262,7 @@ def target_was_deployed_before(question: Question, look: Look, policy: InForce) 
     earlier = look.named(deployments, DeploymentStarted, ref("service", row.service), limit=100)
     for other in earlier:
         fits = (other.artifact, other.outcome, other.rolled_back_at) == (question.artifact, "success", None)
-        if fits and same_environment(look, other.environment, row.environment, question.asked_at):
+        was_told = min(other.positions, default=0) < min(row.positions, default=0)
+        if fits and was_told and same_environment(look, other.environment, row.environment, question.asked_at):
             return "allow", "known-good", f"{question.artifact} ran as {other.deployment_id}", other.positions
     return "insufficient_evidence", "unknown-artifact", f"{question.artifact} is not known to have run there", ()

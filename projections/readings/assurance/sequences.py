@@ -5,6 +5,8 @@ By the CloudEvents extension `sequence`, where it is a count: an integer, or a t
 numbers taken: of what was lost after that nothing is known, until it is further than before.
 
     1, 2, 3, 6, 7, 5   ->   1 to 3 and 5 to 7: 4 is missing
+
+Each who tells in a source's name is counted alone: nobody fills, or takes beforehand, the numbers of another.
 """
 
 from dataclasses import dataclass
@@ -36,9 +38,13 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Sequence:
-    """One source that counts. `forgotten` is how many numbers were missing between runs that are not told apart any more."""
+    """One source that counts, as one principal tells it: `counter` is both. `forgotten` is how many numbers were missing between runs that
+    are not told apart any more.
+    """
 
-    source: str
+    counter: str
+    source: str | None = None
+    principal: str | None = None
     runs: tuple[Stretch, ...] = ()
     forgotten: int = 0
 
@@ -50,11 +56,12 @@ class Sequence:
 
 sequences = View(
     "sequences",
-    version=1,
+    version=2,
     row=Sequence,
     kind="sequence",
     # No ref names a source, and any entry of it may have a number.
     entries_of=lambda key, row: (Match(),),
+    indexes=("source",),
     keeps_withdrawn=True,
     doc="Sequences of sources that count what they tell: the numbers that are on record, and between which some are missing.",
 )
@@ -69,16 +76,17 @@ def number_of(entry: EntryInfo) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_NUMBER else None
 
 
-def _source(event: Event, entry: EntryInfo) -> str | None:
-    return entry.source if number_of(entry) is not None else None
+def _counter(event: Event, entry: EntryInfo) -> str | None:
+    return f"{entry.source} {entry.by['principal']}" if number_of(entry) is not None else None
 
 
 # Whatever the catalogue has, and comes to have.
-@sequences.on(*CATALOGUE.values(), key=_source)
+@sequences.on(*CATALOGUE.values(), key=_counter)
 def counted(row: Sequence, event: Event, entry: EntryInfo) -> Sequence:
     number = number_of(entry)
     if number is None:
         return row
+    row = replace(row, source=entry.source, principal=entry.by["principal"])
     new = Stretch(number, number, entry.position, entry.position, entry.recorded_at)
     runs = _with(row.runs, new)
     if len(runs) <= MAX_RUNS:

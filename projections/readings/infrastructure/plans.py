@@ -183,6 +183,12 @@ def carried_out(row: Application, event: PlanApplied, entry: EntryInfo) -> Appli
     )
 
 
+def service_of(reads: Reads, row: Application) -> str | None:
+    """Return of which service a plan was that was carried out: as it was told, and not as whoever carried it out says; else by them."""
+    plan = reads.row(plans, row.plan) if row.plan is not None else None
+    return plan.service if plan is not None and plan.service is not None else row.service
+
+
 # -- what a plan would change ----------------------------------------------------------------------------------------------
 
 

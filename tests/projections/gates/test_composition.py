@@ -1,5 +1,6 @@
 """What a gate asks by now changes no decision of before: rules are asked again by their name and version."""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +14,9 @@ from ledger.events import CATALOGUE, example
 from ledger.ledger import Ledger
 from ledger.statement import MAX_STATEMENT_BYTES
 from projections import VIEWS
+from projections.engine.reads import Look
 from projections.engine.runner import Runner
-from projections.engine.view import Reads
+from projections.engine.view import Reads, later
 from projections.gates import asking, composition, rechecking
 from projections.gates.asking import MAX_ALL_ASKED_FOR, MAX_NAMED, MAX_USED, ask
 from projections.gates.composition import GATES, Gate
@@ -125,6 +127,23 @@ def test_a_question_under_one_key_is_decided_once(sqlite_ledger: Ledger, runner:
         ask(sqlite_ledger, VIEWS, question(sqlite_ledger, idempotency_key="try-1", artifact="sha256:" + "0" * 64))
     other = ask(sqlite_ledger, VIEWS, question(sqlite_ledger, idempotency_key="try-2"))
     assert other.receipt != first.receipt
+
+
+def test_an_allow_that_is_over_is_not_told_once_more_under_its_key(
+    sqlite_ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch, own_rules: None
+) -> None:
+    @gate_rule(name="once")
+    def always(asked: Question, look: Look, policy: InForce) -> Said:
+        """Everything is let through."""
+        return "allow", "always", "always", ()
+
+    put(monkeypatch, "deploy", Gate(4, (always,)))
+    asked = question(sqlite_ledger, idempotency_key="try-3")
+    first = ask(sqlite_ledger, VIEWS, asked)
+    assert first.expires_at is not None
+    assert ask(sqlite_ledger, VIEWS, dataclasses.replace(asked, asked_at=first.expires_at)).receipt == first.receipt
+    with pytest.raises(ConflictError, match="ask under another key"):
+        ask(sqlite_ledger, VIEWS, dataclasses.replace(asked, asked_at=later(first.expires_at, minutes=1)))
 
 
 def last_before(back: int) -> tuple[int, ...]:

@@ -168,6 +168,16 @@ def test_a_change_is_closed_when_every_finding_about_it_has_ended_or_was_dispose
     assert against(ask(story, "close", hours=80))["findings-are-answered"] == ("deny", "findings-open")
 
 
+def test_a_change_is_not_closed_while_what_is_found_of_a_plan_applied_for_it_is_open() -> None:
+    story = ready()
+    deploy(story)
+    review(story)
+    assert "findings-are-answered" not in against(ask(story, "close", hours=60))
+    story.tell("iac.applied", actor="service:ci", plan=OTHER, environment="prod", change_id="CHG-7", outcome="success")
+    assert "unfit-plan-applied" in found(story)
+    assert against(ask(story, "close", hours=60))["findings-are-answered"] == ("deny", "findings-open")
+
+
 def test_a_withdrawal_is_not_withdrawn() -> None:
     story = Story()
     deploy(story, change=None)
@@ -293,10 +303,13 @@ def plant_lists_of_a_source_that_lacks_facts_and_has_others(year: Year) -> set[s
     return found_in - {"by-the-book/crm/by-the-book@2026-01"}
 
 
-def count(story: Story, number: int | str, hours: float, **more: Any) -> None:
+COUNTER = "ci service:ci"
+
+
+def count(story: Story, number: int | str, hours: float, by: str = "service:ci", **more: Any) -> None:
     """A source tells something, and counts it."""
     told = document(len(story.log) + 1, "ledger.time_passed", {"until": at(hours)}, time=at(hours), recorded_at=at(hours),
-        by="service:ci", credential="token:ci")  # fmt: skip
+        by=by, credential="token:x")  # fmt: skip
     told["statement"] |= {"sequence": number, "source": "ci"} | more
     story.add(told)
 
@@ -309,18 +322,28 @@ def test_a_number_that_a_source_left_out_is_found_when_it_had_time_to_come_and_u
     count(story, 10, 1.3)
     assert found(story) == {}
     count(story, 12, 1.5)
-    row = finding(story, "sequence-gap", "ci")
+    row = finding(story, "sequence-gap", COUNTER)
     assert (row.says, row.positions) == ("ci counts what it tells, and 1 of it is not on record: 9", (2, 4))
     count(story, 20, 2)
     count(story, "0000009", 2.1)
     assert found(story) == {}
     count(story, 20, 3)
-    assert finding(story, "sequence-gap", "ci").says.endswith("7 of it is not on record: 13 to 19")
+    assert finding(story, "sequence-gap", COUNTER).says.endswith("7 of it is not on record: 13 to 19")
     # What is taken back was told.
     story.add(document(len(story.log) + 1, "statement.withdrawn", {"position": 1, "reason": "x"}, time=at(4),
         recorded_at=at(4), by="service:ci", credential="token:ci"))  # fmt: skip
-    assert found(story) == {"sequence-gap": ["ci"]}
-    assert [(run.first, run.last) for run in story.row(sequences, "ci").runs] == [(7, 12), (20, 20)]
+    assert found(story) == {"sequence-gap": [COUNTER]}
+    assert [(run.first, run.last) for run in story.row(sequences, COUNTER).runs] == [(7, 12), (20, 20)]
+
+
+def test_nobody_fills_or_takes_beforehand_the_numbers_of_another() -> None:
+    story = Story()
+    count(story, 5, 0.5, by="service:mallory")
+    for number, hours in ((3, 1), (6, 1.1), (7, 2)):
+        count(story, number, hours)
+    count(story, 4, 2.1, by="service:mallory")
+    assert found(story) == {"sequence-gap": [COUNTER]}
+    assert finding_after(story).says == "ci counts what it tells, and 2 of it is not on record: 4 to 5"
 
 
 def test_what_orders_by_times_or_texts_or_begins_anew_has_no_gaps() -> None:
@@ -330,7 +353,7 @@ def test_what_orders_by_times_or_texts_or_begins_anew_has_no_gaps() -> None:
     count(story, 90, 2, sequencetype="Other")
     count(story, 3, 9)
     assert found(story) == {}
-    assert [(run.first, run.last) for run in story.row(sequences, "ci").runs] == [(1, 3)]
+    assert [(run.first, run.last) for run in story.row(sequences, COUNTER).runs] == [(1, 3)]
 
 
 def test_of_very_many_gaps_the_first_are_one_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,4 +370,4 @@ def test_of_very_many_gaps_the_first_are_one_number(monkeypatch: pytest.MonkeyPa
 
 def finding_after(story: Story) -> Finding:
     story.flush()
-    return finding(story, "sequence-gap", "ci")
+    return finding(story, "sequence-gap", COUNTER)

@@ -315,6 +315,29 @@ def test_a_step_that_somebody_told_is_not_told_twice() -> None:
     assert answer(story) is None
 
 
+def test_a_step_that_somebody_told_hides_none_that_goes_further() -> None:
+    story = asking()
+    applied_before(story, "~> 4.0")
+    produce(story)
+    use(story, "~> 6.0")
+    # It was tried, and it is not where the plan goes.
+    attempt(story, "5.31.0")
+    upgrade(story)
+    assert answer(story) == ("deny", "not-tried")
+    apply(story)
+    assert of_upgrades(story) == {"untested-upgrade-applied"}
+
+
+def test_of_which_service_a_plan_is_says_whoever_told_it_and_not_whoever_applies_it() -> None:
+    story = Story()
+    publish(story, ("provider-upgrades", "api", "tested"))
+    produce(story)
+    upgrade(story)
+    data = {"actor": "service:ci", "plan": PLAN, "environment": "prod", "service": "web", "outcome": "success"}
+    story.tell("iac.applied", **data)
+    assert of_upgrades(story) == {"untested-upgrade-applied"}
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 

@@ -34,6 +34,10 @@ def test_a_rollback_needs_a_decision_and_a_place_to_go_back_to() -> None:
     assert ask(story, "rollback", **q, artifact=old).verdict == "allow"
     placed = story.row(placements, "api@prod").placed
     assert [(one.name, one.artifact) for one in placed] == [("deployment:d-0", old), ("deployment:d-1", new)]
+    # Whoever says afterwards that something ran there before makes no place to go back to.
+    deploy(story, "d-00", change=None, artifact="sha256:" + "f" * 64, time=at(1))
+    refused = against(ask(story, "rollback", **q, artifact="sha256:" + "f" * 64))
+    assert refused["target-was-deployed-before"] == ("insufficient_evidence", "unknown-artifact")
     story.tell("rollback.completed", **undo, outcome="success")
     assert against(ask(story, "rollback", **q, artifact=old)) == {"deployment-can-be-undone": ("deny", "rolled-back")}
 
