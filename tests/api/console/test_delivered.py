@@ -39,16 +39,16 @@ ROW = {
 def test_what_moved_a_figure_stands_above_its_bar_and_above_no_other() -> None:
     [moved] = _moved(RESTATED)
     assert (moved[0].name, *moved[1:]) == ("Change failure rate", "0 %", "11.1 %")
-    for name, _, drawn in _charts([ROW]):
+    for name, _, drawn in _charts([ROW], ""):
         noted = [tag["aria-label"] for tag in dict_tags(str(drawn)) if tag["href"] == "/console/entries/70"]
         said = "2026-07 was restated, 0 % before and 11.1 % after: late incident, 3 Aug 2026, 10:00"
         assert noted == ([said] if name == "Change failure rate" else []), name
-    lead = next(str(drawn) for name, _, drawn in _charts([ROW]) if name == "Lead time")
+    lead = next(str(drawn) for name, _, drawn in _charts([ROW], "") if name == "Lead time")
     assert "2026-07: 2 h, ninetieth percentile 1 d 1 h" in lead
 
 
 def test_every_deployment_stands_at_its_day() -> None:
-    drawn = str(_strip([ROW]))
+    drawn = str(_strip([ROW], ""))
     assert [tag["aria-label"] for tag in dict_tags(drawn)] == ["2026-07", "d-1, 16 Jul 2026, 12:00, failed"]
     assert "/console/views/deployments/d-1" in drawn
 
