@@ -73,6 +73,10 @@ BY_WHO_TOLD: dict[tuple[str, str], str] = {
     ("restore-not-tested", "service.provisioned"): CORRECTED,
     ("restore-failed", "restore.verified"): CORRECTED,
     ("scan-error-stands", "scan.completed"): CORRECTED,
+    (
+        "scan-error-stands",
+        "scan.results_reported",
+    ): "their own report is not whole any more, and no evidence for the gate",
     ("serial-went-back", "state.observed"): CORRECTED,
     ("state-unaccounted", "state.observed"): CORRECTED,
     ("tags-missing", "resource.tagged"): CORRECTED,

@@ -85,7 +85,7 @@ def _is_there(report: Report, undone: Deployment, look: Look) -> bool:
     )
 
 
-@finding(rollbacks, severity="medium", version=2)
+@finding(rollbacks, severity="medium", version=3)
 def rollback_not_carried_out(row: Rollback, look: Look) -> Breach | None:
     """It was decided to roll back, and that was not done in time. It ends when it is, or when somebody decides otherwise."""
     last = _last(look, row.decisions, None, row.environment)
@@ -110,10 +110,12 @@ def rollback_not_carried_out(row: Rollback, look: Look) -> Breach | None:
 
 def _was_done(row: Rollback, decided: Spoken, look: Look) -> bool:
     """Say whether something was rolled back after it was decided: the deployment; or, naming none, what its service ran there."""
-    if any(one.outcome != "failure" and is_believed(look, one) for one in row.completions):
+    if any(one.outcome != "failure" and is_believed(look, one, decided) for one in row.completions):
         return True
-    if row.deployment_id is not None:
-        undone = look.row(deployments, row.deployment_id)
+    # As it was decided: whoever tells that it was done does not say of what.
+    named = look.entry(decided.position).statement["data"].get("deployment_id")
+    if named is not None:
+        undone = look.row(deployments, named)
         return undone is not None and was_undone(look, undone)
     about = ref("service", row.service or "")
     ends = [
@@ -125,7 +127,7 @@ def _was_done(row: Rollback, decided: Spoken, look: Look) -> bool:
         (one.environment, one.said.at)
         for other in look.named(rollbacks, RollbackCompleted, about, LATEST)
         for one in other.completions
-        if one.outcome != "failure" and is_believed(look, one)
+        if one.outcome != "failure" and is_believed(look, one, decided)
     ]
     return any(
         at is not None and at >= decided.at and same_environment(look, place, row.environment, at) for place, at in ends

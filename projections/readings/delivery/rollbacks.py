@@ -170,9 +170,9 @@ def came_late(row: Rollback, event: Any, entry: EntryInfo) -> Rollback:
 # -- asking --------------------------------------------------------------------------------------------------------------
 
 
-def is_believed(reads: Reads, done: Completed) -> bool:
+def is_believed(reads: Reads, done: Completed, decided: Spoken | None = None) -> bool:
     """Say whether it is believed that something was rolled back: who has the power says so, had put something there before, or is a
-    human, who may as well decide that it is not.
+    human, who may as well decide that it is not. What was put there since it was `decided` makes nobody believed.
     """
     said, event_type = done.said, RollbackCompleted.type
     if has_root_power(reads, event_type, said) or is_vouched(reads, said):
@@ -180,12 +180,13 @@ def is_believed(reads: Reads, done: Completed) -> bool:
     if said.speaker == said.principal and kind_of(reads, said.speaker, said) == "human":
         return True
     persons = persons_behind(reads, said)
+    before = min(said.position, decided.position if decided is not None else said.position)
     return any(
         bool(persons & persons_behind(reads, report.said))
         for row, act in done_to(reads, done.service or "")
         if same_environment(reads, act.environment, done.environment, said.at)
         for report in row.reports
-        if report.said.position < said.position
+        if report.said.position < before
     )
 
 
