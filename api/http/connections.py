@@ -6,7 +6,8 @@ request is whole and being answered, nor for strangers a caller that is known.
 
 A quarter of the connections is for strangers, as everybody is one until the head of a request is read. Where they have less, the
 credential loses that holds most: first what only goes on, a stream or an answer that is not read, which is taken up again;
-then what is not whole yet. So one token keeps nobody out, whatever it opens.
+then what is not whole yet. Whole requests of one token that wait for a thread, more than there are connections, keep others out until
+threads have taken them.
 """
 
 import asyncio
