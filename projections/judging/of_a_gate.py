@@ -13,7 +13,7 @@ from projections.engine.reads import Look
 from projections.engine.view import later
 from projections.readings.changes.commits import is_same
 from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, done_to
+from projections.readings.delivery.deployments import Deployment, done_in
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, GateDecision, gate_decisions
 from projections.readings.environments.environments import names_for, same_environment
 from projections.readings.people.imports import instants_of
@@ -30,7 +30,7 @@ DEPLOY_GATE: Final = Words(
     choices=("required", "optional"),
     default=("optional",),
 )
-# How many answers of the gate, and deployments, of a service are looked at: the last ones.
+# How many answers of the gate about a service are looked at: the last ones.
 LATEST: Final = 64
 
 
@@ -68,10 +68,9 @@ def _was_used(row: Deployment, act: Act, said: GateDecision, look: Look) -> bool
         since <= other.at
         and (other.at, other.position) < (act.at, act.position)
         and said.position < other.position
-        and same_environment(look, other.environment, act.environment, act.at)
         and (deployment.deployment_id, other.attempt) != (row.deployment_id, act.attempt)
         and _is_of(said, other)
-        for deployment, other in done_to(look, act.service or "")
+        for deployment, other in done_in(look, act.service or "", act.environment or "", act.at)
     )
 
 

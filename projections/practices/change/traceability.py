@@ -299,7 +299,7 @@ def _of_kind(row: Deployment, look: Look, kind: Kind) -> Breach | None:
     return Breach(found.words, positions, found.act.position)
 
 
-@finding_of_acts(severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def gate_bypassed(row: Deployment, look: Look) -> Breach | None:
     """The policy asks for the gate, and nobody had asked it, or its `allow` was over or used up, when something was deployed."""
     return _of_kind(row, look, "bypassed")

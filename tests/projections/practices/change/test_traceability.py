@@ -1,5 +1,6 @@
 """5.1 Deployments tied to change tickets, both ways: given these facts, this is found, and this is answered."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -450,6 +451,20 @@ def test_an_allow_is_for_one_attempt() -> None:
     story.tell("deployment.started", time=at(len(story.log) - 0.5), actor="service:ci", deployment_id="d-2", service="api",
         environment="prod", artifact=ARTIFACT, **CHG)  # fmt: skip
     assert found(story)["gate-bypassed"] == ["d-2"]
+
+
+def test_what_is_done_elsewhere_hides_no_use_of_an_allow() -> None:
+    story = gated()
+    decide(story)
+    begun = len(story.log)
+    # All of it happens while the `allow` holds.
+    story._hours = (begun + 1 + number / 1000 for number in itertools.count(1))  # type: ignore[assignment]
+    deploy(story, artifact=ARTIFACT)
+    for number in range(70):
+        deploy(story, f"dev-{number}", change=None, environment="dev")
+    assert found(story) == {}
+    deploy(story, "d-2", artifact=ARTIFACT)
+    assert "had used" in finding(story, "gate-bypassed", "d-2").says
 
 
 def test_a_window_that_recurs_holds_each_time_and_not_between() -> None:
