@@ -26,7 +26,7 @@ from projections.engine.rows_served import RowsServed
 from projections.engine.serving import ViewNotReadyError
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
-from projections.engine.view import DeclarationError, EntryInfo, Moment, View
+from projections.engine.view import DeclarationError, EntryInfo, Limit, Moment, View
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class Asking(Still):
     def row(self, view: View[R], key: str) -> R | None:
         return self.once((view, key), self._row, view, key)
 
-    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: Limit = None) -> list[R]:
         asked = view, event, about, limit
         return list(self.once(asked, self._named, *asked))
 
@@ -160,7 +160,7 @@ class Asking(Still):
         self._note(view, view.entries_of(key, row))
         return row
 
-    def _named(self, view: View[R], event: type[Event], about: str | None, limit: int | None) -> list[R]:
+    def _named(self, view: View[R], event: type[Event], about: str | None, limit: Limit) -> list[R]:
         if isinstance(view, Judged):
             return [view.judge(row, self) for row in self.named(view.of, event, about, limit)]
         self._note(view, [Match((event.type,), (about,) if about else ())], but=())

@@ -13,7 +13,7 @@ from ledger.conditions import Match
 from ledger.errors import NotFoundError
 from ledger.events import is_of_the_ledger, ref
 from ledger.log.reading import read_entries, read_entry, read_latest
-from projections.engine.view import EntryInfo
+from projections.engine.view import Around, EntryInfo, Limit
 
 PAGE: Final = 1000
 # How many matches are looked for in one statement. SQLite takes 500 terms.
@@ -27,8 +27,10 @@ class Log(Protocol):
     def entry(self, position: int) -> EntryInfo:
         """Return the entry at a position. Raises ledger.errors.NotFoundError where there is none."""
 
-    def entries(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
-        """Yield the entries after a position, up to another, that match any of `matches`, in order; to the end for None."""
+    def entries(
+        self, matches: Sequence[Match], *, after: int = 0, up_to: int | None, limit: int | None = None
+    ) -> Iterator[EntryInfo]:
+        """Yield entries after a position, up to another, that match any of `matches`, in order: to the end for None. So many at most."""
 
     def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
         """Yield the entries up to a position that match, the last first."""
@@ -43,9 +45,11 @@ class SqlLog:
     def entry(self, position: int) -> EntryInfo:
         return EntryInfo(read_entry(self._connection, position).document)
 
-    def entries(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
+    def entries(
+        self, matches: Sequence[Match], *, after: int = 0, up_to: int | None, limit: int | None = None
+    ) -> Iterator[EntryInfo]:
         if len(matches) <= AT_ONCE:
-            for stored in read_entries(self._connection, matches, after=after, up_to=up_to, limit=None):
+            for stored in read_entries(self._connection, matches, after=after, up_to=up_to, limit=limit):
                 yield EntryInfo(stored.document)
             return
         # A row may name any number of its entries; a statement takes so many terms, and no more.
@@ -53,7 +57,7 @@ class SqlLog:
         for first in range(0, len(matches), AT_ONCE):
             for entry in self.entries(matches[first : first + AT_ONCE], after=after, up_to=up_to):
                 found.setdefault(entry.position, entry)
-        yield from (found[position] for position in sorted(found))
+        yield from (found[position] for position in sorted(found)[:limit])
 
     def pages(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
         """Yield the entries after a position that match, in order, read page by page: for a walk over much of the log."""
@@ -89,12 +93,14 @@ class Ahead:
     def entry(self, position: int) -> EntryInfo:
         return self._log.entry(position)
 
-    def entries(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
+    def entries(
+        self, matches: Sequence[Match], *, after: int = 0, up_to: int | None, limit: int | None = None
+    ) -> Iterator[EntryInfo]:
         if up_to is None or not all(self._has(match, up_to) for match in matches):
-            yield from self._log.entries(matches, after=after, up_to=up_to)
+            yield from self._log.entries(matches, after=after, up_to=up_to, limit=limit)
             return
         found = {entry.position: entry for match in matches for entry in self._fitting(match, up_to)}
-        yield from (copy(found[position]) for position in sorted(found) if position > after)
+        yield from islice((copy(found[position]) for position in sorted(found) if position > after), limit)
 
     def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
         if not self._has(match, up_to):
@@ -225,11 +231,17 @@ class TakenBack:
         return self.at.get(position, known + 1) <= known
 
     def latest(
-        self, log: Log, event_type: str, about: str | None, *, up_to: int, known: int, limit: int | None = None
+        self, log: Log, event_type: str, about: str | None, *, up_to: int, known: int, limit: Limit = None
     ) -> list[EntryInfo]:
         """Return the entries of a type, and with a ref, up to a position, the last first: without those that are taken back."""
         gone = self._of.get((event_type, about), ())
         match = Match((event_type,), (about,) if about else ())
+        if isinstance(limit, Around):
+            at = min(limit.position, up_to)
+            before = self.latest(log, event_type, about, up_to=at, known=known, limit=limit.count)
+            after = log.entries([match], after=at, up_to=up_to, limit=limit.count + len(gone))
+            counting = [entry for entry in after if not gone or not self.is_at(entry.position, known)]
+            return [*reversed(counting[: limit.count]), *before]
         found = log.latest(match, up_to=up_to, limit=None if limit is None else limit + len(gone))
         return [entry for entry in found if not gone or not self.is_at(entry.position, known)][:limit]
 

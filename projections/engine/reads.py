@@ -25,7 +25,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 from ledger.events import Event
 from projections.engine.lenses import Lens
-from projections.engine.view import DeclarationError, EntryInfo, Moment, Reads, View
+from projections.engine.view import DeclarationError, EntryInfo, Limit, Moment, Reads, View
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -165,13 +165,13 @@ class Judging:
         made: R | None = view.judge(of, self.of_now) if of is not None else None  # type: ignore[attr-defined]
         return made
 
-    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: Limit = None) -> list[R]:
         asked = view, event, about, limit
         if asked not in self._asked:
             self._asked[asked] = self._named(view, event, about, limit)
         return list(self._asked[asked])
 
-    def _named(self, view: View[R], event: type[Event], about: str | None, limit: int | None) -> list[R]:
+    def _named(self, view: View[R], event: type[Event], about: str | None, limit: Limit) -> list[R]:
         rows, lens = self._rows.named(view, event, about, limit), self._lens_of(view)
         seen: list[Any] = [lens.over(row) for row in rows]
         # One more such entry may name one more row, though nothing of the row changes.

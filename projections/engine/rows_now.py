@@ -19,7 +19,7 @@ from projections.engine.log import Log, TakenBack
 from projections.engine.skips import Skips
 from projections.engine.store import Store, summed
 from projections.engine.tally import Part, Tally
-from projections.engine.view import EntryInfo, View
+from projections.engine.view import Around, EntryInfo, Limit, View
 
 R = TypeVar("R")
 K = TypeVar("K")
@@ -84,10 +84,19 @@ class RowsNow:
         row: R | None = rows[key]
         return row
 
-    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: Limit = None) -> list[R]:
         if isinstance(view, Judged):
             keyed = (getattr(row, view.of.key) for row in self.named(view.of, event, about, limit))
             return [row for key in keyed if (row := self.row(view, key)) is not None]
+        if isinstance(limit, Around):
+            # What is around a position stays: nothing of it has to be kept up.
+            entries = self.taken.latest(
+                self.log, event.type, about, up_to=self._position, known=self._position, limit=limit
+            )
+            rows_around = (
+                self.row(view, key) for key in dict.fromkeys(k for e in entries for k in self._skips.keys(view, e))
+            )
+            return [row for row in rows_around if row is not None]
         self._types_asked.add(event.type)
         known = self._named.get((event.type, about))
         if known is None:

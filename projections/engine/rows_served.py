@@ -17,7 +17,7 @@ from projections.engine.derived import Judged
 from projections.engine.log import WITHDRAWN, SqlLog, TakenBack
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
-from projections.engine.view import EntryInfo, View
+from projections.engine.view import EntryInfo, Limit, View
 
 R = TypeVar("R")
 # What was taken back, by database: whoever asks reads on from where the last one came to. That never changes, and only grows.
@@ -49,7 +49,7 @@ class RowsServed:
     def row(self, view: View[R], key: str) -> R | None:
         return self._load(view, (key,)).get(key)
 
-    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: Limit = None) -> list[R]:
         if isinstance(view, Judged):
             named = self.named(view.of, event, about, limit)
             return list(self._load(view, [getattr(row, view.of.key) for row in named]).values())

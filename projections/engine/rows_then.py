@@ -26,7 +26,7 @@ from projections.engine.listing import Listing
 from projections.engine.log import Carried, Log, Since, TakenBack, original_of
 from projections.engine.skips import Skips
 from projections.engine.tally import Live, Tally
-from projections.engine.view import EntryInfo, Moment, Reads, View, replace
+from projections.engine.view import EntryInfo, Limit, Moment, Reads, View, replace
 
 R = TypeVar("R")
 # How many entries that name one row are asked for rows that go along with it: the last ones.
@@ -99,7 +99,7 @@ class _At(Still):
     def row(self, view: View[R], key: str) -> R | None:
         return self._past.row(view, key, self._position, self._known)
 
-    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: Limit = None) -> list[R]:
         return self._past.named(view, event, about, limit, self._position, self._known)
 
     def where(self, view: View[R], column: str, value: str) -> list[R]:
@@ -343,7 +343,7 @@ class RowsThen:
         return {key: pair for key, pair in rows.items() if pair[0] != pair[1]}
 
     def named(
-        self, view: View[R], event: type[Event], about: str | None, limit: int | None, position: int, known: int
+        self, view: View[R], event: type[Event], about: str | None, limit: Limit, position: int, known: int
     ) -> list[R]:
         if isinstance(view, Judged):
             named = self.named(view.of, event, about, limit, position, known)
@@ -356,7 +356,7 @@ class RowsThen:
         return [row for row in rows if row is not None]
 
     def _latest_that_count(
-        self, event_type: str, about: str | None, up_to: int, known: int, limit: int | None
+        self, event_type: str, about: str | None, up_to: int, known: int, limit: Limit
     ) -> list[EntryInfo]:
         """Return the entries of a type with a ref up to a position, the last first. All that there are is kept, a few of many is not."""
         if limit is not None:

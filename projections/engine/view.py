@@ -56,14 +56,31 @@ class DeclarationError(Exception):
     """A view was declared in a way that could not work."""
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """So many of the last entries up to a position, and so many of the first after it.
+
+    Who judges what was done at a position asks so: the last of all that there are by now are others with each that comes, and what was
+    known of the act would go with them.
+    """
+
+    position: int
+    count: int
+
+
+# How many entries are looked at: the last so many, or those around a position; all for None.
+Limit = int | Around | None
+
+
 class Reads(Protocol):
     """What a fold may look into: the views it named, as they stood at this entry."""
 
     def row(self, view: "View[R]", key: str) -> R | None:
         """Return a row, or None where there is none."""
 
-    def named(self, view: "View[R]", event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
-        """Return the rows that entries of a type are about, the latest first: all such entries, or those with a ref.
+    def named(self, view: "View[R]", event: type[Event], about: str | None = None, limit: Limit = None) -> list[R]:
+        """Return the rows that entries of a type are about, the latest first: all such entries, or those with a ref; of
+        many, as `limit` says.
 
         What was taken back names no row any more.
         """
@@ -126,7 +143,7 @@ class _Nothing:
     def row(self, view: "View[R]", key: str) -> R | None:
         return None
 
-    def named(self, view: "View[R]", event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+    def named(self, view: "View[R]", event: type[Event], about: str | None = None, limit: Limit = None) -> list[R]:
         return []
 
 

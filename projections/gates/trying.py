@@ -34,7 +34,7 @@ from projections.engine.rows_then import RowsThen
 from projections.engine.serving import Stored
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
-from projections.engine.view import EntryInfo, Moment, View, moment
+from projections.engine.view import EntryInfo, Limit, Moment, View, moment
 from projections.gates.asking import ASKED, OWN, Decision, answer
 from projections.gates.composition import GATES
 from projections.judging.gate_rule import Question, Rule, strictest
@@ -91,7 +91,7 @@ class Instead:
             return tried
         return self._rows.row(view, key)
 
-    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: int | None = None) -> list[R]:
+    def named(self, view: View[R], event: type[Event], about: str | None = None, limit: Limit = None) -> list[R]:
         return self._rows.named(view, event, about, limit)
 
     def where(self, view: View[R], column: str, value: str) -> list[R]:

@@ -10,12 +10,13 @@ from ledger.clock import from_text, to_text
 from ledger.events import ref
 from ledger.events.gate import GateDecided
 from projections.engine.reads import Look
-from projections.engine.view import later
+from projections.engine.view import Around, later
 from projections.readings.changes.commits import is_same
 from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, done_in
+from projections.readings.delivery.deployments import Deployment
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, GateDecision, gate_decisions
 from projections.readings.environments.environments import names_for, same_environment
+from projections.readings.environments.reservations import deployments_between
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import POLICY, in_force
 from projections.readings.people.settings import Words
@@ -30,7 +31,7 @@ DEPLOY_GATE: Final = Words(
     choices=("required", "optional"),
     default=("optional",),
 )
-# How many answers of the gate about a service are looked at: the last ones.
+# How many answers of the gate about a service are looked at: of those before an act the last, and of those after it the first.
 LATEST: Final = 64
 
 
@@ -41,7 +42,7 @@ def _asked_before(row: Deployment, act: Act, instant: Instant, look: Look) -> li
     about = ref("service", act.service or "")
     return [
         said
-        for said in look.named(gate_decisions, GateDecided, about, limit=LATEST)
+        for said in look.named(gate_decisions, GateDecided, about, limit=Around(act.position, LATEST))
         if said.gate == gate
         # Of another policy than the one that asks for the gate, an answer is of something else.
         and said.policy_id in (None, POLICY)
@@ -65,12 +66,15 @@ def _was_used(row: Deployment, act: Act, said: GateDecision, look: Look) -> bool
     # Whoever dates one to just before the answer, as far as clocks may be apart, has used it all the same.
     since = to_text(from_text(said.at) - clocks_of(look, act.at).skew_s * 1_000_000)
     return any(
-        since <= other.at
+        other.service == act.service
+        and since <= other.at
         and (other.at, other.position) < (act.at, act.position)
         and said.position < other.position
+        and same_environment(look, other.environment, act.environment, act.at)
         and (deployment.deployment_id, other.attempt) != (row.deployment_id, act.attempt)
         and _is_of(said, other)
-        for deployment, other in done_in(look, act.service or "", act.environment or "", act.at)
+        for deployment in deployments_between(look, act.environment or "", since, act.at)
+        for other in deployment.acts
     )
 
 

@@ -65,10 +65,12 @@ class MemoryLog:
             raise NotFoundError(f"there is no entry at position {position}; the log has {len(self._entries)}")
         return self._entries[position - 1]
 
-    def entries(self, matches: Sequence[Match], *, after: int = 0, up_to: int | None) -> Iterator[EntryInfo]:
+    def entries(
+        self, matches: Sequence[Match], *, after: int = 0, up_to: int | None, limit: int | None = None
+    ) -> Iterator[EntryInfo]:
         last = len(self) if up_to is None else up_to
         found = {entry.position: entry for match in matches for entry in self.latest(match, up_to=last)}
-        yield from (found[position] for position in sorted(found) if position > after)
+        yield from itertools.islice((found[position] for position in sorted(found) if position > after), limit)
 
     def latest(self, match: Match, *, up_to: int, limit: int | None = None) -> Iterator[EntryInfo]:
         first, *others = match.refs or (None,)

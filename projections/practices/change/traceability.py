@@ -305,13 +305,13 @@ def gate_bypassed(row: Deployment, look: Look) -> Breach | None:
     return _of_kind(row, look, "bypassed")
 
 
-@finding_of_acts(severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def deployed_against_the_gate(row: Deployment, look: Look) -> Breach | None:
     """The gate had not allowed it, and it was deployed all the same."""
     return _of_kind(row, look, "against")
 
 
-@finding_of_acts(severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def deployed_by_another_artifact(row: Deployment, look: Look) -> Breach | None:
     """The gate had allowed another artifact or commit than the one that was deployed."""
     return _of_kind(row, look, "another")

@@ -6,7 +6,7 @@ from ledger.events import ref
 from ledger.events.change import ChangeOpened
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import later
+from projections.engine.view import Around, later
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import ChangeScope, change_scopes, in_force_at, is_for
@@ -45,7 +45,7 @@ def drifted(row: Drift, look: Look) -> Breach | None:
     return Breach(words, positions_of(*(one.position for one in row.open)))
 
 
-@finding(drifts, severity="high")
+@finding(drifts, severity="high", version=2)
 def drifted_without_a_change(row: Drift, look: Look) -> Breach | None:
     """Something was changed in production outside of the tool, and no change of the service was open and planned for then.
 
@@ -59,14 +59,13 @@ def drifted_without_a_change(row: Drift, look: Look) -> Breach | None:
     return Breach(f"{words}, between {first.after} and {first.since}", positions_of(*(one.position for one in without)))
 
 
-@finding(drifts, severity="medium")
+@finding(drifts, severity="medium", version=2)
 def drift_not_put_on_record(row: Drift, look: Look) -> Breach | None:
     """Drift that nobody had a change for was not put on record in time as an unauthorized change, which somebody has to review.
 
     It ends when that is opened, after the drift was seen.
     """
     hours = in_force_now(look).number(DRIFT_RECORD_HOURS)
-    opened = [scope for scope in _changes_of(row, look) if scope.change_type == "unauthorized"]
     late = [
         one
         for one in _without_a_change(row, look)
@@ -74,8 +73,8 @@ def drift_not_put_on_record(row: Drift, look: Look) -> Breach | None:
         and not any(
             scope.openings[0].said.at >= one.since
             and is_for(look, scope.environments, row.environment or "", one.since)
-            for scope in opened
-            if scope.openings
+            for scope in _changes_of(row, one, look)
+            if scope.change_type == "unauthorized" and scope.openings
         )
     ]
     if not late:
@@ -101,12 +100,13 @@ def _without_a_change(row: Drift, look: Look) -> list[Drifted]:
         for one in (*row.gone, *row.open)
         if one.after is not None
         and is_production(look, environment, one.since)
-        and not any(_covers(look, scope, environment, one) for scope in _changes_of(row, look))
+        and not any(_covers(look, scope, environment, one) for scope in _changes_of(row, one, look))
     ]
 
 
-def _changes_of(row: Drift, look: Look) -> list[ChangeScope]:
-    return look.named(change_scopes, ChangeOpened, ref("service", row.service or ""), limit=LATEST)
+def _changes_of(row: Drift, one: Drifted, look: Look) -> list[ChangeScope]:
+    limit = Around(one.position, LATEST)
+    return look.named(change_scopes, ChangeOpened, ref("service", row.service or ""), limit=limit)
 
 
 def _covers(look: Look, scope: ChangeScope, environment: str, one: Drifted) -> bool:

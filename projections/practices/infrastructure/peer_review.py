@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from ledger.conditions import AFTER_ALL
 from ledger.events import ref
 from ledger.events.change import ChangeReviewed
 from ledger.events.code import CodeMerged
@@ -10,7 +11,7 @@ from ledger.events.deployment import DeploymentStarted
 from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import Moment, Reads, later
+from projections.engine.view import Around, Moment, Reads, later
 from projections.judging.able import authors, both, holders, holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, last_fact, of_change, ticket_of
@@ -134,10 +135,9 @@ def _goes_out(
     environment: str | None,
     at: Moment,
     times: Sequence[Instant] = (),
+    position: int = AFTER_ALL,
 ) -> list[tuple[CodeChange, Merging]]:
-    """Return what goes out with a commit: its own merge, where that was on record at all times of an act, and what was merged into that
-    branch since what ran there before.
-    """
+    """Return the merge of a commit, where it was on record at all times of an act, and what was merged into that branch since what ran."""
     clocks = clocks_of(look, at)
     merged = [
         (row, merge)
@@ -147,18 +147,19 @@ def _goes_out(
     if not merged:
         return []
     row, last = merged[0]
-    ran = _ran_before(look, service, environment, at)
+    ran = _ran_before(look, service, environment, at, position)
     first = next(
         (merge for name in ran for other, merge in merges_of(name, look) if other.repository == row.repository), None
     )
     return merged_between(look, first, row, last) if first is not None else [(row, last)]
 
 
-def _ran_before(look: Look, service: str | None, environment: str | None, at: Moment) -> Iterator[str]:
-    """Yield the commits that were deployed there before a time, and succeeded, the last first."""
+def _ran_before(look: Look, service: str | None, environment: str | None, at: Moment, position: int) -> Iterator[str]:
+    """Yield the commits that were deployed there before a time, and succeeded, the last first: of what is around a position."""
+    about = ref("service", service or "")
     acts = [
         (act.at, act.commit)
-        for row in look.named(deployments, DeploymentStarted, ref("service", service or ""), limit=LATEST)
+        for row in look.named(deployments, DeploymentStarted, about, limit=Around(position, LATEST))
         for act in row.acts
         if act.commit is not None
         and act.at < at
@@ -168,7 +169,7 @@ def _ran_before(look: Look, service: str | None, environment: str | None, at: Mo
     yield from (commit for _, commit in sorted(acts, reverse=True))
 
 
-@finding_of_acts(severity="high", version=4)
+@finding_of_acts(severity="high", version=5)
 def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed that was never merged, or of which nobody else had reviewed a part; the policy asks for it."""
     for act in row.acts:
@@ -177,7 +178,8 @@ def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
             continue
         where = f"{row.deployment_id} put {act.service} into {act.environment}"
         times = instants_of(look, act)
-        goes = _goes_out(look, act.commit, act.service, act.environment, act.at, times) if act.commit else []
+        to = (act.service, act.environment)
+        goes = _goes_out(look, act.commit, *to, act.at, times, act.position) if act.commit else []
         if not goes:
             fault = f"nobody had merged {act.commit}" if act.commit is not None else "no commit is told"
             return Breach(f"{where}, and {fault}", positions_of(act.position))

@@ -12,7 +12,7 @@ from ledger.events.finding import FindingDisposed
 from ledger.events.secret import SecretDetected, SecretRotated
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import Moment, Reads
+from projections.engine.view import Around, Moment, Reads
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
@@ -74,7 +74,7 @@ def rotated_secret_found_again(row: Secret, look: Look) -> Breach | None:
     return Breach(f"{words}: it may be another one", positions_of(state.closed.position, state.again.position))
 
 
-@finding_of_acts(severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def deployed_with_an_open_secret(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed while a secret of it had been found and not rotated, nor let pass by somebody else; where the policy asks.
 
@@ -87,7 +87,7 @@ def deployed_with_an_open_secret(row: Deployment, look: Look) -> Breach | None:
             then, clocks = look.at(instant.at), clocks_of(look, instant.at)
             if not _is_asked_for(then, in_force(then, instant.at), act.service, act.environment, instant.at):
                 continue
-            for one in _found_in(then, act.service, _repositories(look, act.service, act.commit)):
+            for one in _found_in(then, act.service, _repositories(look, act.service, act.commit), act.position):
                 since = open_at(look, one, instant, clocks)
                 if since is None or was_let_pass_since(look, "secret-not-rotated", one.secret, since, instant, clocks):
                     continue
@@ -97,10 +97,13 @@ def deployed_with_an_open_secret(row: Deployment, look: Look) -> Breach | None:
     return None
 
 
-def _found_in(reads: Reads, service: str, repositories: Iterable[str]) -> list[Secret]:
-    """Return the secrets that were ever found in a service, or in some repositories; those found last, in the order of their names."""
+def _found_in(reads: Reads, service: str, repositories: Iterable[str], position: int | None = None) -> list[Secret]:
+    """Return the secrets that were ever found in a service, or in some repositories, in the order of their names: those found last, or
+    around a position.
+    """
+    limit = LATEST if position is None else Around(position, LATEST)
     abouts = (ref("service", service), *(ref("repository", name) for name in repositories))
-    found = (row for about in abouts for row in reads.named(secrets, SecretDetected, about, limit=LATEST))
+    found = (row for about in abouts for row in reads.named(secrets, SecretDetected, about, limit=limit))
     return sorted({row.secret: row for row in found}.values(), key=lambda row: row.secret)
 
 

@@ -18,6 +18,7 @@ from ledger.events.module import ModuleReleased
 from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.engine.view import Around
 from projections.judging.able import authors, both, holding, may, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
@@ -62,7 +63,7 @@ LATEST: Final = 200
 # -- modules ---------------------------------------------------------------------------------------------------------------
 
 
-@finding(module_releases, severity="medium")
+@finding(module_releases, severity="medium", version=2)
 def semver_violated(row: ModuleRelease, look: Look) -> Breach | None:
     """A module was released that breaks what uses the version before, and its major version did not rise; or as no version at all."""
     if row.said is None or row.module is None or row.version is None:
@@ -73,7 +74,9 @@ def semver_violated(row: ModuleRelease, look: Look) -> Breach | None:
     if row.contradicted is not None:
         words = f"{row.module} {row.version} was released twice, and not the same"
         return Breach(words, positions_of(row.said.position, row.contradicted))
-    others = look.named(module_releases, ModuleReleased, ref("module", row.module), limit=LATEST)
+    others = look.named(
+        module_releases, ModuleReleased, ref("module", row.module), limit=Around(row.said.position, LATEST)
+    )
     before = max(
         (other for other in others if (known := version_of(other.version)) is not None and known < released),
         key=lambda other: version_of(other.version) or released,

@@ -21,7 +21,7 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.judging.letting import let_pass
 from projections.practices.practice import Practice
-from projections.readings.environments.environments import names_for
+from projections.readings.environments.environments import names_for, same_environment
 from projections.readings.people.policies import InForce
 from projections.readings.people.replacing import standing
 from projections.readings.people.settings import Words
@@ -98,13 +98,13 @@ def scans_are_clean(question: Question, look: Look, policy: InForce) -> Said:
 @gate_rule(version=2, name="scans_are_clean", remedies=_REMEDIES)
 def last_scan_is_clean(question: Question, look: Look, policy: InForce) -> Said:
     """As it was asked before a tool was known to make several scans of one commit: by the last of them."""
-    return _are_clean(question, look, policy, lambda rows, _: [rows])
+    return _are_clean(question, look, policy, lambda rows, question, look: [rows])
 
 
-def _of_each_thing(rows: list[Scan], names: tuple[str, ...]) -> list[list[Scan]]:
+def _of_each_thing(rows: list[Scan], question: Question, look: Look) -> list[list[Scan]]:
     """Return the scans of a commit by what they are of; those of other environments only where none is of this one."""
-    here = [row for row in rows if row.environment in names]
-    counting = [row for row in rows if row.environment is None or row.environment in names] if here else rows
+    here = [row for row in rows if same_environment(look, row.environment, question.environment, question.asked_at)]
+    counting = [*here, *(row for row in rows if row.environment is None)] if here else rows
     found: dict[str | None, list[Scan]] = {}
     for row in counting:
         found.setdefault(row.series, []).append(row)
@@ -112,7 +112,7 @@ def _of_each_thing(rows: list[Scan], names: tuple[str, ...]) -> list[list[Scan]]
 
 
 def _are_clean(
-    question: Question, look: Look, policy: InForce, apart: Callable[[list[Scan], tuple[str, ...]], list[list[Scan]]]
+    question: Question, look: Look, policy: InForce, apart: Callable[[list[Scan], Question, Look], list[list[Scan]]]
 ) -> Said:
     names = names_for(look, policy, question.environment, question.asked_at)
     tools = policy.words(SCAN_TOOL, *names)
@@ -126,7 +126,7 @@ def _are_clean(
         own = [row for row in of_commit if row.tool == tool and row.service in (None, question.service)]
         if not own:
             return "insufficient_evidence", "not-scanned", f"{tool} did not scan {question.commit}", used
-        for rows in apart(own, names):
+        for rows in apart(own, question, look):
             last = standing(look, ScanCompleted.type, [Told(row, row.said) for row in rows if row.said is not None])
             if not last:
                 return "insufficient_evidence", "not-scanned", f"nobody who may says that {tool} scanned it", used

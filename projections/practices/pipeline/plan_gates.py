@@ -15,6 +15,7 @@ from ledger.events.finding import FindingDisposed
 from ledger.events.iac import PlanProduced, PlanValidated
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
+from projections.engine.view import Around
 from projections.judging.able import authors, both, holding, may, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
@@ -127,7 +128,7 @@ def unchecked_plan_applied(row: Application, look: Look) -> Breach | None:
     return None
 
 
-@finding(plan_applications, severity="high", version=2)
+@finding(plan_applications, severity="high", version=3)
 def unapproved_plan_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that was of no change which had been approved by then. What is approved afterwards excuses nothing."""
     for instant, plan in _instants(row, look):
@@ -167,7 +168,9 @@ def _without_approval(row: Application, plan: Plan, look: Look, instant: Instant
         for scope in dict.fromkeys(
             scope
             for event in (ChangeSubmitted, ChangeScopeAmended)
-            for scope in look.named(change_scopes, event, ref("plan", plan.plan), limit=LATEST)
+            for scope in look.named(
+                change_scopes, event, ref("plan", plan.plan), limit=Around(row.said.position, LATEST)
+            )
         )
     ]
     return "" if "" in whys else next(iter(whys), "it was of no change")

@@ -8,7 +8,7 @@ from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackT
 from ledger.words import number_of
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import Moment, later
+from projections.engine.view import Around, Moment, later
 from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
@@ -59,11 +59,11 @@ ROLLBACK_WATCH_HOURS: Final = Number(
     applies_to="environment",
     default=24,
 )
-# How many rollbacks of a service are looked at: the last ones.
+# How many rollbacks of a service are looked at: of those after a deployment the first, and of those before it the last.
 LATEST: Final = 64
 
 
-@finding_of_acts(severity="high", version=6)
+@finding_of_acts(severity="high", version=7)
 def rollback_trigger_missed(row: Deployment, look: Look) -> Breach | None:
     """By what was measured after a deployment a rollback was due, and nobody rolled back, or decided about it, in time."""
     for act in acts_in_production(row, look):
@@ -121,14 +121,14 @@ def _was_answered(act: Act, begin: Moment, deadline: Moment, look: Look) -> bool
     clocks = clocks_of(look, act.at)
     acts = [
         other
-        for _, other in done_to(look, act.service or "")
+        for _, other in done_to(look, act.service or "", act.position)
         if same_environment(look, other.environment, act.environment, act.at)
     ]
     before = {artifact for other in acts if other.at < act.at for artifact in other.artifacts} - set(act.artifacts)
     by = Instant(deadline, later(deadline, minutes=clocks.lag_s // 60), 0)
     about = ref("service", act.service or "")
     for event in (RollbackDecided, RollbackCompleted):
-        for row in look.named(rollbacks, event, about, limit=LATEST):
+        for row in look.named(rollbacks, event, about, limit=Around(act.position, LATEST)):
             if not same_environment(look, row.environment, act.environment, act.at):
                 continue
             for decided in row.decisions:

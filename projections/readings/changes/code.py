@@ -15,7 +15,7 @@ from ledger.events import ref
 from ledger.events.code import CodeMerged, CodeProposed
 from ledger.events.code_review import CodeReviewDismissed, CodeReviewSubmitted
 from projections.engine.reads import Rows
-from projections.engine.view import EntryInfo, Moment, Reads, View, replace
+from projections.engine.view import Around, EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.commits import ambiguous, commit_of, is_same, key_of
 from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
@@ -275,7 +275,7 @@ def merged_between(reads: Reads, first: Merging, row: CodeChange, last: Merging)
     """Return what was merged into the branch of a merge after an earlier one, the merge itself among it. Of many, the last ones."""
     about = ref("repository", row.repository or "")
     found = {(row.key, last.said.position): (row, last)}
-    for other in reads.named(code_changes, CodeMerged, about, limit=LATEST):
+    for other in reads.named(code_changes, CodeMerged, about, limit=Around(last.said.position, LATEST)):
         for merge in other.merges:
             if merge.branch == last.branch and first.said.at < merge.said.at <= last.said.at:
                 found[other.key, merge.said.position] = (other, merge)

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final, Literal
 
 from ledger.conditions import Match
-from ledger.events import kind_and_value, ref
+from ledger.events import ref
 from ledger.events.change import ChangeLinked
 from ledger.events.deployment import (
     DeploymentEvent,
@@ -25,17 +25,15 @@ from ledger.events.deployment import (
 )
 from ledger.events.incident import IncidentAttributed
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
-from projections.engine.view import EntryInfo, Moment, Reads, View, replace
+from projections.engine.view import Around, EntryInfo, Moment, Reads, View, replace
 from projections.readings.changes.scopes import change_scopes, found_for
 from projections.readings.delivery.acts import Act, Kind, Report, acts_of, is_repeated
 from projections.readings.delivery.incidents import concerned, incidents
-from projections.readings.delivery.placements import place_of, placements, undoing, undone_by, what_was_placed
+from projections.readings.delivery.placements import placements, undoing, undone_by, what_was_placed
 from projections.readings.delivery.triggers import is_met, rollback_triggers
 from projections.readings.environments.environments import (
     READ_BY_ASKING,
     canonical,
-    same_environment,
-    under_all_names,
 )
 from projections.readings.people.imports import imports, is_history
 from projections.readings.people.powers import fault_of_speaker
@@ -288,30 +286,19 @@ def _is_in_doubt(event: Any, entry: EntryInfo) -> bool:
     return bool(fault_of_speaker(entry.reads, entry.type, said, getattr(event, "environment", None)))
 
 
-# How many deployments of a service are looked at by `done_to`: the last ones.
+# How many deployments of a service are looked at by `done_to`.
 LATEST: Final = 64
 
 
-def done_to(reads: Reads, service: str) -> Iterator[tuple[Deployment, Act]]:
-    """Yield what was put where of a service last, whichever of its statements are known."""
+def done_to(reads: Reads, service: str, around: int | None = None) -> Iterator[tuple[Deployment, Act]]:
+    """Yield what was put where of a service, whichever of its statements are known: last, or around a position."""
     about, seen = ref("service", service), set()
+    limit = LATEST if around is None else Around(around, LATEST)
     for event in (DeploymentStarted, DeploymentFinished):
-        for row in reads.named(deployments, event, about, limit=LATEST):
+        for row in reads.named(deployments, event, about, limit=limit):
             if row.deployment_id not in seen:
                 seen.add(row.deployment_id)
                 yield from ((row, act) for act in row.acts if act.service == service)
-
-
-def done_in(reads: Reads, service: str, environment: str, at: Moment) -> Iterator[tuple[Deployment, Act]]:
-    """Yield what was put of a service into one environment last, under all names that this goes by at a time. What is done elsewhere
-    pushes none of it out.
-    """
-    rows = under_all_names(reads, placements, environment, at, lambda name: place_of(service, name))
-    for kind, name in dict.fromkeys(kind_and_value(placed.name) for row in rows for placed in row.placed):
-        row = reads.row(deployments, name) if kind == "deployment" else None
-        if row is not None:
-            of_it = (act for act in row.acts if act.service == service)
-            yield from ((row, act) for act in of_it if same_environment(reads, act.environment, environment, at))
 
 
 def change_at(reads: Reads, row: Deployment, act: Act, instant: Instant, clocks: Clocks) -> str | None:

@@ -197,7 +197,7 @@ def runs_there(reads: Reads, part: ReleasePart, environment: str, instant: Insta
         and act.outcome in (None, "success")
         and same_environment(reads, act.environment, environment, instant.at)
         and was_there(act, instant, clocks)
-        for _, act in done_to(reads, part.service)
+        for _, act in done_to(reads, part.service, instant.position)
     )
 
 
@@ -264,7 +264,7 @@ class Release:
 
 releases = Judged(
     "releases",
-    version=2,
+    version=3,
     row=Release,
     of=release_facts,
     reads=(deployments, *READ_BY_ASKING),
@@ -281,7 +281,7 @@ def release(row: ReleaseFacts, look: Look) -> Release:
     if scope is None:
         return Release(row.release_id)
     clocks = clocks_of(look, scope.said.at)
-    parts = tuple(_released(look, row, part, policy, clocks) for part in scope.parts)
+    parts = tuple(_released(look, row, scope, part, policy, clocks) for part in scope.parts)
     return Release(
         row.release_id,
         scope.digest,
@@ -295,11 +295,13 @@ def release(row: ReleaseFacts, look: Look) -> Release:
     )
 
 
-def _released(look: Look, row: ReleaseFacts, part: ReleasePart, policy: InForce, clocks: Clocks) -> ReleasedPart:
+def _released(
+    look: Look, row: ReleaseFacts, scope: ReleaseScope, part: ReleasePart, policy: InForce, clocks: Clocks
+) -> ReleasedPart:
     signed = owner_who_signed(look, row, part, policy, AS_THINGS_STAND, clocks)
     out = [
         act.at
-        for _, act in done_to(look, part.service)
+        for _, act in done_to(look, part.service, scope.said.position)
         if part.artifact in act.artifacts
         and act.outcome in (None, "success")
         and is_production(look, act.environment, act.at, by=act.actor)

@@ -183,7 +183,7 @@ def is_believed(reads: Reads, done: Completed, decided: Spoken | None = None) ->
     before = min(said.position, decided.position if decided is not None else said.position)
     return any(
         bool(persons & persons_behind(reads, report.said))
-        for row, act in done_to(reads, done.service or "")
+        for row, act in done_to(reads, done.service or "", before)
         if same_environment(reads, act.environment, done.environment, said.at)
         for report in row.reports
         if report.said.position < before

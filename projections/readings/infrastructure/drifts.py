@@ -20,7 +20,7 @@ from ledger.events import ref
 from ledger.events.iac import PlanApplied, PlanProduced
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
-from projections.engine.view import EntryInfo, Moment, Reads, View, later, replace, seconds_between
+from projections.engine.view import Around, EntryInfo, Moment, Reads, View, later, replace, seconds_between
 from projections.readings.environments.environments import READ_BY_ASKING, same_environment, under_all_names
 from projections.readings.infrastructure.plans import Plan, plan_applications, plan_changes, plans, told_parts
 from projections.readings.infrastructure.states import DEFAULT
@@ -177,7 +177,7 @@ class Drift:
 
 drifts = Judged(
     "drifts",
-    version=3,
+    version=4,
     row=Drift,
     of=plan_series,
     reads=(plans, plan_changes, plan_applications, *READ_BY_ASKING),
@@ -328,7 +328,7 @@ def _gone(reads: Reads, series: PlanSeries, known: Drifted, said: Spoken) -> Dri
     """Return a drift that a plan shows no more, with the change that was applied between."""
     change_id = None
     about = ref("service", series.service) if series.service is not None else None
-    for applied in reads.named(plan_applications, PlanApplied, about, limit=LATEST):
+    for applied in reads.named(plan_applications, PlanApplied, about, limit=Around(said.position, LATEST)):
         if applied.said is None or applied.outcome != "success" or not known.seen_at <= applied.said.at <= said.at:
             continue
         if (applied.workspace or DEFAULT) == series.workspace and same_environment(

@@ -67,7 +67,6 @@ def test_a_right_is_a_grant_and_its_end_is_one(
         ("deployment_review", {"action": "approved", "workflow_run": {"id": 4711}, "approver": BOB}, "names-no-change"),
         ("team", {"action": "edited", "team": TEAM, "changes": {}}, "rights-of-a-team"),
         ("push", {"ref": "refs/heads/main", "deleted": True, "head_commit": None}, "code-comes-by-pull-requests"),
-        ("code_scanning_alert", {"action": "closed_by_user", "alert": {"number": 1}, "ref": ""}, "alerts-come-as-sarif"),
         ("check_run", {"action": "completed", "check_run": {"id": 1}}, "results-come-as-reports"),
         ("release", {"action": "published", "release": {"id": 1}}, "names-no-digest"),
         ("stars", {"action": "created"}, "kind-not-mapped"),

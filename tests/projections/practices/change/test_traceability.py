@@ -453,6 +453,16 @@ def test_an_allow_is_for_one_attempt() -> None:
     assert found(story)["gate-bypassed"] == ["d-2"]
 
 
+def test_questions_that_come_later_take_no_answer_from_what_was_deployed_before() -> None:
+    for verdict, expected in (("allow", {}), ("deny", {"deployed-against-the-gate": ["d-1"]})):
+        story = gated()
+        decide(story, verdict)
+        deploy(story, artifact=ARTIFACT)
+        for _ in range(70):
+            decide(story)
+        assert found(story) == expected
+
+
 def test_what_is_done_elsewhere_hides_no_use_of_an_allow() -> None:
     story = gated()
     decide(story)
