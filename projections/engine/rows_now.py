@@ -8,8 +8,10 @@ Rows, and which entries of a type carry a ref, are looked up once and then kept 
     the batch ends                  whoever folds saves what was touched; the rows stay here for the next batch
 """
 
+from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 from ledger.events import Event, kind_and_value
@@ -26,6 +28,10 @@ K = TypeVar("K")
 V = TypeVar("V")
 # How many rows are kept between batches that were asked for of late; as many again are kept from before that.
 MAX_CACHED: Final = 20_000
+# Where an entry is, and the keys that it names in a view.
+_Naming = tuple[int, tuple[str, ...]]
+# Of so many times as many last entries as are asked for around a position it is kept what they name: what is judged is mostly of late.
+SHOWING: Final = 4
 # How many entries of a ref are kept, from its first on; and of how many refs is that number squared.
 MAX_BEGUN: Final = 64
 
@@ -61,8 +67,8 @@ class RowsNow:
         self._position = 0
         self._rows: dict[str, _Recent[str, Any]] = {view.name: _Recent() for view in views}
         self._by_column: dict[str, dict[str, dict[Any, set[str]]]] = defaultdict(dict)
-        # Of entries by type and ref, or type alone: the keys that each names in a view, as far as was asked; the latest last.
-        self._named: _Recent[tuple[str, str | None], dict[tuple[str, int | None], deque[tuple[str, ...]]]] = _Recent()
+        # Of entries by type and ref, or type alone: what each names in a view, as far as was asked; the latest last.
+        self._named: _Recent[tuple[str, str | None], dict[tuple[str, int | None], deque[_Naming]]] = _Recent()
         # What does not count any more, and from where on.
         self.taken = TakenBack(log, up_to=0)
         # Of refs that began here: all entries that carry them. Nothing has to be looked up for these, as for a new release.
@@ -88,31 +94,41 @@ class RowsNow:
         if isinstance(view, Judged):
             keyed = (getattr(row, view.of.key) for row in self.named(view.of, event, about, limit))
             return [row for key in keyed if (row := self.row(view, key)) is not None]
-        if isinstance(limit, Around):
-            # What is around a position stays: nothing of it has to be kept up.
-            entries = self.taken.latest(
-                self.log, event.type, about, up_to=self._position, known=self._position, limit=limit
-            )
-            rows_around = (
-                self.row(view, key) for key in dict.fromkeys(k for e in entries for k in self._skips.keys(view, e))
-            )
-            return [row for row in rows_around if row is not None]
-        self._types_asked.add(event.type)
-        known = self._named.get((event.type, about))
-        if known is None:
-            known = self._named.new[event.type, about] = {}
-        if (view.name, limit) not in known:
-            keys = [self._skips.keys(view, entry) for entry in self._entries_of(event.type, about, limit)]
-            known[view.name, limit] = deque(reversed(keys), limit)
-        latest = dict.fromkeys(key for keys in reversed(known[view.name, limit]) for key in keys)
+        around = self._around(view, event.type, about, limit) if isinstance(limit, Around) else None
+        naming = self._latest(view, event.type, about, limit) if around is None else around
+        latest = dict.fromkeys(key for _, keys in reversed(naming) for key in keys)
         rows = (self.row(view, key) for key in latest)
         return [row for row in rows if row is not None]
 
-    def _entries_of(self, event_type: str, about: str | None, limit: int | None) -> list[EntryInfo]:
+    def _latest(self, view: View[Any], event_type: str, about: str | None, limit: Limit) -> Sequence[_Naming]:
+        """Return what the last entries of a type name, or those around a position; the latest last. What is the last is kept up."""
+        self._types_asked.add(event_type)
+        if isinstance(limit, Around):
+            return self._naming(view, event_type, about, limit)
+        known = self._named.get((event_type, about))
+        if known is None:
+            known = self._named.new[event_type, about] = {}
+        if (view.name, limit) not in known:
+            known[view.name, limit] = deque(self._naming(view, event_type, about, limit), limit)
+        return known[view.name, limit]
+
+    def _naming(self, view: View[Any], event_type: str, about: str | None, limit: Limit) -> list[_Naming]:
+        entries = self._entries_of(event_type, about, limit)
+        return [(entry.position, self._skips.keys(view, entry)) for entry in reversed(entries)]
+
+    def _around(self, view: View[Any], event_type: str, about: str | None, limit: Around) -> list[_Naming] | None:
+        """Return what the entries around a position name, where the last ones, which are kept, show all of it."""
+        last = self._latest(view, event_type, about, SHOWING * limit.count)
+        after = bisect_right(last, limit.position, key=lambda naming: naming[0])
+        if after < limit.count and len(last) == SHOWING * limit.count:
+            return None
+        return [*islice(last, max(0, after - limit.count), after + limit.count)]
+
+    def _entries_of(self, event_type: str, about: str | None, limit: Limit) -> list[EntryInfo]:
         """Return the entries of a type with a ref, up to the one that is being folded, that count; the latest first."""
         if about is not None:
             self._kinds_asked.add(about.partition(":")[0])
-            if (begun := self._begun.get(about)) is not None:
+            if not isinstance(limit, Around) and (begun := self._begun.get(about)) is not None:
                 held = (entry for entry in reversed(begun) if entry.type == event_type)
                 return [entry for entry in held if not self.taken.is_at(entry.position, self._position)][:limit]
         at = self._position
@@ -172,7 +188,7 @@ class RowsNow:
         for about in (None, *entry.refs):
             for (name, _), latest in (self._named.get((entry.type, about)) or {}).items():
                 if name == view.name:
-                    latest.append(keys)
+                    latest.append((entry.position, keys))
 
     def take_back(self, original: EntryInfo) -> None:
         """Let an entry be among those of its type no more: it does not count from the entry on that is being folded."""
