@@ -94,17 +94,17 @@ class RowsNow:
         if isinstance(view, Judged):
             keyed = (getattr(row, view.of.key) for row in self.named(view.of, event, about, limit))
             return [row for key in keyed if (row := self.row(view, key)) is not None]
-        around = self._around(view, event.type, about, limit) if isinstance(limit, Around) else None
-        naming = self._latest(view, event.type, about, limit) if around is None else around
+        if isinstance(limit, Around):
+            naming = self._around(view, event.type, about, limit)
+        else:
+            naming = self._latest(view, event.type, about, limit)
         latest = dict.fromkeys(key for _, keys in reversed(naming) for key in keys)
         rows = (self.row(view, key) for key in latest)
         return [row for row in rows if row is not None]
 
-    def _latest(self, view: View[Any], event_type: str, about: str | None, limit: Limit) -> Sequence[_Naming]:
-        """Return what the last entries of a type name, or those around a position; the latest last. What is the last is kept up."""
+    def _latest(self, view: View[Any], event_type: str, about: str | None, limit: int | None) -> Sequence[_Naming]:
+        """Return what the last entries of a type name, the latest last. It is kept up from entry to entry."""
         self._types_asked.add(event_type)
-        if isinstance(limit, Around):
-            return self._naming(view, event_type, about, limit)
         known = self._named.get((event_type, about))
         if known is None:
             known = self._named.new[event_type, about] = {}
@@ -116,12 +116,12 @@ class RowsNow:
         entries = self._entries_of(event_type, about, limit)
         return [(entry.position, self._skips.keys(view, entry)) for entry in reversed(entries)]
 
-    def _around(self, view: View[Any], event_type: str, about: str | None, limit: Around) -> list[_Naming] | None:
-        """Return what the entries around a position name, where the last ones, which are kept, show all of it."""
+    def _around(self, view: View[Any], event_type: str, about: str | None, limit: Around) -> Sequence[_Naming]:
+        """Return what the entries around a position name: read off the last ones, which are kept up, where these show all of it."""
         last = self._latest(view, event_type, about, SHOWING * limit.count)
         after = bisect_right(last, limit.position, key=lambda naming: naming[0])
         if after < limit.count and len(last) == SHOWING * limit.count:
-            return None
+            return self._naming(view, event_type, about, limit)
         return [*islice(last, max(0, after - limit.count), after + limit.count)]
 
     def _entries_of(self, event_type: str, about: str | None, limit: Limit) -> list[EntryInfo]:
