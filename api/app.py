@@ -225,7 +225,7 @@ async def _keep_failures(app: FastAPI) -> None:
 
 
 async def _keep_schedule(app: FastAPI) -> None:
-    """State what is due by time alone: `ledger.time_passed` after an hour without entries, and the heads of all refs once a day."""
+    """State what is due by time alone: `ledger.time_passed` after an hour without entries, and the heads of all refs once an hour."""
     ledger: Ledger = app.state.ledger
     every_s: int = app.state.settings.commit_heads_every_s
     minutes = 0

@@ -23,6 +23,7 @@ from projections import VIEWS
 from projections.engine.progress import with_inputs
 from projections.engine.view import View
 from projections.readings.delivery.deployments import deployments
+from projections.readings.environments.environments import environments
 
 HOWTOS = ROOT / "docs" / "howto"
 # These are about services that a test does not have.
@@ -163,7 +164,7 @@ def test_the_view_of_the_page_is_folded() -> None:
 
 
 def test_the_rule_of_the_page_finds() -> None:
-    names, story = declared_by("add-a-rule.md", *with_inputs(VIEWS, [deployments]))
+    names, story = declared_by("add-a-rule.md", *with_inputs(VIEWS, [deployments, environments]))
     for number, said in enumerate(({}, {"strategy": "rolling"})):
         where = {"deployment_id": f"d-{number}", "service": "api", "environment": "prod"}
         story.tell("deployment.started", actor="service:ci", **where, **said)

@@ -17,8 +17,8 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from api.desk import cloudevents
 from api.desk.problems import RequestError, worded
+from api.intake import cloudevents
 from ledger.canonical import parse, pointer
 from ledger.errors import StatementError
 from ledger.statement import MAX_STATEMENT_BYTES, STATEMENT_PAYLOAD_TYPE, ErasableText, Evidence

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from api.desk import cloudevents
+from api.intake import cloudevents
 from api.intake.cdevents_custom import without_custom_data
 from api.intake.cdevents_tests import Told, case_ended, case_skipped, suite_ended
 from api.intake.formats import JSON, UNMAPPED, Format, Redactor, Sample

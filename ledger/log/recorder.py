@@ -194,7 +194,7 @@ class _Group:
 class Recorder:
     """Appends groups to one database, with one entry key. Several recorders, in several processes, may share a database.
 
-    `append_group` is not for several threads at once: the writer calls it from its own.
+    `append_group` is not for several threads at once: `Ledger` calls it, under its lock.
     """
 
     def __init__(

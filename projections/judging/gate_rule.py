@@ -149,8 +149,8 @@ def gate_rule(
 ) -> Callable[[Callable[[Question, Look, InForce], Said]], Rule]:
     """Make a rule of a function, under the function's name unless another is given.
 
-    A rule whose meaning changes is a new function with the next version; the one of before stays, under its name, for what
-    was decided by it.
+    A rule whose meaning changes is a new function with the next version. The one of before stays, under its name, where it can still
+    be asked; where it went, what was decided by it is not checkable.
     """
 
     def declare(function: Callable[[Question, Look, InForce], Said]) -> Rule:

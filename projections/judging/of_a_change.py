@@ -30,9 +30,7 @@ def needs_change(policy: InForce, look: Look, environment: str | None, at: Momen
 
 
 def rule_of_a_change(*, version: int, remedies: Remedies = NO_REMEDIES) -> Callable[[Judge], Rule]:
-    """Make a rule of a function of the question's change; and, for what was decided by it, the version before, which asked for one
-    wherever it was.
-    """
+    """Make a rule of a function of the question's change."""
 
     def declare(function: Judge) -> Rule:
         @wraps(function)
@@ -42,7 +40,6 @@ def rule_of_a_change(*, version: int, remedies: Remedies = NO_REMEDIES) -> Calla
                 return "allow", "not-asked-for", f"the policy asks for no change in {where}", ()
             return function(question, look, policy)
 
-        gate_rule(version=version - 1)(function)
         return gate_rule(version=version, remedies=remedies)(judged)
 
     return declare

@@ -11,14 +11,10 @@ import httpx
 from servers import running_server  # type: ignore[import-not-found,unused-ignore]
 
 from benchmarks.measure import Row, limit, quartiles
-from benchmarks.prepared import Prepared
-from ledger.clock import Clock
+from benchmarks.prepared import Prepared, fold, opened
 from ledger.ledger import Ledger
 from ledger.log.database import Database
-from ledger.log.reading import read_head
 from ledger.stewardship.credentials import issue_token
-from projections import VIEWS
-from projections.engine.runner import Runner
 
 ASKED = 20
 AT_MOST_MS = 200
@@ -35,23 +31,6 @@ def measure(directory: Path, prepared: Prepared, sizes: Sequence[int]) -> list[R
     return [_pages(directory / f"pages-{changes}", prepared, changes) for changes in sizes]
 
 
-def ended(path: Path) -> Clock:
-    """Return a clock that stands where the ledger's last entry was recorded: a year may end after today."""
-    database = Database(path)
-    with database.read() as connection:
-        last = read_head(connection).recorded_at
-    database.close()
-    return Clock(wall_ns=lambda: last * 1000, steady_ns=lambda: last * 1000)
-
-
-def fold(ledger: Ledger) -> None:
-    """Bring all views to the end of a ledger."""
-    runner = Runner(ledger.database, VIEWS, ledger.watcher)
-    runner.acquire()
-    runner.catch_up()
-    runner.close()
-
-
 def token_for(ledger: Ledger) -> str:
     """Issue a token that may see every page, and close the ledger."""
     _, token, _ = issue_token(
@@ -64,11 +43,11 @@ def token_for(ledger: Ledger) -> str:
 def _pages(directory: Path, prepared: Prepared, changes: int) -> Row:
     directory.mkdir()
     path = directory / "ledger.db"
-    shutil.copyfile(prepared.year(changes), path)
+    shutil.copyfile(prepared.folded(changes), path)
     shutil.copytree(prepared.keys.directory / "keys", directory / "keys")
     # A year's checkpoint key is nobody's: its server signs entries alone.
     (directory / "keys" / "checkpoint.pem").unlink()
-    token = token_for(Ledger.open(Database(path), prepared.keys.entry, clock=ended(path)))
+    token = token_for(opened(path, prepared.keys))
     ledger = Ledger.open(Database(path), prepared.keys.entry)
     fold(ledger)
     size = ledger.size()

@@ -4,6 +4,7 @@ They are made by the program itself, in groups as large as it takes; nothing is 
 told so: what is not finished is thrown away, not measured.
 """
 
+import shutil
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -15,8 +16,12 @@ from year import Year, tell  # type: ignore[import-not-found,unused-ignore]
 from benchmarks.appending import append
 from benchmarks.events import groups
 from benchmarks.places import Keys, SqlitePlace, create, reporter
+from ledger.clock import Clock
 from ledger.ledger import Ledger
 from ledger.log.database import Database
+from ledger.log.reading import read_head
+from projections import VIEWS
+from projections.engine.runner import Runner
 
 GROUP = 1000
 
@@ -42,6 +47,21 @@ class Prepared:
             tell(year, url, self.keys.entry).close()
 
         return self._made(f"year-{changes}", tell_it)
+
+    def folded(self, changes: int) -> Path:
+        """Return the ledger of such a year with all views at its end. Where it was folded by another program, what that did otherwise is
+        folded anew.
+        """
+        path = self._place.path(f"folded-{changes}")
+        if not path.exists():
+            unfinished = self._place.path(f"making-folded-{changes}")
+            shutil.copyfile(self.year(changes), unfinished)
+            unfinished.rename(path)
+        ledger = opened(path, self.keys)
+        fold(ledger)
+        ledger.close()
+        self._place.stored_bytes(path.stem)
+        return path
 
     def _made(self, name: str, make: Callable[[str], None]) -> Path:
         path, unfinished = self._place.path(name), f"making-{name}"
@@ -71,6 +91,22 @@ class Prepared:
             append(ledger, caller, next(work)[: left % GROUP])
         finally:
             ledger.close()
+
+
+def opened(path: Path, keys: Keys) -> Ledger:
+    """Open a ledger with a clock that stands where its last entry was recorded: a year may end after today."""
+    database = Database(path)
+    with database.read() as connection:
+        last = read_head(connection).recorded_at
+    return Ledger.open(database, keys.entry, clock=Clock(wall_ns=lambda: last * 1000, steady_ns=lambda: last * 1000))
+
+
+def fold(ledger: Ledger) -> None:
+    """Bring all views to the end of a ledger."""
+    runner = Runner(ledger.database, VIEWS, ledger.watcher)
+    runner.acquire()
+    runner.catch_up()
+    runner.close()
 
 
 def _size_of(path: Path) -> int:

@@ -20,9 +20,9 @@ from rich.console import Console
 
 from benchmarks.appending import append
 from benchmarks.events import groups
-from benchmarks.paging import PAGES, ended, fold, token_for
+from benchmarks.paging import PAGES, token_for
 from benchmarks.places import Keys, create, reporter
-from benchmarks.prepared import Prepared
+from benchmarks.prepared import Prepared, fold, opened
 from benchmarks.serving import BATCH, BATCH_CLIENTS, CLIENTS, Load, python, serving, settings_of
 from benchmarks.viewing import questions
 from ledger.audit.of_database import audit_database
@@ -144,7 +144,7 @@ def _serve_pages(output: Path, directory: Path, prepared: Prepared) -> None:
     shutil.copyfile(prepared.year(CHANGES), path)
     shutil.copytree(prepared.keys.directory / "keys", directory / "keys")
     (directory / "keys" / "checkpoint.pem").unlink()
-    token = token_for(Ledger.open(Database(path), prepared.keys.entry, clock=ended(path)))
+    token = token_for(opened(path, prepared.keys))
     ledger = Ledger.open(Database(path), prepared.keys.entry)
     fold(ledger)
     ledger.close()

@@ -33,6 +33,8 @@ class Scale:
     http_on_postgres: bool
     # Changes of the years that views are folded from.
     years: tuple[int, ...]
+    # Of those that are only asked, where ledgers are kept: a million entries are folded in the better part of an hour.
+    asked: tuple[int, ...] = ()
 
 
 QUICK = Scale(
@@ -52,6 +54,7 @@ FULL = Scale(
     http_rounds=5,
     http_on_postgres=True,
     years=(700, 7_000),
+    asked=(77_500,),
 )
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,7 +86,8 @@ def main() -> int:
         type=Path,
         metavar="DIR",
         default=os.environ.get("CHANGE_LEDGER_BENCH_LEDGERS"),
-        help="where ledgers that take long to make are kept for the next run; or CHANGE_LEDGER_BENCH_LEDGERS",
+        help="where ledgers that take long to make are kept for the next run; or CHANGE_LEDGER_BENCH_LEDGERS. Without --quick, also views "
+        "of a million entries, which are asked",
     )
     parser.add_argument(
         "--profile",
@@ -140,8 +144,9 @@ def _measure(
         todo.append(("grown", of, partial(growing.measure, place, keys, directory, sizes, ready)))
     progress = Console(stderr=True)
     years = tuple(arguments.years or scale.years)
-    todo.append(("views", "sqlite", partial(viewing.measure, directory, years)))
-    todo.append(("pages", "sqlite", partial(paging.measure, directory, prepared, years)))
+    large = scale.asked if prepared.is_kept and not arguments.years else ()
+    todo.append(("views", "sqlite", partial(viewing.measure, directory, prepared, years, large)))
+    todo.append(("pages", "sqlite", partial(paging.measure, directory, prepared, (*years, *large))))
     todo.append(("start", "sqlite", partial(starting.measure, directory, scale.rounds)))
     for part, of, measure in todo:
         if arguments.only in (None, part) and arguments.database in (None, of):

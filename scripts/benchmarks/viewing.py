@@ -1,15 +1,17 @@
 """P6 and P8: folding views anew, and asking them, on ledgers of one made-up year, small and large."""
 
+import shutil
 import sqlite3
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from year import Year, tell  # type: ignore[import-not-found,unused-ignore]
 
 from benchmarks.measure import Row, limit, quartiles
+from benchmarks.prepared import Prepared, opened
 from ledger.clock import to_text
 from ledger.ledger import Ledger
 from ledger.log.reading import read_entries
@@ -28,8 +30,10 @@ from projections.readings.delivery.deployments import deployments
 ASKED = 60
 
 
-def measure(directory: Path, sizes: tuple[int, ...]) -> list[Row]:
-    """Return the lines of P6 and P8 for years of so many changes, the smallest first."""
+def measure(directory: Path, prepared: Prepared, sizes: Sequence[int], large: Sequence[int]) -> list[Row]:
+    """Return the lines of P6 and P8 for years of so many changes, the smallest first; of `large` ones those of P8 alone: their views
+    were folded once.
+    """
     rows: list[Row] = []
     # As a server does before it follows the log.
     share_interpreter()
@@ -38,6 +42,13 @@ def measure(directory: Path, sizes: tuple[int, ...]) -> list[Row]:
         ledger = tell(year, str(directory / f"year-{changes}.db"))
         rows += _folding(ledger) + _asking(ledger, f"CHG-{changes // 2}")
         ledger.close()
+    for changes in large:
+        path = directory / f"folded-{changes}.db"
+        shutil.copyfile(prepared.folded(changes), path)
+        ledger = opened(path, prepared.keys)
+        rows += _asking(ledger, f"CHG-{changes // 2}")
+        ledger.close()
+        path.unlink()
     return rows
 
 

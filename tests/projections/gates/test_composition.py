@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from golden import gates_pinned, gates_told_otherwise, gates_with_now
 from ledgers import append, cloud_event
 
 from ledger.canonical import MAX_INTEGER, encode
@@ -179,3 +180,11 @@ def test_every_gate_asks_rules_that_are_declared_each_once() -> None:
         assert gate.rules, name
         assert len({rule.name for rule in gate.rules}) == len(gate.rules) <= 128
         assert all(isinstance(rule, Rule) and RULES[rule.name, rule.version] is rule for rule in gate.rules)
+
+
+def test_a_gate_that_asks_other_rules_has_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not gates_told_otherwise()
+    assert gates_pinned() == gates_with_now(), "python tests/tools/golden.py --write pins a new version"
+    gate = GATES["deploy"]
+    monkeypatch.setitem(composition.GATES, "deploy", Gate(gate.version, gate.rules[:-1]))  # type: ignore[index]
+    assert gates_told_otherwise() == ["deploy"]

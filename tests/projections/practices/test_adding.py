@@ -18,6 +18,7 @@ from projections.engine.reads import Look
 from projections.judging.findings import finding
 from projections.practices.practice import Practice
 from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.environments.environments import is_production
 
 PRACTICE: Final = Practice("7.1", "Rollback playbooks", views=(deployments,))
 
@@ -25,7 +26,7 @@ PRACTICE: Final = Practice("7.1", "Rollback playbooks", views=(deployments,))
 @finding(deployments, severity="low")
 def strategy_not_said(row: Deployment, look: Look) -> Breach | None:
     """A deployment to production did not say by which strategy."""
-    if row.environment != "prod" or row.started_at is None or row.strategy is not None:
+    if row.started_at is None or row.strategy is not None or not is_production(look, row.environment, row.started_at):
         return None
     return Breach(f"{row.deployment_id} did not say how it was deployed", row.positions)
 '''

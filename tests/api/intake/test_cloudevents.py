@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from servers import BATCH, JSON, Server, check_problem, event
 
-from api.desk.cloudevents import attributes, is_same
+from api.intake.cloudevents import attributes, is_same
 from ledger.errors import StatementError
 
 
