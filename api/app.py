@@ -4,15 +4,17 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any
 
 import orjson
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from api.console import MODULES as PAGES
 from api.console.sessions import Sessions
+from api.console.signed_in import credential_shown
 from api.desk.submitting import Submitting
 from api.http import auth, problems
 from api.http.access_log import access_log_of
@@ -40,6 +42,7 @@ from api.http.routes import (
     tiles,
     views,
 )
+from api.http.shares import Shares
 from api.http.straight import straight_to
 from api.opening import open_ledger, open_signer, open_witnesses
 from api.outbound.publishing import Publisher
@@ -58,6 +61,8 @@ MODULES = (
     policies, delivery, calendar,
     *PAGES,
 )  # fmt: skip
+# As many as the framework takes for what it does not answer in the loop.
+THREADS = 40
 TIME_PASSED_AFTER_S = 3600
 # How often it is asked whether something is due.
 SCHEDULE_S = 60
@@ -99,6 +104,8 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         share_interpreter()
+        # The loop's own are as few as there are cores and four: one sender's places are more.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "aside"))
         ledger = open_ledger(settings)
         app.state.ledger = ledger
         app.state.failures = Failures(ledger.clock.now_us())
@@ -155,6 +162,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.rate = Rate(settings.limits.credential_per_minute)
     app.state.check_room = auth.room_checked(settings.limits)
+    app.state.shares = Shares(settings.limits)
     app.state.closing = asyncio.Event()
     # One event for every open stream: set to wake it.
     app.state.streams = set()
@@ -173,8 +181,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.edge = Edge(
         handled(app),
         access_log=access_log,
-        per_minute=settings.limits.address_per_minute,
-        is_exempt=lambda scope: auth.is_exempt(app, scope),
+        limits=settings.limits,
+        shares=app.state.shares,
+        # A copy: what a look notes about a session is not for whoever answers.
+        shown_by=lambda scope: auth.shown_by(app.state.ledger, scope) or credential_shown(Request(dict(scope))),
+        doors={path for (_, path), roles in auth.ROUTES.items() if roles == auth.BY_SIGNATURE},
         straight={
             (method, route.path_format): straight_to(route, events.append_plainly)
             for route in routes

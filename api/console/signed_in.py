@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api.console.sessions import Session, Sessions
+from api.http.state import ledger_of
 from ledger.authority import Authority, Credential
 from ledger.errors import ForbiddenError, UnauthenticatedError
 
@@ -77,6 +78,17 @@ def session_of(request: Request) -> Session:
     # For whoever tells it: a cookie that we did not make is a try.
     request.scope["had_session"] = True
     return sessions_of(request).read(cookie, request.app.state.ledger.clock.now_us())
+
+
+def credential_shown(request: Request) -> str | None:
+    """Return the id of the credential that the session of a request stands for; None where this process knows of no such session."""
+    if "cookie" not in request.headers:
+        return None
+    ledger = ledger_of(request)
+    try:
+        return credential_of(session_of(request), ledger.authority, ledger.clock.now_us()).id
+    except UnauthenticatedError:
+        return None
 
 
 def remember(request: Request, answer: Response, session: Session, *, anew: bool = False) -> None:

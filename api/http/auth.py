@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, Request
 from starlette.types import Scope
 
 from api.desk.posted import BATCH, media_type
@@ -163,22 +163,21 @@ def credential_of(ledger: Ledger, header: str) -> Credential:
     return ledger.authority.authenticate(token.strip(), ledger.clock.now_us())
 
 
-def is_exempt(app: FastAPI, scope: Scope) -> bool:
-    """Say whether a request is by a credential that the settings exempt from limits. Asked only over a limit."""
-    exempt = app.state.settings.limits.exempt_credentials
-    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+def shown_by(ledger: Ledger, scope: Scope) -> str | None:
+    """Return the id of the credential that the header Authorization of a request shows, None where this process knows none."""
+    header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+    if header is None:
+        return None
     try:
-        return bool(exempt) and credential_of(app.state.ledger, header.decode("latin-1")).id in exempt
+        return credential_of(ledger, header.decode("latin-1")).id
     except UnauthenticatedError:
-        return False
+        return None
 
 
 def _check_rate(request: Request, credential: Credential) -> None:
     limits: Limits = request.app.state.settings.limits
     wait_s = request.app.state.rate.take(credential.id, time.monotonic())
-    if not wait_s or credential.id in limits.exempt_credentials:
-        return
-    if limits.exempt_batches and media_type(request.headers) == BATCH:
+    if not wait_s or limits.exempts(credential.id, is_batch=media_type(request.headers) == BATCH):
         return
     raise TooManyRequestsError(credential.id, limits.credential_per_minute, wait_s)
 
@@ -193,7 +192,7 @@ def room_checked(limits: Limits) -> Callable[[str, int], None]:
     def check(who: str, size: int) -> None:
         if (wait_s := rate.take(who, time.monotonic(), size)) and who not in limits.exempt_credentials:
             most = limits.credential_bytes_per_day
-            raise TooManyRequestsError(who, most, wait_s, what="bytes that are appended", period="day")
+            raise TooManyRequestsError(who, most, wait_s, what="bytes that are appended", time="a day")
 
     return check
 

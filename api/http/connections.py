@@ -2,12 +2,11 @@
 
 A stranger is who has not shown a credential yet. The network (a /24 or /48) that holds most loses first, and in it the
 slowest: two hundred strangers who dribble go before one sender who is quick, whoever came first. Nobody is dropped whose
-request is whole and being answered, nor for strangers a caller that is known.
+request is being worked on, nor for strangers a caller that is known.
 
 A quarter of the connections is for strangers, as everybody is one until the head of a request is read. Where they have less, the
 credential loses that holds most: first what only goes on, a stream or an answer that is not read, which is taken up again;
-then what is not whole yet. Whole requests of one token that wait for a thread, more than there are connections, keep others out until
-threads have taken them.
+then what is not whole yet, or waits for its turn (`api.http.shares`). So one token keeps nobody out, whatever it opens and sends.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
 """Rates: how many requests a minute a credential may make, and a network of addresses; and how many bytes a day somebody may append.
+How many at once is for `api.http.shares`.
 
 A minute's worth, or a day's, may come at once; after that they come evenly (the generic cell rate algorithm: one number is kept for
 each key, the time at which all that was taken will have been made up for).
@@ -15,6 +16,7 @@ PERIOD_S: Final = 60.0
 DAY_S: Final = 86_400.0
 MAX_KEYS: Final = 10_000
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000_000)]
+AtOnce = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Limits(BaseModel):
@@ -31,10 +33,19 @@ class Limits(BaseModel):
     withdrawals_per_minute: PerMinute = 60
     # What is appended stays, also where it is withdrawn or counts for nothing: one credential cannot fill the disk before somebody looks.
     credential_bytes_per_day: Annotated[int, Field(ge=1, le=2**50)] = 4 * 2**30
+    # What is worked on at the same time: a fifth of the threads, and half of the connections to the database. Of strangers, a network's.
+    credential_at_once: AtOnce = 8
+    address_at_once: AtOnce = 8
+    # As many again may wait, and more: a fifth of the connections that a server holds.
+    waiting: Annotated[int, Field(ge=0, le=100_000)] = 100
     # Batches are bounded by what the writer holds (`max_waiting`).
     exempt_batches: bool = True
     # Such as the token of an import.
     exempt_credentials: tuple[CredentialId, ...] = ()
+
+    def exempts(self, credential: str | None, *, is_batch: bool = False) -> bool:
+        """Say whether a request by a credential is refused by no rate and by no share."""
+        return credential is not None and (credential in self.exempt_credentials or (is_batch and self.exempt_batches))
 
 
 class Rate:

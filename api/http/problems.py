@@ -22,15 +22,15 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class TooManyRequestsError(RequestError):
-    """A credential or an address asks more often than it may, or appends more. Nothing was done; try again after `retry_after` seconds."""
+    """A credential or an address asks more than it may, or appends more. Nothing was done; try again after `retry_after` seconds."""
 
     def __init__(
-        self, who: str, number: int, retry_after: int, *, what: str = "requests", period: str = "minute"
+        self, who: str, number: int, retry_after: int, *, what: str = "requests", time: str = "a minute"
     ) -> None:
         super().__init__(
             429,
             "Too many requests",
-            f"expected at most {number} {what} a {period} of {who}; try again in {retry_after} s",
+            f"expected at most {number} {what} {time} of {who}; try again in {retry_after} s",
         )
         self.retry_after = retry_after
 

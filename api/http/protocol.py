@@ -7,6 +7,7 @@ header that comes after the body is no header here.
 Long, because a connection is one state: what may come when, and what it may hold until then, is read in one piece.
 """
 
+import asyncio
 from typing import Any, Final, Literal
 
 import orjson
@@ -61,6 +62,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.pace: float = 0
         self.held = 0
         self.holder = ""
+        # Of the request that waits in its sender's line (`api.http.shares`).
+        self.turn: asyncio.Future[bool] | None = None
         self.body_size = self._weighed = self._pieces = 0
         # Of the body, and not handed on yet: uvicorn copies what came before with every piece.
         self._parts: list[bytes] = []
@@ -233,9 +236,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def droppable(self) -> bool:
         """A proxy keeps connections open for all its clients; whose request it is, is known with its headers."""
-        if self.holder or self._phase == "answer":
-            return False
-        return self._phase == "body" or not self._trusted
+        return not self.holder and (self.is_begun or self.goes_on)
 
     @property
     def goes_on(self) -> bool:
@@ -248,8 +249,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def is_begun(self) -> bool:
-        """Whether its request is not whole, or none is on its way: whoever it is of sends again, and nothing was done."""
-        return self._phase == "body" or (self._phase != "answer" and not self._trusted)
+        """Whether its request is not whole, waits in a line, or none is on its way: whoever it is of sends again, and nothing was done."""
+        return self.turn is not None or self._phase == "body" or (self._phase != "answer" and not self._trusted)
 
     def drop(self, why: str) -> None:
         """Make room for others."""
@@ -307,6 +308,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _leave(self, status: int) -> None:
         """Let the app know that nobody waits for its answer any more. uvicorn tells only the last request on a connection."""
         self.pipeline.clear()
+        if self.turn is not None and not self.turn.done():
+            self.turn.set_result(False)
         if self._answered is not None and not self._answered.response_complete:
             self._answered.scope.setdefault("refused", status)  # type: ignore[typeddict-item]
             self._answered.disconnected = True

@@ -99,7 +99,9 @@ async def _by_secret(request: Request, known: Format, signature: HmacHeader) -> 
     signature.check_signed(request.headers)
     body = await read_unknown_body(request, request.app.state.settings.max_body_bytes)
     signature.check(secret.get_secret_value(), body, request.headers)
-
+    # Not before: a stranger who signs with nothing would have the places of whoever has the secret. Nobody is refused here: such senders
+    # do not come again.
+    await request.scope["place"].take(request.app.state.shares.for_body(len(body)), f"hmac:{known.name}")
     return body, lambda source: _hmac_caller(ledger.authority.door(known.name, source))
 
 

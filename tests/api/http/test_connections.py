@@ -278,6 +278,16 @@ def test_two_hundred_bodies_of_strangers_take_no_more_than_their_share(patient: 
     assert peak_kib < 600 * 1024
 
 
+def test_strangers_who_read_no_answer_keep_nobody_out(patient: Server) -> None:
+    with many(patient, 80, STRANGER) as strangers:
+        for stranger in strangers:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            with contextlib.suppress(ConnectionError):
+                stranger.sendall(head("GET", "/openapi.json") * 16)
+        assert [webhook(patient, 9000 + number) for number in range(20)] == [201] * 20
+        assert patient.post(event()).status_code == 201
+
+
 def test_a_known_caller_is_not_dropped_for_strangers(patient: Server) -> None:
     body = b'{"specversion": "1.0"'
     with connect(patient) as known:
