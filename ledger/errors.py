@@ -122,6 +122,10 @@ class QueueFullError(LedgerError):
     retry_after = 1
 
 
+class NoRoomError(LedgerError):
+    """There is no room left on a disk for what was sent. Nothing of it was recorded."""
+
+
 class SetupError(LedgerError):
     """The ledger is not set up as it must be: no schema, an older schema, unsafe database settings, missing keys."""
 

@@ -86,8 +86,16 @@ def save(key: SigningKey, path: Path) -> None:
     """Write a private key as PKCS#8 PEM, mode 0600. Refuses to overwrite: a lost signing key cannot be made again."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key.to_pem())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key.to_pem())
+            file.flush()
+            # Before anything is signed by it that is on a disk already.
+            os.fsync(file.fileno())
+    except OSError:
+        # Half a key is none, and would be taken for one that is there.
+        path.unlink()
+        raise
         file.flush()
         os.fsync(file.fileno())
 

@@ -3,7 +3,6 @@
 <origin> <hash of the entry at position 1> <checkpoint key as a note verifier key> [<id of a recovered entry key> …]
 """
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,10 +50,10 @@ def write(path: Path, origin: str, genesis: bytes, checkpoint_key: bytes, recove
             _accept(path, origin, accepted)
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "a") as file:
-        words = (origin, genesis.hex(), format_verifier_key(NoteKey(origin, checkpoint_key)), *recovered)
-        file.write(" ".join(words) + "\n")
+    words = (origin, genesis.hex(), format_verifier_key(NoteKey(origin, checkpoint_key)), *recovered)
+    before = path.read_text().splitlines() if path.exists() else []
+    # Whole or not at all: half a line would spoil the next pin, too.
+    write_durably(path, "".join(f"{line}\n" for line in (*before, " ".join(words))).encode())
 
 
 def _accept(path: Path, origin: str, identifiers: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import sqlalchemy.exc
 
 from ledger import errors
-from ledger.log.database import is_outage
+from ledger.log.database import is_outage, outage_in_words
 from projections.engine.serving import ViewNotReadyError
 from projections.gates.asking import GateBusyError
 from signing.errors import SigningError, VerificationError
@@ -35,12 +35,13 @@ TABLE: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (errors.NotFoundError, 404, "Not found"),
     (errors.QueueFullError, 503, "Busy"),
     (GateBusyError, 503, "The facts did not stand still"),
+    (errors.NoRoomError, 503, "No room"),
     (errors.LastKeyError, 409, "The last key"),
     (errors.LedgerStoppedError, 503, "The ledger does not append"),
     (errors.SetupError, 503, "Not set up"),
     (VerificationError, 422, "Does not verify"),
     (SigningError, 422, "Bad key"),
-    (sqlalchemy.exc.DBAPIError, 503, "The database did not answer"),
+    (sqlalchemy.exc.DBAPIError, 503, "The database cannot do it now"),
 )
 # What the table is asked about: anything else is an error that nobody foresaw.
 KNOWN: Final = (errors.LedgerError, SigningError, sqlalchemy.exc.DBAPIError)
@@ -90,7 +91,7 @@ def _detail(error: BaseException) -> str:
         return str(error)
     # What a database driver says may hold addresses and statements: it goes to the log, not to the caller.
     if is_outage(error):
-        return "the database did not answer; try again, and look into the server's log if it stays so"
+        return f"{outage_in_words(error)}; try again, and look into the server's log if it stays so"
     return "the database refused the question; an operator finds the reason in the server's log"
 
 
@@ -117,9 +118,9 @@ _outages: Final = OutageLog()
 def _log(error: BaseException) -> None:
     """Write down what the caller is not told."""
     cause = error if isinstance(error, sqlalchemy.exc.DBAPIError) else error.__cause__
-    if not isinstance(cause, sqlalchemy.exc.SQLAlchemyError):
+    if not isinstance(cause, sqlalchemy.exc.SQLAlchemyError | OSError):
         return
-    if is_outage(cause):
+    if isinstance(cause, OSError) or is_outage(cause):
         _outages.tell(error, cause)
     else:
         log.error("%s", type(error).__name__, exc_info=cause)

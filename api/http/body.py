@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from api.desk.posted import Model, check_charset, model_of
 from api.desk.problems import RequestError
-from ledger.errors import StatementTooLargeError
+from ledger.errors import NoRoomError, StatementTooLargeError
 
 # Of a body whose sender is not known; what is longer is spooled to disk.
 IN_MEMORY_BYTES: Final = 65_536
@@ -34,7 +34,12 @@ async def read_unknown_body(request: Request, limit: int) -> bytes:
         def take(chunk: bytes) -> None:
             if not hold(len(chunk)):
                 raise ClientDisconnect
-            spool.write(chunk)
+            try:
+                spool.write(chunk)
+            except OSError as error:
+                raise NoRoomError(
+                    "there is no room left for bodies of senders that are not known yet: an operator has to make some; then try again"
+                ) from error
 
         await _read(request, limit, take)
         spool.seek(0)

@@ -35,6 +35,7 @@ from ledger.log.checkpoints import (
     read_published,
     store_cosignature,
 )
+from ledger.log.database import outage_in_words
 from ledger.log.reading import read_last
 from ledger.log.tree import consistency_proof
 from ledger.published.signer import CheckpointSigner
@@ -183,7 +184,7 @@ class Publisher:
                 log.error("no checkpoint was signed: %s", error)
             # Everybody is told why: what a driver says may hold addresses and statements, and stays in the log.
             self._refusal = (
-                "the database did not answer; the server's log says more" if isinstance(error, DBAPIError) else said
+                f"{outage_in_words(error)}; the server's log says more" if isinstance(error, DBAPIError) else said
             )
         self._tell()
 

@@ -234,6 +234,7 @@ class _TurnFile:
 
 # SQLSTATE: a class of psycopg's OperationalError that is about what was written, and no outage: a limit of the program.
 _PROGRAM_LIMIT: Final = "54"
+_DISK_FULL: Final = "53100"
 # What a driver raises for values, before or in the database. `DBAPIError` is looked at more closely.
 WRITING_ERRORS: Final = (sa.exc.SQLAlchemyError, ValueError, TypeError, ArithmeticError)
 
@@ -253,6 +254,16 @@ def is_outage(error: BaseException) -> bool:
     if _is_program_limit(error):
         return False
     return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError))
+
+
+def outage_in_words(error: BaseException) -> str:
+    """Say of an outage what whoever runs the ledger has to know: that there is no room, or that nobody answers."""
+    cause = getattr(error, "orig", None)
+    is_full = (
+        getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        or getattr(cause, "sqlstate", None) == _DISK_FULL
+    )
+    return "the disk of the database is full" if is_full else "the database does not answer"
 
 
 def is_lock_timeout(error: BaseException) -> bool:
@@ -491,11 +502,13 @@ class Database:
             raise SetupError(f"{target} exists: expected a new file")
         # It holds what the ledger holds: for its owner alone.
         target.touch(mode=0o600)
-        with self.engine.connect() as connection:
-            source = connection.connection.dbapi_connection
-            with sqlite3.connect(target.absolute()) as copy:
-                source.backup(copy)  # type: ignore[union-attr]
-            copy.close()
+        try:
+            with self.engine.connect() as connection, contextlib.closing(sqlite3.connect(target.absolute())) as copy:
+                connection.connection.dbapi_connection.backup(copy)  # type: ignore[union-attr]
+        except BaseException:
+            # A disk that is full, a command that is stopped: half a copy is no backup, and stands in the way of the next.
+            target.unlink(missing_ok=True)
+            raise
 
 
 def _session_options() -> str:

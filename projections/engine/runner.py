@@ -23,7 +23,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ledger.errors import LedgerError
-from ledger.log.database import Database, Lock, is_lock_timeout, is_outage
+from ledger.log.database import Database, Lock, is_lock_timeout, is_outage, outage_in_words
 from ledger.log.following import Watcher
 from ledger.log.reading import read_size
 from projections.engine import tables
@@ -130,11 +130,7 @@ class Runner:
 
     def _note(self, error: Exception) -> None:
         """Say in words what holds the views up, and in the log, once, what it was."""
-        problem = (
-            "the database does not answer"
-            if is_outage(error)
-            else f"{type(error).__name__}; the server's log says more"
-        )
+        problem = outage_in_words(error) if is_outage(error) else f"{type(error).__name__}; the server's log says more"
         if problem != self.problem:
             log.error("views are held up: %s", problem, exc_info=error)
         self._set_problem(problem)

@@ -1,13 +1,17 @@
 """Rates of credentials and of addresses, authentications that failed, and readers that wait."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import bodies
 import httpx
 import pytest
+from deliveries import deliver
+from moved_servers import moved_server
 from servers import BATCH, Server, check_problem, event, log_server, running_server
 from waiting import wait_for
 
@@ -332,3 +336,17 @@ def test_gates_that_wait_for_views_starve_neither_health_nor_appends(tmp_path: P
         lock.release()
         for each in asked:
             each.result()
+
+
+def test_a_body_that_there_is_no_room_for_is_told_so_and_taken_when_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with moved_server(tmp_path / "var", monkeypatch) as (server, _):
+        wanted = {"source": "https://github.com/acme/*", "door": "github", "principal": "service:github"}
+        assert server.client().post("/v1/ledger/sources", json=wanted).status_code == 201
+        body = bodies.encoded(bodies.review(body="x" * 100_000))
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+        problem = check_problem(deliver(server, body, "pull_request_review"), 503)
+        assert "no room left for bodies of senders that are not known" in problem["detail"]
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        assert deliver(server, body, "pull_request_review").status_code == 201
