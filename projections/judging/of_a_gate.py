@@ -102,6 +102,8 @@ def against_the_gate(row: Deployment, look: Look) -> Iterator[Against]:
 
 def _against(row: Deployment, act: Act, instant: Instant, look: Look) -> Against | None:
     asked = _asked_before(row, act, instant, look)
+    # What was answered of the very artifact is the answer: who asks of another one changes nothing of it.
+    asked = [said for said in asked if _is_of(said, act)] or asked
     allowed = [said for said in asked if said.verdict == "allow"]
     where = f"{row.deployment_id} put {act.service} into {act.environment} at {act.at}"
     if asked and asked[0].verdict != "allow":

@@ -6,6 +6,7 @@ A new reading is one line here; which views are folded before it follows from wh
 from typing import Any, Final
 
 from projections.engine.view import View, in_order
+from projections.readings.assurance.conflicts import conflicts
 from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import sequences
 from projections.readings.changes.advice import advice, advisers, advisories
@@ -35,6 +36,7 @@ from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.readings.delivery.incidents import incidents
 from projections.readings.delivery.measurements import measured_days, trigger_firings
 from projections.readings.delivery.metrics import delivery
+from projections.readings.delivery.named_services import named_services
 from projections.readings.delivery.placements import placements
 from projections.readings.delivery.releases import release_facts, releases
 from projections.readings.delivery.rollbacks import rollbacks
@@ -110,6 +112,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     access_reviews,
     withdrawals,
     # assurance
+    conflicts,
     dispositions,
     sequences,
     # environments
@@ -166,6 +169,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     freeze_calendar,
     placements,
     deployments,
+    named_services,
     commit_runs,
     cutovers,
     gate_decisions,

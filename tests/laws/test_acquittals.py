@@ -30,7 +30,7 @@ SAID, TYPES = 14, 4
 STRANGERS = (("service:mallory", "service"), ("person:mallory", "human"), ("person:eve", "human"))
 
 FIRST_WORDS = "the first word about it counts where the policy names no role, which policy-believes-anybody tells"
-WENT_ON = "the change went on; that it did is found of the deployment"
+WENT_ON = "the change went on where it was to go: what was deployed is judged as that, and the change waits for its review from then on"
 INSTEAD = "another finding takes its place, which is worse"
 # By which types of statements a finding may end, whoever says it. Each is about a state that the statement is about, or says itself
 # who may end it.
@@ -40,13 +40,15 @@ BY_ANYBODY: dict[tuple[str, str], str] = {
     ("approval-overdue", "deployment.finished"): WENT_ON,
     ("approval-overdue", "deployment.promoted"): WENT_ON,
     ("approval-overdue", "deployment.started"): WENT_ON,
-    ("approved-and-not-deployed", "change.scheduled"): "a window that is told anew has not passed",
     ("approved-and-not-deployed", "deployment.finished"): WENT_ON,
     ("approved-and-not-deployed", "deployment.promoted"): WENT_ON,
     ("approved-and-not-deployed", "deployment.started"): WENT_ON,
     ("approved-and-not-deployed", "deployment.verified"): WENT_ON,
     ("backup-older-than-rpo", "backup.completed"): FIRST_WORDS,
-    ("circular-approval", "deployment.started"): INSTEAD,
+    (
+        "circular-approval",
+        "deployment.started",
+    ): "an approval of whoever is said to have deployed does not count, which is found (S2); where that is taken back, it does again",
     (
         "environment-overdue",
         "environment.deleted",
@@ -59,7 +61,6 @@ BY_ANYBODY: dict[tuple[str, str], str] = {
     ("parity-not-compared", "environment.config_compared"): FIRST_WORDS,
     ("restore-not-tested", "restore.verified"): FIRST_WORDS,
     ("rotated-secret-found-again", "secret.detected"): INSTEAD,
-    ("window-holds-nothing", "change.scheduled"): "a window that is told anew may hold something",
 }
 CORRECTED = "whoever told it tells it anew"
 # And by which types, of whoever had told what it is about.
@@ -76,15 +77,18 @@ BY_WHO_TOLD: dict[tuple[str, str], str] = {
     (
         "scan-error-stands",
         "scan.results_reported",
-    ): "their own report is not whole any more, and no evidence for the gate",
+    ): "their own report is not whole any more, and no evidence for the gate; a whole one that finds nothing ends it as well",
     ("serial-went-back", "state.observed"): CORRECTED,
     ("state-unaccounted", "state.observed"): CORRECTED,
     ("tags-missing", "resource.tagged"): CORRECTED,
     ("tests-not-run", "test.shard_finished"): CORRECTED,
+    ("window-holds-nothing", "change.scheduled"): CORRECTED,
 }
 # And by which types, of a human who speaks for themselves.
 BY_A_HUMAN: dict[tuple[str, str], str] = {
+    ("approved-and-not-deployed", "change.scheduled"): "a window that is told anew has not passed",
     ("rollback-not-carried-out", "rollback.completed"): "mostly it is a human who goes back by hand, and says so",
+    ("window-holds-nothing", "change.scheduled"): "a window that is told anew may hold something",
 }
 
 

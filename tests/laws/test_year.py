@@ -12,8 +12,9 @@ from projections.engine.runner import Runner
 from projections.judging.findings import findings
 from signing.keys import SigningKey
 
-# The first two say a position, the next rest on what a gate answered: only a ledger gives these. The last is of what senders count.
+# The first three say a position, the next rest on what a gate answered: only a ledger gives these. The last is of what senders count.
 NOT_PLANTED = {
+    "statement-contradicted",
     "withdrawal-of-anothers",
     "withdrawn-by-who-acted",
     "deployed-against-the-gate",

@@ -51,6 +51,7 @@ from projections.readings.changes.timeline import change_timeline
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, change_at, change_of, deployments
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, gate_decisions
+from projections.readings.delivery.named_services import NamedService, named_services
 from projections.readings.environments.environments import canonical, is_production
 from projections.readings.people.identities import are_same
 from projections.readings.people.imports import instants_of
@@ -64,7 +65,7 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice(
     "5.1",
     "Deployments tied to change tickets, both ways",
-    views=(change_tickets, change_facts, change_timeline, change_scopes, deployments, gate_decisions),
+    views=(change_tickets, change_facts, change_timeline, change_scopes, deployments, named_services, gate_decisions),
     settings=(DEPLOY_GATE, CHANGE, ALLOW_MINUTES),
 )
 
@@ -145,13 +146,29 @@ def scope_said_too_often(row: ChangeScope, look: Look) -> Breach | None:
     )
 
 
-@finding(change_tickets, severity="low")
-def approved_and_not_deployed(row: Ticket, look: Look) -> Breach | None:
-    """The time planned for an approved change passed, and nothing was deployed."""
-    if row.state != "scheduled" or row.deployments or not look.has_come(row.planned_end):
+@finding(change_scopes, severity="low")
+def planned_by_who_may_not(row: ChangeScope, look: Look) -> Breach | None:
+    """Somebody gave a change another window than it had, and had no power to: it keeps the one that it had."""
+    if row.not_planned is None:
         return None
-    scope = look.row(change_scopes, row.change_id)
-    if scope is not None and (window := planned(scope)) is not None and window.recurs is not None:
+    words = f"{row.not_planned.speaker} planned {row.change_id} anew, which others had planned, and it stays as it was"
+    return Breach(words, (row.not_planned.position,))
+
+
+@finding(change_tickets, severity="low", version=2)
+def approved_and_not_deployed(row: Ticket, look: Look) -> Breach | None:
+    """The time planned for an approved change passed, and nothing was deployed where it is for, or to production."""
+    if row.state not in ("scheduled", "implementing") or not look.has_come(row.planned_end):
+        return None
+    scope, facts = look.row(change_scopes, row.change_id), look.row(change_facts, row.change_id)
+    if scope is None or any(
+        act.environment is None
+        or is_for(look, scope.environments, act.environment, act.at)
+        or is_production(look, act.environment, act.at)
+        for act in (facts.done if facts is not None else ())
+    ):
+        return None
+    if (window := planned(scope)) is not None and window.recurs is not None:
         # Its time comes again.
         return None
     return Breach(
@@ -172,6 +189,15 @@ def acts_in_production(row: Deployment, look: Look) -> Iterator[Act]:
 
 def _scope(look: Look, change_id: str | None) -> ChangeScope | None:
     return look.row(change_scopes, change_id) if change_id is not None else None
+
+
+@finding(named_services, severity="medium")
+def service_spelled_in_two_ways(row: NamedService, look: Look) -> Breach | None:
+    """Something was deployed of services whose names differ by letter case alone: what a policy asks of one it does not ask of others."""
+    if len(row.spellings) < 2:
+        return None
+    names = listed(spelling.name for spelling in row.spellings)
+    return Breach(f"the name {row.name} is spelled {names}: what is asked of one is not asked of another")
 
 
 @finding(deployments, severity="low")
@@ -299,19 +325,19 @@ def _of_kind(row: Deployment, look: Look, kind: Kind) -> Breach | None:
     return Breach(found.words, positions, found.act.position)
 
 
-@finding_of_acts(severity="high", version=3)
+@finding_of_acts(severity="high", version=4)
 def gate_bypassed(row: Deployment, look: Look) -> Breach | None:
     """The policy asks for the gate, and nobody had asked it, or its `allow` was over or used up, when something was deployed."""
     return _of_kind(row, look, "bypassed")
 
 
-@finding_of_acts(severity="high", version=3)
+@finding_of_acts(severity="high", version=4)
 def deployed_against_the_gate(row: Deployment, look: Look) -> Breach | None:
     """The gate had not allowed it, and it was deployed all the same."""
     return _of_kind(row, look, "against")
 
 
-@finding_of_acts(severity="high", version=3)
+@finding_of_acts(severity="high", version=4)
 def deployed_by_another_artifact(row: Deployment, look: Look) -> Breach | None:
     """The gate had allowed another artifact or commit than the one that was deployed."""
     return _of_kind(row, look, "another")

@@ -62,7 +62,7 @@ def tags_missing(row: TaggedResource, look: Look) -> Breach | None:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "no-plan": Remedy("the plan is told, with all its parts (iac.plan_produced)", holding(PlanProduced)),
         "tags-missing": Remedy("what is created is tagged, and planned anew"),
@@ -84,7 +84,8 @@ def tags_are_planned(question: Question, look: Look, policy: InForce) -> Said:
         return "insufficient_evidence", "no-plan", "nobody told of this plan, or of a part of it", ()
     parts = list(told_parts(look, plan))
     used = [part.position for part in parts]
-    created = [one for part in parts for one in part.changes if one.action in ("create", "replace")]
+    # Of each who told the plan: where they differ, none of them takes back what another saw.
+    created = dict.fromkeys(one for part in parts for one in part.changes if one.action in ("create", "replace"))
     missing, wrong, unknown = [], [], []
     for one in created:
         without = [key for key in required if key not in {identifier_of(tag) for tag in one.tags}]

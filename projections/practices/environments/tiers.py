@@ -10,6 +10,7 @@ from typing import Final
 
 from ledger.conditions import AFTER_ALL
 from ledger.events.dataset import DatasetClassified, DatasetLoadApproved, DatasetMaskingVerified
+from ledger.events.deployment import DeploymentFinished
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
@@ -17,6 +18,7 @@ from projections.judging.able import both, holding, may, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
+from projections.readings.delivery.deployments import Deployment, deployments
 from projections.readings.environments.datasets import (
     DataLoad,
     Dataset,
@@ -53,7 +55,7 @@ from projections.readings.people.powers import fault_of_speaker, persons_behind
 from projections.readings.people.replacing import has_power, standing
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken
+from projections.readings.people.voices import Spoken, has_root_power
 from projections.rules.environments import PRODUCTION
 from projections.rules.leave import FOR_EVER, Instant, was_there
 from projections.rules.words import listed
@@ -97,6 +99,27 @@ def environment_not_declared(row: NamedEnvironment, look: Look) -> Breach | None
         return None
     names = listed(spelling.name for spelling in row.spellings)
     return Breach(f"nobody declared what the environment {names} is for; until then it is judged as production")
+
+
+@finding(deployments, severity="medium")
+def environment_not_said(row: Deployment, look: Look) -> Breach | None:
+    """Something was deployed, and nobody said where for longer than evidence may take: no rule about production knows of it. It ends when
+    whoever told of it first says where, or whoever has the power to.
+    """
+    told = sorted((report for report in row.reports if not report.is_history), key=lambda report: report.said.position)
+    if not told:
+        return None
+    first = told[0].said
+    until = later(first.recorded_at, minutes=clocks_of(look, first.at).lag_s // 60)
+    if not look.has_come(until) or any(
+        report.said.recorded_at <= until
+        or report.said.principal == first.principal
+        or has_root_power(look, DeploymentFinished.type, report.said)
+        for report in told
+        if report.environment is not None
+    ):
+        return None
+    return Breach(f"{first.speaker} told of {row.deployment_id}, and not where that was", positions_of(first.position))
 
 
 # -- staging as production -----------------------------------------------------------------------------------------------

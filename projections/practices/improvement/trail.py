@@ -22,6 +22,7 @@ from projections.judging.ends import finding_ends
 from projections.judging.findings import about_findings, finding, findings, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule, of_change, ticket_of
 from projections.practices.practice import Practice
+from projections.readings.assurance.conflicts import MOST, Conflict, conflicts
 from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import Sequence, sequences
 from projections.readings.changes.reviews import reviews
@@ -54,6 +55,7 @@ PRACTICE: Final = Practice(
         withdrawals,
         imports,
         beginnings,
+        conflicts,
         dispositions,
         finding_ends,
         finding_ages,
@@ -131,6 +133,17 @@ def sequence_gap(row: Sequence, look: Look) -> Breach | None:
     )
     words = f"{row.source} counts what it tells, and {count} of it is not on record: {missing or 'long ago'}"
     return Breach(words, positions_of(*(p for low, high in gaps for p in (low.last_position, high.first_position))))
+
+
+@finding(conflicts, severity="medium")
+def statement_contradicted(row: Conflict, look: Look) -> Breach | None:
+    """Another content came under the source and id of a statement that is on record. It was refused, and which of them is right nobody
+    knows: whoever finds out disposes of this.
+    """
+    first = int(row.statement)
+    often = number_of(f"more than {MOST}" if row.has_more else len(row.positions), "other content")
+    words = f"{row.source} told the {look.entry(first).type} at {first} with {often}, too"
+    return Breach(words, positions_of(first, *row.positions), row.positions[0])
 
 
 def _has_come(name: str, source: str, told: SourceList, look: Look) -> bool:

@@ -98,15 +98,14 @@ def deprecated_module_used(row: Application, look: Look) -> Breach | None:
 
 
 def _plans_of(question: Question, look: Look) -> tuple[str, ...]:
-    """Return the plans that a question is about: the one that it names, those of its change, or the one that was applied there last."""
+    """Return the plans that a question is about: the one that it names, those of its change, or those applied there last."""
     if question.plan is not None:
         return (question.plan,)
-    applied = applied_last(look, question.environment or "", question.service)
-    return plans_of(look, question.change_id) or ((applied,) if applied is not None else ())
+    return plans_of(look, question.change_id) or applied_last(look, question.environment or "", question.service)
 
 
 @gate_rule(
-    version=4,
+    version=5,
     remedies={
         "deprecated": Remedy("the plan uses another module, or another version of it; or it is approved again"),
         "not-known": Remedy("the plan names the version of the module, or one that is approved whole"),

@@ -5,6 +5,7 @@ How long is too long, the policy says, as it is in force when the time comes; wi
 because of every setting that rests on what anybody may say, it is named here by which statement.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from ledger.events.access import AccessGranted
@@ -15,7 +16,7 @@ from ledger.events.change import ChangeImpactAssessed
 from ledger.events.code_review import CodeReviewSubmitted
 from ledger.events.compatibility import CompatibilityTested
 from ledger.events.deployment import DeploymentVerified
-from ledger.events.environment import EnvironmentConfigCompared, EnvironmentReadyAttested
+from ledger.events.environment import EnvironmentConfigCompared, EnvironmentReadyAttested, EnvironmentTtlExtended
 from ledger.events.error_budget import ErrorBudgetMeasured
 from ledger.events.iac import PlanValidated
 from ledger.events.identifiers import name_of
@@ -23,7 +24,7 @@ from ledger.events.pipeline_run import PipelineRunFinished
 from ledger.events.resource import ResourceTagged
 from ledger.events.restore import RestoreVerified
 from ledger.events.risk import RiskModelPublished
-from ledger.events.rollback import RollbackDecided
+from ledger.events.rollback import RollbackDecided, RollbackTriggerDefined
 from ledger.events.scan import ScanCompleted
 from ledger.events.secret import SecretRotated
 from ledger.events.service import ServiceProvisioned
@@ -41,6 +42,7 @@ from projections.practices.change.impact import IMPACT_ASSESSMENT
 from projections.practices.environments.readiness import READINESS_GATE
 from projections.practices.environments.stateful import BACKUP_GATE, RESTORE_TEST_DAYS, RPO_MINUTES
 from projections.practices.environments.tags import REQUIRED_TAG
+from projections.practices.environments.teardown import LIFETIME_HOURS
 from projections.practices.environments.tiers import PARITY_DAYS, PARITY_PERCENT
 from projections.practices.improvement.access_reviews import ACCESS_REVIEW_DAYS
 from projections.practices.infrastructure.scanning import SECRET_GATE
@@ -56,8 +58,9 @@ from projections.practices.release.objectives import ERROR_BUDGET
 from projections.practices.release.strategies import RELEASE_STRATEGY
 from projections.practices.release.triggers import ROLLBACK_TRIGGERS
 from projections.readings.changes.branch_protections import Protection, branch_protections
+from projections.readings.delivery.acts import Act, Report
 from projections.readings.delivery.deployments import Deployment
-from projections.readings.environments.environments import names_for
+from projections.readings.environments.environments import names_for, same_environment
 from projections.readings.people.credentials import credentials
 from projections.readings.people.doubts import Doubt, doubts
 from projections.readings.people.grants import Grant, Span, access_grants
@@ -69,6 +72,7 @@ from projections.readings.people.policies import POLICY, InForce, Policy, in_for
 from projections.readings.people.powers import ROLE_FOR, fault_of_speaker, is_for_oneself
 from projections.readings.people.roles import roles_of, roles_on_record
 from projections.readings.people.settings import ANY, Number, Words
+from projections.readings.people.voices import voice_fault
 from projections.readings.risk.models import risk_models
 from projections.rules.protection import ALLOWING
 from projections.rules.words import listed
@@ -187,22 +191,41 @@ def power_given_to_oneself(row: Grant, look: Look) -> Breach | None:
     return Breach(words, positions_of(*(span.said.position for span, _ in found)))
 
 
-@finding_of_acts(severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def deployer_without_grant(row: Deployment, look: Look) -> Breach | None:
-    """Who put something somewhere held no grant of the role that the policy asks for, at that time; or when they reported it late."""
+    """Who put something somewhere held no grant of the role that the policy asks for, at that time; or when they reported it late. Whoever
+    tells of it needs one, too, where they name nobody, or somebody for whom they may not speak.
+    """
     for act in row.acts:
-        if act.is_history or act.actor is None:
+        if act.is_history:
             continue
         for instant in instants_of(look, act):
             then = look.at(instant.at)
             policy = in_force(then, instant.at)
             roles = policy.words(DEPLOYER_ROLE, *names_for(then, policy, act.environment, instant.at))
-            if not roles or set(roles) & set(roles_on_record(then, act.actor, instant, act.environment)):
-                continue
-            did = "promoted" if act.kind == "promotion" else "started" if act.started_at is not None else "deployed"
-            words = f"{act.actor} {did} {row.deployment_id} without a grant of {' or '.join(roles)}"
-            return Breach(words, positions_of(act.position))
+            for who, did in _answerable(row, act, look) if roles else ():
+                if not set(roles) & set(roles_on_record(then, who, instant, act.environment)):
+                    words = f"{who} {did} {row.deployment_id} without a grant of {' or '.join(roles)}"
+                    return Breach(words, positions_of(act.position))
     return None
+
+
+def _answerable(row: Deployment, act: Act, look: Look) -> Iterator[tuple[str, str]]:
+    """Yield who has to hold the role, each with what they did."""
+    if act.actor is not None:
+        did = "promoted" if act.kind == "promotion" else "started" if act.started_at is not None else "deployed"
+        yield act.actor, did
+    if act.reported_by is not None and not any(_vouches(report, act, look) for report in row.reports):
+        named = f", as {act.actor}'s," if act.actor is not None else ""
+        yield act.reported_by, f"told{named} of"
+
+
+def _vouches(report: Report, act: Act, look: Look) -> bool:
+    """Say whether a report of something that was done names whoever did it, and may speak for them."""
+    is_of_it = act.at <= report.said.at <= (act.finished_at or act.at) and report.service in (None, act.service)
+    is_there = report.environment is None or same_environment(look, report.environment, act.environment, act.at)
+    is_named = act.actor is not None and report.said.actor == act.actor
+    return is_of_it and is_there and is_named and not voice_fault(look, report.said, "anybody")
 
 
 # -- too much ------------------------------------------------------------------------------------------------------------
@@ -247,16 +270,18 @@ _RESTING: Final = (
     # What any human may say of others' work, and who holds no power, too.
     (ACCESS_REVIEW_DAYS.name, (), AccessReviewItemDecided.type),
     (ROLLBACK_TRIGGERS.name, (), RollbackDecided.type),
+    (ROLLBACK_TRIGGERS.name, (), RollbackTriggerDefined.type),
+    (LIFETIME_HOURS.name, (), EnvironmentTtlExtended.type),
 )
 # A feature that the ledger computes of what people say of each other's code.
 _OF_REVIEWS: Final = "independent_reviewers"
 
 
-@finding(policies, severity="low", version=4)
+@finding(policies, severity="low", version=5)
 def policy_believes_anybody(row: Policy, look: Look) -> Breach | None:
     """A policy rests on what is said of builders, verifiers, secrets, tests, scans, checks of plans, readiness, backups, restores, parity,
-    tags, budgets, states, trials, impacts, strategies, health, access or rollbacks, or an approved risk model on who reviews code; and it
-    names no role for whoever says it (`role-for`).
+    tags, budgets, states, trials, impacts, strategies, health, access, rollbacks, triggers or lifetimes, or an approved risk model on who
+    reviews code; and it names no role for whoever says it (`role-for`).
     """
     for version in row.versions:
         if version is not row.versions[-1] and version.version != row.in_force:

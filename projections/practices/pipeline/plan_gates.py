@@ -251,7 +251,7 @@ def _names_act(version: Version | None, row: Deployment) -> bool:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "no-plan": Remedy("the plan is told (iac.plan_produced)", holding(PlanProduced)),
         "incomplete": Remedy("what is missing of the plan is told (iac.plan_changes_reported)"),

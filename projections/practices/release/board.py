@@ -45,7 +45,7 @@ PRACTICE: Final = Practice(
 SLOTS: Final = 60
 
 
-@finding_of_acts(severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def deployed_without_the_board(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed to production that needed a decision of the board, and there was none that counts by then."""
     for act in acts_in_production(row, look):
@@ -68,7 +68,7 @@ def deployed_without_the_board(row: Deployment, look: Look) -> Breach | None:
     return None
 
 
-@finding(change_scopes, severity="low")
+@finding(change_scopes, severity="low", version=2)
 def misses_the_board(row: ChangeScope, look: Look) -> Breach | None:
     """A change is planned to start before any meeting of the board that it could still come before."""
     window = planned(row) if row.is_open else None
@@ -124,7 +124,7 @@ def _members(question: Question, look: Look, policy: InForce) -> set[str]:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "not-approved": Remedy("the scope is amended, and the board decides about that", _members),
         "": Remedy("the board decides about the change as it is, by the votes of its members", _members),

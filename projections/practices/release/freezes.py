@@ -1,4 +1,4 @@
-"""1.3 Release freezes: nothing is deployed while a freeze holds it, unless somebody else let that very change through."""
+"""1.3 Release freezes: nothing is deployed or applied while a freeze holds it, unless somebody else let that very change through."""
 
 from itertools import product
 from typing import Final
@@ -7,7 +7,7 @@ from ledger.conditions import AFTER_ALL
 from ledger.events.freeze import FreezeDeclared, FreezeOverrideGranted
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
-from projections.engine.view import Reads
+from projections.engine.view import Moment, Reads
 from projections.judging.able import authors, may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, deployment_of, gate_rule
@@ -15,13 +15,15 @@ from projections.judging.of_acts import finding_of_acts
 from projections.practices.change.traceability import is_emergency_procedure
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at, planned
+from projections.readings.changes.unlet import why_unlet
 from projections.readings.delivery.deployments import Deployment, change_at
 from projections.readings.delivery.freezes import Freeze, freeze_calendar, freezes
-from projections.readings.delivery.frozen import Place, freezes_at, freezes_between, is_ones_own, override_for
+from projections.readings.delivery.frozen import Held, Place, freezes_at, freezes_between, is_ones_own, override_for
+from projections.readings.infrastructure.plans import Application, plan_applications, plans, service_of
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import in_time
+from projections.readings.people.voices import Spoken, in_time
 from projections.rules.calendar import fault_of
 from projections.rules.leave import Clocks, Instant, asked_at, was_there
 from projections.rules.words import listed
@@ -63,19 +65,68 @@ def deployed_in_freeze(row: Deployment, look: Look) -> Breach | None:
             continue
         clocks = clocks_of(look, act.at)
         for instant in instants_of(look, act):
-            then, change_id = look.at(instant.at), change_at(look, row, act, instant, clocks)
-            scope = _scope(look, change_id)
-            version = in_force_at(scope.versions, instant, clocks) if scope is not None else None
-            place = _place(act.environment, act.service, type_at(row, change_id, look, instant, clocks), version)
-            for held in freezes_at(then, place, instant):
-                if held.unknown or override_for(then, held.freeze, change_id, _authors(look, change_id), instant):
-                    continue
+            change_id = change_at(look, row, act, instant, clocks)
+            kind = type_at(row, change_id, look, instant, clocks)
+            held = _holding(look, act.environment, act.service, change_id, kind, instant, clocks)
+            if held is not None:
                 did = "deployed" if act.kind == "deployment" else f"promoted to {act.environment}"
-                when = f"at {instant.at}" if instant.at == act.at else f"at {act.at} and reported at {instant.at}"
-                late = ", declared afterwards" if held.is_later else ""
-                words = f"{row.deployment_id} was {did} {when}, in freeze {held.freeze.freeze_id}{late}"
+                words = f"{row.deployment_id} was {did} {_when(act.at, held, instant)}"
                 return Breach(words, positions_of(held.terms.said.position, act.position))
     return None
+
+
+@finding(plan_applications, severity="high")
+def applied_in_freeze(row: Application, look: Look) -> Breach | None:
+    """A plan was applied while a freeze held it, and nobody else had let its change through by then. Freezes declared afterwards count."""
+    said, plan = row.said, look.row(plans, row.plan) if row.plan is not None else None
+    if said is None or row.environment is None or row.is_history:
+        return None
+    clocks = clocks_of(look, said.at)
+    for instant in instants_of(look, said):
+        was_told = plan is not None and plan.said is not None and was_there(plan.said, instant, clocks)
+        change_id = row.change_id or (plan.change_id if plan is not None and was_told else None)
+        scope = _scope(look, change_id)
+        version = in_force_at(scope.versions, instant, clocks) if scope is not None else None
+        if version is not None and version.plans and row.plan not in version.plans:
+            # A change of other plans is leave for these.
+            change_id, scope = None, None
+        kind = _type_of(scope, said, look, instant, clocks)
+        held = _holding(look, row.environment, service_of(look, row), change_id, kind, instant, clocks)
+        if held is not None:
+            words = f"{row.actor} applied the plan {row.plan} to {row.environment} {_when(said.at, held, instant)}"
+            return Breach(words, positions_of(held.terms.said.position, said.position))
+    return None
+
+
+def _type_of(scope: ChangeScope | None, said: Spoken, look: Look, instant: Instant, clocks: Clocks) -> str | None:
+    """Return of which type a change was when a plan was applied for it; an emergency may be put on record afterwards."""
+    if scope is None or not scope.openings or was_there(scope.openings[0].said, instant, clocks):
+        return scope.change_type if scope is not None else None
+    is_procedure = scope.change_type == "emergency" and not why_unlet(look, scope.change_id, said, instant)
+    return scope.change_type if is_procedure else None
+
+
+def _holding(
+    look: Look,
+    environment: str,
+    service: str | None,
+    change_id: str | None,
+    change_type: str | None,
+    instant: Instant,
+    clocks: Clocks,
+) -> Held | None:
+    """Return the freeze that held what was done for a change, and that nobody else had let it through by then."""
+    then, scope = look.at(instant.at), _scope(look, change_id)
+    version = in_force_at(scope.versions, instant, clocks) if scope is not None else None
+    for held in freezes_at(then, _place(environment, service, change_type, version), instant):
+        if not held.unknown and not override_for(then, held.freeze, change_id, _authors(look, change_id), instant):
+            return held
+    return None
+
+
+def _when(at: Moment, held: Held, instant: Instant) -> str:
+    when = f"at {instant.at}" if instant.at == at else f"at {at} and reported at {instant.at}"
+    return f"{when}, in freeze {held.freeze.freeze_id}{', declared afterwards' if held.is_later else ''}"
 
 
 @finding(freezes, severity="medium")

@@ -166,7 +166,7 @@ def _is_of_power(said: Spoken, look: Look) -> bool:
     return has_root_power(look, RollbackCompleted.type, said) or is_vouched(look, said)
 
 
-@finding(trigger_firings, severity="medium", version=2)
+@finding(trigger_firings, severity="medium", version=3)
 def rollback_trigger_unjustified(row: Firing, look: Look) -> Breach | None:
     """A trigger was said to have fired, and its condition was not met: by the measurement itself, or by what else was measured."""
     said = row.said
@@ -191,7 +191,9 @@ def rollback_trigger_unjustified(row: Firing, look: Look) -> Breach | None:
     if environment is None:
         return None
     since = window_before(condition, window_before(condition, said.at))
-    measures = measurements_of(look, definition.service, definition.metric, environment, since, said.at)
+    measured = measurements_of(look, definition.service, definition.metric, environment, since, said.at)
+    # What bears it out had to be on record by then; what speaks against it counts whenever it comes.
+    measures = [one for one in measured if not meets(condition, one.value) or was_there(one.said, then, clocks)]
     last = max((measure.end for measure in measures), default=None)
     if last is None or held(condition, measures, last) is not False:
         return None

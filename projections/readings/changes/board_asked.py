@@ -10,7 +10,7 @@ from projections.engine.view import Reads
 from projections.readings.changes.approvals import BANDS
 from projections.readings.changes.board import compliance_windows
 from projections.readings.changes.case import needs_score
-from projections.readings.changes.scopes import ChangeScope
+from projections.readings.changes.scopes import ChangeScope, in_force_at
 from projections.readings.environments.selected import is_selected
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker
@@ -34,9 +34,13 @@ BOARD_DECISION: Final = Words(
 def board_is_asked(
     reads: Reads, policy: InForce, scope: ChangeScope | None, place: tuple[str, str | None], instant: Instant
 ) -> str:
-    """Say why a change needs a decision of the board in an environment and service, or "": by its type, its band, or the calendar."""
+    """Say why a change needs a decision of the board in an environment and service, or "": by its type, its band, or the calendar, as far
+    as that is for the tenants and regions of its scope.
+    """
     clocks = clocks_of(reads, instant.at)
     kind = scope.change_type if scope is not None else None
+    version = in_force_at(scope.versions, instant, clocks) if scope is not None else None
+    narrowed = (version.tenants, version.regions) if version is not None else ((), ())
     for row in reads.named(compliance_windows, ComplianceWindowDeclared):
         known = [
             terms
@@ -44,7 +48,9 @@ def board_is_asked(
             if was_there(terms.said, instant, clocks)
             and not fault_of_speaker(reads, ComplianceWindowDeclared.type, terms.said)
         ]
-        if not known or kind in known[-1].exempt_types or not is_selected(reads, known[-1], *place, instant.at):
+        if not known or kind in known[-1].exempt_types:
+            continue
+        if not is_selected(reads, known[-1], *place, instant.at, *narrowed):
             continue
         try:
             if covering(known[-1].times, instant.at) is None:

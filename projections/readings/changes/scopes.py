@@ -25,8 +25,10 @@ from ledger.events.change import (
 from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import is_meant
+from projections.readings.people.identities import person_of
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.voices import Spoken, in_time, spoken
+from projections.readings.people.replacing import may_end
+from projections.readings.people.voices import Spoken, in_time, spoken, voice_fault
 from projections.rules.calendar import Times, covering
 from projections.rules.digests import content_digest
 from projections.rules.leave import Clocks, Instant, was_there
@@ -93,7 +95,7 @@ class ChangeScope:
     """One change's scope, as it was fixed last. `is_open` until it was cancelled or reviewed.
 
     `authors` are all who opened, submitted or amended it. `versions`, `windows` and `openings` are in the order of the record, as many as
-    count; `uncounted_from` is the first entry that does not.
+    count; `uncounted_from` is the first entry that does not. A window is moved by whoever may (`_may_plan_anew`).
     """
 
     change_id: str
@@ -121,11 +123,13 @@ class ChangeScope:
     versions: tuple[Version, ...] = ()
     windows: tuple[Window, ...] = ()
     uncounted_from: int | None = None
+    # The first who gave it another window, and had no power to.
+    not_planned: Spoken | None = None
 
 
 change_scopes = View(
     "change_scopes",
-    version=9,
+    version=10,
     row=ChangeScope,
     kind="change",
     reads=READ_BY_POWERS,
@@ -255,8 +259,11 @@ def _last(said: Sequence[S]) -> S:
 def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> ChangeScope:
     if len(row.windows) >= MOST:
         return _uncounted(row, entry)
+    said = spoken(entry, event.actor)
+    if row.windows and not _may_plan_anew(row, said, entry.reads):
+        return row if row.not_planned is not None else replace(row, not_planned=said)
     window = Window(
-        spoken(entry, event.actor),
+        said,
         moment(event.planned_start),
         moment(event.planned_end),
         event.time_zone,
@@ -272,6 +279,17 @@ def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> Cha
         planned_position=last.said.position,
         recurs_from=last.start if last.recurs is not None else None,
     )
+
+
+def _may_plan_anew(row: ChangeScope, said: Spoken, reads: Reads) -> bool:
+    """Say whether somebody moves the window of a change: whoever planned or opened it, an author, a human, or who has the power to."""
+    before = _last(row.windows).said
+    if said.principal in (before.principal, *(opening.said.principal for opening in row.openings[:1])):
+        return True
+    if voice_fault(reads, said, "anybody"):
+        return False
+    authors = {person_of(reads, author) for author in row.authors}
+    return person_of(reads, said.speaker) in authors or may_end(reads, ChangeScheduled.type, said, before)
 
 
 @change_scopes.on(ChangeCancelled, key=lambda event: event.change_id)

@@ -18,7 +18,7 @@ from projections.engine.view import Moment, Reads
 from projections.readings.changes.dependencies import Resource, is_tagged, resources
 from projections.readings.changes.scopes import ChangeScope, Version
 from projections.readings.environments.environments import names_of
-from projections.readings.infrastructure.plans import plan_changes, plans
+from projections.readings.infrastructure.plans import plans, told_parts
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.settings import Number, Words
 
@@ -44,11 +44,8 @@ def targets_of(reads: Reads, scope: ChangeScope, version: Version | None) -> tup
 
 def _touched(reads: Reads, plan: str) -> Iterator[str]:
     row = reads.row(plans, plan)
-    for part in (0, *row.seen) if row is not None else ():
-        told = reads.row(plan_changes, f"{plan}/{part}")
-        yield from (
-            change.address for change in (told.changes if told is not None else ()) if change.action is not None
-        )
+    for told in told_parts(reads, row) if row is not None else ():
+        yield from (change.address for change in told.changes if change.action is not None)
 
 
 def shared_targets(

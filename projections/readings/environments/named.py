@@ -33,12 +33,16 @@ def _parts(row: Deployment) -> Mapping[str, Part]:
     return {compared(row.environment): (row.environment,)} if row.environment is not None else {}
 
 
+def respelled(spellings: tuple[Spelling, ...], part: Part, count: int) -> tuple[Spelling, ...]:
+    """Return spellings after so many more deployments, or fewer, under each of some names."""
+    known = {spelling.name: spelling.deployments for spelling in spellings}
+    for name in map(str, part):
+        known[name] = known.get(name, 0) + count
+    return tuple(Spelling(name, number) for name, number in sorted(known.items()) if number)
+
+
 def _added(row: NamedEnvironment, part: Part, count: int) -> NamedEnvironment:
-    (spelled,) = part
-    spellings = {spelling.name: spelling.deployments for spelling in row.spellings}
-    spellings[str(spelled)] = spellings.get(str(spelled), 0) + count
-    kept = tuple(Spelling(name, number) for name, number in sorted(spellings.items()) if number)
-    return replace(row, deployments=row.deployments + count, spellings=kept)
+    return replace(row, deployments=row.deployments + count, spellings=respelled(row.spellings, part, count))
 
 
 named_environments = Tally(

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from projections.engine.view import Moment, Reads
 from projections.readings.environments.environments import is_called, regions_of, same_environment, tier_of
+from projections.rules.environments import compared
 
 
 class Selected(Protocol):
@@ -37,10 +38,11 @@ def is_selected(
     regions: Collection[str] = (),
 ) -> bool:
     """Say whether an environment and a service are meant at a time. What nobody named of it, such as a service, is meant by all.
+    Services are meant without regard to letter case: nobody passes a freeze by a capital.
 
     `tenants` and `regions` are those that it is for alone.
     """
-    if terms.services and service is not None and service not in terms.services:
+    if terms.services and service is not None and compared(service) not in map(compared, terms.services):
         return False
     if terms.tenants and tenants and set(terms.tenants).isdisjoint(tenants):
         return False

@@ -11,7 +11,7 @@ one drift, and not many.
 Longer than other files because what a plan shows and what it ends is one fold, over the last plans and over those before.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ from projections.engine.derived import Judged
 from projections.engine.reads import Look
 from projections.engine.view import Around, EntryInfo, Moment, Reads, View, later, replace, seconds_between
 from projections.readings.environments.environments import READ_BY_ASKING, same_environment, under_all_names
-from projections.readings.infrastructure.plans import Plan, plan_applications, plan_changes, plans, told_parts
+from projections.readings.infrastructure.plans import parts_by, plan_applications, plan_changes
 from projections.readings.infrastructure.states import DEFAULT
 from projections.readings.people.policies import in_force, in_force_now
 from projections.readings.people.powers import fault_of_speaker
@@ -82,10 +82,14 @@ class Drifting:
 
 @dataclass(frozen=True)
 class PlanSeen:
-    """One plan of a series."""
+    """One plan of a series, as somebody told it: in how many parts beside the first, and how much it says that drifted."""
 
     plan: str
     said: Spoken
+    errored: bool = False
+    complete: bool | None = None
+    drifted: int = 0
+    parts: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,33 +115,28 @@ def key_of(environment: str, service: str | None, workspace: str | None) -> str:
 
 plan_series = View(
     "plan_series",
-    version=3,
+    version=4,
     row=PlanSeries,
     kind="plan_series",
     # Entries write an environment in any spelling.
     entries_of=lambda key, row: (Match((PlanProduced.type,)),),
-    reads=(plans, plan_changes, plan_applications, *READ_BY_ASKING),
+    reads=(plan_changes, plan_applications, *READ_BY_ASKING),
     indexes=("service",),
     doc="Series of plans of one environment, service and workspace: the last ones, and what had drifted by those before.",
 )
 
 
-def _series_of(plan: PlanProduced | Plan) -> str | None:
-    return key_of(plan.environment, plan.service, plan.workspace) if plan.environment is not None else None
+def _series_of(event: PlanProduced) -> str | None:
+    return key_of(event.environment, event.service, event.workspace) if event.environment is not None else None
 
 
 @plan_series.on(PlanProduced, key=_series_of)
 def produced(row: PlanSeries, event: PlanProduced, entry: EntryInfo) -> PlanSeries:
-    told = entry.reads.row(plans, event.plan)
-    if (
-        told is not None
-        and told.said is not None
-        and told.said.position < entry.position
-        and _series_of(told) == row.series
-    ):
-        # The same plan, of the time at which it was told first.
+    said = spoken(entry, event.actor)
+    if any((one.plan, one.said.principal) == (event.plan, said.principal) for one in row.seen):
+        # The same plan, of the time at which whoever tells it told it first.
         return row
-    new = PlanSeen(event.plan, spoken(entry, event.actor))
+    new = PlanSeen(event.plan, said, bool(event.errored), event.complete, event.drifted, event.parts)
     row = replace(
         row,
         environment=row.environment or event.environment,
@@ -177,10 +176,10 @@ class Drift:
 
 drifts = Judged(
     "drifts",
-    version=4,
+    version=5,
     row=Drift,
     of=plan_series,
-    reads=(plans, plan_changes, plan_applications, *READ_BY_ASKING),
+    reads=(plan_changes, plan_applications, *READ_BY_ASKING),
     indexes=("service", "is_drifted"),
     doc="Drift: which resources are not as they were applied, since when; what is gone again, by which change, and after how long.",
 )
@@ -244,22 +243,23 @@ def _when(whole: Whole) -> Moment:
 
 def _after(reads: Reads, series: PlanSeries, known: Drifting, seen: PlanSeen, flap: int) -> Drifting:
     """Return what there is after one more plan."""
-    plan, at = reads.row(plans, seen.plan), seen.said.at
-    if plan is None or plan.errored:
+    at, by = seen.said.at, seen.said.principal
+    if seen.errored:
         return known
-    standing, gone, by = {one.address: one for one in known.standing}, list(known.gone), seen.said.principal
-    found = set(_addresses(reads, plan))
+    standing, gone = {one.address: one for one in known.standing}, list(known.gone)
+    parts = list(parts_by(reads, seen.plan, by))
+    found = {change.address for part in parts for change in part.changes if change.drifted}
     is_powerful = has_power(reads, PlanProduced.type, seen.said)
     # What is told very late is of a time before the last whole plan: it shows what it shows, and nothing gone.
     is_late = any(at < whole.at for whole in known.whole if whole.by == by or whole.is_powerful)
     before = None if is_late else _before(known.whole, seen.said)
     for address in sorted(found):
-        one = _again(standing.get(address), address, seen.said, before, flap, gone)
+        one = _again(standing.get(address), address, seen.said, before, flap, gone, known.whole)
         standing[address] = replace(one, by=(by,)) if is_powerful else one
     # That nothing drifted acquits: whoever may not say so has shown nothing gone.
     if (
         not is_late
-        and _shows_all(plan, len(found))
+        and _shows_all(seen, len(parts), len(found))
         and not fault_of_speaker(reads, PlanProduced.type, seen.said, series.environment)
     ):
         for address in sorted(set(standing) - found):
@@ -300,23 +300,27 @@ def _address(one: Drifted) -> str:
     return one.address
 
 
-def _addresses(reads: Reads, plan: Plan) -> Iterator[str]:
-    for told in told_parts(reads, plan):
-        yield from (change.address for change in told.changes if change.drifted)
-
-
-def _shows_all(plan: Plan, found: int) -> bool:
+def _shows_all(seen: PlanSeen, parts: int, found: int) -> bool:
     """Say whether a plan shows all that drifted: it is whole, as far as its tool says, and all of it came."""
-    return plan.complete is not False and not plan.missing and found >= plan.drifted
+    return seen.complete is not False and parts > seen.parts and found >= seen.drifted
 
 
 def _again(
-    known: Drifted | None, address: str, said: Spoken, before: Moment | None, flap: int, gone: list[Drifted]
+    known: Drifted | None,
+    address: str,
+    said: Spoken,
+    before: Moment | None,
+    flap: int,
+    gone: list[Drifted],
+    whole: Iterable[Whole],
 ) -> Drifted:
     if known is None or (known.gone_at is not None and said.at > later(known.gone_at, hours=flap)):
         if known is not None:
             gone.append(known)
         return Drifted(address, said.at, said.position, (said.principal,), before, seen_at=said.at)
+    if said.principal not in known.by and any(w.by == said.principal and known.since <= w.at for w in whole):
+        # Who had seen it as it was applied meanwhile, sees another drift: that others saw one before makes this no older.
+        known = replace(known, since=said.at, position=said.position, after=before)
     times = known.times + (known.gone_at is not None)
     by = known.by if said.principal in known.by or len(known.by) >= LATEST else (*known.by, said.principal)
     return replace(

@@ -1,12 +1,14 @@
-"""Who uses which module: a service in an environment, by the plan that was applied there last, or told last where none was.
+"""Who uses which module: a service in an environment, by the plan of each workspace that was applied there last, or told last where
+none was. Of which workspace a plan is, whoever told it says; else whoever applied it.
 
 module_uses     terraform-aws-modules/vpc/aws#prod/api    since when a plan named it, and when last
-module_series   prod/api                                  which plan was applied last, and which told last
+module_series   prod/api                                  which plan was applied last in each workspace, and which told last
 module_users    terraform-aws-modules/vpc/aws#prod/api    whether it is used still, and whether it is deprecated
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from ledger.conditions import Match
@@ -18,20 +20,34 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.environments.environments import READ_BY_ASKING, under_all_names
 from projections.readings.infrastructure.modules import Word, modules, standing_of
 from projections.readings.infrastructure.plan_modules import Use, parts_of, plan_modules
+from projections.readings.infrastructure.plans import plans
+from projections.readings.infrastructure.states import DEFAULT
 from projections.readings.people.voices import spoken
 from projections.rules.environments import compared
+from projections.rules.keeping import kept
 from projections.rules.leave import FOR_EVER
+
+# So many workspaces of one environment and service are kept: of whoever tells too many, the last ones.
+WORKSPACES: Final = 64
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The plan of one workspace that was applied last, or told last: when, and by whose word."""
+
+    workspace: str
+    plan: str
+    at: Moment
+    by: str
 
 
 @dataclass(frozen=True)
 class ModuleSeries:
-    """One environment and service: the plan that was applied there last, or told last where none was."""
+    """One environment and service: of each workspace the plan that was applied there last, and the one that was told last."""
 
     series: str
-    planned: str | None = None
-    planned_at: Moment | None = None
-    applied: str | None = None
-    applied_at: Moment | None = None
+    planned: tuple[Latest, ...] = ()
+    applied: tuple[Latest, ...] = ()
 
 
 def series_of(environment: str, service: str | None) -> str:
@@ -45,27 +61,39 @@ def _series(event: ModuleUsed | PlanApplied) -> str | None:
 
 module_series = View(
     "module_series",
-    version=1,
+    version=2,
     row=ModuleSeries,
     kind="module_series",
     # Entries write an environment in any spelling.
     entries_of=lambda key, row: (Match((ModuleUsed.type, PlanApplied.type)),),
-    doc="Environments and services of which plans say what modules they use: the plan that was applied last, and the one told last.",
+    reads=(plans,),
+    doc="Environments and services of which plans say what modules they use: the plan of each workspace applied last, and told last.",
 )
 
 
 @module_series.on(ModuleUsed, key=_series)
 def planned(row: ModuleSeries, event: ModuleUsed, entry: EntryInfo) -> ModuleSeries:
-    at = spoken(entry, event.actor).at
-    return replace(row, planned=event.plan, planned_at=at) if at >= (row.planned_at or "") else row
+    return replace(row, planned=_with(row.planned, event, entry))
 
 
 @module_series.on(PlanApplied, key=_series)
 def carried_out(row: ModuleSeries, event: PlanApplied, entry: EntryInfo) -> ModuleSeries:
-    at = spoken(entry, event.actor).at
-    if event.outcome != "success" or at < (row.applied_at or ""):
-        return row
-    return replace(row, applied=event.plan, applied_at=at)
+    return replace(row, applied=_with(row.applied, event, entry)) if event.outcome == "success" else row
+
+
+def _with(told: tuple[Latest, ...], event: ModuleUsed | PlanApplied, entry: EntryInfo) -> tuple[Latest, ...]:
+    plan, at = entry.reads.row(plans, event.plan), spoken(entry, event.actor).at
+    named = event.workspace if isinstance(event, PlanApplied) else None
+    workspace = (plan.workspace if plan is not None and plan.said is not None else named) or DEFAULT
+    before = next((one for one in told if one.workspace == workspace), None)
+    if before is not None and at < before.at:
+        return told
+    new = Latest(workspace, event.plan, at, entry.by["principal"])
+    return kept((*(one for one in told if one is not before), new), new, _teller, WORKSPACES)
+
+
+def _teller(one: Latest) -> str:
+    return one.by
 
 
 @dataclass(frozen=True)
@@ -129,12 +157,12 @@ class ModuleUser:
 
 module_users = Judged(
     "module_users",
-    version=3,
+    version=4,
     row=ModuleUser,
     of=module_uses,
     reads=(modules, module_series, plan_modules, *READ_BY_ASKING),
     indexes=("module", "service", "is_used", "is_deprecated", "standing"),
-    doc="Who uses which module, by the plan that was applied last, or told last where none was; and whether it is deprecated.",
+    doc="Who uses which module, by the plan of each workspace applied last, or told last where none was; and whether it is deprecated.",
 )
 _WORST: Final[tuple[Word, ...]] = ("deprecated", "not-approved", "expired", "not-known", "approved")
 
@@ -150,8 +178,9 @@ def user(row: ModuleUseFacts, look: Look) -> ModuleUser:
     )
     if not rows or rows[0].key != row.key:
         return ModuleUser(row.key, row.module, environment, service)
-    plan = plan_of(look, environment, service)
-    uses = [use for use in _uses_of(look, plan) if use.module == row.module]
+    plans_there = standing_plans(look, environment, service)
+    using = [(plan, use) for plan in plans_there for use in _uses_of(look, plan) if use.module == row.module]
+    uses = [use for _, use in using]
     found = [standing_of(look, use) for use in uses]
     worst = min(found, key=lambda standing: _WORST.index(standing.word), default=None)
     return ModuleUser(
@@ -164,32 +193,40 @@ def user(row: ModuleUseFacts, look: Look) -> ModuleUser:
         versions=tuple(sorted({use.which for use in uses})),
         standing=worst.word if worst is not None else None,
         why=worst.why if worst is not None else "",
-        plan=plan,
+        plan=(using[-1][0] if using else plans_there[-1] if plans_there else None),
         first_at=min((one.first_at for one in rows if one.first_at is not None), default=None),
         last_at=max(one.last_at for one in rows),
     )
 
 
-def plan_of(reads: Reads, environment: str, service: str | None) -> str | None:
-    """Return the plan of a service that was applied last in an environment, under all its names, or told last where none was."""
-    return applied_last(reads, environment, service) or _last(
-        (one.planned_at, one.planned) for one in _all_series(reads, environment, service)
-    )
+def standing_plans(reads: Reads, environment: str, service: str | None) -> tuple[str, ...]:
+    """Return, of each workspace of a service in an environment, the plan that was applied last, or told last where none was; by time."""
+    rows = _all_series(reads, environment, service)
+    planned, applied = (_last_of_each(told) for told in ((r.planned for r in rows), (r.applied for r in rows)))
+    return _in_time((planned | applied).values())
 
 
-def applied_last(reads: Reads, environment: str, service: str | None) -> str | None:
-    """Return the plan of a service that was applied last in an environment, under all its names."""
-    return _last((one.applied_at, one.applied) for one in _all_series(reads, environment, service))
+def applied_last(reads: Reads, environment: str, service: str | None) -> tuple[str, ...]:
+    """Return the plans of a service that were applied last in an environment, under all its names: of each workspace one; by time."""
+    return _in_time(_last_of_each(row.applied for row in _all_series(reads, environment, service)).values())
 
 
 def _all_series(reads: Reads, environment: str, service: str | None) -> list[ModuleSeries]:
     return under_all_names(reads, module_series, environment, FOR_EVER, lambda name: series_of(name, service))
 
 
-def _last(told: Iterable[tuple[Moment | None, str | None]]) -> str | None:
-    return max(((at or "", plan) for at, plan in told if plan is not None), default=(None, None))[1]
+def _last_of_each(told: Iterable[tuple[Latest, ...]]) -> dict[str, Latest]:
+    return {one.workspace: one for one in sorted(chain.from_iterable(told), key=_when)}
 
 
-def _uses_of(look: Look, plan: str | None) -> Iterator[Use]:
-    for row in (parts_of(look, plan) or ()) if plan is not None else ():
+def _in_time(some: Iterable[Latest]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.plan for one in sorted(some, key=_when)))
+
+
+def _when(one: Latest) -> Moment:
+    return one.at
+
+
+def _uses_of(look: Look, plan: str) -> Iterator[Use]:
+    for row in parts_of(look, plan) or ():
         yield from row.uses

@@ -1,14 +1,16 @@
 """Plans of infrastructure: what each would change, who checked it, and when it was applied. By the digest that names it.
 
-Nothing is judged here. What a plan says of itself stands as it was first told; another plan has another digest.
+Nothing is judged here. What a plan says of itself stands as it was first told; another plan has another digest. But that it
+leaves something out is so whoever says it; and what it would change is kept by each who tells it: nobody hides it by telling it first.
 
-    plans               sha256:2c26…      made 09:00 of commit 9fce…, checked by conftest 09:01
-    plan_changes        sha256:2c26…/0    what one statement names; 0 is the plan itself
-    plan_applications   1042              the entry at position 1042 says that it was applied
+    plans               sha256:2c26…                   made 09:00 of commit 9fce…, checked by conftest 09:01
+    plan_changes        sha256:2c26…/0@service:ci     what one statement of somebody names; 0 is the plan itself
+    plan_applications   1042                           the entry at position 1042 says that it was applied
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Final, Literal
 
 from ledger.conditions import Match
@@ -23,7 +25,7 @@ from projections.rules.keeping import kept
 _REPORTING: Final = (PlanProduced.type, PlanChangesReported.type)
 # What a plan does, which its digest stands for: told again, it is the same.
 _DOING: Final = ("creates", "updates", "destroys", "replaces", "forgets")
-# So many checks of one plan are kept: of whoever tells too many, the last ones.
+# So many checks of one plan are kept: of whoever tells too many, the last ones. And so many who told of it, the first ones.
 KEPT: Final = 200
 
 
@@ -62,7 +64,9 @@ class Plan(InParts):
     parts: int = 0
     seen: tuple[int, ...] = ()
     said: Spoken | None = None
-    # Where it was told again, and as doing something else.
+    # By whose credential it was told.
+    tellers: tuple[str, ...] = ()
+    # Where it was told again, and as doing something else, or as having failed.
     contradicted: int | None = None
     checks: tuple[Check, ...] = ()
     # When it was applied as a whole, the first time.
@@ -72,7 +76,7 @@ class Plan(InParts):
 
 plans = View(
     "plans",
-    version=4,
+    version=5,
     row=Plan,
     kind="plan",
     indexes=("environment", "service", "commit", "change_id"),
@@ -83,10 +87,10 @@ plans = View(
 @plans.on(PlanProduced, key=lambda event: event.plan)
 def produced(row: Plan, event: PlanProduced, entry: EntryInfo) -> Plan:
     if row.said is not None:
-        is_same = all(getattr(row, name) == getattr(event, name) for name in _DOING)
-        return row if is_same or row.contradicted is not None else replace(row, contradicted=entry.position)
+        return _again(row, event, entry)
     return replace(
         row,
+        tellers=(entry.by["principal"],),
         format_version=event.format_version,
         tool_version=event.tool_version,
         commit=event.commit,
@@ -108,6 +112,20 @@ def produced(row: Plan, event: PlanProduced, entry: EntryInfo) -> Plan:
         parts=event.parts,
         said=spoken(entry, event.actor),
     )
+
+
+def _again(row: Plan, event: PlanProduced, entry: EntryInfo) -> Plan:
+    """Return a plan that is told once more: who told it, too, and what is worse of it than was told before."""
+    is_same = all(getattr(row, name) == getattr(event, name) for name in _DOING) and (row.errored or not event.errored)
+    contradicted = row.contradicted if is_same or row.contradicted is not None else entry.position
+    is_new = entry.by["principal"] not in row.tellers and len(row.tellers) < KEPT
+    known = replace(
+        row,
+        tellers=(*row.tellers, entry.by["principal"]) if is_new else row.tellers,
+        contradicted=contradicted,
+        complete=False if event.complete is False else row.complete,
+    )
+    return row if known == row else known
 
 
 @plans.on(PlanChangesReported, key=lambda event: event.plan)
@@ -207,7 +225,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class PlanPart:
-    """What one statement of a plan names."""
+    """What one statement of a plan names, as somebody tells it."""
 
     part_id: str
     plan: str | None = None
@@ -216,27 +234,33 @@ class PlanPart:
     by: str | None = None
 
 
+def part_id(plan: str, part: int, by: str) -> str:
+    """Return the key of a part of a plan, as somebody tells it."""
+    return f"{plan}/{part}@{by}"
+
+
 def _plan_of(key: str, row: PlanPart) -> list[Match]:
-    return [Match(_REPORTING, (ref("plan", key.rpartition("/")[0]),))]
+    return [Match(_REPORTING, (ref("plan", key.partition("/")[0]),))]
 
 
 plan_changes = View(
     "plan_changes",
-    version=3,
+    version=4,
     row=PlanPart,
     kind="plan_part",
     entries_of=_plan_of,
-    reads=(plans,),
     indexes=("plan",),
-    doc="What plans would change, resource by resource, as each statement names it.",
+    doc="What plans would change, resource by resource, as each statement of whoever tells them names it.",
 )
 
 
-@plan_changes.on(PlanProduced, PlanChangesReported, key=lambda event: f"{event.plan}/{getattr(event, 'part', 0)}")
+def _part(event: ChangesEvent, entry: EntryInfo) -> str:
+    return part_id(event.plan, getattr(event, "part", 0), entry.by["principal"])
+
+
+@plan_changes.on(PlanProduced, PlanChangesReported, key=_part)
 def told(row: PlanPart, event: ChangesEvent, entry: EntryInfo) -> PlanPart:
-    plan = entry.reads.row(plans, event.plan)
-    is_anothers = plan is not None and plan.said is not None and plan.said.principal != entry.by["principal"]
-    if row.position is not None or is_anothers:
+    if row.position is not None:
         return row
     changes = tuple(
         Planned(one.address, one.action, one.drifted, one.tagged, one.tags, one.values) for one in event.changes
@@ -244,9 +268,15 @@ def told(row: PlanPart, event: ChangesEvent, entry: EntryInfo) -> PlanPart:
     return replace(row, plan=event.plan, changes=changes, position=entry.position, by=entry.by["principal"])
 
 
+def parts_by(reads: Reads, plan: str, by: str) -> Iterator[PlanPart]:
+    """Yield what a plan would change, part by part, as somebody tells it: up to the first part that is missing."""
+    for number in count():
+        if (told := reads.row(plan_changes, part_id(plan, number, by))) is None:
+            return
+        yield told
+
+
 def told_parts(reads: Reads, plan: Plan) -> Iterator[PlanPart]:
-    """Yield what a plan would change, part by part, as whoever told the plan says."""
-    for part in (0, *plan.seen):
-        told = reads.row(plan_changes, f"{plan.plan}/{part}")
-        if told is not None and plan.said is not None and told.by == plan.said.principal:
-            yield told
+    """Yield what a plan would change, part by part, as each who told the plan says."""
+    for teller in plan.tellers:
+        yield from parts_by(reads, plan.plan, teller)

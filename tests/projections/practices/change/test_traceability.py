@@ -23,7 +23,7 @@ from changes import (
     review,
 )
 from telling import Story, at
-from year import DAY, HOUR, TITLE, Change, Year, stamp
+from year import DAY, HOUR, START, TITLE, Change, Year, stamp
 
 from ledger.authority import LEDGER_PRINCIPAL
 from projections.readings.changes.facts import change_facts
@@ -31,6 +31,7 @@ from projections.readings.changes.scopes import MOST, change_scopes
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.gate_decisions import gate_decisions
+from projections.readings.delivery.named_services import named_services
 from projections.rules.digests import list_digest
 
 HEAD, OTHER_HEAD, MERGED = "1" * 40, "2" * 40, "3" * 40
@@ -386,7 +387,7 @@ def decide(story: Story, verdict: str = "allow", **more: Any) -> int:
     expires = {"expires_at": at(len(story.log) + 3)} if verdict == "allow" else {}
     return story.tell(
         "gate.decided", by="service:ledger", token="key:0", gate="deploy", gate_version=1, verdict=verdict, asked_at=asked,
-        read_at=len(story.log), rules=rules, **said, **expires,
+        read_at=len(story.log), rules=rules, **{name: told for name, told in said.items() if told is not None}, **expires,
     )  # fmt: skip
 
 
@@ -444,6 +445,20 @@ def test_a_deployment_against_the_gate_and_one_of_another_artifact_are_found() -
     assert found(other) == {"deployed-by-another-artifact": ["d-1"]}
 
 
+def test_who_asks_the_gate_about_another_artifact_changes_nothing_of_what_it_had_answered() -> None:
+    for about in ({"artifact": OTHER}, {"artifact": None}):
+        story = gated()
+        decide(story)
+        decide(story, "deny", **about)
+        deploy(story, artifact=ARTIFACT)
+        assert found(story) == {}
+    story = gated()
+    decide(story, artifact=OTHER)
+    decide(story, "deny")
+    deploy(story, artifact=ARTIFACT)
+    assert found(story) == {"deployed-against-the-gate": ["d-1"]}
+
+
 def test_an_allow_is_for_one_attempt() -> None:
     story = gated()
     decide(story)
@@ -475,6 +490,47 @@ def test_what_is_done_elsewhere_hides_no_use_of_an_allow() -> None:
     assert found(story) == {}
     deploy(story, "d-2", artifact=ARTIFACT)
     assert "had used" in finding(story, "gate-bypassed", "d-2").says
+
+
+def plan(story: Story, start: float, end: float, actor: str = "person:alice", **more: Any) -> int:
+    times = {"planned_start": at(start), "planned_end": at(end)}
+    return story.tell("change.scheduled", **{"actor": actor} | more, **CHG, **times)
+
+
+def test_no_machine_moves_the_window_that_others_planned() -> None:
+    for by, actor in (("service:mallory", "service:mallory"), ("service:mallory", "person:alice")):
+        story = ready()
+        plan(story, 30, 40)
+        position = plan(story, 1, 99, actor, by=by)
+        deploy(story, artifact=ARTIFACT)
+        assert found(story) == {"outside-window": ["d-1"], "planned-by-who-may-not": ["CHG-7"]}
+        assert finding(story, "planned-by-who-may-not", "CHG-7").positions == (position,)
+    for by in ("person:alice", "person:dan", "service:desk"):
+        story = ready()
+        plan(story, 30, 40, "service:desk")
+        plan(story, 1, 99, by)
+        deploy(story, artifact=ARTIFACT)
+        assert found(story) == {}, by
+
+
+def test_a_service_of_which_the_name_is_spelled_in_another_case_is_found_once() -> None:
+    story = Story()
+    for number, name in enumerate(("api", "Api", "API", "api")):
+        deploy(story, f"d-{number}", service=name, environment="staging", change=None)
+    row = finding(story, "service-spelled-in-two-ways", "api")
+    assert row.says.startswith("the name api is spelled API, Api, api: ")
+    assert len(row.changes) == 2
+    assert story.row(named_services, "api").deployments == 4
+
+
+def test_what_was_tried_elsewhere_is_not_deployed_where_it_was_planned() -> None:
+    story = ready()
+    plan(story, 1, 12)
+    deploy(story, environment="staging", artifact=ARTIFACT)
+    pass_time(story, 3)
+    assert found(story) == {"approved-and-not-deployed": ["CHG-7"]}
+    deploy(story, "d-2", artifact=ARTIFACT)
+    assert "approved-and-not-deployed" not in found(story)
 
 
 def test_a_window_that_recurs_holds_each_time_and_not_between() -> None:
@@ -525,6 +581,17 @@ def plant_a_deployment_that_nobody_approved(year: Year, change: Change) -> set[s
 def plant_a_change_that_is_never_deployed(year: Year, change: Change) -> set[str]:
     change.is_deployed = False
     return {f"approved-and-not-deployed/{change.id}"}
+
+
+def plant_a_window_that_a_pipeline_moves(year: Year) -> set[str]:
+    at, about = START + 40 * DAY, {"change_id": "CHG-moved"}
+    year.say(at, "change.opened", actor="person:dan", **about, change_type="normal", services=["platform"],
+        environment="staging", title=TITLE)  # fmt: skip
+    for number, who in enumerate(("person:dan", "service:nightly")):
+        begin = at + (2 + number) * DAY
+        year.say(at + (1 + number) * HOUR, "change.scheduled", actor=who, **about, planned_start=stamp(begin),
+            planned_end=stamp(begin + HOUR))  # fmt: skip
+    return {"planned-by-who-may-not/CHG-moved"}
 
 
 def plant_an_unauthorized_change(year: Year, change: Change) -> set[str]:
@@ -628,3 +695,10 @@ def test_the_approval_of_an_emergency_that_an_authority_told_late_counts_when_it
     story.tell("source.reconciled", actor="service:github", source="test", period_start=at(0), period_end=at(start + 9),
         listed=ids, listed_count=1, listed_digest=list_digest(ids), missing_count=0, extra_count=0)  # fmt: skip
     assert found(story) == {}
+
+
+def plant_a_service_by_another_name(year: Year) -> set[str]:
+    for number, name in enumerate(("portal", "Portal")):
+        year.say(START + (30 + number) * DAY, "deployment.finished", deployment_id=f"d-{name}", service=name,
+            environment="staging", outcome="success")  # fmt: skip
+    return {"service-spelled-in-two-ways/portal"}

@@ -142,6 +142,14 @@ def create(
     return made | ({"tagged": tagged} if tagged else {})
 
 
+def test_tags_that_one_teller_of_a_plan_does_not_see_another_does_not_make_up() -> None:
+    story = ready_to_deploy("normal", *ASKED)
+    produce(story, create("db", "owner", "cost center"), by="service:mallory")
+    assert "tags-are-planned" not in against(ask(story, "apply", plan=PLAN))
+    produce(story, create("db", "owner"), by="service:scanner")
+    assert against(ask(story, "apply", plan=PLAN))["tags-are-planned"] == ("deny", "tags-missing")
+
+
 @pytest.mark.parametrize(
     ("changes", "more", "expected"),
     [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from asking import ask
 from changes import deploy, finding, found, pass_time, publish
-from telling import Story, at
+from telling import Story, at, document
 from year import DAY, START, Change, Year
 
 from ledger.authority import LEDGER_PRINCIPAL
@@ -27,6 +27,34 @@ def test_an_environment_that_nobody_knows_is_found_once_a_name_and_judged_as_pro
     story.tell("environment.declared", actor="person:olga", environment="BLUE", tier="testing")
     assert found(story) == {}
     assert story.row(environments, "blue").tier == "testing"
+
+
+def test_a_deployment_of_which_nobody_says_where_is_found_until_whoever_told_of_it_does() -> None:
+    for told in ({"by": "service:mallory"}, {"by": "service:ci"}, {"by": LEDGER_PRINCIPAL, "token": "key:story"}):
+        story = Story()
+        story.tell("deployment.finished", by="service:ci", deployment_id="d-1", service="api", outcome="success")
+        # It may be said within the time that evidence may take.
+        assert found(story) == {}
+        pass_time(story, 1)
+        row = finding(story, "environment-not-said", "d-1")
+        assert (row.is_open, row.known_then) == (True, True)
+        assert row.says == "service:ci told of d-1, and not where that was"
+        story.tell("deployment.started", **told, deployment_id="d-1", service="api", environment="staging")
+        assert ("environment-not-said" in found(story)) is (told["by"] == "service:mallory")
+
+
+def test_where_something_was_may_be_said_by_another_door_in_time() -> None:
+    story = Story()
+    where = {"deployment_id": "d-1", "service": "api"}
+    where |= {"outcome": "success"}
+    story.tell("deployment.finished", by="service:ci", **where)
+    told = document(
+        2, "deployment.finished", where | {"environment": "staging"}, time=at(1), recorded_at=at(1.1),
+        by="service:forge", credential="token:forge",
+    )  # fmt: skip
+    story.add(told)
+    pass_time(story, 2)
+    assert found(story) == {}
 
 
 def test_whoever_deployed_there_does_not_declare_their_own_deployments_away() -> None:
@@ -322,6 +350,11 @@ def plant_a_deployment_to_a_name_that_nobody_declared(year: Year, change: Change
     """It is judged as production: by nobody's leave."""
     change.environment, change.is_opened = f"green-{change.deployment}", False
     return {f"environment-not-declared/green-{change.deployment}", *_without_leave(change)}
+
+
+def plant_a_deployment_to_nowhere(year: Year) -> set[str]:
+    year.say(START + 30 * DAY, "deployment.finished", deployment_id="d-nowhere", service="platform", outcome="success")
+    return {"environment-not-said/d-nowhere"}
 
 
 def plant_production_under_another_name(year: Year, change: Change) -> set[str]:

@@ -14,6 +14,7 @@ from projections.engine.derived import Finding, said_of
 from projections.judging.ages import FindingAges, finding_ages
 from projections.judging.ends import FindingEnds, finding_ends
 from projections.readings.assurance import sequences as trail_sequences
+from projections.readings.assurance.conflicts import MOST, conflicts
 from projections.readings.assurance.dispositions import dispositions
 from projections.readings.assurance.sequences import sequences
 from projections.readings.changes.tickets import change_tickets
@@ -176,6 +177,45 @@ def test_a_change_is_not_closed_while_what_is_found_of_a_plan_applied_for_it_is_
     story.tell("iac.applied", actor="service:ci", plan=OTHER, environment="prod", change_id="CHG-7", outcome="success")
     assert "unfit-plan-applied" in found(story)
     assert against(ask(story, "close", hours=60))["findings-are-answered"] == ("deny", "findings-open")
+
+
+def contradict(story: Story, position: int, content: str) -> None:
+    story.tell(
+        "intake.conflicted", by=LEDGER_PRINCIPAL, token="key:story", first_position=position, conflicting_source="test",
+        first_digest="0" * 64, second_digest=content * 64,
+    )  # fmt: skip
+
+
+def test_a_statement_that_came_again_as_something_else_is_found_until_somebody_else_answers() -> None:
+    story = Story()
+    deploy(story, environment="staging", change=None)
+    assert found(story) == {}
+    contradict(story, 2, "1")
+    row = finding(story, "statement-contradicted", "2")
+    assert (row.is_open, row.positions, row.acted_position) == (True, (2, 3), 3)
+    assert row.says == "test told the deployment.finished at 2 with 1 other content, too"
+    contradict(story, 2, "2")
+    story.tell("statement.withdrawn", position=2, reason="x")
+    row = finding(story, "statement-contradicted", "2")
+    assert row.is_open
+    assert "with 2 other contents" in row.says
+    one = {"subject": "2", "said": row.said}
+    told = {"rule": "statement-contradicted", "disposition": "remediated", "reason": SALTED, "findings": [one]}
+    story.tell("finding.disposed", actor="person:olga", **told)
+    assert found(story) == {}
+    contradict(story, 2, "3")
+    assert found(story) == {"statement-contradicted": ["2"]}
+
+
+def test_of_very_many_contents_of_one_statement_the_first_are_told() -> None:
+    story = Story()
+    deploy(story, environment="staging", change=None)
+    for number in range(MOST + 3):
+        contradict(story, 1, f"{number % 10}")
+    row = finding(story, "statement-contradicted", "1")
+    assert f"with more than {MOST} other contents" in row.says
+    assert len(row.changes) == MOST + 1
+    assert len(story.row(conflicts, "1").positions) == MOST
 
 
 def test_a_withdrawal_is_not_withdrawn() -> None:

@@ -115,6 +115,36 @@ def test_a_plan_that_is_told_again_shows_nothing_new() -> None:
     assert story.row(plan_series, "staging/api").seen != ()
 
 
+def test_who_says_that_it_had_drifted_before_makes_no_drift_older() -> None:
+    for when in (-5000, 0.5, 1.5):
+        story = Story()
+        plan(story, by="service:nightly")
+        plan(story, "db", by="service:nightly")
+        assert found(story)["drifted-without-a-change"] == [KEY]
+        plan(story, "db", by="service:mallory", time=at(when))
+        assert found(story)["drifted-without-a-change"] == [KEY]
+        assert story.row(drifts, KEY).open[0].after == at(1)
+
+
+def test_nobody_hides_drift_by_telling_its_plan_first() -> None:
+    for parts in (0, 2):
+        story = Story()
+        plan(story, by="service:nightly")
+        name = {"plan": f"sha256:{7:064x}"}
+        plan(story, by="service:mallory", **name, errored=True)
+        plan(story, *(() if parts else ("db",)), by="service:nightly", **name, parts=parts, drifted=1)
+        for part in range(parts):
+            told = [{"address": "db", "drifted": True}] if part else []
+            story.tell(
+                "iac.plan_changes_reported", by="service:nightly", **name, part=part + 1, parts=parts, changes=told
+            )
+        assert found(story)["drifted"] == [KEY]
+        assert [one.address for one in story.row(drifts, KEY).open] == ["db"]
+        # Nor ends it, by telling that plan.
+        plan(story, by="service:eve", **name)
+        assert found(story)["drifted"] == [KEY]
+
+
 def test_what_comes_and_goes_is_one_drift_until_it_has_been_gone_for_long() -> None:
     story = Story()
     publish(story, ("drift-flap-hours", "any", "5"))

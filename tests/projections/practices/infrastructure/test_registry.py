@@ -215,7 +215,7 @@ def test_which_gates_ask_is_said_by_the_policy() -> None:
     assert answer(story, "deploy", plan=None) == ("deny", "not-approved")
     story.tell("change.scope_amended", actor="person:alice", change_id="CHG-7", plans=[OTHER])
     assert answer(story, "deploy", plan=None) == ("insufficient_evidence", "no-modules")
-    assert story.row(module_series, "prod/api").applied == PLAN
+    assert [one.plan for one in story.row(module_series, "prod/api").applied] == [PLAN]
 
 
 # -- what was applied ----------------------------------------------------------------------------------------------------
@@ -286,6 +286,24 @@ def test_who_still_uses_what_is_deprecated_is_told_by_the_plan_that_was_applied_
     assert not story.row(module_users, f"{DNS}#blue/api").is_used
     row = story.row(module_users, f"{DNS}#prod/api")
     assert (row.is_used, row.plan) == (True, third)
+
+
+def test_of_each_workspace_the_plan_that_was_applied_last_tells_what_is_used() -> None:
+    story = ready_to_deploy()
+    publish(story, ("module-approval", "prod", "deploy"), ("quorum", "any", "1"), version="2")
+    for name, plan, module in (("eu", PLAN, VPC), ("us", OTHER, DNS)):
+        made = {"plan": plan, "format_version": "1.2", "creates": 0, "updates": 1, "destroys": 0, "complete": True}
+        story.tell("iac.plan_produced", **made, environment="prod", service="api", workspace=name)
+        use(story, {"module": module}, plan=plan)
+        apply(story, plan, workspace=name)
+    for module, plan in ((VPC, PLAN), (DNS, OTHER)):
+        row = story.row(module_users, f"{module}#prod/api")
+        assert (row.is_used, row.plan) == (True, plan)
+    approve(story, versions=None, module=DNS)
+    # What the other workspace uses is asked for, too.
+    assert answer(story, "deploy", plan=None) == ("deny", "not-approved")
+    approve(story, versions=None)
+    assert answer(story, "deploy", plan=None) is None
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

@@ -154,6 +154,35 @@ def test_a_policy_that_is_approved_again_was_in_force_all_the_while() -> None:
     assert found(story) == {"deployer-without-grant": ["d-1"]}
 
 
+@pytest.mark.parametrize(
+    ("by", "actor", "expected"),
+    [
+        # Whoever tells of it names nobody.
+        ("service:mallory", None, "service:mallory told of"),
+        ("service:ci", None, ""),
+        # Or names somebody who holds the role, for whom they may not speak.
+        ("service:mallory", "service:ci", "service:mallory told, as service:ci's, of"),
+        ("service:forge", "github:ann", ""),
+        ("service:ci", "github:ann", ""),
+        ("service:ci", "github:eve", "github:eve deployed"),
+    ],
+)
+def test_whoever_tells_of_a_deployment_answers_for_it_where_nobody_else_does(
+    by: str, actor: str | None, expected: str
+) -> None:
+    story = ready()
+    publish(story, ("deployer-role", "prod", "deployer"))
+    give(story)
+    give(story, grant_id="GA", principal="github:ann", kind="human")
+    enrol(story, "service:forge", "github:*")
+    where = {"deployment_id": "d-1", "service": "api", "environment": "prod", "change_id": "CHG-7"}
+    named = {"actor": actor} if actor else {}
+    story.tell("deployment.finished", by=by, **where, **named, outcome="success")
+    assert ("deployer-without-grant" in found(story)) is bool(expected)
+    if expected:
+        assert finding(story, "deployer-without-grant", "d-1").says.startswith(expected)
+
+
 def test_a_grant_to_another_login_of_the_deployer_is_theirs_too() -> None:
     story = ready()
     publish(story, ("deployer-role", "prod", "deployer"))
@@ -364,7 +393,7 @@ def test_a_policy_that_rests_on_what_anybody_may_say_is_found() -> None:
         ("release-strategy", "required", "strategy.selected"),
         ("verification", "required", "deployment.verified"),
         ("access-review-days", "90", "access_review.item_decided"),
-        ("rollback-triggers", "1", "rollback.decided"),
+        ("environment-lifetime-hours", "24", "environment.ttl_extended"),
     ],
 )
 def test_so_is_one_that_rests_on_what_anybody_says_was_tested_scanned_checked_attested_or_backed_up(
@@ -376,6 +405,20 @@ def test_so_is_one_that_rests_on_what_anybody_says_was_tested_scanned_checked_at
     assert says == f"change-approval 1 rests {setting} on {event}, and names no role for it"
     publish(story, (setting, "prod", value), ("role-for", event, "teller"), version="2")
     assert "policy-believes-anybody" not in found(story, ())
+
+
+def test_so_is_one_that_asks_for_triggers_which_whoever_deploys_may_define_and_answer() -> None:
+    story = Story()
+    for version, (named, left) in enumerate((
+        ((), "rollback-triggers on rollback.decided, rollback-triggers on rollback.trigger_defined"),
+        (("rollback.decided",), "rollback-triggers on rollback.trigger_defined"),
+        (("rollback.decided", "rollback.trigger_defined"), ""),
+    )):  # fmt: skip
+        roles = [("role-for", name, "teller") for name in named]
+        publish(story, ("rollback-triggers", "prod", "1"), *roles, version=str(version))
+        row = finding(story, "policy-believes-anybody", "change-approval")
+        assert row.is_open is bool(left)
+        assert left in row.says
 
 
 def test_so_is_one_where_a_model_scores_a_change_lower_because_of_who_reviews_its_code() -> None:

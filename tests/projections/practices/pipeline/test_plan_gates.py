@@ -8,7 +8,7 @@ from changes import ARTIFACT, approve, assess, deploy, finding, found, open_chan
 from telling import Story, at
 from year import HOUR, START, Year
 
-from projections.readings.infrastructure.plans import KEPT, plan_applications, plan_changes, plans
+from projections.readings.infrastructure.plans import KEPT, part_id, plan_applications, plan_changes, plans
 
 PLAN, OTHER = "sha256:" + "7" * 64, "sha256:" + "8" * 64
 COMMIT = "9fceb02d0ae598e95dc970b74767f19372d61af8"
@@ -129,7 +129,7 @@ def test_a_plan_comes_in_parts_and_each_is_needed() -> None:
         changes = [{"address": f"a.b{part}", "action": "create"}]
         story.tell("iac.plan_changes_reported", plan=PLAN, part=part, parts=2, changes=changes)
         assert answer(story).get("plan-may-be-applied") == expected
-    assert story.row(plan_changes, f"{PLAN}/2").changes[0].address == "a.b2"
+    assert story.row(plan_changes, part_id(PLAN, 2, "service:desk")).changes[0].address == "a.b2"
 
 
 def test_somebody_else_may_let_a_plan_of_a_part_pass() -> None:
@@ -143,6 +143,18 @@ def test_somebody_else_may_let_a_plan_of_a_part_pass() -> None:
     assert answer(story)["plan-may-be-applied"] == ("deny", "of-a-part")
     story.tell("finding.disposed", actor="person:olga", **data)
     assert answer(story) == {}
+
+
+@pytest.mark.parametrize(("more", "word"), [({"complete": False}, "of-a-part"), ({"errored": True}, "told-twice")])
+def test_what_is_wrong_with_a_plan_nobody_hides_by_telling_it_first(more: dict[str, Any], word: str) -> None:
+    story = approved(PLAN)
+    produce(story, by="service:mallory")
+    check(story)
+    assert answer(story) == {}
+    produce(story, by="service:scanner", **more)
+    assert answer(story) == {"plan-may-be-applied": ("deny", word)}
+    produce(story, by="service:mallory", time=at(0))
+    assert answer(story) == {"plan-may-be-applied": ("deny", word)}
 
 
 def test_a_check_is_of_this_very_plan_and_the_last_of_each_tool_counts() -> None:

@@ -293,6 +293,19 @@ def test_in_a_compliance_window_the_board_is_asked_about_every_change_in_it() ->
     assert finding(story, "compliance-window-holds-nothing", "W").says.endswith("no time zone is called Mars/Phobos")
 
 
+@pytest.mark.parametrize(("tenants", "holds"), [(["globex"], False), (["acme", "globex"], True), ([], True)])
+def test_a_compliance_window_of_some_tenants_is_for_what_is_for_these(tenants: list[str], holds: bool) -> None:
+    story = ready_to_deploy()
+    story.tell(
+        "compliance_window.declared", actor="person:olga", window_id="W", tiers=["production"], tenants=["acme"],
+        start=at(0), end=at(90),
+    )  # fmt: skip
+    story.tell("change.submitted", actor="person:alice", **CHG, artifacts=[ARTIFACT], tenants=tenants)
+    assert bool(answer(story)) is holds
+    deploy(story, artifact=ARTIFACT)
+    assert ("deployed-without-the-board" in found(story)) is holds
+
+
 def test_what_is_not_of_production_needs_no_board() -> None:
     story = before_the_board()
     assert "board-has-decided" not in against(ask(story, environment="staging"))

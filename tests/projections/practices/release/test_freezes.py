@@ -11,6 +11,8 @@ from year import DAY, START, TITLE, Change, Year, stamp
 from projections.judging.ends import finding_ends
 from projections.readings.delivery.freezes import freeze_calendar, freezes
 
+PLAN = "sha256:" + "7" * 64
+
 
 def freeze(story: Story, **more: Any) -> int:
     data = {"environments": ["prod"], "start": at(1), "end": at(50), "time_zone": "UTC"} | more
@@ -92,6 +94,47 @@ def test_a_freeze_of_something_else_does_not_hold(more: dict[str, Any]) -> None:
 
 def lift(story: Story, **more: Any) -> int:
     return story.tell("freeze.lifted", **{"actor": "person:frank", "freeze_id": "F"} | more)
+
+
+def apply(story: Story, **more: Any) -> int:
+    data = {"actor": "service:ci", "plan": PLAN, "environment": "prod", "service": "api", "outcome": "success"}
+    return story.tell("iac.applied", **data | {"change_id": "CHG-7"} | more)
+
+
+@pytest.mark.parametrize(
+    ("how", "more", "is_found"),
+    [
+        ("held", {}, True),
+        ("of another service", {"services": ["web"]}, False),
+        ("as told of another service", {"services": ["db"]}, True),
+        ("exempt", {"exempt_types": ["normal"]}, False),
+        ("exempt, and of another plan", {"exempt_types": ["normal"]}, True),
+        ("let through", {}, False),
+        ("let through for themselves", {}, True),
+    ],
+)
+def test_a_plan_that_is_applied_in_a_freeze_is_found(how: str, more: dict[str, Any], is_found: bool) -> None:
+    story = ready()
+    freeze(story, end=at(99), **more)
+    if how.startswith("let through"):
+        let_through(story, "person:frank" if how.endswith("themselves") else "person:dan", until=90)
+    made = {"plan": PLAN, "format_version": "1.2", "environment": "prod", "creates": 0, "updates": 1, "destroys": 0}
+    story.tell("iac.plan_produced", **made, service="db" if how.startswith("as told") else "api")
+    if how.endswith("another plan"):
+        story.tell("change.scope_amended", actor="person:alice", change_id="CHG-7", plans=[ARTIFACT])
+    position = apply(story)
+    assert found(story).get("applied-in-freeze") == ([str(position)] if is_found else None)
+    # What is let through afterwards excuses nothing.
+    let_through(story, "person:dan", until=90)
+    lift(story)
+    assert ("applied-in-freeze" in found(story)) is is_found
+
+
+def test_a_freeze_that_is_declared_afterwards_finds_what_was_applied_in_it() -> None:
+    story = ready()
+    position = apply(story)
+    freeze(story)
+    assert finding(story, "applied-in-freeze", str(position)).says.endswith(", in freeze F, declared afterwards")
 
 
 def test_a_freeze_that_is_declared_again_after_its_lift_holds_again() -> None:
@@ -216,7 +259,7 @@ def test_an_override_counts_when_it_was_on_record_and_by_nobody_of_the_change() 
     [
         {"environments": ["PROD"]}, {"environments": ["%70rod"]}, {"environments": [], "patterns": ["pro*"]},
         {"environments": [], "patterns": ["*"]}, {"environments": [], "tiers": ["production"]},
-        {"environments": ["blue"], "tiers": ["production"]}, {"regions": ["eu-west-1"]}, {"tenants": ["acme"]},
+        {"environments": ["blue"], "tiers": ["production"]}, {"regions": ["eu-west-1"]}, {"tenants": ["acme"]}, {"services": ["API"]},
     ],
 )  # fmt: skip
 def test_a_freeze_means_environments_by_name_by_pattern_and_by_tier(selected: dict[str, Any]) -> None:
@@ -430,3 +473,11 @@ def plant_a_freeze_by_a_rule_that_nobody_can_compute(year: Year) -> set[str]:
     year.say(START + 94 * DAY, "freeze.declared", actor="person:frank", freeze_id="never", tiers=["staging"], start=stamp(START),
         end=stamp(START + DAY), recurs="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=9999")  # fmt: skip
     return {"freeze-holds-nothing/never"}
+
+
+def plant_a_plan_applied_in_a_freeze(year: Year) -> set[str]:
+    done = year.say(START + 97 * DAY, "iac.applied", actor="person:dan", plan="sha256:" + "f" * 64, environment="prod",
+        service="platform", outcome="success")  # fmt: skip
+    for rule in ("applied-in-freeze", "unfit-plan-applied", "unchecked-plan-applied", "unapproved-plan-applied"):
+        year.doubt(rule, done)
+    return set()

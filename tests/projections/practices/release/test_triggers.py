@@ -222,6 +222,16 @@ def test_a_trigger_that_was_said_to_fire_and_was_not_due_is_found(how: str) -> N
     assert story.row(trigger_firings, str(fired)).trigger_id == "T"
 
 
+def test_what_is_measured_afterwards_bears_out_no_trigger_that_was_said_to_fire() -> None:
+    story = watched()
+    now = len(story.log) + 1
+    measure(story, "0.001")
+    fired = fire(story, time=at(now))
+    over = {"start": at(now - 5 * MINUTES), "end": at(now), "time": at(now)}
+    measure(story, "0.05", by="service:mallory", **over)
+    assert found(story) == {"rollback-trigger-unjustified": [str(fired)]}
+
+
 def test_a_trigger_that_fires_by_what_it_measured_is_justified_unless_something_says_otherwise() -> None:
     story = watched()
     fire(story)
