@@ -26,7 +26,7 @@ def open_ledger(settings: Settings, *, lost_history: bool = False) -> Ledger:
     Raises LostHistoryError when the signer of this host remembers what the database has not, unless `lost_history` is
     expected: then an operator is mending it.
     """
-    database = Database(settings.database)
+    database = Database(settings.database, answer_within_s=settings.database_timeout_s)
     # Before the key: who has no ledger yet is to be told so, and not of a missing file.
     database.check_schema()
     ledger = Ledger.open(database, keys.load_signer(settings.entry_key_at))

@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="SQLAlchemy URL of the database, or the path of a SQLite file; empty for SQLite in `directory`."
     )
+    database_timeout_s: float = Field(
+        60,
+        ge=1,
+        description="Seconds in which PostgreSQL must answer a statement of a server, or the connection is given up and whoever waits "
+        "gets 503. An append waits for others for 30.",
+    )
     entry_key: str = Field(
         "", description="The entry key: a PEM file, or `env:NAME`; by default `directory`/keys/entry.pem."
     )

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from api.ending import end_within
 from api.settings import PREFIX, Settings
 from ledger.log.database import Database
 from ledger.log.following import Watcher
@@ -56,14 +57,9 @@ def run(database: Database, *, beside_a_front: bool, started: Callable[[], None]
     else:
         signal.sigwait(STOPPING)
     # Nobody is left to end a process that a database holds up. Dying in a batch repeats nothing.
-    threading.Thread(target=_end_anyhow, daemon=True).start()
+    end_within(STOPPING_S)
     runner.close()
     watcher.close()
-
-
-def _end_anyhow() -> None:
-    time.sleep(STOPPING_S)
-    os._exit(1)
 
 
 def _tell(problem: str | None) -> None:

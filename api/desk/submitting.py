@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from api.desk import problems
@@ -109,6 +110,13 @@ def _admitted(ledger: Ledger, caller: Caller, said: Said | Signed) -> Statement:
     if statement.type == WITHDRAWN:
         _check_withdrawal(ledger, statement.data["position"])
     return statement
+
+
+def _takes_back(said: Said | Signed) -> bool:
+    """Say whether something may be a withdrawal, for which is looked up what it takes back. What is signed is canonical, or refused."""
+    if isinstance(said, Signed):
+        return WITHDRAWN.encode() in said.payload
+    return isinstance(said.event, dict) and said.event.get("type") == WITHDRAWN
 
 
 def _check_withdrawal(ledger: Ledger, position: int) -> None:
@@ -212,8 +220,10 @@ class Submitting:
 
     async def post(self, caller: Caller, headers: Headers, body: bytes, wishes: Wishes) -> Answer:
         """Submit what a request says. Raises RequestError and LedgerError for what is refused whole."""
-        prepared = await self.judged(len(body), lambda: prepare(self.ledger, caller, read(headers, body), wishes))
-        return await self.send(prepared, wishes)
+        posted = await aside(len(body), lambda: read(headers, body))
+        looks_back = any(map(_takes_back, posted.said))
+        work = partial(prepare, self.ledger, caller, posted, wishes)
+        return await self.send(await self.judged(len(body), work, looks_back=looks_back), wishes)
 
     async def send(self, prepared: Prepared, wishes: Wishes = Wishes()) -> Answer:
         """Append what was prepared, and answer."""
@@ -223,15 +233,15 @@ class Submitting:
         outcomes = await self.writer.append(prepared.submissions) if prepared.submissions else []
         return answered(prepared, outcomes, await self._proofs(outcomes) if wishes.wait else None)
 
-    async def judged(self, size: int, work: Callable[[], R]) -> R:
+    async def judged(self, size: int, work: Callable[[], R], *, looks_back: bool = False) -> R:
         """Do what may be forbidden, for a body of a size; and again when it was: another process may have enrolled a key or a source
-        a moment ago.
+        a moment ago. What looks back at the log may be left without an answer by a database.
         """
         try:
-            return await aside(size, work)
+            return await aside(size, work, looks_back=looks_back)
         except ForbiddenError:
             await asyncio.to_thread(self.ledger.current_authority)
-            return await aside(size, work)
+            return await aside(size, work, looks_back=looks_back)
 
     async def _proofs(self, outcomes: Sequence[Outcome]) -> dict[int, str]:
         """Return proofs by position once a published checkpoint covers all; none when that takes too long, and all stays recorded."""
@@ -247,6 +257,6 @@ class Submitting:
         return await asyncio.to_thread(prove)
 
 
-async def aside(size: int, work: Callable[[], R]) -> R:
-    """Do what takes time in proportion to a body: for a long one in a thread, where nobody else's request waits for it."""
-    return work() if size <= MAX_AT_ONCE else await asyncio.to_thread(work)
+async def aside(size: int, work: Callable[[], R], *, looks_back: bool = False) -> R:
+    """Do what takes time in proportion to a body: for a long one, or with a look at the log, in a thread: nobody else waits for it."""
+    return work() if size <= MAX_AT_ONCE and not looks_back else await asyncio.to_thread(work)

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 from api.desk.envelopes import ENVELOPES, Vouched, vouched_for
@@ -137,7 +137,9 @@ async def take(submitting: Submitting, body: Body) -> Answer:
     Raises ContradictionError and UnreadableError when an entry says that it came, and it is refused.
     """
     while True:
-        taken = await submitting.judged(len(body.content), lambda: _taken(submitting.ledger, body))
+        # Where a file says no time, it is looked up when it came first.
+        work = partial(_taken, submitting.ledger, body)
+        taken = await submitting.judged(len(body.content), work, looks_back=body.context is not None)
         if taken.prepared is None:
             return taken.answer or Answer(200, {})
         try:

@@ -5,6 +5,7 @@ An answer is `nosniff`, and `no-store` unless its route says how long it may be 
 back when it is a plain word; otherwise one is made. A caller that leaves is no error.
 """
 
+import asyncio
 import itertools
 import logging
 import re
@@ -27,6 +28,7 @@ from api.http.access_log import AccessLog, now_text
 from api.http.addresses import NOWHERE
 from api.http.limits import Limits, Rate
 from api.http.shares import Place, Places, Shares, size_of_one
+from ledger.errors import LedgerStoppedError
 
 # What nginx calls a caller that left before the answer.
 LEFT: Final = 499
@@ -107,6 +109,12 @@ class Edge:
                     await problems.response(refused)(scope, receive, send_marked)
                 else:
                     await self._answering(asked)(asked, receive, send_marked)
+        except asyncio.CancelledError:
+            # The server stops, and has waited for answers for as long as it does.
+            if status:
+                raise
+            stopped = LedgerStoppedError("the server stops, and it is not known whether this is done: send it again")
+            await problems.response(stopped)(scope, receive, send_marked)
         except Exception:  # The edge of the process: what nobody foresaw is told with the id of the request.
             if status:
                 raise

@@ -12,11 +12,14 @@ from typing import Any, cast
 import typer
 import uvicorn
 
+from api.ending import end_within
 from api.http.connections import Bounds, Connections
 from api.http.protocol import BoundedProtocol
 from ledger.errors import SetupError
 
 GRACEFUL_SHUTDOWN_S = 10
+# After an order to stop: answers, what is queued, the last checkpoint and the views are done by then, or something hangs.
+ENDING_S = 30
 BACKLOG = 2048
 # Files that a process has open besides its connections: databases, logs, spooled bodies.
 OTHER_FILES = 1000
@@ -79,12 +82,14 @@ def _allow_files(wanted: int) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Ends open streams when it is told to stop, instead of waiting for their readers to leave."""
+    """Ends open streams when it is told to stop, instead of waiting for their readers to leave; and itself, whatever does not answer."""
 
     def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_exit = on_exit
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            end_within(ENDING_S)
         self._on_exit()
         super().handle_exit(sig, frame)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 from urllib.parse import quote
@@ -296,11 +297,13 @@ def url_of(place: str | Path) -> URL:
 class Database:
     """An engine, and what differs between the two dialects. `place` is a URL of SQLAlchemy's, or the path of a SQLite file.
 
-    `untouched` is how a stranger's SQLite file is opened to be read alone (`ledger.log.untouched`). It can be pickled, for
-    another process to open it again.
+    `untouched` is how a stranger's SQLite file is opened to be read alone (`ledger.log.untouched`). `answer_within_s` is how long
+    PostgreSQL may leave a statement unanswered, None for as long as it takes. It can be pickled, for another process to open it again.
     """
 
-    def __init__(self, place: str | Path, untouched: str | None = None) -> None:
+    def __init__(
+        self, place: str | Path, untouched: str | None = None, *, answer_within_s: float | None = None
+    ) -> None:
         self.url = url_of(place)
         self._untouched = untouched
         name = self.url.get_backend_name()
@@ -316,6 +319,8 @@ class Database:
             # plan made when the tables were empty scans them for ever after.
             arguments = {"prepare_threshold": 1, "options": _session_options(), **_network_patience(self.url)}
             self.engine = sa.create_engine(self.url, connect_args=arguments, pool_pre_ping=True, pool_size=10)
+            if answer_within_s is not None:
+                sa.event.listen(self.engine, "do_connect", partial(_connect_bounded, answer_within_s))
         else:
             raise SetupError(f"expected a database of sqlite or postgresql, found {name!r}")
         self.is_sqlite = name == "sqlite"
@@ -509,6 +514,15 @@ class Database:
             # A disk that is full, a command that is stopped: half a copy is no backup, and stands in the way of the next.
             target.unlink(missing_ok=True)
             raise
+
+
+def _connect_bounded(answer_within_s: float, _dialect: object, _record: object, cargs: Any, cparams: Any) -> Any:
+    # A driver that SQLite has no use for.
+    from ledger.log.bounded import BoundedConnection
+
+    connection = BoundedConnection.connect(*cargs, **cparams)
+    connection.answer_within_s = answer_within_s
+    return connection
 
 
 def _session_options() -> str:

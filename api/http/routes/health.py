@@ -20,12 +20,18 @@ from projections.engine.serving import ViewNotReadyError
 router = APIRouter(tags=["health"], route_class=Route)
 # Of its own: the threads that answer everybody else may all wait, for views or for the database.
 _threads: Final = ThreadPoolExecutor(2, "health")
+# Whoever asks for health does not wait for long, and is to be told.
+ANSWER_WITHIN_S: Final = 10.0
 NAMED: Final = 3
 
 
 async def _beside(ready: Callable[[Request], Response], request: Request) -> Response:
     context = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(_threads, context.run, ready, request)
+    asked = asyncio.get_running_loop().run_in_executor(_threads, context.run, ready, request)
+    try:
+        return await asyncio.wait_for(asked, ANSWER_WITHIN_S)
+    except TimeoutError:
+        return problems.response(LedgerStoppedError(f"the database has not answered for {ANSWER_WITHIN_S:g} s"))
 
 
 @router.get("/healthz", summary="Alive")
