@@ -72,7 +72,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(3, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        21,
+        22,
         (
             policy_is_in_force,
             question_is_of_one_thing,

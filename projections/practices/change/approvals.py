@@ -215,7 +215,7 @@ def policy_is_in_force(question: Question, look: Look, policy: InForce) -> Said:
 
 
 @rule_of_a_change(
-    version=5,
+    version=6,
     remedies={
         "quorum": Remedy(
             "approvals of this scope by people who did not write or deploy it (approval.granted)",

@@ -57,8 +57,9 @@ from projections.readings.people.identities import are_same
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
 from projections.rules.calendar import covering, fault_of
-from projections.rules.leave import hours_late, is_reported_late, was_there
+from projections.rules.leave import Clocks, Instant, hours_late, is_reported_late, was_there
 from projections.rules.recurrence import NotComputableError
 from projections.rules.words import listed
 
@@ -276,20 +277,28 @@ def _outside(act: Act, version: Version, look: Look) -> str | None:
     return None
 
 
-@finding_of_acts(severity="medium", version=3)
+@finding_of_acts(severity="medium", version=4)
 def outside_window(row: Deployment, look: Look) -> Breach | None:
-    """A change was deployed before or after the time that was planned for it by then."""
+    """A change was deployed before or after the time that was planned for it by then, or that its scope is for."""
     for act in acts_in_production(row, look):
         clocks = clocks_of(look, act.at)
         for instant in instants_of(look, act):
             scope = _scope(look, change_of(look, row, act, instant, clocks))
-            window = in_force_at(scope.windows, instant, clocks) if scope is not None else None
-            if window is None or not (why := why_outside(window, instant.at)):
-                continue
-            did = "started" if instant.at == act.at else "was reported"
-            words = f"{row.deployment_id} {did} at {instant.at}, {why}"
-            return Breach(words, positions_of(window.said.position, act.position), act.position)
+            for said, why in _outside_windows(scope, instant, clocks) if scope is not None else ():
+                did = "started" if instant.at == act.at else "was reported"
+                words = f"{row.deployment_id} {did} at {instant.at}, {why}"
+                return Breach(words, positions_of(said.position, act.position), act.position)
     return None
+
+
+def _outside_windows(scope: ChangeScope, instant: Instant, clocks: Clocks) -> Iterator[tuple[Spoken, str]]:
+    """Yield by what a change was not to be done at an instant: its own scope, as somebody approved it; or the window that it was given."""
+    version = in_force_at(scope.versions, instant, clocks)
+    window = in_force_at(scope.windows, instant, clocks)
+    if version is not None and (why := version.why_outside(instant.at)):
+        yield version.said, why
+    if window is not None and (why := why_outside(window, instant.at)):
+        yield window.said, why
 
 
 @finding(change_scopes, severity="medium")
@@ -419,16 +428,19 @@ def promoted_is_approved(question: Question, look: Look, policy: InForce) -> Sai
 
 
 @rule_of_a_change(
-    version=2,
+    version=3,
     remedies={
         "": Remedy("the deployment waits for the window, or the change is scheduled anew (change.scheduled)", authors)
     },
 )
 def window_is_open(question: Question, look: Look, policy: InForce) -> Said:
-    """Now is within the planned window, where the change was given one."""
+    """Now is within the planned window, where the change was given one, and within that of its scope, where that names one."""
     scope = look.row(change_scopes, question.change_id) if question.change_id else None
     if scope is None:
         return NO_CHANGE
+    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at))
+    if version is not None and (why := version.why_outside(question.asked_at)):
+        return "deny", "outside-scope", why, [version.said.position]
     if (window := planned(scope)) is None:
         return "allow", "no-window", "no window was planned", ()
     used = [window.said.position]

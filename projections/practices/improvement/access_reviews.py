@@ -134,7 +134,7 @@ def access_review_incomplete(row: AccessReview, look: Look) -> Breach | None:
     )
 
 
-@finding(access_reviews, severity="high", version=2)
+@finding(access_reviews, severity="high", version=3)
 def own_access_reviewed(row: AccessReview, look: Look) -> Breach | None:
     """S7: somebody reviewed a grant of their own, under whichever login, linked whenever; or two without power kept each other's."""
     own = [item for item in row.items if item.why.startswith("S7:")]

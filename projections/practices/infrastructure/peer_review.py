@@ -99,7 +99,7 @@ def _may_still_be(row: CodeChange, merge: Merging, since: Moment, policy: InForc
     return _is_reviewed_by(row, merge, due, look) or not look.has_come(due)
 
 
-@finding(code_changes, severity="high", version=4)
+@finding(code_changes, severity="high", version=5)
 def merged_without_review(row: CodeChange, look: Look) -> Breach | None:
     """Code was merged or pushed that nobody but its author had approved as it was, or that somebody wanted changed.
 
@@ -169,7 +169,7 @@ def _ran_before(look: Look, service: str | None, environment: str | None, at: Mo
     yield from (commit for _, commit in sorted(acts, reverse=True))
 
 
-@finding_of_acts(severity="high", version=5)
+@finding_of_acts(severity="high", version=6)
 def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed that was never merged, or of which nobody else had reviewed a part; the policy asks for it."""
     for act in row.acts:
@@ -218,7 +218,7 @@ def _reviewers(question: Question, look: Look, policy: InForce) -> set[str]:
 
 
 @gate_rule(
-    version=2,
+    version=3,
     remedies={
         "not-merged": Remedy("the commit is merged by a pull request that the code host tells of"),
         "not-reviewed": Remedy(

@@ -23,14 +23,14 @@ from ledger.events.identifiers import name_of
 from ledger.events.pipeline_run import PipelineRunFinished
 from ledger.events.resource import ResourceTagged
 from ledger.events.restore import RestoreVerified
-from ledger.events.risk import RiskModelPublished
+from ledger.events.risk import RiskAssessed, RiskModelPublished
 from ledger.events.rollback import RollbackDecided, RollbackTriggerDefined
 from ledger.events.scan import ScanCompleted
 from ledger.events.secret import SecretRotated
 from ledger.events.service import ServiceProvisioned
 from ledger.events.state import StateObserved
 from ledger.events.strategy import StrategySelected
-from ledger.events.test import ShardFinished
+from ledger.events.test import ManifestAccepted, ShardFinished
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
@@ -57,6 +57,8 @@ from projections.practices.practice import Practice
 from projections.practices.release.objectives import ERROR_BUDGET
 from projections.practices.release.strategies import RELEASE_STRATEGY
 from projections.practices.release.triggers import ROLLBACK_TRIGGERS
+from projections.readings.changes.approvals import BANDS, BOARD_BAND, QUORUM, REQUIRED_ROLE
+from projections.readings.changes.board_asked import BOARD_DECISION
 from projections.readings.changes.branch_protections import Protection, branch_protections
 from projections.readings.delivery.acts import Act, Report
 from projections.readings.delivery.deployments import Deployment
@@ -251,6 +253,8 @@ _RESTING: Final = (
     (VERIFIER.name, (), AttestationReceived.type),
     (SECRET_GATE.name, ("required",), SecretRotated.type),
     (TEST_SUITE.name, (), ShardFinished.type),
+    (TEST_SUITE.name, (), ManifestAccepted.type),
+    (BOARD_BAND.name, (), RiskAssessed.type),
     (SCAN_TOOL.name, (), ScanCompleted.type),
     (PLAN_VALIDATION.name, ("required",), PlanValidated.type),
     (READINESS_GATE.name, ("required",), EnvironmentReadyAttested.type),
@@ -273,15 +277,17 @@ _RESTING: Final = (
     (ROLLBACK_TRIGGERS.name, (), RollbackTriggerDefined.type),
     (LIFETIME_HOURS.name, (), EnvironmentTtlExtended.type),
 )
+# Settings that ask for more where a score is high: so they rest on whoever scores first, where they name a band.
+_BY_BAND: Final = (QUORUM.name, REQUIRED_ROLE.name, BOARD_DECISION.name)
 # A feature that the ledger computes of what people say of each other's code.
 _OF_REVIEWS: Final = "independent_reviewers"
 
 
-@finding(policies, severity="low", version=5)
+@finding(policies, severity="low", version=6)
 def policy_believes_anybody(row: Policy, look: Look) -> Breach | None:
     """A policy rests on what is said of builders, verifiers, secrets, tests, scans, checks of plans, readiness, backups, restores, parity,
-    tags, budgets, states, trials, impacts, strategies, health, access, rollbacks, triggers or lifetimes, or an approved risk model on who
-    reviews code; and it names no role for whoever says it (`role-for`).
+    tags, budgets, states, trials, impacts, strategies, health, access, scores, rollbacks, triggers or lifetimes, or an approved risk model
+    on who reviews code; and it names no role for whoever says it (`role-for`).
     """
     for version in row.versions:
         if version is not row.versions[-1] and version.version != row.in_force:
@@ -293,6 +299,13 @@ def policy_believes_anybody(row: Policy, look: Look) -> Breach | None:
             if roles.isdisjoint((event_type, ANY))
             and any(s.name == name and (s.value in values if values else s.value != "0") for s in version.settings)
         ]
+        if roles.isdisjoint((RiskAssessed.type, ANY)):
+            bands = {s.value for s in version.settings if s.name == BANDS.name} or set(BANDS.default)
+            asked += [
+                f"{s.name} of {s.applies_to} on {RiskAssessed.type}"
+                for s in version.settings
+                if s.name in _BY_BAND and s.applies_to in bands
+            ]
         if row.policy_id == POLICY and roles.isdisjoint((CodeReviewSubmitted.type, ANY)):
             asked += [f"risk model {name} on {CodeReviewSubmitted.type}" for name in _weighing_reviews(look)]
         if asked:

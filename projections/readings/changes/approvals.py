@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.events.approval import ApprovalGranted
+from ledger.events.approval import ApprovalGranted, ApprovalRequested
 from ledger.events.change import ChangeEscalated
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads
@@ -20,7 +20,7 @@ from projections.readings.changes.ticket import Approval
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker, kind_of
-from projections.readings.people.replacing import standing
+from projections.readings.people.replacing import has_power, last_words, standing
 from projections.readings.people.roles import roles_of
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.voices import Spoken, by_whom, in_time
@@ -86,13 +86,13 @@ def asked_of(
     escalated_to: Sequence[str],
 ) -> Asked:
     """Return what a policy asks for. Whoever asked for approvals can ask for more of them, and never for less; for the roles, too,
-    only where the policy names none. A body that a change was escalated to comes beside the board of the policy.
+    only where the policy names none, as whoever asked first has them. A body that a change was escalated to comes beside the board of the
+    policy.
     """
     bands = policy.words(BANDS)
     judged_as = band if band is not None else bands[-1]
-    last = requests[-1] if requests else None
-    quorum = max(policy.number(QUORUM, change_type, judged_as), (last.quorum or 1) if last else 1, 1)
-    roles = policy.words(REQUIRED_ROLE, change_type, judged_as) or (last.roles if last else ())
+    quorum = max(policy.number(QUORUM, change_type, judged_as), *(request.quorum or 1 for request in requests), 1)
+    roles = policy.words(REQUIRED_ROLE, change_type, judged_as) or (requests[0].roles if requests else ())
     (from_band,) = policy.words(BOARD_BAND)[:1] or (None,)
     needs_board = from_band in bands and (judged_as not in bands or bands.index(judged_as) >= bands.index(from_band))
     bodies = dict.fromkeys(escalated_to, 1)
@@ -193,7 +193,9 @@ def leave_of(
     `deployers` are those who deployed to production: none of them approves (S2).
     """
     some, against, current = there.some, there.against, there.current
-    requests = [d for d in some if d.word == "requested"]
+    # Whoever asks for approvals once more takes back what they had asked for, and not what somebody else had.
+    requested = sorted((d for d in some if d.word == "requested"), key=in_time)
+    requests = last_words((d.said.principal, has_power(look, ApprovalRequested.type, d.said), d) for d in requested)
     # Whoever put a change before a body may put it before another; nobody takes it from one that somebody else put it before.
     escalated = standing(look, ChangeEscalated.type, (d for d in against if d.word == "escalated"), scope.environment)
     asked = asked_of(policy, scope.change_type, band, requests, [d.role for d in escalated if d.role is not None])

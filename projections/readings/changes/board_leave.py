@@ -5,6 +5,7 @@ Not whether the policy asks for one of some change: that is `board_asked`, and r
     for what was on the agenda, as it stood there    by position: what is amended or put on it afterwards is another paper
     from enough members, more for than against       by grants of the board's role; never an author of the change
     by votes that somebody speaks for                a member's own, or by a source that is an authority for the member
+    as a member wrote it down                        or who has the power to: else who writes first leaves the conditions out
     of the meeting                                   within the hours after it that the policy gives for its minutes
     until it is too old                              and before the time that was planned for the change
 
@@ -139,6 +140,8 @@ class BoardCase:
         """Say why a decision does not count because of who made it, or ""."""
         if not persons_behind(self.reads, decision.said).isdisjoint(self._authors):
             return f"{decision.said.speaker} is an author of the change"
+        if not self._may_write_down(decision):
+            return f"{decision.said.speaker} is no member of the board, and has no power to write down what it decides"
         votes = [voice.vote for voice in self.votes(decision)]
         quorum = max(1, self.policy.number(BOARD_QUORUM))
         if len(votes) < quorum:
@@ -162,7 +165,9 @@ class BoardCase:
         before = [
             d.said.position
             for d in self.facts.decisions
-            if d.meeting_id == decision.meeting_id and d.said.position < decision.said.position
+            if d.meeting_id == decision.meeting_id
+            and d.said.position < decision.said.position
+            and self._may_write_down(d)
         ]
         told = [(voice.vote, replace(decision.said, actor=voice.member)) for voice in decision.voices]
         own = [
@@ -203,6 +208,13 @@ class BoardCase:
     def _is_member(self, said: Spoken, then: Instant) -> bool:
         held = roles_on_record(self.reads, said.speaker, then, self.scope.environment)
         return self.policy.words(BOARD_ROLE)[0] in held
+
+    def _may_write_down(self, decision: BoardDecision) -> bool:
+        """Say whether somebody writes down what the board decides: a member, or who has the power to."""
+        said = decision.said
+        return self._is_member(said, instants(said, self.clocks)[0]) or has_power(
+            self.reads, CabDecisionRecorded.type, said
+        )
 
     def _other_papers(self, meeting: Meeting, slot: Span, decision: BoardDecision) -> str:
         """Say what the board decided about that was not on its agenda as the policy wants it, or is not what is to be done; or ""."""

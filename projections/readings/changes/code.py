@@ -19,8 +19,8 @@ from projections.engine.view import Around, EntryInfo, Moment, Reads, View, repl
 from projections.readings.changes.commits import ambiguous, commit_of, is_same, key_of
 from projections.readings.people.identities import person_of
 from projections.readings.people.imports import instants_of, is_history
-from projections.readings.people.powers import fault_of_speaker, kind_of
-from projections.readings.people.replacing import has_power
+from projections.readings.people.powers import fault_of_speaker, kind_of, names_behind
+from projections.readings.people.replacing import may_take_back
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, has_root_power, is_vouched, spoken
 from projections.rules.leave import Clocks, Instant, comes_before, replaces, was_there
@@ -314,7 +314,7 @@ def _fault(row: CodeChange, head: str | None, times: tuple[Instant, ...], clocks
         return "no author is known"
     if head is not None and (different := ambiguous(head, (known.commit for known in row.heads))):
         return f"{head} may be {' or '.join(different)}"
-    authors = {person_of(reads, author): author for author in row.authors}
+    authors, own = _authors_of(row, reads), {person_of(reads, author) for author in row.authors}
     for instant in times:
         last = _last(row.reviews, instant, authors, clocks, reads)
         approvers = _approvers(row, head, last, reads)
@@ -322,7 +322,7 @@ def _fault(row: CodeChange, head: str | None, times: tuple[Instant, ...], clocks
             if not approvers - {person}:
                 return f"nobody else than {author} had approved {head or 'it'}"
         for person, review in last.items():
-            if review.verdict == "changes_requested" and person not in authors:
+            if review.verdict == "changes_requested" and person not in own:
                 return f"{review.reviewer} had asked for changes"
     return None
 
@@ -335,7 +335,7 @@ def review_fault(row: CodeChange, head: str, instant: Instant, reads: Reads) -> 
 def approvals_in_vain(row: CodeChange, merge: Merging, reads: Reads) -> Iterator[str]:
     """Yield the approvals by others than the authors that do not count for what was merged, each with the reason."""
     clocks = clocks_of(reads, merge.said.at)
-    authors, head = {person_of(reads, author) for author in row.authors}, _head_of(row, merge, clocks)
+    authors, head = _authors_of(row, reads), _head_of(row, merge, clocks)
     for review in row.reviews:
         if review.verdict != "approved" or person_of(reads, review.reviewer) in authors:
             continue
@@ -352,9 +352,16 @@ def approvals_in_vain(row: CodeChange, merge: Merging, reads: Reads) -> Iterator
 
 def approvers_of(row: CodeChange, commit: str, instant: Instant, reads: Reads) -> set[str]:
     """Return who had approved a commit of a pull request by then: people, whose last verdict it was, and none of them its author."""
-    authors = {person_of(reads, author) for author in row.authors}
+    authors = _authors_of(row, reads)
     last = _last(row.reviews, instant, authors, clocks_of(reads, instant.at), reads)
-    return _approvers(row, commit, last, reads) - authors
+    return _approvers(row, commit, last, reads) - authors.keys()
+
+
+def _authors_of(row: CodeChange, reads: Reads) -> dict[str, str]:
+    """Return the authors of a pull request, by person: also the human who said by their own credential that it is another's."""
+    told = (name for head in row.heads for name in names_behind(reads, head.said) if name == head.said.principal)
+    names = (*row.authors, *(name for name in told if kind_of(reads, name) == "human"))
+    return {person_of(reads, name): name for name in names}
 
 
 def _approvers(row: CodeChange, head: str | None, last: Mapping[str, CodeReview], reads: Reads) -> set[str]:
@@ -394,13 +401,15 @@ def _last(
 
 
 def _is_dismissed(review: CodeReview, instant: Instant, authors: Iterable[str], clocks: Clocks, reads: Reads) -> bool:
-    """Say whether a review was dismissed by then: an objection only where that was on record, by a human, and not by whom it was about."""
+    """Say whether a review was dismissed by then: an objection only where that was on record, by whoever had made it or has the power to,
+    such as a code host that is an authority for people; and not by whom it was about.
+    """
     if review.verdict == "approved":
         return any(comes_before(said, instant, clocks) for said in review.dismissals)
     return any(
         was_there(said, instant, clocks)
         and person_of(reads, said.speaker) not in authors
         and not fault_of_speaker(reads, CodeReviewDismissed.type, said)
-        and (kind_of(reads, said.speaker, said) == "human" or has_power(reads, CodeReviewDismissed.type, said))
+        and may_take_back(reads, CodeReviewDismissed.type, said, review.said)
         for said in review.dismissals
     )

@@ -26,8 +26,8 @@ from ledger.events.pir import PirCompleted
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import is_meant
 from projections.readings.people.identities import person_of
-from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.replacing import may_end
+from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker, names_behind
+from projections.readings.people.replacing import may_take_back
 from projections.readings.people.voices import Spoken, in_time, spoken, voice_fault
 from projections.rules.calendar import Times, covering
 from projections.rules.digests import content_digest
@@ -68,6 +68,16 @@ class Version:
     regions: tuple[str, ...] = ()
     # All that it says, as JSON, where it was recorded before the change was opened: what it leaves out is not known yet.
     early: str | None = None
+    # When it may be done, as it says itself; beside the window that the change is given (`Window`).
+    window_start: Moment | None = None
+    window_end: Moment | None = None
+
+    def why_outside(self, time: Moment) -> str:
+        """Say why it may not be done at a time, by its own window; or ""."""
+        if (self.window_start or time) <= time <= (self.window_end or time):
+            return ""
+        ends = (("from", self.window_start), ("to", self.window_end))
+        return f"its scope is for {' '.join(f'{word} {at}' for word, at in ends if at is not None)}"
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ class ChangeScope:
 
 change_scopes = View(
     "change_scopes",
-    version=10,
+    version=11,
     row=ChangeScope,
     kind="change",
     reads=READ_BY_POWERS,
@@ -145,7 +155,7 @@ def opened(row: ChangeScope, event: ChangeOpened, entry: EntryInfo) -> ChangeSco
     named = (event.environment, *event.environments)
     environments = tuple(dict.fromkeys(name for name in named if name is not None))
     opening = Opening(spoken(entry, event.actor), event.change_type, event.services, environments)
-    row = _by(replace(row, openings=(*row.openings, opening)), event.actor)
+    row = _by(replace(row, openings=(*row.openings, opening)), opening.said, entry.reads)
     if len(row.openings) > 1:
         return row
     row = replace(
@@ -167,8 +177,10 @@ def _uncounted(row: ChangeScope, entry: EntryInfo) -> ChangeScope:
     return row if row.uncounted_from is not None else replace(row, uncounted_from=entry.position)
 
 
-def _by(row: ChangeScope, actor: str) -> ChangeScope:
-    return row if actor in row.authors else replace(row, authors=(*row.authors, actor))
+def _by(row: ChangeScope, said: Spoken, reads: Reads) -> ChangeScope:
+    """Know who wrote a change: also whoever says in another's name that they did."""
+    authors = tuple(dict.fromkeys((*row.authors, *names_behind(reads, said))))
+    return replace(row, authors=authors)
 
 
 def _version(row: ChangeScope, event: ScopeContent, said: Spoken, stated: str | None, *, submitted: bool) -> Version:
@@ -205,6 +217,7 @@ def _version(row: ChangeScope, event: ScopeContent, said: Spoken, stated: str | 
         event.tenants,
         event.regions,
         early,
+        *(moment(time) if time else None for time in (event.window_start, event.window_end)),
     )
 
 
@@ -225,7 +238,7 @@ def submitted(row: ChangeScope, event: ChangeSubmitted, entry: EntryInfo) -> Cha
         return _uncounted(row, entry)
     version = _version(row, event, spoken(entry, event.actor), event.scope_digest, submitted=True)
     row = replace(row, playbook_id=event.playbook_id, playbook_version=event.playbook_version)
-    return _fixed(_by(row, event.actor), version)
+    return _fixed(_by(row, version.said, entry.reads), version)
 
 
 @change_scopes.on(ChangeScopeAmended, key=lambda event: event.change_id)
@@ -233,7 +246,7 @@ def amended(row: ChangeScope, event: ChangeScopeAmended, entry: EntryInfo) -> Ch
     if len(row.versions) >= MOST:
         return _uncounted(row, entry)
     version = _version(row, event, spoken(entry, event.actor), event.scope_digest, submitted=False)
-    return _fixed(_by(row, event.actor), version)
+    return _fixed(_by(row, version.said, entry.reads), version)
 
 
 def _fixed(row: ChangeScope, version: Version) -> ChangeScope:
@@ -282,14 +295,18 @@ def scheduled(row: ChangeScope, event: ChangeScheduled, entry: EntryInfo) -> Cha
 
 
 def _may_plan_anew(row: ChangeScope, said: Spoken, reads: Reads) -> bool:
-    """Say whether somebody moves the window of a change: whoever planned or opened it, an author, a human, or who has the power to."""
+    """Say whether somebody moves the window of a change: whoever planned it, opened it or put it into words first, or who has the power to.
+
+    Whoever only sends its scope once more is one of its authors, and plans nothing anew.
+    """
     before = _last(row.windows).said
     if said.principal in (before.principal, *(opening.said.principal for opening in row.openings[:1])):
         return True
     if voice_fault(reads, said, "anybody"):
         return False
-    authors = {person_of(reads, author) for author in row.authors}
-    return person_of(reads, said.speaker) in authors or may_end(reads, ChangeScheduled.type, said, before)
+    first = [*(one.said for one in row.openings[:1]), *(one.said for one in row.versions[:1])]
+    is_theirs = person_of(reads, said.speaker) in {person_of(reads, who.speaker) for who in first}
+    return is_theirs or may_take_back(reads, ChangeScheduled.type, said, before)
 
 
 @change_scopes.on(ChangeCancelled, key=lambda event: event.change_id)

@@ -2,7 +2,8 @@
 
 Made of facts (`change_facts`, `change_scopes`) by one function, and made again whenever something it rests on is another: no ticket is
 older than what is known. Facts are never refused: a deployment without leave moves the change on, and stands in `unlet` for ever.
-Which approvals count is `approvals`.
+Which approvals count is `approvals`. Longer than other files because a ticket has a column for each
+step of its life, and each is asked here.
 """
 
 from typing import Final
@@ -22,11 +23,13 @@ from projections.readings.changes.case import Case, may_start, needs_score, temp
 from projections.readings.changes.code import code_changes
 from projections.readings.changes.commits import commits
 from projections.readings.changes.facts import ChangeFacts, Decision, Done, Reviewed, change_facts
+from projections.readings.changes.reviews import is_anothers
 from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
 from projections.readings.changes.technical import is_asked
 from projections.readings.changes.templates import templates
 from projections.readings.changes.ticket import State, Ticket
 from projections.readings.changes.unlet import retro_of, sent_back_at, unlet_by
+from projections.readings.delivery.acts import who_did
 from projections.readings.environments.environments import environments, is_meant, is_production
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
@@ -52,7 +55,7 @@ ESCALATE_AFTER_HOURS: Final = Number(
 )
 change_tickets = Judged(
     "change_tickets",
-    version=13,
+    version=15,
     row=Ticket,
     of=change_facts,
     reads=(
@@ -89,7 +92,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     began = first.at if first is not None else None
     policy = in_force(look.at(began), began) if began is not None else in_force_now(look)
     case = Case(facts, scope, look, clocks_of(look, began or _opened_at(scope)), risk.assessments if risk else ())
-    deployers = tuple(dict.fromkeys(act.actor for act in facts.done if act.actor is not None))
+    deployers = tuple(dict.fromkeys(name for act in facts.done for name in who_did(look, act)))
     in_production = _deployers_to_production(facts, look)
     leave = case.leave(policy, deployers=in_production)
     version = in_force_at(scope.versions, None, case.clocks)
@@ -97,7 +100,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
     unlet = tuple(found for act in done if (found := unlet_by(case, act)) is not None)
     scored = case.scored()
     assessed = scored.assessment if scored is not None else None
-    review = _closing(case, deployers, assessed)
+    review = _closing(case, policy, deployers, assessed)
     remaining = _remaining(case, version)
     cancelled_at = _cancelled_at(case)
     unreviewed = case.unreviewed(policy) if is_asked(policy, _type_of(scope, fault)) else None
@@ -177,9 +180,10 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
 
 def _deployers_to_production(facts: ChangeFacts, look: Look) -> list[str]:
     return [
-        act.actor
+        name
         for act in facts.done
-        if act.actor is not None and is_production(look, act.environment, act.at, by=act.actor)
+        if is_production(look, act.environment, act.at, by=act.actor)
+        for name in who_did(look, act)
     ]
 
 
@@ -272,8 +276,8 @@ def _approval_due(case: Case, requests: list[Decision], version: Version | None)
     return later(last.said.at, hours=hours) if hours else None
 
 
-def _closing(case: Case, deployers: tuple[str, ...], assessed: Assessment | None) -> Reviewed | None:
-    """Return the review that closes a change: by who has the power, and somebody else than who did it, unless its risk is low."""
+def _closing(case: Case, policy: InForce, deployers: tuple[str, ...], assessed: Assessment | None) -> Reviewed | None:
+    """Return the review that closes a change: by who has the power, and somebody else than who did it, where the policy asks for that."""
     look, scope = case.look, case.scope
     band = assessed.band if assessed else None
     for review in case.facts.reviewed:
@@ -284,7 +288,7 @@ def _closing(case: Case, deployers: tuple[str, ...], assessed: Assessment | None
         if scope.change_type == "unauthorized":
             # Who did it says nothing of it, and neither does who gave it its ticket.
             own |= authors_of(look, scope)
-        if person not in own or (band == "low" and scope.change_type != "unauthorized"):
+        if person not in own or not is_anothers(policy, scope.change_type, band):
             return review
     return None
 

@@ -14,9 +14,11 @@ from projections.readings.changes.case import Case, may_start, template_fault
 from projections.readings.changes.facts import Done, change_facts
 from projections.readings.changes.scopes import Version, change_scopes, in_force_at
 from projections.readings.changes.ticket import Unlet
+from projections.readings.delivery.acts import who_did
 from projections.readings.environments.environments import is_production
 from projections.readings.people.imports import by_a_deadline, instants_of
 from projections.readings.people.policies import InForce
+from projections.readings.people.powers import names_behind
 from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken
@@ -81,11 +83,15 @@ def _without_leave(case: Case, act: Done | Spoken, instant: Instant) -> str:
     if scope.change_type == "standard" and template_fault(case, version) is None:
         sent_back = sent_back_at(case, version, instant) if version is not None else None
         return f"{scope.change_id} was sent back at {sent_back}" if sent_back is not None else ""
-    leave = case.leave(policy, instant, (act.actor,) if act.actor is not None else ())
+    leave = case.leave(policy, instant, _doers(case, act))
     if may_start(scope, leave):
         return ""
     others = "; ".join(f"{a.approver}: {a.why}" for a in leave.approvals[-10:] if a.why)
     return f"{number_of(leave.missing, 'approval')} missing" + (f" ({others})" if others else "")
+
+
+def _doers(case: Case, act: Done | Spoken) -> tuple[str, ...]:
+    return who_did(case.look, act) if isinstance(act, Done) else names_behind(case.look, act)
 
 
 def sent_back_at(case: Case, version: Version, instant: Instant | None = None) -> Moment | None:
@@ -111,7 +117,7 @@ def _is_emergency_procedure(case: Case, act: Done | Spoken, policy: InForce) -> 
     approved_by = later(act.at, hours=policy.number(RETRO_APPROVAL_HOURS))
     if not was_there(scope.openings[0].said, by_a_deadline(case.look, opened_by), case.clocks):
         return False
-    leave = case.leave(policy, deployers=(act.actor,) if act.actor is not None else ())
+    leave = case.leave(policy, deployers=_doers(case, act))
     deadline = by_a_deadline(case.look, approved_by)
     return any(was_there(approval, deadline, case.clocks) for approval in leave.counting)
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger.events.deployment import Outcome
-from projections.engine.view import Moment
+from projections.engine.view import Moment, Reads
+from projections.readings.people.powers import kind_of
 from projections.readings.people.voices import Spoken, in_time
 
 Kind = Literal["started", "finished", "promoted"]
@@ -141,6 +142,17 @@ def _act(
         last.outcome if last else None,
         all(report.is_history for report in reports),
         min((report.said.at for report in ended), default=None),
+    )
+
+
+def who_did(reads: Reads, act: Act) -> tuple[str, ...]:
+    """Return by which names whoever did something is known: the actor, and a human who told of it in another's name, or in nobody's.
+
+    A machine that reports what people do has done nothing itself, nor has who imports history.
+    """
+    names = dict.fromkeys(name for name in (act.actor, act.reported_by) if name is not None)
+    return tuple(
+        name for name in names if name == act.actor or (not act.is_history and kind_of(reads, name) == "human")
     )
 
 

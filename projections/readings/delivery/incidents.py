@@ -3,7 +3,7 @@
 What holds is what was said last, by time; where two times lie within the clocks' skew, by the record. So a confirmation of
 another cause takes the first one's place, and an incident that is seen again after its end is open again. What somebody had no power
 to say, or said in another's name, changes nothing: neither a cause nor an end. Nor does what a machine says of an incident that another one
-saw first, or of a cause that somebody else confirmed, unless it is enrolled for that.
+saw first, unless it is enrolled for that; nor what anybody says against a cause that somebody else confirmed, who has no power to.
 
 Not how likely a cause is: that is `attributions`.
 """
@@ -22,7 +22,7 @@ from ledger.events.incident import (
 )
 from projections.engine.view import LATEST, EntryInfo, Moment, Number, Reads, View, replace
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.replacing import may_end
+from projections.readings.people.replacing import may_end, may_take_back
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.leave import happened, replaces
@@ -95,7 +95,7 @@ def _touches(before: Incident | None, after: Incident | None) -> tuple[Moment, M
 
 incidents = View(
     "incidents",
-    version=5,
+    version=6,
     row=Incident,
     kind="incident",
     reads=READ_BY_POWERS,
@@ -194,15 +194,10 @@ def attributed(row: Incident, event: IncidentAttributed, entry: EntryInfo) -> In
         event.none_score,
         fault_of_speaker(entry.reads, entry.type, said, event.environment),
     )
-    if (
-        not told.fault
-        and told.is_confirmed
-        and row.confirmed is not None
-        and not may_end(entry.reads, entry.type, said, row.confirmed)
-    ):
-        told = replace(
-            told, fault=f"{said.speaker} is not known to be a human, and {row.confirmed.speaker} confirmed a cause"
-        )
+    is_confirmed = told.is_confirmed and not told.fault
+    if is_confirmed and row.confirmed is not None and not _may_name_another(row, told, row.confirmed, entry):
+        words = f"{row.confirmed.speaker} confirmed another cause, and {said.speaker} has no power to take that back"
+        told = replace(told, fault=words)
     row = replace(
         _known(row, event, entry),
         attributions=(*row.attributions, told),
@@ -214,9 +209,26 @@ def attributed(row: Incident, event: IncidentAttributed, entry: EntryInfo) -> In
     if not told.is_confirmed:
         named = (*(candidate.deployment_id for candidate in told.candidates), told.deployment_id)
         return replace(row, suspected=_names((*row.suspected, *named)))
-    if row.confirmed is not None and not replaces(told.said, row.confirmed, clocks_of(entry.reads, entry.recorded_at)):
+    if row.confirmed is not None and (
+        _is_the_same_cause(row, told)
+        or not replaces(told.said, row.confirmed, clocks_of(entry.reads, entry.recorded_at))
+    ):
         return row
     return replace(row, confirmed=told.said, deployment_id=told.deployment_id, change_id=told.change_id)
+
+
+def _is_the_same_cause(row: Incident, told: Attribution) -> bool:
+    return (row.deployment_id, row.change_id) == (told.deployment_id, told.change_id)
+
+
+def _may_name_another(row: Incident, told: Attribution, confirmed: Spoken, entry: EntryInfo) -> bool:
+    """Say whether what is said of a cause may stand against what somebody confirmed before: that nothing deployed was it accuses nobody,
+    and is answered by whoever finds a cause; a cause is taken back by who had confirmed it, or has the power to.
+    """
+    is_accusation = row.deployment_id is None and row.change_id is None
+    return (
+        is_accusation or _is_the_same_cause(row, told) or may_take_back(entry.reads, entry.type, told.said, confirmed)
+    )
 
 
 def concerned(event: IncidentAttributed, reads: Reads) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -4,13 +4,17 @@ So logins that are linked later, or a reviewer without the power, take decisions
 review, and the population, is `access_review_facts`.
 
 A review over nothing is done when it is opened. Nobody's decision about their own access counts, nor those of two without power who keep
-each other's; whose a grant is, the grant says, and not the decision.
+each other's, in one review or in two, as long as nobody else decided since; whose a grant is, the grant says, and not the decision.
+
+Longer than other files because whose decisions count, and what waits for whom, is one look at a review.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ledger.events import ref
+from ledger.events.access import AccessGranted
 from ledger.events.access_review import AccessReviewCompleted, AccessReviewItemDecided
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
@@ -24,14 +28,14 @@ from projections.readings.people.access_review_facts import (
     access_review_facts,
 )
 from projections.readings.people.credentials import credentials
-from projections.readings.people.grants import access_grants
-from projections.readings.people.identities import person_of
+from projections.readings.people.grants import Grant, ReviewedDecision, access_grants
+from projections.readings.people.identities import logins_of, person_of, spellings_of
 from projections.readings.people.policies import in_force
 from projections.readings.people.powers import fault_of_grant, fault_of_speaker, revocations_of, spans_at
 from projections.readings.people.replacing import has_power
 from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken
+from projections.readings.people.voices import Spoken, spoken
 from projections.rules import duties as rules
 from projections.rules.digests import list_digest
 from projections.rules.leave import instants
@@ -116,7 +120,7 @@ class AccessReview:
 
 access_reviews = Judged(
     "access_reviews",
-    version=6,
+    version=7,
     row=AccessReview,
     of=access_review_facts,
     reads=READ_BY_ASKING,
@@ -180,6 +184,8 @@ class _Reviewing:
             self._decisions.setdefault(decision.grant_id, []).append(decision)
         # Who kept whose grant, as persons.
         self._kept: dict[tuple[str, str], list[Spoken]] = {}
+        # By person, what stands of what others decided about their grants in other reviews: to keep them.
+        self._held_by: dict[str, list[ReviewedDecision]] = {}
         for held in row.population:
             for decision in self._decisions.get(held.grant_id, ()):
                 if decision.decision == "keep":
@@ -203,8 +209,8 @@ class _Reviewing:
         why = ""
         for decision in self._decisions.get(held.grant_id, ()):
             fault = self._why(held, decision)
-            # What does not count replaces nothing that does.
-            if last is None or why or not fault:
+            # What does not count replaces nothing that does, nor hides that it was their own.
+            if last is None or not fault or (why and (fault.startswith("S7:") or not why.startswith("S7:"))):
                 last, why = decision, fault
         waits_for = self._asked_first(held) if last is None or why else None
         if last is None:
@@ -240,7 +246,8 @@ class _Reviewing:
 
     def _is_in_return(self, held: Held, said: Spoken) -> bool:
         """Say whether the holder of a grant kept one of whoever keeps theirs, where nobody of the two has the power to."""
-        in_return = self._kept.get((self._person(held.principal), self._person(said.speaker)), ())
+        holder, reviewer = self._person(held.principal), self._person(said.speaker)
+        in_return = [*self._kept.get((holder, reviewer), ()), *self._kept_in_others(held, said)]
         event_type = AccessReviewItemDecided.type
         return (
             bool(in_return)
@@ -250,6 +257,39 @@ class _Reviewing:
                 for other in in_return
             )
         )
+
+    def _kept_in_others(self, held: Held, said: Spoken) -> list[Spoken]:
+        """Return by what the holder of a grant kept, in other reviews, one of whoever keeps theirs: as long as nobody else has decided
+        about either since.
+        """
+        grant, holder = self._look.row(access_grants, held.grant_id), self._person(held.principal)
+        own = self._stands(grant, holder) if grant is not None else None
+        if own is None or own.position != said.position:
+            return []
+        reviewer = self._person(said.speaker)
+        if reviewer not in self._held_by:
+            logins = spellings_of(self._look, logins_of(self._look, said.speaker))
+            named = (self._look.named(access_grants, AccessGranted, ref("identity", login)) for login in logins)
+            self._held_by[reviewer] = [
+                decision
+                for grants in named
+                for other in grants
+                if (decision := self._stands(other, reviewer)) is not None
+                and (decision.decision, decision.review_id != self._row.review_id) == ("keep", True)
+            ]
+        return [self._spoken(one) for one in self._held_by[reviewer] if self._person(one.reviewer) == holder]
+
+    def _stands(self, grant: Grant, holder: str) -> ReviewedDecision | None:
+        """Return what somebody else than its holder decided about a grant last, in whichever review, that counts."""
+        for decision in reversed(grant.decisions):
+            if self._person(decision.reviewer) == holder:
+                continue
+            if not self.fault(AccessReviewItemDecided.type, self._spoken(decision)):
+                return decision
+        return None
+
+    def _spoken(self, decision: ReviewedDecision) -> Spoken:
+        return spoken(self._look.entry(decision.position), decision.reviewer)
 
     def _person(self, identity: str) -> str:
         if identity not in self._persons:

@@ -106,6 +106,15 @@ def persons_behind(reads: Reads, said: Spoken) -> set[str]:
     return found
 
 
+def names_behind(reads: Reads, said: Spoken) -> tuple[str, ...]:
+    """Return by which names whoever did what a statement tells is known: the actor, and a human whose credential said so, unless that is an
+    authority for the actor. A machine that reports what people do has done nothing itself.
+    """
+    if said.speaker == said.principal or is_own_key(said) or is_vouched(reads, said):
+        return (said.speaker,)
+    return (said.speaker, said.principal) if kind_of(reads, said.principal) == "human" else (said.speaker,)
+
+
 # -- of a grant ----------------------------------------------------------------------------------------------------------
 
 

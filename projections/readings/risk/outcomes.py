@@ -1,9 +1,10 @@
 """Outcomes: what became of each change, as it is known now, and the base rates of failure that follow.
 
 Where something was written of a change, what was observed counts before it: one that was rolled back, caused an incident, or failed
-to be deployed in production and was not deployed later, failed, whatever a review says. Else an explicit label counts before what
-a review said; the latest counts, of those that counted by who said them. Base rates are kept by day, so that whoever asks can let old
-days count less. Longer than other files because a rate is the sum of what the outcomes were, and goes along with each.
+to be deployed in production and was not deployed later, failed, whatever a review says. Else the last word of each who wrote of it
+stands, until somebody with the power says otherwise: a failure by any of them is one; of successes an explicit label counts before a
+review. Base rates are kept by day, so that whoever asks can let old days count less. Longer than other files because a rate is the sum
+of what the outcomes were, and goes along with each.
 """
 
 from bisect import bisect_left
@@ -28,7 +29,7 @@ from projections.readings.delivery.placements import placements, undoing, undone
 from projections.readings.environments.environments import READ_BY_ASKING, canonical, is_production
 from projections.readings.people.identities import person_of
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.replacing import acquits
+from projections.readings.people.replacing import acquits, has_power, last_words
 from projections.readings.people.voices import spoken
 
 Label = Literal["success", "failure"]
@@ -56,13 +57,15 @@ def scopes_of(reads: Reads, scope: ChangeScope, at: Moment) -> list[str]:
 
 @dataclass(frozen=True)
 class Labelling:
-    """One label that a change was given, and where; `is_own` if it speaks for whoever said it."""
+    """One label that a change was given, by whose credential, and where; `is_own` if it speaks for whoever said it."""
 
     label: Label
     by: Literal["label", "review"]
     at: Moment
     position: int
     is_own: bool = False
+    who: str = ""
+    has_power: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def _entries_of(key: str, row: Outcome) -> list[Match]:
 
 outcomes = View(
     "outcomes",
-    version=7,
+    version=8,
     row=Outcome,
     kind="change",
     entries_of=_entries_of,
@@ -166,7 +169,8 @@ def _told(
 ) -> Outcome:
     said = spoken(entry, event.actor)
     is_own = label == "success" and not acquits(entry.reads, entry.type, said, _own(row, entry))
-    told = Labelling(label, by, entry.time, entry.position, is_own)
+    may = has_power(entry.reads, entry.type, said)
+    told = Labelling(label, by, entry.time, entry.position, is_own, said.principal, may)
     return _labelled(replace(row, labellings=(*row.labellings, told)), entry)
 
 
@@ -182,9 +186,12 @@ def _own(row: Outcome, entry: EntryInfo) -> set[str]:
 
 
 def current_labelling(labellings: Sequence[Labelling]) -> Labelling:
-    """Return the one that counts: the last explicit label, else what the last review said; of others than it speaks for, if any."""
+    """Return the one that counts, of the last word of each, and of others than it speaks for, if any: a failure; else the last explicit
+    label, else what the last review said.
+    """
     others = [labelling for labelling in labellings if not labelling.is_own]
-    return max(others or labellings, key=lambda labelling: (labelling.by == "label", labelling.position))
+    standing = last_words((one.who, one.has_power, one) for one in others or labellings)
+    return max(standing, key=lambda one: (one.label == "failure", one.by == "label", one.position))
 
 
 @outcomes.on(RiskOutcomeLabelled, key=lambda event: event.change_id)

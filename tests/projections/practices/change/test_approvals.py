@@ -22,6 +22,7 @@ from changes import (
     ready,
     request,
 )
+from people import issue
 from telling import Story, at
 from year import DAY, DAYS, HOUR, START, Change, Year
 
@@ -468,6 +469,31 @@ def test_nobody_dates_a_beginning_back_to_before_the_change_was_cancelled() -> N
     begin(story, len(story.log) - 3)
     assert story.row(change_tickets, "CHG-7").state == "cancelled"
     assert ask(story, hours=40).verdict == "deny"
+
+
+def test_who_asks_for_approvals_once_more_takes_back_their_own_request_and_no_others() -> None:
+    story = ready_to_deploy()
+    request(story, quorum=2, by="person:rita")
+    assert against(ask(story))["change-is-approved"] == ("needs_approval", "quorum")
+    for who in ("person:alice", "service:ci"):
+        request(story, quorum=1, by=who)
+        assert against(ask(story))["change-is-approved"] == ("needs_approval", "quorum")
+    request(story, quorum=1, by="person:rita")
+    assert ask(story).verdict == "allow"
+
+
+@pytest.mark.parametrize(("kind", "is_own"), [("human", True), ("service", False)])
+def test_who_opens_a_change_in_anothers_name_does_not_approve_it(kind: str, is_own: bool) -> None:
+    story = opened()
+    publish(story)
+    issue(story, "person:bob", kind=kind)
+    about = {"actor": "person:zoe", "by": "person:bob", "token": "token:person.bob"}
+    story.tell("change.submitted", **about, **CHG, artifacts=[ARTIFACT])
+    assess(story)
+    approve(story, token="token:person.bob")
+    row = story.row(change_tickets, "CHG-7")
+    assert row.approvals[0].why.startswith("S1:" if is_own else "S4:")
+    assert ("person:bob" in row.authors) is is_own
 
 
 # -- planted in the year -------------------------------------------------------------------------------------------------

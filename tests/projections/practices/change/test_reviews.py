@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from asking import against, ask, deployed, ready_to_deploy
 from changes import CHG, deploy, finding, found, pass_time, publish, ready, review
+from people import issue
 from telling import Story, at
 from year import HOUR, Change, Year
 
 from projections.readings.changes.reviews import reviews
+from projections.readings.changes.tickets import change_tickets
 from projections.readings.risk.outcomes import outcomes
 
 
@@ -123,6 +125,24 @@ def test_a_review_is_due_without_anybody_asking_for_it(why: str) -> None:
     review(story, pir_id="PIR-8")
     assert "review-owed" not in found(story)
     assert finding(story, "review-owed", "CHG-7").resolved_at is not None
+
+
+@pytest.mark.parametrize("named", ["service:ci", None])
+def test_who_says_in_anothers_name_that_it_was_deployed_does_not_review_it(named: str | None) -> None:
+    story = ready()
+    publish(story, ("review-within-hours", "any", "24"), ("review-by", "any", "somebody-else"))
+    for who, kind in (("person:dora", "human"), ("service:ci", "service")):
+        issue(story, who, kind=kind)
+    doras = {"by": "person:dora", "token": "token:person.dora"}
+    act = {"deployment_id": "d-1", "service": "api", "environment": "prod"} | ({"actor": named} if named else {})
+    story.tell("deployment.started", **doras, **CHG, **act)
+    story.tell("deployment.finished", **doras, **act, outcome="success")
+    review(story, "person:dora", token="token:person.dora")
+    assert story.row(change_tickets, "CHG-7").state == "reviewing"
+    pass_time(story, 40)
+    assert "does not review it" in finding(story, "review-owed", "CHG-7").says
+    review(story, "person:carol", pir_id="PIR-8")
+    assert story.row(change_tickets, "CHG-7").state == "closed"
 
 
 def test_no_review_is_owed_of_what_went_well_unless_the_policy_says_so() -> None:

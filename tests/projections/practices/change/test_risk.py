@@ -167,6 +167,10 @@ def test_who_wrote_or_deployed_a_change_labels_it_as_a_success_only_where_nobody
     for who in ("service:ci", "person:alice"):
         story.tell("risk.outcome_labelled", **told, actor=who)
         assert story.row(outcomes, "CHG-7").label == "failure"
+    # Nor does anybody else take back what a reviewer found, without the power to.
+    story.tell("risk.outcome_labelled", **told, actor="person:eve")
+    assert story.row(outcomes, "CHG-7").label == "failure"
+    enrol(story, "service:desk", types=("risk.outcome_labelled",))
     story.tell("risk.outcome_labelled", **told, actor="service:desk")
     assert story.row(outcomes, "CHG-7").label == "success"
     # That it failed, they may say of themselves.

@@ -29,7 +29,9 @@ def access_review(story: Story, *grants: str, count: int = 3, digest: str | None
 def decide(story: Story, grant: str, by: str = "person:dan", decision: str = "keep", **more: Any) -> int:
     holder = {"GR-0": "person:alice", "GR-1": "person:bob", "GR-2": "person:carol"}
     told = {"principal": holder.get(grant, "person:zoe")} | more
-    return story.tell("access_review.item_decided", actor=by, review_id="Q", grant_id=grant, decision=decision, **told)
+    return story.tell(
+        "access_review.item_decided", actor=by, **{"review_id": "Q"} | told, grant_id=grant, decision=decision
+    )
 
 
 def complete(story: Story, kept: int = 3, revoked: int = 0, **more: Any) -> None:
@@ -124,6 +126,9 @@ def test_who_reviews_their_own_access_is_found() -> None:
         principal="person:carol", decision="keep")  # fmt: skip
     complete(story)
     assert set(found(story)) == {"own-access-reviewed", "access-review-incomplete"}
+    # What does not count hides nothing of it.
+    decide(story, "GR-2", "service:ci")
+    assert set(found(story)) == {"own-access-reviewed", "access-review-incomplete", "without-power"}
 
 
 @pytest.mark.parametrize("who", ["neither", "one of them has the role"])
@@ -148,6 +153,31 @@ def test_two_who_keep_each_others_access_without_the_power_to_are_found(who: str
     # Somebody else decides.
     decide(story, "GR-0")
     assert story.row(access_reviews, "Q").undecided == 1
+
+
+@pytest.mark.parametrize("since", ["nobody", "somebody else", "a machine"])
+def test_so_are_two_who_do_it_in_two_reviews_as_long_as_nobody_else_decides(since: str) -> None:
+    story = opened()
+    access_review(story)
+    for grant in ("GR-0", "GR-2"):
+        decide(story, grant, "person:bob")
+    decide(story, "GR-1")
+    complete(story)
+    assert found(story) == {}
+    access_review(story, review_id="R")
+    decide(story, "GR-0", review_id="R")
+    decide(story, "GR-1", "person:alice", review_id="R")
+    decide(story, "GR-2", review_id="R")
+    # The grant of alice was kept by dan since; so it was not in return.
+    assert found(story) == {}
+    access_review(story, review_id="S")
+    decide(story, "GR-0", "person:bob", review_id="S")
+    assert found(story) == {"own-access-reviewed": ["R", "S"]}
+    whys = [next(item.why for item in story.row(access_reviews, name).items if item.why) for name in ("R", "S")]
+    assert [why[:2] for why in whys] == ["S7", "S7"]
+    if since != "nobody":
+        decide(story, "GR-0", "person:dan" if since == "somebody else" else "service:ci", review_id="S")
+        assert found(story).get("own-access-reviewed") == (["R", "S"] if since == "a machine" else None)
 
 
 def test_a_revocation_that_does_not_come_is_found_after_seven_days() -> None:

@@ -29,17 +29,17 @@ def propose(story: Story, head: str = A, *authors: str) -> None:
 
 
 def look_at(
-    story: Story, who: str = "person:bob", commit: str = A, verdict: str = "approved", number: str = "1"
+    story: Story, who: str = "person:bob", commit: str = A, verdict: str = "approved", number: str = "1", **more: str
 ) -> None:
-    story.tell("code_review.submitted", actor=who, **PULL, review_id=number, commit=commit, verdict=verdict)
+    story.tell("code_review.submitted", actor=who, **PULL, review_id=number, commit=commit, verdict=verdict, **more)
 
 
 def merge(story: Story, head: str = A, **more: str) -> None:
     story.tell("code.merged", actor="person:merger", **PULL, head_sha=head, merge_sha="c" * 40, **more)
 
 
-def dismiss(story: Story, who: str = "person:lead") -> None:
-    story.tell("code_review.dismissed", actor=who, **PULL, review_id="1", commit=A, reviewer="person:bob")
+def dismiss(story: Story, who: str = "person:lead", **more: str) -> None:
+    story.tell("code_review.dismissed", actor=who, **PULL, review_id="1", commit=A, reviewer="person:bob", **more)
 
 
 def push(story: Story, **more: str) -> int:
@@ -83,7 +83,15 @@ OBJECTIONS: dict[str, tuple[Any, bool]] = {
         True,
     ),
     "wanted changes, and was dismissed": (
-        lambda s: (look_at(s, "person:rob", verdict="changes_requested", number="1"), dismiss(s)), False,
+        lambda s: (look_at(s, "person:rob", verdict="changes_requested", number="1"), dismiss(s, "person:rob")), False,
+    ),
+    "wanted changes, and somebody else dismissed it": (
+        lambda s: (look_at(s, "person:rob", verdict="changes_requested", number="1"), dismiss(s)), True,
+    ),
+    "wanted changes, and somebody else dismissed it there": (
+        lambda s: (enrol(s, "service:github", "person:*"), look_at(s, "person:rob", verdict="changes_requested", number="1"),
+                   dismiss(s, by="service:github")),
+        False,
     ),
     "wanted changes, and the author dismissed it": (
         lambda s: (look_at(s, "person:rob", verdict="changes_requested", number="1"), dismiss(s, "person:ann")), True,
@@ -103,6 +111,17 @@ def test_what_one_approved_and_another_wants_changed_is_found_when_it_is_merged(
     assert found(story) == ({"merged-without-review": ["acme/api#12"]} if is_found else {})
     if is_found:
         assert finding(story, "merged-without-review", "acme/api#12").says.endswith("had asked for changes")
+
+
+def test_who_says_that_their_code_is_anothers_does_not_review_it() -> None:
+    for teller, is_found in (("person:bob", True), ("service:ci", False)):
+        story = Story()
+        for who, kind in (("person:bob", "human"), ("service:ci", "service")):
+            issue(story, who, kind=kind)
+        story.tell("code.proposed", actor=teller, **PULL, head_sha=A, authors=["person:ann"])
+        look_at(story, token="token:person.bob")
+        merge(story)
+        assert found(story) == ({"merged-without-review": ["acme/api#12"]} if is_found else {})
 
 
 def test_a_review_after_the_merge_is_a_justification_and_no_leave() -> None:

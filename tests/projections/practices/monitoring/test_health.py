@@ -1,5 +1,6 @@
 """6.1 Health checks after a deployment: given these facts, this is found, and this is answered."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -45,23 +46,37 @@ def test_nobody_verifies_as_healthy_what_another_found_to_be_degraded_unless_the
     assert ask(story, "promote", **Q).verdict == "allow"
 
 
-def test_a_machine_takes_back_no_cause_that_somebody_else_confirmed_and_ends_no_incident_that_another_saw() -> None:
+def test_nobody_takes_back_a_cause_that_somebody_else_confirmed_and_no_machine_ends_an_incident_that_another_saw() -> (
+    None
+):
     story = deployed(ready_to_deploy())
     story.tell("incident.detected", incident_id="INC", service="api", environment="prod", by="service:alerts")
     cause = {"incident_id": "INC", "method": "m", "method_version": "1", "confirmed": True}
     story.tell("incident.attributed", **cause, deployment_id="d-1", actor="person:bob")
-    for again in ({"deployment_id": "d-0"}, {}):
-        story.tell("incident.attributed", **cause, **again, actor="service:ci")
+    for again, who in itertools.product(({"deployment_id": "d-0"}, {}), ("service:ci", "person:carol")):
+        story.tell("incident.attributed", **cause, **again, actor=who)
+    # Whoever says the same takes it over from nobody.
+    story.tell("incident.attributed", **cause, deployment_id="d-1", actor="person:carol")
+    story.tell("incident.attributed", **cause, actor="person:carol")
     story.tell("incident.detected", incident_id="INC", service="api", environment="prod", by="service:ci")
     story.tell("incident.resolved", incident_id="INC", actor="service:ci")
     row = story.row(incidents, "INC")
     assert (row.deployment_id, row.resolved_at) == ("d-1", None)
-    assert row.attributions[-1].fault == "service:ci is not known to be a human, and person:bob confirmed a cause"
+    assert (
+        row.attributions[-1].fault
+        == "person:bob confirmed another cause, and person:carol has no power to take that back"
+    )
     assert against(ask(story, "promote", **Q))["deployment-held"] == ("deny", "incident")
     story.tell("incident.resolved", incident_id="INC", actor="service:alerts")
-    story.tell("incident.attributed", **cause, deployment_id="d-0", actor="person:carol")
+    story.tell("incident.attributed", **cause, deployment_id="d-0", actor="person:bob")
     row = story.row(incidents, "INC")
     assert (row.deployment_id, row.resolved_at is not None) == ("d-0", True)
+    enrol(story, "service:desk", types=("incident.attributed",))
+    story.tell("incident.attributed", **cause, by="service:desk")
+    assert story.row(incidents, "INC").deployment_id is None
+    # That nothing caused it keeps nobody from finding what did.
+    story.tell("incident.attributed", **cause, deployment_id="d-1", actor="person:carol")
+    assert story.row(incidents, "INC").deployment_id == "d-1"
 
 
 Q = {"deployment_id": "d-1", "to_environment": "prod", "environment": "staging"}

@@ -11,6 +11,7 @@ from ledger.authority import LEDGER_PRINCIPAL
 from projections.readings.changes.branch_protections import branch_protections
 from projections.readings.people.permission_use import UNUSED_AFTER_DAYS, permission_use
 from projections.rules.protection import weaker
+from projections.rules.words import listed
 
 
 def test_a_service_whose_grant_nobody_owns_is_found_until_the_grant_ends() -> None:
@@ -377,7 +378,8 @@ def test_a_policy_that_rests_on_what_anybody_may_say_is_found() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "event"),
     [
-        ("test-suite", "api", "test.shard_finished"),
+        ("test-suite", "api", "test.shard_finished test.manifest_accepted"),
+        ("board-band", "high", "risk.assessed"),
         ("scan-tool", "tfsec", "scan.completed"),
         ("plan-validation", "required", "iac.validated"),
         ("readiness-gate", "required", "environment.ready_attested"),
@@ -402,8 +404,22 @@ def test_so_is_one_that_rests_on_what_anybody_says_was_tested_scanned_checked_at
     story = Story()
     publish(story, (setting, "prod", value))
     says = finding(story, "policy-believes-anybody", "change-approval").says
-    assert says == f"change-approval 1 rests {setting} on {event}, and names no role for it"
-    publish(story, (setting, "prod", value), ("role-for", event, "teller"), version="2")
+    told = listed(f"{setting} on {name}" for name in event.split())
+    assert says == f"change-approval 1 rests {told}, and names no role for it"
+    publish(story, (setting, "prod", value), *(("role-for", name, "teller") for name in event.split()), version="2")
+    assert "policy-believes-anybody" not in found(story, ())
+
+
+@pytest.mark.parametrize("name", ["quorum", "required-role", "board-decision"])
+def test_so_is_one_that_asks_for_more_by_the_band_which_whoever_scores_first_says(name: str) -> None:
+    story = Story()
+    value = {"quorum": "2", "required-role": "lead", "board-decision": "required"}[name]
+    publish(story, (name, "normal", value))
+    assert "policy-believes-anybody" not in found(story, ())
+    publish(story, (name, "high", value), version="2")
+    says = finding(story, "policy-believes-anybody", "change-approval").says
+    assert says == f"change-approval 2 rests {name} of high on risk.assessed, and names no role for it"
+    publish(story, (name, "high", value), ("role-for", "risk.assessed", "scorer"), version="3")
     assert "policy-believes-anybody" not in found(story, ())
 
 

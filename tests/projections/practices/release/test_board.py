@@ -133,6 +133,38 @@ def test_members_decide_and_enough_of_them_by_their_own_word(how: str) -> None:
         assert answer(story, 48) == {}
 
 
+@pytest.mark.parametrize("first", [{"verdict": "approved"}, {"verdict": "deferred"}])
+def test_what_the_board_decides_a_member_writes_down_and_who_is_none_uses_up_no_vote(first: dict[str, Any]) -> None:
+    story = before_the_board()
+    table(story)
+    wait_until(story, 20)
+    vote(story, "person:mia")
+    vote(story, "person:max")
+    # Who is no member leaves the conditions out, and comes first.
+    decide(story, actor="person:eve", **first)
+    assert answer(story, 30) == not_yet(
+        "does-not-count" if first["verdict"] == "approved" else "not-approved",
+        **({} if first["verdict"] == "approved" else {"verdict": "deny"}),
+    )
+    decide(story, conditions=["x"])
+    assert answer(story, 30) == not_yet("conditions")
+    story.tell("cab.condition_met", actor="person:max", **MEETING, **CHG, condition="x")
+    assert answer(story, 30) == {}
+
+
+def test_a_clerk_of_the_board_writes_down_what_it_decides_by_the_role_that_the_policy_names() -> None:
+    for settings, reason in (((), "does-not-count"), ((("role-for", "cab.decision_recorded", "clerk"),), None)):
+        story = before_the_board(*settings)
+        story.tell("access.granted", actor="person:olga", grant_id="clerk", principal="person:clara", principal_kind="human",
+            role="clerk")  # fmt: skip
+        table(story)
+        wait_until(story, 20)
+        vote(story, "person:mia")
+        vote(story, "person:max")
+        decide(story, actor="person:clara")
+        assert answer(story, 40) == (not_yet(reason) if reason is not None else {})
+
+
 def test_whoever_records_the_decision_speaks_for_members_only_as_an_authority() -> None:
     voters = [{"member": member, "vote": "for"} for member in MEMBERS]
     for is_enrolled in (False, True):

@@ -2,6 +2,7 @@
 
 import pytest
 from changes import ARTIFACT, CHG, OTHER, SCOPE, approve, assess, deploy, found, open_change, opened, request, review
+from people import enrol
 from telling import Story, at
 
 from projections.readings.changes.facts import change_facts
@@ -379,12 +380,17 @@ def test_another_environment_is_no_fit() -> None:
 # -- outcomes -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_label_counts_before_a_review_and_a_correction_before_an_earlier_label() -> None:
+def test_a_failure_stands_until_who_has_the_power_says_otherwise_and_a_correction_counts_before_an_earlier_label() -> (
+    None
+):
     story = opened()
     review(story, outcome="backed_out", rolled_back=True)
     assert story.row(outcomes, "CHG-7").label == "failure"
+    # What somebody found takes who has the power back, and who found it.
     story.tell("risk.outcome_labelled", actor="service:desk", **CHG, label="success")
-    review(story, outcome="backed_out", rolled_back=True)
+    assert story.row(outcomes, "CHG-7").label == "failure"
+    enrol(story, "service:desk", types=("risk.outcome_labelled",))
+    story.tell("risk.outcome_labelled", actor="service:desk", **CHG, label="success")
     assert story.row(outcomes, "CHG-7").label == "success"
     story.tell("risk.outcome_labelled", actor="service:desk", **CHG, label="failure", corrects=1)
     for scope in ("api/prod/normal", "service:api", "all"):
