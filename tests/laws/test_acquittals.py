@@ -59,6 +59,8 @@ BY_ANYBODY: dict[tuple[str, str], str] = {
         "service.provisioned",
     ): "whose service uses it asks for more: its backups are asked for from then on",
     ("parity-not-compared", "environment.config_compared"): FIRST_WORDS,
+    ("readiness-late", "environment.ready_attested"): FIRST_WORDS,
+    ("release-before-ready", "environment.ready_attested"): FIRST_WORDS,
     ("restore-not-tested", "restore.verified"): FIRST_WORDS,
     ("rotated-secret-found-again", "secret.detected"): INSTEAD,
 }
@@ -69,6 +71,8 @@ BY_WHO_TOLD: dict[tuple[str, str], str] = {
     ("backup-older-than-rpo", "service.provisioned"): CORRECTED,
     ("difference-unexplained", "environment.config_compared"): CORRECTED,
     ("drifted", "iac.plan_produced"): CORRECTED,
+    ("environment-not-said", "deployment.finished"): CORRECTED,
+    ("environment-not-said", "deployment.started"): CORRECTED,
     ("parity-too-low", "environment.config_compared"): CORRECTED,
     ("restore-not-tested", "environment.deleted"): "whoever had set it up says that it is gone",
     ("restore-not-tested", "service.provisioned"): CORRECTED,

@@ -201,10 +201,12 @@ KNOWS: frozenset[str] = frozenset(
 KEYS: frozenset[str] = frozenset(
     {
         "projections/readings/changes/dependencies.py", "projections/readings/changes/templates.py",
-        "projections/readings/delivery/placements.py",
+        "projections/readings/delivery/named_services.py", "projections/readings/delivery/placements.py",
         "projections/readings/environments/backups.py", "projections/readings/environments/lifetimes.py",
         "projections/readings/environments/named.py", "projections/readings/environments/parity.py",
         "projections/readings/environments/readiness.py", "projections/readings/environments/reservations.py",
+        # Services, in whatever letter case.
+        "projections/readings/environments/selected.py",
         "projections/readings/environments/tags.py", "projections/readings/infrastructure/drifts.py",
         "projections/readings/infrastructure/module_users.py", "projections/readings/infrastructure/states.py",
         "projections/readings/people/powers.py",

@@ -106,7 +106,9 @@ def environment_not_said(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed, and nobody said where for longer than evidence may take: no rule about production knows of it. It ends when
     whoever told of it first says where, or whoever has the power to.
     """
-    told = sorted((report for report in row.reports if not report.is_history), key=lambda report: report.said.position)
+    # Where something was promoted to says not where it had been put.
+    told = [report for report in row.reports if not report.is_history and report.kind != "promoted"]
+    told.sort(key=lambda report: report.said.position)
     if not told:
         return None
     first = told[0].said

@@ -55,7 +55,7 @@ def drifted_without_a_change(row: Drift, look: Look) -> Breach | None:
     if not without:
         return None
     first = without[0]
-    words = f"{listed(one.address for one in without)} of {row.service} in {_where(row)} was changed without a change"
+    words = f"{_named(without)} of {row.service} in {_where(row)} was changed without a change"
     return Breach(f"{words}, between {first.after} and {first.since}", positions_of(*(one.position for one in without)))
 
 
@@ -79,11 +79,15 @@ def drift_not_put_on_record(row: Drift, look: Look) -> Breach | None:
     ]
     if not late:
         return None
-    words = f"that {listed(one.address for one in late)} of {row.service} in {_where(row)} was changed without a change"
+    words = f"that {_named(late)} of {row.service} in {_where(row)} was changed without a change"
     return Breach(
         f"{words} was to be on record as an unauthorized change by {later(late[0].since, hours=hours)}",
         positions_of(*(one.position for one in late)),
     )
+
+
+def _named(some: list[Drifted]) -> str:
+    return listed(dict.fromkeys(one.address for one in some))
 
 
 def _where(row: Drift) -> str:
@@ -95,13 +99,15 @@ def _without_a_change(row: Drift, look: Look) -> list[Drifted]:
     environment = row.environment
     if row.service is None or environment is None:
         return []
-    return [
+    found = (
         one
-        for one in (*row.gone, *row.open)
+        for drifted in (*row.gone, *row.open)
+        for one in drifted.beginnings
         if one.after is not None
         and is_production(look, environment, one.since)
         and not any(_covers(look, scope, environment, one) for scope in _changes_of(row, one, look))
-    ]
+    )
+    return list(found)
 
 
 def _changes_of(row: Drift, one: Drifted, look: Look) -> list[ChangeScope]:

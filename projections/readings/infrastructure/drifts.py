@@ -44,6 +44,16 @@ LATEST: Final = 64
 
 
 @dataclass(frozen=True)
+class Anew:
+    """A drift as somebody sees it who had seen the resource as it was applied, after others had seen it drifted."""
+
+    by: str
+    since: Moment
+    position: int
+    after: Moment | None
+
+
+@dataclass(frozen=True)
 class Drifted:
     """One resource that drifted: after which plan that did not show it, since when, how often it came back, until when, by what."""
 
@@ -60,6 +70,12 @@ class Drifted:
     gone_position: int | None = None
     seconds: int | None = None
     change_id: str | None = None
+    anew: tuple[Anew, ...] = ()
+
+    @property
+    def beginnings(self) -> "tuple[Drifted, ...]":
+        """Return the drift as it began, for each who saw it begin: that others saw one before makes it no older for them."""
+        return (self, *(replace(self, since=o.since, position=o.position, after=o.after) for o in self.anew))
 
 
 @dataclass(frozen=True)
@@ -229,7 +245,8 @@ def _together(some: Sequence[Drifting]) -> Drifting:
     standing: dict[str, Drifted] = {}
     for one in sorted((one for each in some for one in each.standing), key=lambda one: (one.since, one.position)):
         first = standing.setdefault(one.address, one)
-        standing[one.address] = replace(first, by=tuple(dict.fromkeys((*first.by, *one.by))))
+        both = tuple(dict.fromkeys((*first.anew, *one.anew)))
+        standing[one.address] = replace(first, by=tuple(dict.fromkeys((*first.by, *one.by))), anew=both)
     return Drifting(
         tuple(standing[address] for address in sorted(standing)),
         tuple(one for each in some for one in each.gone),
@@ -318,9 +335,9 @@ def _again(
         if known is not None:
             gone.append(known)
         return Drifted(address, said.at, said.position, (said.principal,), before, seen_at=said.at)
-    if said.principal not in known.by and any(w.by == said.principal and known.since <= w.at for w in whole):
-        # Who had seen it as it was applied meanwhile, sees another drift: that others saw one before makes this no older.
-        known = replace(known, since=said.at, position=said.position, after=before)
+    is_known = said.principal in (*known.by, *(one.by for one in known.anew)) or len(known.anew) >= LATEST
+    if not is_known and any(one.by == said.principal and known.since <= one.at for one in whole):
+        known = replace(known, anew=(*known.anew, Anew(said.principal, said.at, said.position, before)))
     times = known.times + (known.gone_at is not None)
     by = known.by if said.principal in known.by or len(known.by) >= LATEST else (*known.by, said.principal)
     return replace(

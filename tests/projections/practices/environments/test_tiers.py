@@ -43,6 +43,14 @@ def test_a_deployment_of_which_nobody_says_where_is_found_until_whoever_told_of_
         assert ("environment-not-said" in found(story)) is (told["by"] == "service:mallory")
 
 
+def test_where_something_is_promoted_to_says_not_where_it_was() -> None:
+    story = Story()
+    where = {"deployment_id": "d-1", "service": "api"}
+    story.tell("deployment.finished", by="service:ci", **where, outcome="success")
+    story.tell("deployment.promoted", actor="service:ci", **where, environment="qa", to_environment="staging")
+    assert found(story)["environment-not-said"] == ["d-1"]
+
+
 def test_where_something_was_may_be_said_by_another_door_in_time() -> None:
     story = Story()
     where = {"deployment_id": "d-1", "service": "api"}
