@@ -140,7 +140,7 @@ GATES: Final[Mapping[str, Gate]] = {
     ),
     "load_data": Gate(3, (policy_is_in_force, data_may_be_loaded)),
     "close": Gate(
-        4,
+        5,
         (
             policy_is_in_force,
             change_waits_for_its_end,

@@ -121,6 +121,11 @@ def comes_before(said: Recorded, instant: Instant, clocks: Clocks) -> bool:
     return said.position < instant.position and _are_close(said.at, instant.at, clocks)
 
 
+def is_ahead_of(said: Recorded, act: Recorded) -> bool:
+    """Say whether something was said before an act was done, and before anybody told of that: it cannot be of what was done."""
+    return said.at < act.at and said.position < act.position
+
+
 def latest_before(instant: Instant, clocks: Clocks) -> str:
     """Return the latest time that something may bear and still come before an act."""
     return _later(instant.at, clocks.skew_s)

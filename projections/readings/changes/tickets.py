@@ -45,7 +45,7 @@ from projections.readings.people.voices import not_yet_said
 from projections.readings.risk.assessments import Assessment, risk_assessments
 from projections.readings.risk.outcomes import outcomes
 from projections.readings.risk.promotions import Counting, model_promotions
-from projections.rules.leave import Instant, was_there
+from projections.rules.leave import Instant, is_ahead_of, was_there
 
 ESCALATE_AFTER_HOURS: Final = Number(
     "escalate-after-hours",
@@ -55,7 +55,7 @@ ESCALATE_AFTER_HOURS: Final = Number(
 )
 change_tickets = Judged(
     "change_tickets",
-    version=15,
+    version=16,
     row=Ticket,
     of=change_facts,
     reads=(
@@ -280,8 +280,12 @@ def _closing(case: Case, policy: InForce, deployers: tuple[str, ...], assessed: 
     """Return the review that closes a change: by who has the power, and somebody else than who did it, where the policy asks for that."""
     look, scope = case.look, case.scope
     band = assessed.band if assessed else None
+    done = [act for act in case.facts.done if is_production(look, act.environment, act.at, by=act.actor)]
     for review in case.facts.reviewed:
         if fault_of_speaker(look, PirCompleted.type, review.said):
+            continue
+        if done and all(is_ahead_of(review.said, act) for act in done):
+            # What is reviewed before it is done is not what was done.
             continue
         person = person_of(look, review.said.actor or "")
         own = {person_of(look, who) for who in deployers}

@@ -145,6 +145,29 @@ def test_who_says_in_anothers_name_that_it_was_deployed_does_not_review_it(named
     assert story.row(change_tickets, "CHG-7").state == "closed"
 
 
+def test_what_is_reviewed_before_it_is_done_is_not_reviewed() -> None:
+    story = ready()
+    publish(story, ("review-within-hours", "any", "24"))
+    review(story)
+    deploy(story)
+    assert story.row(change_tickets, "CHG-7").state == "reviewing"
+    pass_time(story, 40)
+    assert finding(story, "review-owed", "CHG-7").says.endswith("; person:carol reviewed it before it was done")
+    review(story, pir_id="PIR-8")
+    assert "review-owed" not in found(story)
+    assert story.row(change_tickets, "CHG-7").state == "closed"
+
+
+def test_a_deployment_of_which_nobody_tells_the_end_is_reviewed_as_of_its_beginning() -> None:
+    story = ready()
+    publish(story, ("review-within-hours", "any", "24"))
+    story.tell("deployment.started", actor="service:ci", deployment_id="d-1", service="api", environment="prod", **CHG)
+    pass_time(story, 20)
+    assert "review-owed" not in found(story)
+    pass_time(story, 6)
+    assert "review-owed" in found(story)
+
+
 def test_no_review_is_owed_of_what_went_well_unless_the_policy_says_so() -> None:
     for settings, is_owed in (((), False), ((("review-within-hours", "normal", "48"),), True),
                               ((("review-within-hours", "low", "48"),), True)):  # fmt: skip
