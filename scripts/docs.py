@@ -580,9 +580,27 @@ def verifier_howto() -> str:
     return re.sub(r"[0-9a-f]{64}(?=  verify\.html$)", digest, text, flags=re.MULTILINE)
 
 
+def doors_howto() -> str:
+    """The page about files, with the doors that there are now: of a file the command that takes it in, of a message its route."""
+    rows = []
+    for known in FORMATS:
+        beside = "".join(f" --{name} {KNOWN[name].example}" for name in known.needs)
+        way = "signed by the sender" if known.signature else "with a token"
+        how = f"`change-ledger intake {known.name} FILE{beside}`" if known.is_file else f"`POST {known.path}`, {way}"
+        rows.append([f"[{known.title}](../reference/intake.md#{known.name})", how])
+    text = (REFERENCE / "../howto/take-in-files.md").read_text()
+    return re.sub(
+        r"(?s)(?<=^<!-- doors -->\n\n).*?(?=\n<!-- end of doors -->)",
+        lambda _: _table(["format", "how"], rows),
+        text,
+        flags=re.MULTILINE,
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "../../api/console/assets/verify.html": verifier.make,
     "../howto/verify-in-a-browser.md": verifier_howto,
+    "../howto/take-in-files.md": doors_howto,
     "../capabilities.md": capabilities_page,
     "catalogue.md": catalogue,
     "roles.md": roles,

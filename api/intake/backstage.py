@@ -156,6 +156,7 @@ metadata:
 spec:
   type: service
   owner: group:payments
+  definition: hunter2
   dependsOn: ['resource:orders-db']
 ---
 apiVersion: scaffolder.backstage.io/v1beta3

@@ -180,7 +180,7 @@ FORMAT: Final = Format(
     redactor=Redactor(1, _cut),
     kept_as=lambda _: "application/json",
     samples=(
-        Sample("of GitHub", "# all\n* @acme/core\n/docs/\n*.tf @alice a@example.com\n", ("code.owners_declared",), context=_SAID),
+        Sample("of GitHub", "# hunter2\n* @acme/core\n/docs/\n*.tf @alice a@example.com\n", ("code.owners_declared",), context=_SAID),
         Sample("of GitLab", "[Database][2] @dba\n/db/\n/db/seeds @alice\n", ("code.owners_declared",), context=_SAID),
     ),
 )  # fmt: skip

@@ -4,8 +4,9 @@ A *file* is a format that nobody sends: somebody posts it, and says in the URL w
 kept: `redactor` cuts that out before anything else happens, and what it cannot read is not kept at all. A message may have a redactor, too:
 it is translated as it came, and kept as the redactor left it.
 
-A format is one file that ends with `FORMAT = Format(…)`, and one line in `api.intake.FORMATS`. Routes, roles, secrets,
-doors of sources, the description of the API and docs/reference/intake.md are read off it. For example, a body by token:
+A format is one file that ends with `FORMAT = Format(…)`, and one name in `api.intake.FORMATS`. Routes, roles, secrets,
+doors of sources, the description of the API, the pages about intake and the tests of all formats are read off it. For example,
+a body by token:
 
     FORMAT = Format(
         "tower", "Tower notes", "Notes of the control tower.", translate,
@@ -30,6 +31,8 @@ from signing.dsse import Envelope
 JSON: Final = "application/json"
 # What an authentic body becomes that no translator understands.
 UNMAPPED: Final = "intake.unmapped"
+# What stands in samples of files wherever their tools may write a secret: of none of them it is kept anywhere.
+HIDDEN: Final = "hunter2"
 _is_name = re.compile(r"[a-z][a-z0-9-]{0,31}").fullmatch
 
 
@@ -64,7 +67,7 @@ class Sample:
     """A small body of our own, of a kind that the sender names, and the types of the entries that it becomes.
 
     Names of headers are in lower case. A sample that becomes nothing is answered and not recorded, as a ping is. Of a file, `context`
-    is what is said beside it.
+    is what is said beside it, and `hunter2` stands wherever its tools may write a secret.
     """
 
     kind: str
@@ -77,6 +80,11 @@ class Sample:
     def content(self) -> bytes:
         """The body as it is sent."""
         return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
+
+    @property
+    def is_understood(self) -> bool:
+        """Say whether facts come of it."""
+        return not set(self.becomes) <= {UNMAPPED}
 
 
 def _json(_: bytes) -> str:
@@ -156,6 +164,11 @@ class Format:
         if self.asks and self.redactor is None:
             raise SetupError(
                 f"the format {self.name} is a file without a redactor: nobody can tell what of it may be kept"
+            )
+        if self.asks and not any(sample.is_understood and HIDDEN.encode() in sample.content for sample in self.samples):
+            raise SetupError(
+                f"the format {self.name} is a file, and no sample that becomes facts has a secret in it: nobody can tell that its redactor "
+                f"cuts any; write {HIDDEN} wherever its tools may write one"
             )
         for sample in self.samples:
             if not set(sample.becomes) <= CATALOGUE.keys():

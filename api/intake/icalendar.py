@@ -192,6 +192,7 @@ _WEEKENDS: Final = (
     "DTEND;TZID=Europe/Berlin:20261130T060000",
     "RRULE:FREQ=WEEKLY;BYDAY=FR",
     "SUMMARY:nobody deploys\\, join at https://meet.example.com/hunter2",
+    "ATTENDEE;CN=hunter2:mailto:hunter2@example.com",
 )
 
 FORMAT: Final = Format(

@@ -163,7 +163,7 @@ _SAID: Final = {"service": "payments-api", "environment": "prod"}
 def _sample(kind: str, predicate_type: str, predicate: dict[str, Any], *becomes: str) -> Sample:
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": "payments-api", "digest": {"sha256": _DIGEST}}],
+        "subject": [{"name": "hunter2", "digest": {"sha256": _DIGEST}}],
         "predicateType": predicate_type,
         "predicate": predicate,
     }
@@ -206,7 +206,8 @@ FORMAT: Final = Format(
             "a summary of a verification",
             "https://slsa.dev/verification_summary/v1",
             {
-                "verifier": {"id": "https://verifier.example.com/v1"},
+                "verifier": {"id": "https://hunter2@verifier.example.com/v1"},
+                "policy": {"uri": "hunter2"},
                 "timeVerified": "2026-03-02T09:05:00Z",
                 "verificationResult": "PASSED",
                 "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],

@@ -91,9 +91,9 @@ def _short(path: str) -> str:
 
 _REPORT: Final = """<testsuites><testsuite name="refunds" timestamp="2026-03-02T09:00:00Z">
 <testcase classname="tests.test_refunds" name="test_paid_once" time="0.25"/>
-<testcase classname="tests.test_refunds" name="test_limits" time="0.5"><failure message="expected 3"/></testcase>
+<testcase classname="tests.test_refunds" name="test_limits" time="0.5"><failure message="hunter2">hunter2</failure></testcase>
 <testcase classname="tests.test_refunds" name="test_abroad"><skipped/></testcase>
-</testsuite></testsuites>"""
+<properties><property name="TOKEN" value="hunter2"/></properties><system-out>hunter2</system-out></testsuite></testsuites>"""
 _SAID: Final = {
     "run": "4711",
     "suite": "payments-api",

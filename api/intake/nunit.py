@@ -47,9 +47,11 @@ class _Report(Report):
             self.add_time(attributes.get("duration", ""))
 
 
-_RUN: Final = """<test-run id="0" result="Failed" total="2" start-time="2026-03-02 09:00:00Z"><test-suite type="TestFixture" name="Refunds">
+_RUN: Final = """<test-run id="0" result="Failed" total="2" start-time="2026-03-02 09:00:00Z"><command-line>hunter2</command-line>
+<environment user="hunter2"/><test-suite type="TestFixture" name="Refunds">
 <test-case name="PaidOnce" fullname="Shop.Refunds.PaidOnce" classname="Shop.Refunds" result="Passed" duration="0.25"/>
-<test-case name="Limits" fullname="Shop.Refunds.Limits" classname="Shop.Refunds" result="Failed"><failure/></test-case>
+<test-case name="Limits" fullname="Shop.Refunds.Limits" classname="Shop.Refunds" result="Failed">
+<failure><message>hunter2</message></failure><output>hunter2</output></test-case>
 </test-suite></test-run>"""
 _SAID: Final = {"run": "4711", "suite": "payments-api", "shard": "1/2"}
 

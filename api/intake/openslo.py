@@ -240,6 +240,7 @@ metadata:
   name: payments-availability
 spec:
   service: payments-api
+  description: hunter2
   indicator:
     metadata: {name: paid}
     spec:

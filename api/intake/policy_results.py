@@ -268,23 +268,26 @@ FORMAT: Final = Format(
     redactor=Redactor(3, _cut),
     samples=(
         _sample(
-            "Conftest", '[{"filename": "web.yaml", "successes": 1, "failures": [{"msg": "runs as root"}]}]', "scan.completed"
+            "Conftest",
+            '[{"filename": "web.yaml", "successes": 1, "failures": [{"msg": "hunter2", "metadata": {"details": {"hunter2": "hunter2"}}}]}]',
+            "scan.completed",
         ),
         _sample(
             "Conftest, of a plan", '[{"filename": "plan.json", "namespace": "main", "successes": 4}]',
             "scan.completed", "iac.validated", **_PLAN,
         ),
         _sample(
-            "opa eval", '{"result": [{"expressions": [{"text": "data.main.deny", "value": ["no owner"]}]}]}', "scan.completed"
+            "opa eval", '{"result": [{"expressions": [{"text": "data.main.deny", "value": ["hunter2"]}]}]}', "scan.completed"
         ),
         _sample(
             "a log of decisions",
-            '[{"decision_id": "d-1", "path": "main/deny", "input": {}, "result": ["no owner"], "timestamp": "2026-03-02T09:00:00Z"}]',
+            '[{"decision_id": "d-1", "path": "main/deny", "input": "hunter2", "result": ["hunter2"], "timestamp": "2026-03-02T09:00:00Z"}]',
             "scan.completed",
         ),
         _sample(
             "a PolicyReport",
-            '{"kind": "PolicyReport", "scope": {"kind": "Pod", "name": "web"}, "results": [{"policy": "labels", "result": "fail"}]}',
+            '{"kind": "PolicyReport", "scope": {"kind": "Pod", "name": "web"}, "results": ['
+            '{"policy": "labels", "result": "fail", "message": "hunter2"}]}',
             "scan.completed",
         ),
         _sample("an empty list of reports", '{"kind": "List", "items": []}', UNMAPPED),

@@ -408,8 +408,8 @@ FORMAT: Final = Format(
             "scan.completed",
             invocations=[{"executionSuccessful": True, "endTimeUtc": "2026-03-02T09:00:00Z"}],
             results=[
-                {"ruleId": "AVD-1", "message": {"text": "a password"}, "locations": [_place("main.tf", 15)]},
-                {"ruleIndex": 1, "message": {"text": "no tags"}, "locations": [_place("main.tf", 3)]},
+                {"ruleId": "AVD-1", "message": {"text": "hunter2"}, "locations": [_place("main.tf", 15)]},
+                {"ruleIndex": 1, "partialFingerprints": {"x": "hunter2"}, "properties": {"hunter2": "hunter2"}},
             ],
         ),
         _sample(

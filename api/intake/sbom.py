@@ -239,10 +239,22 @@ def _components(going: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 _SAID: Final = {"service": "payments-api", "run": "4711"}
 _OF_RELEASE: Final = {"release": "2026.48", "actor": "person:alice"}
-_LIBRARY: Final = {"type": "library", "name": "left-pad", "version": "1.3.0", "purl": "pkg:npm/left-pad@1.3.0"}
-_BILL: Final = {"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"timestamp": "2026-03-02T09:00:00Z"}}
+_LIBRARY: Final = {
+    "type": "library",
+    "name": "left-pad",
+    "version": "1.3.0",
+    "description": "hunter2",
+    "purl": "pkg:npm/left-pad@1.3.0?download_url=hunter2",
+}
+_BILL: Final = {
+    "bomFormat": "CycloneDX",
+    "specVersion": "1.6",
+    "metadata": {"timestamp": "2026-03-02T09:00:00Z", "authors": [{"name": "hunter2"}]},
+}
 _WEB: Final = {"type": "container", "name": "web", "hashes": [{"alg": "SHA-256", "content": "7" * 64}]}
-_TAGS: Final = "SPDXVersion: SPDX-2.3\nPackageName: left-pad\nSPDXID: SPDXRef-a\nPackageVersion: 1.3.0\n"
+_TAGS: Final = (
+    "SPDXVersion: SPDX-2.3\nPackageName: left-pad\nSPDXID: SPDXRef-a\nPackageVersion: 1.3.0\nPackageComment: hunter2\n"
+)
 
 FORMAT: Final = Format(
     "sbom",
@@ -256,7 +268,8 @@ FORMAT: Final = Format(
         Sample("CycloneDX", _BILL | {"components": [_LIBRARY]}, ("sbom.recorded",), context=_SAID),
         Sample(
             "SPDX",
-            {"spdxVersion": "SPDX-2.3", "packages": [{"SPDXID": "SPDXRef-a", "name": "left-pad", "versionInfo": "1.3.0"}]},
+            {"spdxVersion": "SPDX-2.3", "comment": "hunter2",
+             "packages": [{"SPDXID": "SPDXRef-a", "name": "left-pad", "versionInfo": "1.3.0", "comment": "hunter2"}]},
             ("sbom.recorded",),
             context=_SAID,
         ),

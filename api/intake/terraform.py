@@ -308,7 +308,8 @@ FORMAT: Final = Format(
             timestamp="2026-03-02T09:00:00Z",
             errored=False,
             complete=True,
-            planned_values={},
+            planned_values={"outputs": {"token": {"value": "hunter2"}}},
+            variables={"token": {"value": "hunter2"}},
             configuration={
                 "provider_config": {
                     "aws": {
@@ -333,7 +334,7 @@ FORMAT: Final = Format(
                 "terraform_version": "1.9.5",
                 "serial": 7,
                 "lineage": "3f1c",
-                "outputs": {},
+                "outputs": {"token": {"value": "hunter2", "type": "string"}},
                 "resources": [],
             },
             ("state.observed",),

@@ -77,9 +77,11 @@ class _Report(Report):
             self.tell("run", self._ended, "errored")
 
 
-_RUN: Final = """<TestRun xmlns="http://microsoft.com/schemas/VisualStudio/TeamTest/2010"><Times start="2026-03-02T09:00:00Z"/><Results>
+_RUN: Final = """<TestRun xmlns="http://microsoft.com/schemas/VisualStudio/TeamTest/2010" runUser="hunter2">
+<Times start="2026-03-02T09:00:00Z"/><Results>
 <UnitTestResult testId="1" testName="PaidOnce" outcome="Passed" duration="00:00:00.2500000"/>
-<UnitTestResult testId="2" testName="Limits" outcome="Failed" duration="00:00:00.5000000"/></Results><TestDefinitions>
+<UnitTestResult testId="2" testName="Limits" outcome="Failed" duration="00:00:00.5000000" computerName="hunter2">
+<Output><StdOut>hunter2</StdOut></Output></UnitTestResult></Results><TestDefinitions>
 <UnitTest id="1" name="PaidOnce"><TestMethod className="Shop.Refunds" name="PaidOnce"/></UnitTest>
 <UnitTest id="2" name="Limits"><TestMethod className="Shop.Refunds" name="Limits"/></UnitTest></TestDefinitions>
 <ResultSummary outcome="Failed"/></TestRun>"""

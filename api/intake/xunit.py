@@ -41,9 +41,10 @@ class _Report(Report):
             self.add_time(attributes.get("time", ""))
 
 
-_RUN: Final = """<assemblies><assembly name="Shop.dll" run-date="2026-03-02" run-time="09:00:00"><collection name="Refunds">
+_RUN: Final = """<assemblies><assembly name="Shop.dll" environment="hunter2"><collection name="Refunds">
 <test name="Shop.Refunds.PaidOnce" type="Shop.Refunds" method="PaidOnce" time="0.25" result="Pass"/>
-<test name="Shop.Refunds.Limits" type="Shop.Refunds" method="Limits" time="0.5" result="Fail"><failure/></test>
+<test name="Shop.Refunds.Limits" type="Shop.Refunds" method="Limits" time="0.5" result="Fail">
+<failure><message>hunter2</message></failure><output>hunter2</output></test>
 </collection></assembly></assemblies>"""
 _SAID: Final = {"run": "4711", "suite": "payments-api", "shard": "1/2"}
 

@@ -17,12 +17,12 @@ import pytest
 from files import is_taken, odd_documents
 from httpx import Response
 from pydantic import ValidationError
-from servers import Server, check_problem, environment_for, running_server
+from servers import Server, check_problem, environment_for, log_server
 from sockets import connect, head
 
 from api.cli.remote_door import kind_of
 from api.intake import DOORS, FORMATS, SIGNED, check_door
-from api.intake.formats import UNMAPPED, Format, HmacHeader, Sample
+from api.intake.formats import UNMAPPED, Format, Redactor, Sample
 from api.intake.translation import ForeignError, Mapped, Translation, Unmapped
 from api.settings import Settings, words_of
 from ledger.errors import SetupError, StatementError
@@ -47,7 +47,7 @@ def enrol(server: Server, known: Format) -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     secrets = {known.secret_variable: SECRET for known in SIGNED.values()}
-    with running_server(tmp_path_factory.mktemp("formats") / "var", **secrets) as running:
+    with log_server(tmp_path_factory.mktemp("formats") / "var", **secrets) as running:
         for known in SIGNED.values():
             enrol(running, known)
         yield running
@@ -159,7 +159,7 @@ def test_who_shows_nothing_is_refused_before_a_byte_of_the_body_has_come(server:
 def test_without_its_secret_the_door_of_a_signed_format_is_closed(tmp_path: Path, known: Format) -> None:
     if known.signature is None:
         return
-    with running_server(tmp_path / "var", github_secret=None) as closed:
+    with log_server(tmp_path / "var", github_secret=None) as closed:
         problem = check_problem(deliver(closed, known, b"{}", known.samples[0]), 503)
         assert known.secret_variable in problem["detail"]
 
@@ -234,6 +234,10 @@ def test_a_format_that_could_not_be_served_is_refused_where_it_is_declared() -> 
     for said in ({"asks": ("run",)}, {"needs": ("run",)}, {"asks": ("mood",)}):
         with pytest.raises(SetupError, match=r"a file without a redactor|what a context may say"):
             Format("tower", good.title, good.about, good.translate, good.samples, **said)
+    with pytest.raises(SetupError, match="no sample that becomes facts has a secret in it"):
+        Format(
+            "tower", good.title, good.about, good.translate, good.samples, asks=("run",), redactor=Redactor(1, bytes)
+        )
     with pytest.raises(SetupError, match="no event types"):
         Format("tower", good.title, good.about, good.translate, (Sample("x", {}, ("no.such",)),))
 
@@ -290,72 +294,100 @@ def test_a_secret_that_cannot_be_used_is_refused_where_it_stands(
 
 TOWER = '''"""Notes of the control tower, made up for a test."""
 
-from api.intake.formats import Format, HmacHeader, Sample
-from api.intake.translation import Headers, Mapped, Translation, fact, need, read_json
-
-TIME = "2025-05-30T08:15:00Z"
+from api.intake.formats import UNMAPPED, Format, HmacHeader, Redactor, Sample
+from api.intake.translation import ForeignError, Headers, Mapped, Translation, Unmapped, dump_json, fact, pick_text, read_json
 
 
-def translate(headers: Headers, body: bytes) -> Translation:
+def cut(body: bytes) -> bytes:
+    """Return the note, and nothing else."""
+    if (note := pick_text(read_json(body), "{name}.note")) is None:
+        raise ForeignError("no-note")
+    return dump_json({{"{name}": {{"note": note}}}})
+
+
+def translate(beside: Headers, body: bytes) -> Translation:
     """Return the incident of a note."""
-    note = need(read_json(body), "note")
-    return Mapped((fact("https://tower.example", "incident.detected", TIME, {"incident_id": note}),))
+    try:
+        note = read_json(cut(body))["{name}"]["note"]
+    except ForeignError as error:
+        return Unmapped("{name}", str(error))
+    said = {{"incident_id": note}}
+    return Mapped((fact(beside.get("source", "https://tower.example"), "incident.detected", "2025-05-30T08:15:00Z", said),))
 
 
 FORMAT = Format(
-    "tower-notes", "Tower notes", "What the tower wrote down.", translate, signature=HmacHeader("X-Tower", prefix=""),
-    samples=(Sample("note", {"note": "INC-9"}, ("incident.detected",)),),
+    "{name}", "The tower's {name}", "What the tower wrote down.", translate, {more}
+    samples=(Sample("a note", {{"{name}": {{"note": "INC-9"}}, "token": "hunter2"}}, ("incident.detected",){said}),),
 )
 '''
+# Each kind of format: its messages are signed, or come with a token, or it is of files.
+MADE_UP = {
+    "tower-notes": ('signature=HmacHeader("X-Tower", prefix=""),', ""),
+    "tower-calls": ("", ""),
+    "tower-logs": (
+        'asks=("run",), needs=("run",), redactor=Redactor(1, cut),',
+        ', context={"run": "4711"}',
+    ),
+}
+# Whatever is tried of every format, and what says that the pages are fresh.
+TRIED = (
+    "tests/laws/test_formats.py", "tests/api/intake/test_files.py", "tests/test_howtos.py",
+    "tests/test_documentation.py::test_the_generated_pages_are_what_the_code_makes_them",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the program, with one file and one name in the list of formats more."""
+    """A copy of the program and its tests, with a file and a name in the list of formats more for each, and pages made anew."""
     made = tmp_path_factory.mktemp("tree")
-    for room in ("signing", "ledger", "projections", "api", "scripts", "docs"):
-        shutil.copytree(ROOT / room, made / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("signing", "ledger", "projections", "api", "scripts", "docs", "tests"):
+        # With what is compiled: that takes longer than all that is tried.
+        shutil.copytree(ROOT / room, made / room, ignore=shutil.ignore_patterns("vectors"))
     # The pages say of which version the program is.
     shutil.copy(ROOT / "pyproject.toml", made)
-    (made / "api" / "intake" / "tower.py").write_text(TOWER)
+    modules = {name: name.replace("-", "_") for name in MADE_UP}
+    for name, (more, said) in MADE_UP.items():
+        (made / "api" / "intake" / f"{modules[name]}.py").write_text(TOWER.format(name=name, more=more, said=said))
     listing = made / "api" / "intake" / "__init__.py"
+    imports, lists = (f"    {', '.join(f'{module}{end}' for module in modules.values())}," for end in ("", ".FORMAT"))
     said = listing.read_text()
-    # Formats are imported on one line, or one a line; and listed one a line.
-    changed, imports = re.subn(
-        r"(?m)^(from api\.intake import .*)$",
-        lambda line: f"{line[1]}\n    tower," if line[1].endswith("(") else f"{line[1]}, tower",
-        said,
-    )
-    changed, lists = re.subn(r"(?m)^(FORMATS: .* = \()$", "\\1\n    tower.FORMAT,", changed)
-    assert (imports, lists) == (1, 1), "expected one import of the formats, and one list of them"
-    listing.write_text(changed)
+    for begun, more in (("from api.intake import (\n", imports), ("FORMATS: Final[tuple[Format, ...]] = (\n", lists)):
+        assert said.count(begun) == 1, f"expected one line {begun!r}"
+        said = said.replace(begun, f"{begun}{more}\n")
+    listing.write_text(said)
+    environment = environment_for(made) | {"PYTHONPATH": str(made)}
+    subprocess.run([sys.executable, made / "scripts" / "docs.py"], check=True, capture_output=True, env=environment)
     return made
 
 
-def test_a_made_up_format_is_served_and_described(tree: Path, tmp_path: Path) -> None:
-    with running_server(tmp_path / "var", tree=tree, CHANGE_LEDGER_TOWER_NOTES_SECRET=SECRET) as server:
-        wanted = {"source": "https://tower.example", "door": "tower-notes", "principal": "service:tower"}
-        assert server.client().post("/v1/ledger/sources", json=wanted).status_code == 201
-        body = b'{"note": "INC-9"}'
-        check_problem(server.post(body, to="/v1/intake/tower-notes"), 401)
-        headers = {"X-Tower": HmacHeader("X-Tower", "").sign(SECRET, body)}
-        answer = server.post(body, to="/v1/intake/tower-notes", by="nobody", headers=headers)
-        assert answer.status_code == 201, answer.text
-        entry = server.get(f"/v1/events/{answer.json()['receipts'][0]['position']}").json()["entry"]
-        assert entry["statement"]["type"] == "incident.detected"
-        assert (entry["recorded_by"]["trust"], entry["recorded_by"]["principal"]) == ("hmac", "service:tower")
-        document = server.get("/openapi.json").json()
-        operation = document["paths"]["/v1/intake/tower-notes"]["post"]
-        assert (operation["summary"], operation["operationId"]) == ("Tower notes", "from_tower_notes")
-        [scheme] = operation["security"][0]
-        assert document["components"]["securitySchemes"][scheme]["name"] == "X-Tower"
-
-
-def test_a_made_up_format_is_in_the_pages(tree: Path) -> None:
+def test_made_up_formats_pass_all_that_is_tried_of_formats(tree: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", tmp_path / "inner"]
     environment = environment_for(tree) | {"PYTHONPATH": str(tree)}
-    subprocess.run([sys.executable, tree / "scripts" / "docs.py"], check=True, capture_output=True, env=environment)
-    found = {page.name for page in (tree / "docs" / "reference").iterdir() if "tower-notes" in page.read_text()}
-    assert {"intake.md", "roles.md"} <= found
+    # What is tried of all formats at once, too, and nothing that makes a tree of its own.
+    chosen = " or ".join((*MADE_UP, "generated_pages", "a_format_that_there_is_not"))
+    done = subprocess.run(
+        [*words, "-k", chosen, *TRIED], cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    # Each kind of test: of a format, and of a sample.
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None
+    assert int(passed[1]) > 10 * len(MADE_UP), done.stdout
+
+
+def test_a_made_up_format_is_described(tree: Path, tmp_path: Path) -> None:
+    with log_server(tmp_path / "var", tree=tree) as server:
+        document = server.get("/openapi.json", by="nobody").json()
+    operation = document["paths"]["/v1/intake/tower-notes"]["post"]
+    assert (operation["summary"], operation["operationId"]) == ("The tower's tower-notes", "from_tower_notes")
+    [scheme] = operation["security"][0]
+    assert document["components"]["securitySchemes"][scheme]["name"] == "X-Tower"
+
+
+def test_made_up_formats_are_in_the_pages(tree: Path) -> None:
+    for name in MADE_UP:
+        found = {page.name for page in (tree / "docs").rglob("*.md") if name in page.read_text()}
+        assert {"intake.md", "roles.md", "take-in-files.md"} <= found, name
     assert "CHANGE_LEDGER_TOWER_NOTES_SECRET" in (tree / "docs" / "reference" / "settings.md").read_text()
 
 
