@@ -1,6 +1,7 @@
 """Fixtures: real databases, real keys, and ledgers in them. PostgreSQL is never skipped: a private server is started."""
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Nothing that is imported or collected is garbage.
+    gc.disable()
     settings.load_profile("all" if config.getoption("--all") else "each time")
 
 
@@ -49,6 +52,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     # What was imported stays until the end: no collection of garbage looks at it again, and every command ends with one.
     gc.collect()
     gc.freeze()
+    # Rows, entries and answers are made by the thousand and few of them are garbage in a circle: looked for after every 700 objects, that
+    # takes a fifth of all tests of views.
+    gc.set_threshold(20_000, 10, 100)
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all processes of this run have in common, for `shared.made_once`."""
+    mine = tmp_path_factory.getbasetemp()
+    return mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ import json
 import re
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from authority import Authority, running_authority
-from sessions import ROOT, Machine, commands, machines, warm_commands, with_free_ports
+from programs import warm
+from sessions import ROOT, Machine, commands, machines, with_free_ports
 from telling import Story
 
 from api.intake import FORMATS
@@ -35,12 +35,6 @@ PAGES = sorted(path.name for path in HOWTOS.glob("*.md") if path.name not in NOT
 FROM_NOTHING = "try-a-page.md"
 WITNESSED = {"restore-a-backup.md", "rotate-a-key.md"}
 ANYTHING = re.compile("(?:.|\n)*")
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with warm_commands(tmp_path_factory.mktemp("warm") / "socket") as path:
-        yield path
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +121,12 @@ def broken(ledger: Machine) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_commands_of_a_page_do_what_it_shows(page: str, warm: Path, authority: Authority, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_do_what_it_shows(page: str, authority: Authority, tmp_path: Path) -> None:
     ledger_port, witness_port, text = with_free_ports(f"8000\n8001\n{(HOWTOS / page).read_text()}").split("\n", 2)
     found = list(commands(text))
     assert found, f"{page} has no console block"
     names = sorted({"ledger", *(name for name, _, _ in found if name)})
-    with machines(tmp_path, *names, warm=warm) as made, running_authority(authority.answer) as url:
+    with machines(tmp_path, *names, warm=warm()) as made, running_authority(authority.answer) as url:
         if page != FROM_NOTHING:
             prepare(made, ledger_port)
             if page in WITNESSED:

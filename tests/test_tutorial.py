@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from sessions import ROOT, commands, machines, warm_commands, with_free_ports
+from programs import warm
+from sessions import ROOT, commands, machines, with_free_ports
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ def test_the_commands_of_a_document_do_what_it_shows(document: str, tmp_path: Pa
     port, _, text = with_free_ports(f"8000\n{(ROOT / document).read_text()}").partition("\n")
     found = list(commands(text))
     assert found, f"{document} has no console block"
-    with warm_commands(tmp_path / "socket") as warm, machines(tmp_path, "ledger", warm=warm) as made:
+    with machines(tmp_path, "ledger", warm=warm()) as made:
         made["ledger"].run(f"export CHANGE_LEDGER_PORT={port}", re.compile(""))
         for _, command, shown in found:
             made["ledger"].check(command, shown)

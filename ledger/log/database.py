@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 from urllib.parse import quote
@@ -479,6 +479,8 @@ class Database:
                 connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_ID})")
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
+            if _heads_of(connection) == (_newest(),):
+                return
             config = _alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -489,10 +491,10 @@ class Database:
             raise SetupError(f"there is no ledger at {self.path}; run: change-ledger init --origin NAME")
         try:
             with self.engine.connect() as connection:
-                found = MigrationContext.configure(connection).get_current_heads()
+                found = _heads_of(connection)
         except sa.exc.OperationalError as error:
             raise SetupError(f"cannot open the database: {error.orig}") from error
-        expected = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        expected = _newest()
         if not found:
             raise SetupError("the database holds no ledger; run: change-ledger init --origin NAME")
         if found != (expected,):
@@ -559,6 +561,17 @@ def _identity_of(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _heads_of(connection: Connection) -> tuple[str, ...]:
+    """Return where a database's schema is; nowhere before the first migration."""
+    return MigrationContext.configure(connection).get_current_heads()
+
+
+@cache
+def _newest() -> str | None:
+    """Return where this program expects it. Read once: the files of all migrations are looked at."""
+    return ScriptDirectory.from_config(_alembic_config()).get_current_head()
 
 
 def _alembic_config() -> Config:

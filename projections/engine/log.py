@@ -16,6 +16,8 @@ from ledger.log.reading import read_entries, read_entry, read_latest
 from projections.engine.view import Around, EntryInfo, Limit
 
 PAGE: Final = 1000
+# Entries that were asked for by position, each about a kilobyte.
+MOST_HELD: Final = 1000
 # How many matches are looked for in one statement. SQLite takes 500 terms.
 AT_ONCE: Final = 100
 WITHDRAWN: Final = "statement.withdrawn"
@@ -41,9 +43,17 @@ class SqlLog:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # What was taken back is asked for again by every row that it may be of.
+        self._held: dict[int, EntryInfo] = {}
 
     def entry(self, position: int) -> EntryInfo:
-        return EntryInfo(read_entry(self._connection, position).document)
+        if (held := self._held.get(position)) is None:
+            held = EntryInfo(read_entry(self._connection, position).document)
+            if len(self._held) == MOST_HELD:
+                self._held.clear()
+            self._held[position] = held
+        # A copy: who folds it says there what it reads.
+        return copy(held)
 
     def entries(
         self, matches: Sequence[Match], *, after: int = 0, up_to: int | None, limit: int | None = None

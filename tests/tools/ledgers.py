@@ -2,6 +2,9 @@
 
 import base64
 import itertools
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ledger.authority import Caller
@@ -25,11 +28,27 @@ WITNESS, WITNESS_KEY = "witness.test", SigningKey.from_seed(b"w" * 32)
 WITNESSED_AT = 1_795_435_200
 
 
-def create_ledger(url: str, **more: Any) -> Ledger:
-    """Make a ledger with the test keys in an empty database."""
+def create_ledger(url: str | Path, **more: Any) -> Ledger:
+    """Make a ledger with the test keys in an empty database. On SQLite its tables are a copy of others that were made once."""
+    path = Path(str(url).removeprefix("sqlite:///"))
+    if (isinstance(url, Path) or url.startswith("sqlite:///")) and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_bytes(_tables())
     return Ledger.create(
         Database(url), origin=ORIGIN, entry_key=ENTRY_KEY, checkpoint_key=CHECKPOINT_KEY.public_key, **more
     )
+
+
+@cache
+def _tables() -> bytes:
+    """Return a SQLite database with the tables of a ledger and nothing in them, as migrations make it."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "ledger.db"
+        database = Database(f"sqlite:///{path}")
+        database.migrate()
+        database.close()
+        return path.read_bytes()
 
 
 def possession(key: SigningKey, role: str, origin: str = ORIGIN) -> str:

@@ -1,17 +1,23 @@
 """Pages of a ledger with a history, served in this process: what they cost and what they are given can be looked at."""
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from shared import made_once
 from year import Year, tell
 
 from api.app import create_app
 from api.console.templating import PAGES
 from api.desk.views import list_of
 from api.settings import Settings, ViewsPlace
+from ledger.clock import from_text
+from ledger.ledger import Ledger
+from ledger.log.database import Database
+from ledger.log.reading import read_entry
 from ledger.stewardship.credentials import issue_token
 from projections import VIEWS
 from projections.engine.runner import Runner
@@ -21,31 +27,35 @@ from projections.readings.changes.tickets import change_tickets
 from projections.readings.people.access_reviews import access_reviews
 from signing.keys import SigningKey
 
+KEY = SigningKey.from_seed(b"p" * 32)
+
 
 class Pages:
-    """A ledger of a year, and somebody who looks at it, as an auditor."""
+    """A copy of a ledger of a year with its views, and somebody who looks at it, as an auditor.
+
+    Such a ledger takes longer to make than most tests of its pages, so those with the same arguments are copies of one. With `first`,
+    only so many facts of the year are told.
+    """
 
     def __init__(
-        self,
-        directory: Path,
-        changes: int,
-        planted: int = 0,
-        key: SigningKey | None = None,
-        first: int | None = None,
+        self, directory: Path, shared: Path, changes: int = 60, planted: int = 1, first: int | None = None
     ) -> None:
-        year = Year(services=8, changes=changes, planted=planted)
-        self.ledger = tell(year, f"sqlite:///{directory / 'ledger.db'}", key, first)
-        wanted = {
-            "actor": "person:tester",
-            "principal": "person:ada",
-            "kind": "human",
-            "roles": ["auditor", "reporter"],
-        }
-        self.token = issue_token(self.ledger, **wanted)[1]
-        runner = Runner(self.ledger.database, VIEWS, self.ledger.watcher)
-        assert runner.acquire()
-        runner.catch_up()
-        runner.close()
+        def make(place: Path) -> None:
+            ledger = tell(
+                Year(services=8, changes=changes, planted=planted), f"sqlite:///{place / 'ledger.db'}", KEY, first
+            )
+            wanted = {"actor": "person:tester", "principal": "person:ada", "kind": "human"}
+            (place / "token").write_text(issue_token(ledger, **wanted, roles=["auditor", "reporter"])[1])
+            runner = Runner(ledger.database, VIEWS, ledger.watcher)
+            assert runner.acquire()
+            runner.catch_up()
+            runner.close()
+            ledger.close()
+
+        made = made_once(shared / f"year-{changes}-{planted}-{first}", make)
+        shutil.copytree(made, directory, dirs_exist_ok=True)
+        self.token = (directory / "token").read_text()
+        self.ledger = _opened(f"sqlite:///{directory / 'ledger.db'}")
         self.app = create_app(Settings(directory=directory, views=ViewsPlace.NONE))
 
     def paths(self) -> list[str]:
@@ -86,7 +96,16 @@ class Pages:
             patched.setattr("api.app.open_ledger", lambda settings: self.ledger)
             async with self.app.router.lifespan_context(self.app):
                 way = httpx.ASGITransport(self.app, client=("127.0.0.1", 4711))
-                async with httpx.AsyncClient(transport=way, base_url="http://127.0.0.1") as client:
+                async with httpx.AsyncClient(transport=way, base_url="http://127.0.0.1", verify=False) as client:
                     signed = await client.post("/console/sign-in", data={"token": self.token})
                     assert signed.status_code == 303, signed.text
                     yield client
+
+
+def _opened(url: str) -> Ledger:
+    """Open a ledger whose clock stands where its last entry was recorded."""
+    ledger = Ledger.open(Database(url), KEY)
+    with ledger.database.read() as connection:
+        last_ns = from_text(read_entry(connection, ledger.size()).document["recorded_at"]) * 1000
+    ledger.clock.wall_ns = ledger.clock.steady_ns = lambda: last_ns
+    return ledger

@@ -18,7 +18,8 @@ WARM = Path(__file__).with_name("warm.py")
 
 
 @functools.cache
-def _socket() -> Path:
+def warm() -> Path:
+    """Return the socket of the process that forks: one for all tests of this process, until it ends."""
     ends = contextlib.ExitStack()
     atexit.register(ends.close)
     directory = ends.enter_context(tempfile.TemporaryDirectory(prefix="warm-"))
@@ -27,7 +28,7 @@ def _socket() -> Path:
 
 def program(*words: object) -> list[str]:
     """Return the command line that runs `change-ledger` with these words in a forked process."""
-    return [sys.executable, "-I", "-S", str(WARM), "run", str(_socket()), *map(str, words)]
+    return [sys.executable, "-I", "-S", str(WARM), "run", str(warm()), *map(str, words)]
 
 
 def script(code: str, *arguments: object) -> list[str]:

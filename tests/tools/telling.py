@@ -143,9 +143,10 @@ class Story:
         return len(self._waiting)
 
     def flush(self) -> None:
-        self.folder.fold(self._waiting)
-        self.folder.save_in(self.store)
-        self._waiting = []
+        if self._waiting:
+            self.folder.fold(self._waiting)
+            self.folder.save_in(self.store)
+            self._waiting = []
 
     def row(self, view: View[Any], key: str) -> Any:
         self.flush()

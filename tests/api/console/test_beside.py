@@ -13,8 +13,8 @@ from pages_in_process import Pages
 WITHOUT = ("/console/", "/console/verify", "/console/about", "/console/go")
 
 
-def test_every_page_has_its_rows_beside_it(tmp_path: Path) -> None:
-    pages = Pages(tmp_path, 40, planted=1)
+def test_every_page_has_its_rows_beside_it(tmp_path: Path, shared: Path) -> None:
+    pages = Pages(tmp_path, shared)
     told: dict[str, int] = {}
 
     async def looked_at() -> None:

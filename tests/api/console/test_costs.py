@@ -5,6 +5,7 @@ times as many on a ledger of four times the length.
 """
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,8 +51,9 @@ class Counted:
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, int]]:
-    return [asyncio.run(Counted(Pages(tmp_path_factory.mktemp("pages"), changes)).looked_at()) for changes in CHANGES]
+def steps(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> list[dict[str, int]]:
+    made = [Pages(tmp_path_factory.mktemp("pages"), shared, changes, planted=0) for changes in CHANGES]
+    return [asyncio.run(Counted(pages).looked_at()) for pages in made]
 
 
 def test_no_page_costs_more_on_a_longer_ledger(steps: list[dict[str, int]]) -> None:

@@ -57,8 +57,8 @@ def dict_tags(text: str) -> list[dict[str, str | None]]:
     return [attributes for tag, attributes in read_page(text).tags if tag == "a"]
 
 
-def test_the_page_of_a_service_leads_to_its_deployments(tmp_path: Path) -> None:
-    pages = Pages(tmp_path, 40)
+def test_the_page_of_a_service_leads_to_its_deployments(tmp_path: Path, shared: Path) -> None:
+    pages = Pages(tmp_path, shared)
 
     async def looked_at() -> str:
         async with pages.signed_in() as client:

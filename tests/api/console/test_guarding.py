@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,9 +72,9 @@ def with_a_broken_row(shown: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[t
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, dict[str, Any]]]:
+def shown(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """What each page is given, by its path."""
-    pages, given = Pages(tmp_path_factory.mktemp("pages"), 40, planted=1), {}
+    pages, given = Pages(tmp_path_factory.mktemp("pages"), shared), {}
 
     async def looked_at() -> None:
         async with pages.signed_in() as client:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,9 +14,8 @@ from pages_in_process import Pages
 from api.desk.owners import owners_of
 from api.desk.views import list_of
 from projections.judging.findings import findings
-from signing.keys import SigningKey
 
-CHANGES, BEGUN = 60, 700
+BEGUN = 700
 # What says of which moment a page is, and what asks for another one.
 _around = re.compile(
     r'<p class="standing">.*?</p>|<form class="facets".*?</form>|<div class="notice" role="status">.*?</div>'
@@ -25,13 +25,10 @@ _around = re.compile(
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pages, Pages]:
+def pages(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> tuple[Pages, Pages]:
     """A ledger of a year, and another one that is its beginning."""
-    key = SigningKey.generate()
-    made = [
-        Pages(tmp_path_factory.mktemp("pages"), CHANGES, planted=1, key=key, first=first) for first in (None, BEGUN)
-    ]
-    return made[0], made[1]
+    whole, begun = (Pages(tmp_path_factory.mktemp("pages"), shared, first=first) for first in (None, BEGUN))
+    return whole, begun
 
 
 def asked(pages: Pages, paths: list[str], **then: Any) -> list[str]:

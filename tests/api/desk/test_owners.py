@@ -11,8 +11,8 @@ from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
 
 
-def test_a_finding_is_of_who_stands_by_what_it_is_about(tmp_path: Path) -> None:
-    ledger = Pages(tmp_path, 40, planted=1).ledger
+def test_a_finding_is_of_who_stands_by_what_it_is_about(tmp_path: Path, shared: Path) -> None:
+    ledger = Pages(tmp_path, shared).ledger
     rows = list_of(ledger, findings, {}, limit=1000).rows
     owners = owners_of(ledger, rows)
     changes = {row["change_id"]: row for row in list_of(ledger, change_tickets, {}, limit=1000).rows}
