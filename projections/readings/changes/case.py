@@ -107,7 +107,13 @@ def template_fault(case: Case, version: Version | None) -> str | None:
     template = look.row(templates, scope.template_id) if scope.template_id else None
     faults = (
         invalid_because(
-            template, instant.at, case.facts.template_failures, look, version.services, version.environments
+            template,
+            instant.at,
+            case.facts.template_failures,
+            look,
+            version.services,
+            version.environments,
+            (scope.playbook_id, scope.playbook_version),
         )
         for instant in instants_of(look, version.said, is_history=is_history(look, version.said))
     )

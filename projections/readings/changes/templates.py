@@ -22,6 +22,9 @@ from projections.rules.digests import content_digest
 from projections.rules.environments import compared
 from projections.rules.words import listed
 
+# A playbook by its name, and its version.
+Playbook = tuple[str | None, str | None]
+
 
 @dataclass(frozen=True)
 class TemplateText:
@@ -31,12 +34,18 @@ class TemplateText:
     services: tuple[str, ...]
     environments: tuple[str, ...]
     said: Spoken
+    # How it is done, where it says so: a playbook, and which version of it.
+    playbook: Playbook = (None, None)
 
-    def why_outside(self, services: Iterable[str], environments: Iterable[str], at: Moment, reads: Reads) -> str:
-        """Say what of a change is not of the template at a time; empty where it all is."""
+    def why_outside(
+        self, services: Iterable[str], environments: Iterable[str], at: Moment, reads: Reads, playbook: Playbook
+    ) -> str:
+        """Say what of a change is not of the template at a time; empty where it all is. What it leaves out is as the template has it."""
         known = {canonical(reads, name, at) for name in self.environments}
         others = [name for name in services if self.services and name not in self.services]
         others += [name for name in environments if known and canonical(reads, name, at) not in known]
+        if any(None not in (one, other) and one != other for one, other in zip(playbook, self.playbook, strict=True)):
+            others.append(f"playbook {' '.join(word for word in playbook if word is not None)}")
         return listed(others)
 
 
@@ -72,7 +81,7 @@ class Template:
 
 templates = View(
     "templates",
-    version=3,
+    version=5,
     row=Template,
     kind="template",
     reads=(credentials, authorities, identities, access_grants, policies),
@@ -99,7 +108,9 @@ def template_digest(event: TemplatePublished) -> str:
 @templates.on(TemplatePublished, key=lambda event: event.template_id)
 def published(row: Template, event: TemplatePublished, entry: EntryInfo) -> Template:
     """It counts when somebody approves it; until then what was approved before does."""
-    text = TemplateText(template_digest(event), event.services, event.environments, spoken(entry, event.actor))
+    playbook = (event.playbook_id, event.playbook_version)
+    said = spoken(entry, event.actor)
+    text = TemplateText(template_digest(event), event.services, event.environments, said, playbook)
     return replace(row, texts=(*row.texts, text))
 
 
@@ -146,9 +157,10 @@ def invalid_because(
     reads: Reads,
     services: Iterable[str] = (),
     environments: Iterable[str] = (),
+    playbook: Playbook = (None, None),
 ) -> str | None:
-    """Say why a standard change of some services and environments may not rest on a template at a time, after so many failures of its
-    changes; or None.
+    """Say why a standard change of some services and environments, by a playbook, may not rest on a template at a time, after so many
+    failures of its changes; or None.
     """
     approvals = [approval for approval in template.approvals if approval.said.at <= now] if template is not None else []
     if template is None or not approvals:
@@ -163,7 +175,7 @@ def invalid_because(
         is_ended = said.position > last.said.position and said.at <= now
         if is_ended and not fault_of_speaker(reads, TemplateRetired.type, said):
             return f"{name} is retired"
-    if last.text is not None and (others := last.text.why_outside(services, environments, now, reads)):
+    if last.text is not None and (others := last.text.why_outside(services, environments, now, reads, playbook)):
         return f"{others} is not of {name}"
     if last.expires_at <= now:
         return f"{name} expired at {last.expires_at}"

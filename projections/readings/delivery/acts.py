@@ -123,7 +123,7 @@ def _act(
     first = by_record[0]
     begun = [report.said.at for report in reports if report.kind == "started"]
     ended = [report for report in reports if report.kind == "finished"]
-    last = max(ended, key=in_time, default=None)
+    last = _end_that_counts(ended)
     starters = [report for report in by_record if report.kind != "finished"]
     return Act(
         "promotion" if is_promotion else "deployment",
@@ -154,6 +154,14 @@ def who_did(reads: Reads, act: Act) -> tuple[str, ...]:
     return tuple(
         name for name in names if name == act.actor or (not act.is_history and kind_of(reads, name) == "human")
     )
+
+
+def _end_that_counts(ended: Sequence[Report]) -> Report | None:
+    """Return the last end that is told, of the last word of each who tells one: that it failed, nobody else takes back. It is tried
+    again, as another attempt.
+    """
+    own = {report.said.principal: report for report in sorted(ended, key=in_time)}
+    return max(own.values(), key=lambda told: (told.outcome in ("failure", "error"), in_time(told)), default=None)
 
 
 def _first(values: Iterable[str | None]) -> str | None:

@@ -109,7 +109,7 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=11,
+    version=13,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,

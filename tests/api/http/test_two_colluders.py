@@ -219,6 +219,30 @@ def another_cause_of_an_incident_is_named(company: Company) -> None:
     assert company.found("I1") == {"review-contradicts-the-record"}
 
 
+def a_failed_deployment_is_told_as_a_success(company: Company) -> None:
+    asked = company.change("D1")
+    company.say("service:ci", "deployment.finished", deployment_id="d-D1", **asked, outcome="failure")
+    company.review(EVE, "D1")
+    company.pass_time(minutes=5)
+    company.say(EVE, "deployment.finished", deployment_id="d-D1", **asked, outcome="success")
+    assert company.found("D1") == {"review-contradicts-the-record"}
+
+
+def a_standard_change_is_done_by_another_playbook(company: Company) -> None:
+    how = {"playbook_id": "restart", "playbook_version": "1"}
+    company.say("person:olga", "template.published", template_id="P", services=["t1", "t2", "t3"], **how)
+    company.say(
+        "person:oscar", "template.approved", template_id="P", expires_at="2099-01-01T00:00:00Z", failure_limit=0
+    )
+    for name, said, denied in (
+        ("T1", {}, set()),
+        ("T2", how, set()),
+        ("T3", {"playbook_id": "replace"}, {"change-may-start", "change-is-approved"}),
+    ):
+        asked = company.change(name, MALLORY, "standard", template_id="P", **said)
+        assert set(company.ask(**asked)) == denied
+
+
 def the_conditions_of_the_board_are_left_out(company: Company) -> None:
     asked, meeting = company.change("B1", MALLORY, "board"), {"meeting_id": "M1"}
     plan = {"start": company.clock.now(minutes=-2), "end": company.clock.now(hours=-2)}
@@ -298,6 +322,8 @@ ATTEMPTS: tuple[Attempt, ...] = (
     somebody_reviews_their_own_code_as_anothers,
     the_failure_of_a_template_is_called_a_success,
     another_cause_of_an_incident_is_named,
+    a_failed_deployment_is_told_as_a_success,
+    a_standard_change_is_done_by_another_playbook,
     the_conditions_of_the_board_are_left_out,
     each_keeps_the_access_of_the_other_in_a_review_of_their_own,
     what_was_found_is_taken_back_or_answered,

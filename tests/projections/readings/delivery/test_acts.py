@@ -73,6 +73,20 @@ def test_an_older_state_that_is_told_later_takes_no_newer_ones_place() -> None:
     assert (row.outcome, row.finished_at) == ("success", at(0.9))
 
 
+def test_nobody_takes_back_a_failure_that_another_told_but_by_the_next_attempt() -> None:
+    story = Story()
+    where = {"deployment_id": "d-1", "service": "api", "environment": "prod"}
+    story.tell("deployment.finished", by="service:ci", **where, outcome="failure")
+    for who, outcome in (("person:eve", "failure"), ("service:other", "failure"), ("service:ci", "success")):
+        story.tell("deployment.finished", by=who, **where, outcome="success")
+        assert story.row(deployments, "d-1").outcome == outcome
+    story.tell("deployment.finished", by="service:ci", **where, outcome="failure")
+    assert story.row(deployments, "d-1").outcome == "failure"
+    story.tell("deployment.started", by="service:ci", **where)
+    story.tell("deployment.finished", by="service:ci", **where, outcome="success")
+    assert [act.outcome for act in story.row(deployments, "d-1").acts] == ["failure", "success"]
+
+
 def test_the_same_said_again_adds_nothing() -> None:
     story = Story()
     for _ in range(5):
