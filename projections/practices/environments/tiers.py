@@ -113,13 +113,15 @@ def environment_not_said(row: Deployment, look: Look) -> Breach | None:
         return None
     first = told[0].said
     until = later(first.recorded_at, minutes=clocks_of(look, first.at).lag_s // 60)
-    if not look.has_come(until) or any(
+    # Asked before the time is: of what is said nothing is waited for.
+    is_said = any(
         report.said.recorded_at <= until
         or report.said.principal == first.principal
         or has_root_power(look, DeploymentFinished.type, report.said)
         for report in told
         if report.environment is not None
-    ):
+    )
+    if is_said or not look.has_come(until):
         return None
     return Breach(f"{first.speaker} told of {row.deployment_id}, and not where that was", positions_of(first.position))
 
