@@ -110,13 +110,18 @@ class Asking(Still):
         self._now = now
         self._but = frozenset(but)
         self._matches: dict[Match, None] = {}
-        self._noted: list[set[str]] = [set()]
+        self._noted = noted = [set[str]()]
+        # Notes that a setting of a policy was asked for. It is kept in answers that are kept here: were it a method, only the collector of
+        # garbage would end this.
+        self.note_setting: Callable[[str], None] = lambda name: noted[-1].add(name)
         self._noted_by: dict[Any, set[str]] = {}
         super().__init__()
 
-    def note_setting(self, name: str) -> None:
-        """Note that a setting of a policy was asked for."""
-        self._noted[-1].add(name)
+    def aside(self) -> "Asking":
+        """Return a look at the same rows that knows what was worked out here, and whose reads are no condition of an answer."""
+        other = Asking(self._rows, self._now, self._skips)
+        other._answers, other._noted_by = dict(self._answers), dict(self._noted_by)
+        return other
 
     def noting(self, work: Callable[..., T], *args: Any) -> tuple[T, set[str]]:
         """Return what work comes to, and which settings were asked for: now, or when what it asks again was worked out."""

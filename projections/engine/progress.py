@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -36,12 +36,15 @@ class State:
         return (self.made_by, self.shape) == (view.version, tables.shape_of(view))
 
 
+_STATES: Final = sa.select(*(states.c[name] for name in State.__dataclass_fields__))
+
+
 def read_states(connection: Connection) -> dict[str, State]:
     """Return the state of every view that has a table; none before the first runner."""
     if not sa.inspect(connection).has_table(states.name):
         return {}
-    columns = [states.c[name] for name in State.__dataclass_fields__]
-    return {row.name: State(**row._mapping) for row in connection.execute(sa.select(*columns))}
+    found = [State(*row) for row in connection.execute(_STATES)]
+    return {state.name: state for state in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class RowsServed:
         self._skips = skips
         self._position = position
         self._rows: dict[tuple[str, str], Any] = {}
+        self._taken: TakenBack | None = None
 
     def row(self, view: View[R], key: str) -> R | None:
         return self._load(view, (key,)).get(key)
@@ -54,10 +55,13 @@ class RowsServed:
             named = self.named(view.of, event, about, limit)
             return list(self._load(view, [getattr(row, view.of.key) for row in named]).values())
         keys: dict[str, None] = {}
-        taken, at = _taken_back(self._database, self._log), self._position
-        for entry in taken.latest(self._log, event.type, about, up_to=at, known=at, limit=limit):
-            entry.reads = self
+        if self._taken is None:
+            self._taken = _taken_back(self._database, self._log)
+        at = self._position
+        for entry in self._taken.latest(self._log, event.type, about, up_to=at, known=at, limit=limit):
+            before, entry.reads = entry.reads, self
             keys |= dict.fromkeys(self._skips.keys(view, entry))
+            entry.reads = before
         return list(self._load(view, tuple(keys)).values())
 
     def where(self, view: View[R], column: str, value: str) -> list[R]:

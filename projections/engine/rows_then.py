@@ -45,9 +45,11 @@ def keys_taken_back(view: View[Any], original: EntryInfo, then: Reads, now: Read
     """
     found: set[str] = set()
     if (fold := view.folds.get(original.type)) is not None:
+        before = original.reads
         for reads in (then, now):
             original.reads = reads
             found.update(fold.keys(original.event, original))
+        original.reads = before
     return found
 
 
@@ -350,8 +352,7 @@ class RowsThen:
             return [view.judge(row, self.at(position, known)) for row in named]
         keys: dict[str, None] = {}
         for entry in self._latest_that_count(event.type, about, min(position, self._up_to), known, limit):
-            entry.reads = self.at(entry.position, known)
-            keys |= dict.fromkeys(self.skips.keys(view, entry))
+            keys |= dict.fromkeys(self._keys(view, entry, known))
         rows = (self.row(view, key, position, known) for key in keys)
         return [row for row in rows if row is not None]
 
@@ -378,8 +379,7 @@ class RowsThen:
         # No index tells what a column held once: every row there was is folded again. Gates' rules ask this seldom.
         keys: set[str] = set()
         for entry in self.log.entries([Match(tuple(view.folds))], up_to=min(position, self._up_to)):
-            entry.reads = self.at(entry.position, known)
-            keys.update(self.skips.keys(view, entry))
+            keys.update(self._keys(view, entry, known))
         rows = (self.row(view, key, position, known) for key in sorted(keys))
         return [row for row in rows if row is not None and getattr(row, column) == value]
 
@@ -468,13 +468,22 @@ class RowsThen:
         if fold is None or self.skips.holds(view, entry.position):
             return row
         # Another view may read the same entry at the same position: it sees the same past.
-        entry.reads = self.at(entry.position, max(entry.position, again))
+        before, entry.reads = entry.reads, self.at(entry.position, max(entry.position, again))
         entry.original = original_of(self.log, entry)
-        if key not in fold.keys(entry.event, entry):
-            return row
-        if view.recalls:
-            entry.recalled = self._recalled(view, key) if self._recalls and again == 0 else None
-        return fold.apply(row if row is not None else view.new(key), entry.event, entry)
+        if key in fold.keys(entry.event, entry):
+            if view.recalls:
+                entry.recalled = self._recalled(view, key) if self._recalls and again == 0 else None
+            row = fold.apply(row if row is not None else view.new(key), entry.event, entry)
+        entry.reads = before
+        return row
+
+    def _keys(self, view: View[Any], entry: EntryInfo, known: int) -> tuple[str, ...]:
+        """Return the rows that an entry was folded into, by what stood there without what was taken back up to `known`."""
+        # Put back, or the entries that are kept and this past would hold each other until the collector of garbage comes by.
+        before, entry.reads = entry.reads, self.at(entry.position, known)
+        keys = self.skips.keys(view, entry)
+        entry.reads = before
+        return keys
 
     def _recalled(self, view: View[R], key: str) -> R | None:
         """Return a row as it stands now, unless it is another one because of what was taken back, at whatever position."""
@@ -489,8 +498,8 @@ class RowsThen:
         """Return the rows that an entry which was taken back had been folded into."""
         if (view.name, position) not in self._taken.keys:
             entry = self.log.entry(position)
-            entry.reads = self.at(position)
-            self._taken.keys[view.name, position] = self.skips.keys(view, entry) if entry.type in view.folds else ()
+            keys = self._keys(view, entry, position) if entry.type in view.folds else ()
+            self._taken.keys[view.name, position] = keys
         return self._taken.keys[view.name, position]
 
     def _taken_back(self, view: View[Any], original: EntryInfo, withdrawn_at: int) -> frozenset[str]:

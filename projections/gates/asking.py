@@ -138,7 +138,7 @@ def _looked(
             look = Asking(rows, question.asked_at, skips, but=OWN)
             decision = answer(question, look, position, rules)
             if rules is None:
-                decision = remedied(decision, Asking(rows, question.asked_at, skips))
+                decision = remedied(decision, look.aside())
             found.append((decision, look))
     with ledger.database.read() as connection:
         # A new table that took over meanwhile is empty to an older snapshot on PostgreSQL: no freeze, no finding.
