@@ -23,10 +23,11 @@ from projections.engine.log import WITHDRAWN, SqlLog, taken_back_by
 from projections.engine.progress import State, read_states
 from projections.engine.reads import Rows
 from projections.engine.rows_served import RowsServed
-from projections.engine.serving import ViewNotReadyError
+from projections.engine.rows_then import RowsThen
+from projections.engine.serving import Stored, ViewNotReadyError
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
-from projections.engine.view import DeclarationError, EntryInfo, Limit, Moment, View
+from projections.engine.view import DeclarationError, EntryInfo, Limit, Moment, Reads, View
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -34,6 +35,8 @@ TAKES_BACK: Final = Match((WITHDRAWN,))
 # How soon it is looked again whether views have come to a position: doubled each time.
 FIRST_LOOK_S: Final = 0.002
 MOST_PAUSE_S: Final = 0.02
+# Of what came since something was read; for more than that the views are waited for.
+MOST_WEIGHED: Final = 128
 
 
 def states_of(connection: Connection, views: Sequence[View[Any]]) -> list[State]:
@@ -199,16 +202,25 @@ class Asking(Still):
         """Entries that would change what was read; what takes a statement back may concern any of them."""
         return (*self._matches, TAKES_BACK)
 
-    def condition(self, ledger: Ledger, position: int) -> Condition:
+    def condition(
+        self, ledger: Ledger, store: SqlStore, position: int, is_nothing: Callable[[Reads, EntryInfo], bool]
+    ) -> Condition:
         """Return the condition that what was read at a position has stood still, with what the log says of it by now.
 
-        What was taken back meanwhile breaks it where it was about something that was read. All else that anybody withdraws holds
-        up no answer: who withdrew at random, however often, would keep every gate from answering.
+        What was taken back meanwhile breaks it where it was about something that was read. All else that anybody withdraws, and what
+        is nothing as things stood when it was said, holds up no answer: who said such things again and again would keep every gate from
+        answering.
         """
         facts = tuple(self._matches)
         looked = ledger.recorder.look_back(Condition(facts, after=position))
         with ledger.database.read() as connection:
             log = SqlLog(connection)
+            if looked.broken_by is not None:
+                size = read_size(connection)
+                came = list(log.entries(facts, after=position, up_to=size, limit=MOST_WEIGHED + 1))
+                past = RowsThen(log, Stored(connection, store), up_to=size, skips=self._skips)
+                if len(came) <= MOST_WEIGHED and all(is_nothing(past.at(entry.position), entry) for entry in came):
+                    looked = replace(looked, broken_by=None, looked_up_to=size)
             for entry in log.entries([TAKES_BACK], after=position, up_to=looked.looked_up_to):
                 original = taken_back_by(log, entry)
                 if original is not None and any(fact.fits(original.type, tuple(original.refs)) for fact in facts):

@@ -16,6 +16,9 @@ from typing import Any, Final
 
 from ledger.entry import Receipt
 from ledger.errors import ConditionFailedError, ConflictError, LedgerError, NotFoundError
+from ledger.events.compliance_window import ComplianceWindowDeclared
+from ledger.events.environment import EnvironmentDeclared
+from ledger.events.freeze import FreezeDeclared, FreezeLifted, FreezeOverrideGranted
 from ledger.events.gate import GateDecided, RuleResult, Verdict
 from ledger.ledger import Ledger
 from projections.engine.asking import Asking, await_position, states_of
@@ -23,11 +26,13 @@ from projections.engine.log import SqlLog
 from projections.engine.rows_served import RowsServed
 from projections.engine.skips import Skips
 from projections.engine.sql_store import SqlStore
-from projections.engine.view import Moment, View, later, moment
+from projections.engine.view import EntryInfo, Moment, Reads, View, later, moment
 from projections.gates.composition import GATES
 from projections.judging.gate_rule import MAX_POSITIONS, RULES, Answer, Question, Rule, strictest
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES
 from projections.readings.people.policies import WHOLE, InForce, in_force
+from projections.readings.people.powers import can_never_count
+from projections.readings.people.voices import spoken
 from projections.rules.words import listed
 
 # A decision on facts that changed meanwhile is asked again, so often.
@@ -43,6 +48,11 @@ MAX_ASKED_FOR: Final = 48
 MAX_ALL_ASKED_FOR: Final = 1024
 # A gate's own answers are no facts that it reads.
 OWN: Final = (GateDecided.type,)
+# What every gate looks at, whatever it is about, and of which no view takes up what can never count.
+LEFT_OUT: Final = frozenset(
+    cls.type
+    for cls in (ComplianceWindowDeclared, EnvironmentDeclared, FreezeDeclared, FreezeLifted, FreezeOverrideGranted)
+)
 # The reason of a rule that read rows which lack an entry.
 STEPPED_OVER: Final = "entry-stepped-over"
 # A recorded decision has the fields of its question, under the same names.
@@ -163,12 +173,7 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
         ((decision, look),) = found
         position = decision.read_at
         try:
-            receipt = ledger.state(
-                GateDecided.type,
-                _data(decision),
-                condition=look.condition(ledger, position),
-                identifier=_identifier(question),
-            )
+            receipt = _stated(ledger, store, decision, look)
         except ConditionFailedError as error:
             await_position(ledger.database, ledger.watcher, views, error.position, within_s=WAIT_S)
             continue
@@ -177,6 +182,31 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
             return first
         return Decision(question, decision.verdict, decision.answers, position, decision.policy, receipt)
     raise GateBusyError(f"what gate {question.gate} looks at changed {MAX_TRIES} times while it was asked; ask again")
+
+
+def _stated(ledger: Ledger, store: SqlStore, decision: Decision, look: Asking) -> Receipt:
+    """Record a decision. Raises ConditionFailedError where something came that its rules had looked at.
+
+    What came between the last look and the lock is looked at, too: mostly it moves nothing.
+    """
+    tries = 0
+    while True:
+        tries += 1
+        condition = look.condition(ledger, store, decision.read_at, _can_never_count)
+        try:
+            return ledger.state(
+                GateDecided.type, _data(decision), condition=condition, identifier=_identifier(decision.question)
+            )
+        except ConditionFailedError:
+            if condition.broken_by is not None or tries == MAX_TRIES:
+                raise
+
+
+def _can_never_count(reads: Reads, entry: EntryInfo) -> bool:
+    """Say whether an entry is nothing because of who said it: no row takes it up, as of freezes (decision 41)."""
+    if entry.type not in LEFT_OUT:
+        return False
+    return can_never_count(reads, entry.type, spoken(entry, getattr(entry.event, "actor", None)))
 
 
 def _identifier(question: Question) -> str | None:

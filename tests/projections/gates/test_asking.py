@@ -1,18 +1,21 @@
 """Gates asked of a real ledger: the answer is recorded, stands on what stood still, and comes out again."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ledgers import append, cloud_event
+from ledgers import append, cloud_event, submission
 
+from ledger.authority import Caller
 from ledger.clock import to_text
 from ledger.conditions import Match
 from ledger.errors import NotFoundError
 from ledger.ledger import Ledger
 from ledger.log.reading import read_entries
-from ledger.stewardship.credentials import enrol_source
+from ledger.log.recorder import Outcome, Recorded
+from ledger.stewardship.credentials import enrol_source, issue_token
 from projections import VIEWS
 from projections.engine.progress import ask_for_rebuild
 from projections.engine.runner import Runner
@@ -174,6 +177,79 @@ def test_who_withdraws_what_no_rule_read_holds_no_gate_up(
     # The views have not seen the withdrawals: nobody waited for them.
     assert ask(ledger, VIEWS, question(ledger)).verdict == "allow"
     assert len(decisions(ledger)) == 1
+
+
+FREEZE = {"environments": ["prod"], "start": "2026-01-01T00:00:00Z", "end": "2999-01-01T00:00:00Z"}
+
+
+def said_by_a_stranger(ledger: Ledger, stranger: Caller, number: int) -> list[Outcome]:
+    """Say what every gate looks at, whatever it is about, without the power to."""
+    who = {"actor": stranger.principal}
+    where = {"framework": "sox", **FREEZE}
+    events = (
+        cloud_event("freeze.declared", **who, freeze_id=f"S-{number}", **FREEZE),
+        cloud_event("environment.declared", **who, environment=f"other-{number}", tier="staging"),
+        cloud_event("compliance_window.declared", **who, window_id=f"W-{number}", **where),
+    )
+    return ledger.append_group([submission(ledger, event, caller=stranger) for event in events])
+
+
+def test_who_declares_without_the_power_to_holds_no_gate_up(
+    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(ledger, "CHG-1")
+    issued, _, _ = issue_token(
+        ledger, actor="person:olga", principal="service:stranger", kind="service", roles=["reporter"]
+    )
+    stranger = Caller(issued, "service:stranger", "token", ledger.authority.credentials[issued])
+    read_at = runner.catch_up()
+    real, state, numbers = gates.answer, ledger.state, itertools.count()
+
+    def meanwhile_declared(*asked: Any) -> Any:
+        found = real(*asked)
+        assert all(isinstance(one, Recorded) for one in said_by_a_stranger(ledger, stranger, next(numbers)))
+        return found
+
+    def and_again(*asked: Any, **more: Any) -> Any:
+        # Between the last look and the lock, too.
+        if (number := next(numbers)) % 2:
+            said_by_a_stranger(ledger, stranger, number)
+        return state(*asked, **more)
+
+    monkeypatch.setattr(gates, "answer", meanwhile_declared)
+    monkeypatch.setattr(ledger, "state", and_again)
+    decision = ask(ledger, VIEWS, question(ledger))
+    # The views have not seen what was declared: nobody waited for them.
+    assert (decision.verdict, decision.read_at) == ("allow", read_at)
+    assert next(numbers) > 2
+    monkeypatch.undo()
+    runner.catch_up()
+    [(position, _)] = decisions(ledger)
+    assert recheck(ledger, VIEWS, position).agrees
+
+
+def test_what_is_declared_by_who_was_given_the_power_a_moment_ago_is_waited_for(
+    ledger: Ledger, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(ledger, "CHG-1")
+    runner.catch_up()
+    real, asked = gates.answer, []
+
+    def meanwhile_declared(*given: Any) -> Any:
+        asked.append(given)
+        found = real(*given)
+        if len(asked) == 1:
+            roles = {"kind": "human", "roles": ["reporter", "operator"]}
+            issued, _, _ = issue_token(ledger, actor="person:olga", principal="person:frank", **roles)
+            frank = Caller(issued, "person:frank", "token", ledger.authority.credentials[issued])
+            freeze = cloud_event("freeze.declared", actor="person:frank", freeze_id="F", **FREEZE)
+            ledger.append_group([submission(ledger, freeze, caller=frank)])
+            runner.catch_up()
+        return found
+
+    monkeypatch.setattr(gates, "answer", meanwhile_declared)
+    assert ask(ledger, VIEWS, question(ledger)).verdict == "deny"
+    assert len(asked) == 2
 
 
 def test_a_withdrawal_of_what_a_rule_read_is_waited_for(
