@@ -83,7 +83,7 @@ from projections.readings.people.imports import beginnings, imports
 from projections.readings.people.permission_use import permission_use
 from projections.readings.people.policies import policies
 from projections.readings.people.reconciliations import arrivals, source_lists
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import authorities, principals_sources
 from projections.readings.people.withdrawals import withdrawals
 from projections.readings.pipelines.attestations import attestations, attested_artifacts
 from projections.readings.pipelines.runs import builds, pipeline_runs, runners
@@ -99,6 +99,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     # people
     credentials,
     authorities,
+    principals_sources,
     identities,
     access_grants,
     permission_use,

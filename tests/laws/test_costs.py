@@ -20,11 +20,12 @@ from projections.engine.noted import NO_NOTES
 from projections.engine.reads import Look
 from projections.engine.sql_store import SqlStore
 from projections.practices.recovery import decisions
-from projections.readings.changes.board import MOST_A_DAY
+from projections.readings.changes.board import MOST_A_DAY, compliance_windows
 from projections.readings.changes.scopes import MOST
 from projections.readings.delivery.freezes import freezes
 from projections.readings.environments import backups
 from projections.readings.environments import reservations as readings_of_reservations
+from projections.readings.people import access_review_facts
 
 CHANGE = {"change_id": "CHG-7"}
 TEXT = {"sha256": "0" * 64}
@@ -360,6 +361,73 @@ def test_what_can_never_count_of_a_freeze_or_an_environment_has_nothing_judged_a
     # Whoever has the power has all of them judged.
     story.tell("freeze.lifted", actor="person:a", freeze_id="F")
     assert {f"D{number}" for number in range(10)} <= set(judged)
+
+
+def test_what_can_never_count_of_a_compliance_window_has_nothing_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    story, inner = Story(), Derived.judged
+    always = {"framework": "sox", "environments": ["prod"], "start": "2000-01-01T00:00:00Z", "end": at(10**5)}
+    story.tell("compliance_window.declared", actor="person:a", window_id="W", **always)
+    for number in range(10):
+        deploy(story, number)
+    planned = {"planned_start": at(500), "planned_end": at(600), "time_zone": "UTC"}
+    opened = {"change_type": "normal", "services": ["api"], "environment": "prod", "title": TEXT}
+    story.tell("change.opened", actor="person:alice", **CHANGE, **opened)
+    story.tell("change.scheduled", actor="person:alice", **CHANGE, **planned)
+
+    def counted(view: Derived, rule: Rule, subject: str, row: Any, look: Look) -> Any:
+        judged.append(subject)
+        return inner(view, rule, subject, row, look)
+
+    monkeypatch.setattr(Derived, "judged", counted)
+    acts = {f"D{number}" for number in range(10)} | set(CHANGE.values())
+    for window_id in ("W", "V"):
+        story.tell("compliance_window.declared", actor="service:ci", by="service:ci", window_id=window_id, **always)
+    assert not acts & set(judged)
+    assert story.row(compliance_windows, "V") is None
+    # Whoever has the power has all of them judged.
+    story.tell("compliance_window.declared", actor="person:a", window_id="V", **always)
+    assert acts <= set(judged)
+
+
+def test_a_review_that_is_opened_without_the_power_replays_no_grants_and_leaves_its_id_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replayed: list[None] = []
+    inner = access_review_facts.population
+    monkeypatch.setattr(access_review_facts, "population", lambda *asked: replayed.append(None) or inner(*asked))  # type: ignore[func-returns-value]
+    story = Story()
+    about = {"environment": "prod", "population_digest": SCOPE, "population_count": 0, "due_at": at(10**4)}
+    for number in range(3):
+        story.tell("access_review.opened", actor="service:ci", by="service:ci", review_id=f"R{number}", **about)
+    assert replayed == []
+    assert story.row(access_review_facts.access_review_facts, "R0") is None
+    story.tell("access_review.opened", actor="person:olga", review_id="R0", **about)
+    assert replayed != []
+    assert story.row(access_review_facts.access_review_facts, "R0").opened.speaker == "person:olga"
+
+
+def test_how_many_sources_others_have_makes_nothing_longer_that_is_written_of_what_is_said() -> None:
+    written = []
+    for count in (FEW, MANY):
+        story = Written()
+        for number in range(count):
+            story.tell(
+                "ledger.source_enrolled", actor="person:root", source=f"https://github.com/acme/{number}", door="github",
+                credential=f"hmac:{number:012x}", principal=f"service:{number}", must_sign=False, authority_for=["github:*"],
+            )  # fmt: skip
+        story.bytes = 0
+        said = {"actor": "person:alice", "by": "service:desk"}
+        story.tell(
+            "change.opened", **said, **CHANGE, change_type="normal", services=["api"], environment="prod", title=TEXT
+        )
+        story.tell("change.submitted", **said, **CHANGE, artifacts=[ARTIFACT])
+        story.tell("approval.granted", actor="person:bob", by="service:desk", **CHANGE)
+        story.tell("deployment.started", actor="person:carol", by="service:desk", deployment_id="D0", **CHANGE, service="api",
+            environment="prod")  # fmt: skip
+        assert story.folder.failures == {}
+        written.append(story.bytes)
+    assert written[1] <= 1.05 * written[0], written
 
 
 @pytest.mark.parametrize("by", ["service:ci", None])

@@ -104,6 +104,16 @@ def tell(server: Server, event_type: str, **data: Any) -> int:
     return position
 
 
+def tell_as(server: Server, name: str, event_type: str, **data: Any) -> int:
+    """The same by a person's own token: what counts from a human alone."""
+    with person(server, name, "operator", "reporter") as client:
+        answer = client.post("/v1/events", json=event(event_type, actor=f"person:{name}", **data))
+    assert answer.status_code == 201, answer.text
+    position: int = answer.json()["position"]
+    wait_for_views(server, position)
+    return position
+
+
 def look(client: httpx.Client, path: str) -> str:
     """Return a page that is whole."""
     answer = client.get(path, follow_redirects=True)

@@ -41,7 +41,7 @@ from projections.readings.people.identities import person_of
 from projections.readings.people.policies import PEOPLE, InForce, Policy, PolicyVersion, in_force_now, policies
 from projections.readings.people.powers import kind_of
 from projections.readings.people.settings import fault_of
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import authorities, principals_sources
 from projections.readings.people.speaking import CLOCK_SKEW_SECONDS, EVIDENCE_LAG_MINUTES
 from projections.rules import duties
 from projections.rules.words import listed
@@ -49,7 +49,7 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice(
     "5.4",
     "Approval and escalation by policy",
-    views=(change_tickets, policies, templates, authorities),
+    views=(change_tickets, policies, templates, authorities, principals_sources),
     settings=(
         PEOPLE,
         QUORUM,

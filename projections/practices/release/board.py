@@ -75,9 +75,9 @@ def misses_the_board(row: ChangeScope, look: Look) -> Breach | None:
     if window is None or window.recurs is not None or look.has_come(window.end):
         return None
     policy = in_force_now(look)
-    then = asked_at(window.start)
+    at_start, then = look.at(window.start), asked_at(window.start)
     if not any(
-        is_production(look, place, window.start) and board_is_asked(look, policy, row, (place, service), then)
+        is_production(look, place, window.start) and board_is_asked(at_start, policy, row, (place, service), then)
         for place, service in product(row.environments, row.services or (None,))
     ):
         return None

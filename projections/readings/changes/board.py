@@ -78,8 +78,8 @@ board_meetings = View(
 )
 
 
-def _said(event: CabMeetingScheduled | CabAgendaFixed, entry: EntryInfo) -> Spoken | None:
-    """Return who said when a meeting is, or what is on its agenda; None where it can never count."""
+def _said(event: CabMeetingScheduled | CabAgendaFixed | ComplianceWindowDeclared, entry: EntryInfo) -> Spoken | None:
+    """Return who said when a meeting or a window is, or what is on an agenda; None where it can never count."""
     said = spoken(entry, event.actor)
     return None if can_never_count(entry.reads, event.type, said) else said
 
@@ -244,16 +244,22 @@ def _touched(before: ComplianceWindow | None, after: ComplianceWindow | None) ->
 
 compliance_windows = View(
     "compliance_windows",
-    version=2,
+    version=3,
     row=ComplianceWindow,
     kind="compliance_window",
     indexes=("framework", "start_at"),
+    reads=READ_BY_POWERS,
     touches=_touched,
     doc="The calendar of compliance: when, and where, the board is asked about every change; by whose calendar.",
 )
 
 
-@compliance_windows.on(ComplianceWindowDeclared, key=lambda event: event.window_id)
+def _window(event: ComplianceWindowDeclared, entry: EntryInfo) -> str | None:
+    # What can never count names no window: each would have all that was done while it is judged again (decision 41).
+    return event.window_id if _said(event, entry) is not None else None
+
+
+@compliance_windows.on(ComplianceWindowDeclared, key=_window)
 def declared(row: ComplianceWindow, event: ComplianceWindowDeclared, entry: EntryInfo) -> ComplianceWindow:
     terms = terms_of(event, entry)
     return replace(

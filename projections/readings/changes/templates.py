@@ -16,7 +16,7 @@ from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities
 from projections.readings.people.policies import policies
 from projections.readings.people.powers import fault_of_speaker, persons_behind
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import principals_sources
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.digests import content_digest
 from projections.rules.environments import compared
@@ -84,7 +84,7 @@ templates = View(
     version=5,
     row=Template,
     kind="template",
-    reads=(credentials, authorities, identities, access_grants, policies),
+    reads=(credentials, principals_sources, identities, access_grants, policies),
     doc="Templates of standard changes: who approved each, until when, and how many failures it may have.",
 )
 

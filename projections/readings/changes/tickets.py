@@ -39,7 +39,7 @@ from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.reconciliations import source_lists
 from projections.readings.people.settings import Number
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import principals_sources
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import not_yet_said
 from projections.readings.risk.assessments import Assessment, risk_assessments
@@ -62,7 +62,7 @@ change_tickets = Judged(
         credentials,
         identities,
         access_grants,
-        authorities,
+        principals_sources,
         policies,
         environments,
         beginnings,

@@ -27,7 +27,7 @@ from projections.readings.people.identities import are_same, identities
 from projections.readings.people.policies import WHOLE, InForce, in_force, in_force_now, policies
 from projections.readings.people.powers import READ_BY_POWERS, can_never_count, fault_of_speaker
 from projections.readings.people.settings import ANY, Words
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import principals_sources
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.environments import (
@@ -144,7 +144,7 @@ READ_BY_ASKING: Final[tuple[View[Any], ...]] = (
     policies,
     identities,
     credentials,
-    authorities,
+    principals_sources,
     access_grants,
 )
 

@@ -16,7 +16,7 @@ from projections.readings.people.holders import HOLDERS
 from projections.readings.people.identities import identities
 from projections.readings.people.policies import policies
 from projections.readings.people.powers import fault_of_speaker, rests_on_grants
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import principals_sources
 from projections.readings.people.voices import Spoken, spoken
 
 
@@ -46,7 +46,7 @@ doubts = View(
     row=Doubt,
     kind="statement",
     entries_of=_entries_of,
-    reads=(credentials, authorities, identities, policies, access_grants),
+    reads=(credentials, principals_sources, identities, policies, access_grants),
     indexes=("type", "actor", "principal"),
     doc="Statements that would give leave, power or acquittal, and did not count because of who made them, or counted by a role.",
 )

@@ -18,7 +18,7 @@ from ledger.events.ledger import LedgerCredentialIssued, LedgerTrustRuleEnrolled
 from projections.engine.answers import kept
 from projections.engine.view import EntryInfo, Moment, Reads, View, replace
 from projections.readings.people.credentials import credentials, principal_of
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import principals_sources
 from projections.readings.people.voices import Spoken, has_root_power, spoken, voice_fault
 
 
@@ -55,7 +55,7 @@ identities = View(
     kind="identity",
     entries_of=_entries_of,
     names=("spellings",),
-    reads=(credentials, authorities),
+    reads=(credentials, principals_sources),
     speakers=lambda reads, row: _linked(reads, row.identity, None),
     doc="Identities that were granted or issued something, or linked: what they are, and which others are the same.",
 )

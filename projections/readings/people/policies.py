@@ -17,7 +17,7 @@ from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, mome
 from projections.readings.people.credentials import credentials
 from projections.readings.people.identities import are_same, identities
 from projections.readings.people.settings import ANY, Declared, Number, Words, is_whole
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import principals_sources
 from projections.readings.people.voices import Spoken, has_root_power, spoken, voice_fault
 from projections.rules.digests import content_digest
 
@@ -177,7 +177,7 @@ policies = View(
     version=7,
     row=Policy,
     kind="policy",
-    reads=(credentials, authorities, identities),
+    reads=(credentials, principals_sources, identities),
     touches=_touched,
     is_carried=False,
     holds_for_all=_for_all,

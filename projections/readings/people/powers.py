@@ -37,7 +37,7 @@ from projections.readings.people.identities import (
 )
 from projections.readings.people.policies import in_force, policies
 from projections.readings.people.settings import Words
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import principals_sources
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Holder, Spoken, has_root_power, is_own_key, is_vouched, voice_fault
 from projections.rules.environments import compared
@@ -52,7 +52,7 @@ ROLE_FOR: Final = Words(
 )
 
 # Whoever asks about power reads these.
-READ_BY_POWERS: Final[tuple[View[Any], ...]] = (credentials, authorities, identities, access_grants, policies)
+READ_BY_POWERS: Final[tuple[View[Any], ...]] = (credentials, principals_sources, identities, access_grants, policies)
 
 
 # -- of a statement ------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Not what a source says: an authority is believed about whom it knows. A source t
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from ledger.authority import is_named
 from ledger.conditions import Match
@@ -21,12 +22,6 @@ class Enrolment:
     position: int
     retired_position: int | None = None
 
-    def holds(self, position: int | None) -> bool:
-        """Say whether it is in force for a statement at a position; now, for none."""
-        if position is None:
-            return self.retired_position is None
-        return self.position < position and (self.retired_position is None or position <= self.retired_position)
-
 
 @dataclass(frozen=True)
 class Authority:
@@ -43,7 +38,7 @@ class Authority:
     enrolments: tuple[Enrolment, ...] = ()
 
 
-def _all_about_sources(key: str, row: Authority) -> tuple[Match, ...]:
+def _all_about_sources(key: str, row: Any) -> tuple[Match, ...]:
     # These entries carry no ref of the source. There are few of them.
     return (Match(),)
 
@@ -90,6 +85,77 @@ def _ended(row: Authority, entry: EntryInfo) -> tuple[Enrolment, ...]:
     return tuple(replace(e, retired_position=e.retired_position or entry.position) for e in row.enrolments)
 
 
+# -- by whose sources they are -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PrincipalsSource:
+    """One source of a principal's, from the position at which it was enrolled to the one at which it was retired."""
+
+    source: str
+    door: str
+    identities: tuple[str, ...]
+    types: tuple[str, ...]
+    position: int
+    retired_position: int | None = None
+
+    def holds(self, position: int | None) -> bool:
+        """Say whether it is in force for a statement at a position; now, for none."""
+        if position is None:
+            return self.retired_position is None
+        return self.position < position and (self.retired_position is None or position <= self.retired_position)
+
+
+@dataclass(frozen=True)
+class SourcesOf:
+    """A principal, and all sources that were ever enrolled as its own."""
+
+    principal: str
+    sources: tuple[PrincipalsSource, ...] = ()
+
+
+# Whoever asks for whom somebody may speak looks at one row, however many sources others have.
+principals_sources = View(
+    "principals_sources",
+    version=1,
+    row=SourcesOf,
+    kind="principal",
+    entries_of=_all_about_sources,
+    reads=(authorities,),
+    is_carried=False,
+    doc="Principals with enrolled sources: which, for whom each may speak, and from when to when.",
+)
+
+
+def _whose(event: LedgerSourceEnrolled | LedgerSourceRetired, entry: EntryInfo) -> list[str]:
+    """Return whose a source is, and was."""
+    row = entry.reads.row(authorities, _at(event))
+    return [enrolment.principal for enrolment in row.enrolments] if row is not None else []
+
+
+@principals_sources.on(LedgerSourceEnrolled, key=_whose)
+def enrolled_as(row: SourcesOf, event: LedgerSourceEnrolled, entry: EntryInfo) -> SourcesOf:
+    new = PrincipalsSource(event.source, event.door, event.authority_for, event.types, entry.position)
+    return replace(row, sources=(*_left(row, event, entry), *((new,) if row.principal == event.principal else ())))
+
+
+@principals_sources.on(LedgerSourceRetired, key=_whose)
+def retired_as(row: SourcesOf, event: LedgerSourceRetired, entry: EntryInfo) -> SourcesOf:
+    return replace(row, sources=_left(row, event, entry))
+
+
+def _left(
+    row: SourcesOf, event: LedgerSourceEnrolled | LedgerSourceRetired, entry: EntryInfo
+) -> tuple[PrincipalsSource, ...]:
+    """Return the sources there were, of which the one that is told of is in force no longer."""
+    return tuple(
+        replace(one, retired_position=entry.position)
+        if one.retired_position is None and (one.door, one.source) == (event.door, event.source)
+        else one
+        for one in row.sources
+    )
+
+
 def sources_of(
     reads: Reads, principal: str, position: int | None = None, event_type: str | None = None
 ) -> list[tuple[str, tuple[str, ...]]]:
@@ -97,12 +163,9 @@ def sources_of(
 
     Those of now, or those for a statement at a position; with a type of event, those alone whose enrolment names it.
     """
+    row = reads.row(principals_sources, principal)
     return [
-        (row.source, enrolment.identities)
-        for row in reads.named(authorities, LedgerSourceEnrolled)
-        if row.source is not None
-        for enrolment in row.enrolments
-        if enrolment.principal == principal
-        and enrolment.holds(position)
-        and (event_type is None or is_named(event_type, frozenset(enrolment.types)))
+        (one.source, one.identities)
+        for one in (row.sources if row is not None else ())
+        if one.holds(position) and (event_type is None or is_named(event_type, frozenset(one.types)))
     ]

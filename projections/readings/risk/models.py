@@ -13,7 +13,7 @@ from projections.readings.people.grants import access_grants
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.policies import policies
 from projections.readings.people.powers import fault_of_speaker, persons_behind
-from projections.readings.people.sources import authorities
+from projections.readings.people.sources import principals_sources
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules import duties as rules
 from projections.rules.digests import content_digest
@@ -99,7 +99,7 @@ risk_models = View(
     row=RiskModel,
     kind="model_version",
     entries_of=_of_the_model,
-    reads=(credentials, authorities, identities, access_grants, policies),
+    reads=(credentials, principals_sources, identities, access_grants, policies),
     indexes=("model_id",),
     doc="Risk models: every version with its parameters and bands, who wrote it, who approved it, and what it was fitted on.",
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from browsing import fields, look, person, signed_in, tell
+from browsing import fields, look, person, signed_in, tell, tell_as
 from servers import Server, running_server
 from views_processes import wait_for_views as wait_until_views_are_there
 
@@ -33,8 +33,8 @@ def told(server: Server) -> None:
             role="deployer", environment="prod",
         )  # fmt: skip
     digest = list_digest(GRANTS)
-    tell(
-        server, "access_review.opened", actor="person:root", review_id=REVIEW, population_digest=digest, population_count=3,
+    tell_as(
+        server, "root", "access_review.opened", review_id=REVIEW, population_digest=digest, population_count=3,
         due_at="2025-06-30T00:00:00Z",
     )  # fmt: skip
 
@@ -96,8 +96,8 @@ def test_a_review_is_done_grant_by_grant_and_recorded_in_the_name_of_who_looks(s
 @pytest.fixture(scope="module")
 def stale(server: Server, told: None) -> str:
     """The page of another review of the same grants, which is due in a long while."""
-    tell(
-        server, "access_review.opened", actor="person:root", review_id="R-stale", population_digest=list_digest(GRANTS),
+    tell_as(
+        server, "root", "access_review.opened", review_id="R-stale", population_digest=list_digest(GRANTS),
         population_count=3, due_at="2099-01-01T00:00:00Z",
     )  # fmt: skip
     return "/console/access/R-stale"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsers import CHROMIUM, NO_BROWSER, go_on, launched, looking, sign_in
-from browsing import person, wait_for_views
+from browsing import person, tell_as
 from playwright.sync_api import Browser
 from servers import Server, event
 
@@ -68,9 +68,7 @@ def told(server: Server) -> dict[str, str]:
     server.record(event("change.submitted", artifacts=["sha256:" + "a" * 64], **SCOPE))
     # One that can be broken at its hyphens, and one that cannot.
     for service in ("api", long, "w" * 90):
-        position = server.record(
-            event(service=service, environment="prod", deployment_id=f"d-{service}", outcome="success")
-        )["position"]
+        server.record(event(service=service, environment="prod", deployment_id=f"d-{service}", outcome="success"))
     for grant, holder in (("GR-1", "person:grace"), ("GR-2", f"service:{long}")):
         said = {"actor": "person:root", "principal": holder, "principal_kind": "human", "role": "deployer"}
         server.record(event("access.granted", grant_id=grant, environment="prod", **said))
@@ -83,10 +81,7 @@ def told(server: Server) -> dict[str, str]:
         ):
             assert olga.post("/v1/events", json=said).status_code == 201
     opened = {"review_id": "R-79", "population_digest": "sha256:" + "0" * 64, "population_count": 2}
-    position = server.record(
-        event("access_review.opened", actor="person:root", due_at="2025-07-01T00:00:00Z", environment="prod", **opened)
-    )["position"]
-    wait_for_views(server, position)
+    tell_as(server, "root", "access_review.opened", due_at="2025-07-01T00:00:00Z", environment="prod", **opened)
     wanted = {"principal": "person:grace", "kind": "human", "roles": ["auditor", "reporter"]}
     return dict(server.client().post("/v1/ledger/credentials", json=wanted).json())
 
@@ -158,8 +153,7 @@ def test_access_is_reviewed_with_the_keyboard_alone(browser: Browser, server: Se
         server.record(event("access.granted", grant_id=grant, environment="eighty", **said))
     fixed: dict[str, Any] = {"population_digest": "sha256:" + "0" * 64, "population_count": 3}
     fixed |= {"environment": "eighty", "due_at": "2099-01-01T00:00:00Z"}
-    opened = server.record(event("access_review.opened", actor="person:root", review_id="R-80", **fixed))
-    wait_for_views(server, opened["position"])
+    tell_as(server, "root", "access_review.opened", review_id="R-80", **fixed)
     with looking(browser, server) as (page, wrong):
         sign_in(page, told["token"])
 

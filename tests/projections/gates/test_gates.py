@@ -104,6 +104,7 @@ def test_a_gate_reads_nothing_of_what_the_policy_knows_nothing_of() -> None:
     question = Question("deploy", at(20), commit="9fceb02d0ae598e95dc970b74767f19372d61af8", **WHERE)
     assert answer(question, Asking(rows, question.asked_at, Skips(story.log)), len(story.log)).verdict == "allow"
     assert rows.views == {
-        "access_grants", "authorities", "change_facts", "change_scopes", "compliance_windows", "credentials", "environments",
-        "freeze_calendar", "identities", "impacts", "model_promotions", "outcomes", "policies", "risk_assessments", "rollback_triggers",
+        "access_grants", "change_facts", "change_scopes", "compliance_windows", "credentials", "environments",
+        "freeze_calendar", "identities", "impacts", "model_promotions", "outcomes", "policies", "principals_sources", "risk_assessments",
+        "rollback_triggers",
     }  # fmt: skip
