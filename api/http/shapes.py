@@ -18,6 +18,8 @@ MinPosition = Annotated[
     int,
     Query(ge=0, le=MAX_POSITION, description="Wait until the view has come to this position: to read one's own write."),
 ]
+# Of a row, such as of what was found about a service in an environment: longer than any that a view makes.
+MAX_KEY: Final = 1000
 Reason = Annotated[Label, Query(examples=["gdpr-17"], description="Why, in one word.")]
 
 _PROBLEM: Final[dict[str, Any]] = {

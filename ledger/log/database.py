@@ -308,7 +308,9 @@ class Database:
         self._untouched = untouched
         name = self.url.get_backend_name()
         if name == "sqlite" and untouched is not None:
-            uri = f"file:{quote(os.path.abspath(self.url.database or ''))}?{untouched}"
+            # A path is bytes, whatever they mean.
+            path = quote(os.fsencode(os.path.abspath(self.url.database or "")))
+            uri = f"file:{path}?{untouched}"
             self.engine = sa.create_engine(self.url, creator=lambda: _connect_untouched(uri))
         elif name == "sqlite":
             self.engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})

@@ -6,7 +6,8 @@ is a fault of this program, and what is not known is insufficient evidence.
 
 The answer is appended under the condition that nothing was recorded meanwhile that the rules had looked at. If
 something was, the question is asked again. The only clock is the question's `asked_at`, so that a decision can be
-checked later: `projections.gates.rechecking`.
+checked later: `projections.gates.rechecking`. Long, because what a decision rests on, and under which condition it is
+recorded, is read in one piece.
 """
 
 import hashlib

@@ -12,7 +12,7 @@ from api.console.pages import KnownVisit, PageRoute, page
 from api.desk.access import ReviewForm, reviewed_by, reviewing
 from api.desk.posted import model_of
 from api.desk.views import list_of, one_of, row_of, wait_for
-from api.http.shapes import MAX_POSITION
+from api.http.shapes import MAX_KEY, MAX_POSITION
 from ledger.clock import to_text
 from ledger.errors import ConditionFailedError
 from projections.judging.findings import findings
@@ -20,7 +20,7 @@ from projections.readings.people.access_reviews import access_reviews
 from projections.readings.people.grants import access_grants
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-ReviewId = Annotated[str, Path(max_length=200)]
+ReviewId = Annotated[str, Path(max_length=MAX_KEY)]
 # Of reviews, and of the grants of one: a population may have thousands.
 REVIEWS: Final = 20
 SHOWN: Final = 50

@@ -15,7 +15,7 @@ from api.desk.board import BoardForm, said_at, sitting_of
 from api.desk.entries import page_of
 from api.desk.posted import model_of
 from api.desk.views import list_of, read_when, wait_for
-from api.http.shapes import MAX_POSITION
+from api.http.shapes import MAX_KEY, MAX_POSITION
 from ledger.clock import to_text
 from ledger.conditions import Match
 from ledger.errors import ConditionFailedError, StatementError
@@ -24,7 +24,7 @@ from projections.readings.changes.board import board_facts, board_meetings
 from projections.readings.changes.board_matters import board_matters
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-MeetingId = Annotated[str, Path(max_length=200)]
+MeetingId = Annotated[str, Path(max_length=MAX_KEY)]
 When = Annotated[str, Query(max_length=40)]
 MEETINGS: Final = 50
 MATTERS: Final = 20

@@ -26,7 +26,7 @@ from api.desk.policies import late_among
 from api.desk.posted import model_of
 from api.desk.then import Then
 from api.desk.views import list_of, one_of, row_of, wait_for
-from api.http.shapes import MAX_POSITION
+from api.http.shapes import MAX_KEY, MAX_POSITION
 from ledger.errors import ConditionFailedError, LedgerError
 from ledger.events import kind_and_value
 from ledger.events.approval import ApprovalGranted
@@ -41,7 +41,7 @@ from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.readings.risk.assessments import risk_assessments
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-ChangeId = Annotated[str, Path(max_length=200)]
+ChangeId = Annotated[str, Path(max_length=MAX_KEY)]
 When = Annotated[str, Query(max_length=40)]
 # Where a change is while its approvals are asked for, or still count.
 WAITING: Final = ("assessing", "authorizing", "scheduled")

@@ -26,7 +26,7 @@ from api.desk.found import LOOKED_AT, found_in
 from api.desk.owners import owners_of
 from api.desk.posted import model_of
 from api.desk.views import row_of, wait_for
-from api.http.shapes import MAX_POSITION
+from api.http.shapes import MAX_KEY, MAX_POSITION
 from ledger.errors import ConditionFailedError
 from ledger.events.finding import FindingDisposed
 from ledger.ledger import Ledger
@@ -35,7 +35,7 @@ from projections.engine.view import View
 from projections.judging.findings import findings
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-FindingId = Annotated[str, Path(max_length=200)]
+FindingId = Annotated[str, Path(max_length=MAX_KEY)]
 # Of the entries that show it.
 SHOWN: Final = 16
 # That are drawn; the table has all.

@@ -14,6 +14,7 @@ from api.console.words import about, address, with_query
 from api.desk.entries import page_of
 from api.desk.views import row_of, states_of, view_named
 from api.http.auth import OPERATOR
+from api.http.shapes import MAX_KEY
 from ledger.conditions import Match
 from ledger.errors import LedgerError, NotFoundError
 from projections import VIEWS
@@ -36,7 +37,7 @@ COLUMNS: Final = (
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 ViewName = Annotated[str, Path(max_length=80)]
-Key = Annotated[str, Path(max_length=200)]
+Key = Annotated[str, Path(max_length=MAX_KEY)]
 
 
 @router.get("/console/views")

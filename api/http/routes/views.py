@@ -18,7 +18,7 @@ from api.http.auth import OPERATOR, KnownCaller
 from api.http.body import body_of, read_model
 from api.http.programs import LINES, answer_of_command
 from api.http.questions import Route, Total, link_to_next, parameters_of
-from api.http.shapes import PROBLEMS, MinPosition
+from api.http.shapes import MAX_KEY, PROBLEMS, MinPosition
 from api.http.spreadsheets import csv_of
 from api.http.state import CurrentLedger
 from projections.engine.filters import filters_of
@@ -137,7 +137,7 @@ router.add_api_route("/v1/views/{view}", list_view, methods=["GET"], responses=P
 @router.get("/v1/views/{view}/{key:rest}", responses=PROBLEMS)
 def read_view(
     view: ViewName,
-    key: Annotated[str, Path(max_length=200)],
+    key: Annotated[str, Path(max_length=MAX_KEY)],
     caller: KnownCaller,
     ledger: CurrentLedger,
     min_position: MinPosition = 0,

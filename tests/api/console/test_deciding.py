@@ -120,6 +120,21 @@ def test_a_finding_is_answered_by_whoever_did_not_act_in_it(server: Server, chan
         assert server.size() == size
 
 
+def test_a_finding_about_the_longest_names_has_a_page_and_is_answered(server: Server) -> None:
+    service, environment = "s" * 100, "e" * 100
+    about = {"service": service, "environment": environment, "stateful": True, "resources": ["db"]}
+    tell(server, "service.provisioned", actor="service:all", **about)
+    said = {"actor": "person:olga", "rule": "backup-missing", "disposition": "accepted", "reason": "x"}
+    subject = f"{service}@{environment}"
+    tell(server, "finding.disposed", **said, findings=[{"subject": subject, "said": "A" * 43 + "="}])
+    key = f"backup-missing%2F{service}%40{environment}"
+    assert server.get(f"/v1/views/dispositions/{key}").json()["row"]["subject"] == subject
+    with person(server, "lena", "analyst") as lena:
+        assert subject in look(lena, f"/console/views/dispositions/{key}")
+        # There is no such finding, which is said as of any other.
+        assert lena.get(f"/console/findings/{key}").status_code == 404
+
+
 def test_a_gate_is_asked_what_if_and_nothing_is_recorded(server: Server, change: str) -> None:
     asked = {"change_id": change, "service": "api", "environment": "prod", "actor": "person:bob"}
     before = server.size()

@@ -217,3 +217,11 @@ def test_a_schema_of_two_versions_is_no_program_error(open_one: Path, tmp_path: 
         connection.commit()
     with untouched(path) as database, pytest.raises(SetupError, match=r"the schema is at .*another"):
         database.check_schema()
+
+
+def test_the_name_of_a_file_need_be_no_text(tmp_path: Path) -> None:
+    made, place = tmp_path / "ledger.db", tmp_path / os.fsdecode(b"\xff%41?x")
+    create_ledger(str(made)).close()
+    made.rename(place)
+    with untouched(place) as database, database.read() as connection:
+        assert read_size(connection) == 1
