@@ -19,7 +19,7 @@ from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Remedy, Said,
 from projections.practices.practice import Practice
 from projections.readings.delivery.acts import Report
 from projections.readings.delivery.cutovers import cutovers
-from projections.readings.delivery.deployments import Deployment, deployments
+from projections.readings.delivery.deployments import Deployment, deployments, done_to
 from projections.readings.delivery.measurements import trigger_firings
 from projections.readings.delivery.placements import placements
 from projections.readings.delivery.rollbacks import Decided, Rollback, is_believed, rollbacks, was_undone
@@ -58,6 +58,28 @@ def rollback_not_decided(row: Rollback, look: Look) -> Breach | None:
             what = of_it.deployment_id or f"{done.service} in {done.environment}"
             words = f"{what} was rolled back at {done.said.at} by {row.rollback_id}, and nobody had decided to"
             return Breach(words, positions_of(done.said.position, row.decided_position))
+    return None
+
+
+@finding(rollbacks, severity="high")
+def rolled_back_to_something_new(row: Rollback, look: Look) -> Breach | None:
+    """Something was rolled back in production to what never ran there, as far as is known of what did: a deployment by another name."""
+    for done in row.completions:
+        said, there = done.said, done.environment
+        if done.outcome == "failure" or done.to_artifact is None or is_history(look, said):
+            continue
+        if not is_production(look, there, said.at, by=said.speaker):
+            continue
+        ran = {
+            artifact
+            for _, act in done_to(look, done.service or "", said.position)
+            if act.position < said.position and same_environment(look, act.environment, there, said.at)
+            for artifact in act.artifacts
+        }
+        # Where what is undone is all that is known, nobody knows what ran before it.
+        if len(ran) > 1 and done.to_artifact not in ran:
+            words = f"{done.service} in {there} was rolled back at {said.at} to {done.to_artifact}, which is not known to have run there"
+            return Breach(words, positions_of(said.position), said.position)
     return None
 
 

@@ -228,6 +228,17 @@ def a_failed_deployment_is_told_as_a_success(company: Company) -> None:
     assert company.found("D1") == {"review-contradicts-the-record"}
 
 
+def something_new_is_put_there_as_a_rollback(company: Company) -> None:
+    asked = company.change("K1")
+    company.deploy(asked, "service:ci")
+    later = asked | {"artifact": f"sha256:{next(_numbers):064x}"}
+    company.say("service:ci", "deployment.finished", deployment_id="d-K2", **later, outcome="success")
+    undo = {"rollback_id": "RB-K", "service": asked["service"], "environment": asked["environment"]}
+    company.say(EVE, "rollback.decided", **undo, decision="roll_back", options=["roll_back"])
+    company.say(MALLORY, "rollback.completed", **undo, to_artifact="sha256:" + "f" * 64, outcome="success")
+    assert company.found("RB-K") == {"rolled-back-to-something-new"}
+
+
 def a_standard_change_is_done_by_another_playbook(company: Company) -> None:
     how = {"playbook_id": "restart", "playbook_version": "1"}
     company.say("person:olga", "template.published", template_id="P", services=["t1", "t2", "t3"], **how)
@@ -323,6 +334,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
     the_failure_of_a_template_is_called_a_success,
     another_cause_of_an_incident_is_named,
     a_failed_deployment_is_told_as_a_success,
+    something_new_is_put_there_as_a_rollback,
     a_standard_change_is_done_by_another_playbook,
     the_conditions_of_the_board_are_left_out,
     each_keeps_the_access_of_the_other_in_a_review_of_their_own,

@@ -228,6 +228,18 @@ def test_what_is_decided_is_carried_out_in_time(why: str) -> None:
         assert ("rollback-not-carried-out" not in found(story)) is is_done
 
 
+@pytest.mark.parametrize("to", ["old", "new", "known by nobody"])
+def test_what_is_rolled_back_to_something_that_never_ran_there_is_found(to: str) -> None:
+    story = ready_to_deploy()
+    deploy(story, "d-0", change=None, artifact=A)
+    if to != "known by nobody":
+        deploy(story, "d-1", change=None, artifact=B)
+    undo: dict[str, Any] = {"rollback_id": "R", "service": "api", "environment": "prod", "actor": "person:bob"}
+    story.tell("rollback.decided", **undo, decision="roll_back", options=["roll_back"])
+    story.tell("rollback.completed", **undo, to_artifact=A if to == "old" else C, outcome="success")
+    assert found(story).get("rolled-back-to-something-new") == (["R"] if to == "new" else None)
+
+
 # -- planted in the year -------------------------------------------------------------------------------------------------
 
 
@@ -243,4 +255,7 @@ def plant_rollbacks_that_nobody_decided_and_a_decision_that_nobody_carried_out(y
         year.say(began, "deployment.started", **about)
         year.say(began + timedelta(minutes=5), "deployment.finished", **about, outcome="success")
         found_in.add(f"deployment-without-change/{name}")
-    return found_in | {"older-deployed-undecided/d-legacy-1"}
+    undo = {"rollback_id": "RB-new", **where, "actor": "person:t0-lead-0"}
+    year.say(at + timedelta(days=2), "rollback.decided", **undo, decision="roll_back", options=["roll_back"])
+    year.say(at + timedelta(days=2, hours=1), "rollback.completed", **undo, to_artifact=C, outcome="success")
+    return found_in | {"older-deployed-undecided/d-legacy-1", "rolled-back-to-something-new/RB-new"}
