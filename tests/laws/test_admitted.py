@@ -7,7 +7,7 @@ import io
 import itertools
 import random
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from extremes import TIMES, could_hold, data_at_extremes, is_admissible, mixed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import CHECKPOINT_KEY, ORIGIN, keep_checkpoint
+from strangers import branched
 from telling import Story, at, retold
 
 from ledger.audit.of_database import audit_database
@@ -81,15 +82,21 @@ def test_there_are_extremes_of_every_event_class() -> None:
     assert all(len(found) > 3 for found in EXTREMES.values())
 
 
+@cache
+def one_of_each() -> Story:
+    """Return a story of one statement of each type: what is said of the same change, deployment or model meets it."""
+    story, times = Story(batch=7), itertools.cycle(TIMES)
+    for event_type in CATALOGUE:
+        if event_type != "statement.withdrawn":
+            story.tell(event_type, time=next(times), **told_of(event_type, EXTREMES[event_type][0]))
+    story.flush()
+    return story
+
+
 # Ten stories of a tenth of the types each: what a story begins with costs more than what is told in it.
 @pytest.mark.parametrize("part", range(10))
 def test_every_view_rule_and_gate_bears_every_field_at_its_extremes(part: int, request: pytest.FixtureRequest) -> None:
-    story = Story(batch=7)
-    times = itertools.cycle(TIMES)
-    # One of each before: what is said of the same change, deployment or model meets it.
-    for other in CATALOGUE:
-        if other != "statement.withdrawn":
-            story.tell(other, time=next(times), **told_of(other, EXTREMES[other][0]))
+    story, times = branched(one_of_each(), batch=7), itertools.cycle(TIMES)
     for event_type in list(CATALOGUE)[part::10]:
         for data in some_of(EXTREMES[event_type], 16, request):
             if event_type == "statement.withdrawn":

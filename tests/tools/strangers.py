@@ -7,6 +7,7 @@ missing, the tool that the policy asks for, the artifact that runs. Or it is one
     Drawing(story, "tags-missing/db-1", seed).statement("resource.tagged")
 """
 
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -38,9 +39,9 @@ NUMBERS: Final = (0, 1, 2, 100)
 DECIMALS: Final = ("0", "1", "0.5", "-5", "100")
 
 
-def branched(story: Story) -> Story:
+def branched(story: Story, batch: int = 1) -> Story:
     """Return a story that goes on from where another stands, which stays where it is."""
-    new = Story(story.views)
+    new = Story(story.views, batch)
     new.log, new.store = MemoryLog(), MemoryStore()
     for entry in story.log.entries([Match()], up_to=len(story.log)):
         new.log.append(entry)
@@ -54,6 +55,7 @@ def branched(story: Story) -> Story:
         copy._by_reader = defaultdict(dict, {key: dict(held) for key, held in notes._by_reader.items()})
         copy._waits = dict(notes._waits)
     new._heads = {name: list(head) for name, head in story._heads.items()}
+    new._hours = itertools.count(len(story.log) + 1)
     new.begin()
     return new
 

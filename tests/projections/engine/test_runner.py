@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from projections.judging.findings import findings
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.placements import placements
+from projections.readings.people.permission_use import permission_use
 from projections.readings.risk.outcomes import base_rates, outcomes
 
 
@@ -95,23 +96,32 @@ def test_a_part_of_a_count_that_somebody_altered_is_found(ledger: Ledger, runner
     assert [c.name for c in check(ledger.database, VIEWS) if not c.is_equal] == ["base_rates"]
 
 
-def test_a_table_that_is_lost_is_filled_again(ledger: Ledger, runner: Runner) -> None:
-    deploy(ledger, 1)
-    runner.catch_up()
-    runner.close()
-    # One after the other: to fill all views for the first time takes longer than all else here.
-    for number, table in enumerate(
-        ("reads_of_findings", "waits_of_findings", "view_deployments", "parts_of_base_rates"), 2
-    ):
-        with ledger.database.write() as connection:
-            tables.make_here(connection)
-            connection.execute(sa.text(f"DROP TABLE {table}"))
+def lose(ledger: Ledger, views: Sequence[View[Any]], *lost: str) -> None:
+    """Let views be filled, and then one table be lost after another: each is filled again."""
+    for number, table in enumerate((None, *lost), 1):
+        if table is not None:
+            with ledger.database.write() as connection:
+                tables.make_here(connection)
+                connection.execute(sa.text(f"DROP TABLE {table}"))
         deploy(ledger, number)
-        again = Runner(ledger.database, VIEWS, ledger.watcher, batch=7)
-        assert again.acquire()
-        assert again.catch_up() == ledger.size()
-        assert [c.name for c in check(ledger.database, VIEWS) if not c.is_equal] == [], table
-        again.close()
+        runner = Runner(ledger.database, views, ledger.watcher, batch=7)
+        assert runner.acquire()
+        assert runner.catch_up() == ledger.size()
+        runner.close()
+        assert [c.name for c in check(ledger.database, views) if not c.is_equal] == [], table
+
+
+def test_a_table_that_is_lost_is_filled_again(ledger: Ledger) -> None:
+    # Of each kind of view one, and what it reads: to fill all views again takes longer than all else here.
+    few = with_inputs(VIEWS, [permission_use, deployments, base_rates])
+    grant = {"grant_id": "G", "principal": "person:ann", "principal_kind": "human", "role": "deployer"}
+    append(ledger, cloud_event("access.granted", actor="person:olga", **grant))
+    lost = ("reads_of_permission_use", "waits_of_permission_use", "view_deployments", "parts_of_base_rates")
+    lose(ledger, few, *lost)
+
+
+def test_findings_that_lost_what_they_rest_on_are_judged_again(ledger: Ledger) -> None:
+    lose(ledger, VIEWS, "reads_of_findings")
 
 
 def test_a_count_that_is_not_there_yet_is_not_answered_for_an_entry_it_does_not_know(
