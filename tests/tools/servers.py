@@ -29,6 +29,7 @@ from api.cli import pins
 from ledger.audit.of_database import audit_database
 from ledger.audit.report import Pin, Report
 from ledger.log.database import Database
+from ledger.log.following import Watcher
 from ledger.log.reading import read_entry
 from ledger.published.signer import Memory
 from ledger.stewardship.credentials import issue_token
@@ -80,22 +81,8 @@ def environment_for(directory: Path, **more: str) -> dict[str, str]:
     return clean | known | {"CHANGE_LEDGER_VIEWS": "inside"} | more
 
 
-def make_ledger(directory: Path, *, with_views: bool = False) -> dict[str, str]:
-    """Make a ledger with the test keys, pinned, in `directory`; return a token for each role and one for all.
-
-    `with_views`, they have come to its end: to make a hundred of them for the first time takes a server longer than all else at its start.
-    """
-    made, tokens = _made(with_views)
-    shutil.copytree(made, directory, dirs_exist_ok=True)
-    return dict(tokens)
-
-
-@cache
-def _made(with_views: bool) -> tuple[Path, dict[str, str]]:
-    """Make a ledger that others are copies of."""
-    made = tempfile.TemporaryDirectory(prefix="made-")
-    atexit.register(made.cleanup)
-    directory = Path(made.name)
+def make_ledger(directory: Path) -> dict[str, str]:
+    """Make a ledger with the test keys, pinned, in `directory`; return a token for each role and one for all."""
     ledger = create_ledger(f"sqlite:///{directory / 'ledger.db'}")
     keys.save(ENTRY_KEY, directory / "keys" / "entry.pem")
     keys.save(CHECKPOINT_KEY, directory / "keys" / "checkpoint.pem")
@@ -108,12 +95,32 @@ def _made(with_views: bool) -> tuple[Path, dict[str, str]]:
         name: issue_token(ledger, actor="person:tester", principal=f"service:{name}", kind="service", roles=roles)[1]
         for name, roles in wanted.items()
     }
-    if with_views:
-        runner = Runner(ledger.database, VIEWS, ledger.watcher)
-        assert runner.acquire()
-        runner.catch_up()
-        runner.close()
     ledger.close()
+    return tokens
+
+
+def copy_ledger(directory: Path) -> dict[str, str]:
+    """Give `directory` a copy of such a ledger whose views have come to its end, and return its tokens.
+
+    To make a hundred views for the first time takes a server longer than all else at its start.
+    """
+    made, tokens = _with_views()
+    shutil.copytree(made, directory, dirs_exist_ok=True)
+    return dict(tokens)
+
+
+@cache
+def _with_views() -> tuple[Path, dict[str, str]]:
+    made = tempfile.TemporaryDirectory(prefix="made-")
+    atexit.register(made.cleanup)
+    directory = Path(made.name)
+    tokens = make_ledger(directory)
+    database = Database(f"sqlite:///{directory / 'ledger.db'}")
+    runner = Runner(database, VIEWS, Watcher(database))
+    assert runner.acquire()
+    runner.catch_up()
+    runner.close()
+    database.close()
     return directory, tokens
 
 
@@ -227,7 +234,7 @@ def running_server(
     `more` goes into its environment. With `tree` it is the program of another directory, in an interpreter of its own.
     """
     if tokens is None:
-        tokens = make_ledger(directory, with_views=more.get("CHANGE_LEDGER_VIEWS") != "none")
+        tokens = make_ledger(directory) if more.get("CHANGE_LEDGER_VIEWS") == "none" else copy_ledger(directory)
     secret = {} if github_secret is None else {"CHANGE_LEDGER_GITHUB_SECRET": github_secret}
     given = environment_for(directory, **secret | more)
     words = ("--directory", str(directory), "serve", "--port", "0")
