@@ -91,6 +91,7 @@ class Answers:
 
         frame = Judging(self._rows, "", lens_of)
         value = question(frame, *args)
+        frame.end()
         if frame.due is not None or frame.came is not None:
             raise DeclarationError(f"{question.__name__} asks whether a time has come: its answers cannot be kept")
         if frame.lateness or frame.looked_at_made:

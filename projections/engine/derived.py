@@ -445,6 +445,7 @@ def _justified(rule: Rule, subject: str, row: Any, look: Judging) -> Justificati
     seen = lenient.row(rule.subject, subject) if rule.subject.is_made else row
     is_found = rule.judge(seen, lenient) is not None
     look.wait_for(lenient)
+    lenient.end()
     if is_found or not lenient.lateness:
         return None
     entry = look.entry(max(lenient.lateness))

@@ -236,6 +236,7 @@ class Judge:
         subject, found = self._rows.row(rule.subject, key), None
         if subject is not None:
             found = self.view.judged(rule, key, self._lenses[name][rule.subject].over(subject), look)
+        look.end()
         if look.reads:
             # Its own row it is judged by anyhow.
             look.reads.discard((row_read(rule.subject, key), ""))

@@ -87,6 +87,7 @@ class Judging:
         "_at",
         "_lens_of",
         "_now",
+        "_of_now",
         "_rows",
         "_times",
         "came",
@@ -94,7 +95,6 @@ class Judging:
         "is_lenient",
         "lateness",
         "looked_at_made",
-        "of_now",
         "reads",
     )
 
@@ -111,7 +111,8 @@ class Judging:
         self._now = now
         self._lens_of = lens_of
         self._at = at
-        self.of_now = of_now or self
+        # Not itself: it would be left to the collector of garbage, with every row that was looked at.
+        self._of_now = of_now
         self.reads: set[Read] = of_now.reads if of_now is not None else set()
         self._answers: Answering | None = answers or getattr(rows, "answers", None)
         self._asked: dict[Any, Any] = {}
@@ -124,6 +125,15 @@ class Judging:
         self.is_lenient = False
         # Whether it looked at rows that were made of others where late leave does not count.
         self.looked_at_made = False
+
+    @property
+    def of_now(self) -> "Judging":
+        """Return the look of which this is about one time; itself, where it is about none."""
+        return self._of_now or self
+
+    def end(self) -> None:
+        """Let go of the looks about one time, which hold this one. What was noted stays."""
+        self._times.clear()
 
     def leniently(self) -> "Judging":
         """Return what reads the same, and takes leave that came late for leave. What it looks at is noted here."""

@@ -1,14 +1,17 @@
-"""Whoever asks leaves nothing behind that only the collector of garbage ends: it stops every thread of a process for what it looks at,
-and what was asked of a large ledger is much.
+"""Whoever asks or folds leaves nothing behind that only the collector of garbage ends: it stops every thread of a process for what it
+looks at, and what was asked of a large ledger is much.
 """
 
 import gc
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from histories import random_history
+from telling import Story
 from year import Year, tell
 
 from ledger.clock import to_text
@@ -71,3 +74,15 @@ def test_who_asks_about_the_past_leaves_nothing_behind(folded: tuple[Ledger, int
 
     # All at once: to collect looks at everything there is.
     assert not left_behind(lambda: [asked(view) for view in VIEWS])
+
+
+def test_folding_and_judging_leave_nothing_behind() -> None:
+    story, documents = Story(), iter(random_history(7, 120))
+
+    def more() -> None:
+        for document in islice(documents, 60):
+            story.add(document)
+        story.flush()
+
+    assert not left_behind(more)
+    assert next(documents, None) is None
