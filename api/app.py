@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from api.console import MODULES as PAGES
 from api.console.sessions import Sessions
 from api.console.signed_in import credential_shown
 from api.desk.submitting import Submitting
+from api.desk.views import reached
 from api.http import auth, problems
 from api.http.access_log import access_log_of
 from api.http.description import describe, described
@@ -44,6 +45,7 @@ from api.http.routes import (
 )
 from api.http.shares import Shares
 from api.http.straight import straight_to
+from api.http.streams import Shared, Streams
 from api.opening import open_ledger, open_signer, open_witnesses
 from api.outbound.publishing import Publisher
 from api.settings import Settings, ViewsPlace
@@ -117,6 +119,8 @@ def create_app(settings: Settings) -> FastAPI:
             max_waiting=settings.max_waiting,
         )
         app.state.walking = asyncio.Lock()
+        # For all pages that follow: how far the views are.
+        app.state.reached = Shared(partial(reached, ledger))
         signer = open_signer(settings, ledger.database, ledger.current_authority)
         app.state.publisher = Publisher(
             ledger, signer, open_witnesses(settings, ledger), policy=settings.witness_policy
@@ -163,9 +167,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.rate = Rate(settings.limits.credential_per_minute)
     app.state.check_room = auth.room_checked(settings.limits)
     app.state.shares = Shares(settings.limits)
-    app.state.closing = asyncio.Event()
-    # One event for every open stream: set to wake it.
-    app.state.streams = set()
+    app.state.streams = Streams()
     app.state.environment = {**os.environ, "CHANGE_LEDGER_KNOWN_LEDGERS": str(settings.known_ledgers_path)}
     routes = [route for module in MODULES for route in module.router.routes]
     for route in routes:
@@ -209,9 +211,7 @@ def _views_of(settings: Settings, ledger: Ledger) -> Runner | ViewsProcess | Non
 
 def end_streams(app: FastAPI) -> None:
     """Let every open stream end: a server that stops waits for its answers."""
-    app.state.closing.set()
-    for stream in list(app.state.streams):
-        stream.set()
+    app.state.streams.close()
 
 
 def _tell_failures(app: FastAPI) -> None:

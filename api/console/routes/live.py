@@ -13,9 +13,8 @@ from fastapi.responses import StreamingResponse
 
 from api.console.pages import HEADERS, PageRoute, Visit, count_forged, visit_of
 from api.console.signed_in import session_of
-from api.desk.views import reached
 from api.http.shapes import MAX_POSITION
-from api.http.streams import grown_of, is_closing
+from api.http.streams import streams_of
 from ledger.errors import UnauthenticatedError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -52,28 +51,25 @@ async def _end() -> AsyncIterator[bytes]:
 
 async def _told(visit: Visit, after: int) -> AsyncIterator[bytes]:
     request = visit.request
-    with grown_of(request) as grown:
-        while not is_closing(request):
-            grown.clear()
+    streams, views = streams_of(request), request.app.state.reached
+    with streams.opened(visit.ledger) as stream:
+        while not streams.is_closing:
+            stream.grown.clear()
             try:
-                position, size = await asyncio.to_thread(_look, visit)
+                session_of(request)
+                visit.ledger.authority.check(visit.caller, visit.ledger.clock.now_us())
             except UnauthenticatedError:
                 yield ENDED
                 return
+            position, size = await views.get()
             if position > after:
                 after = position
                 yield b"id: %d\nevent: grown\ndata: %d\n\n" % (position, position)
                 await asyncio.sleep(PAUSE_S)
                 continue
+            is_behind = position < max(size, streams.size)
             try:
-                await asyncio.wait_for(grown.wait(), SOON_S if position < size else QUIET_S)
+                await asyncio.wait_for(stream.grown.wait(), SOON_S if is_behind else QUIET_S)
             except TimeoutError:
-                if position >= size:
+                if not is_behind:
                     yield b": waiting\n\n"
-
-
-def _look(visit: Visit) -> tuple[int, int]:
-    """Return how far the views are, and the ledger. Raises UnauthenticatedError when session or token have ended."""
-    session_of(visit.request)
-    visit.ledger.current_authority().check(visit.caller, visit.ledger.clock.now_us())
-    return reached(visit.ledger)

@@ -16,13 +16,12 @@ from api.http.narrowing import Narrow, Since, Until, times
 from api.http.questions import Route, Total, link_to_next
 from api.http.shapes import MAX_POSITION, PROBLEMS, Position, Reason, json_answer
 from api.http.state import CurrentLedger, ledger_of
-from api.http.streams import grown_of, is_closing
+from api.http.streams import streams_of
 from ledger.authority import Caller
 from ledger.conditions import Match
 from ledger.errors import UnauthenticatedError
 from ledger.events.identifiers import Sha256Hex
 from ledger.ledger import Ledger
-from ledger.log.reading import StoredEntry, read_entries, read_size
 
 router = APIRouter(tags=["events"], route_class=Route)
 
@@ -73,29 +72,26 @@ async def stream(
 async def _follow(
     request: Request, ledger: Ledger, caller: Caller, matches: Sequence[Match], after: int
 ) -> AsyncIterator[bytes]:
-    def page() -> tuple[int, list[StoredEntry]]:
-        # A stream ends with the token that opened it.
-        ledger.current_authority().check(caller, ledger.clock.now_us())
-        with ledger.database.read() as connection:
-            return read_size(connection), list(read_entries(connection, matches, after=after))
-
-    with grown_of(request) as grown:
-        while not is_closing(request):
-            grown.clear()
+    streams = streams_of(request)
+    with streams.opened(ledger, after, matches) as stream:
+        while not streams.is_closing:
+            stream.grown.clear()
+            entries, told_up_to = await streams.page(ledger, stream)
             try:
-                size, entries = await asyncio.to_thread(page)
+                # A stream ends with the token that opened it.
+                ledger.authority.check(caller, ledger.clock.now_us())
             except UnauthenticatedError as error:
                 # The answer has begun: a comment is all that can still be said.
                 yield b": %b\n\n" % str(error).encode()
                 return
             for stored in entries:
-                after = stored.position
-                yield b"id: %d\nevent: %b\ndata: %b\n\n" % (after, stored.type.encode(), stored.entry)
+                stream.after = stored.position
+                yield b"id: %d\nevent: %b\ndata: %b\n\n" % (stored.position, stored.type.encode(), stored.entry)
+            stream.after = max(stream.after, told_up_to)
             if entries:
                 continue
-            after = max(after, size)
             try:
-                await asyncio.wait_for(grown.wait(), timeout=10)
+                await asyncio.wait_for(stream.grown.wait(), timeout=10)
             except TimeoutError:
                 # A comment keeps proxies from closing a quiet stream, and finds out whether the reader is still there.
                 yield b": waiting\n\n"
