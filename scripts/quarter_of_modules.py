@@ -93,7 +93,7 @@ def _board(quarter: "Quarter") -> None:
             say(begin - 1, "cab.agenda_fixed", actor="person:olga", **met, changes=[change])
             for place, who in enumerate(("bob", "carol")):
                 say(begin + place, "cab.vote_cast", actor=f"person:{who}", **met, change_id=change, vote="for")
-            say(begin + 3, "cab.decision_recorded", actor="person:olga", **met, change_id=change, verdict="approved")
+            say(begin + 3, "cab.decision_recorded", actor="person:carol", **met, change_id=change, verdict="approved")
 
 
 # -- 2 Pipeline architecture -----------------------------------------------------------------------------------------------
