@@ -20,9 +20,10 @@ settings.register_profile("all", deadline=None, max_examples=300)
 
 # Files that take longest come first: no process is left alone with one of them at the end.
 LONGEST = (
-    "test_howtos.py", "test_tutorial.py", "test_crash.py", "test_cli.py", "test_runner.py", "test_tampering.py", "test_clients.py",
-    "test_admitted.py", "test_keys.py", "test_filters.py", "test_year.py", "test_append_only.py", "test_auditing.py", "test_processes.py",
-    "test_checkpoints.py", "test_audit_files_long.py", "test_costs.py", "test_audit_files.py", "test_limits.py", "test_old_ledgers.py",
+    "test_howtos.py", "test_browser.py", "test_admitted.py", "test_runner.py", "test_crash.py", "test_cli.py", "test_views_process.py",
+    "test_tutorial.py", "test_tampering.py", "test_clients.py", "test_year.py", "test_costs.py", "test_guarding.py", "test_limits.py",
+    "test_filters.py", "test_keys.py", "test_append_only.py", "test_auditing.py", "test_processes.py", "test_checkpoints.py",
+    "test_audit_files_long.py", "test_audit_files.py", "test_old_ledgers.py",
 )  # fmt: skip
 # Programs for other interpreters, which import what this one has not.
 collect_ignore_glob = ["tools/clients/*"]
