@@ -113,6 +113,8 @@ class Asking(Still):
         self._now = now
         self._but = frozenset(but)
         self._matches: dict[Match, None] = {}
+        # Up to where it is known that nothing moved what was read.
+        self._stood_up_to = 0
         self._noted = noted = [set[str]()]
         # Notes that a setting of a policy was asked for. It is kept in answers that are kept here: were it a method, only the collector of
         # garbage would end this.
@@ -212,20 +214,24 @@ class Asking(Still):
         answering.
         """
         facts = tuple(self._matches)
-        looked = ledger.recorder.look_back(Condition(facts, after=position))
+        # Asked again, only what came since it was asked last is looked at: what comes meanwhile is little then.
+        since = max(position, self._stood_up_to)
+        looked = ledger.recorder.look_back(Condition(facts, after=since))
         with ledger.database.read() as connection:
             log = SqlLog(connection)
             if looked.broken_by is not None:
                 size = read_size(connection)
-                came = list(log.entries(facts, after=position, up_to=size, limit=MOST_WEIGHED + 1))
+                came = list(log.entries(facts, after=since, up_to=size, limit=MOST_WEIGHED + 1))
                 past = RowsThen(log, Stored(connection, store), up_to=size, skips=self._skips)
                 if len(came) <= MOST_WEIGHED and all(is_nothing(past.at(entry.position), entry) for entry in came):
                     looked = replace(looked, broken_by=None, looked_up_to=size)
-            for entry in log.entries([TAKES_BACK], after=position, up_to=looked.looked_up_to):
+            for entry in log.entries([TAKES_BACK], after=since, up_to=looked.looked_up_to):
                 original = taken_back_by(log, entry)
                 if original is not None and any(fact.fits(original.type, tuple(original.refs)) for fact in facts):
                     looked = replace(looked, broken_by=(TAKES_BACK, entry.position))
                     break
+        if looked.broken_by is None:
+            self._stood_up_to = looked.looked_up_to
         return replace(looked, none_of=self.matches)
 
 

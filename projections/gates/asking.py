@@ -38,6 +38,8 @@ from projections.rules.words import listed
 
 # A decision on facts that changed meanwhile is asked again, so often.
 MAX_TRIES: Final = 5
+# And so often what came between a look and the lock is looked at.
+MAX_LOOKS: Final = 20
 # How long to wait for the views to have seen what changed.
 WAIT_S: Final = 5.0
 # A decision names so many entries, and of each rule the last ones: then the largest fits a statement.
@@ -199,7 +201,7 @@ def _stated(ledger: Ledger, store: SqlStore, decision: Decision, look: Asking) -
                 GateDecided.type, _data(decision), condition=condition, identifier=_identifier(decision.question)
             )
         except ConditionFailedError:
-            if condition.broken_by is not None or tries == MAX_TRIES:
+            if condition.broken_by is not None or tries == MAX_LOOKS:
                 raise
 
 
