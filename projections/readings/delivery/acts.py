@@ -11,14 +11,16 @@ Made of reports, whatever their order: what is known of an act does not depend o
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from ledger.events.deployment import Outcome
-from projections.engine.view import Moment, Reads
+from projections.engine.view import Moment, Reads, later
 from projections.readings.people.powers import kind_of
 from projections.readings.people.voices import Spoken, in_time
 
 Kind = Literal["started", "finished", "promoted"]
+# How far apart two doors may tell of one start.
+DOORS_APART_MINUTES: Final = 15
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _act(
 ) -> Act:
     by_record = sorted(reports, key=lambda report: report.said.position)
     first = by_record[0]
-    begun = [report.said.at for report in reports if report.kind == "started"]
+    begun = _starts_that_count([report for report in by_record if report.kind == "started"])
     ended = [report for report in reports if report.kind == "finished"]
     last = _end_that_counts(ended)
     starters = [report for report in by_record if report.kind != "finished"]
@@ -162,6 +164,23 @@ def _end_that_counts(ended: Sequence[Report]) -> Report | None:
     """
     own = {report.said.principal: report for report in sorted(ended, key=in_time)}
     return max(own.values(), key=lambda told: (told.outcome in ("failure", "error"), in_time(told)), default=None)
+
+
+def _starts_that_count(started: Sequence[Report]) -> list[Moment]:
+    """Return when an act began: as it was said first, and what was said soon after about nearly the same time, by whichever door.
+
+    What says otherwise later moves nothing: an act that lies before a policy, or outside a freeze, would not be against it.
+    """
+    if not started:
+        return []
+    first = started[0].said
+    return [
+        report.said.at
+        for report in started
+        if report.said.recorded_at <= later(first.recorded_at, minutes=DOORS_APART_MINUTES)
+        and report.said.at <= later(first.at, minutes=DOORS_APART_MINUTES)
+        and first.at <= later(report.said.at, minutes=DOORS_APART_MINUTES)
+    ]
 
 
 def _first(values: Iterable[str | None]) -> str | None:

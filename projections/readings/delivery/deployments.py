@@ -109,7 +109,7 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=13,
+    version=14,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,

@@ -1,6 +1,7 @@
 """Acts: the same whichever report came first, one for each service, environment and attempt."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 from telling import Story, at
@@ -44,6 +45,15 @@ def test_one_run_that_deploys_two_services_to_two_places_is_four_acts() -> None:
         itertools.product(("api", "web"), ("staging", "prod"))
     )
     assert all(act.finished_at for act in row.acts)
+
+
+def test_when_an_act_began_is_what_was_said_first_and_by_other_doors_soon_after() -> None:
+    honest = report("started", 100, 1)
+    other_door = report("started", 99.9, 2)
+    assert {acts_of(order, compared)[0].at for order in itertools.permutations([honest, other_door])} == {at(99.9)}
+    too_late = replace(other_door, said=replace(other_door.said, recorded_at=at(102)))
+    assert acts_of([honest, too_late], compared)[0].at == at(100)
+    assert acts_of([honest, report("started", 1, 2)], compared)[0].at == at(100)
 
 
 def test_what_is_known_by_its_end_alone_is_an_act_of_that_time() -> None:
