@@ -72,7 +72,7 @@ class Gate:
 GATES: Final[Mapping[str, Gate]] = {
     "approve": Gate(3, (policy_is_in_force, change_waits_for_approval, approval_would_count, risk_comes_out_again)),
     "deploy": Gate(
-        22,
+        23,
         (
             policy_is_in_force,
             question_is_of_one_thing,
@@ -103,7 +103,7 @@ GATES: Final[Mapping[str, Gate]] = {
         ),
     ),
     "promote": Gate(
-        4,
+        5,
         (
             policy_is_in_force,
             question_is_of_one_thing,
@@ -114,7 +114,7 @@ GATES: Final[Mapping[str, Gate]] = {
         ),
     ),
     "apply": Gate(
-        11,
+        12,
         (
             policy_is_in_force,
             question_is_of_one_thing,
@@ -129,7 +129,7 @@ GATES: Final[Mapping[str, Gate]] = {
         ),
     ),
     "rollback": Gate(
-        4,
+        5,
         (
             policy_is_in_force,
             question_is_of_one_thing,

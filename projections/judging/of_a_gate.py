@@ -58,7 +58,7 @@ def _is_of(said: GateDecision, act: Act) -> bool:
     """Say whether a gate was asked about the very artifact, or commit, that was deployed."""
     if act.artifacts:
         return set(act.artifacts) == {said.artifact}
-    return is_same(act.commit, said.commit)
+    return bool(act.commits) and all(is_same(commit, said.commit) for commit in act.commits)
 
 
 def _was_used(row: Deployment, act: Act, said: GateDecision, look: Look) -> bool:
@@ -90,14 +90,18 @@ class Against(NamedTuple):
 def against_the_gate(row: Deployment, look: Look) -> Iterator[Against]:
     """Yield the acts of a deployment that the gate had not allowed as they were done, where the policy asks for the gate."""
     for act in row.acts:
-        policy = in_force(look.at(act.at), act.at)
         if act.is_history or act.environment is None:
             continue
-        if "required" not in policy.words(DEPLOY_GATE, *names_for(look, policy, act.environment, act.at)):
-            continue
-        found = (_against(row, act, instant, look) for instant in instants_of(look, act))
+        times = [instant for instant in instants_of(look, act) if _is_asked_for(look, act.environment, instant)]
+        found = (_against(row, act, instant, look) for instant in times)
         if (first := next(filter(None, found), None)) is not None:
             yield first
+
+
+def _is_asked_for(look: Look, environment: str, instant: Instant) -> bool:
+    """Say whether the policy asks for the gate at an instant: at each at which an act is judged, so that nobody dates one to before it."""
+    policy = in_force(look.at(instant.at), instant.at)
+    return "required" in policy.words(DEPLOY_GATE, *names_for(look, policy, environment, instant.at))
 
 
 def _against(row: Deployment, act: Act, instant: Instant, look: Look) -> Against | None:

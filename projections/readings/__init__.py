@@ -25,6 +25,7 @@ from projections.readings.changes.template_owners import template_owners
 from projections.readings.changes.templates import templates
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
+from projections.readings.changes.wordings import wordings
 from projections.readings.delivery.attributions import attribution_methods, attributions
 from projections.readings.delivery.budgets import error_budgets, slo_days, slos
 from projections.readings.delivery.commit_runs import commit_runs
@@ -138,6 +139,7 @@ READINGS: Final[tuple[View[Any], ...]] = in_order(
     tag_coverage,
     # changes
     change_scopes,
+    wordings,
     templates,
     template_owners,
     change_facts,

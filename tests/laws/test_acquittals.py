@@ -4,7 +4,7 @@ For every type of event: a made-up year in which everything that can be found is
 type, made of what the year says of the very things (`strangers`): by a pipeline's token, by two people without power, and by whoever
 told of the act; in their own name or another's, now or dated back, once or again with a better value. Every rule is tried in every
 run, mostly by the types of which its rows are made. What ends so, were it for one entry, is in the tables below, each with its reason:
-these are the named ways, and there are no others.
+these are the named ways, and there are no others. So it is with what is not found yet, and will be when its time has come.
 """
 
 import itertools
@@ -21,12 +21,14 @@ from ledger.clock import from_text, to_text
 from ledger.conditions import Match
 from ledger.log.recorder import WITHDRAWN
 from projections.engine.derived import Finding, Judged
+from projections.engine.view import EntryInfo
 from projections.judging.findings import findings
 
 ROUNDS, PARTS = 12, 2
 ALL_ROUNDS = 1_500
 # So many statements are said about one finding, and so many types are among them that have nothing to do with it.
 SAID, TYPES = 14, 4
+A_YEAR = 365 * 24 * HOUR
 STRANGERS = (("service:mallory", "service"), ("person:mallory", "human"), ("person:eve", "human"))
 
 FIRST_WORDS = "the first word about it counts where the policy names no role, which policy-believes-anybody tells"
@@ -85,6 +87,7 @@ BY_WHO_TOLD: dict[tuple[str, str], str] = {
     ("serial-went-back", "state.observed"): CORRECTED,
     ("state-unaccounted", "state.observed"): CORRECTED,
     ("tags-missing", "resource.tagged"): CORRECTED,
+    ("approved-and-not-deployed", "change.scheduled"): CORRECTED,
     ("tests-not-run", "test.shard_finished"): CORRECTED,
     ("window-holds-nothing", "change.scheduled"): CORRECTED,
 }
@@ -94,6 +97,24 @@ BY_A_HUMAN: dict[tuple[str, str], str] = {
     ("rollback-not-carried-out", "rollback.completed"): "mostly it is a human who goes back by hand, and says so",
     ("window-holds-nothing", "change.scheduled"): "a window that is told anew may hold something",
 }
+
+# What falls due after the year, as somebody without power told it.
+SOON = "2027-03-01T00:00:00Z"
+_UNTITLED = {"sha256": "0" * 64}
+_CHANGE = {"change_id": "CHG-to-come"}
+TO_COME: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("change.opened", _CHANGE | {"change_type": "emergency", "services": ["to-come"], "environment": "prod", 
+        "title": _UNTITLED}),
+    ("deployment.started", _CHANGE | {"deployment_id": "d-to-come", "service": "to-come", "environment": "prod"}),
+    ("deployment.finished", _CHANGE | {"deployment_id": "d-to-come", "service": "to-come", "environment": "prod", "outcome": "success"}),
+    ("pir.opened", _CHANGE | {"pir_id": "PIR-to-come", "due_at": SOON, "mandatory": True}),
+    ("change.opened", {"change_id": "CHG-waits", "change_type": "normal", "services": ["waits"], "environment": "prod", 
+        "title": _UNTITLED}),
+    ("change.submitted", {"change_id": "CHG-waits"}),
+    ("approval.requested", {"change_id": "CHG-waits", "policy_id": "change-approval", "policy_version": "1", "rule": "normal",
+        "required_roles": ["release-approver"], "quorum": 1, "due_at": SOON}),
+    ("environment.readiness_promised", {"environment": "staging-to-come", "release_id": "to-come", "ready_by": SOON}),
+)  # fmt: skip
 
 
 def add(
@@ -115,13 +136,24 @@ class Prosecution:
             issued = {"credential": _credential(who), "principal": who, "kind": kind, "roles": ["reporter"]}
             issued |= {"actor": OPERATORS[0], "areas": ["*"], "sources": ["*"], "token_sha256": "0" * 64}
             add(self.story, begun, "ledger.credential_issued", issued, **ours)
+        for event_type, data in TO_COME:
+            add(self.story, begun, event_type, data | {"actor": "service:planner"}, "service:planner", "token:planner")
         add(self.story, self.now, "ledger.time_passed", {"until": self.now}, **ours)
         self.open = open_findings(self.story)
+        # And what is found when time passes, though nobody says anything more.
+        self.due = {name: row for name, row in open_findings(self.after(self.story)).items() if name not in self.open}
         held: dict[str, set[str]] = {}
         for entry in self.story.log.entries([Match(types=("access.granted",))], up_to=len(self.story.log)):
             data = entry.statement["data"]
             held.setdefault(data["principal"], set()).add(data["role"])
         self.powerful = {who for who, roles in held.items() if roles - {"deployer"}} | {*OPERATORS, LEDGER_PRINCIPAL}
+
+    def after(self, story: Story) -> Story:
+        """Return what comes of a story when a year passes."""
+        later = branched(story)
+        then = to_text(from_text(self.now) + A_YEAR)
+        add(later, then, "ledger.time_passed", {"until": then}, LEDGER_PRINCIPAL, KEY)
+        return later
 
     def speakers(self, finding: Finding) -> list[tuple[str, str]]:
         """Return who may speak about a finding here: strangers, and whoever told of what it is about, where they have no power."""
@@ -132,12 +164,12 @@ class Prosecution:
                 found.append((by["principal"], by["credential"]))
         return found
 
-    def attempt(self, number: int) -> tuple[Story, list[Drawing]]:
+    def attempt(self, number: int, among: dict[str, Finding]) -> tuple[Story, list[Drawing]]:
         """Let somebody say much about findings of some rules; return what comes of it. So many rounds try all rules."""
         story, drawings = branched(self.story), []
-        for rule in sorted({finding.rule for finding in self.open.values()})[number % ROUNDS :: ROUNDS]:
+        for rule in sorted({finding.rule for finding in among.values()})[number % ROUNDS :: ROUNDS]:
             rng = random.Random(f"{number}/{rule}")
-            about = self.open[rng.choice([name for name in sorted(self.open) if name.partition("/")[0] == rule])]
+            about = among[rng.choice([name for name in sorted(among) if name.partition("/")[0] == rule])]
             drawing, speakers = Drawing(self.story, about, f"{number}/{rule}"), self.speakers(about)
             drawings.append(drawing)
             near = [entry.type for entry in drawing.related if entry.type in SAYABLE]
@@ -171,23 +203,40 @@ def prosecution() -> Prosecution:
     return Prosecution()
 
 
+def is_named(prosecution: Prosecution, finding: Finding, entry: EntryInfo) -> bool:
+    """Say whether a statement is one of those by which a finding may end, by whoever made it."""
+    by, way = entry.by["principal"], (finding.rule, entry.type)
+    is_own = by in {prosecution.story.log.entry(position).by["principal"] for position in finding.positions}
+    is_human = dict(STRANGERS).get(by) == "human" and entry.statement["data"].get("actor", by) == by
+    if way in BY_ANYBODY or (is_human and way in BY_A_HUMAN):
+        return True
+    return is_own and (entry.type == WITHDRAWN or way in BY_WHO_TOLD)
+
+
 def ended(prosecution: Prosecution, story: Story) -> list[str]:
     """Return what ended in a way that nobody named: the finding, the type of the statement, and who said it."""
     story.flush()
-    said_before, kinds, wrong = len(prosecution.story.log), dict(STRANGERS), []
+    said_before, wrong = len(prosecution.story.log), []
     for name, finding in sorted(prosecution.open.items()):
         for change in story.row(findings, name).changes:
             if change.position <= said_before or change.is_open:
                 continue
             entry = story.log.entry(change.position)
-            by, way = entry.by["principal"], (finding.rule, entry.type)
-            is_own = by in {prosecution.story.log.entry(position).by["principal"] for position in finding.positions}
-            is_human = kinds.get(by) == "human" and entry.statement["data"].get("actor", by) == by
-            if way in BY_ANYBODY or (is_human and way in BY_A_HUMAN):
-                continue
-            if is_own and (entry.type == WITHDRAWN or way in BY_WHO_TOLD):
-                continue
-            wrong.append(f"{name} by {entry.type} of {by}: {entry.statement}")
+            if not is_named(prosecution, finding, entry):
+                wrong.append(f"{name} by {entry.type} of {entry.by['principal']}: {entry.statement}")
+    return wrong
+
+
+def prevented(prosecution: Prosecution, story: Story) -> list[str]:
+    """Return what is not found when time has passed, and would have been, though nothing that was said may end it."""
+    said = list(story.log.entries([Match()], after=len(prosecution.story.log), up_to=len(story.log)))
+    still, wrong = open_findings(prosecution.after(story)), []
+    for name, finding in sorted(prosecution.due.items()):
+        if name not in still and not any(is_named(prosecution, finding, entry) for entry in said):
+            about = [entry for entry in said if finding.subject in str(entry.statement["data"])]
+            wrong.append(
+                f"{name} by one of {[(e.type, e.by['principal'], e.statement['data']) for e in about or said]}"
+            )
     return wrong
 
 
@@ -197,13 +246,26 @@ def test_what_is_found_ends_by_nobody_who_has_no_power_but_in_the_named_ways(
 ) -> None:
     rounds = ALL_ROUNDS if request.config.getoption("--all") else ROUNDS
     for number in range(part, rounds, PARTS):
-        story, drawings = prosecution.attempt(number)
+        story, drawings = prosecution.attempt(number, prosecution.open)
         assert not story.folder.failures, number
         assert not ended(prosecution, story), f"attempt {number}"
         for drawing, actor in itertools.product(drawings, ("service:mallory", "person:eve")):
             before = asked_of(prosecution.story, drawing, prosecution.now, actor)
             for gate, decision in asked_of(story, drawing, prosecution.now, actor).items():
                 assert decision.verdict != "allow" or before[gate].verdict == "allow", f"attempt {number}: {gate}"
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nobody_who_has_no_power_keeps_what_falls_due_from_being_found(
+    part: int, prosecution: Prosecution, request: pytest.FixtureRequest
+) -> None:
+    assert {"approval-overdue", "readiness-late", "review-overdue", "review-owed"} <= {
+        finding.rule for finding in prosecution.due.values()
+    }
+    rounds = ALL_ROUNDS if request.config.getoption("--all") else ROUNDS
+    for number in range(part, rounds, PARTS):
+        story, _ = prosecution.attempt(number, prosecution.due)
+        assert not prevented(prosecution, story), f"attempt {number}"
 
 
 def test_the_named_ways_are_of_findings_and_types_that_there_are() -> None:

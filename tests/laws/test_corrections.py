@@ -50,6 +50,7 @@ KEPT: Final = {
     "finding_ends": "how findings came and went is history: one that ends by a withdrawal was found",
     "finding_ages": "the same, by month",
     "sequences": "what a source counted, it counted",
+    "wordings": "what somebody decided by was what stood then, whatever becomes of it",
     "change_timeline": "a line is written once, under the changes that a deployment was of then, and says where it was taken back",
     "cutovers": "a line is written once, under the place that a deployment was known to be of then, and says where it was taken back",
 }

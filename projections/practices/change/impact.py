@@ -21,6 +21,7 @@ from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
+from projections.readings.people.replacing import in_place
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import Instant, was_there
@@ -78,10 +79,10 @@ def _left_out(reads: Reads, found: ImpactAssessment, at: Moment, position: int |
 def _last_there(row: Impact | None, instant: Instant, look: Look) -> ImpactAssessment | None:
     clocks = clocks_of(look, instant.at)
     there = [one for one in (row.assessments if row is not None else ()) if was_there(one, instant, clocks)]
-    return max(there, key=lambda one: one.position, default=None)
+    return in_place(look, ChangeImpactAssessed.type, there)
 
 
-@finding(impacts, severity="high", version=2)
+@finding(impacts, severity="high", version=3)
 def impact_not_covered(row: Impact, look: Look) -> Breach | None:
     """A change to something shared was implemented, and its impact assessment left out what was known to depend on it."""
     ticket = look.row(change_tickets, row.change_id)
@@ -89,7 +90,7 @@ def impact_not_covered(row: Impact, look: Look) -> Breach | None:
         return None
     # What is assessed afterwards covers nothing: where there was none before, the first one says what it left out.
     before = [one for one in row.assessments if one.position < ticket.started_position]
-    found = (before[-1:] or row.assessments[:1])[0]
+    found = in_place(look, ChangeImpactAssessed.type, before) or row.assessments[0]
     missing, _ = _left_out(look, found, ticket.started_at, ticket.started_position)
     if not missing:
         return None
@@ -97,7 +98,7 @@ def impact_not_covered(row: Impact, look: Look) -> Breach | None:
     return Breach(words, positions_of(found.position, ticket.started_position))
 
 
-@finding(change_tickets, severity="high")
+@finding(change_tickets, severity="high", version=2)
 def impact_not_assessed(row: Ticket, look: Look) -> Breach | None:
     """A change was implemented that the policy wants assessed, and nobody had, not every shared target, or not since dependents changed."""
     scope, facts = look.row(change_scopes, row.change_id), look.row(change_facts, row.change_id)
@@ -139,7 +140,7 @@ def _fault(
 
 
 @rule_of_a_change(
-    version=4,
+    version=5,
     remedies={
         "": Remedy(
             "an impact assessment names all that depends on the shared resources (change.impact_assessed)",
@@ -155,7 +156,7 @@ def impact_is_covered(ticket: Ticket, question: Question, look: Look, policy: In
     """
     impact, scope = look.row(impacts, ticket.change_id), look.row(change_scopes, ticket.change_id)
     now = question.asked_at
-    found = impact.assessments[-1] if impact is not None and impact.assessments else None
+    found = in_place(look, ChangeImpactAssessed.type, impact.assessments if impact is not None else ())
     if scope is not None:
         version = in_force_at(scope.versions, None, clocks_of(look, now))
         asked = _asked_of(look, policy, scope, version, now, None)

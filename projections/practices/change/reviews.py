@@ -45,12 +45,13 @@ def review_overdue(row: Review, look: Look) -> Breach | None:
     return Breach(f"{row.pir_id} of {row.change_id} was due at {row.missed_at or row.due_at}")
 
 
-@finding(change_tickets, severity="medium", version=5)
+@finding(change_tickets, severity="medium", version=6)
 def review_owed(ticket: Ticket, look: Look) -> Breach | None:
     """A change was not reviewed that the policy wants reviewed, by its type, its band or what came of it. Nobody has to ask for it."""
     # What nobody says has ended is reviewed as of its beginning.
     ended_at = ticket.opened_at if ticket.change_type == "unauthorized" else ticket.finished_at or ticket.started_at
-    if ended_at is None or ticket.state == "cancelled":
+    if ended_at is None:
+        # Nothing was done for it. That it is said to have been given up, whenever, takes back nothing that was.
         return None
     policy = in_force(look.at(ended_at), ended_at)
     hours, why = _within(ticket, policy, look)

@@ -44,12 +44,14 @@ from projections.readings.changes.scopes import (
     is_for,
     planned,
     why_outside,
+    worded_at,
 )
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
 from projections.readings.changes.timeline import change_timeline
-from projections.readings.delivery.acts import Act
-from projections.readings.delivery.deployments import Deployment, change_at, change_of, deployments
+from projections.readings.changes.wordings import wordings
+from projections.readings.delivery.acts import Act, is_in_production
+from projections.readings.delivery.deployments import Deployment, change_at, change_of, deployments, runs
 from projections.readings.delivery.gate_decisions import ALLOW_MINUTES, gate_decisions
 from projections.readings.delivery.named_services import NamedService, named_services
 from projections.readings.environments.environments import canonical, is_production
@@ -66,7 +68,16 @@ from projections.rules.words import listed
 PRACTICE: Final = Practice(
     "5.1",
     "Deployments tied to change tickets, both ways",
-    views=(change_tickets, change_facts, change_timeline, change_scopes, deployments, named_services, gate_decisions),
+    views=(
+        change_tickets,
+        change_facts,
+        change_timeline,
+        change_scopes,
+        wordings,
+        deployments,
+        named_services,
+        gate_decisions,
+    ),
     settings=(DEPLOY_GATE, CHANGE, ALLOW_MINUTES),
 )
 
@@ -179,13 +190,9 @@ def approved_and_not_deployed(row: Ticket, look: Look) -> Breach | None:
 
 def acts_in_production(row: Deployment, look: Look) -> Iterator[Act]:
     """Yield what was done to production, and is no history that was imported."""
-    for act in row.acts:
-        if (
-            not act.is_history
-            and act.environment is not None
-            and is_production(look, act.environment, act.at, by=act.actor)
-        ):
-            yield act
+    yield from (
+        act for act in row.acts if not act.is_history and act.environment is not None and is_in_production(look, act)
+    )
 
 
 def _scope(look: Look, change_id: str | None) -> ChangeScope | None:
@@ -210,18 +217,17 @@ def linked_by_who_may_not(row: Deployment, look: Look) -> Breach | None:
     return Breach(words, positions_of(row.positions[0], row.not_moved.said.position))
 
 
-@finding_of_acts(severity="high", version=4)
+@finding_of_acts(severity="high", version=5)
 def deployment_without_change(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed to production, and no change was open for it by then. What is opened or linked later excuses nothing, and
     one that says itself that it was not authorized is none.
     """
     for act in acts_in_production(row, look):
-        policy = in_force(look.at(act.at), act.at)
-        if not needs_change(policy, look, act.environment, act.at):
-            continue
         words = f"{row.deployment_id} put {act.service} into {act.environment} without a change"
         clocks, late, unauthorized = clocks_of(look, act.at), [], []
         for instant in instants_of(look, act):
+            if not needs_change(in_force(look.at(instant.at), instant.at), look, act.environment, instant.at):
+                continue
             change_id = change_of(look, row, act, instant, clocks)
             scope = _scope(look, change_id)
             if scope is None or not scope.openings:
@@ -246,14 +252,14 @@ def is_emergency_procedure(row: Deployment, scope: ChangeScope | None, look: Loo
     return ticket is not None and not any(unlet.deployment_id == row.deployment_id for unlet in ticket.unlet)
 
 
-@finding_of_acts(severity="high", version=4)
+@finding_of_acts(severity="high", version=5)
 def artifact_not_approved(row: Deployment, look: Look) -> Breach | None:
     """What was deployed, or where, was not of the change's scope by then. A scope that is amended later excuses nothing."""
     for act in acts_in_production(row, look):
         clocks = clocks_of(look, act.at)
         for instant in instants_of(look, act):
             scope = _scope(look, change_of(look, row, act, instant, clocks))
-            version = in_force_at(scope.versions, instant, clocks) if scope is not None else None
+            version = worded_at(scope, instant, clocks) if scope is not None else None
             fault = _outside(act, version, look) if version is not None else None
             if fault is None or version is None or scope is None:
                 continue
@@ -271,9 +277,8 @@ def _outside(act: Act, version: Version, look: Look) -> str | None:
     others = [artifact for artifact in act.artifacts if artifact not in version.artifacts]
     if version.artifacts and others:
         return others[0]
-    is_by_artifact = bool(version.artifacts and act.artifacts)
-    if version.commits and act.commit is not None and not is_by_artifact:
-        return None if is_of(look, act.commit, version.commits) else act.commit
+    if version.commits and not (version.artifacts and act.artifacts):
+        return next((commit for commit in act.commits if not is_of(look, commit, version.commits)), None)
     return None
 
 
@@ -406,9 +411,27 @@ def deployed_is_approved(question: Question, look: Look, policy: InForce) -> Sai
     return "allow", "as-approved", "service, environment and artifact are those of the scope", used
 
 
-@gate_rule(remedies={**deployed_is_approved.remedies, **change_is_approved.remedies})
+_PROMOTED: Final = {**deployed_is_approved.remedies, **change_is_approved.remedies}
+
+
+@gate_rule(version=2, remedies=_PROMOTED)
 def promoted_is_approved(question: Question, look: Look, policy: InForce) -> Said:
-    """What goes to production is of the scope of a change that is approved, as what is deployed there is; where the policy asks for one."""
+    """What goes to production is of the scope of a change that is approved, as what is deployed there is; where the policy asks for one.
+    It is what was deployed last under that id.
+    """
+    row = deployment_of(question, look)
+    last = runs(row) if row is not None else None
+    return _is_approved(question, look, policy, last.artifacts[-1] if last is not None and last.artifacts else None)
+
+
+@gate_rule(version=1, name="promoted_is_approved", remedies=_PROMOTED)
+def first_promoted_is_approved(question: Question, look: Look, policy: InForce) -> Said:
+    """As it was asked before: of what was deployed first under that id."""
+    row = deployment_of(question, look)
+    return _is_approved(question, look, policy, question.artifact or (row.artifact if row is not None else None))
+
+
+def _is_approved(question: Question, look: Look, policy: InForce, artifact: str | None) -> Said:
     row, there, at = deployment_of(question, look), question.to_environment, question.asked_at
     if row is None:
         return NO_DEPLOYMENT
@@ -421,7 +444,7 @@ def promoted_is_approved(question: Question, look: Look, policy: InForce) -> Sai
         environment=there,
         change_id=question.change_id or row.change_id,
         service=question.service or row.service,
-        artifact=question.artifact or row.artifact,
+        artifact=artifact or question.artifact,
     )
     found = [rule.judge(asked, look, policy) for rule in (deployed_is_approved, change_is_approved)]
     return next((said for said in found if said[0] != "allow"), found[-1])

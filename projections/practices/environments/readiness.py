@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledger.events.environment import EnvironmentReadyAttested
+from ledger.events.environment import EnvironmentReadinessPromised, EnvironmentReadyAttested
 from projections.engine.derived import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads
@@ -30,7 +30,7 @@ from projections.readings.environments.readiness import (
 )
 from projections.readings.people.imports import instants_of
 from projections.readings.people.policies import InForce, in_force
-from projections.readings.people.replacing import standing
+from projections.readings.people.replacing import may_end, standing
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.rules.leave import FOR_EVER, Clocks, is_on_record
@@ -48,7 +48,7 @@ READINESS_GATE: Final = Words(
 )
 
 
-@finding(readiness, severity="medium", version=2)
+@finding(readiness, severity="medium", version=3)
 def readiness_late(row: Readiness, look: Look) -> Breach | None:
     """An environment was not ready when it was promised to be, and still is not. Another promise afterwards takes nothing of that away."""
     if row.release_id is None or row.environment is None:
@@ -63,7 +63,7 @@ def readiness_late(row: Readiness, look: Look) -> Breach | None:
         return None
     missed = [
         one
-        for one in _standing(promises)
+        for one in _standing(promises, look)
         if look.has_come(one.ready_by) and not _was_kept(one, attestations, clocks, look)
     ]
     if not missed:
@@ -72,12 +72,16 @@ def readiness_late(row: Readiness, look: Look) -> Breach | None:
     return Breach(words, positions_of(*(one.said.position for one in missed)))
 
 
-def _standing(promises: list[Promise]) -> list[Promise]:
-    """Return the promises that stood when their time came: no other was on record by then."""
+def _standing(promises: list[Promise], reads: Reads) -> list[Promise]:
+    """Return the promises that stood when their time came: no other was on record by then, by who may end them."""
     return [
         one
         for place, one in enumerate(promises)
-        if not any(later.said.recorded_at <= one.ready_by for later in promises[place + 1 :])
+        if not any(
+            later.said.recorded_at <= one.ready_by
+            and may_end(reads, EnvironmentReadinessPromised.type, later.said, one.said)
+            for later in promises[place + 1 :]
+        )
     ]
 
 

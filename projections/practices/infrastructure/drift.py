@@ -10,13 +10,14 @@ from projections.engine.view import Around, later
 from projections.judging.findings import finding, positions_of
 from projections.practices.practice import Practice
 from projections.readings.changes.scopes import ChangeScope, change_scopes, in_force_at, is_for
-from projections.readings.changes.unlet import EMERGENCY_RECORD_HOURS
+from projections.readings.changes.unlet import EMERGENCY_RECORD_HOURS, why_unlet
 from projections.readings.environments.environments import is_production
 from projections.readings.infrastructure.drifts import DRIFT_FLAP_HOURS, Drift, Drifted, drifts, plan_series
 from projections.readings.infrastructure.states import DEFAULT
 from projections.readings.people.policies import in_force, in_force_now
 from projections.readings.people.settings import Number
 from projections.readings.people.speaking import clocks_of
+from projections.readings.people.voices import Spoken
 from projections.rules.calendar import overlapping
 from projections.rules.digests import content_digest
 from projections.rules.leave import Instant, was_there
@@ -45,9 +46,9 @@ def drifted(row: Drift, look: Look) -> Breach | None:
     return Breach(words, positions_of(*(one.position for one in row.open)))
 
 
-@finding(drifts, severity="high", version=2)
+@finding(drifts, severity="high", version=3)
 def drifted_without_a_change(row: Drift, look: Look) -> Breach | None:
-    """Something was changed in production outside of the tool, and no change of the service was open and planned for then.
+    """Something was changed in production outside of the tool, and no change of the service was open, let begin and planned for then.
 
     Where no plan before shows it as it was applied, or nobody says of which service it is, nobody knows.
     """
@@ -59,7 +60,7 @@ def drifted_without_a_change(row: Drift, look: Look) -> Breach | None:
     return Breach(f"{words}, between {first.after} and {first.since}", positions_of(*(one.position for one in without)))
 
 
-@finding(drifts, severity="medium", version=2)
+@finding(drifts, severity="medium", version=3)
 def drift_not_put_on_record(row: Drift, look: Look) -> Breach | None:
     """Drift that nobody had a change for was not put on record in time as an unauthorized change, which somebody has to review.
 
@@ -125,6 +126,9 @@ def _covers(look: Look, scope: ChangeScope, environment: str, one: Drifted) -> b
         policy = in_force(look.at(one.since), one.since)
         until = later(one.since, hours=policy.number(EMERGENCY_RECORD_HOURS))
         return scope.change_type == "emergency" and one.since <= opening.recorded_at <= until
+    # Whoever only opens a change covers nothing by it.
+    if why_unlet(look, scope.change_id, Spoken(None, "", "", "", one.since, one.since, one.position), instant):
+        return False
     window = in_force_at(scope.windows, instant, clocks)
     if window is None:
         return scope.is_open

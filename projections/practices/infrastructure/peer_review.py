@@ -1,4 +1,7 @@
-"""3.1 Mandatory peer review: nothing is merged, or deployed, that nobody else has reviewed; nor changed, where the policy says so."""
+"""3.1 Mandatory peer review: nothing is merged, or deployed, that nobody else has reviewed; nor changed, where the policy says so.
+
+Longer than other files because what is merged, deployed and changed is reviewed by one law.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -35,8 +38,9 @@ from projections.readings.changes.technical import TECHNICAL_REVIEW, TECHNICAL_R
 from projections.readings.changes.technical import unreviewed_because as technically_unreviewed_because
 from projections.readings.changes.ticket import Ticket
 from projections.readings.changes.tickets import change_tickets
+from projections.readings.delivery.acts import Act, is_in_production
 from projections.readings.delivery.deployments import Deployment, deployments
-from projections.readings.environments.environments import is_production, names_for, same_environment
+from projections.readings.environments.environments import names_for, same_environment
 from projections.readings.people.identities import identities, person_of
 from projections.readings.people.imports import by_a_deadline, instants_of, is_history
 from projections.readings.people.policies import InForce, in_force
@@ -173,23 +177,37 @@ def _ran_before(look: Look, service: str | None, environment: str | None, at: Mo
 def deployed_without_review(row: Deployment, look: Look) -> Breach | None:
     """Something was deployed that was never merged, or of which nobody else had reviewed a part; the policy asks for it."""
     for act in row.acts:
-        policy = in_force(look.at(act.at), act.at)
-        if act.is_history or not _needs_review(policy, look, act.environment, act.at):
+        if act.is_history:
             continue
-        where = f"{row.deployment_id} put {act.service} into {act.environment}"
         times = instants_of(look, act)
-        to = (act.service, act.environment)
-        goes = _goes_out(look, act.commit, *to, act.at, times, act.position) if act.commit else []
-        if not goes:
-            fault = f"nobody had merged {act.commit}" if act.commit is not None else "no commit is told"
-            return Breach(f"{where}, and {fault}", positions_of(act.position))
-        for code, merge in goes:
-            if is_history(look, merge.said) or _may_still_be(code, merge, act.at, policy, look):
-                continue
-            for instant in times:
-                fault = unreviewed_because(code, merge, look, (instant,)) or ""
-                if fault:
-                    return Breach(f"{where} with {code.key}: {fault}", positions_of(act.position, merge.said.position))
+        policies = (in_force(look.at(instant.at), instant.at) for instant in times)
+        asking = [
+            policy
+            for policy, instant in zip(policies, times, strict=True)
+            if _needs_review(policy, look, act.environment, instant.at)
+        ]
+        for commit in (act.commits or (None,)) if asking else ():
+            if (breach := _unreviewed_part(row, act, commit, times, asking[0], look)) is not None:
+                return breach
+    return None
+
+
+def _unreviewed_part(
+    row: Deployment, act: Act, commit: str | None, times: Sequence[Instant], policy: InForce, look: Look
+) -> Breach | None:
+    """Return what of a commit that was deployed nobody else had reviewed."""
+    where = f"{row.deployment_id} put {act.service} into {act.environment}"
+    goes = _goes_out(look, commit, act.service, act.environment, act.at, times, act.position) if commit else []
+    if not goes:
+        fault = f"nobody had merged {commit}" if commit is not None else "no commit is told"
+        return Breach(f"{where}, and {fault}", positions_of(act.position))
+    for code, merge in goes:
+        if is_history(look, merge.said) or _may_still_be(code, merge, act.at, policy, look):
+            continue
+        for instant in times:
+            fault = unreviewed_because(code, merge, look, (instant,)) or ""
+            if fault:
+                return Breach(f"{where} with {code.key}: {fault}", positions_of(act.position, merge.said.position))
     return None
 
 
@@ -254,7 +272,7 @@ def changed_without_technical_review(row: Ticket, look: Look) -> Breach | None:
     if facts is None or scope is None:
         return None
     for act in facts.done:
-        if act.is_history or not is_production(look, act.environment, act.at, by=act.actor):
+        if act.is_history or not is_in_production(look, act):
             continue
         for instant in instants_of(look, act):
             policy = in_force(look.at(instant.at), instant.at)

@@ -87,7 +87,7 @@ def deployed_with_an_open_secret(row: Deployment, look: Look) -> Breach | None:
             then, clocks = look.at(instant.at), clocks_of(look, instant.at)
             if not _is_asked_for(then, in_force(then, instant.at), act.service, act.environment, instant.at):
                 continue
-            for one in _found_in(then, act.service, _repositories(look, act.service, act.commit), act.position):
+            for one in _found_in(then, act.service, _repositories(look, act.service, act.commits), act.position):
                 since = open_at(look, one, instant, clocks)
                 if since is None or was_let_pass_since(look, "secret-not-rotated", one.secret, since, instant, clocks):
                     continue
@@ -107,10 +107,10 @@ def _found_in(reads: Reads, service: str, repositories: Iterable[str], position:
     return sorted({row.secret: row for row in found}.values(), key=lambda row: row.secret)
 
 
-def _repositories(look: Look, service: str, commit: str | None) -> list[str]:
-    """Return the repositories that a commit is of; a code host calls a service as its repository, where nobody says otherwise."""
+def _repositories(look: Look, service: str, commits: Iterable[str]) -> list[str]:
+    """Return the repositories that some commits are of; a code host calls a service as its repository, where nobody says otherwise."""
     names = {service}
-    for key in commit_of(look, commit).code_changes if commit is not None else ():
+    for key in (key for commit in commits for key in commit_of(look, commit).code_changes):
         code = look.row(code_changes, key)
         names |= {code.repository} if code is not None and code.repository is not None else set()
     return sorted(names)
@@ -125,7 +125,7 @@ def _open_in(question: Question, look: Look) -> Iterator[Secret]:
     service = question.service or ""
     yield from look.where(secrets, "open_in_service", service)
     yield from (row for row in look.where(secrets, "open_in_service", SEVERAL) if is_in(row.services, service))
-    names = _repositories(look, service, question.commit)
+    names = _repositories(look, service, (question.commit,) if question.commit is not None else ())
     for name in names:
         yield from look.where(secrets, "open_in_repository", name)
     several = look.where(secrets, "open_in_repository", SEVERAL)

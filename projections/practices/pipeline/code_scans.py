@@ -21,6 +21,8 @@ from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.judging.letting import let_pass
 from projections.practices.practice import Practice
+from projections.readings.changes.commits import hashes_of
+from projections.readings.changes.scopes import commits_of
 from projections.readings.environments.environments import names_for, same_environment
 from projections.readings.people.policies import InForce
 from projections.readings.people.replacing import standing
@@ -87,12 +89,19 @@ _REMEDIES: Final = {
 }
 
 
-@gate_rule(version=3, remedies=_REMEDIES)
+@gate_rule(version=4, remedies=_REMEDIES)
 def scans_are_clean(question: Question, look: Look, policy: InForce) -> Said:
     """Each tool that the policy names scanned this very commit to its end, and found no error but what somebody else let pass: by the last
-    scan of each who tells of one, of each thing that the tool makes one of (a language, an environment).
+    scan of each who tells of one, of each thing that the tool makes one of (a language, an environment), however short the hash is that
+    is asked about.
     """
-    return _are_clean(question, look, policy, _of_each_thing)
+    return _are_clean(question, look, policy, _of_each_thing, _of_the_commit)
+
+
+@gate_rule(version=3, name="scans_are_clean", remedies=_REMEDIES)
+def scans_of_a_hash_are_clean(question: Question, look: Look, policy: InForce) -> Said:
+    """As it was asked before a scan of this environment by one took the place of none by another, and of the very hash alone."""
+    return _are_clean(question, look, policy, lambda rows, question, look: _by_thing(_here(rows, question, look)))
 
 
 @gate_rule(version=2, name="scans_are_clean", remedies=_REMEDIES)
@@ -102,17 +111,44 @@ def last_scan_is_clean(question: Question, look: Look, policy: InForce) -> Said:
 
 
 def _of_each_thing(rows: list[Scan], question: Question, look: Look) -> list[list[Scan]]:
-    """Return the scans of a commit by what they are of; those of other environments only where none is of this one."""
+    """Return the scans of a commit by what they are of: of each who tells of them, those of other environments only where none is of this
+    one.
+    """
+    by_whom: dict[str | None, list[Scan]] = {}
+    for row in rows:
+        by_whom.setdefault(row.said.principal if row.said is not None else None, []).append(row)
+    return _by_thing([row for told in by_whom.values() for row in _here(told, question, look)])
+
+
+def _here(rows: list[Scan], question: Question, look: Look) -> list[Scan]:
     here = [row for row in rows if same_environment(look, row.environment, question.environment, question.asked_at)]
-    counting = [*here, *(row for row in rows if row.environment is None)] if here else rows
+    return [*here, *(row for row in rows if row.environment is None)] if here else rows
+
+
+def _by_thing(rows: list[Scan]) -> list[list[Scan]]:
     found: dict[str | None, list[Scan]] = {}
-    for row in counting:
+    for row in rows:
         found.setdefault(row.series, []).append(row)
     return list(found.values())
 
 
+def _of_the_hash(question: Question, look: Look) -> list[Scan]:
+    return look.named(scans, ScanCompleted, ref("commit", question.commit or ""))
+
+
+def _of_the_commit(question: Question, look: Look) -> list[Scan]:
+    """Return the scans of a commit under each hash by which it is known."""
+    hashes = hashes_of(look, question.commit or "", commits_of(look, question.change_id))
+    found = (row for name in hashes for row in look.named(scans, ScanCompleted, ref("commit", name)))
+    return list({row.scan: row for row in found}.values())
+
+
 def _are_clean(
-    question: Question, look: Look, policy: InForce, apart: Callable[[list[Scan], Question, Look], list[list[Scan]]]
+    question: Question,
+    look: Look,
+    policy: InForce,
+    apart: Callable[[list[Scan], Question, Look], list[list[Scan]]],
+    named: Callable[[Question, Look], list[Scan]] = _of_the_hash,
 ) -> Said:
     names = names_for(look, policy, question.environment, question.asked_at)
     tools = policy.words(SCAN_TOOL, *names)
@@ -120,9 +156,9 @@ def _are_clean(
         return "allow", "not-asked-for", "the policy names no tool that scans", ()
     if question.commit is None:
         return "insufficient_evidence", "not-said", "expected a commit in the question", ()
+    of_commit = named(question, look)
     used: list[int | None] = []
     for tool in tools:
-        of_commit = look.named(scans, ScanCompleted, ref("commit", question.commit))
         own = [row for row in of_commit if row.tool == tool and row.service in (None, question.service)]
         if not own:
             return "insufficient_evidence", "not-scanned", f"{tool} did not scan {question.commit}", used
@@ -171,7 +207,8 @@ def _fault_of(scan: Scan, look: Look, used: list[int | None]) -> Said | None:
 def _found_by(scan: Scan, look: Look) -> list[FoundInCode]:
     about = ref("scan", scan.scan)
     parts = [*look.named(scan_parts, ScanCompleted, about), *look.named(scan_parts, ScanResultsReported, about)]
-    return [one for part in parts for one in part.results]
+    own = scan.said.principal if scan.said is not None else None
+    return [one for part in parts if part.by == own for one in part.results]
 
 
 def _is_let_pass(scan: Scan, one: FoundInCode, look: Look, used: list[int | None]) -> bool:

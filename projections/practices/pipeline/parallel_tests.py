@@ -6,7 +6,7 @@ each shard its last try counts. Longer than other files because all its findings
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -20,6 +20,8 @@ from projections.judging.able import authors, both, may, whoever_asks
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import Question, Remedy, Said, gate_rule
 from projections.practices.practice import Practice
+from projections.readings.changes.commits import hashes_of
+from projections.readings.changes.scopes import commits_of
 from projections.readings.environments.environments import names_for
 from projections.readings.parts import MOST_MISSED, missing_of
 from projections.readings.people.identities import are_same
@@ -351,28 +353,42 @@ def tests_flaky(row: SuiteRun, look: Look) -> Breach | None:
 # -- the gate --------------------------------------------------------------------------------------------------------------
 
 
-@gate_rule(
-    version=3,
-    remedies={
-        "no-manifest": Remedy(
-            "somebody else accepts the list of what the suite is to run (test.manifest_accepted)",
-            may(ManifestAccepted, but=both(whoever_asks, authors)),
-        ),
-        "": Remedy("the suites that the policy names run on this very commit, all of each, and pass"),
-    },
-)
+_REMEDIES: Final = {
+    "no-manifest": Remedy(
+        "somebody else accepts the list of what the suite is to run (test.manifest_accepted)",
+        may(ManifestAccepted, but=both(whoever_asks, authors)),
+    ),
+    "": Remedy("the suites that the policy names run on this very commit, all of each, and pass"),
+}
+
+
+@gate_rule(version=4, remedies=_REMEDIES)
 def tests_are_whole(question: Question, look: Look, policy: InForce) -> Said:
-    """The suites that the policy names ran on this commit, all of each, and passed."""
+    """The suites that the policy names ran on this commit, all of each, and passed; however short the hash is that is asked about."""
+    return _are_whole(
+        question, look, policy, lambda commit: hashes_of(look, commit, commits_of(look, question.change_id))
+    )
+
+
+@gate_rule(version=3, name="tests_are_whole", remedies=_REMEDIES)
+def tests_of_a_hash_are_whole(question: Question, look: Look, policy: InForce) -> Said:
+    """As it was asked before: of the very hash alone."""
+    return _are_whole(question, look, policy, lambda commit: (commit,))
+
+
+def _are_whole(question: Question, look: Look, policy: InForce, hashes: Callable[[str], Iterable[str]]) -> Said:
     suites = policy.words(TEST_SUITE, *names_for(look, policy, question.environment, question.asked_at))
     if not suites:
         return "allow", "not-asked-for", "the policy names no suite of tests", ()
     if question.commit is None:
         return "insufficient_evidence", "not-said", "expected a commit in the question", ()
+    told = (
+        run for name in hashes(question.commit) for run in look.named(test_runs, ShardFinished, ref("commit", name))
+    )
+    of_commit = {run.run_id: run for run in told}
     used: list[int | None] = []
     for suite in suites:
-        runs = [
-            run for run in look.named(test_runs, ShardFinished, ref("commit", question.commit)) if run.suite == suite
-        ]
+        runs = [run for run in of_commit.values() if run.suite == suite]
         if not runs:
             return "insufficient_evidence", "not-run", f"{suite} did not run on {question.commit}", used
         run = max(runs, key=lambda run: run.last_recorded_at or "")

@@ -23,7 +23,7 @@ from projections.judging.letting import let_pass
 from projections.practices.change.approvals import change_is_approved
 from projections.practices.practice import Practice
 from projections.readings.changes.commits import is_same as is_same_commit
-from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at
+from projections.readings.changes.scopes import ChangeScope, Version, change_scopes, in_force_at, is_for
 from projections.readings.changes.unlet import why_unlet
 from projections.readings.delivery.acts import Act
 from projections.readings.delivery.deployments import Deployment, deployments
@@ -34,7 +34,6 @@ from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.replacing import standing
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken
 from projections.rules.leave import Instant, was_there
 from projections.rules.words import listed
 
@@ -104,11 +103,15 @@ def _checks_by(plan: Plan, look: Look, instant: Instant | None, at: str) -> list
 # -- findings --------------------------------------------------------------------------------------------------------------
 
 
-@finding(plan_applications, severity="high", version=2)
+@finding(plan_applications, severity="high", version=3)
 def unfit_plan_applied(row: Application, look: Look) -> Breach | None:
-    """A plan was applied of which nobody had told, that its tool had not made to its end, or of which nobody knows what it means."""
+    """A plan was applied of which nobody had told, that its tool had not made to its end, of which nobody knows what it means, or that is
+    for another environment.
+    """
     for instant, plan in _instants(row, look):
         _, why = _fault_of(plan) if _was_told(plan, look, instant) else ("", "nobody had told of this plan by then")
+        if not why and not is_meant(look, plan.environment, row.environment, instant.at):
+            why = f"it is for {plan.environment}"
         if why:
             return _breach(row, plan, why)
     return None
@@ -128,7 +131,7 @@ def unchecked_plan_applied(row: Application, look: Look) -> Breach | None:
     return None
 
 
-@finding(plan_applications, severity="high", version=3)
+@finding(plan_applications, severity="high", version=4)
 def unapproved_plan_applied(row: Application, look: Look) -> Breach | None:
     """A plan was applied that was of no change which had been approved by then. What is approved afterwards excuses nothing."""
     for instant, plan in _instants(row, look):
@@ -161,10 +164,10 @@ def _without_approval(row: Application, plan: Plan, look: Look, instant: Instant
     if row.said is None:
         return "it was of no change"
     if change_id is not None:
-        return _unlet_by(look.row(change_scopes, change_id), change_id, plan, row.said, look, instant)
+        return _unlet_by(look.row(change_scopes, change_id), change_id, plan, row, look, instant)
     # Nobody said for which change: then one that is approved, and whose scope names this very plan, is the one.
     whys = [
-        _unlet_by(scope, scope.change_id, plan, row.said, look, instant)
+        _unlet_by(scope, scope.change_id, plan, row, look, instant)
         for scope in dict.fromkeys(
             scope
             for event in (ChangeSubmitted, ChangeScopeAmended)
@@ -176,14 +179,18 @@ def _without_approval(row: Application, plan: Plan, look: Look, instant: Instant
     return "" if "" in whys else next(iter(whys), "it was of no change")
 
 
-def _unlet_by(scope: ChangeScope | None, change_id: str, plan: Plan, said: Spoken, look: Look, instant: Instant) -> str:
+def _unlet_by(
+    scope: ChangeScope | None, change_id: str, plan: Plan, row: Application, look: Look, instant: Instant
+) -> str:
     """Say why a change did not let a plan be applied at an instant, or ""."""
-    if scope is None:
+    if scope is None or row.said is None:
         return f"{change_id} was never opened"
     version = in_force_at(scope.versions, instant, clocks_of(look, instant.at))
     if version is None or plan.plan not in version.plans:
         return f"the scope of {change_id} did not name it"
-    return why_unlet(look, change_id, said, instant)
+    if not is_for(look, version.environments, row.environment, instant.at):
+        return f"{change_id} is for {listed(version.environments)}"
+    return why_unlet(look, change_id, row.said, instant)
 
 
 def _breach(row: Application, plan: Plan, why: str, *more: int) -> Breach:
@@ -316,25 +323,43 @@ def plan_is_validated(question: Question, look: Look, policy: InForce) -> Said:
     return "allow", "validated", f"{listed(check.tool for check in checks)} checked the plan", used
 
 
-@gate_rule(
-    version=3,
-    remedies={
-        **change_is_approved.remedies,
-        "no-scope": Remedy("its author submits the change with the plan (change.submitted)", authors),
-        "other-plan": Remedy(
-            "an author amends the scope by this plan (change.scope_amended), and it is approved anew", authors
-        ),
-        "": change_is_approved.remedies["quorum"],
-    },
-)
+_APPROVED: Final = {
+    **change_is_approved.remedies,
+    "no-scope": Remedy("its author submits the change with the plan (change.submitted)", authors),
+    "other-plan": Remedy(
+        "an author amends the scope by this plan (change.scope_amended), and it is approved anew", authors
+    ),
+    "": change_is_approved.remedies["quorum"],
+}
+
+
+@gate_rule(version=4, remedies=_APPROVED)
 def plan_is_approved(question: Question, look: Look, policy: InForce) -> Said:
-    """The very plan is of the scope of a change, and that is approved; where that is asked for."""
+    """The very plan is of the scope of a change for that environment, and that is approved; where that is asked for."""
+    scope = look.row(change_scopes, question.change_id) if question.change_id is not None else None
+    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at)) if scope is not None else None
+    found = _is_approved(question, look, policy, version)
+    if found[0] != "allow" or version is None or found[1] == "not-asked-for":
+        return found
+    if not is_for(look, version.environments, question.environment, question.asked_at):
+        words = f"the change is for {listed(version.environments)}"
+        return "deny", "other-environment", words, [version.said.position]
+    return found
+
+
+@gate_rule(version=3, name="plan_is_approved", remedies=_APPROVED)
+def plan_is_approved_somewhere(question: Question, look: Look, policy: InForce) -> Said:
+    """As it was asked before: wherever the change is for."""
+    scope = look.row(change_scopes, question.change_id) if question.change_id is not None else None
+    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at)) if scope is not None else None
+    return _is_approved(question, look, policy, version)
+
+
+def _is_approved(question: Question, look: Look, policy: InForce, version: Version | None) -> Said:
     if question.plan is None or question.environment is None:
         return _NOT_SAID
     if not _is_asked_for(PLAN_APPROVAL, look, policy, question.environment, question.asked_at, question.actor):
         return "allow", "not-asked-for", "no approval of plans is asked for", ()
-    scope = look.row(change_scopes, question.change_id) if question.change_id is not None else None
-    version = in_force_at(scope.versions, None, clocks_of(look, question.asked_at)) if scope is not None else None
     if version is None:
         return "insufficient_evidence", "no-scope", "expected a change whose scope names the plan", ()
     if question.plan not in version.plans:

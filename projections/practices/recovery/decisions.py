@@ -1,9 +1,11 @@
 """7.5 The record of a rollback decision: something can be undone, somebody decided it, and there is a place to go back to.
 
 What is rolled back, by whatever statement that is known, needs somebody who decided it before; and what is decided is carried out.
+
+Longer than other files because whether something was decided, and was done, is asked of the same rows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ledger.events import kind_and_value, ref
@@ -17,14 +19,14 @@ from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Remedy, Said, deployment_of, gate_rule, of_deployment
 from projections.practices.practice import Practice
-from projections.readings.delivery.acts import Report
+from projections.readings.delivery.acts import Report, acts_of
 from projections.readings.delivery.cutovers import cutovers
 from projections.readings.delivery.deployments import Deployment, deployments, done_to
 from projections.readings.delivery.measurements import trigger_firings
 from projections.readings.delivery.placements import placements
 from projections.readings.delivery.rollbacks import Decided, Rollback, is_believed, rollbacks, was_undone
 from projections.readings.delivery.triggers import definitions_at, rollback_triggers
-from projections.readings.environments.environments import is_production, same_environment
+from projections.readings.environments.environments import canonical, is_production, same_environment
 from projections.readings.people.imports import instants_of, is_history
 from projections.readings.people.policies import InForce, in_force
 from projections.readings.people.powers import fault_of_speaker
@@ -107,7 +109,7 @@ def _is_there(report: Report, undone: Deployment, look: Look) -> bool:
     )
 
 
-@finding(rollbacks, severity="medium", version=3)
+@finding(rollbacks, severity="medium", version=4)
 def rollback_not_carried_out(row: Rollback, look: Look) -> Breach | None:
     """It was decided to roll back, and that was not done in time. It ends when it is, or when somebody decides otherwise."""
     last = _last(look, row.decisions, None, row.environment)
@@ -271,11 +273,38 @@ def rollback_is_decided(row: Deployment, question: Question, look: Look, policy:
     return "allow", "decided", f"decided at {last.decided_at}", row.positions
 
 
-@gate_rule(
-    version=2, remedies={"": Remedy("an artifact is named that ran there, ended as success, and was not rolled back")}
-)
+_RAN: Final = {"": Remedy("an artifact is named that ran there, ended as success, and was not rolled back")}
+
+
+@gate_rule(version=3, remedies=_RAN)
 def target_was_deployed_before(question: Question, look: Look, policy: InForce) -> Said:
-    """The artifact to go back to ran in this environment before, as was on record before what is undone, and held."""
+    """The artifact to go back to ran in this environment before, and held: as all that was on record before what is undone says."""
+
+    def ran(other: Deployment, row: Deployment) -> bool:
+        begun = min(row.positions, default=0)
+        told = [report for report in other.reports if report.said.position < begun]
+        return any(
+            (act.artifacts, act.outcome) == ((question.artifact,), "success")
+            and same_environment(look, act.environment, row.environment, question.asked_at)
+            for act in acts_of(told, lambda name: canonical(look, name, question.asked_at))
+        )
+
+    return _was_deployed_before(question, look, ran)
+
+
+@gate_rule(version=2, name="target_was_deployed_before", remedies=_RAN)
+def target_was_said_to_be_deployed_before(question: Question, look: Look, policy: InForce) -> Said:
+    """As it was asked when what was told afterwards of an earlier deployment counted, too."""
+
+    def ran(other: Deployment, row: Deployment) -> bool:
+        was_told = min(other.positions, default=0) < min(row.positions, default=0)
+        is_it = (other.artifact, other.outcome) == (question.artifact, "success")
+        return is_it and was_told and same_environment(look, other.environment, row.environment, question.asked_at)
+
+    return _was_deployed_before(question, look, ran)
+
+
+def _was_deployed_before(question: Question, look: Look, ran: Callable[[Deployment, Deployment], bool]) -> Said:
     row = deployment_of(question, look)
     if row is None or row.service is None:
         return NO_DEPLOYMENT
@@ -283,10 +312,7 @@ def target_was_deployed_before(question: Question, look: Look, policy: InForce) 
         return "insufficient_evidence", "not-said", "expected the artifact to go back to in the question", ()
     if question.artifact == row.artifact:
         return "deny", "same-artifact", "that artifact is the one to be undone", row.positions
-    earlier = look.named(deployments, DeploymentStarted, ref("service", row.service), limit=100)
-    for other in earlier:
-        fits = (other.artifact, other.outcome, other.rolled_back_at) == (question.artifact, "success", None)
-        was_told = min(other.positions, default=0) < min(row.positions, default=0)
-        if fits and was_told and same_environment(look, other.environment, row.environment, question.asked_at):
+    for other in look.named(deployments, DeploymentStarted, ref("service", row.service), limit=100):
+        if other.rolled_back_at is None and ran(other, row):
             return "allow", "known-good", f"{question.artifact} ran as {other.deployment_id}", other.positions
     return "insufficient_evidence", "unknown-artifact", f"{question.artifact} is not known to have run there", ()

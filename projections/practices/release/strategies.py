@@ -47,7 +47,7 @@ RELEASE_STRATEGY: Final = Words(
 )
 
 
-@finding_of_acts(severity="high", version=2)
+@finding_of_acts(severity="high", version=3)
 def strategy_not_allowed(row: Deployment, look: Look) -> Breach | None:
     """Something went out to production by a strategy that the matrix does not allow its service, or was chosen for another kind of it.
 
@@ -90,13 +90,14 @@ _CHOSEN: Final = "one that the matrix allows is chosen (strategy.selected)"
 
 
 @gate_rule(
+    version=2,
     remedies={
         "not-known": Remedy(
             "a matrix is published (strategy.matrix_published), and the service is profiled (strategy.service_profiled)",
             both(may(StrategyMatrixPublished), may(StrategyServiceProfiled)),
         ),
         "": Remedy(_CHOSEN, holding(StrategySelected)),
-    }
+    },
 )
 def strategy_is_allowed(question: Question, look: Look, policy: InForce) -> Said:
     """A strategy was chosen that the matrix allows the service, as it was profiled; where the policy asks."""

@@ -3,6 +3,8 @@
 Where a change is in its life is `tickets`. One function answers for tickets, findings and gates, of the facts, of what the policy asks,
 and of people as they are known now: S1 to S6 and S12 accuse whenever they become known. What gives leave counts at an instant when it
 was true and on record by then (`rules.leave`).
+
+Longer than other files because whether an approval counts is one question.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +13,15 @@ from typing import Final
 
 from ledger.events.approval import ApprovalGranted, ApprovalRequested
 from ledger.events.change import ChangeEscalated
+from projections.engine.listing import line_of
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads
 from projections.readings.changes.code_of import code_of
 from projections.readings.changes.facts import ChangeFacts, Decision
 from projections.readings.changes.scopes import ChangeScope, Version, in_force_at
 from projections.readings.changes.ticket import Approval
+from projections.readings.changes.timeline import change_timeline
+from projections.readings.changes.wordings import taken_back_since
 from projections.readings.people.identities import person_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker, kind_of
@@ -128,25 +133,36 @@ def person_fault(
     return next((f"{rule}: {fault}" for rule, fault in checks if fault), "")
 
 
-def bound_to(decision: Decision, scope: ChangeScope, clocks: Clocks) -> Version | None:
-    """Return the wording of the scope that a decision is of: the last before it that it names by digest, else the first after it.
+def bound_to(reads: Reads, decision: Decision, scope: ChangeScope, clocks: Clocks) -> Version | None:
+    """Return the wording of the scope that a decision is of: that which has the digest that it names, whatever else is called by it.
 
-    One that names no digest is of the last before it, or of the first that comes late.
+    Of one that was only stated to have it, and where none is named, the last before the decision; unless another one was stated to have
+    the same, or what stood then was taken back since. One that names no digest is also of the first that comes late.
     """
-    named = [
-        version
-        for version in scope.versions
-        if decision.scope_digest is None or decision.scope_digest in (version.stated, version.digest)
-    ]
+    has_it = [version for version in scope.versions if version.digest == decision.scope_digest]
+    if has_it:
+        return has_it[-1]
     then = Instant(decision.said.at, decision.said.recorded_at, decision.said.position)
-    before = [version for version in named if was_there(version.said, then, clocks)]
+    if _was_taken_back(reads, scope, then, clocks):
+        return None
+    before = [version for version in scope.versions if was_there(version.said, then, clocks)]
+    if decision.scope_digest is not None:
+        stated = {version.digest: version for version in before if version.stated == decision.scope_digest}
+        return next(iter(stated.values())) if len(stated) == 1 else None
     if before:
         return max(before, key=in_time)
     # The two may have come by doors of which one is slower. What was not named is taken from within the lag alone, and never where
     # another wording was on record: nobody dates one back to under an approval.
     instant = instants(decision.said, clocks)[0]
-    after = [v for v in named if decision.scope_digest is not None or was_there(v.said, instant, clocks)]
-    return after[0] if after else None
+    return next((version for version in scope.versions if was_there(version.said, instant, clocks)), None)
+
+
+def _was_taken_back(reads: Reads, scope: ChangeScope, then: Instant, clocks: Clocks) -> bool:
+    """Say whether the wording that stood when somebody decided was taken back after they did."""
+    standing = {version.said.position for version in scope.versions}
+    position = taken_back_since(reads, scope.change_id, then, clocks, standing)
+    line = reads.row(change_timeline, line_of(scope.change_id, position)) if position is not None else None
+    return line is not None and (line.withdrawn_position or 0) > then.position
 
 
 # -- all of them -----------------------------------------------------------------------------------------------------------
@@ -229,7 +245,7 @@ def _ends(decision: Decision, scope: ChangeScope, current: Version | None, look:
         return True
     if decision.word == "withdrawn":
         return not speaker_fault(look, decision.said, decision.said.actor or "")
-    bound = bound_to(decision, scope, clocks)
+    bound = bound_to(look, decision, scope, clocks)
     is_of_this = bound is not None and current is not None and bound.digest == current.digest
     return is_of_this and is_anothers_rejection(decision, scope, look)
 
@@ -263,7 +279,7 @@ def _judged(
 ) -> Approval:
     said, actor = decision.said, decision.said.actor or ""
     person = person_of(look, actor)
-    bound = bound_to(decision, scope, clocks)
+    bound = bound_to(look, decision, scope, clocks)
     broken = speaker_fault(look, said, actor) or person_fault(look, actor, said.at, scope, asked, ())
     later = [
         e

@@ -89,6 +89,13 @@ def commit_of(reads: Reads, commit: str) -> Commit:
     return replace(_joined(commit, whole, prefix), commits=known)
 
 
+def hashes_of(reads: Reads, commit: str, others: Iterable[str] = ()) -> list[str]:
+    """Return the hashes by which statements may name a commit: its own, and those of others, or that are known, which may be the same."""
+    prefix = reads.row(commits, commit[:SHORTEST])
+    known = (*(prefix.commits if prefix is not None else ()), *others)
+    return list(dict.fromkeys((commit, *(other for other in known if is_same(commit, other)))))
+
+
 def is_of(reads: Reads, commit: str, others: Iterable[str]) -> bool:
     """Say whether a commit may be one of several, or of the same pull request as one of them: as its head is merged under another hash."""
     of = set(commit_of(reads, commit).code_changes)

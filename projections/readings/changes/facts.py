@@ -107,7 +107,7 @@ def _entries_of(key: str, row: ChangeFacts) -> list[Match]:
 
 change_facts = View(
     "change_facts",
-    version=5,
+    version=6,
     row=ChangeFacts,
     kind="change",
     entries_of=_entries_of,

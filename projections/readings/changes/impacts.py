@@ -10,7 +10,8 @@ from ledger.events.change import ChangeImpactAssessed
 from projections.engine.view import EntryInfo, Moment, View, replace
 from projections.readings.changes.facts import change_facts
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, by_whom, spoken
+from projections.rules.keeping import kept
 
 # So many assessments are kept from before anything was done for the change, the last ones, and so many from after, the first ones.
 KEPT: Final = 5
@@ -56,7 +57,7 @@ class Impact:
 
 impacts = View(
     "impacts",
-    version=2,
+    version=3,
     row=Impact,
     kind="change",
     reads=(change_facts, *READ_BY_POWERS),
@@ -87,5 +88,10 @@ def assessed(row: Impact, event: ChangeImpactAssessed, entry: EntryInfo) -> Impa
         method=event.method,
         targets=event.targets,
         dependents=made.dependents,
-        assessments=(*before[-KEPT:], *after[:KEPT]),
+        assessments=(*_kept(before, made), *after[:KEPT]),
     )
+
+
+def _kept(before: list[ImpactAssessment], made: ImpactAssessment) -> tuple[ImpactAssessment, ...]:
+    """Return assessments, the oldest first, without one where they are too many: nobody pushes another's out."""
+    return kept(before, made, by_whom, KEPT) if made in before else tuple(before)

@@ -11,6 +11,7 @@ from projections.engine.view import EntryInfo, Moment, Reads, View, later, momen
 from projections.engine.view import Number as Decimal
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
+from projections.readings.people.replacing import may_end
 from projections.readings.people.settings import Number, Words
 from projections.readings.people.voices import Spoken, spoken
 from projections.readings.risk.assessments import risk_assessments
@@ -94,11 +95,13 @@ class Review:
     claimed_score: Decimal | None = None
     actions: tuple[Action, ...] = ()
     judged: tuple[Judged, ...] = ()
+    # Who set the date.
+    due_by: Spoken | None = None
 
 
 reviews = View(
     "reviews",
-    version=6,
+    version=7,
     row=Review,
     kind="pir",
     reads=(outcomes, risk_assessments, model_promotions, *READ_BY_POWERS),
@@ -109,8 +112,13 @@ reviews = View(
 
 @reviews.on(PirOpened, key=lambda event: event.pir_id)
 def opened(row: Review, event: PirOpened, entry: EntryInfo) -> Review:
-    """A date may be moved while it has not come. Of a review that is done, none is."""
-    due_at = moment(event.due_at)
+    """A date may be moved while it has not come: later only by who had set it, by a human, or by who has the power. Of a review that is
+    done, none is.
+    """
+    due_at, due_by = moment(event.due_at), spoken(entry, event.actor)
+    is_later = row.due_at is not None and due_at > row.due_at
+    if is_later and row.due_by is not None and not may_end(entry.reads, entry.type, due_by, row.due_by):
+        return replace(row, mandatory=row.mandatory or event.mandatory)
     missed_at, overdue_at = row.missed_at, row.overdue_at
     if row.overdue_at is not None and row.overdue_at <= entry.recorded_at:
         missed_at = missed_at or row.due_at
@@ -131,6 +139,7 @@ def opened(row: Review, event: PirOpened, entry: EntryInfo) -> Review:
         due_at=due_at,
         overdue_at=overdue_at,
         missed_at=missed_at,
+        due_by=due_by,
     )
 
 

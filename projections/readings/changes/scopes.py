@@ -139,7 +139,7 @@ class ChangeScope:
 
 change_scopes = View(
     "change_scopes",
-    version=11,
+    version=12,
     row=ChangeScope,
     kind="change",
     reads=READ_BY_POWERS,
@@ -329,10 +329,25 @@ def in_force_at(said: Sequence[S], instant: Instant | None, clocks: Clocks) -> S
     return max(there, key=in_time, default=None)
 
 
+def worded_at(scope: ChangeScope, instant: Instant, clocks: Clocks) -> Version | None:
+    """Return what a change was to do when somebody acted: its scope, or what it was opened for where none was fixed by then."""
+    version = in_force_at(scope.versions, instant, clocks)
+    if version is not None or not scope.openings:
+        return version
+    first = scope.openings[0]
+    return Version(first.said, False, "", None, first.services, first.environments)
+
+
 def plans_of(reads: Reads, change_id: str | None) -> tuple[str, ...]:
     """Return the plans of infrastructure that the scope of a change names last; none where it names none, or there is no change."""
     scope = reads.row(change_scopes, change_id) if change_id is not None else None
     return _last(scope.versions).plans if scope is not None and scope.versions else ()
+
+
+def commits_of(reads: Reads, change_id: str | None) -> tuple[str, ...]:
+    """Return the commits that the scope of a change names last; none where it names none, or there is no change."""
+    scope = reads.row(change_scopes, change_id) if change_id is not None else None
+    return _last(scope.versions).commits if scope is not None and scope.versions else ()
 
 
 def planned(scope: ChangeScope) -> Window | None:

@@ -90,7 +90,7 @@ def _of_the_scope(
         if counts is None or not counts(decision.said, instant, clocks):
             continue
         said = decision.said
-        bound = bound_to(decision, scope, clocks)
+        bound = bound_to(look, decision, scope, clocks)
         if bound is None or current is None or bound.digest != current.digest:
             continue
         person = person_of(look, said.speaker)

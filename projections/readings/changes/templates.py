@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ledger.events.template import TemplateApproved, TemplatePublished, TemplateRetired
 from ledger.words import number_of
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
+from projections.readings.changes.wordings import about_template, taken_back_since
 from projections.readings.environments.environments import canonical
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
@@ -17,9 +18,11 @@ from projections.readings.people.identities import identities
 from projections.readings.people.policies import policies
 from projections.readings.people.powers import fault_of_speaker, persons_behind
 from projections.readings.people.sources import principals_sources
+from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
 from projections.rules.digests import content_digest
 from projections.rules.environments import compared
+from projections.rules.leave import Instant
 from projections.rules.words import listed
 
 # A playbook by its name, and its version.
@@ -61,6 +64,8 @@ class TemplateApproval:
     said: Spoken
     text: TemplateText | None = None
     is_of_another: bool = False
+    # Whether it names the digest of what was written.
+    names_it: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Template:
 
 templates = View(
     "templates",
-    version=5,
+    version=6,
     row=Template,
     kind="template",
     reads=(credentials, principals_sources, identities, access_grants, policies),
@@ -123,6 +128,7 @@ def approved(row: Template, event: TemplateApproved, entry: EntryInfo) -> Templa
         spoken(entry, event.actor),
         named[-1] if named else None,
         event.template_digest is not None and not named,
+        event.template_digest is not None,
     )
     return replace(
         row,
@@ -141,10 +147,16 @@ def retired(row: Template, event: TemplateRetired, entry: EntryInfo) -> Template
     return replace(row, retired_at=entry.time, retirements=(*row.retirements, spoken(entry, event.actor)))
 
 
-def _fault_of(reads: Reads, approval: TemplateApproval) -> str:
-    """Say why an approval of a template does not count: of another text, by who wrote it, or by who may not."""
+def _fault_of(reads: Reads, template: Template, approval: TemplateApproval) -> str:
+    """Say why an approval of a template does not count: of another text, or one that was taken back, by who wrote it, or by who may not."""
     if approval.is_of_another:
         return "it is of another text than was written"
+    then = Instant(approval.said.at, approval.said.recorded_at, approval.said.position)
+    clocks = clocks_of(reads, approval.said.at)
+    standing = {text.said.position for text in template.texts}
+    about = about_template(template.template_id)
+    if not approval.names_it and taken_back_since(reads, about, then, clocks, standing) is not None:
+        return "what was written by then was taken back"
     if approval.text is not None and persons_behind(reads, approval.said) & persons_behind(reads, approval.text.said):
         return f"{approval.said.speaker} wrote it"
     return fault_of_speaker(reads, TemplateApproved.type, approval.said)
@@ -166,7 +178,7 @@ def invalid_because(
     if template is None or not approvals:
         return "no approved template"
     name = f"template {template.template_id}"
-    faults = [_fault_of(reads, approval) for approval in approvals]
+    faults = [_fault_of(reads, template, approval) for approval in approvals]
     counting = [approval for approval, fault in zip(approvals, faults, strict=True) if not fault]
     if not counting:
         return f"the approval of {name} does not count: {faults[-1]}"

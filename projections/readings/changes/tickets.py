@@ -8,6 +8,8 @@ step of its life, and each is asked here.
 
 from typing import Final
 
+from ledger.events.approval import ApprovalRequested
+from ledger.events.change import ChangeEscalated
 from ledger.events.pir import PirCompleted
 from projections.engine.derived import Judged
 from projections.engine.reads import Look
@@ -28,8 +30,10 @@ from projections.readings.changes.scopes import ChangeScope, Version, change_sco
 from projections.readings.changes.technical import is_asked
 from projections.readings.changes.templates import templates
 from projections.readings.changes.ticket import State, Ticket
+from projections.readings.changes.timeline import change_timeline
 from projections.readings.changes.unlet import retro_of, sent_back_at, unlet_by
-from projections.readings.delivery.acts import who_did
+from projections.readings.changes.wordings import wordings
+from projections.readings.delivery.acts import is_in_production, who_did
 from projections.readings.environments.environments import environments, is_meant, is_production
 from projections.readings.people.credentials import credentials
 from projections.readings.people.grants import access_grants
@@ -38,6 +42,7 @@ from projections.readings.people.imports import beginnings, imports
 from projections.readings.people.policies import InForce, in_force, in_force_now, policies
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.reconciliations import source_lists
+from projections.readings.people.replacing import may_end
 from projections.readings.people.settings import Number
 from projections.readings.people.sources import principals_sources
 from projections.readings.people.speaking import clocks_of
@@ -55,7 +60,7 @@ ESCALATE_AFTER_HOURS: Final = Number(
 )
 change_tickets = Judged(
     "change_tickets",
-    version=16,
+    version=17,
     row=Ticket,
     of=change_facts,
     reads=(
@@ -70,6 +75,8 @@ change_tickets = Judged(
         source_lists,
         templates,
         change_scopes,
+        wordings,
+        change_timeline,
         code_changes,
         commits,
         risk_assessments,
@@ -118,7 +125,11 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
         leave_state = _state_before(case, leave_now, policy_now, version, fault, scored, unreviewed_now)
         leave_missing = leave_now.missing
     requests = [d for d in facts.decisions if d.word == "requested"]
-    escalations = [d for d in facts.decisions if d.word == "escalated"]
+    escalations = [
+        d
+        for d in facts.decisions
+        if d.word == "escalated" and not fault_of_speaker(look, ChangeEscalated.type, d.said, scope.environment)
+    ]
     retro_due_at, retro = retro_of(case, policy, first, leave, in_production)
     return Ticket(
         facts.change_id,
@@ -179,12 +190,7 @@ def ticket(facts: ChangeFacts, look: Look) -> Ticket:
 
 
 def _deployers_to_production(facts: ChangeFacts, look: Look) -> list[str]:
-    return [
-        name
-        for act in facts.done
-        if is_production(look, act.environment, act.at, by=act.actor)
-        for name in who_did(look, act)
-    ]
+    return [name for act in facts.done if is_in_production(look, act) for name in who_did(look, act)]
 
 
 def _opened_at(scope: ChangeScope) -> Moment:
@@ -268,12 +274,25 @@ def _was_sent_back(case: Case, version: Version) -> bool:
 def _approval_due(case: Case, requests: list[Decision], version: Version | None) -> Moment | None:
     if not requests or version is None or not version.is_submitted or _was_sent_back(case, version):
         return None
-    last = requests[-1]
-    if last.due_at is not None:
-        return last.due_at
+    # Whoever asks for another scope asks anew.
+    own = [request for request in requests if request.said.position > version.said.position] or requests[-1:]
+    due: Moment | None = None
+    by = own[0].said
+    for request in own:
+        asked = request.due_at or _due_by_policy(case, request)
+        # A date may be moved while it has not come: later only by who had set it, by a human, or by who has the power.
+        is_open = due is None or request.said.recorded_at < due
+        if asked is not None and (
+            due is None or asked < due or (is_open and may_end(case.look, ApprovalRequested.type, request.said, by))
+        ):
+            due, by = asked, request.said
+    return due
+
+
+def _due_by_policy(case: Case, request: Decision) -> Moment | None:
     assessed = case.assessed()
-    hours = case.policy_at(last.said.at).number(ESCALATE_AFTER_HOURS, assessed.band if assessed else None)
-    return later(last.said.at, hours=hours) if hours else None
+    hours = case.policy_at(request.said.at).number(ESCALATE_AFTER_HOURS, assessed.band if assessed else None)
+    return later(request.said.at, hours=hours) if hours else None
 
 
 def _closing(case: Case, policy: InForce, deployers: tuple[str, ...], assessed: Assessment | None) -> Reviewed | None:

@@ -14,8 +14,7 @@ from projections.readings.changes.case import Case, may_start, template_fault
 from projections.readings.changes.facts import Done, change_facts
 from projections.readings.changes.scopes import Version, change_scopes, in_force_at
 from projections.readings.changes.ticket import Unlet
-from projections.readings.delivery.acts import who_did
-from projections.readings.environments.environments import is_production
+from projections.readings.delivery.acts import is_in_production, who_did
 from projections.readings.people.imports import by_a_deadline, instants_of
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import names_behind
@@ -35,7 +34,7 @@ RETRO_APPROVAL_HOURS: Final = Number(
 
 def unlet_by(case: Case, act: Done) -> Unlet | None:
     """Return what was wrong when something was done for a change; None where it had leave at each instant of the act."""
-    if not is_production(case.look, act.environment, act.at, by=act.actor) or case.scope.change_type in (
+    if not is_in_production(case.look, act) or case.scope.change_type in (
         None,
         "unauthorized",
     ):

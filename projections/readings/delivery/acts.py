@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ledger.events.deployment import Outcome
-from projections.engine.view import Moment, Reads, later
+from projections.engine.reads import Rows
+from projections.engine.view import Moment, Reads, later, replace
+from projections.readings.changes.commits import is_same
+from projections.readings.environments.environments import is_production
+from projections.readings.people.imports import instants_of
 from projections.readings.people.powers import kind_of
 from projections.readings.people.voices import Spoken, in_time
 
@@ -58,6 +62,8 @@ class Act:
     # More than one where reports of it differ.
     artifacts: tuple[str, ...] = ()
     commit: str | None = None
+    # The first of them, and more where reports of it differ.
+    commits: tuple[str, ...] = ()
     started_at: Moment | None = None
     finished_at: Moment | None = None
     outcome: Outcome | None = None
@@ -78,7 +84,16 @@ def is_repeated(reports: Iterable[Report], report: Report, naming: Naming) -> bo
 
 def _words(report: Report, naming: Naming) -> tuple[object, ...]:
     place = naming(report.environment) if report.environment is not None else None
-    return report.kind, report.said.at, report.service, place, report.attempt, report.artifact, report.outcome
+    return (
+        report.kind,
+        report.said.at,
+        report.service,
+        place,
+        report.attempt,
+        report.artifact,
+        report.commit,
+        report.outcome,
+    )
 
 
 def acts_of(reports: Iterable[Report], naming: Naming) -> tuple[Act, ...]:
@@ -102,7 +117,16 @@ def acts_of(reports: Iterable[Report], naming: Naming) -> tuple[Act, ...]:
     for (service, name, is_promotion, attempt), some in groups.items():
         for number, told in enumerate([some] if is_promotion else _attempts(some)):
             acts.append(_act(service, called[name], attempt + number, told, is_promotion=is_promotion))
-    return tuple(sorted(acts, key=lambda act: act.position))
+    return tuple(_with_what_ran(act, acts) for act in sorted(acts, key=lambda act: act.position))
+
+
+def _with_what_ran(act: Act, acts: Sequence[Act]) -> Act:
+    """Return an act; of a promotion that does not say what is promoted, what had been put there last before it."""
+    if act.kind != "promotion" or act.artifacts or act.commits:
+        return act
+    before = [one for one in acts if one.kind == "deployment" and one.service == act.service and one.at <= act.at]
+    ran = max(before, key=lambda one: (one.at, one.position), default=None)
+    return act if ran is None else replace(act, artifacts=ran.artifacts, commit=ran.commit, commits=ran.commits)
 
 
 def _attempts(reports: Sequence[Report]) -> list[list[Report]]:
@@ -126,6 +150,7 @@ def _act(
     begun = _starts_that_count([report for report in by_record if report.kind == "started"])
     ended = [report for report in reports if report.kind == "finished"]
     last = _end_that_counts(ended)
+    commits = _different(report.commit for report in by_record if report.commit is not None)
     starters = [report for report in by_record if report.kind != "finished"]
     return Act(
         "promotion" if is_promotion else "deployment",
@@ -138,7 +163,8 @@ def _act(
         _first(report.said.actor for report in (*starters, *by_record)),
         first.said.principal,
         tuple(dict.fromkeys(report.artifact for report in by_record if report.artifact is not None)),
-        _first(report.commit for report in by_record),
+        next(iter(commits), None),
+        commits,
         min(begun, default=None),
         last.said.at if last else None,
         last.outcome if last else None,
@@ -185,3 +211,22 @@ def _starts_that_count(started: Sequence[Report]) -> list[Moment]:
 
 def _first(values: Iterable[str | None]) -> str | None:
     return next((value for value in values if value is not None), None)
+
+
+def _different(commits: Iterable[str]) -> tuple[str, ...]:
+    """Return the commits that are not the same, as far as hashes that are shortened tell."""
+    found: list[str] = []
+    for commit in commits:
+        if not any(is_same(commit, known) for known in found):
+            found.append(commit)
+    return tuple(found)
+
+
+def is_in_production(reads: Rows, act: Act) -> bool:
+    """Say whether something was done to production: as the environment was when it was done; or, where that is reported late, when it was
+    recorded. Whoever dates it to before the environment was production wins nothing.
+    """
+    return any(
+        is_production(reads, act.environment, instant.at, by=act.actor)
+        for instant in instants_of(reads, act, is_history=act.is_history)
+    )

@@ -109,7 +109,7 @@ def _entries_of(key: str, row: Deployment) -> list[Match]:
 
 deployments = View(
     "deployments",
-    version=14,
+    version=16,
     row=Deployment,
     kind="deployment",
     entries_of=_entries_of,
@@ -127,18 +127,32 @@ deployments = View(
 )
 
 
-def _seen(row: Deployment, event: DeploymentEvent, entry: EntryInfo) -> Deployment:
-    """Take over what every fact about a deployment may say. Later facts may leave out what earlier ones said."""
-    if row.change_id is None and event.change_id is not None:
+def _seen(row: Deployment, event: DeploymentEvent, entry: EntryInfo, *, is_report: bool = True) -> Deployment:
+    """Take over what every fact about a deployment may say. Later facts may leave out what earlier ones said.
+
+    What was said of it before anybody reported it takes nothing from the first report: neither its change, nor what is put where.
+    """
+    is_first = is_report and not row.reports
+    if event.change_id is not None and (
+        row.change_id is None or (is_first and row.change_id != event.change_id and not _is_held(row, entry))
+    ):
+        before = row.links[-1] if row.linked_by == "link" else None
         row = _of_change(row, Tie(event.change_id, "id", spoken(entry, event.actor)))
+        row = replace(row, not_moved=row.not_moved or before)
+    service, environment = (row.service, row.environment) if not is_first else (None, None)
     return replace(
         row,
-        service=row.service or event.service,
-        environment=row.environment or event.environment,
+        service=service or event.service or row.service,
+        environment=environment or event.environment or row.environment,
         reported_by=row.reported_by or entry.by["principal"],
         seen_at=row.seen_at or entry.time,
         positions=(*row.positions, entry.position),
     )
+
+
+def _is_held(row: Deployment, entry: EntryInfo) -> bool:
+    """Say whether somebody who has the power had linked a deployment before it was reported."""
+    return row.linked_by == "link" and has_power(entry.reads, ChangeLinked.type, row.links[-1].said)
 
 
 def _of_change(row: Deployment, link: Tie) -> Deployment:
@@ -228,7 +242,7 @@ def finished(row: Deployment, event: DeploymentFinished, entry: EntryInfo) -> De
 
 @deployments.on(DeploymentVerified, key=lambda event: event.deployment_id)
 def verified(row: Deployment, event: DeploymentVerified, entry: EntryInfo) -> Deployment:
-    row = _seen(row, event, entry)
+    row = _seen(row, event, entry, is_report=False)
     if _is_in_doubt(event, entry):
         return row
     if row.verified_at is not None and entry.time < row.verified_at:
@@ -299,6 +313,12 @@ def done_to(reads: Reads, service: str, around: int | None = None) -> Iterator[t
             if row.deployment_id not in seen:
                 seen.add(row.deployment_id)
                 yield from ((row, act) for act in row.acts if act.service == service)
+
+
+def runs(row: Deployment) -> Act | None:
+    """Return what a deployment put somewhere last."""
+    done = (act for act in row.acts if act.kind == "deployment")
+    return max(done, key=lambda act: (act.at, act.position), default=None)
 
 
 def change_at(reads: Reads, row: Deployment, act: Act, instant: Instant, clocks: Clocks) -> str | None:

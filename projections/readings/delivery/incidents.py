@@ -6,6 +6,8 @@ to say, or said in another's name, changes nothing: neither a cause nor an end. 
 saw first, unless it is enrolled for that; nor what anybody says against a cause that somebody else confirmed, who has no power to.
 
 Not how likely a cause is: that is `attributions`.
+
+Longer than other files because who caused an incident, and whether it is over, is one row.
 """
 
 from collections.abc import Iterable
@@ -25,6 +27,7 @@ from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.replacing import may_end, may_take_back
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, spoken
+from projections.rules.keeping import kept
 from projections.rules.leave import happened, replaces
 
 
@@ -78,7 +81,9 @@ class Incident:
     was_change_id: str | None = None
     suspected: tuple[str, ...] = ()
     attributions: tuple[Attribution, ...] = ()
-    first_seen: Spoken | None = None
+    # Who saw it, and who said that it is over: the last word of each.
+    seen_by: tuple[Spoken, ...] = ()
+    ends: tuple[Spoken, ...] = ()
     last_seen: Spoken | None = None
     last_resolved: Spoken | None = None
     positions: tuple[int, ...] = ()
@@ -107,6 +112,9 @@ incidents = View(
 
 
 _SEEING: Final = (IncidentDetected, IncidentOpened)
+RESOLVED: Final = IncidentResolved.type
+# Of so many who saw one incident, or said that it is over, the last word of each is kept.
+KEPT: Final = 16
 
 
 def _known(row: Incident, event: Any, entry: EntryInfo) -> Incident:
@@ -114,9 +122,16 @@ def _known(row: Incident, event: Any, entry: EntryInfo) -> Incident:
         row,
         service=row.service or event.service,
         environment=row.environment or event.environment,
-        first_seen=row.first_seen or (spoken(entry, event.actor) if isinstance(event, _SEEING) else None),
+        seen_by=_with(row.seen_by, event, entry) if isinstance(event, _SEEING) else row.seen_by,
         positions=(*row.positions, entry.position),
     )
+
+
+def _with(known: tuple[Spoken, ...], event: Any, entry: EntryInfo) -> tuple[Spoken, ...]:
+    """Return the last words of all, with another one."""
+    own = next((one for one in known if one.principal == entry.by["principal"]), None)
+    said = _last(own, event, entry)
+    return kept((*(one for one in known if one is not own), said), said, lambda one: one.principal, KEPT)
 
 
 def _last(held: Spoken | None, event: Any, entry: EntryInfo) -> Spoken:
@@ -126,11 +141,19 @@ def _last(held: Spoken | None, event: Any, entry: EntryInfo) -> Spoken:
 
 
 def _ended(row: Incident, entry: EntryInfo) -> Incident:
-    """Say when it was over: at its last end, unless it was seen again after that."""
-    end, seen = row.last_resolved, row.last_seen
-    if end is not None and seen is not None and replaces(seen, end, clocks_of(entry.reads, entry.recorded_at)):
-        end = None
-    return replace(row, resolved_at=end.at if end is not None else None)
+    """Say when it was over: at the end that was told last, where each who saw it said so since, or somebody who may for them."""
+    clocks = clocks_of(entry.reads, entry.recorded_at)
+    ends = [
+        _over(end for end in row.ends if not replaces(seen, end, clocks) and may_end(entry.reads, RESOLVED, end, seen))
+        for seen in row.seen_by
+    ] or [_over(row.ends)]
+    is_over = None not in ends
+    last = _over(end for end in ends if end is not None) if is_over else None
+    return replace(row, last_resolved=last, resolved_at=last.at if last is not None else None)
+
+
+def _over(ends: Iterable[Spoken]) -> Spoken | None:
+    return max(ends, key=lambda end: (end.at, end.position), default=None)
 
 
 @incidents.on(IncidentDetected, key=lambda event: event.incident_id)
@@ -175,9 +198,7 @@ def resolved(row: Incident, event: IncidentResolved, entry: EntryInfo) -> Incide
     said = spoken(entry, event.actor)
     if fault_of_speaker(entry.reads, entry.type, said, event.environment):
         return row
-    if row.first_seen is not None and not may_end(entry.reads, entry.type, said, row.first_seen):
-        return row
-    return _ended(replace(row, last_resolved=_last(row.last_resolved, event, entry)), entry)
+    return _ended(replace(row, ends=_with(row.ends, event, entry)), entry)
 
 
 @incidents.on(IncidentAttributed, key=lambda event: event.incident_id)

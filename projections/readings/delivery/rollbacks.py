@@ -181,10 +181,18 @@ def is_believed(reads: Reads, done: Completed, decided: Spoken | None = None) ->
         return True
     persons = persons_behind(reads, said)
     before = min(said.position, decided.position if decided is not None else said.position)
-    return any(
-        bool(persons & persons_behind(reads, report.said))
+    there = [
+        (row, act)
         for row, act in done_to(reads, done.service or "", before)
         if same_environment(reads, act.environment, done.environment, said.at)
+    ]
+    ran = {artifact for _, act in there for artifact in act.artifacts if act.position < before}
+    if ran and done.to_artifact is not None and done.to_artifact not in ran:
+        # To what never ran there, nobody goes back.
+        return False
+    return any(
+        bool(persons & persons_behind(reads, report.said))
+        for row, _ in there
         for report in row.reports
         if report.said.position < before
     )

@@ -18,6 +18,7 @@ from projections.readings.delivery.deployments import Deployment, change_at, dep
 from projections.readings.environments.environments import READ_BY_ASKING, same_environment
 from projections.readings.people.policies import InForce
 from projections.readings.people.powers import fault_of_speaker
+from projections.readings.people.replacing import in_place
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, in_time, spoken
@@ -220,7 +221,9 @@ def allowed_for(reads: Reads, policy: InForce, service: str, instant: Instant, c
 
 
 def choice_at(reads: Reads, service: str, change_id: str | None, instant: Instant, clocks: Clocks) -> Choice | None:
-    """Return what was chosen when something was done: for that very change, else for the service."""
+    """Return what was chosen when something was done: for that very change, else for the service. A machine chooses nothing else where
+    another, or a human, had chosen.
+    """
     for about in (*((ref("change", change_id),) if change_id is not None else ()), ref("service", service)):
         row = reads.row(strategy_choices, about)
         there = [
@@ -230,8 +233,8 @@ def choice_at(reads: Reads, service: str, change_id: str | None, instant: Instan
             and was_there(choice.said, instant, clocks)
             and not fault_of_speaker(reads, StrategySelected.type, choice.said)
         ]
-        if there:
-            return max(there, key=in_time)
+        if (held := in_place(reads, StrategySelected.type, there)) is not None:
+            return held
     return None
 
 
@@ -293,7 +296,7 @@ class Conformance:
 
 strategy_conformance = Judged(
     "strategy_conformance",
-    version=2,
+    version=3,
     row=Conformance,
     of=rollouts,
     reads=(deployments, strategy_choices, *READ_BY_ASKING),

@@ -21,7 +21,7 @@ from projections.engine.reads import Look
 from projections.engine.view import EntryInfo, Moment, Reads, View, moment, replace
 from projections.readings.environments.environments import READ_BY_ASKING, under_all_names
 from projections.readings.people.powers import fault_of_speaker
-from projections.readings.people.replacing import standing
+from projections.readings.people.replacing import in_place, standing
 from projections.readings.people.speaking import clocks_of
 from projections.readings.people.voices import Spoken, in_time, spoken
 from projections.rules.environments import compared
@@ -249,7 +249,7 @@ class ReleaseSlack:
 
 release_slack = Judged(
     "release_slack",
-    version=2,
+    version=3,
     row=ReleaseSlack,
     of=release_schedules,
     reads=(readiness, *READ_BY_ASKING),
@@ -260,11 +260,11 @@ release_slack = Judged(
 
 @release_slack.by
 def slack_of(row: ReleaseSchedule, look: Look) -> ReleaseSlack:
-    """Take the schedule that was recorded last by whoever may, and each environment by its attestation, or else its promise."""
+    """Take the schedule that holds, of those by whoever may, and each environment by its attestation, or else its promise."""
     counting = [one for one in row.schedules if not _fault_of(look, ReleaseScheduled, one.said)]
     if not counting:
         return ReleaseSlack(row.release_id)
-    last = max(counting, key=lambda one: one.said.position)
+    last = in_place(look, ReleaseScheduled.type, counting) or counting[0]
     found = [_environment_slack(row.release_id, name, last.start_at, look) for name in dict.fromkeys(last.environments)]
     known = [(one.slack_minutes, one.environment) for one in found if one.slack_minutes is not None]
     # Of several, the one that was named first.
@@ -276,7 +276,8 @@ def _environment_slack(release_id: str, name: str, start_at: Moment, look: Look)
     rows = rows_of(look, release_id, name, FOR_EVER)
     promises = promises_of(look, rows)
     since = ready_since(look, attestations_of(look, rows), clocks_of(look, start_at))
-    ready_at = since or (promises[-1].ready_by if promises else None)
+    held = in_place(look, EnvironmentReadinessPromised.type, promises)
+    ready_at = since or (held.ready_by if held is not None else None)
     return EnvironmentSlack(
         name,
         since is not None,

@@ -7,12 +7,15 @@ read there before. Found again it is the same secret, and closed still, unless i
     found 10:00, rotated 11:00        closed
     found 10:00 by the scanner, a pipeline says at 11:00 that it was rotated
                                       open: a machine closes what it found itself, or what it is enrolled for
+    found 11:30 by the scanner, though the pipeline had found it, and said that it was rotated, before
+                                      open: each who found it says that it is rotated, or somebody who may for all
     found again 12:00                 closed; where only its place names it, it may be another one: see `state_of`
     found 12:00, open `again`         open, until it is rotated after that
 
 What the row says of itself counts rotations as they counted when they were said (decision 41); whoever judges asks `state_of` again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,8 +59,8 @@ class Secret:
     # Everywhere that it was found: the same one may be in several, and whoever told of it first need not have known the right one.
     services: tuple[str, ...] = ()
     repositories: tuple[str, ...] = ()
-    # Who found it first.
-    first: Spoken | None = None
+    # Who found it: the first word of each.
+    finders: tuple[Spoken, ...] = ()
     opened: Spoken | None = None
     # Since when it was open, each time.
     openings: tuple[Spoken, ...] = ()
@@ -73,7 +76,7 @@ def _touched(before: Secret | None, after: Secret | None) -> tuple[Moment, Momen
 
 secrets = View(
     "secrets",
-    version=4,
+    version=5,
     row=Secret,
     kind="secret",
     about={"service": lambda row: row.services, "repository": lambda row: row.repositories},
@@ -102,7 +105,7 @@ def detected(row: Secret, event: SecretDetected, entry: EntryInfo) -> Secret:
         line=row.line if row.line is not None else event.line,
         introduced_by=row.introduced_by or event.introduced_by,
         by_place=row.by_place or event.by_place,
-        first=row.first or said,
+        finders=_found_by(row.finders, said),
         opened=said if row.opened is None or is_open_again else row.opened,
         openings=_known((*row.openings, said), said) if row.opened is None or is_open_again else row.openings,
         last=said if row.last is None or said.at > row.last.at else row.last,
@@ -118,6 +121,11 @@ def rotated(row: Secret, event: SecretRotated, entry: EntryInfo) -> Secret:
 
 def _known(told: tuple[Spoken, ...], said: Spoken) -> tuple[Spoken, ...]:
     return kept(told, said, lambda one: one.principal, KEPT)
+
+
+def _found_by(finders: tuple[Spoken, ...], said: Spoken) -> tuple[Spoken, ...]:
+    is_known = any(one.principal == said.principal for one in finders)
+    return finders if is_known else _known((*finders, said), said)
 
 
 def _with(places: tuple[str, ...], place: str | None) -> tuple[str, ...]:
@@ -166,16 +174,12 @@ def state_of(reads: Reads, row: Secret) -> State:
         return State()
     clocks = clocks_of(reads, row.opened.at)
     told = [said for said in row.rotations if not fault_of_speaker(reads, SecretRotated.type, said)]
-    counting = [said for said in told if _may_close(reads, row, said)]
-    after = [said for said in counting if replaces(said, row.opened, clocks)]
-    if not after:
-        others = [said for said in told if said not in counting]
-        return State(too_early=_last(counting), by_who_may_not=_last(others))
+    after = [said for said in told if replaces(said, row.opened, clocks)]
+    closed = _closed_by(reads, row.finders, after)
+    if closed is None:
+        return State(too_early=_last([said for said in told if said not in after]), by_who_may_not=_last(after))
     is_again = row.by_place and all(replaces(row.last, said, clocks) for said in after)
-    return State(
-        closed=min(after, key=lambda said: (said.at, said.position)),
-        again=row.last if is_again else None,
-    )
+    return State(closed=closed, again=row.last if is_again else None)
 
 
 def open_at(reads: Reads, row: Secret, instant: Instant, clocks: Clocks) -> Spoken | None:
@@ -185,20 +189,34 @@ def open_at(reads: Reads, row: Secret, instant: Instant, clocks: Clocks) -> Spok
     """
     there = [said for said in row.openings if max(said.at, said.recorded_at) <= instant.at]
     last = max(there, key=lambda said: (said.at, said.position), default=None)
-    if last is None or any(
-        replaces(said, last, clocks)
+    if last is None:
+        return None
+    finders = [one for one in row.finders if one.recorded_at <= instant.at]
+    told = [
+        said
+        for said in row.rotations
+        if replaces(said, last, clocks)
         and was_there(said, instant, clocks)
         and not fault_of_speaker(reads, SecretRotated.type, said)
-        and _may_close(reads, row, said)
-        for said in row.rotations
-    ):
-        return None
-    return last
+    ]
+    return last if _closed_by(reads, finders, told) is None else None
 
 
-def _may_close(reads: Reads, row: Secret, said: Spoken) -> bool:
-    """Say whether somebody who says that a secret was rotated is believed: as who ends what whoever found it first had told."""
-    return row.first is not None and may_end(reads, SecretRotated.type, said, row.first)
+def _closed_by(reads: Reads, finders: Iterable[Spoken], told: Iterable[Spoken]) -> Spoken | None:
+    """Return the rotation by which a secret is closed for each who found it: by themselves, or by who may end what they had told. Whoever
+    found it first closes nothing that others find.
+    """
+    closing: list[Spoken] = []
+    for finder in finders:
+        own = [said for said in told if may_end(reads, SecretRotated.type, said, finder)]
+        if not own:
+            return None
+        closing.append(min(own, key=_when))
+    return max(closing, key=_when, default=None)
+
+
+def _when(said: Spoken) -> tuple[Moment, int]:
+    return said.at, said.position
 
 
 def _last(told: list[Spoken]) -> Spoken | None:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from projections.engine.view import Reads
 from projections.readings.people.powers import fault_of_speaker, kind_of, persons_behind, rests_on_grants
-from projections.readings.people.voices import Said, Spoken, has_root_power, in_time, is_vouched
+from projections.readings.people.voices import Said, Spoken, has_root_power, in_time, is_vouched, voice_fault
 
 T = TypeVar("T", bound=Said)
 W = TypeVar("W")
@@ -69,11 +69,22 @@ def may_take_back(reads: Reads, event_type: str, said: Spoken, since: Spoken) ->
 
 
 def may_end(reads: Reads, event_type: str, said: Spoken, before: Spoken) -> bool:
-    """Say whether somebody may end what was seen, or told, before: a human, whoever told it, or whoever has the power to. A machine
-    ends nothing of another.
+    """Say whether somebody may end what was seen, or told, before: a human who speaks for themselves, whoever told it, or whoever has the
+    power to. A machine ends nothing of another.
     """
     return (
         said.principal == before.principal
         or has_power(reads, event_type, said)
-        or kind_of(reads, said.speaker, said) == "human"
+        or (not voice_fault(reads, said, "human") and kind_of(reads, said.speaker, said) == "human")
     )
+
+
+def in_place(reads: Reads, event_type: str, words: Iterable[T]) -> T | None:
+    """Return the word that holds of what several said of one thing, in the order of its time: the first, until somebody says otherwise who
+    may end that.
+    """
+    held: T | None = None
+    for one in sorted(words, key=in_time):
+        if held is None or may_end(reads, event_type, one.said, held.said):
+            held = one
+    return held

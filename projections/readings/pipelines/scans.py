@@ -56,7 +56,7 @@ class Scan(InParts):
 
 scans = View(
     "scans",
-    version=2,
+    version=3,
     row=Scan,
     kind="scan",
     indexes=("series", "tool", "commit", "service", "executed"),
@@ -93,6 +93,9 @@ def completed(row: Scan, event: ScanCompleted, entry: EntryInfo) -> Scan:
 
 @scans.on(ScanResultsReported, key=lambda event: event.scan)
 def part_came(row: Scan, event: ScanResultsReported, entry: EntryInfo) -> Scan:
+    """A part of a scan is told by whoever told the scan: nobody adds to what another saw."""
+    if row.said is not None and row.said.principal != entry.by["principal"]:
+        return row
     return with_part(row, event.part)
 
 
@@ -124,6 +127,7 @@ class ScanPart:
     scan: str | None = None
     results: tuple[FoundInCode, ...] = ()
     position: int | None = None
+    by: str | None = None
 
 
 def _scan_of(key: str, row: ScanPart) -> list[Match]:
@@ -132,10 +136,11 @@ def _scan_of(key: str, row: ScanPart) -> list[Match]:
 
 scan_parts = View(
     "scan_parts",
-    version=1,
+    version=2,
     row=ScanPart,
     kind="scan_part",
     entries_of=_scan_of,
+    reads=(scans,),
     indexes=("scan",),
     doc="What scans found, as each statement names it.",
 )
@@ -143,13 +148,16 @@ scan_parts = View(
 
 @scan_parts.on(ScanCompleted, ScanResultsReported, key=lambda event: f"{event.scan}/{getattr(event, 'part', 0)}")
 def told(row: ScanPart, event: ScanEvent, entry: EntryInfo) -> ScanPart:
-    if row.position is not None:
+    """What somebody else told of a scan beforehand keeps no place from whoever told the scan."""
+    scan, by = entry.reads.row(scans, event.scan), entry.by["principal"]
+    is_its_own = scan is not None and scan.said is not None and scan.said.principal == by
+    if row.position is not None and (row.by == by or not is_its_own):
         return row
     results = tuple(
         FoundInCode(one.fingerprint, one.rule, one.path, one.level, one.baseline, one.suppressed)
         for one in event.results
     )
-    return replace(row, scan=event.scan, results=results, position=entry.position)
+    return replace(row, scan=event.scan, results=results, position=entry.position, by=by)
 
 
 # -- scan after scan -------------------------------------------------------------------------------------------------------
@@ -188,7 +196,7 @@ class Series:
 
 scan_series = View(
     "scan_series",
-    version=2,
+    version=3,
     row=Series,
     kind="series",
     doc="Scans of one thing by one tool, and which of them is the last that is whole and ran.",
@@ -210,7 +218,8 @@ def followed(row: Series, event: ScanCompleted, entry: EntryInfo) -> Series:
 
 @scan_series.on(ScanResultsReported, key=lambda event: event.series)
 def went_on(row: Series, event: ScanResultsReported, entry: EntryInfo) -> Series:
-    told = [replace(one, came=one.came + (one.scan == event.scan)) for one in row.waiting]
+    by = entry.by["principal"]
+    told = [replace(one, came=one.came + (one.scan == event.scan and one.said.principal == by)) for one in row.waiting]
     row = replace(row, waiting=tuple(one for one in told if one.came < one.parts))
     for one in told:
         if one.came >= one.parts:

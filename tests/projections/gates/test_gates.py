@@ -106,5 +106,5 @@ def test_a_gate_reads_nothing_of_what_the_policy_knows_nothing_of() -> None:
     assert rows.views == {
         "access_grants", "change_facts", "change_scopes", "compliance_windows", "credentials", "environments",
         "freeze_calendar", "identities", "impacts", "model_promotions", "outcomes", "policies", "principals_sources", "risk_assessments",
-        "rollback_triggers",
+        "rollback_triggers", "wordings",
     }  # fmt: skip

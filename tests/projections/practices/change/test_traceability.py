@@ -9,6 +9,7 @@ from changes import (
     ARTIFACT,
     CHG,
     OTHER,
+    SCOPE,
     approve,
     assess,
     deploy,
@@ -30,6 +31,7 @@ from ledger.authority import LEDGER_PRINCIPAL
 from projections.readings.changes.facts import change_facts
 from projections.readings.changes.scopes import MOST, change_scopes
 from projections.readings.changes.tickets import change_tickets
+from projections.readings.changes.wordings import wordings
 from projections.readings.delivery.deployments import deployments
 from projections.readings.delivery.gate_decisions import gate_decisions
 from projections.readings.delivery.named_services import named_services
@@ -731,3 +733,35 @@ def plant_a_service_by_another_name(year: Year) -> set[str]:
         year.say(START + (30 + number) * DAY, "deployment.finished", deployment_id=f"d-{name}", service=name,
             environment="staging", outcome="success")  # fmt: skip
     return {"service-spelled-in-two-ways/portal"}
+
+
+def test_an_approval_is_of_the_wording_that_stood_and_of_no_other_when_that_is_taken_back() -> None:
+    for digest in ("named", "called so", None):
+        story = opened()
+        about = {"actor": "service:ci", **CHG}
+        story.tell("change.submitted", **about, artifacts=[OTHER])
+        told = story.tell("change.submitted", **about, artifacts=[ARTIFACT], scope_digest=SCOPE)
+        version = story.row(change_scopes, "CHG-7").versions[-1]
+        approve(story, digest={"named": version.digest, "called so": SCOPE, None: None}[digest])
+        row = story.row(change_tickets, "CHG-7")
+        assert [approval.counts for approval in row.approvals] == [True]
+        assert len(story.row(wordings, "CHG-7").told) == 3
+        story.tell("statement.withdrawn", by="service:ci", position=told, reason="x", token="token:ci")
+        row = story.row(change_tickets, "CHG-7")
+        assert [approval.why for approval in row.approvals] == ["S3: the scope is another one now"], digest
+        # Nor is it of what is called as that was, or is dated to before it.
+        story.tell("change.submitted", **about, artifacts=[OTHER], scope_digest=version.digest, time=at(5))
+        assert not any(approval.counts for approval in story.row(change_tickets, "CHG-7").approvals)
+        # The very same, said again, is what a digest names.
+        story.tell("change.submitted", **about, artifacts=[ARTIFACT])
+        counts = [approval.counts for approval in story.row(change_tickets, "CHG-7").approvals]
+        assert counts == [digest == "named"]
+
+
+def test_what_was_taken_back_before_an_approval_is_not_what_it_is_of() -> None:
+    story = opened()
+    about = {"actor": "person:alice", **CHG}
+    told = story.tell("change.submitted", **about, artifacts=[OTHER])
+    story.tell("statement.withdrawn", position=told, reason="x", actor="person:alice", by="person:alice")
+    approve(story)
+    assert [approval.counts for approval in story.row(change_tickets, "CHG-7").approvals] == [True]

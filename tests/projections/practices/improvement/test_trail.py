@@ -229,10 +229,11 @@ def test_a_withdrawal_is_not_withdrawn() -> None:
 def test_a_wrong_link_that_is_taken_back_leaves_every_view_as_if_it_had_not_been() -> None:
     story = Story()
     open_change(story, change="CHG-8")
-    linked = story.tell("change.linked", actor="person:ann", change_id="CHG-9", deployment_id="d-1")
+    own = {"by": LEDGER_PRINCIPAL, "token": "key:story"}
+    linked = story.tell("change.linked", actor="person:ann", change_id="CHG-9", deployment_id="d-1", **own)
     deploy(story, change="CHG-8")
     assert story.row(change_tickets, "CHG-8").deployments == ()
-    story.tell("statement.withdrawn", position=linked, reason="x")
+    story.tell("statement.withdrawn", position=linked, reason="x", **own)
     assert story.row(deployments, "d-1").change_id == "CHG-8"
     assert story.row(change_tickets, "CHG-8").deployments == ("d-1",)
     assert found(story)["started-without-approval"] == ["CHG-8"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from changes import CHG, finding, found, opened, pass_time, publish
+from changes import CHG, approve, finding, found, opened, pass_time, publish
 from telling import Story, at
 from year import DAY, HOUR, START, Year
 
@@ -238,13 +238,16 @@ def test_what_is_applied_for_a_change_remediates() -> None:
 
 @pytest.mark.parametrize(
     ("how", "expected"),
-    [("nobody", True), ("open", False), ("planned for then", False), ("planned for later", True), ("of another service", True),
+    [("nobody", True), ("open", False), ("open, and not approved", True), ("planned for then", False),
+     ("planned for later", True), ("of another service", True),
      ("opened afterwards", True), ("an emergency afterwards", False), ("no plan before", False), ("not production", False)],
 )  # fmt: skip
 def test_drift_that_nobody_had_a_change_for_is_a_change_without_one(how: str, expected: bool) -> None:
     story = Story()
-    if how in ("open", "planned for then", "planned for later", "of another service"):
+    if how in ("open", "open, and not approved", "planned for then", "planned for later", "of another service"):
         story = opened(**({"services": ["web"]} if how == "of another service" else {}))
+        if how != "open, and not approved":
+            approve(story)
     now = len(story.log) + 1
     if how.startswith("planned"):
         start = now + (0 if how == "planned for then" else 50)
