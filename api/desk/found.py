@@ -15,8 +15,8 @@ from api.desk.owners import Owner, owners_of
 from api.desk.views import as_read, come_to, list_of
 from ledger.errors import StatementError
 from ledger.ledger import Ledger
-from projections.engine.derived import WORST_FIRST, rank_of
 from projections.engine.filters import filters_of
+from projections.engine.finding import WORST_FIRST, rank_of
 from projections.engine.serving import Page, cursor_of
 from projections.judging.ages import SEVERITIES
 from projections.judging.findings import findings

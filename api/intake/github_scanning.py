@@ -17,7 +17,7 @@ from typing import Any, Final
 from api.intake.github_words import id_of, identity_of, source_of
 from api.intake.translation import Fact, Mapped, Translation, Unmapped, fact, need, pick, pick_text, pick_time
 from ledger.events.identifiers import identifier_of, valid_unicode
-from projections.engine.derived import Breach, bounded, said_of
+from projections.engine.finding import Breach, bounded, said_of
 from projections.rules.scans import standing_error
 
 TOOL: Final = "github-code-scanning"

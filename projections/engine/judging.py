@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_args
 
-from projections.engine.derived import SEPARATOR, Derived, Disposition, Rule, Ruled
+from projections.engine.derived import SEPARATOR, Derived, Rule, Ruled
+from projections.engine.finding import Disposition
 from projections.engine.lenses import Lens
 from projections.engine.noted import Noted, Span, hull
 from projections.engine.reads import Judging, entry_read, form_in, row_read, whats_of

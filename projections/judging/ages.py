@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from projections.engine.derived import Finding
+from projections.engine.finding import Finding
 from projections.engine.tally import Part, Tally
 from projections.engine.view import replace
 from projections.judging.findings import findings

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ledger.events import kind_and_value
 from ledger.events.finding import FindingDisposed
-from projections.engine.derived import UNANSWERED, Answer, Disposal, Finding, Refusal, said_of
+from projections.engine.finding import UNANSWERED, Answer, Disposal, Finding, Refusal, said_of
 from projections.engine.reads import Look
 from projections.readings.assurance.dispositions import Disposed, dispositions
 from projections.readings.changes.code import code_changes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
-from projections.engine.derived import Finding
+from projections.engine.finding import Finding
 from projections.engine.tally import Part, Tally
 from projections.engine.view import Number, replace
 from projections.judging.findings import findings

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from projections.engine.derived import Finding, bounded, said_of
+from projections.engine.finding import Finding, bounded, said_of
 from projections.engine.reads import Look
 from projections.judging.disposing import fault_of, persons_in
 from projections.judging.findings import findings

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from ledger.words import number_of
-from projections.engine.derived import Breach, Severity
+from projections.engine.finding import Breach, Severity
 from projections.engine.reads import Look
 from projections.engine.view import replace
 from projections.judging.findings import finding, positions_of

@@ -20,7 +20,8 @@ from ledger.authority import LEDGER_PRINCIPAL
 from ledger.clock import from_text, to_text
 from ledger.conditions import Match
 from ledger.log.recorder import WITHDRAWN
-from projections.engine.derived import Finding, Judged
+from projections.engine.derived import Judged
+from projections.engine.finding import Finding
 from projections.engine.view import EntryInfo
 from projections.judging.findings import findings
 

@@ -14,7 +14,8 @@ from ledger.events import CATALOGUE, example
 from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import rows_then
-from projections.engine.derived import Derived, Finding, Judged, Rule
+from projections.engine.derived import Derived, Judged, Rule
+from projections.engine.finding import Finding
 from projections.engine.judging import Judge
 from projections.engine.noted import NO_NOTES
 from projections.engine.reads import Look

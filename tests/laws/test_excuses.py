@@ -10,7 +10,7 @@ from histories import random_history
 from telling import Story
 
 from ledger.clock import from_text
-from projections.engine.derived import Finding
+from projections.engine.finding import Finding
 from projections.judging.findings import findings
 
 HISTORIES = 20

@@ -14,7 +14,7 @@ from telling import Story
 from year import Year, told
 
 from projections.engine.checking import judged_otherwise
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.judging import Judge
 from projections.judging.findings import findings
 

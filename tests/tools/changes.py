@@ -4,7 +4,7 @@ from typing import Any
 
 from telling import Story, at, retold
 
-from projections.engine.derived import Finding
+from projections.engine.finding import Finding
 from projections.judging.findings import findings
 from projections.readings.risk.models import risk_models
 

@@ -21,7 +21,7 @@ from ledger.errors import StatementError
 from ledger.events import CATALOGUE, RESERVED_AREAS
 from ledger.events.base import refuse_impossible
 from projections.engine.asking import Asking
-from projections.engine.derived import Finding
+from projections.engine.finding import Finding
 from projections.engine.skips import Skips
 from projections.engine.store import MemoryStore
 from projections.engine.view import EntryInfo

@@ -5,7 +5,7 @@ from typing import Final
 from ledger.events import ref
 from ledger.events.change import ChangeOpened
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.judging.able import approvers, nobody_approves, operators
 from projections.judging.findings import finding, positions_of

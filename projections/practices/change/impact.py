@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.events.change import ChangeImpactAssessed
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads
 from projections.judging.able import holding

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.pir import PirCompleted, PirOpened
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.able import others

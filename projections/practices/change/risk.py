@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.events.risk import RiskAssessed
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of

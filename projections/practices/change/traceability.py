@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import replace
 from projections.judging.able import approvers, authors, nobody_approves

@@ -8,7 +8,7 @@ from typing import Final
 from ledger.clock import from_text, to_text
 from ledger.events.environment import EnvironmentReserved
 from projections.engine.answers import kept
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
 from projections.judging.findings import finding, positions_of

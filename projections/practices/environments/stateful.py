@@ -9,7 +9,7 @@ from typing import Final
 from ledger.events.backup import BackupCompleted
 from ledger.events.restore import RestoreVerified
 from ledger.events.service import ServiceProvisioned
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
 from projections.judging.able import authors, both, holding, whoever_asks

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.events.iac import PlanProduced, fingerprint_of_tag
 from ledger.events.identifiers import identifier_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of

@@ -11,7 +11,7 @@ from typing import Final
 from ledger.conditions import AFTER_ALL
 from ledger.events.dataset import DatasetClassified, DatasetLoadApproved, DatasetMaskingVerified
 from ledger.events.deployment import DeploymentFinished
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later
 from projections.judging.able import both, holding, may, whoever_asks

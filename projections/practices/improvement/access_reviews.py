@@ -9,7 +9,7 @@ from ledger.events import ref
 from ledger.events.access import AccessGranted
 from ledger.events.access_review import AccessReviewOpened
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.findings import finding, positions_of

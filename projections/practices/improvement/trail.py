@@ -12,7 +12,7 @@ from ledger.events.iac import PlanApplied
 from ledger.events.pir import PirOpened
 from ledger.events.source import SourceReconciled
 from ledger.words import number_of
-from projections.engine.derived import Breach, Finding
+from projections.engine.finding import Breach, Finding
 from projections.engine.reads import Look
 from projections.engine.view import later
 from projections.judging.able import may

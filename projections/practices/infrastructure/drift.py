@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.change import ChangeOpened
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Around, later
 from projections.judging.findings import finding, positions_of

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.events.template import TemplateApproved, TemplateOwnershipAssigned, TemplateRetired
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Reads
 from projections.judging.able import may

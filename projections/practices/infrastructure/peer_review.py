@@ -12,7 +12,7 @@ from ledger.events.change import ChangeReviewed
 from ledger.events.code import CodeMerged
 from ledger.events.deployment import DeploymentStarted
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Around, Moment, Reads, later
 from projections.judging.able import authors, both, holders, holding

@@ -9,7 +9,7 @@ from typing import Final
 
 from ledger.events.module import ModuleApproved
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of

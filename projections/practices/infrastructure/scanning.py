@@ -10,7 +10,7 @@ from typing import Final
 from ledger.events import ref
 from ledger.events.finding import FindingDisposed
 from ledger.events.secret import SecretDetected, SecretRotated
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Around, Moment, Reads
 from projections.judging.able import may

@@ -16,7 +16,7 @@ from ledger.events.finding import FindingDisposed
 from ledger.events.iac import PlanProduced
 from ledger.events.module import ModuleReleased
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Around
 from projections.judging.able import authors, both, holding, may, whoever_asks

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ledger.events.deployment import DeploymentVerified
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.judging.able import holding
 from projections.judging.findings import finding, positions_of

@@ -13,7 +13,7 @@ from ledger.events.baseline import BaselinePublished
 from ledger.events.iac import PlanApplied
 from ledger.events.state import StateObserved
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later
 from projections.judging.able import may

@@ -14,7 +14,7 @@ from ledger.events import ref
 from ledger.events.finding import FindingDisposed
 from ledger.events.scan import ScanCompleted, ScanResultsReported
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of

@@ -11,7 +11,7 @@ from typing import Final
 from ledger.authority import source_matches
 from ledger.events.attestation import AttestationReceived
 from ledger.events.pipeline_run import PipelineRunFinished
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look, Rows
 from projections.engine.view import Moment, later
 from projections.judging.able import holding

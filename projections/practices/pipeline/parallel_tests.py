@@ -13,7 +13,7 @@ from typing import Final
 
 from ledger.events import ref
 from ledger.events.test import CasesReported, ManifestAccepted, ManifestDeclared, ShardFinished
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import later
 from projections.judging.able import authors, both, may, whoever_asks

@@ -31,7 +31,7 @@ from ledger.events.service import ServiceProvisioned
 from ledger.events.state import StateObserved
 from ledger.events.strategy import StrategySelected
 from ledger.events.test import ManifestAccepted, ShardFinished
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, later
 from projections.judging.able import may

@@ -13,7 +13,7 @@ from ledger.events import ref
 from ledger.events.change import ChangeScopeAmended, ChangeSubmitted
 from ledger.events.finding import FindingDisposed
 from ledger.events.iac import PlanProduced, PlanValidated
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Around
 from projections.judging.able import authors, both, holding, may, whoever_asks

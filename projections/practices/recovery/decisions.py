@@ -12,7 +12,7 @@ from ledger.events import kind_and_value, ref
 from ledger.events.deployment import DeploymentStarted
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerFired
 from projections.engine.answers import kept
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads, later, replace
 from projections.judging.able import may

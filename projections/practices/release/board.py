@@ -5,7 +5,7 @@ from typing import Final
 
 from ledger.conditions import AFTER_ALL
 from ledger.events.cab import CabMeetingScheduled
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Reads, later
 from projections.judging.able import authors, holders

@@ -5,7 +5,7 @@ from typing import Final
 
 from ledger.conditions import AFTER_ALL
 from ledger.events.freeze import FreezeDeclared, FreezeOverrideGranted
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Moment, Reads
 from projections.judging.able import authors, may

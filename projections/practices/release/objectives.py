@@ -6,7 +6,7 @@ from ledger.events.error_budget import ErrorBudgetMeasured
 from ledger.events.release_policy import ReleasePolicyApplied
 from ledger.events.slo import SloPublished
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Reads, later
 from projections.judging.able import holding, may

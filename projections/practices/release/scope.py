@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.events.release import ReleaseScopeAmended, ReleaseScopeDefined
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.judging.able import holders, holding
 from projections.judging.findings import finding, positions_of

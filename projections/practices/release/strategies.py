@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.events.strategy import StrategyMatrixPublished, StrategySelected, StrategyServiceProfiled
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.judging.able import both, holding, may
 from projections.judging.findings import finding, positions_of

@@ -6,7 +6,7 @@ from typing import Final
 from ledger.events import ref
 from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackTriggerDefined
 from ledger.words import number_of
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import Around, Moment, later
 from projections.judging.able import holding

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ledger.conditions import Match
 from ledger.events import ref
 from ledger.events.finding import FindingDisposed
-from projections.engine.derived import Disposition
+from projections.engine.finding import Disposition
 from projections.engine.view import EntryInfo, Moment, View, moment, replace
 from projections.readings.people.voices import Spoken, is_own_key, spoken
 

@@ -14,7 +14,7 @@ import pytest
 from moved_servers import Moved, moved_server
 from servers import Server, event
 
-from projections.engine.derived import said_of
+from projections.engine.finding import said_of
 from projections.rules.digests import list_digest
 
 MALLORY, EVE = "person:mallory", "person:eve"

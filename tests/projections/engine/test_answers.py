@@ -8,7 +8,8 @@ from telling import Story
 from ledger.events.change import ChangeOpened
 from ledger.events.deployment import DeploymentStarted
 from projections.engine.answers import Answers, kept
-from projections.engine.derived import Breach, Derived
+from projections.engine.derived import Derived
+from projections.engine.finding import Breach
 from projections.engine.lenses import Lens
 from projections.engine.reads import Judging, Look
 from projections.engine.view import DeclarationError, EntryInfo, Reads, View, replace

@@ -9,7 +9,8 @@ from telling import Story, at, retold
 from ledger.events.deployment import DeploymentStarted
 from ledger.ledger import Ledger
 from projections.engine.asking import asking_now
-from projections.engine.derived import Breach, Derived
+from projections.engine.derived import Derived
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.runner import Runner
 from projections.engine.view import EntryInfo, View

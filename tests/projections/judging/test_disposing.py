@@ -5,7 +5,7 @@ from typing import Any
 from changes import deploy, finding, found
 from telling import Story, at
 
-from projections.engine.derived import said_of
+from projections.engine.finding import said_of
 
 NOBODY = {"by": "person:nora", "token": "token:nora"}
 RULE, SUBJECT = "deployment-without-change", "d-1"

@@ -8,7 +8,8 @@ from telling import Story, at
 
 from ledger.events.deployment import DeploymentStarted
 from projections.engine.checking import judged_otherwise
-from projections.engine.derived import Breach, Derived, Judged
+from projections.engine.derived import Derived, Judged
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.engine.view import DeclarationError, EntryInfo, Moment, View, in_order, later, replace
 from projections.judging.findings import findings

@@ -7,7 +7,7 @@ import pytest
 from changes import approve, assess, deploy, emergency, finding, opened, pass_time, publish, ready
 from telling import Story, at
 
-from projections.engine.derived import Finding
+from projections.engine.finding import Finding
 from projections.judging.findings import findings
 
 FREEZE = {"freeze_id": "F", "environments": ["prod"], "start": at(0), "end": at(999), "time_zone": "UTC"}

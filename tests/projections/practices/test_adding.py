@@ -13,7 +13,7 @@ PLAYBOOKS = '''"""7.1 Rollback playbooks: what is deployed says how it is undone
 
 from typing import Final
 
-from projections.engine.derived import Breach
+from projections.engine.finding import Breach
 from projections.engine.reads import Look
 from projections.judging.findings import finding
 from projections.practices.practice import Practice

@@ -10,7 +10,7 @@ from telling import Story, at, document
 from year import SALTED, START, Year, stamp
 
 from ledger.authority import LEDGER_PRINCIPAL
-from projections.engine.derived import Finding, said_of
+from projections.engine.finding import Finding, said_of
 from projections.judging.ages import FindingAges, finding_ages
 from projections.judging.ends import FindingEnds, finding_ends
 from projections.readings.assurance import sequences as trail_sequences
