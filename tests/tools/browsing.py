@@ -90,6 +90,8 @@ def person(server: Server, name: str, *roles: str) -> Iterator[httpx.Client]:
     """Give a client of a person with a token of their own, signed in to the console."""
     wanted = {"principal": f"person:{name}", "kind": "human", "roles": list(roles)}
     token = server.client().post("/v1/ledger/credentials", json=wanted).json()["token"]
+    # What somebody may decide is read off views: before these know the credential, a page offers them nothing.
+    wait_for_views(server, server.size())
     # The header is for the API; pages look at the session alone.
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=server.url, timeout=600, headers=headers, verify=False) as client:

@@ -108,7 +108,7 @@ def test_a_finding_is_answered_by_whoever_did_not_act_in_it(server: Server, chan
         page = look(olga, path)
         form = fields(page, disposition="accepted", reason="seen", until="")
         changed = olga.post(path, data=form | {"said": "A" * 43 + "="})
-        assert changed.status_code == 412
+        assert changed.status_code == 412, changed.text
         assert "says something else by now" in changed.text
         answer = olga.post(path, data=form)
         assert answer.status_code == 303, answer.text[:500]
