@@ -227,9 +227,8 @@ async def _keep_failures(app: FastAPI) -> None:
         return
     try:
         await asyncio.to_thread(ledger.state, "ledger.authentication_failures", entry)
-    except (
-        Exception
-    ):  # The edge of this task: what cannot be recorded is kept for the next hour, and nothing else ends.
+    except Exception:
+        # The edge of this task: what cannot be recorded is kept for the next hour, and nothing else ends.
         log.exception("failed authentications could not be recorded")
     else:
         failures.kept(entry, ledger.clock.now_us())

@@ -96,8 +96,6 @@ def save(key: SigningKey, path: Path) -> None:
         # Half a key is none, and would be taken for one that is there.
         path.unlink()
         raise
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read(path: Path) -> bytes:

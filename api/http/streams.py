@@ -119,9 +119,8 @@ class Streams:
         try:
             # At first only how far it is: what is there already, each stream reads for itself.
             size, found = await asyncio.to_thread(_read, ledger, before or AFTER_ALL)
-        except (
-            Exception
-        ):  # The edge of this task: streams wait for as long as the database does not answer, and nothing else ends.
+        except Exception:
+            # The edge of this task: streams wait for as long as the database does not answer, and nothing else ends.
             log.exception("what is new could not be read for open streams")
             self._grown.set()
             return False

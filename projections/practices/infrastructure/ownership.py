@@ -23,7 +23,7 @@ from projections.readings.people.policies import InForce, in_force, in_force_now
 from projections.readings.people.powers import fault_of_speaker
 from projections.readings.people.settings import Words
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken
+from projections.readings.people.voices import Spoken, when
 from projections.rules.leave import instants
 from projections.rules.words import listed
 
@@ -167,9 +167,7 @@ def template_is_owned(question: Question, look: Look, policy: InForce) -> Said:
             [owned.said.position],
         )
     row = look.row(templates, name)
-    last = max(
-        _approvals(look, row) if row is not None else (), key=lambda said: (said.at, said.position), default=None
-    )
+    last = max(_approvals(look, row) if row is not None else (), key=when, default=None)
     if row is not None and last is not None and (then := _passed_over(look, row, last)) is not None:
         return "deny", "not-by-its-owner", _approved_by(row, last, then), [then.said.position, last.position]
     return "allow", "owned", f"{owned.owner} answers for template {name}", [owned.said.position]

@@ -26,7 +26,7 @@ from projections.engine.view import LATEST, EntryInfo, Moment, Number, Reads, Vi
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.replacing import may_end, may_take_back
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, spoken, when
 from projections.rules.keeping import kept
 from projections.rules.leave import happened, replaces
 
@@ -153,7 +153,7 @@ def _ended(row: Incident, entry: EntryInfo) -> Incident:
 
 
 def _over(ends: Iterable[Spoken]) -> Spoken | None:
-    return max(ends, key=lambda end: (end.at, end.position), default=None)
+    return max(ends, key=when, default=None)
 
 
 @incidents.on(IncidentDetected, key=lambda event: event.incident_id)

@@ -24,7 +24,7 @@ from projections.engine.view import LATEST, EntryInfo, Moment, Reads, View, repl
 from projections.readings.people.powers import READ_BY_POWERS, fault_of_speaker
 from projections.readings.people.replacing import may_end
 from projections.readings.people.speaking import clocks_of
-from projections.readings.people.voices import Spoken, spoken
+from projections.readings.people.voices import Spoken, spoken, when
 from projections.rules.keeping import kept
 from projections.rules.leave import Clocks, Instant, replaces, was_there
 
@@ -188,7 +188,7 @@ def open_at(reads: Reads, row: Secret, instant: Instant, clocks: Clocks) -> Spok
     That it was rotated counts within the lag; that it was found, only where whoever acted could have known.
     """
     there = [said for said in row.openings if max(said.at, said.recorded_at) <= instant.at]
-    last = max(there, key=lambda said: (said.at, said.position), default=None)
+    last = max(there, key=when, default=None)
     if last is None:
         return None
     finders = [one for one in row.finders if one.recorded_at <= instant.at]
@@ -211,12 +211,8 @@ def _closed_by(reads: Reads, finders: Iterable[Spoken], told: Iterable[Spoken]) 
         own = [said for said in told if may_end(reads, SecretRotated.type, said, finder)]
         if not own:
             return None
-        closing.append(min(own, key=_when))
-    return max(closing, key=_when, default=None)
-
-
-def _when(said: Spoken) -> tuple[Moment, int]:
-    return said.at, said.position
+        closing.append(min(own, key=when))
+    return max(closing, key=when, default=None)
 
 
 def _last(told: list[Spoken]) -> Spoken | None:

@@ -76,9 +76,14 @@ def in_one_alone(before: Iterable[S], after: Iterable[S]) -> list[S]:
     ]
 
 
+def when(said: Spoken) -> tuple[Moment, int]:
+    """Return where a statement comes among others: by its time, and of one time by its position."""
+    return said.at, said.position
+
+
 def in_time(one: Said) -> tuple[Moment, int]:
-    """Return where something comes among what else was said: by its time, and of one time by its position."""
-    return one.said.at, one.said.position
+    """Return where something comes among what else was said."""
+    return when(one.said)
 
 
 def by_whom(one: Said) -> str:
