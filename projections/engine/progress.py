@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from ledger.log.database import Database
 from ledger.log.reading import read_entry, read_size
 from projections.engine import tables
-from projections.engine.tables import states
+from projections.engine.tables import fillings, states
 from projections.engine.view import View
 
 
@@ -36,15 +36,22 @@ class State:
         return (self.made_by, self.shape) == (view.version, tables.shape_of(view))
 
 
-_STATES: Final = sa.select(*(states.c[name] for name in State.__dataclass_fields__))
+_COLUMNS: Final = tuple(State.__dataclass_fields__)
+_QUERIES: Final = {table: sa.select(*(table.c[name] for name in _COLUMNS)) for table in (states, fillings)}
 
 
-def read_states(connection: Connection) -> dict[str, State]:
-    """Return the state of every view that has a table; none before the first runner."""
-    if not sa.inspect(connection).has_table(states.name):
+def read_states(connection: Connection, table: sa.Table = states) -> dict[str, State]:
+    """Return the state of every view that has a table; none before the first runner. Of `fillings`, of those that are filled."""
+    if not sa.inspect(connection).has_table(table.name):
         return {}
-    found = [State(*row) for row in connection.execute(_STATES)]
+    found = [State(*row) for row in connection.execute(_QUERIES[table])]
     return {state.name: state for state in found}
+
+
+def put_state(connection: Connection, table: sa.Table, state: State) -> None:
+    """Write the state of a view in the place of the one that is there, within the connection's transaction."""
+    connection.execute(sa.delete(table).where(table.c.name == state.name))
+    connection.execute(sa.insert(table), {name: getattr(state, name) for name in _COLUMNS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A batch is read and folded without a lock, and written with the position in one transaction: dying anywhere repeats
 nothing and leaves nothing out. A view that is new, or has another version, is filled beside the one that is served,
-batch by batch, and takes its place in one step.
+batch by batch, and takes its place in one step. Whoever comes next goes on with a filling where it was left.
 
     deployments has another version     view_deployments        view_deployments__filling    view_deployments__leaving
     at position 900                     version 3, to 900       made, with all that read it
@@ -17,10 +17,11 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from ledger.errors import LedgerError
 from ledger.log.database import Database, Lock, is_lock_timeout, is_outage, outage_in_words
@@ -32,20 +33,23 @@ from projections.engine.progress import (
     ask_anew,
     has_failed,
     is_served,
+    put_state,
     read_states,
     with_dependents,
     with_inputs,
 )
 from projections.engine.sql_store import RowRefusedError
-from projections.engine.tables import FILLING, states
+from projections.engine.tables import FILLING, fillings, states
 from projections.engine.view import View
 from projections.engine.view_set import BATCH, ViewSet
 
-# A filling takes so many batches at once: the same rows are then written less often. Nobody waits for all of them.
+# A filling takes so many batches at once: the same rows are then written less often.
 FILLED_AT_ONCE: Final = 4
 # How long a batch may hold up appends on SQLite, which has one writer at a time: batches become smaller until they do no longer, but
-# not so small that views fall behind for the time that a disk takes.
+# not so small that views fall behind for the time that a disk takes. A filling may take longer: smaller batches write the same rows more
+# often, and nobody reads them yet.
 MOST_HELD_S: Final = 0.02
+MOST_HELD_FILLING_S: Final = 0.08
 LEAST_AT_ONCE: Final = 25
 # How often a process that does not run the views asks whether it may.
 STAND_BY_S: Final = 1.0
@@ -87,8 +91,6 @@ class Runner:
         self._views = tuple(views)
         self._watcher = watcher
         self._batch = batch
-        # How many entries are folded at once into what is served.
-        self._at_once = batch
         self._tell = tell
         self._lock: Lock | None = None
         self._served: ViewSet | None = None
@@ -199,127 +201,125 @@ class Runner:
             # They are caches: what is lost of one is made again.
             ask_anew(connection, tables.lacking(connection, self._views))
             known = read_states(connection)
-            self._abandoned = tables.abandoned(connection, [view for view in self._views if view.name not in known])
+            self._filling = self._left(connection, known)
+            if self._filling is None:
+                connection.execute(sa.delete(fillings))
+            unserved = [view for view in self._views if view.name not in known]
+            kept = (self._filling.views, self._filling.suffix) if self._filling is not None else ()
+            self._abandoned = tables.abandoned(connection, unserved, *kept)
         # A view whose inputs are being filled waits for them: they take over together.
         waiting = with_dependents(self._views, [view.name for view in self._views if not is_served(view, known)])
         serving = [view for view in self._views if view not in waiting]
         position = min((known[view.name].position for view in serving), default=0)
-        self._served = ViewSet(self._database, serving, position)
-        self._filling = None
+        self._served = ViewSet(self._database, serving, position, most=self._batch)
 
     def _advance_served(self) -> bool:
-        served = self._served
-        if served is None or not served.views:
-            return False
+        return self._served is not None and bool(self._served.views) and self._advance(self._served, MOST_HELD_S)
+
+    def _advance(self, some: ViewSet, most_held_s: float, up_to: int | None = None) -> bool:
+        """Fold the next batch and write it with the position. False when there is nothing to fold."""
         try:
-            return self._advance(served)
+            return self._fold_and_write(some, most_held_s, up_to)
         except RowRefusedError as refusal:
-            served.narrow(refusal)
+            some.narrow(refusal)
             return True
 
-    def _advance(self, served: ViewSet) -> bool:
-        reached = served.fold_next(self._at_once)
-        if reached == served.position or served.folder is None:
+    def _fold_and_write(self, some: ViewSet, most_held_s: float, up_to: int | None) -> bool:
+        reached, its = some.fold_next(up_to), some.states
+        if reached == some.position or some.folder is None:
             return False
-        failures = served.folder.failures
+        failures = some.folder.failures
         # Dies before or in this transaction: the batch is folded again from what is stored.
         with self._database.write() as connection:
             begun = time.monotonic()
-            known = read_states(connection)
-            for view in served.views:
-                if known[view.name].position != served.position:
-                    raise LedgerError(
-                        f"the view {view.name} moved to {known[view.name].position} under another process"
-                    )
+            known = read_states(connection, its)
+            for view in some.views:
+                if view.name not in known or known[view.name].position != some.position:
+                    at = known[view.name].position if view.name in known else "nothing"
+                    raise LedgerError(f"the view {view.name} moved to {at} under another process")
             # Whoever asked for a rebuild meanwhile has set the version: only the position moves here.
-            going = [view.name for view in served.views if view.name not in failures]
-            connection.execute(sa.update(states).where(states.c.name.in_(going)).values(position=reached))
-            for view in served.views:
+            going = [view.name for view in some.views if view.name not in failures]
+            connection.execute(sa.update(its).where(its.c.name.in_(going)).values(position=reached))
+            for view in some.views:
                 if (failure := failures.get(view.name)) is not None:
                     stopped = {
                         "position": failure.position - 1,
                         "failed_at": failure.position,
                         "failure": failure.reason,
                     }
-                    connection.execute(sa.update(states).where(states.c.name == view.name).values(**stopped))
-            served.save(connection)
-        self._pace(time.monotonic() - begun, reached - served.position)
-        served.move_to(reached)
-        served.views = [view for view in served.views if view.name not in failures]
+                    connection.execute(sa.update(its).where(its.c.name == view.name).values(**stopped))
+            some.save(connection)
+        is_too_slow = self._database.is_sqlite and time.monotonic() - begun > most_held_s
+        some.pace(is_too_slow=is_too_slow, least=LEAST_AT_ONCE)
+        some.move_to(reached)
         return True
 
-    def _pace(self, held_s: float, entries: int) -> None:
-        """Choose how many entries are folded at once, by how long the last ones held up whoever appends."""
-        if not self._database.is_sqlite:
-            return
-        if held_s > MOST_HELD_S:
-            self._at_once = max(min(LEAST_AT_ONCE, self._batch), min(self._at_once, entries) // 2)
-        elif entries == self._at_once:
-            self._at_once = min(self._batch, self._at_once * 2)
+    # -- filling -------------------------------------------------------------------------------------------------
 
     def _advance_filling(self) -> bool:
-        if self._filling is None and not self._begin_filling():
-            return False
+        if self._filling is None:
+            self._filling = self._begun()
         filling, served = self._filling, self._served
         if filling is None or served is None:
             return False
         # Not beyond what is served: all views are at one position, or a fold could not read another's rows.
-        end = served.position if served.views else None
-        try:
-            reached = filling.fold_next(self._batch * FILLED_AT_ONCE, up_to=end)
-            if reached > filling.position:
-                self._save_filled(filling)
-                filling.move_to(reached)
-        except RowRefusedError as refusal:
-            if filling.is_careful:
-                filling.narrow(refusal)
-            else:
-                # Pieces of the batch may be written, and no position says so: begin again, and write each batch whole.
-                self._begin_filling(is_careful=True)
-            return True
-        with self._database.read() as connection:
-            if reached == (read_size(connection) if end is None else end):
-                self._take_over(filling)
+        end = served.position if served.views else self._size()
+        self._advance(filling, MOST_HELD_FILLING_S, end)
+        if filling.position == end:
+            self._take_over(filling)
         return True
 
-    def _save_filled(self, filling: ViewSet) -> None:
-        if filling.is_careful:
-            with self._database.write() as connection:
-                filling.save(connection)
-            return
-        # In short transactions: who dies among them begins the filling again.
-        for prepared in filling.ready:
-            for piece in prepared.sliced(self._batch):
-                with self._database.write() as connection:
-                    filling.store.save(connection, piece)
+    def _size(self) -> int:
+        with self._database.read() as connection:
+            return read_size(connection)
 
-    def _begin_filling(self, *, is_careful: bool = False) -> bool:
+    def _wanted(self, known: Mapping[str, State]) -> tuple[list[View[Any]], list[View[Any]]]:
+        """Return the views to be filled anew, and those with all that they read."""
+        stale = [view.name for view in self._views if not is_served(view, known) and not has_failed(view, known)]
+        anew = with_dependents(self._views, stale)
+        return anew, with_inputs(self._views, anew)
+
+    def _left(self, connection: Connection, known: Mapping[str, State]) -> ViewSet | None:
+        """Return the filling that another process left, if it is what has to be filled now and all of its tables are at one position."""
+        anew, wanted = self._wanted(known)
+        begun = read_states(connection, fillings)
+        suffix = _place(wanted, known)
+        if not wanted or not all(view.name in begun and begun[view.name].is_by(view) for view in wanted):
+            return None
+        going = [view for view in wanted if begun[view.name].failed_at is None]
+        positions = {begun[view.name].position for view in going}
+        if len(positions) != 1 or tables.lacking(connection, wanted, suffix):
+            return None
+        return self._filling_of(going, anew, positions.pop(), suffix)
+
+    def _begun(self) -> ViewSet | None:
+        """Begin to fill what has to be, from the first entry; None when nothing has."""
         with self._database.read() as connection:
             known = read_states(connection)
-        stale = [view.name for view in self._views if not is_served(view, known) and not has_failed(view, known)]
-        if not stale:
-            return False
-        anew = with_dependents(self._views, stale)
-        wanted = with_inputs(self._views, anew)
-        # What was begun before is good for nothing, also where this cannot begin.
-        self._filling = None
-        # Where nothing is served yet, nothing has to be replaced: tables are filled where they will stand. No state says that they do.
-        is_first = not any(view.name in known for view in wanted)
-        filling = ViewSet(self._database, wanted, 0, "" if is_first else FILLING)
-        filling.is_first = is_first
-        filling.is_careful = is_careful
-        filling.anew = anew
+        anew, wanted = self._wanted(known)
+        if not anew:
+            return None
+        suffix = _place(wanted, known)
+        filling = self._filling_of(wanted, anew, 0, suffix)
         # Dies while they take over: those that did not are filled again, though they may have the folds they had.
         with self._database.write() as connection:
             ask_anew(connection, anew)
+            connection.execute(sa.delete(fillings))
         for view in wanted:
             generation = known[view.name].generation + 1 if view.name in known else 1
             with self._database.write() as connection:
                 tables.wait_briefly(connection)
                 tables.make_here(connection)
                 filling.store.create(connection, view, generation)
-        self._filling = filling
-        return True
+                begun = State(view.name, view.version, generation, tables.shape_of(view), 0, None, None)
+                put_state(connection, fillings, begun)
+        return filling
+
+    def _filling_of(self, views: Sequence[View[Any]], anew: Sequence[View[Any]], position: int, suffix: str) -> ViewSet:
+        most = self._batch * FILLED_AT_ONCE
+        filling = ViewSet(self._database, views, position, most=most, states=fillings, suffix=suffix)
+        filling.anew = list(anew)
+        return filling
 
     def _empty_abandoned(self) -> bool:
         """Take some rows out of a table that nobody reads any more."""
@@ -332,34 +332,26 @@ class Runner:
         return True
 
     def _take_over(self, filling: ViewSet) -> None:
-        failures = filling.folder.failures if filling.folder is not None else {}
-        shapes = {view.name: tables.shape_of(view) for view in filling.views}
         with self._database.read() as connection:
-            known = read_states(connection)
+            filled = read_states(connection, fillings)
         # On SQLite view by view where names change, for each takes a while and appends wait for it. Dies among them: what took over is
         # at the position of what is served still, no view took over before what it reads, and the filling of the others begins again.
         # On PostgreSQL nobody waits: all take over, or none, while somebody reads one of their tables.
-        is_slow = self._database.is_sqlite and not filling.is_first
+        is_slow = self._database.is_sqlite and filling.suffix
         # What was filled only to be read is served as it was: the same folds made the same rows of it, up to the same position.
         groups = [[view] for view in filling.anew] if is_slow else [filling.anew]
         for group in groups:
             with self._database.write() as connection:
                 tables.wait_briefly(connection)
                 for view in group:
-                    before, failure = known.get(view.name), failures.get(view.name)
-                    generation = before.generation + 1 if before else 1
-                    filling.store.take_over(connection, view, generation)
-                    state = State(
-                        view.name,
-                        view.version,
-                        generation,
-                        shapes[view.name],
-                        failure.position - 1 if failure else filling.position,
-                        failure.position if failure else None,
-                        failure.reason if failure else None,
-                    )
-                    connection.execute(sa.delete(states).where(states.c.name == view.name))
-                    connection.execute(
-                        sa.insert(states), {name: getattr(state, name) for name in State.__dataclass_fields__}
-                    )
+                    filling.store.take_over(connection, view, filled[view.name].generation)
+                    put_state(connection, states, filled[view.name])
+                    connection.execute(sa.delete(fillings).where(fillings.c.name == view.name))
         self._open()
+
+
+def _place(wanted: Sequence[View[Any]], known: Mapping[str, State]) -> str:
+    """Return the suffix of the tables that are filled. Where nothing is served yet, nothing has to be replaced: they are filled where
+    they will stand, and no state says that they do.
+    """
+    return FILLING if any(view.name in known for view in wanted) else ""

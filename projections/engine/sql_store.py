@@ -72,17 +72,6 @@ class Prepared:
     # Of what rules find: what it rests on, as `noted_tables.prepared` has it.
     notes: tuple[list[list[Any]], ...]
 
-    def sliced(self, size: int) -> "Iterator[Prepared]":
-        """Yield the same in pieces of at most so many rows."""
-        kept: tuple[list[Any], ...] = (self.written, self.gone, self.parts, self.items, self.shorter, *self.notes)
-        for at in range(0, max(len(some) for some in kept), size):
-            piece = slice(at, at + size)
-            notes = tuple(some[piece] for some in self.notes)
-            yield Prepared(
-                self.view, self.written[piece], self.gone[piece], self.parts[piece], self.items[piece],
-                self.shorter[piece], notes,
-            )  # fmt: skip
-
 
 def whole(connection: Connection, view: View[Any], texts: Mapping[str, str], suffix: str = "") -> dict[str, str]:
     """Return the canonical texts of rows from those in their table, by key: with their long lists."""

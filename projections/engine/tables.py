@@ -35,20 +35,26 @@ LOCK_WAIT_MS: Final = 500
 
 metadata = sa.MetaData()
 
-# How far each view has come, and why it stopped, if it did.
-states = sa.Table(
-    "view_states",
-    metadata,
-    sa.Column("name", _Name, primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False),
-    # How often the table was made: names of indexes must differ while two of a view exist.
-    sa.Column("generation", sa.Integer, nullable=False),
-    # Of columns and indexes: what changed without a new version is noticed.
-    sa.Column("shape", sa.Text, nullable=False),
-    sa.Column("position", sa.BigInteger, nullable=False),
-    sa.Column("failed_at", sa.BigInteger),
-    sa.Column("failure", sa.Text),
-)
+
+def _states(name: str) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("name", _Name, primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+        # How often the table was made: names of indexes must differ while two of a view exist.
+        sa.Column("generation", sa.Integer, nullable=False),
+        # Of columns and indexes: what changed without a new version is noticed.
+        sa.Column("shape", sa.Text, nullable=False),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("failed_at", sa.BigInteger),
+        sa.Column("failure", sa.Text),
+    )
+
+
+# How far each view has come, and why it stopped, if it did: of the tables that are served, and of those that are filled.
+states: Final = _states("view_states")
+fillings: Final = _states("view_fillings")
 
 
 def column_type(annotation: Any) -> sa.types.TypeEngine[Any]:
@@ -157,16 +163,24 @@ def make_here(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-def abandoned(connection: Connection, unserved: Iterable[View[Any]] = ()) -> list[str]:
-    """Return the names of tables that are served no more, or of which the filling ended before they were; `unserved` never were."""
+def abandoned(
+    connection: Connection, unserved: Iterable[View[Any]] = (), filled: Iterable[View[Any]] = (), suffix: str = ""
+) -> list[str]:
+    """Return the names of tables that are served no more, or of which the filling ended before they were; `unserved` never were.
+
+    Those of views that are being `filled` are not among them.
+    """
     begun = {table.name for view in unserved for table in tables_of(view)}
-    return [name for name in _names(connection) if name.endswith((FILLING, LEAVING)) or name in begun]
+    kept = {table.name for view in filled for table in tables_of(view, suffix)}
+    return [
+        name for name in _names(connection) if name not in kept and (name.endswith((FILLING, LEAVING)) or name in begun)
+    ]
 
 
-def lacking(connection: Connection, views: Iterable[View[Any]]) -> list[View[Any]]:
+def lacking(connection: Connection, views: Iterable[View[Any]], suffix: str = "") -> list[View[Any]]:
     """Return the views of which a table is not there: somebody dropped it, or restored only some of them."""
     there = set(_names(connection))
-    return [view for view in views if not there.issuperset(table.name for table in tables_of(view))]
+    return [view for view in views if not there.issuperset(table.name for table in tables_of(view, suffix))]
 
 
 def _names(connection: Connection) -> list[str]:

@@ -7,39 +7,50 @@ transaction that the runner has begun.
 from collections.abc import Sequence
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ledger.log.database import Database
 from ledger.log.reading import read_entries
-from projections.engine.folding import Failure, Folder
+from projections.engine.folding import Folder
 from projections.engine.log import SqlLog
 from projections.engine.noted import NO_NOTES
 from projections.engine.sql_store import Prepared, RowRefusedError, SqlStore
+from projections.engine.tables import states
 from projections.engine.view import EntryInfo, View
 
 BATCH: Final = 250
 
 
 class ViewSet:
-    """Views that are at the same position, their tables, and what folds into them."""
+    """Views that are at the same position, their tables, and what folds into them.
 
-    def __init__(self, database: Database, views: Sequence[View[Any]], position: int, suffix: str = "") -> None:
+    `states` is where it stands how far they have come; `most` entries are folded at once, or fewer.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        views: Sequence[View[Any]],
+        position: int,
+        *,
+        most: int = BATCH,
+        states: sa.Table = states,
+        suffix: str = "",
+    ) -> None:
         self.views = list(views)
         self.position = position
+        self.states = states
+        self.suffix = suffix
         self.store = SqlStore(database, views, suffix)
         self.folder: Folder | None = None
         # What the last batch touched.
         self.ready: list[Prepared] = []
-        # Whether rows of it were refused, and are being looked for: then a batch is written in one transaction.
-        self.is_careful = False
-        # Whether its tables stand already where they will be served: there were none.
-        self.is_first = False
         # Of views that are filled: those that will take the place of what is served. The others are there to be read by them.
         self.anew: list[View[Any]] = []
+        self.most = most
+        self._at_once = most
         self._refused: dict[tuple[str, int], str] = {}
-        # Views that stopped in earlier batches.
-        self._failures: dict[str, Failure] = {}
-        self._at_most: int | None = None
         self._folded = 0
         self._database = database
 
@@ -47,22 +58,18 @@ class ViewSet:
         """Begin again from what is stored, and fold half as much: until one entry is left, at which the view stops."""
         if self._folded == 1:
             self._refused[refusal.view, self.position + 1] = refusal.reason
-        self._at_most = max(1, self._folded // 2)
-        self.is_careful = True
+        self._at_once = max(1, self._folded // 2)
         self.folder = None
 
-    def fold_next(self, limit: int, up_to: int | None = None) -> int:
+    def fold_next(self, up_to: int | None = None) -> int:
         """Fold the next entries, none after `up_to`. Returns the position reached; nothing is written yet."""
-        if self._at_most is not None:
-            limit = min(limit, self._at_most)
         with self._database.read() as connection:
             log = SqlLog(connection)
             self.store.on(connection)
             if self.folder is None:
                 self.folder = Folder(self.views, self.store, log, self._refused)
-                self.folder.failures.update(self._failures)
             self.folder.rows.log = log
-            stored = read_entries(connection, after=self.position, up_to=up_to, limit=limit)
+            stored = read_entries(connection, after=self.position, up_to=up_to, limit=self._at_once)
             page = [EntryInfo(entry.document) for entry in stored]
             self._folded = len(page)
             self.folder.fold(page)
@@ -89,8 +96,12 @@ class ViewSet:
         """Go on after a batch that was written."""
         self.position = position
         if self.folder is not None:
-            self._failures = dict(self.folder.failures)
+            self.views = [view for view in self.views if view.name not in self.folder.failures]
             self.folder.forget()
-        if self._at_most is not None:
-            # Twice as much each time, until it is as before.
-            self._at_most = self._at_most * 2 if self._at_most < BATCH else None
+
+    def pace(self, *, is_too_slow: bool, least: int) -> None:
+        """Choose how many entries are folded at once, by how long the last ones took to write: twice as many each time, up to the most."""
+        if is_too_slow:
+            self._at_once = max(min(least, self._at_once), self._folded // 2)
+        elif self._folded == self._at_once:
+            self._at_once = min(self.most, self._at_once * 2)

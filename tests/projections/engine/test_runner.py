@@ -20,6 +20,7 @@ from ledger.log.database import Database
 from projections import VIEWS
 from projections.engine import tables
 from projections.engine.checking import check
+from projections.engine.folding import Folder
 from projections.engine.progress import ask_for_rebuild, is_served, read_states, with_inputs
 from projections.engine.rows_then import RowsThen
 from projections.engine.runner import Runner
@@ -422,6 +423,76 @@ def test_a_crash_in_the_first_filling_leaves_tables_that_nobody_takes_for_whole(
     assert all(c.is_equal for c in check(ledger.database, few))
     with ledger.database.read() as connection:
         assert tables.abandoned(connection) == []
+
+
+def leave(ledger: Ledger, views: Sequence[View[Any]], batches: int) -> None:
+    """Fill views for so many batches of four entries, and leave the rest."""
+    runner = Runner(ledger.database, views, ledger.watcher, batch=1)
+    assert runner.acquire()
+    for _ in range(batches):
+        assert runner.step()
+    runner.close()
+
+
+def folded_by_who_comes_next(ledger: Ledger, views: Sequence[View[Any]], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let another process bring views to the end; return the first position that it folds."""
+    first: list[int] = []
+    fold = Folder.fold
+
+    def watched(folder: Folder, entries: Sequence[EntryInfo]) -> None:
+        first.extend(entry.position for entry in entries)
+        fold(folder, entries)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Folder, "fold", watched)
+        run(ledger, *views)
+    assert {at for at, _ in positions(ledger).values()} == {ledger.size()}
+    assert all(c.is_equal for c in check(ledger.database, views))
+    with ledger.database.read() as connection:
+        assert tables.abandoned(connection) == []
+    return min(first)
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["the first", "another"])
+def test_whoever_comes_next_goes_on_with_a_filling(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, is_first: bool
+) -> None:
+    for number in range(20):
+        deploy(ledger, number)
+    if not is_first:
+        run(ledger, counting(1), reading(counting(1)))
+    views = [mended := counting(2), reading(mended)]
+    leave(ledger, views, 3)
+    assert folded_by_who_comes_next(ledger, views, monkeypatch) == 13
+    assert row(ledger, mended, "api")["count"] == 20
+
+
+def test_a_view_that_stopped_in_a_filling_has_stopped_for_whoever_goes_on(ledger: Ledger) -> None:
+    for number in range(20):
+        deploy(ledger, number)
+    views = [broken := counting(1, breaks_at=4), reading(broken), placements]
+    leave(ledger, views, 2)
+    run(ledger, *views)
+    assert positions(ledger)["counts"] == positions(ledger)["readers"] == (3, 4)
+    assert positions(ledger)["placements"] == (ledger.size(), None)
+
+
+@pytest.mark.parametrize("what", ["another version", "a table that is lost", "a view more"])
+def test_a_filling_of_something_else_begins_anew(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    for number in range(20):
+        deploy(ledger, number)
+    first = counting(1)
+    run(ledger, first, reading(first))
+    views: list[View[Any]] = [mended := counting(2), reading(mended)]
+    leave(ledger, views, 3)
+    if what == "another version":
+        views = [mended := counting(3), reading(mended)]
+    elif what == "a view more":
+        views.append(placements)
+    else:
+        with ledger.database.write() as connection:
+            connection.exec_driver_sql("DROP TABLE view_readers__filling")
+    assert folded_by_who_comes_next(ledger, views, monkeypatch) == 1
 
 
 def test_a_long_transaction_of_a_reader_holds_up_a_rebuild_and_nothing_else(
