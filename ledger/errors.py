@@ -1,8 +1,8 @@
 """The error family of this room. A message says what was expected, what was found and, where it helps, what to do."""
 
 import difflib
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 # How much is told of what there is.
 MAX_TOLD: Final = 1500
@@ -143,3 +143,23 @@ def no_such(kind: str, name: str, known: Collection[str], *, listed_by: str = ""
     more = f"; some also with an end: {', '.join(sorted(ends))}" if ends else ""
     there_are = f"There are {', '.join(word for word in known if '__' not in word)}{more}" if known else "It takes none"
     return f"there is no {kind} {name[:80]!r}{hint} {listed_by or there_are}"[:MAX_TOLD]
+
+
+def misfit(fault: Mapping[str, Any], fields: Collection[str] = ()) -> str:
+    """Say what does not fit of what was sent, of a fault that pydantic found; `fields` are those that the whole has.
+
+    >>> misfit({"type": "extra_forbidden", "loc": ("servce",), "msg": "Extra inputs are not permitted"}, ["environment", "service"])
+    "there is no field 'servce'; did you mean service? There are environment, service"
+    >>> misfit({"type": "literal_error", "loc": ("kind",), "msg": "Input should be 'human' or 'service'"})
+    "expected 'human' or 'service'"
+    """
+    if fault["type"] == "missing":
+        return "expected a value, found none"
+    if fault["type"] == "extra_forbidden":
+        named = str(fault["loc"][-1])
+        return (
+            no_such("field", named, fields)
+            if len(fault["loc"]) == 1 and fields
+            else f"there is no field {named[:80]!r} here"
+        )
+    return str(fault["msg"]).removeprefix("Value error, ").replace("Input should be ", "expected ", 1)

@@ -22,7 +22,7 @@ def words_of(error: Exception) -> str | None:
         answer: Any = error
         return f"the server: {answer.request.url} answered {answer.response.status_code}"
     if isinstance(error, (_of("httpx", "HTTPError"), _of("httpx", "InvalidURL"))):
-        return f"the server: {error}"
+        return f"{_asked(error)}: {error}"
     if isinstance(error, _of("pydantic", "ValidationError")):
         from api.settings import words_of as words_of_settings
 
@@ -31,6 +31,15 @@ def words_of(error: Exception) -> str | None:
         refused: Any = error
         return f"the database: {refused.orig}"
     return None
+
+
+def _asked(error: Any) -> str:
+    """Say which server gave no answer, as far as an error tells."""
+    try:
+        url = error.request.url
+    except (AttributeError, RuntimeError):
+        return "the server"
+    return f"the server {url.scheme}://{url.netloc.decode()} did not answer"
 
 
 def _of(package: str, name: str) -> Any:

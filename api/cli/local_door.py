@@ -6,7 +6,7 @@ from typing import Any, Final
 from api.cli.doors import Answer
 from api.desk import stewardship
 from api.desk.delivery import figures_in
-from api.desk.entries import shown, shown_at
+from api.desk.entries import check_refs, check_types, shown, shown_at
 from api.desk.gates import asked_in, recheck_in
 from api.desk.policies import PolicyText, PolicyTrial, checked_in, tried_in, works_alone
 from api.desk.posted import Posted, Said, model_of
@@ -97,6 +97,8 @@ class LocalDoor:
         self, after: int, event_type: str | None, ref: str | None, *, until_end: bool
     ) -> Iterator[dict[str, Any]]:
         database = self._database()
+        check_types(database, (event_type,) if event_type else ())
+        check_refs((ref,) if ref else ())
         watcher = Watcher(database)
         match = Match((event_type,) if event_type else (), (ref,) if ref else ())
         with database.read() as connection:

@@ -1,10 +1,11 @@
 """What is told of entries, whoever asks: pages of them, one, what was hashed of it, and what lies beside it."""
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ledger.conditions import Match
-from ledger.errors import NotFoundError
+from ledger.errors import NotFoundError, StatementError, no_such
 from ledger.events import CATALOGUE, sentence
 from ledger.ledger import Ledger
 from ledger.log.beside import read_evidence, read_texts
@@ -17,7 +18,31 @@ from ledger.log.reading import (
     read_entries_at,
     read_entry,
     read_size,
+    read_types,
 )
+
+KINDS: Final = sorted({kind for event_class in CATALOGUE.values() for kind, _, _ in event_class.ref_fields})
+REF: Final = rf"({'|'.join(KINDS)}):[!-~]+"
+
+
+def check_types(database: Database, types: Iterable[str], place: str = "/type") -> None:
+    """Raise StatementError for an event type that is neither in the catalogue nor on record."""
+    if strange := [name for name in types if name not in CATALOGUE]:
+        # An entry may be of a type that this program does not know.
+        with database.read() as connection:
+            recorded = read_types(connection)
+        for name in strange:
+            if name not in recorded:
+                raise StatementError(CATALOGUE.no_such(name), place)
+
+
+def check_refs(refs: Iterable[str], place: str = "/ref") -> None:
+    """Raise StatementError for what no entry can be about."""
+    for found in refs:
+        if not re.fullmatch(REF, found):
+            kind = found.partition(":")[0]
+            words = no_such("kind of ref", kind, KINDS) if kind not in KINDS else f"found {found[:80]!r}"
+            raise StatementError(f"expected refs as kind:value, such as change:CHG-7; {words}", place)
 
 
 def says(stored: StoredEntry) -> str:

@@ -95,9 +95,8 @@ def model_of(model: type[Model], said: bytes | Mapping[str, Any]) -> Model:
     try:
         return model.model_validate_json(said) if isinstance(said, bytes) else model.model_validate(said)
     except ValidationError as error:
-        raise StatementError(
-            *worded(error.errors(include_url=False, include_context=False, include_input=False)[0])
-        ) from None
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise StatementError(*worded(first, sorted(model.model_fields))) from None
 
 
 def _events(body: bytes) -> list[Any]:

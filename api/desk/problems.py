@@ -6,7 +6,7 @@ Not an answer over HTTP: headers and media type are for `api.http.problems`.
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import sqlalchemy.exc
@@ -80,10 +80,10 @@ def of_error(error: BaseException) -> dict[str, Any]:
     raise error
 
 
-def worded(fault: Mapping[str, Any], *, skip: int = 0) -> tuple[str, str]:
+def worded(fault: Mapping[str, Any], fields: Collection[str] = (), *, skip: int = 0) -> tuple[str, str]:
     """Return what a fault that pydantic found says, and its place, without the first parts of it that are no part of what was sent."""
     place = "".join(f"/{part}" for part in fault["loc"][skip:])
-    return f"{fault['msg'].removeprefix('Value error, ')} (at {place or '/'})", place
+    return f"{errors.misfit(fault, fields)} (at {place or '/'})", place
 
 
 def _detail(error: BaseException) -> str:

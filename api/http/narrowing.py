@@ -5,16 +5,14 @@ from typing import Annotated, Any, Final
 
 from fastapi import Query
 
+from api.desk.entries import REF, check_refs, check_types
 from ledger.conditions import Match
-from ledger.errors import StatementError, no_such
+from ledger.errors import StatementError
 from ledger.events import CATALOGUE
 from ledger.ledger import Ledger
-from ledger.log.reading import read_types
 from projections.engine.filters import read_time
 
 MAX_LISTED: Final = 32
-KINDS: Final = sorted({kind for event_class in CATALOGUE.values() for kind, _, _ in event_class.ref_fields})
-_REF: Final = rf"({'|'.join(KINDS)}):[!-~]+"
 
 
 def _listed(one: str) -> dict[str, str]:
@@ -37,7 +35,7 @@ Ref = Annotated[
     str | None,
     Query(
         max_length=160,
-        json_schema_extra={"pattern": f"^{_REF}$"},
+        json_schema_extra={"pattern": f"^{REF}$"},
         examples=["change:CHG-7"],
         description="About this ref.",
     ),
@@ -46,7 +44,7 @@ Refs = Annotated[
     str | None,
     Query(
         max_length=5200,
-        json_schema_extra=_listed(_REF.replace("[!-~]", "[!-+.-~-]")),
+        json_schema_extra=_listed(REF.replace("[!-~]", "[!-+.-~-]")),
         examples=["change:CHG-7,change:CHG-8"],
         description="About one of these refs, with commas between.",
     ),
@@ -66,21 +64,11 @@ class Narrow:
     def __init__(self, type: Type = None, type__in: Types = None, ref: Ref = None, ref__in: Refs = None) -> None:
         self._type_asked, self._types = _one_or_several("type", type, type__in)
         self._ref_asked, self._refs = _one_or_several("ref", ref, ref__in)
-        for found in self._refs:
-            if not re.fullmatch(_REF, found):
-                kind = found.partition(":")[0]
-                words = no_such("kind of ref", kind, KINDS) if kind not in KINDS else f"found {found[:80]!r}"
-                raise StatementError(f"expected refs as kind:value, such as change:CHG-7; {words}", self._ref_asked)
+        check_refs(self._refs, self._ref_asked)
 
     def matches(self, ledger: Ledger) -> list[Match]:
         """Return what entries match one of; all do, when it is empty. Raises StatementError for a type that there is not."""
-        if strange := [name for name in self._types if name not in CATALOGUE]:
-            # An entry may be of a type that this program does not know.
-            with ledger.database.read() as connection:
-                recorded = read_types(connection)
-            for name in strange:
-                if name not in recorded:
-                    raise StatementError(CATALOGUE.no_such(name), self._type_asked)
+        check_types(ledger.database, self._types, self._type_asked)
         if self._refs:
             return [Match(self._types, (ref,)) for ref in self._refs]
         return [Match(self._types)] if self._types else []

@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 
 from ledger.canonical import pointer
 from ledger.clock import from_text
-from ledger.errors import DeclarationError, StatementError, UnknownTypeError, no_such
+from ledger.errors import DeclarationError, StatementError, UnknownTypeError, misfit, no_such
 from ledger.events.identifiers import ERASABLE, TIME_PATTERN, ZONE, Identifier, Identity, Link, Text, many, name_of
 from ledger.words import number_of
 
@@ -150,14 +150,10 @@ class Catalogue(Mapping[str, type[Event]]):
             place = "/data" + "".join(
                 f"/{pointer(str(part))}" for part in first["loc"] if not str(part).startswith("constrained-")
             )
-            found = repr(first["input"])
-            message = first["msg"].removeprefix("Value error, ")
-            if first["type"] == "extra_forbidden":
-                message = f"{event_type} has no such field; it has {', '.join(sorted(self[event_type].model_fields))}"
-            elif first["type"] == "missing":
-                found = ""
-            suffix = f"; found {found[:80]}" if found else ""
-            raise StatementError(f"{message}{suffix} (at {place})", place) from None
+            tells_it = first["type"] in ("missing", "extra_forbidden")
+            found = "" if tells_it else f"; found {first['input']!r}"[:88]
+            words = misfit(first, sorted(self[event_type].model_fields))
+            raise StatementError(f"{words}{found} (at {place})", place) from None
 
 
 CATALOGUE: Final = Catalogue()

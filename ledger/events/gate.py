@@ -69,7 +69,7 @@ class GateDecided(Event, Asked):
     """A gate was asked and answered."""
 
     type = "gate.decided"
-    says = "gate {gate} answered {verdict} to {actor} for {change_id} in {environment}"
+    says = "gate {gate} answered {verdict} to {actor}[ for {change_id}][ of {service}][ in {environment}]"
     refs = ("gate", "change_id", "deployment_id", "service", "environment", "dataset_id")
     gate: GateName
     gate_version: Count | None = None

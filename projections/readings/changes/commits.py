@@ -78,10 +78,11 @@ def commit_of(reads: Reads, commit: str) -> Commit:
     several, which those are and nothing else.
     """
     prefix = reads.row(commits, commit[:SHORTEST])
+    if len(commit) >= WHOLE:
+        # Read also where nothing is known yet: else a gate would not notice that it is merged before the answer is recorded.
+        return _joined(commit, reads.row(commits, commit), prefix or Commit(commit))
     if prefix is None:
         return Commit(commit)
-    if len(commit) >= WHOLE:
-        return _joined(commit, reads.row(commits, commit), prefix)
     known = tuple(other for other in prefix.commits if is_same(commit, other))
     if ambiguous(commit, known):
         return Commit(commit, known)

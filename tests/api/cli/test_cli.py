@@ -404,6 +404,16 @@ def test_tail_prints_the_last_ten_in_order(door: Command, tmp_path: Path) -> Non
     assert printed == [position for position, *_ in receipts[2:]]
 
 
+def test_a_server_that_does_not_answer_is_named(cli: Command) -> None:
+    nobody = ("--server", "http://127.0.0.1:9", "--token", "x")
+    cli.at(*nobody).refused("tail", words="the server http://127.0.0.1:9 did not answer")
+
+
+def test_tail_says_which_types_and_refs_there_are_not(door: Command) -> None:
+    door.refused("tail", "--type", "deployment.finishd", words="did you mean deployment.finished?")
+    door.refused("tail", "--ref", "chnge:CHG-7", words="did you mean change?")
+
+
 def test_tail_narrows_by_position_type_and_ref(door: Command, tmp_path: Path) -> None:
     about = "CHG-tail-" + tmp_path.name
     events = [event(change_id=about), event("change.opened", change_id=about), event("change.opened")]

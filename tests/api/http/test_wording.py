@@ -72,3 +72,16 @@ def test_no_route_answers_a_wrong_text_with_a_pattern(
 def test_an_unknown_event_type_is_quoted_once(server: Server) -> None:
     problem = check_problem(server.post(event() | {"type": "deployment.exploded"}), 422, "/type")
     assert problem["detail"].startswith("there is no event type 'deployment.exploded'")
+
+
+def test_what_is_no_field_and_what_is_missing_is_told_in_our_words(server: Server) -> None:
+    asked = check_problem(server.client().post("/v1/gates/deploy", json={"servce": "shop"}), 422)
+    assert asked["detail"].startswith("there is no field 'servce'; did you mean service?")
+    told = event()
+    strange = check_problem(server.post(told | {"data": told["data"] | {"environmnt": "prod"}}), 422)
+    assert "did you mean environment?" in strange["detail"]
+    lacking = check_problem(server.post(told | {"type": "approval.granted", "data": {"change_id": "CHG-7"}}), 422)
+    assert lacking["detail"] == "expected a value, found none (at /data/actor)"
+    other = check_problem(server.post(told | {"data": told["data"] | {"outcome": "ok"}}), 422)
+    assert other["detail"].startswith("expected 'success', 'failure'")
+    assert "found 'ok'" in other["detail"]

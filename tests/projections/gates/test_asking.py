@@ -26,6 +26,7 @@ from projections.gates.rechecking import recheck
 from projections.judging.gate_rule import Question
 
 ARTIFACT, SCOPE, MODEL = ("sha256:" + letter * 64 for letter in "abc")
+BY_REVIEW = {"change": "not-required", "code-review": "required"}
 POLICY = {"policy_id": "change-approval", "version": "1", "policy_digest": "sha256:" + "9" * 64}
 
 
@@ -135,6 +136,24 @@ def test_a_question_is_asked_again_when_its_facts_have_moved(ledger: Ledger, run
     decision = ask(ledger, VIEWS, question(ledger))
     thread.join()
     assert (decision.verdict, len(decisions(ledger))) == ("deny", 1)
+
+
+def test_a_commit_that_is_merged_a_moment_before_is_known_to_be(ledger: Ledger, runner: Runner) -> None:
+    settings = [{"name": name, "applies_to": "any", "value": word} for name, word in BY_REVIEW.items()]
+    append(ledger, cloud_event("policy.published", actor="person:olga", **POLICY, settings=settings))
+    append(ledger, cloud_event("policy.approved", actor="person:oscar", **POLICY))
+    runner.catch_up()
+    commit = "b" * 40
+    of = {"repository": "acme/api", "pull_request": 7, "head_sha": "a" * 40}
+    append(ledger, cloud_event("code.merged", actor="person:ben", **of, merge_sha=commit, branch="main"))
+    thread = threading.Thread(target=runner.start)
+    thread.start()
+    now = to_text(ledger.clock.now_us())
+    asked = Question("deploy", now, "service:ci", None, None, "api", "prod", commit=commit)
+    decision = ask(ledger, VIEWS, asked)
+    thread.join()
+    (reviewed,) = (answer for answer in decision.answers if answer.rule == "code-is-reviewed")
+    assert reviewed.reason == "not-reviewed", reviewed
 
 
 def test_facts_that_never_stand_still_leave_nothing_recorded(
