@@ -14,6 +14,7 @@ from api.desk import verifier
 from api.opening import open_ledger
 from api.settings import Settings
 from ledger.errors import LedgerError, SetupError
+from ledger.events.identifiers import Identity, fits
 from ledger.ledger import ALREADY, LOCAL_OPERATOR, Ledger
 from ledger.log import tables
 from ledger.log.database import Database
@@ -133,6 +134,8 @@ def _starting(policy: str | None, solo: bool, actor: str | None) -> str | None:
         raise SetupError(
             "expected --actor with --policy or --solo, and with nothing else: it is who publishes the policy"
         )
+    if actor is not None and not fits(Identity, actor):
+        raise SetupError(f"expected --actor to be an identity, kind:name, such as person:olga; found {actor!r}"[:200])
     return name
 
 

@@ -294,7 +294,7 @@ def cells(view: View[Any], row: Mapping[str, Any]) -> Sequence[Any]:
 
 
 def cell(value: Any) -> Any:
-    """Return one value as such a cell."""
+    """Return one value as such a cell; a flag as it is in JSON, and in a filter."""
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA) and not _is_number(value) else value
-    return value if value is None or isinstance(value, int) else orjson.dumps(value).decode()
+    return value if value is None or type(value) is int else orjson.dumps(value).decode()

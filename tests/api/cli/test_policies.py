@@ -127,6 +127,7 @@ def test_a_ledger_begins_with_a_policy_that_another_operator_approves(bare: Comm
         (("starter",), "expected --actor"),
         (("solo", "--actor", "person:olga"), "found --policy 'solo'"),
         (("github", "--solo", "--actor", "person:olga"), "leave --policy away"),
+        (("github", "--actor", "olga"), "such as person:olga; found 'olga'"),
     ):
         bare.refused(*words, *more, words=why)
     begun = bare.ok(*words, "github", "--actor", "person:olga").out
