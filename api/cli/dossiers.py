@@ -73,6 +73,9 @@ def check(
     vkey: Annotated[
         str | None, typer.Option(help="The checkpoint key as a note verifier key; default: the pin of this user.")
     ] = None,
+    entries: Annotated[
+        bool, typer.Option("--entries", help="And what each entry says, of when, and who recorded it and when.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check dossiers without the ledger.
@@ -89,6 +92,8 @@ def check(
             told.append({"file": str(path), "holds": True} | _json(proved))
             if not as_json:
                 _tell(proved)
+                if entries:
+                    _read_out(proved)
         except VerificationError as error:
             told.append({"file": str(path), "holds": False, "why": str(error)})
             if not as_json:
@@ -133,6 +138,22 @@ def _tell(proved: Dossier) -> None:
     later = [position for position in proved.positions if position > proved.complete_up_to]
     if later:
         console.print(f"after that, {len(later)} more, of which others may be missing: {later}")
+
+
+def _read_out(proved: Dossier) -> None:
+    """Print what the entries say: proved to be what was recorded, and no more true for that."""
+    from api.desk.entries import says_of
+
+    for entry in proved.entries:
+        try:
+            said, by = entry["statement"], entry["recorded_by"]
+            line = f"{entry['position']:>7}  {said['time'][:19]}  {said['type']:<26} {says_of(said)}"
+            recorded = f"{'':9}recorded {entry['recorded_at'][:19]} by {by['principal']} ({by['trust']})"
+        except (KeyError, TypeError, AttributeError) as error:
+            # Whoever has the log's key can put anything under a checkpoint.
+            raise VerificationError(f"the entry at position {entry['position']} cannot be read: {error!r}") from error
+        console.print(line)
+        console.print(recorded)
 
 
 def _pinned(context: typer.Context, document: dict[str, Any]) -> list[NoteKey]:

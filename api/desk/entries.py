@@ -1,7 +1,7 @@
 """What is told of entries, whoever asks: pages of them, one, what was hashed of it, and what lies beside it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ledger.conditions import Match
@@ -47,8 +47,13 @@ def check_refs(refs: Iterable[str], place: str = "/ref") -> None:
 
 def says(stored: StoredEntry) -> str:
     """Return the sentence of an entry; nothing for a type that is not in the catalogue."""
-    event_class = CATALOGUE.get(stored.statement["type"])
-    return sentence(event_class, stored.statement["data"]) if event_class else ""
+    return says_of(stored.statement)
+
+
+def says_of(statement: Mapping[str, Any]) -> str:
+    """Return the sentence of a statement; nothing for a type that is not in the catalogue."""
+    event_class = CATALOGUE.get(statement["type"])
+    return sentence(event_class, statement["data"]) if event_class else ""
 
 
 def page_of(

@@ -222,6 +222,7 @@ def made(cli: Command, tmp_path: Path) -> Path:
 
 def test_a_dossier_is_checked_under_the_pin_or_a_key_that_is_given(cli: Command, made: Path, tmp_path: Path) -> None:
     assert "2 entries, each under the checkpoint of 9" in cli.ok("check-dossier", made).out
+    assert "ended as success" in cli.ok("check-dossier", made, "--entries").out
     assert cli.ok("check-dossier", made, "--vkey", VKEY).status == 0
     record(cli, tmp_path / "c.json", change_id="CHG-7")
     cli.ok("checkpoint")
