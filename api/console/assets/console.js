@@ -1,4 +1,4 @@
-// What a page does with a script that it also does without: keys, and holding its updates. htmx brings the updates.
+// What a page does with a script that it also does without: keys, holding its updates, and showing where one is. htmx brings the updates.
 (() => {
   const kept = (name) => localStorage.getItem(name) === "off";
   const keep = (name, isOff) => (isOff ? localStorage.setItem(name, "off") : localStorage.removeItem(name));
@@ -19,6 +19,13 @@
       keys.showModal();
     }
   });
+
+  // On a narrow screen the pages are one line that scrolls by itself: the one that is shown is brought into its middle.
+  const here = document.querySelector(".side [aria-current]");
+  if (here) {
+    const side = here.closest(".side");
+    side.scrollLeft = here.offsetLeft - side.offsetLeft - (side.clientWidth - here.offsetWidth) / 2;
+  }
 
   // Whoever reads may stop what moves (WCAG 2.2.2).
   const hold = part("hold");

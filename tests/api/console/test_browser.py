@@ -111,6 +111,18 @@ def test_every_page_fits_and_asks_nothing_of_others(
         assert [text for text in wrong if "404" not in text] == []
 
 
+def test_on_a_narrow_screen_the_page_that_is_shown_is_seen_among_the_pages(
+    browser: Browser, server: Server, told: dict[str, str]
+) -> None:
+    with looking(browser, server, java_script_enabled=True, viewport=SIZES["narrow"]) as (page, _):
+        sign_in(page, told["token"])
+        for path in ("/console/", "/console/risk", "/console/entries"):
+            page.goto(path)
+            box = page.locator(".side [aria-current]").bounding_box()
+            assert box is not None
+            assert 0 <= box["x"] <= box["x"] + box["width"] <= SIZES["narrow"]["width"], (path, box)
+
+
 def test_axe_finds_nothing_on_any_page(
     browser: Browser, server: Server, told: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
