@@ -20,7 +20,7 @@ from pydantic_settings import (
 from api.http.connections import Bounds
 from api.http.limits import Limits
 from api.intake import SIGNED
-from ledger.errors import no_such
+from ledger.errors import misfit, no_such
 
 SETTINGS_FILE = "change-ledger.toml"
 PREFIX = "CHANGE_LEDGER_"
@@ -260,4 +260,4 @@ def words_of(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"{SETTINGS_FILE}: {no_such('setting', name, list(Settings.model_fields), listed_by='docs/reference/settings.md lists all')}"
     inner = "".join(f".{part}" for part in first["loc"][1:])
-    return f"setting {Settings.place_of(name)}{inner}: {first['msg'].removeprefix('Value error, ')}"
+    return f"setting {Settings.place_of(name)}{inner}: {misfit(first)}"

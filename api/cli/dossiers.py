@@ -47,6 +47,9 @@ def dossier(
     if place.server is not None:
         found = place.remote_door().dossier(ref)
     else:
+        from api.desk.entries import check_refs
+
+        check_refs((ref,))
         ledger = open_to_read(place.settings)
         with ledger.database.read() as connection:
             published = read_checkpoint(connection)

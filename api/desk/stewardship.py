@@ -19,6 +19,7 @@ from ledger.events.identifiers import (
     CredentialId,
     EventType,
     Identity,
+    IdentityPattern,
     ImportId,
     Issuer,
     Label,
@@ -91,7 +92,7 @@ class SourceRequest(BaseModel):
     door: Label = Field(json_schema_extra={"enum": list(DOORS)})
     principal: Identity
     must_sign: StrictBool = False
-    authority_for: list[SourcePattern] = Field([], max_length=16)
+    authority_for: list[IdentityPattern] = Field([], max_length=16)
     types: list[EventType] = Field([], max_length=32)
     envelope_keys: list[PublicKeyBase64] = Field([], max_length=8)
     keeps_envelopes: StrictBool = False

@@ -302,6 +302,13 @@ SourcePattern = Annotated[
     str,
     Text(r"[!-~]+", 256, "https://ci.example.com/*", says="a source, or a prefix of sources with *,"),
 ]
+# For whom a source may speak. A word without a kind would be nobody.
+IdentityPattern = Annotated[
+    str,
+    Text(
+        r"[a-z][a-z0-9-]{0,19}:[!-~]+|[!-~]*\*", 256, "github:*", says="an identity, or a prefix of identities with *,"
+    ),
+]
 Label = Annotated[
     str,
     Text(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", 64, "error_rate", says="one word of letters, digits and . _ / + -"),

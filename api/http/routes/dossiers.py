@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
+from api.desk.entries import check_refs
 from api.http.auth import KnownCaller
 from api.http.questions import Route
 from api.http.shapes import PROBLEMS, json_answer
@@ -23,6 +24,7 @@ def dossier(
     ledger: CurrentLedger,
 ) -> Response:
     """Complete up to the position that the last `ledger.heads_committed` names, as it was committed; later entries may be missing."""
+    check_refs((ref,))
     return json_answer(200, commitments.dossier(ledger, ref, publisher_of(request).published()))
 
 

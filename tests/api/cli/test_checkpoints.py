@@ -221,6 +221,7 @@ def made(cli: Command, tmp_path: Path) -> Path:
 
 
 def test_a_dossier_is_checked_under_the_pin_or_a_key_that_is_given(cli: Command, made: Path, tmp_path: Path) -> None:
+    cli.refused("dossier", "CHG-7", words="expected refs as kind:value, such as change:CHG-7")
     assert "2 entries, each under the checkpoint of 9" in cli.ok("check-dossier", made).out
     assert "ended as success" in cli.ok("check-dossier", made, "--entries").out
     assert cli.ok("check-dossier", made, "--vkey", VKEY).status == 0

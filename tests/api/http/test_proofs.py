@@ -11,6 +11,7 @@ import pytest
 from ledgers import CHECKPOINT_KEY, ORIGIN
 from servers import BATCH, Server, check_problem, event, log_server
 
+from api.desk.entries import KINDS
 from ledger.published.dossier import check_dossier
 from signing.checkpoint import Checkpoint, check_checkpoint
 from signing.errors import VerificationError
@@ -253,7 +254,8 @@ def test_a_dossier_is_checked_without_the_server(server: Server, committed: int)
 
 
 def test_that_there_is_nothing_about_a_ref_is_proved_too(server: Server, committed: int) -> None:
-    for ref in ("change:AAA", "change:CHG-NONE", "a:a", "zzz:zzz"):
+    # Before all that there are, between them, and after.
+    for ref in (f"{KINDS[0]}:0", "change:AAA", "change:CHG-NONE", f"{KINDS[-1]}:zzz"):
         assert check_dossier(dossier(server, ref), KEYS).entries == ()
 
 
@@ -288,6 +290,12 @@ def test_a_ref_of_another_shape_is_an_empty_dossier_or_refused_and_never_a_crash
         assert answer.json()["entries"] == []
     else:
         check_problem(answer)
+
+
+def test_what_no_entry_can_be_about_has_no_dossier(server: Server, committed: int) -> None:
+    """Else a slip of the pen would prove that there is nothing."""
+    detail = check_problem(server.get("/v1/dossiers/chnge:CHG-DOSSIER"), 422)["detail"]
+    assert "did you mean change?" in detail
 
 
 def test_without_a_commitment_there_is_no_dossier_and_one_is_told_what_to_do(

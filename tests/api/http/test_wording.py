@@ -57,6 +57,11 @@ def test_no_event_type_answers_a_wrong_text_with_a_pattern() -> None:
         ("DELETE", "/v1/ledger/keys/entry/x", {}, "/key_id"),
         ("POST", "/v1/ledger/credentials", {"json": {"principal": "alice", "roles": ["reporter"]}}, "/principal"),
         ("POST", "/v1/ledger/sources", {"json": {"source": "a b", "door": "events", "principal": "person:a"}}, "/source"),
+        (
+            "POST", "/v1/ledger/sources",
+            {"json": {"source": "https://a/*", "door": "events", "principal": "person:a", "authority_for": ["github"]}},
+            "/authority_for/0",
+        ),
         ("POST", "/v1/gates/deploy", {"json": {"change_id": " "}}, "/change_id"),
     ],
 )  # fmt: skip
