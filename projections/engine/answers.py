@@ -19,7 +19,7 @@ from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from projections.engine.lenses import Lens, Seen
-from projections.engine.reads import Answer, Judging, Rows, entry_read, form_in, whats_of
+from projections.engine.reads import Answer, Followed, Judging, closed_read, entry_read, form_in, whats_of
 from projections.engine.view import DeclarationError, Reads, View
 
 P = ParamSpec("P")
@@ -61,7 +61,7 @@ class Still:
 class Answers:
     """The answers that are kept over rows which move from entry to entry. Whoever moves them says so: `moved`, `named`."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Followed) -> None:
         self._rows = rows
         self._of: dict[Any, Answer] = {}
         # By what answers rest on, the questions; and in which forms they ever looked at anything.
@@ -106,9 +106,12 @@ class Answers:
         """Forget what rests on a row that moves."""
         self._forget(whats_of(view, key, before, after, self._forms))
 
-    def named(self, event_type: str, abouts: Iterable[str]) -> None:
+    def named(self, event_type: str, abouts: Iterable[str], *, is_one_less: bool = False) -> None:
         """Forget what rests on which entries of a type there are: there is one more, or one less, about some refs."""
-        self._forget(entry_read(event_type, about) for about in (None, *abouts))
+        whats = [entry_read(event_type, about) for about in (None, *abouts)]
+        if is_one_less:
+            whats += [closed_read(event_type, about) for about in (None, *abouts)]
+        self._forget(whats)
 
     def _forget(self, gone: Iterable[str]) -> None:
         for what in gone:

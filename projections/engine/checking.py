@@ -17,7 +17,7 @@ from projections.engine.folding import Folder
 from projections.engine.lenses import Lens
 from projections.engine.log import SqlLog
 from projections.engine.progress import is_served, read_states, with_dependents, with_inputs
-from projections.engine.reads import Judging, Rows
+from projections.engine.reads import Followed, Judging
 from projections.engine.sql_store import SqlStore
 from projections.engine.store import MemoryStore, Store, digest_of
 from projections.engine.view import EntryInfo, Moment, View
@@ -82,7 +82,7 @@ def check(
     ]
 
 
-def judged_otherwise(view: Ruled[Any], rows: Rows, store: Store, now: Moment) -> tuple[str, ...]:
+def judged_otherwise(view: Ruled[Any], rows: Followed, store: Store, now: Moment) -> tuple[str, ...]:
     """Return the ids of the judgements that are not what their rules say of the rows as they stand, at a time."""
     standing: dict[str, Any] = {}
     for row in map(view.load, store.texts(view)):

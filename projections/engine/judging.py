@@ -13,7 +13,7 @@ from projections.engine.derived import SEPARATOR, Derived, Rule, Ruled
 from projections.engine.finding import Disposition
 from projections.engine.lenses import Lens
 from projections.engine.noted import Noted, Span, hull
-from projections.engine.reads import Judging, entry_read, form_in, row_read, whats_of
+from projections.engine.reads import Judging, closed_read, entry_read, form_in, row_read, whats_of
 from projections.engine.rows_now import RowsNow
 from projections.engine.store import Store
 from projections.engine.view import LATEST, DeclarationError, EntryInfo, Moment, View
@@ -134,7 +134,9 @@ class Judge:
         for original in originals:
             # It named rows, and does so no more, though nothing of them may change.
             if original.type in self._forms.types:
-                whats = [entry_read(original.type, about) for about in (None, *original.refs)]
+                whats = [
+                    what(original.type, about) for about in (None, *original.refs) for what in (entry_read, closed_read)
+                ]
                 readers |= self.noted.readers(whats, ("", LATEST))
         return self._found(readers, changed) if readers or not self._looking().isdisjoint(changed) else []
 

@@ -11,8 +11,12 @@ What a finding looks at is noted in as few words as will do, each of them a text
     named(reviews, PirOpened, "change:CHG-7")            pir.opened@change:CHG-7      and each row that was found
     named(change_tickets, ChangeOpened, "release:R-1")   change.opened@release:R-1    and change_tickets@release:R-1
 
-The last form is for views whose rows say what they are about (`View.abouts`): a row that comes, goes, or is about something else
-by now concerns whoever asked for it. And of a row only those columns count that the rule ever looked at.
+    named(deployments, DeploymentStarted, "service:api", Around(900, 64))
+                                                         deployment.started@service:api; deployment.started@@service:api, where 64 came
+                                                         after position 900: another is none of them, unless one is taken back
+
+The form with a view's name is for views whose rows say what they are about (`View.abouts`): a row that comes, goes, or is about
+something else by now concerns whoever asked for it. And of a row only those columns count that the rule ever looked at.
 
 `look.at(time)` asks how things were at one time. Then a change concerns the rule only when it `touches` that time, which the
 view says: a freeze from Monday to Friday, declared over three thousand deployments, wakes those that lie in that week.
@@ -44,6 +48,15 @@ class Rows(Reads, Protocol):
 
     def entry(self, position: int) -> EntryInfo:
         """Return an entry. It never changes: nobody notes that it was looked at. Raises NotFoundError where there is none."""
+
+
+class Followed(Rows, Protocol):
+    """Rows as they stand at one entry after another."""
+
+    def found(
+        self, view: View[R], event: type[Event], about: str | None = None, limit: Limit = None
+    ) -> tuple[list[R], bool]:
+        """Return the rows that `named` does, and whether another entry may name one more: not, where enough came after a position."""
 
 
 class Look(Rows, Protocol):
@@ -100,7 +113,7 @@ class Judging:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Followed,
         now: Moment,
         lens_of: Callable[[View[Any]], Lens],
         of_now: "Judging | None" = None,
@@ -182,10 +195,10 @@ class Judging:
         return list(self._asked[asked])
 
     def _named(self, view: View[R], event: type[Event], about: str | None, limit: Limit) -> list[R]:
-        rows, lens = self._rows.named(view, event, about, limit), self._lens_of(view)
+        (rows, is_open), lens = self._rows.found(view, event, about, limit), self._lens_of(view)
         seen: list[Any] = [lens.over(row) for row in rows]
-        # One more such entry may name one more row, though nothing of the row changes.
-        self._note(view, entry_read(event.type, about))
+        # One more such entry may name one more row, though nothing of the row changes; or one less.
+        self._note(view, (entry_read if is_open else closed_read)(event.type, about))
         if about is not None and limit is None and view.says_about(about):
             self._note(view, about_read(view, about))
             return [row for row in seen if view.is_about(row, about) and (not self._at or view.covers(row, self._at))]
@@ -249,6 +262,11 @@ def column_read(view: View[Any], column: str, value: object) -> str:
 def entry_read(event_type: str, about: str | None) -> str:
     # A type has dots, and no view's name has: the two forms with `@` do not meet.
     return f"{event_type}@{about or ''}"
+
+
+def closed_read(event_type: str, about: str | None) -> str:
+    """Return what is noted of entries where only those change it that are taken back."""
+    return f"{event_type}@@{about or ''}"
 
 
 def whats_of(view: View[R], key: str, before: R | None, after: R | None, forms: Container[str]) -> Iterator[str]:

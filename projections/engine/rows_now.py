@@ -91,16 +91,25 @@ class RowsNow:
         return row
 
     def named(self, view: View[R], event: type[Event], about: str | None = None, limit: Limit = None) -> list[R]:
+        return self.found(view, event, about, limit)[0]
+
+    def found(
+        self, view: View[R], event: type[Event], about: str | None = None, limit: Limit = None
+    ) -> tuple[list[R], bool]:
+        """Return the rows that `named` does, and whether another entry may name one more: not, where enough came after a position."""
         if isinstance(view, Judged):
-            keyed = (getattr(row, view.of.key) for row in self.named(view.of, event, about, limit))
-            return [row for key in keyed if (row := self.row(view, key)) is not None]
+            made_of, is_open = self.found(view.of, event, about, limit)
+            keyed = (getattr(row, view.of.key) for row in made_of)
+            return [row for key in keyed if (row := self.row(view, key)) is not None], is_open
+        is_open = True
         if isinstance(limit, Around):
             naming = self._around(view, event.type, about, limit)
+            is_open = len(naming) < limit.count or naming[-limit.count][0] <= limit.position
         else:
             naming = self._latest(view, event.type, about, limit)
         latest = dict.fromkeys(key for _, keys in reversed(naming) for key in keys)
         rows = (self.row(view, key) for key in latest)
-        return [row for row in rows if row is not None]
+        return [row for row in rows if row is not None], is_open
 
     def _latest(self, view: View[Any], event_type: str, about: str | None, limit: int | None) -> Sequence[_Naming]:
         """Return what the last entries of a type name, the latest last. It is kept up from entry to entry."""
@@ -192,7 +201,7 @@ class RowsNow:
 
     def take_back(self, original: EntryInfo) -> None:
         """Let an entry be among those of its type no more: it does not count from the entry on that is being folded."""
-        self.answers.named(original.type, original.refs)
+        self.answers.named(original.type, original.refs, is_one_less=True)
         for about in (None, *original.refs):
             for names in (self._named.new, self._named.old):
                 names.pop((original.type, about), None)

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from changes import ARTIFACT, SCOPE, publish
+from changes import ARTIFACT, SCOPE, pass_time, publish
 from strangers import SAYABLE, Drawing
 from telling import Story, at, document
 
@@ -23,6 +23,7 @@ from projections.engine.sql_store import SqlStore
 from projections.practices.recovery import decisions
 from projections.readings.changes.board import MOST_A_DAY, compliance_windows
 from projections.readings.changes.scopes import MOST
+from projections.readings.delivery import deployments as readings_of_deployments
 from projections.readings.delivery.freezes import freezes
 from projections.readings.environments import backups
 from projections.readings.environments import reservations as readings_of_reservations
@@ -488,6 +489,36 @@ def test_what_is_done_for_a_change_is_not_judged_again_without_end(said: str, mo
         story.tell(f"change.{said}", **who, **CHANGE, **more.get(said, {"artifacts": [SCOPE]}))
     story.flush()
     assert "D0" not in judged
+
+
+def test_rollbacks_that_were_decided_and_not_done_are_not_judged_again_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each looks at what was done to its service around it: where enough was, what is done later concerns it no more."""
+    for module in (decisions, readings_of_deployments):
+        monkeypatch.setattr(module, "LATEST", 4)
+    judged: list[str] = []
+    inner = Judge.judge
+
+    def counted(judge: Judge, rule: Rule, key: str, entry: Any) -> Any:
+        judged.append(rule.name)
+        return inner(judge, rule, key, entry)
+
+    monkeypatch.setattr(Judge, "judge", counted)
+    story = Story()
+    counts = []
+    for number in range(40):
+        where = {"service": "api", "environment": "prod"}
+        decided = {"rollback_id": f"R{number}", "decision": "roll_back", "options": ["roll_back"], **where}
+        story.tell("rollback.decided", actor="person:bob", **decided)
+        story.tell("rollback.completed", by="service:mallory", rollback_id=f"R{number}", outcome="success", **where)
+        pass_time(story, 25)
+        judged.clear()
+        started = {"deployment_id": f"D{number}", **CHANGE, **where, "artifact": f"sha256:{number:064x}"}
+        story.tell("deployment.started", actor="service:ci", **started)
+        counts.append(len(judged))
+    assert story.folder.failures == {}
+    assert min(counts[-8:]) <= min(counts[12:20]), counts
 
 
 # What somebody says now that concerns what was done long before, and why.

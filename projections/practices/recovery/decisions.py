@@ -14,7 +14,7 @@ from ledger.events.rollback import RollbackCompleted, RollbackDecided, RollbackT
 from projections.engine.answers import kept
 from projections.engine.finding import Breach
 from projections.engine.reads import Look
-from projections.engine.view import Moment, Reads, later, replace
+from projections.engine.view import Around, Moment, Reads, later, replace
 from projections.judging.able import may
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import NO_DEPLOYMENT, Question, Remedy, Said, deployment_of, gate_rule, of_deployment
@@ -40,11 +40,11 @@ PRACTICE: Final = Practice("7.5", "The record of a rollback decision", views=(ro
 ROLLBACK_WITHIN_HOURS: Final = Number(
     "rollback-within-hours", "within how many hours a decision to roll back is carried out", default=24, zero="no limit"
 )
-# Of so many of the last decisions about a service it is asked which are about an environment.
+# Of so many decisions about a service, before and after something was done, it is asked which are about an environment.
 LATEST: Final = 64
 
 
-@finding(rollbacks, severity="medium", version=2)
+@finding(rollbacks, severity="medium", version=3)
 def rollback_not_decided(row: Rollback, look: Look) -> Breach | None:
     """Something was rolled back in production, and nobody had decided to by then. What is decided later is no such decision."""
     for done in row.completions:
@@ -85,7 +85,7 @@ def rolled_back_to_something_new(row: Rollback, look: Look) -> Breach | None:
     return None
 
 
-@finding(deployments, severity="medium", version=2)
+@finding(deployments, severity="medium", version=3)
 def older_deployed_undecided(row: Deployment, look: Look) -> Breach | None:
     """An older artifact was put in the place of a newer one in production: it was rolled back, and nobody had decided to by then."""
     for name in row.undone_by:
@@ -109,7 +109,7 @@ def _is_there(report: Report, undone: Deployment, look: Look) -> bool:
     )
 
 
-@finding(rollbacks, severity="medium", version=4)
+@finding(rollbacks, severity="medium", version=5)
 def rollback_not_carried_out(row: Rollback, look: Look) -> Breach | None:
     """It was decided to roll back, and that was not done in time. It ends when it is, or when somebody decides otherwise."""
     last = _last(look, row.decisions, None, row.environment)
@@ -141,15 +141,16 @@ def _was_done(row: Rollback, decided: Spoken, look: Look) -> bool:
     if named is not None:
         undone = look.row(deployments, named)
         return undone is not None and was_undone(look, undone)
-    about = ref("service", row.service or "")
+    # Around the decision: the last of all would be others with each that comes, and what was done about this one would go with them.
+    about, around = ref("service", row.service or ""), Around(decided.position, LATEST)
     ends = [
         (other.environment, other.rolled_back_at)
-        for other in look.named(deployments, DeploymentStarted, about, LATEST)
+        for other in look.named(deployments, DeploymentStarted, about, around)
         if was_undone(look, other)
     ]
     ends += [
         (one.environment, one.said.at)
-        for other in look.named(rollbacks, RollbackCompleted, about, LATEST)
+        for other in look.named(rollbacks, RollbackCompleted, about, around)
         for one in other.completions
         if one.outcome != "failure" and is_believed(look, one, decided)
     ]
@@ -207,7 +208,8 @@ def _about(
     """
     if undone is not None:
         yield from reads.named(rollbacks, RollbackDecided, ref("deployment", undone))
-    for row in reads.named(rollbacks, RollbackDecided, ref("service", service or ""), LATEST):
+    limit = LATEST if done is None else Around(done.position, LATEST)
+    for row in reads.named(rollbacks, RollbackDecided, ref("service", service or ""), limit):
         at = row.decided_at
         if at is None or row.deployment_id is not None:
             continue
