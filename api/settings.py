@@ -134,7 +134,8 @@ class Settings(BaseSettings):
         "`address_per_minute` (a /24 or /48), `withdrawals_per_minute` of a credential (a batch of them is one), "
         "`credential_bytes_per_day` (what a credential may append, batches and files too; each server counts for itself), "
         "`credential_at_once` requests of a credential are worked on at the same time, and `address_at_once` of a network that shows none "
-        "(posts of one event: 64); `waiting` more wait, and what comes beyond gets 429, too. "
+        "(posts of one event: 64); of all credentials together `long_at_once` long questions are (lists, pages, reads with a query, "
+        "policies that are tried), and the next is of whoever has fewest; `waiting` more wait, and what comes beyond gets 429, too. "
         "`exempt_batches` (batch posts count for no credential, and wait), `exempt_credentials` (the ids of tokens that no "
         "limit holds for, such as an import's: their requests wait).",
     )

@@ -13,6 +13,7 @@ Not how a condition is looked up (`ledger.log.conditions`).
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,13 +43,14 @@ class Condition:
     """No entry after `after` may match any of `none_of`. Without any match named, every entry counts.
 
     Whoever looked at the log before the lock (`Recorder.look_back`) notes what it found: no entry up to `looked_up_to` matches,
-    or the one of `broken_by` does.
+    or the one of `broken_by` does. `look_again` looks once more, under the lock: then nothing comes between a look and the entry.
     """
 
     none_of: tuple[Match, ...] = ()
     after: int = 0
     looked_up_to: int = 0
     broken_by: tuple[Match, int] | None = None
+    look_again: "Callable[[], Condition] | None" = None
 
     def matches(self) -> tuple[Match, ...]:
         return self.none_of or (Match(),)

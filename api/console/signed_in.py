@@ -5,6 +5,7 @@ refused, but where nobody is on the way, on the machine itself.
 """
 
 import ipaddress
+import re
 from typing import Final
 
 from fastapi import Request
@@ -15,6 +16,7 @@ from api.http.state import ledger_of
 from ledger.authority import Authority, Credential
 from ledger.errors import ForbiddenError, UnauthenticatedError
 
+_PORT: Final = re.compile(r":[0-9]+$")
 _NAME: Final = "change-ledger"
 SECURE_NAME: Final = f"__Host-{_NAME}"
 
@@ -49,7 +51,15 @@ def check_way(request: Request) -> None:
 
 def check_origin(request: Request) -> None:
     """Raise ForbiddenError for a form that another site sent: browsers say where one comes from."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is None and origin is not None:
+        # A browser of before 2023 names the site alone. What is no browser names neither.
+        # Without the port, which a proxy may leave out.
+        here, there = (
+            _PORT.sub("", host.lower()) for host in (request.headers.get("host", ""), origin.partition("://")[2])
+        )
+        site = "same-origin" if here == there else "cross-site"
+    if site not in (None, "same-origin", "none"):
         raise ForbiddenError("expected a form of this console; found one that another site sent")
 
 

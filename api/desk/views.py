@@ -30,8 +30,8 @@ from projections.engine.view import View
 
 # How long `?min_position=` waits.
 WAIT_S: Final = 10.0
-# Of the forty threads that answer.
-MAX_WAITING_READS: Final = 8
+# Of the eight places of long questions (`long_at_once`): the other readers are to have some.
+MAX_WAITING_READS: Final = 4
 _places: Final = threading.BoundedSemaphore(MAX_WAITING_READS)
 
 

@@ -27,7 +27,7 @@ from api.http import problems
 from api.http.access_log import AccessLog, now_text
 from api.http.addresses import NOWHERE
 from api.http.limits import Limits, Rate
-from api.http.shares import Place, Places, Shares, size_of_one
+from api.http.shares import Place, Places, Shares, is_long, size_of_one
 from ledger.errors import LedgerStoppedError
 
 # What nginx calls a caller that left before the answer.
@@ -172,7 +172,7 @@ class Edge:
             # Whoever asks for health is mostly the neighbour that everybody comes through.
             return self._shares.networks, f"{network} {asked['path']}" if asked["path"] in HEALTH else network
         if self._straight_for(asked) is None:
-            return self._shares.credentials, who
+            return self._shares.long if is_long(asked) else self._shares.credentials, who
         return self._shares.for_body(size_of_one(Headers(scope=asked))), who
 
 

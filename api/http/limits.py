@@ -36,6 +36,8 @@ class Limits(BaseModel):
     # What is worked on at the same time: a fifth of the threads, and half of the connections to the database. Of strangers, a network's.
     credential_at_once: AtOnce = 8
     address_at_once: AtOnce = 8
+    # Long questions of all credentials together: half of the connections to the database, too.
+    long_at_once: AtOnce = 8
     # As many again may wait, and more: a fifth of the connections that a server holds.
     waiting: Annotated[int, Field(ge=0, le=100_000)] = 100
     # Batches are bounded by what the writer holds (`max_waiting`).

@@ -217,6 +217,8 @@ class Recorder:
         self._connection: Connection | None = None
         self._acknowledged: tuple[int, bytes] | None = None
         self._stopped: LedgerStoppedError | None = None
+        # Whether the last append met an outage, such as a full disk: until one is durable again.
+        self.met_outage = False
         # Names interned by committed groups never change; those of a group that rolls back never enter here.
         self._source_ids: dict[str, int] = {}
         self._type_ids: dict[str, int] = {}
@@ -262,6 +264,7 @@ class Recorder:
         except WRITING_ERRORS as error:
             # The transaction was rolled back whole. Of an outage all are told: asking again can help them.
             if is_outage(error):
+                self.met_outage = True
                 raise
             if len(submissions) == 1:
                 return [Refused(_refusal(error))]
@@ -291,6 +294,7 @@ class Recorder:
                 self._commit(group)
             except WRITING_ERRORS as error:
                 if is_outage(error):
+                    self.met_outage = True
                     raise
                 return self.append_group(submissions)
             return outcomes
@@ -330,6 +334,7 @@ class Recorder:
         self.database.turn.give_back()
         # Dies here: the entries are durable and the callers do not know. They ask again and are recognised as repeats.
         if group.entries:
+            self.met_outage = False
             self._remember(connection, group)
 
     def _give_up(self, error: BaseException) -> None:
@@ -568,6 +573,9 @@ class Recorder:
         return replace(condition, looked_up_to=size)
 
     def _check_condition(self, connection: Connection, group: _Group, condition: Condition) -> None:
+        if condition.look_again is not None:
+            # By another connection: it sees what is committed, and nobody else commits.
+            condition = condition.look_again()
         if condition.broken_by is not None:
             raise _broken(condition, *condition.broken_by)
         matches, after = condition.matches(), max(condition.after, condition.looked_up_to)

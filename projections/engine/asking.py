@@ -205,7 +205,12 @@ class Asking(Still):
         return (*self._matches, TAKES_BACK)
 
     def condition(
-        self, ledger: Ledger, store: SqlStore, position: int, is_nothing: Callable[[Reads, EntryInfo], bool]
+        self,
+        ledger: Ledger,
+        store: SqlStore,
+        position: int,
+        is_nothing: Callable[[Reads, EntryInfo], bool],
+        most: int = MOST_WEIGHED,
     ) -> Condition:
         """Return the condition that what was read at a position has stood still, with what the log says of it by now.
 
@@ -221,9 +226,9 @@ class Asking(Still):
             log = SqlLog(connection)
             if looked.broken_by is not None:
                 size = read_size(connection)
-                came = list(log.entries(facts, after=since, up_to=size, limit=MOST_WEIGHED + 1))
+                came = list(log.entries(facts, after=since, up_to=size, limit=most + 1))
                 past = RowsThen(log, Stored(connection, store), up_to=size, skips=self._skips)
-                if len(came) <= MOST_WEIGHED and all(is_nothing(past.at(entry.position), entry) for entry in came):
+                if len(came) <= most and all(is_nothing(past.at(entry.position), entry) for entry in came):
                     looked = replace(looked, broken_by=None, looked_up_to=size)
             for entry in log.entries([TAKES_BACK], after=since, up_to=looked.looked_up_to):
                 original = taken_back_by(log, entry)

@@ -13,6 +13,7 @@ recorded, is read in one piece.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Final
 
 from ledger.entry import Receipt
@@ -38,8 +39,10 @@ from projections.rules.words import listed
 
 # A decision on facts that changed meanwhile is asked again, so often.
 MAX_TRIES: Final = 5
-# And so often what came between a look and the lock is looked at.
+# And so often what came between a look and the lock is looked at: from then on under the lock, where so little of it holds nobody up.
+FREE_LOOKS: Final = 2
 MAX_LOOKS: Final = 20
+MOST_WEIGHED_LOCKED: Final = 8
 # How long to wait for the views to have seen what changed.
 WAIT_S: Final = 5.0
 # A decision names so many entries, and of each rule the last ones: then the largest fits a statement.
@@ -190,12 +193,16 @@ def ask(ledger: Ledger, views: Sequence[View[Any]], question: Question) -> Decis
 def _stated(ledger: Ledger, store: SqlStore, decision: Decision, look: Asking) -> Receipt:
     """Record a decision. Raises ConditionFailedError where something came that its rules had looked at.
 
-    What came between the last look and the lock is looked at, too: mostly it moves nothing.
+    What came between the last look and the lock is looked at, too: mostly it moves nothing. Where something comes each time, as of
+    strangers who say much, the last look is under the lock.
     """
+    looked = partial(look.condition, ledger, store, decision.read_at, _can_never_count)
     tries = 0
     while True:
         tries += 1
-        condition = look.condition(ledger, store, decision.read_at, _can_never_count)
+        condition = looked()
+        if tries > FREE_LOOKS:
+            condition = replace(condition, look_again=partial(looked, MOST_WEIGHED_LOCKED))
         try:
             return ledger.state(
                 GateDecided.type, _data(decision), condition=condition, identifier=_identifier(decision.question)

@@ -14,6 +14,7 @@ from api.http import problems
 from api.http.questions import Route
 from api.http.state import ledger_of, publisher_of
 from ledger.errors import LedgerStoppedError
+from ledger.stewardship.clock import mark_time
 from ledger.words import number_of
 from projections.engine.serving import ViewNotReadyError
 
@@ -44,7 +45,8 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> Response:
     """200 while the ledger appends; it says whether its checkpoints are signed, how far the views are behind, and since when.
 
-    503 with the reason when it must not append, or the database does not answer. A signer that stopped (`checkpoints`: signer
+    503 with the reason when it must not append, or the database does not answer. After an append that the database could not do, as on
+    a full disk, it appends `ledger.time_passed`: 503 until one is written. A signer that stopped (`checkpoints`: signer
     "refused", and why in `detail`) and views that stopped or lag do not count here: they must not take every process out of a
     balancer. Ask `/readyz/views` for views.
     """
@@ -55,6 +57,9 @@ def _ready(request: Request) -> Response:
     ledger = ledger_of(request)
     try:
         request.app.state.writer.check_moving()
+        if ledger.recorder.met_outage:
+            # What could not be appended may never be sent here again: nobody else would find out.
+            mark_time(ledger, 0)
         size = ledger.check_ready()
     except LedgerStoppedError as stopped:
         return problems.response(stopped)

@@ -11,6 +11,7 @@ from api.http.body import body_of, read_model
 from api.http.questions import Route
 from api.http.shapes import PROBLEMS
 from api.http.state import CurrentLedger
+from ledger.authority import Caller
 
 router = APIRouter(tags=["policies"], route_class=Route)
 
@@ -27,6 +28,7 @@ async def check_policy(request: Request, caller: KnownCaller, ledger: CurrentLed
     Nothing is recorded.
     """
     wanted = await read_model(request, PolicyText)
+    await _in_turn(request, caller)
     return await run_in_threadpool(checked_in, ledger, wanted)
 
 
@@ -43,4 +45,10 @@ async def try_policy(request: Request, caller: KnownCaller, ledger: CurrentLedge
     recorded. One is tried at a time: 503 with Retry-After while another is.
     """
     wanted = await read_model(request, PolicyTrial)
+    await _in_turn(request, caller)
     return await run_in_threadpool(tried_in, ledger, wanted)
+
+
+async def _in_turn(request: Request, caller: Caller) -> None:
+    """Wait for a place of the long questions: now that the body is there, which could have come slowly."""
+    await request.scope["place"].take(request.app.state.shares.long, caller.credential)

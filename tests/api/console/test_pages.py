@@ -120,16 +120,22 @@ def test_who_signs_out_is_out_with_every_copy_of_the_cookie(server: Server) -> N
         assert client.post("/console/sign-out", data={"form_token": "0"}).status_code == 303
 
 
-def test_a_form_of_another_session_or_site_is_refused(server: Server) -> None:
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://["}],
+    ids=str,
+)
+def test_a_form_of_another_session_or_site_is_refused(server: Server, elsewhere: dict[str, str]) -> None:
     with signed_in(server, "auditor") as one, signed_in(server, "auditor") as other:
         stolen = form_token(look(other, "/console/views"))
         assert one.post("/console/sign-out", data={"form_token": stolen}).status_code == 403
         own = form_token(look(one, "/console/views"))
-        elsewhere = {"Sec-Fetch-Site": "cross-site"}
         assert one.post("/console/sign-out", data={"form_token": own}, headers=elsewhere).status_code == 403
         answer = one.post("/console/sign-in", data={"token": server.tokens["all"]}, headers=elsewhere)
         assert answer.status_code == 403
         look(one, "/console/views")
+        own_origin = {"Origin": server.url}
+        assert one.post("/console/sign-in", data={"token": server.tokens["all"]}, headers=own_origin).status_code == 303
 
 
 def test_a_revoked_token_ends_its_sessions(server: Server) -> None:

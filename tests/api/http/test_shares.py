@@ -3,16 +3,21 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bodies
 import pytest
-from servers import BATCH, STRUCTURED, Server, event, log_server, make_ledger
+from placed_ledgers import make_ledger_at
+from servers import BATCH, STRUCTURED, Server, event, log_server, make_ledger, running_server
 from sockets import connect, head, is_open, many, refusal, rest
 from starlette.requests import ClientDisconnect
+from waiting import wait_for
 
-from api.http.shares import Place, Places
+from api.http.auth import ROUTES
+from api.http.shares import SHORT, Place, Places
+from ledger.log.database import Database
+from ledger.log.tables import VIEWS_SCHEMA
 
 
 def by(server: Server, name: str, method: str, path: str, **headers: object) -> bytes:
@@ -84,7 +89,7 @@ def slow_post(server: Server) -> bytes:
 
 
 def test_whoever_asks_for_more_at_once_waits_and_is_then_told_to_come_again(narrow: Server) -> None:
-    ask = by(narrow, "all", "GET", "/v1/events")
+    ask = by(narrow, "all", "GET", "/v1/events/1")
     with connect(narrow) as first, connect(narrow) as second, connect(narrow) as third, connect(narrow) as fourth:
         for connection, sent in ((first, slow_post(narrow)), (second, ask), (third, ask)):
             connection.sendall(sent)
@@ -104,7 +109,7 @@ def test_whoever_asks_for_more_at_once_waits_and_is_then_told_to_come_again(narr
 
 
 def test_whoever_leaves_the_line_makes_room_in_it(narrow: Server) -> None:
-    ask = by(narrow, "all", "GET", "/v1/events")
+    ask = by(narrow, "all", "GET", "/v1/events/1")
     with connect(narrow) as first, connect(narrow) as second, connect(narrow) as fourth:
         with connect(narrow) as third:
             for connection, sent in ((first, slow_post(narrow)), (second, ask), (third, ask)):
@@ -118,7 +123,7 @@ def test_whoever_leaves_the_line_makes_room_in_it(narrow: Server) -> None:
 
 
 def test_batches_wait_and_are_not_refused(narrow: Server) -> None:
-    ask, batch = by(narrow, "all", "GET", "/v1/events"), json.dumps([event()]).encode()
+    ask, batch = by(narrow, "all", "GET", "/v1/events/1"), json.dumps([event()]).encode()
     post = by(narrow, "all", "POST", "/v1/events", Content_Type=BATCH, Content_Length=len(batch)) + batch
     with many(narrow, 4) as connections:
         for connection, sent in zip(connections, (slow_post(narrow), ask, ask, post), strict=True):
@@ -142,6 +147,48 @@ def test_strangers_of_a_network_share_its_places_and_health_has_others(narrow: S
         assert narrow.get("/readyz", by="nobody").status_code == 200
         assert narrow.get("/v1/events", by="auditor").status_code == 200
         assert [is_open(stranger) for stranger in strangers[:3]] == [True] * 3
+
+
+# -- long questions ----------------------------------------------------------------------------------------------------
+
+
+def test_every_short_read_is_a_route() -> None:
+    formats = {path.replace(":path}", "}").replace(":int}", "}") for path in SHORT}
+    assert formats <= {path for method, path in ROUTES if method == "GET"}
+
+
+def test_long_questions_of_many_tokens_leave_threads_for_everybody_else(
+    tmp_path: Path, new_postgres: Callable[[], str]
+) -> None:
+    """Each of five tokens asks for eight pages of a view that does not answer: posts, gates, health and short reads do not wait for one."""
+    url = new_postgres()
+    tokens = make_ledger_at(tmp_path / "var", url)
+    more = {"CHANGE_LEDGER_DATABASE_URL": url, "CHANGE_LEDGER_DATABASE_TIMEOUT_S": "3600"}
+    with running_server(tmp_path / "var", tokens=tokens, **more) as server, contextlib.ExitStack() as stack:
+        position = server.record(event())["position"]
+        wait_for(lambda: server.get("/readyz", by="nobody").json()["views"]["position"] >= position, "views are built")
+        slow = [server.issue_token("auditor")[1] for _ in range(5)]
+        database = Database(url)
+        stack.callback(database.close)
+        with database.engine.connect() as holder:
+            # No gate reads it, and nothing that comes moves it.
+            holder.exec_driver_sql("BEGIN")
+            holder.exec_driver_sql(f"LOCK TABLE {VIEWS_SCHEMA}.view_compatibilities IN ACCESS EXCLUSIVE MODE")
+            asked = [stack.enter_context(connect(server)) for _ in range(5 * 8)]
+            for number, connection in enumerate(asked):
+                shown = {"Authorization": f"Bearer {slow[number % 5]}", "Connection": "close"}
+                connection.sendall(head("GET", "/v1/views/compatibilities", **shown))
+            settled(server)
+            for _ in range(3):
+                question = {"environment": "prod", "service": "pay", "change_id": "CHG-1"}
+                assert server.client().post("/v1/gates/deploy", json=question).status_code == 200
+                assert server.post(event()).status_code == 201
+                assert server.post([event()], kind=BATCH).status_code == 201
+                assert server.get("/readyz", by="nobody").status_code == 200
+                assert server.get(f"/v1/events/{position}").status_code == 200
+            assert all(is_open(connection) for connection in asked)
+            holder.exec_driver_sql("ROLLBACK")
+        assert [rest(connection)[:12] for connection in asked] == [b"HTTP/1.1 200"] * len(asked)
 
 
 # -- the law -----------------------------------------------------------------------------------------------------------
@@ -187,6 +234,42 @@ async def in_turn() -> None:
     places.give_back("b")
     assert not places._taken
     assert not places._lines
+    assert places._all == 0
+
+
+async def together() -> None:
+    """Of three places together two senders have all, and more wait; a third is the next, whoever came before it."""
+    places = Places(2, 9, 3)
+    order: list[str] = []
+
+    async def ask(sender: str) -> None:
+        await places.take(sender, None)
+        order.append(sender)
+
+    asked = [asyncio.create_task(ask(sender)) for sender in ("a", "a", "b", "a", "b", "b", "c", "c")]
+    await asyncio.sleep(0)
+    assert order == ["a", "a", "b"]
+    places.give_back("a")
+    await asyncio.sleep(0)
+    assert order[3:] == ["c"]
+    # Nobody who waits in vain keeps a place.
+    asked[4].cancel()
+    places.give_back("a")
+    await asyncio.sleep(0)
+    assert order[4:] == ["a"]
+    for sender in ("b", "c", "a", "b", "c"):
+        places.give_back(sender)
+        await asyncio.sleep(0)
+    assert sorted(order) == ["a", "a", "a", "b", "b", "c", "c"]
+    with pytest.raises(asyncio.CancelledError):
+        await asked[4]
+    assert not places._taken
+    assert not places._lines
+    assert places._all == 0
+
+
+def test_of_places_together_the_next_is_for_whoever_has_fewest() -> None:
+    asyncio.run(together())
 
 
 def test_places_are_had_in_turn_and_none_is_lost() -> None:

@@ -230,9 +230,8 @@ def test_who_declares_without_the_power_to_holds_no_gate_up(
         return found
 
     def and_again(*asked: Any, **more: Any) -> Any:
-        # Between the last look and the lock, too.
-        if (number := next(numbers)) % 2:
-            said_by_a_stranger(ledger, stranger, number)
+        # Between the last look and the lock, too, each time.
+        said_by_a_stranger(ledger, stranger, next(numbers))
         return state(*asked, **more)
 
     monkeypatch.setattr(gates, "answer", meanwhile_declared)
