@@ -2,6 +2,7 @@
 by itself when the database is back.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -76,6 +77,33 @@ def answered(server: Server, document: dict[str, object]) -> dict[str, object] |
     answer = server.post(document)
     assert answer.status_code in (200, 201, 503)
     return answer.json() if answer.status_code != 503 else None
+
+
+def test_health_is_answered_while_many_long_questions_wait_for_a_database_that_answers_nothing(
+    tmp_path: Path, proxied: tuple[str, str, SwallowingProxy]
+) -> None:
+    direct, there, proxy = proxied
+    tokens = make_ledger_at(tmp_path / "var", direct)
+    more = {"CHANGE_LEDGER_DATABASE_URL": there, "CHANGE_LEDGER_DATABASE_TIMEOUT_S": "30"}
+    with log_server(tmp_path / "var", tokens=tokens, **more) as server, contextlib.ExitStack() as stack:
+        receipt = server.record(event())
+        readers = [server.issue_token("auditor")[1] for _ in range(5)]
+        proxy.swallows = True
+        asked = [stack.enter_context(connect(server)) for _ in range(10 * len(readers))]
+        for number, connection in enumerate(asked):
+            shown = {"Authorization": f"Bearer {readers[number % len(readers)]}", "Connection": "close"}
+            # Lists and short reads.
+            path = "/v1/events" if number < len(asked) // 2 else f"/v1/events/{receipt['position']}"
+            connection.sendall(head("GET", path, **shown))
+        assert is_alive(server)
+        check_problem(server.get("/readyz", by="nobody"), 503)
+        assert is_alive(server)
+        assert any(is_open(connection) for connection in asked)
+        proxy.swallows = False
+        answers = {rest(connection)[:12] for connection in asked}
+        assert answers <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        wait_for(lambda: server.get("/readyz", by="nobody").status_code == 200, "it is ready again")
+        assert server.get(f"/v1/events/{receipt['position']}").status_code == 200
 
 
 @pytest.mark.parametrize("timeout_s", ["5", "3600"], ids=["given up", "waited for"])
