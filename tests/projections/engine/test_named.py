@@ -1,6 +1,7 @@
 """Rows by the entries that name them: what was taken back names none, whoever asks, though the row itself may stay."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from ledgers import append, cloud_event
@@ -9,11 +10,12 @@ from telling import Story, at, retold
 from ledger.events.deployment import DeploymentStarted
 from ledger.ledger import Ledger
 from projections.engine.asking import asking_now
-from projections.engine.derived import Derived
+from projections.engine.derived import Derived, Rule
 from projections.engine.finding import Breach
+from projections.engine.judging import Judge
 from projections.engine.reads import Look
 from projections.engine.runner import Runner
-from projections.engine.view import EntryInfo, View
+from projections.engine.view import Around, EntryInfo, Limit, View
 
 PROD = "environment:prod"
 
@@ -26,7 +28,7 @@ class Service:
     is_known: bool = False
 
 
-def watching(limit: int | None = None) -> tuple[View[Service], View[Service], Derived]:
+def watching(limit: Limit = None) -> tuple[View[Service], View[Service], Derived]:
     services = View("services", version=1, row=Service, kind="service", doc="Services that were started somewhere.")
     others = View("others", version=1, row=Service, kind="service", doc="By what production runs.", reads=(services,))
 
@@ -96,6 +98,30 @@ def test_what_was_said_and_taken_back_leaves_the_last_that_hold_in_sight() -> No
     asked_at = start(story, "web")
     assert story.row(story.views[1], "web").is_known
     assert story.row_as_of(story.views[1], "web", asked_at).is_known
+
+
+@pytest.mark.parametrize("begun_anew", [False, True])
+def test_what_is_complete_around_a_position_moves_only_by_what_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch, begun_anew: bool
+) -> None:
+    story = Story(watching(Around(2, 1)))
+    named = [start(story, service) for service in ("api", "web", "db", "mail")]
+    assert [is_found(story, service) for service in ("api", "web", "db", "mail")] == [False, True, True, False]
+    judged: list[str] = []
+    inner = Judge.judge
+
+    def counted(judge: Judge, rule: Rule, key: str, entry: EntryInfo) -> Any:
+        judged.append(key)
+        return inner(judge, rule, key, entry)
+
+    monkeypatch.setattr(Judge, "judge", counted)
+    if begun_anew:
+        story.begin()
+    start(story, "more")
+    story.flush()
+    assert judged == ["more"]
+    take_back(story, named[2])
+    assert [is_found(story, service) for service in ("api", "web", "db", "mail")] == [False, True, False, True]
 
 
 def test_a_gate_reads_no_row_by_what_was_taken_back_on_either_database(ledger: Ledger) -> None:
