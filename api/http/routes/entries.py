@@ -55,7 +55,7 @@ async def stream(
     ledger = ledger_of(request)
     await asyncio.to_thread(ledger.current_authority)
     caller = caller_of(request)
-    last = request.headers.get("last-event-id", "")
+    last = ", ".join(request.headers.getlist("last-event-id"))
     if last:
         if len(last) > 16 or not last.isascii() or not last.isdigit() or int(last) > MAX_POSITION:
             raise RequestError(

@@ -553,6 +553,13 @@ def test_a_last_event_id_that_is_no_position_is_a_bad_request(server: Server, la
         check_problem(answer, 400, "last-event-id")
 
 
+def test_two_last_event_ids_are_none(server: Server) -> None:
+    headers = [("Last-Event-ID", "1"), ("Last-Event-ID", "2")]
+    with server.client().stream("GET", "/v1/events/stream", headers=headers) as answer:
+        answer.read()
+        check_problem(answer, 400, "last-event-id")
+
+
 def test_a_stream_ends_with_the_token_that_opened_it(server: Server) -> None:
     credential, token = server.issue_token("auditor")
     size = server.size()
