@@ -7,6 +7,7 @@ missing, the tool that the policy asks for, the artifact that runs. Or it is one
     Drawing(story, "tags-missing/db-1", seed).statement("resource.tagged")
 """
 
+import functools
 import itertools
 import random
 from collections import defaultdict
@@ -18,7 +19,7 @@ from telling import MemoryLog, Story
 from ledger.clock import from_text, to_text
 from ledger.conditions import Match
 from ledger.errors import StatementError
-from ledger.events import CATALOGUE, RESERVED_AREAS
+from ledger.events import CATALOGUE, RESERVED_AREAS, Event
 from ledger.events.base import refuse_impossible
 from projections.engine.asking import Asking
 from projections.engine.finding import Finding
@@ -65,6 +66,12 @@ def open_findings(story: Story) -> dict[str, Finding]:
     story.flush()
     rows = story.store._rows[findings.name]
     return {name: row for name, row in rows.items() if row.is_open}
+
+
+@functools.cache
+def _schema(cls: type[Event]) -> dict[str, Any]:
+    """Return the schema of a type, which nobody changes: made for each statement, it took a quarter of a round."""
+    return cls.model_json_schema()
 
 
 class Drawing:
@@ -121,7 +128,7 @@ class Drawing:
     def statement(self, event_type: str) -> dict[str, Any] | None:
         """Return data of a type, or None where nothing fitting came of it."""
         cls = CATALOGUE[event_type]
-        schema = cls.model_json_schema()
+        schema = _schema(cls)
         same = [entry for entry in self.related if entry.type == event_type]
         for _ in range(20):
             if same and self.rng.random() < 0.5:

@@ -37,12 +37,13 @@ OBSERVATION_HOURS: Final = Number(
 )
 
 
-@finding(reviews, severity="medium")
+@finding(reviews, severity="medium", version=2)
 def review_overdue(row: Review, look: Look) -> Breach | None:
     """A post-implementation review was not done in time."""
     if is_done(look, row) or not look.has_come(row.overdue_at):
         return None
-    return Breach(f"{row.pir_id} of {row.change_id} was due at {row.missed_at or row.due_at}")
+    by = row.due_by.position if row.due_by is not None else None
+    return Breach(f"{row.pir_id} of {row.change_id} was due at {row.missed_at or row.due_at}", positions_of(by))
 
 
 @finding(change_tickets, severity="medium", version=6)

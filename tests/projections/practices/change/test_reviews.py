@@ -43,8 +43,11 @@ def test_a_review_that_is_imported_and_not_said_to_be_done_is_found_after_a_day(
     deploy(story)
     pass_time(story, 100)
     story.tell("pir.opened", actor="person:frank", pir_id="PIR-7", **CHG, due_at=at(30), mandatory=True, time=at(10))
+    opened = len(story.log)
     pass_time(story, 125)
     assert found(story) == {"review-overdue": ["PIR-7"]}
+    # It shows by which statement it was due.
+    assert finding(story, "review-overdue", "PIR-7").positions == (opened,)
 
 
 def test_another_date_takes_nothing_of_the_lateness_away() -> None:
