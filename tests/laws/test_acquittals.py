@@ -51,10 +51,6 @@ BY_ANYBODY: dict[tuple[str, str], str] = {
     ("approved-and-not-deployed", "deployment.verified"): WENT_ON,
     ("backup-older-than-rpo", "backup.completed"): FIRST_WORDS,
     (
-        "circular-approval",
-        "deployment.started",
-    ): "an approval of whoever is said to have deployed does not count, which is found (S2); where that is taken back, it does again",
-    (
         "environment-overdue",
         "environment.deleted",
     ): "that it is gone is a state; what is put into it from then on is found",

@@ -121,10 +121,18 @@ def retro_approval_overdue(row: Ticket, look: Look) -> Breach | None:
     return None
 
 
-@finding(change_tickets, severity="low")
+def _leads_round(approval: Approval) -> bool:
+    """Say whether an approval may be part of a circle: one that counts, or would but for who is said to have deployed.
+
+    Else whoever reports a deployment in an approver's name would break the circle.
+    """
+    return approval.counts or (approval.verdict == "granted" and not approval.broken and approval.why.startswith("S2:"))
+
+
+@finding(change_tickets, severity="low", version=2)
 def circular_approval(row: Ticket, look: Look) -> Breach | None:
     """S10: two people approved each other's changes in one release; under whichever login, linked whenever."""
-    if row.release_id is None or row.author is None or not any(approval.counts for approval in row.approvals):
+    if row.release_id is None or row.author is None or not any(map(_leads_round, row.approvals)):
         return None
     others = _in_release(row.release_id, look)
     author = person_of(look, row.author)
@@ -133,13 +141,13 @@ def circular_approval(row: Ticket, look: Look) -> Breach | None:
         for ticket in others
         if ticket.author is not None
         for approval in ticket.approvals
-        if approval.counts
+        if _leads_round(approval)
     ]
     circles = [pair for pair in duties.s10_circles(approvals) if author in pair]
     if not circles:
         return None
     words = listed(f"{one} and {other}" for one, other in circles)
-    counting = [a.position for ticket in others for a in ticket.approvals if a.counts]
+    counting = [a.position for ticket in others for a in ticket.approvals if _leads_round(a)]
     return Breach(f"in release {row.release_id} {words} approved each other's changes", positions_of(*counting))
 
 

@@ -87,6 +87,16 @@ def test_two_who_approve_each_other_in_one_release_are_found() -> None:
     assert found(story) == {"circular-approval": ["CHG-7", "CHG-8"]}
 
 
+def test_a_circle_is_not_broken_by_who_is_said_to_have_deployed() -> None:
+    story = opened(release_id="R")
+    open_change(story, change="CHG-8", actor="person:bob", release_id="R")
+    approve(story)
+    story.tell("approval.granted", actor="person:alice", by="person:alice", change_id="CHG-8")
+    deploy(story, change="CHG-7", actor="person:bob", by="service:mallory")
+    assert {approval.why[:3] for approval in story.row(change_tickets, "CHG-7").approvals} == {"S2:"}
+    assert found(story)["circular-approval"] == ["CHG-7", "CHG-8"]
+
+
 def test_two_who_approve_each_other_are_found_when_a_login_turns_out_to_be_theirs() -> None:
     story = opened(release_id="R")
     open_change(story, change="CHG-8", actor="gitlab:7", release_id="R")
