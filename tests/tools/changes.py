@@ -90,6 +90,8 @@ def approve(story: Story, who: str = "person:bob", digest: str | None = None, **
 def deploy(story: Story, name: str = "d-1", change: str | None = "CHG-7", **more: Any) -> None:
     where = {"deployment_id": name, "service": "api", "environment": "prod"} | ({"change_id": change} if change else {})
     where |= {name: more.pop(name) for name in ("service", "environment") if name in more}
+    what = {"artifact": ARTIFACT, "commit": None} if "commit" not in more else {}
+    more = {name: value for name, value in (what | more).items() if value is not None}
     story.tell("deployment.started", **{"actor": "service:ci"} | where | more)
     story.tell("deployment.finished", **where, outcome="success")
 

@@ -11,7 +11,7 @@ from typing import Final
 from ledger.words import number_of
 from projections.engine.finding import Breach
 from projections.engine.reads import Look
-from projections.engine.view import replace
+from projections.engine.view import later, replace
 from projections.judging.able import approvers, authors, nobody_approves
 from projections.judging.findings import finding, positions_of
 from projections.judging.gate_rule import (
@@ -279,6 +279,27 @@ def _outside(act: Act, version: Version, look: Look) -> str | None:
         return others[0]
     if version.commits and not (version.artifacts and act.artifacts):
         return next((commit for commit in act.commits if not is_of(look, commit, version.commits)), None)
+    return None
+
+
+@finding_of_acts(severity="medium")
+def artifact_not_said(row: Deployment, look: Look) -> Breach | None:
+    """A change's scope names what is to be deployed, and nobody said of what was deployed anything to hold against that, for longer than
+    evidence may take. It ends when somebody says it; then that is held against the scope.
+    """
+    for act in acts_in_production(row, look):
+        clocks = clocks_of(look, act.at)
+        until = later(act.recorded_at, minutes=clocks.lag_s // 60)
+        for instant in instants_of(look, act):
+            scope = _scope(look, change_of(look, row, act, instant, clocks))
+            version = worded_at(scope, instant, clocks) if scope is not None else None
+            if version is None or scope is None or not (version.artifacts or version.commits):
+                continue
+            is_said = (version.artifacts and act.artifacts) or (version.commits and act.commits)
+            # Asked last: of what is said nothing is waited for.
+            if not is_said and look.has_come(until):
+                words = f"{row.deployment_id} put {act.service} into {act.environment}, and nobody said what, of {scope.change_id}"
+                return Breach(words, positions_of(version.said.position, act.position), act.position)
     return None
 
 

@@ -58,6 +58,21 @@ def test_a_change_that_starts_before_its_approval_stays_found() -> None:
     assert found(story) == {"started-without-approval": ["CHG-7"]}
 
 
+@pytest.mark.parametrize("named", ["artifacts", "commits"])
+def test_a_deployment_of_which_nobody_says_what_its_scope_names_is_found(named: str) -> None:
+    story = opened()
+    story.tell("change.submitted", actor="person:alice", **CHG, **{named: [ARTIFACT if named == "artifacts" else HEAD]})
+    assess(story)
+    request(story)
+    approve(story)
+    deploy(story, artifact=ARTIFACT if named == "commits" else None)
+    assert found(story) == {"artifact-not-said": ["d-1"]}
+    # When somebody says it, it is held against the scope.
+    said = {"artifact": OTHER} if named == "artifacts" else {"commit": OTHER_HEAD}
+    story.tell("deployment.finished", deployment_id="d-1", service="api", environment="prod", outcome="success", **said)
+    assert found(story) == {"artifact-not-approved": ["d-1"]}
+
+
 def test_a_scope_that_is_amended_after_the_start_takes_no_approval_back() -> None:
     story = ready()
     deploy(story)
@@ -596,6 +611,16 @@ def plant_a_deployment_without_a_change(year: Year, change: Change) -> set[str]:
 def plant_another_artifact(year: Year, change: Change) -> set[str]:
     change.deployed = year.digest()
     return {f"artifact-not-approved/{change.deployment}"}
+
+
+def plant_a_deployment_of_which_nobody_says_what_it_was(year: Year) -> set[str]:
+    at, about = START + 41 * DAY, dict[str, Any](change_id="CHG-unsaid")
+    year.say(at, "change.opened", actor="person:dan", **about, change_type="standard", services=["unsaid"],
+        environment="prod", title=TITLE)  # fmt: skip
+    year.say(at + HOUR, "change.submitted", actor="person:dan", **about, artifacts=[ARTIFACT])
+    year.say(at + 2 * HOUR, "deployment.finished", deployment_id="d-unsaid", service="unsaid", environment="prod", **about,
+        outcome="success")  # fmt: skip
+    return {"artifact-not-said/d-unsaid", "started-without-approval/CHG-unsaid", "deployer-without-grant/d-unsaid"}
 
 
 def plant_a_deployment_after_its_window(year: Year, change: Change) -> set[str]:
