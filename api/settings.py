@@ -20,7 +20,8 @@ from pydantic_settings import (
 from api.http.connections import Bounds
 from api.http.limits import Limits
 from api.intake import SIGNED
-from ledger.errors import misfit, no_such
+from ledger.errors import SetupError, misfit, no_such
+from ledger.published.durable import read_configured
 
 SETTINGS_FILE = "change-ledger.toml"
 PREFIX = "CHANGE_LEDGER_"
@@ -165,6 +166,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         named = InitSettingsSource(settings_cls, {"secrets": _named_secrets()})
+        # What stands there and is no file would be passed over.
+        read_configured(Path(SETTINGS_FILE))
         return init_settings, named, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @field_validator("secrets", mode="after")
@@ -249,8 +252,8 @@ def _named_secrets() -> dict[str, str]:
 
 def _is_in_file(name: str) -> bool:
     try:
-        return name in tomllib.loads(Path(SETTINGS_FILE).read_text())
-    except (OSError, ValueError):
+        return name in tomllib.loads(read_configured(Path(SETTINGS_FILE)) or "")
+    except (SetupError, ValueError):
         return False
 
 

@@ -18,7 +18,7 @@ from ledger.log.checkpoints import read_checkpoint
 from ledger.log.database import Database
 from ledger.log.reading import read_size
 from ledger.log.tree import proof_of
-from ledger.published.durable import read_bounded
+from ledger.published.durable import read_bounded, write_out
 from ledger.published.signer import CheckpointSigner
 from ledger.stewardship.recovery import record_restoration
 from signing.notes import parse_note
@@ -70,7 +70,7 @@ def proof(
     if out is None:
         echo(found, nl=False)
     else:
-        out.write_text(found)
+        write_out(out, found)
 
 
 @signer_app.command()

@@ -14,7 +14,7 @@ from ledger.errors import SetupError
 from ledger.ledger import LOCAL_OPERATOR
 from ledger.log.checkpoints import read_checkpoint
 from ledger.published.dossier import Dossier, check_dossier
-from ledger.published.durable import read_bounded, said
+from ledger.published.durable import read_bounded, said, write_out
 from ledger.stewardship import commitments
 from ledger.words import number_of
 from signing.errors import SigningError, VerificationError
@@ -59,7 +59,7 @@ def dossier(
     if out is None:
         echo(text)
     else:
-        out.write_text(text)
+        write_out(out, text)
     errors_console.print(
         f"{number_of(len(found['entries']), 'entry', 'entries')}; complete up to position {found['complete_up_to']}, as committed"
     )

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from ledger.audit.report import Pin
 from ledger.errors import SetupError
-from ledger.published.durable import write_durably
+from ledger.published.durable import read_configured, write_durably
 from signing.notes import NoteKey, format_verifier_key, parse_verifier_key
 
 
 def read(path: Path, origin: str) -> Pin | None:
     """Return the pin of a ledger, or None when this user does not know it. Raises SetupError for a line that cannot be read."""
-    if not path.exists():
-        return None
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate((read_configured(path) or "").splitlines(), 1):
         parts = line.split()
         if not parts or parts[0].startswith("#") or parts[0] != origin:
             continue
@@ -51,14 +49,14 @@ def write(path: Path, origin: str, genesis: bytes, checkpoint_key: bytes, recove
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     words = (origin, genesis.hex(), format_verifier_key(NoteKey(origin, checkpoint_key)), *recovered)
-    before = path.read_text().splitlines() if path.exists() else []
+    before = (read_configured(path) or "").splitlines()
     # Whole or not at all: half a line would spoil the next pin, too.
     write_durably(path, "".join(f"{line}\n" for line in (*before, " ".join(words))).encode())
 
 
 def _accept(path: Path, origin: str, identifiers: Sequence[str]) -> None:
     """Add key ids to the line of a pin, and leave all others as they are."""
-    lines = path.read_text().splitlines(keepends=True)
+    lines = (read_configured(path) or "").splitlines(keepends=True)
     number = next(n for n, line in enumerate(lines) if line.split()[:1] == [origin])
     lines[number] = " ".join((*lines[number].split(), *identifiers)) + "\n"
     write_durably(path, "".join(lines).encode())

@@ -1,6 +1,5 @@
 """`intake`: files of outside formats, each posted as it is, with what it cannot say of itself as options."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from api.cli.common import commands_of, where
 from api.cli.terminal import echo, errors_console
 from ledger.errors import LedgerError
-from ledger.published.durable import read_bounded
+from ledger.published.durable import read_input
 
 app = commands_of()
 
@@ -76,7 +75,7 @@ def intake(
     }
     is_all_taken = True
     for path in files:
-        content = sys.stdin.buffer.read() if str(path) == "-" else read_bounded(path)
+        content = read_input(path)
         try:
             status, document = door.take(name, content, said)
         except LedgerError as error:

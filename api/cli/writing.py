@@ -1,7 +1,6 @@
 """`append`: statements from files or standard input, with progress, and again without harm."""
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,7 +12,7 @@ from api.cli.progress import bar
 from api.cli.terminal import echo, errors_console
 from ledger.canonical import parse
 from ledger.errors import LedgerError
-from ledger.published.durable import read_bounded
+from ledger.published.durable import read_input
 
 app = commands_of()
 
@@ -25,7 +24,7 @@ MAX_BYTES: Final = 1 << 30
 def read_events(paths: list[Path]) -> Iterator[tuple[str, Any]]:
     """Yield (where it stood, event or error) for every statement: a file is one event, an array of them, or one a line (NDJSON)."""
     for path in paths:
-        text = sys.stdin.buffer.read() if str(path) == "-" else read_bounded(path, limit=MAX_BYTES)
+        text = read_input(path, limit=MAX_BYTES)
         try:
             whole = parse(text)
         except LedgerError as error:

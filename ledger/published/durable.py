@@ -3,14 +3,20 @@
 import errno
 import os
 import stat
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from ledger.errors import SetupError
 from signing.files import read_at_most
 
 # Longer than any file of an export: evidence has at most the 8 MiB of a body, the texts of 256 entries a little more.
 MAX_FILE_BYTES: Final = 1 << 26
+# Whoever reads the file may, as the umask has it; or its owner alone.
+SHARED: Final = 0o666
+OWN: Final = 0o600
 
 
 def read_below(root: Path, name: str, *, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -43,6 +49,33 @@ def read_bounded(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     return _bounded(read_at_most(path, limit + 1), str(path), limit)
 
 
+def read_input(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the bytes of a file that its reader named; of standard input for `-`. Raises OSError for more than `limit` of them."""
+    if str(path) == "-":
+        return _bounded(sys.stdin.buffer.read(limit + 1), "standard input", limit)
+    return read_bounded(path, limit=limit)
+
+
+def read_configured(path: Path, *, limit: int = MAX_FILE_BYTES) -> str | None:
+    """Return the text of a file that was not named in a command, but is looked for at its place; None where nothing is there.
+
+    Raises SetupError for what is there and is no text of a regular file: a pipe would keep the reader waiting, and a link that leads
+    nowhere, taken for nothing, would leave out what somebody set.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise SetupError(f"{path}: expected a regular file, found something else; move it away")
+        return read_bounded(path, limit=limit).decode()
+    except UnicodeDecodeError as error:
+        raise SetupError(f"{path}: expected text in UTF-8, found other bytes at {error.start}") from error
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror or error}") from error
+
+
 def _bounded(data: bytes, name: str, limit: int) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"expected at most {limit} bytes, found more", name)
@@ -66,14 +99,43 @@ def said(error: Exception) -> str:
     return str(error)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Replace a file, for its owner alone. When this returns, a power failure does not bring the old one back."""
+def write_out(path: Path, text: str) -> None:
+    """Write what a command was told to put somewhere: a file is replaced whole or not at all, a device or a pipe is written to.
+
+    Raises OSError with the name of the file.
+    """
+    if path.exists() and not path.is_file():
+        with _naming(path):
+            path.write_text(text)
+    else:
+        write_durably(path, text.encode(), mode=SHARED)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in an error that does not: a full disk is told of the descriptor."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_durably(path: Path, data: bytes, *, mode: int = OWN) -> None:
+    """Replace a file, for its owner alone unless told otherwise. When this returns, a power failure does not bring the old one back.
+
+    Raises OSError with the name of the file, which stands as it was.
+    """
     part = path.with_name(path.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    with _naming(path):
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
     # Dies here: the old file stands.
     part.replace(path)
     directory = os.open(path.parent, os.O_RDONLY)
