@@ -362,11 +362,11 @@ def test_a_deployment_is_tied_to_the_change_that_names_its_artifact() -> None:
 def test_a_deployment_is_tied_to_the_change_planned_for_that_time_unless_there_are_two() -> None:
     story = opened()
     story.tell("change.scheduled", **CHG, planned_start=at(0), planned_end=at(100))
-    deploy(story, change=None)
+    deploy(story, change=None, artifact=None)
     assert (story.row(deployments, "d-1").change_id, story.row(deployments, "d-1").linked_by) == ("CHG-7", "window")
     open_change(story, change="CHG-8")
     story.tell("change.scheduled", change_id="CHG-8", planned_start=at(0), planned_end=at(100))
-    deploy(story, "d-2", change=None)
+    deploy(story, "d-2", change=None, artifact=None)
     assert story.row(deployments, "d-2").change_id is None
 
 
